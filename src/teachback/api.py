@@ -1,0 +1,100 @@
+"""What the command line does, as functions."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .config import Config, make, of_run, read
+from .errors import ConfigError
+from .evaluate import report
+from .ledger import Spend
+from .loop import History, teach
+from .report import history
+from .rundir import Event, Run
+from .types import Example, Report, Selection, Student
+from .wire import Wired, wire
+
+Listener = Callable[[Event], None]
+
+
+def silent(event: Event) -> None:
+    """A listener that says nothing."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """student: the finetuned student's folder. short: the budget ended the run before the rounds it was asked for."""
+
+    history: History
+    spend: Spend
+    run_dir: Path
+    student: Path
+    short: bool
+
+
+def run(config: Config | Mapping[str, Any] | str | Path, *, listen: Listener = silent) -> Result:
+    """The whole loop. The same call again resumes, or returns what is finished. Raises TeachbackError."""
+    config = as_config(config)
+    with Run(config.run_dir, keep=config.keep, listen=listen) as opened:
+        wired = wire(config, opened)
+        with wired.ledger:
+            past = teach(opened, wired.parts, wired.base, wired.task.seeds, wired.rounds)
+            return Result(past, wired.ledger.spend(), opened.folder, opened.path(past.student), cut_short(past, config))
+
+
+def cut_short(past: History, config: Config) -> bool:
+    """Fewer rounds than asked for, or a round that the budget cut."""
+    if config.rounds is None:
+        return False
+    bought = [len(r.fresh.rows) + len(r.fresh.rejected) for r in past.rounds]
+    return len(past.rounds) < config.rounds or any(n < config.per_round for n in bought)
+
+
+def rank(
+    config: Config | Mapping[str, Any] | str | Path, n: int, *, listen: Listener = silent
+) -> tuple[Selection, tuple[Example, ...]]:
+    """The criterion without the loop: the untuned student's n seeds, ranked, and the pool. No teacher is asked."""
+    config = as_config(config)
+    folder = config.run_dir.with_name(f"{config.run_dir.name}-select-{n}")
+    config = config.model_copy(update={"per_round": n, "run_dir": folder})
+    with Run(config.run_dir, listen=listen) as opened:
+        wired = wire(config, opened)
+        with wired.ledger:
+            seeds = wired.task.seeds
+            attempts = opened.step(0, "attempt", wired.parts.attempt, wired.base, seeds)
+            return opened.step(0, "select", wired.parts.select, wired.base, seeds, attempts, [], n), seeds
+
+
+def evaluate(run_dir: str | Path, *, base: bool = False, listen: Listener = silent) -> Report:
+    """The run's student on test; base: the untuned one. The only place where test questions are asked."""
+    config = of_run(Path(run_dir))
+    with Run(config.run_dir, keep=config.keep, listen=listen) as opened:
+        wired = wire(config, opened)
+        with wired.ledger:
+            if not wired.task.test:
+                raise ConfigError(
+                    "the task has no test questions",
+                    fix="a run's test set is part of its config: set task.test and start a new run",
+                )
+            past = history.read(opened.folder).rounds
+            if base:
+                return opened.step(0, "test-baseline", tested, wired, wired.base)
+            if not past:
+                raise ConfigError(
+                    f"the run in {opened.folder} has no finished round", fix="run it first, or use --base"
+                )
+            student = opened.final_student(past, past[-1].student)
+            best = next(r for r, finished in enumerate(past) if finished.student == student)
+            return opened.step(best, "test", tested, wired, student)
+
+
+def tested(wired: Wired, student: Student) -> Report:
+    test = wired.task.test
+    return report(wired.task, "test", test, wired.answer(student, ((e.id, e.question) for e in test)))
+
+
+def as_config(config: Config | Mapping[str, Any] | str | Path) -> Config:
+    if isinstance(config, Config):
+        return config
+    return make(config) if isinstance(config, Mapping) else read(Path(config))

@@ -1,0 +1,241 @@
+"""The command line: thin. Exit codes: 0 done, 2 config or data, 3 budget closed early, 4 teacher down, 130 stopped."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from . import api, config
+from .errors import TeachbackError
+from .report import history, summary
+from .report.progress import Progress
+from .rundir import to_plain
+from .wire import make_task
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+out = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
+err = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
+
+ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="A YAML file, such as recipes/demo.yaml.")]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The directory of a run, such as runs/demo.")]
+Set = Annotated[
+    list[str], typer.Option("--set", metavar="A.B=C", help="Change one value of the config; may be repeated.")
+]
+RunDir = Annotated[
+    Path | None, typer.Option("--run-dir", metavar="FOLDER", help="Where the run lies (default: runs/NAME).")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON; progress goes to stderr either way.")]
+
+BUDGET_CLOSED = 3
+STOPPED = 130
+
+
+@app.callback()
+def describe() -> None:
+    """Finetune a small language model on synthetic data it asks for itself, within a budget you set."""
+
+
+@app.command()
+def run(path: ConfigFile, set_: Set = [], run_dir: RunDir = None, as_json: AsJson = False) -> None:  # noqa: B006
+    """Run the loop until its rounds or its budget are done. The same command again resumes."""
+    settings = config.read(path, set_, run_dir)
+    already = history.read(settings.run_dir) if settings.run_dir.exists() else None
+    if already is not None and (already.rounds or already.next != "open"):
+        err.print(f"resuming {settings.run_dir}: {len(already.rounds)} rounds finished")
+    err.print(allowance(settings))
+    with Progress(err) as progress:
+        result = api.run(settings, listen=progress.hear)
+    if already is not None and len(already.rounds) == len(result.history.rounds) and already.next == "open":
+        err.print("nothing was left to do: this run is finished (raise rounds or the budget to go on)")
+    if as_json:
+        print_json(run_facts(result))
+    else:
+        for line in closing(settings, result):
+            out.print(line)
+    if result.short:
+        err.print("the budget closed before the rounds that were asked for: raise it and run the same command to go on")
+        raise typer.Exit(BUDGET_CLOSED)
+
+
+@app.command()
+def status(folder: RunFolder, as_json: AsJson = False) -> None:
+    """What a run has done so far. Reads files only: safe while the run is at work."""
+    settings = config.of_run(folder)
+    done = history.read(folder)
+    spend = api.read_spend(folder)
+    if as_json:
+        print_json(
+            {
+                "rounds": [round_facts(r) for r in done.rounds],
+                "next": done.next,
+                "spend": to_plain(spend),
+                "rounds_asked": settings.rounds,
+            }
+        )
+        return
+    out.print(
+        f"{folder}: {len(done.rounds)} of {settings.rounds or 'any number of'} rounds finished"
+        + (f", next: {done.next}" if done.next else "")
+    )
+    if done.baseline:
+        out.print(f"untuned: dev {summary.percent(done.baseline)}")
+    for r, finished in enumerate(done.rounds):
+        out.print(summary.round_line(r, finished))
+    for line in (
+        *summary.yield_lines(done.rounds),
+        summary.spend_line(spend),
+        budget_line(settings, spend.pairs, spend.tokens),
+    ):
+        out.print(line)
+
+
+@app.command()
+def evaluate(
+    folder: RunFolder,
+    base: Annotated[bool, typer.Option("--base", help="The untuned student instead of the run's.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Measure a run's student on the test set: the only command that asks test questions."""
+    with Progress(err) as progress:
+        report = api.evaluate(folder, base=base, listen=progress.hear)
+    if as_json:
+        print_json(report_facts(report))
+        return
+    out.print(
+        f"test {summary.percent(report)} right of {report.n}; the final answer alone {report.answer_accuracy:.0%}"
+    )
+    out.print(", ".join(f"{n} {outcome}" for outcome, n in report.outcomes.items()))
+
+
+@app.command()
+def select(
+    path: ConfigFile,
+    n: Annotated[int, typer.Option("-n", min=1, help="How many seeds.")],
+    to: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Write them as JSONL (default: print).")
+    ] = None,
+    set_: Set = [],  # noqa: B006
+    run_dir: RunDir = None,
+) -> None:
+    """Rank the seeds by the criterion, with the untuned student, and stop: one JSON object a line."""
+    with Progress(err) as progress:
+        chosen, pool = api.rank(config.read(path, set_, run_dir), n, listen=progress.hear)
+    questions = {e.id: e.question for e in pool}
+    lines = [
+        json.dumps({"rank": p.rank, "id": p.seed, "score": p.score, "question": questions[p.seed]}, ensure_ascii=False)
+        for p in chosen.picks
+    ]
+    if to is None:
+        print("\n".join(lines))
+    else:
+        to.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        err.print(f"{len(lines)} seeds in {to}")
+
+
+@app.command()
+def compare(
+    path: ConfigFile,
+    arms: Annotated[str, typer.Option(help="Criteria, with commas between them.")] = "random,loss",
+    repeats: Annotated[int, typer.Option(min=1, help="Repeats: each has draws of its own, shared by its arms.")] = 3,
+    set_: Set = [],  # noqa: B006
+    run_dir: RunDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run several criteria on the same seeds and draws, and print accuracy by round with paired differences."""
+    from .compare import comparison
+
+    settings = config.read(path, set_, run_dir)
+    with Progress(err) as progress:
+        result = comparison.compare(settings, [arm.strip() for arm in arms.split(",")], repeats, listen=progress.hear)
+    if as_json:
+        print_json(to_plain(result))
+    else:
+        comparison.show(result, out)
+
+
+def main() -> None:
+    """The entry point: errors that are meant become one message and an exit code, without a traceback."""
+    try:
+        app()
+    except TeachbackError as error:
+        err.print(f"error: {error}")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        err.print("stopped. What is finished is kept; the same command goes on from here.")
+        sys.exit(STOPPED)
+
+
+# -- what is printed ----------------------------------------------------------------------------------------------
+
+
+def allowance(settings: config.Config) -> str:
+    task, budget = settings.task, settings.budget
+    seeds = task.seeds if isinstance(task, config.ProntoQA) else task.n_seeds or "all"
+    dev = task.dev if isinstance(task, config.ProntoQA) else task.n_dev or "all"
+    rounds = f"{settings.rounds} rounds" if settings.rounds else "rounds until the budget is spent"
+    limits = [f"{v:,} {name.replace('_', ' ')}" for name, v in budget.model_dump().items() if v is not None]
+    return (
+        f"allowance: {seeds} seeds, {rounds} of {settings.per_round} rows, "
+        f"at most {' and '.join(limits) or 'rounds × rows'}, {dev} dev questions, "
+        f"answers of at most {settings.student.max_new_tokens} tokens; criterion {settings.criterion}"
+    )
+
+
+def closing(settings: config.Config, result: api.Result) -> list[str]:
+    past, student = result.history, result.student
+    after = past.rounds[-1].report if past.rounds else past.baseline
+    lines = [
+        "",
+        f"dev accuracy: {summary.percent(past.baseline)} before, "
+        f"{summary.percent(after)} after {len(past.rounds)} rounds",
+    ]
+    lines += [summary.round_line(r, finished) for r, finished in enumerate(past.rounds)]
+    lines += [*summary.yield_lines(past.rounds), summary.spend_line(result.spend), ""]
+    lines += [*summary.learned(past.baseline, after, make_task(settings.task).dev)]
+    lines += [f"everything lies in {result.run_dir}; the student in {student}", "use it:", ""]
+    return [*lines, *(f"    {line}" for line in summary.use_lines(student, settings.student.system)), ""]
+
+
+def budget_line(settings: config.Config, pairs: int, tokens: int) -> str:
+    spent = {"generated": pairs, "teacher_tokens": tokens}
+    limits = settings.budget.model_dump()
+    return "budget: " + ", ".join(
+        f"{spent[k]:,} of {'no limit' if limits[k] is None else format(limits[k], ',')} {k.replace('_', ' ')}"
+        for k in spent
+    )
+
+
+def run_facts(result: api.Result) -> dict[str, Any]:
+    return {
+        "run_dir": str(result.run_dir),
+        "student": str(result.student),
+        "baseline": report_facts(result.history.baseline),
+        "rounds": [round_facts(r) for r in result.history.rounds],
+        "spend": to_plain(result.spend),
+        "budget_closed_early": result.short,
+    }
+
+
+def round_facts(finished: Any) -> dict[str, Any]:
+    transfer = finished.transfer
+    return {
+        "accepted": len(finished.fresh.rows),
+        "rejected": len(finished.fresh.rejected),
+        "length_rho": finished.chosen.length_rho,
+        "seed_median": transfer.seed_median,
+        "row_median": transfer.row_median,
+        "row_rho": transfer.row_rho,
+        "dev": report_facts(finished.report),
+    }
+
+
+def report_facts(report: Any) -> dict[str, Any]:
+    plain: Any = to_plain(report)
+    return {key: value for key, value in plain.items() if key != "items"}
+
+
+def print_json(value: object) -> None:
+    print(json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False))

@@ -1,0 +1,1 @@
+"""Arms that differ in the criterion only, on the same seeds and draws."""

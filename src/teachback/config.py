@@ -1,0 +1,319 @@
+"""The config: one typed tree, read from YAML, changed by --set a.b=c. Unknown keys are refused with the nearest name.
+
+A config is data at the edge: nothing below wire.py sees one. Paths are relative to the YAML file (run_dir: to the
+current folder); $NAME in a path is taken from the environment.
+"""
+
+import difflib
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from .errors import ConfigError
+from .types import Scalar
+
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class ProntoQA(Section):
+    """Fictional ontologies, made by teachback, or read from a folder with the real files."""
+
+    name: Literal["prontoqa"]
+    path: Path | None = None  # a folder with prontoqa_train.jsonl; without it the questions are generated
+    hops: tuple[Annotated[int, Field(ge=1, le=6)], Annotated[int, Field(ge=1, le=6)]] = (1, 3)
+    seeds: Count = 64
+    dev: Count = 100
+    test: Count = 200
+    seed: int = 0  # of the generated questions
+
+    @model_validator(mode="after")
+    def _order(self) -> "ProntoQA":
+        if self.hops[0] > self.hops[1]:
+            raise ValueError(f"hops goes from the fewest to the most, as in [1, 3]; got {list(self.hops)}")
+        return self
+
+
+class Jsonl(Section):
+    """Questions of one's own: one JSON object a line, with at least a question."""
+
+    name: Literal["jsonl"]
+    seeds: Path
+    dev: Path | None = None  # without it, n_dev rows of `seeds` are set aside by a hash of the question
+    test: Path | None = None
+    n_seeds: Count | None = None
+    n_dev: Count | None = None
+    n_test: Count | None = None
+    question: str = "question"  # the columns' names
+    answer: str = "answer"
+    solution: str = "solution"
+    id: str = "id"
+    grader: Literal["number", "exact"] = "exact"
+    instruction: str | None = None  # put before every question
+
+
+class StudentConfig(Section):
+    model: str = "smollm2-135m"  # a folder, a name on the Hub, or the packaged model
+    revision: str | None = None
+    system: str | None = None
+    chat_template_kwargs: dict[str, Scalar] = {}
+    max_new_tokens: Count = 256
+    precision: Literal["auto", "float32", "bf16"] = "auto"  # of finetuning; attempts are always float32
+
+
+class ProgramTeacher(Section):
+    """The task's own program sets and solves new exercises. Free and exact; metered as if bought."""
+
+    name: Literal["program"] = "program"
+
+
+class OpenAITeacher(Section):
+    """Any OpenAI-compatible endpoint. The key comes from the environment only."""
+
+    name: Literal["openai"]
+    base_url: str  # up to and without /chat/completions
+    model: str
+    key_env: str | None = "OPENAI_API_KEY"
+    prompts: str = "neutral"  # neutral, math, or a folder with question.txt and answer.txt
+    max_tokens_question: Count = 512
+    max_tokens_answer: Count = 1024
+    options: dict[str, Scalar] = {}  # sent with every request as they are (temperature, reasoning_effort, …)
+    in_flight: Count = 16
+    tries: Count = 3
+    deadline_s: Annotated[float, Field(gt=0)] = 120.0
+
+
+class FinetuneConfig(Section):
+    method: Literal["full", "lora"] = "full"
+    lr: Annotated[float, Field(gt=0)] = 4e-4
+    epochs: Count = 3
+    rows_per_step: Count = 8
+    warmup: Share = 0.1
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
+    lora_rank: Count = 16
+    lora_alpha: Count = 32
+    restart: Literal["base", "continue"] = "base"
+    replay: Share = 1.0  # with restart: continue, the share of earlier rows trained on again
+
+
+class BudgetConfig(Section):
+    generated: Count | None = None  # pairs the teacher writes, good or bad
+    teacher_tokens: Count | None = None  # prompt and completion tokens of every call
+
+
+class MachineConfig(Section):
+    """What may differ from start to start, because it doesn't change what is computed."""
+
+    checkpoint_every_s: Annotated[float, Field(ge=0)] = 300.0
+    micro_rows: Count = 8  # rows in memory at once while finetuning
+    threads: Count | None = None
+
+
+class Config(Section):
+    task: Annotated[ProntoQA | Jsonl, Field(discriminator="name")]
+    student: StudentConfig = StudentConfig()
+    teacher: Annotated[ProgramTeacher | OpenAITeacher, Field(discriminator="name")] = ProgramTeacher()
+    criterion: Literal["random", "loss"] = "loss"
+    rule: Literal["top"] = "top"
+    per_round: Count = 32  # m: seeds selected a round
+    rounds: Count | None = None  # None: until the budget is spent
+    reuse_seeds: bool = True
+    rows: Path | None = None  # rows one already has: question, and answer or solution
+    include_seeds: bool = False  # also train on the seeds' own solutions
+    finetune: FinetuneConfig = FinetuneConfig()
+    budget: BudgetConfig = BudgetConfig()
+    seed: int = 0
+    repeat: Annotated[int, Field(ge=0)] = 0
+    keep: Literal["last", "best", "all"] = "last"
+    run_dir: Path = Path("runs/run")
+    machine: MachineConfig = MachineConfig()
+
+    @model_validator(mode="after")
+    def _ends(self) -> "Config":
+        if self.rounds is None and self.budget == BudgetConfig():
+            raise ValueError("nothing ends this run: set rounds, budget.generated or budget.teacher_tokens")
+        return self
+
+
+# Not part of what is computed (R3): how long, how much, where, and by which road.
+FREE = (
+    "rounds",
+    "budget",
+    "keep",
+    "run_dir",
+    "machine",
+    "teacher.base_url",
+    "teacher.key_env",
+    "teacher.in_flight",
+    "teacher.tries",
+    "teacher.deadline_s",
+)
+
+
+def identity(config: Config) -> dict[str, object]:
+    """What makes two runs the same run: the config without what may differ from start to start."""
+    tree = config.model_dump(mode="json")
+    for name in FREE:
+        *path, last = name.split(".")
+        branch = tree
+        for key in path:
+            branch = branch[key]
+        branch.pop(last, None)
+    return tree
+
+
+def settings(config: Config) -> dict[str, object]:
+    """The rest of the config: what may differ from start to start."""
+    tree = config.model_dump(mode="json")
+    out: dict[str, Any] = {}
+    for name in FREE:
+        if name != "run_dir" and (name in tree or dig(tree, name) is not None):
+            out = put(out, name.split("."), dig(tree, name))
+    return out
+
+
+def of_run(folder: Path) -> Config:
+    """The config of a run, from its directory. Raises ConfigError when there is no run."""
+    try:
+        fixed, free = (json.loads((folder / name).read_bytes()) for name in ("config.json", "settings.json"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"no run in {folder}: {error}", fix="give the directory of a run, such as runs/demo"
+        ) from error
+    for section, values in free.items():
+        fixed[section] = {**fixed.get(section, {}), **values} if isinstance(values, dict) else values
+    return make({**fixed, "run_dir": str(folder.absolute())})
+
+
+def read(path: Path, changes: Sequence[str] = (), run_dir: Path | None = None) -> Config:
+    """A config from a YAML file with --set changes applied. Raises ConfigError."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"the config {path} can't be read: {error}", fix="give the path of a YAML file, such as recipes/demo.yaml"
+        ) from error
+    try:
+        tree = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is no YAML: {error}") from error
+    if not isinstance(tree, dict):
+        raise ConfigError(
+            f"{path} holds no config", got=type(tree).__name__, allowed="keys and values, such as task: and student:"
+        )
+    for change in changes:
+        tree = changed(tree, change)
+    if run_dir is not None:
+        tree = {**tree, "run_dir": str(run_dir.absolute())}
+    elif "run_dir" not in tree:
+        tree["run_dir"] = str(Path("runs", path.stem).absolute())
+    return make(tree, base=path.parent)
+
+
+def changed(tree: dict[str, Any], change: str) -> dict[str, Any]:
+    """The tree after one --set a.b=c; the value is read as YAML."""
+    name, sign, text = change.partition("=")
+    if not sign or not name.strip():
+        raise ConfigError("--set takes a name and a value", got=change, allowed="NAME=VALUE, as in finetune.epochs=2")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"the value of --set {name} is no YAML: {error}", got=text) from error
+    return put(tree, name.strip().split("."), value)
+
+
+def put(tree: Mapping[str, Any], path: Sequence[str], value: object) -> dict[str, Any]:
+    first, *rest = path
+    below = tree.get(first)
+    return {**tree, first: put(below if isinstance(below, dict) else {}, rest, value) if rest else value}
+
+
+def make(tree: Mapping[str, Any], base: Path = Path()) -> Config:
+    """A checked Config from plain data. Relative paths are taken from `base`."""
+    try:
+        return Config.model_validate(located(dict(tree), base))
+    except ValidationError as error:
+        raise ConfigError(
+            "\n".join(["the config is not valid", *(f"  {explain(e)}" for e in error.errors()[:8])])
+        ) from error
+
+
+PATHS = ("task.path", "task.seeds", "task.dev", "task.test", "rows", "run_dir", "student.model", "teacher.prompts")
+
+
+def located(tree: dict[str, Any], base: Path) -> dict[str, Any]:
+    """Paths with $NAME filled in and made absolute.
+
+    A student or prompts may also be a name: there only what begins with . / ~ or $ is a path.
+    """
+    for name in PATHS:
+        value = dig(tree, name)
+        if not isinstance(value, str | Path) or isinstance(value, bool):
+            continue
+        text = str(value)
+        if name in ("student.model", "teacher.prompts") and not text.startswith((".", "/", "~", "$")):
+            continue
+        start = Path.cwd() if name == "run_dir" else base.absolute()
+        tree = put(tree, name.split("."), str(start / filled(name, text)))
+    return tree
+
+
+def filled(name: str, text: str) -> Path:
+    out = Path(os.path.expandvars(text)).expanduser()
+    if missing := re.search(r"\$\{?(\w+)", str(out)):
+        raise ConfigError(
+            f"{name} names an environment variable that is not set",
+            got=text,
+            fix=f"export {missing[1]}=FOLDER, or write the path",
+        )
+    return out
+
+
+def dig(tree: object, name: str) -> object:
+    for key in name.split("."):
+        tree = tree.get(key) if isinstance(tree, Mapping) else None
+    return tree
+
+
+def explain(error: Any) -> str:
+    """One of pydantic's complaints, with the value and, for an unknown key, the nearest name."""
+    place = [str(key) for key in error["loc"] if key not in ("prontoqa", "jsonl", "program", "openai")]
+    where = ".".join(place) or "config"
+    if error["type"] == "extra_forbidden":
+        names = allowed_names(error["loc"])
+        near = difflib.get_close_matches(place[-1], names, n=1)
+        return (
+            f"unknown key {where}" + (f"; did you mean {near[0]}?" if near else "") + f"  (allowed: {', '.join(names)})"
+        )
+    if error["type"] == "missing":
+        return f"{where} is missing"
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{where}: {message}" + ("" if isinstance(error["input"], dict | Section) else f" (got {error['input']!r})")
+
+
+def allowed_names(loc: Sequence[object]) -> list[str]:
+    section: type[Section] = Config
+    tags: dict[object, type[Section]] = {
+        "prontoqa": ProntoQA,
+        "jsonl": Jsonl,
+        "program": ProgramTeacher,
+        "openai": OpenAITeacher,
+    }
+    for key in loc[:-1]:
+        if key in tags:
+            section = tags[key]
+        elif isinstance(key, str) and key in section.model_fields:
+            kind = section.model_fields[key].annotation
+            section = kind if isinstance(kind, type) and issubclass(kind, Section) else section
+    return sorted(section.model_fields)

@@ -1,0 +1,10 @@
+"""`loss`: mean negative log-probability of the student's own greedy answer (the best criterion of arXiv 2512.00884)."""
+
+from collections.abc import Sequence
+
+from ..types import Attempt, Example
+
+
+def loss(pool: Sequence[Example], attempts: Sequence[Attempt]) -> list[float]:
+    """Nats a token, the end token included. Needs the attempts and nothing else: no gold answers, no second pass."""
+    return [attempt.nll for attempt in attempts]

@@ -1,0 +1,77 @@
+"""What a listener shows while a run is at work: a live line on a terminal, plain lines elsewhere."""
+
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.status import Status
+
+from ..rundir import Event
+from ..types import Attempt, Curated, Report, Selection, Transfer
+from .summary import percent
+
+DOING = {
+    "baseline": "the untuned student answers dev",
+    "start": "finetuning on the rows that are given",
+    "attempt": "the student answers every seed",
+    "select": "the criterion picks seeds",
+    "generate": "the teacher writes",
+    "verify": "checking the drafts",
+    "transfer": "the same student answers the new rows",
+    "finetune": "finetuning",
+    "evaluate": "the new student answers dev",
+    "test": "the student answers test",
+    "test-baseline": "the untuned student answers test",
+}
+UNIT = {"finetune": "steps", "start": "steps"}
+
+
+class Progress:
+    """with Progress(console) as progress: teachback.run(config, listen=progress.hear)"""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._status: Status | None = Status("", console=console) if console.is_terminal else None
+
+    def __enter__(self) -> Self:
+        if self._status:
+            self._status.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if self._status:
+            self._status.stop()
+
+    def hear(self, event: Event) -> None:
+        what = f"round {event.round} · {DOING.get(event.step, event.step)}"
+        if event.kind == "note":
+            self.say(str(event.value))
+        elif event.kind == "done":
+            for line in result(event.value):
+                self.say(f"{what}: {line}  ({event.seconds:.0f} s)")
+        elif self._status:
+            self._status.update(
+                what
+                + (f" · {event.done}/{event.total} {UNIT.get(event.step, 'questions')}" if event.kind == "part" else "")
+            )
+
+    def say(self, line: str) -> None:
+        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def result(value: object) -> list[str]:
+    """What is worth a line when a step has committed."""
+    match value:
+        case Report():
+            return [f"{percent(value)} right of {value.n}"]
+        case Selection():
+            return [f"{len(value.picks)} picked", *(f"note: {note}" for note in value.notes)]
+        case Curated():
+            return [f"{len(value.rows)} rows accepted, {len(value.rejected)} not"]
+        case Transfer() if value.seed_median is not None and value.row_median is not None:
+            return [f"median loss {value.seed_median:.3f} on the seeds, {value.row_median:.3f} on their rows"]
+        case (Attempt(), *_):
+            truncated = sum(isinstance(a, Attempt) and a.truncated for a in value)
+            return [f"{len(value)} answers" + (f", {truncated} truncated" if truncated else "")]
+        case _:
+            return []

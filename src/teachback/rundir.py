@@ -1,0 +1,373 @@
+"""A run's directory: what a step returned is kept there, once, and read back from then on.
+
+    run/
+      config.json   what is computed            ledger.sqlite   every teacher call with its cost
+      inputs.json   hashes of what goes in      timings.jsonl   seconds (the only place with times, R8)
+      settings.json what may change: rounds, budget, machine, endpoint
+      round-00/select.json                      what the step "select" of round 0 returned: its commit
+      round-00/finetune/student/                files that a commit names
+      round-00/attempt/003.json                 a shard of a step that has not committed yet
+
+There is no other record of progress. A file appears whole or not at all (R1).
+"""
+
+import dataclasses
+import fcntl
+import json
+import math
+import os
+import shutil
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, ParamSpec, Self, TypeVar
+
+import numpy as np
+from pydantic import TypeAdapter, ValidationError
+
+from .errors import DataError, InputsChanged, RunLocked
+from .types import KEPT, ArrayFile, Round, Student
+
+P = ParamSpec("P")
+T = TypeVar("T")
+U = TypeVar("U")
+
+SHARD = 32  # rows a shard; part of what a kill can cost, so never a setting of the machine (R2)
+
+
+@dataclasses.dataclass(frozen=True)
+class Event:
+    """What a listener hears: a step begins ("start"), reports progress ("part"), or has committed ("done")."""
+
+    kind: Literal["start", "part", "done", "note"]
+    round: int
+    step: str
+    done: int = 0
+    total: int = 0
+    value: object = None
+    seconds: float = 0.0
+
+
+class Run:
+    """One run's directory, locked for as long as the object is open (`with Run(folder) as run`)."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        keep: Literal["last", "best", "all"] = "last",
+        listen: Callable[[Event], None] = lambda event: None,
+    ) -> None:
+        self.folder = folder
+        self.keep = keep
+        self.listen = listen
+        self._open: tuple[int, str] | None = None
+
+    def __enter__(self) -> Self:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._lock()
+        self._sweep()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        os.truncate(self._lock_file.fileno(), 0)
+        self._lock_file.close()
+
+    # -- identity (R3) ------------------------------------------------------------------------------------------
+
+    def identify(
+        self, config: Mapping[str, object], inputs: Mapping[str, object], settings: Mapping[str, object]
+    ) -> None:
+        """Keep what this run is made from; at every later start, refuse anything else. Settings may change freely.
+
+        inputs["versions"] may change: that is told to the listener and kept in timings.jsonl.
+        Raises InputsChanged naming each key that differs, with both values.
+        """
+        self._same("config.json", config, "the config")
+        versions = dict(inputs).pop("versions", None)
+        kept = self._same("inputs.json", inputs, "the inputs", may_change="versions")
+        if versions != kept.get("versions"):
+            self.listen(
+                Event("note", 0, "versions", value=f"library versions changed: {kept.get('versions')} → {versions}")
+            )
+            self._log({"event": "versions", "versions": versions})
+        commit(self.folder / "settings.json", dump(settings))
+
+    def _same(self, name: str, now: Mapping[str, object], what: str, may_change: str = "") -> dict[str, object]:
+        path = self.folder / name
+        if not path.exists():
+            commit(path, dump(now))
+        kept: dict[str, object] = json.loads(path.read_bytes())
+        now = json.loads(dump(now))
+        changed = [key for key in sorted({*flat(kept), *flat(now)}) if flat(kept).get(key) != flat(now).get(key)]
+        changed = [key for key in changed if key.split(".")[0] != may_change]
+        if changed:
+            differences = "; ".join(f"{key}: {flat(kept).get(key)!r} → {flat(now).get(key)!r}" for key in changed[:8])
+            raise InputsChanged(
+                f"{what} of the run in {self.folder} changed since it was started",
+                got=differences,
+                allowed="the same values as at its first start (rounds, budget and machine settings may change)",
+                fix="undo the change, or start a new run with another --run-dir",
+            )
+        return kept
+
+    # -- steps --------------------------------------------------------------------------------------------------
+
+    def step(self, round: int, name: str, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What `fn(*args)` returned the first time; it runs only if that is not on disk yet.
+
+        The value is always the one *read back*, so that a resumed run and an unbroken one see the same. A step that
+        returns None keeps nothing and runs again at the next start.
+        """
+        path = self._path(round, name).with_suffix(".json")
+        if not path.exists():
+            started = time.monotonic()
+            self.listen(Event("start", round, name))
+            value = self._run(round, name, fn, *args, **kwargs)
+            if value is None:
+                return value
+            commit(path, dump(value, where=f"step {name} of round {round}"))
+            self._log({"round": round, "step": name, "seconds": round_ms(time.monotonic() - started)})
+            self._tidy(path)
+            value = load(path, KEPT[name])
+            self.listen(Event("done", round, name, value=value, seconds=time.monotonic() - started))
+        value = load(path, KEPT[name])
+        return value
+
+    def steps(self, round: int) -> "Steps":
+        """`step` for one round."""
+        return Steps(self, round)
+
+    def _run(self, round: int, name: str, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        self._open = (round, name)
+        try:
+            return fn(*args, **kwargs)
+        finally:
+            self._open = None
+
+    def map(self, fn: Callable[[Sequence[U]], Sequence[T]], rows: Sequence[U], *, of: type[T]) -> tuple[T, ...]:
+        """`fn` over fixed shards of `rows`, in row order, inside a step; a finished shard is never redone (R2)."""
+        done: list[T] = []
+        for k, first in enumerate(range(0, len(rows), SHARD)):
+            path = self.workspace / f"{k:03d}.json"
+            if not path.exists():
+                commit(path, dump(fn(rows[first : first + SHARD]), where=str(path)))
+            done += load(path, tuple[of, ...])  # type: ignore[valid-type]
+            self.tell(len(done), len(rows))
+        return tuple(done)
+
+    @property
+    def workspace(self) -> Path:
+        """The folder in which the step that is running may write. What its commit doesn't name is removed (R1)."""
+        assert self._open is not None, "only inside a step"
+        folder = self._path(*self._open)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def tell(self, done: int, total: int) -> None:
+        assert self._open is not None, "only inside a step"
+        self.listen(Event("part", *self._open, done=done, total=total))
+
+    def path(self, named: Student | ArrayFile) -> Path:
+        """The file or folder that a kept value names."""
+        return self.folder / (named.folder if isinstance(named, Student) else named.file)
+
+    def student(self, folder: Path) -> Student:
+        """A folder as a value that can be kept: relative to the run's directory, so that the directory can move."""
+        return Student(str(folder.relative_to(self.folder)))
+
+    def save_array(self, name: str, array: np.ndarray[Any, Any]) -> ArrayFile:
+        """Numbers of a step, beside its JSON as float32 .npy (R11). Raises DataError for NaN or infinity."""
+        if not np.isfinite(array).all():
+            raise DataError(f"array {name} has {int((~np.isfinite(array)).sum())} values that are not finite numbers")
+        path = self.workspace / f"{name}.npy"
+        with open(path.with_suffix(".tmp"), "wb") as file:
+            np.save(file, array.astype(np.float32))
+        settle(path.with_suffix(".tmp"), path)
+        return ArrayFile(str(path.relative_to(self.folder)))
+
+    def load_array(self, named: ArrayFile) -> np.ndarray[Any, Any]:
+        return np.asarray(np.load(self.path(named), allow_pickle=False))
+
+    # -- weights (R10) ------------------------------------------------------------------------------------------
+
+    def keep_weights(self, past: Sequence[Round]) -> None:
+        """Remove the weights of finished rounds that `keep` doesn't ask for, now that the next ones have committed."""
+        if self.keep == "all" or not past:
+            return
+        wanted = {past[-1].student, self.final_student(past, past[-1].student)}
+        for folder in {r.student.folder for r in past} - {student.folder for student in wanted}:
+            if not Path(folder).is_absolute():
+                shutil.rmtree(self.folder / folder, ignore_errors=True)
+
+    def final_student(self, past: Sequence[Round], last: Student) -> Student:
+        """The last student; with keep="best", the earliest of those with the best accuracy on dev."""
+        if self.keep != "best" or not past:
+            return last
+        return max(past, key=lambda r: r.report.accuracy).student
+
+    # -- inside -------------------------------------------------------------------------------------------------
+
+    def _path(self, round: int, name: str) -> Path:
+        return self.folder / f"round-{round:02d}" / name
+
+    def _lock(self) -> None:
+        path = self.folder / "lock"
+        self._lock_file = open(path, "a+")  # noqa: SIM115 - held until __exit__
+        try:
+            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = path.read_text().strip() or "unknown"
+            self._lock_file.close()
+            raise RunLocked(
+                f"another process is at work in {self.folder}",
+                got=holder,
+                fix="wait for it, stop it, or use another --run-dir",
+            ) from None
+        os.truncate(self._lock_file.fileno(), 0)
+        self._lock_file.write(f"host {socket.gethostname()} pid {os.getpid()}\n")
+        self._lock_file.flush()
+
+    def _sweep(self) -> None:
+        """Remove what no commit names. Shards and finished checkpoints of a step under way are commits of their own."""
+        for path in self.folder.glob("**/*.tmp"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        for path in self.folder.glob("round-*/*.json"):
+            self._tidy(path)
+        for folder in self.folder.glob("round-*/*/"):
+            if not folder.with_suffix(".json").exists():
+                for path in folder.iterdir():
+                    if path.suffix != ".json" and path.name != "checkpoints":
+                        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    def _tidy(self, committed: Path) -> None:
+        """Remove from a committed step's folder what its JSON doesn't name."""
+        folder = committed.with_suffix("")
+        if not folder.is_dir():
+            return
+        kept = load(committed, KEPT[committed.stem])
+        named = {self.path(value) for value in walk(kept) if isinstance(value, Student | ArrayFile)}
+        for path in folder.iterdir():
+            if path not in named:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if not any(folder.iterdir()):
+            folder.rmdir()
+
+    def _log(self, entry: Mapping[str, object]) -> None:
+        with open(self.folder / "timings.jsonl", "a") as file:
+            file.write(json.dumps({**entry, "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}) + "\n")
+
+
+@dataclasses.dataclass(frozen=True)
+class Steps:
+    """steps(name, fn, *args) is run.step(round, name, fn, *args)."""
+
+    run: Run
+    round: int
+
+    def __call__(self, name: str, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return self.run.step(self.round, name, fn, *args, **kwargs)
+
+
+# -- files --------------------------------------------------------------------------------------------------------
+
+
+def commit(path: Path, content: bytes) -> None:
+    """Write a file that appears whole: aside, fsynced, renamed, its folder fsynced (R1)."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_suffix(".tmp")
+    with open(aside, "wb") as file:
+        file.write(content)
+    settle(aside, path)
+
+
+def settle(aside: Path, path: Path) -> None:
+    """Make a file, or a folder with files, durable and give it its name."""
+    for part in [*(p for p in aside.rglob("*") if p.is_file()), aside]:
+        fsync(part)
+    os.rename(aside, path)
+    fsync(path.parent)
+
+
+def fsync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def dump(value: object, where: str = "") -> bytes:
+    """JSON with one element of a list a line, so that jq and diff read it. NaN and infinity are refused (R11)."""
+    plain = to_plain(value)
+    try:
+        if isinstance(plain, list):
+            body = "[\n" + ",\n".join(json.dumps(x, ensure_ascii=False, allow_nan=False) for x in plain) + "\n]\n"
+        else:
+            body = json.dumps(plain, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+    except ValueError as error:
+        raise DataError(
+            f"{where or 'a value'} holds a number that can't be kept", got=bad_number(plain), allowed="finite numbers"
+        ) from error
+    return body.encode("utf-8", "surrogatepass")
+
+
+def to_plain(value: object) -> object:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: to_plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): to_plain(v) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_plain(v) for v in value]
+    return value
+
+
+def load(path: Path, kind: object) -> Any:
+    try:
+        return adapter(kind).validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise DataError(
+            f"{path} can't be read back",
+            got=f"{first['msg']} at {first['loc']}",
+            fix="it was edited or written by another version: remove that file and what comes after it, and run again",
+        ) from error
+
+
+@cache
+def adapter(kind: object) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)  # type: ignore[arg-type]
+
+
+def walk(value: object) -> Iterator[object]:
+    """The value and every value inside it."""
+    yield value
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        for f in dataclasses.fields(value):
+            yield from walk(getattr(value, f.name))
+    elif isinstance(value, list | tuple):
+        for v in value:
+            yield from walk(v)
+
+
+def flat(value: object, prefix: str = "") -> dict[str, object]:
+    """{"a": {"b": 1}} → {"a.b": 1}"""
+    if not isinstance(value, Mapping) or not value:
+        return {prefix: value} if prefix else {}
+    return {
+        k: v for key, inner in value.items() for k, v in flat(inner, f"{prefix}.{key}" if prefix else str(key)).items()
+    }
+
+
+def bad_number(plain: object, at: str = "value") -> str:
+    if isinstance(plain, float) and not math.isfinite(plain):
+        return f"{plain} at {at}"
+    inner = plain.items() if isinstance(plain, dict) else enumerate(plain) if isinstance(plain, list) else ()
+    return next((found for key, v in inner if (found := bad_number(v, f"{at}.{key}"))), "")
+
+
+def round_ms(seconds: float) -> float:
+    return round(seconds, 3)

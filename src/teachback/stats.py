@@ -1,0 +1,33 @@
+"""The few statistics that a run needs. scipy is imported when one is asked for."""
+
+from collections.abc import Sequence
+
+
+def spearman(x: Sequence[float], y: Sequence[float]) -> float | None:
+    """Rank correlation; None where it is undefined (fewer than 3 pairs, or one side constant)."""
+    if len(x) < 3 or len(set(x)) == 1 or len(set(y)) == 1:
+        return None
+    from scipy.stats import spearmanr
+
+    return float(spearmanr(x, y).statistic)
+
+
+def wilson(right: int, n: int) -> tuple[float, float]:
+    """95 % Wilson interval of a proportion (Wilson 1927)."""
+    from scipy.stats import binomtest
+
+    interval = binomtest(right, n).proportion_ci(method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def paired_t(differences: Sequence[float]) -> tuple[float, float, float] | None:
+    """Mean of the per-repeat differences with its 95 % t interval; None with fewer than 2 repeats."""
+    if len(differences) < 2:
+        return None
+    from statistics import fmean, stdev
+
+    from scipy.stats import t
+
+    mean = fmean(differences)
+    half = float(t.ppf(0.975, len(differences) - 1)) * stdev(differences) / len(differences) ** 0.5
+    return mean, mean - half, mean + half

@@ -1,0 +1,81 @@
+"""A teacher that is a program: it sets a new exercise near the seed and solves it, exactly and for free.
+
+Metered as if bought: the seed's question as input, the row as output, counted by the student's tokenizer.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from ..errors import ConfigError
+from ..ledger import Ledger, Pair, Usage
+from ..types import Draft, Example, Pick, Task, Written
+
+TRIES = 1000
+
+
+@dataclass(frozen=True)
+class Program:
+    """draw(purpose, seed id, k): the generator of the k-th try. count: tokens of a text."""
+
+    task: Task
+    draw: Callable[[str, str, int], Random]
+    count: Callable[[str], int]
+
+    def exercise(self, seed: Example, n: int) -> Written:
+        """The n-th exercise for a seed: never the seed itself, never one of its earlier exercises."""
+        if self.task.write is None:
+            raise ConfigError(
+                f"the task {self.task.name} can't set exercises of its own", fix="use another teacher, such as openai"
+            )
+        seen = {self.task.key(seed.question)}
+        for k in range(TRIES):
+            written = self.task.write(seed, self.draw("teacher", seed.id, k))
+            this = self.task.key(written.question)
+            if this not in seen:
+                seen.add(this)
+                if len(seen) == n + 2:
+                    return written
+        raise ConfigError(
+            f"no {n + 1} different exercises near the seed {seed.id} were found in {TRIES} tries",
+            fix="give more seeds, or lower per_round or rounds",
+        )
+
+    def usage(self, seed: Example, written: Written) -> Usage:
+        return Usage(self.count(seed.question), self.count(written.question) + self.count(written.text))
+
+    def price(self, seed: Example, n: int) -> int:
+        return self.usage(seed, self.exercise(seed, n)).total
+
+
+def generate(
+    picks: Sequence[Pick], seeds: Mapping[str, Example], *, round: int, ledger: Ledger, program: Program, prompt: str
+) -> tuple[Draft, ...]:
+    """One draft a pick, in order, as far as the budget goes."""
+    drafts: list[Draft] = []
+    with ledger.group():
+        for pick in picks:
+            seed = seeds[pick.seed]
+            written = program.exercise(seed, pick.n)
+            usage = program.usage(seed, written)
+            pair = ledger.reserve(pick.seed, pick.n, round, usage.total)
+            if pair is None:
+                break
+            call = buy(ledger, pair, pick, written, usage)
+            drafts.append(Draft(pick.seed, pick.n, prompt, (call,), written.question, written.text))
+    return tuple(drafts)
+
+
+def buy(ledger: Ledger, pair: Pair, pick: Pick, written: Written, usage: Usage) -> int:
+    request = json.dumps({"seed": pick.seed, "n": pick.n}).encode()
+    if held := ledger.answered(pair, "teacher", request):
+        call = held.call
+    else:
+        sent = ledger.send(pair, "teacher", request, usage.total)
+        assert sent is not None, "reserved in full a moment ago"
+        call = sent
+        ledger.answer(call, json.dumps(written._asdict(), ensure_ascii=False), usage, latency_s=0.0)
+    if pair.state == "open":
+        ledger.settle(pair)
+    return call

@@ -1,0 +1,130 @@
+"""Public fakes: a run without a model, in a second, and a tiny student that is a real one.
+
+history = fake_run(Path("somewhere"), rounds=2)      # the real loop, ledger, selection and curation; no torch
+folder = tiny_student(Path("tiny"))                  # a llama of a few thousand parameters, with a chat template
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from . import config as cfg
+from .ledger import Budget, Ledger
+from .loop import History, teach
+from .rundir import Event, Run, settle
+from .tasks import jsonl
+from .types import Attempt, Student, Task
+from .wire import inputs, make_parts, make_task, make_teacher, sha256
+
+CHAT_TEMPLATE = (
+    "{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}<|end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+
+
+def fake_config(**changes: Any) -> cfg.Config:
+    """A config for `fake_run`: 16 one- and two-hop seeds, 10 dev questions, 4 pairs a round."""
+    tree: dict[str, Any] = {
+        "task": {"name": "prontoqa", "hops": [1, 2], "seeds": 16, "dev": 10, "test": 10},
+        "per_round": 4,
+        "rounds": 3,
+        "student": {"model": "smollm2-135m"},
+    }
+    return cfg.make({**tree, **changes})
+
+
+def fake_run(folder: Path, *, listen: Callable[[Event], None] = lambda event: None, **changes: Any) -> History:
+    """The real loop with a student that is a number: how many rows it has seen. Same files, same rules, no torch."""
+    config = fake_config(**changes)
+    task = make_task(config.task)
+    with Run(folder, keep=config.keep, listen=listen) as run:
+        run.identify(
+            cfg.identity(config), inputs(task, config, "fake", sha256(b"fake"), "float32"), cfg.settings(config)
+        )
+        budget = Budget(config.budget.generated, config.budget.teacher_tokens)
+        with Ledger(folder / "ledger.sqlite", repeat=config.repeat, budget=budget) as ledger:
+            teacher = make_teacher(config, task, ledger, lambda text: len(text.split()), sha256(b"fake"))
+            base = untrained(folder / "base")
+            parts = make_parts(config, task, run, ledger, fake_answer(run, task), teacher, fake_train(run))
+            return teach(run, parts, base, task.seeds, config.rounds)
+
+
+def untrained(folder: Path) -> Student:
+    folder.mkdir(exist_ok=True)
+    (folder / "skill.json").write_text("0")
+    return Student("base")
+
+
+def fake_answer(run: Run, task: Task) -> Callable[[Student, Iterable[tuple[str, str]]], tuple[Attempt, ...]]:
+    """Answers from the answer key, more of it the more rows were seen; the loss falls with them."""
+    gold: Mapping[str, str | None] = {e.question: jsonl.target(e) for e in (*task.seeds, *task.dev)}
+
+    def one(question: tuple[str, str], skill: int) -> Attempt:
+        luck = int(hashlib.sha256(question[1].encode()).hexdigest()[:8], 16) / 16**8
+        text = gold.get(question[1]) if luck < skill / (skill + 10) else None
+        return Attempt(
+            question[0], text or "I don't know.", len((text or "I don't know.").split()), False, 1 + luck / (1 + skill)
+        )
+
+    def answer(student: Student, questions: Iterable[tuple[str, str]]) -> tuple[Attempt, ...]:
+        skill = int((run.path(student) / "skill.json").read_text())
+        return run.map(lambda shard: [one(question, skill) for question in shard], list(questions), of=Attempt)
+
+    return answer
+
+
+def fake_train(run: Run) -> Callable[[Path, list[tuple[str, str]], int], Path]:
+    def train(start: Path, texts: list[tuple[str, str]], seed: int) -> Path:
+        out = run.workspace / "student"
+        out.with_suffix(".tmp").mkdir(exist_ok=True)
+        (out.with_suffix(".tmp") / "skill.json").write_text(str(int((start / "skill.json").read_text()) + len(texts)))
+        settle(out.with_suffix(".tmp"), out)
+        return out
+
+    return train
+
+
+def tiny_student(
+    folder: Path, *, architecture: str = "llama", seed: int = 0, chat_template: str | None = CHAT_TEMPLATE
+) -> Path:
+    """A model of a few thousand parameters with random weights, saved like any other: every part of the real path.
+
+    architecture: a model type of transformers whose config takes the usual names (llama, qwen2, mistral, …).
+    """
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
+
+    special = ["<|pad|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>"]
+    vocabulary = {token: i for i, token in enumerate([*special, *sorted(pre_tokenizers.ByteLevel.alphabet())])}
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens(special)
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|end|>", pad_token="<|pad|>")
+    if chat_template is not None:
+        fast.chat_template = chat_template
+    shape = {
+        "hidden_size": 16,
+        "intermediate_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+        "initializer_range": 0.5,  # logits that differ, so that its answers do
+    }
+    config = AutoConfig.for_model(
+        architecture,
+        vocab_size=len(vocabulary),
+        **shape,
+        eos_token_id=1,
+        pad_token_id=0,
+        bos_token_id=None,
+        max_position_embeddings=2048,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    model.save_pretrained(folder)
+    fast.save_pretrained(folder)
+    return folder

@@ -1,0 +1,336 @@
+"""The only place where a name in the config becomes an object. Nothing below it sees a config."""
+
+import hashlib
+import platform
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from . import config as cfg
+from .criteria import CRITERIA
+from .criteria.select import select
+from .curate import curate, taken_keys, verify
+from .draws import draw
+from .errors import ConfigError, DataError
+from .evaluate import report
+from .ledger import Budget, Ledger
+from .loop import Parts
+from .rundir import Run, dump
+from .student.attempt import Asked, attempt
+from .student.chat import Chat
+from .student.finetune import Recipe, finetune
+from .student.folder import Loaded, load, resolve
+from .student.precision import choose
+from .tasks import jsonl, prontoqa
+from .teachers import Teacher, program
+from .transfer import transfer
+from .types import Allowance, Attempt, Curated, Draft, Example, Report, Round, Row, Selection, Student, Task, Transfer
+
+# answer(student, (id, question) pairs) → attempts in their order; train(start, (message, text) rows, seed) → a folder
+Answer = Callable[[Student, Iterable[tuple[str, str]]], tuple[Attempt, ...]]
+Train = Callable[[Path, list[tuple[str, str]], int], Path]
+
+VERSIONED = ("teachback", "torch", "transformers", "peft", "numpy", "scipy", "pydantic")
+
+
+def make_task(config: cfg.ProntoQA | cfg.Jsonl) -> Task:
+    if isinstance(config, cfg.ProntoQA):
+        return prontoqa.load(
+            path=config.path, hops=config.hops, seeds=config.seeds, dev=config.dev, test=config.test, seed=config.seed
+        )
+    return jsonl.load(
+        seeds=jsonl.Split(config.seeds, config.n_seeds),
+        dev=jsonl.Split(config.dev, config.n_dev) if config.dev else None,
+        n_dev=config.n_dev,
+        test=jsonl.Split(config.test, config.n_test) if config.test else None,
+        columns=jsonl.Columns(config.question, config.answer, config.solution, config.id),
+        grader=config.grader,
+        instruction=config.instruction,
+    )
+
+
+@dataclass(frozen=True)
+class Wired:
+    """A run, ready to start: what loop.teach needs, and what it must be identified by."""
+
+    task: Task
+    parts: Parts
+    base: Student
+    rounds: int | None
+    ledger: Ledger
+    answer: "Answerer"
+
+
+@dataclass(frozen=True)
+class Answerer:
+    """A student's answers to questions of the task, in shards of the run."""
+
+    run: Run
+    task: Task
+    chat: Chat
+    max_new_tokens: int
+
+    def __call__(self, student: Student, questions: Iterable[tuple[str, str]]) -> tuple[Attempt, ...]:
+        """questions: (id, question) pairs."""
+        folder = self.run.path(student)
+
+        @cache
+        def loaded() -> Loaded:  # only if a shard is missing
+            return load(folder)
+
+        def answer(asked: Sequence[Asked]) -> list[Attempt]:
+            return attempt(loaded(), self.chat, asked, self.max_new_tokens)
+
+        return self.run.map(answer, [Asked(id, self.task.prompt(question)) for id, question in questions], of=Attempt)
+
+
+def wire(config: cfg.Config, run: Run, *, ledger_path: Path | None = None, arm: str = "main") -> Wired:
+    """Everything a run is made of. Checks the config against the data, and the inputs against the run's first start.
+
+    ledger_path and arm: for a comparison, whose arms share one ledger.
+    """
+    task = make_task(config.task)
+    check(config, task)
+    if config.machine.threads is not None:
+        import torch
+
+        torch.set_num_threads(config.machine.threads)
+    folder, model = resolve(config.student.model, config.student.revision)
+    teacher_prompt = prompt_hash(config, task)
+    precision = kept_precision(run) or choose(config.student.precision)
+    run.identify(cfg.identity(config), inputs(task, config, model, teacher_prompt, precision), cfg.settings(config))
+    budget = Budget(config.budget.generated, config.budget.teacher_tokens)
+    ledger = Ledger(ledger_path or run.folder / "ledger.sqlite", arm=arm, repeat=config.repeat, budget=budget)
+    base = Student(str(folder))
+    answer = Answerer(
+        run, task, Chat(config.student.system, config.student.chat_template_kwargs), config.student.max_new_tokens
+    )
+    teacher = make_teacher(config, task, ledger, tokenizer_count(folder), teacher_prompt)
+    recipe = Recipe(**config.finetune.model_dump(exclude={"restart", "replay"}), precision=precision)
+
+    def train(start: Path, texts: list[tuple[str, str]], seed: int) -> Path:
+        machine = config.machine
+        return finetune(
+            start,
+            texts,
+            run.workspace,
+            chat=answer.chat,
+            recipe=recipe,
+            seed=seed,
+            micro_rows=machine.micro_rows,
+            checkpoint_every_s=machine.checkpoint_every_s,
+            tell=run.tell,
+        )
+
+    return Wired(
+        task, make_parts(config, task, run, ledger, answer, teacher, train), base, config.rounds, ledger, answer
+    )
+
+
+def make_parts(
+    config: cfg.Config, task: Task, run: Run, ledger: Ledger, answer: Answer, teacher: Teacher, train: Train
+) -> Parts:
+    """The steps of a round as functions. What needs a model comes in as `answer` and `train`."""
+    taken = taken_keys(task)
+    drawn = partial(draw, config.seed, config.repeat)
+
+    def generate(round: int, chosen: Selection, attempts: Sequence[Attempt]) -> tuple[Draft, ...]:
+        return teacher.generate(round, chosen.picks)
+
+    def carry_over(student: Student, attempts: Sequence[Attempt], fresh: Curated) -> Transfer:
+        return transfer(fresh, attempts, answer(student, ((row.id, row.question) for row in fresh.rows)))
+
+    def next_student(base: Student, student: Student, rows: Sequence[Row], fresh: Sequence[Row]) -> Student:
+        start, data = (
+            (base, rows) if config.finetune.restart == "base" else (student, replayed(rows, fresh, config, drawn))
+        )
+        if not data or (config.finetune.restart == "continue" and not fresh):
+            return start
+        texts = [(task.prompt(row.question), row.text) for row in data]
+        return run.student(train(run.path(start), texts, drawn("finetune", "", len(rows)).getrandbits(31)))
+
+    def evaluate(student: Student) -> Report:
+        return report(task, "dev", task.dev, answer(student, ((e.id, e.question) for e in task.dev)))
+
+    return Parts(
+        given=partial(given, config, task),
+        affordable=partial(affordable, config, task, ledger, teacher),
+        attempt=lambda student, pool: answer(student, ((e.id, e.question) for e in pool)),
+        select=lambda student, pool, attempts, past, m: select(
+            pool,
+            attempts,
+            past,
+            m,
+            name=config.criterion,
+            criterion=CRITERIA[config.criterion],
+            reuse_seeds=config.reuse_seeds,
+            draw=drawn,
+        ),
+        generate=generate,
+        verify=lambda drafts: verify(drafts, task),
+        curate=lambda verdicts, rows: curate(verdicts, rows, key=task.key, taken=taken),
+        transfer=carry_over,
+        finetune=next_student,
+        evaluate=evaluate,
+    )
+
+
+def given(config: cfg.Config, task: Task) -> tuple[Row, ...]:
+    rows = jsonl.given_rows(config.rows) if config.rows else ()
+    if not config.include_seeds:
+        return rows
+    texts = [(e, jsonl.target(e)) for e in task.seeds]
+    return (
+        *rows,
+        *(
+            Row(f"seed-{e.id}", e.id, 0, e.question, text, e.answer, verified=True)
+            for e, text in texts
+            if text is not None
+        ),
+    )
+
+
+def affordable(
+    config: cfg.Config, task: Task, ledger: Ledger, teacher: Teacher, past: Sequence[Round]
+) -> Allowance | None:
+    """The pairs that the budget leaves for the next round. A round opens if even the dearest pair can be paid."""
+    selected = Counter(pick.seed for r in past for pick in r.chosen.picks)
+    pool = [e for e in task.seeds if config.reuse_seeds or not selected[e.id]]
+    left = ledger.left(before_round=len(past))
+    pairs = min(config.per_round, len(pool), *([left.generated] if left.generated is not None else []))
+    if pairs < 1:
+        return None
+    if left.teacher_tokens is not None and left.teacher_tokens < max(teacher.price(e, selected[e.id]) for e in pool):
+        return None
+    return Allowance(pairs)
+
+
+def replayed(rows: Sequence[Row], fresh: Sequence[Row], config: cfg.Config, drawn: Any) -> list[Row]:
+    """restart: continue trains on the fresh rows and a share of the earlier ones, drawn anew each round."""
+    new = {row.id for row in fresh}
+    earlier = [row for row in rows if row.id not in new]
+    n = round(config.finetune.replay * len(earlier))
+    chosen = sorted((row.id for row in earlier), key=lambda id: (drawn("replay", id, len(rows)).random(), id))[:n]
+    return [row for row in rows if row.id in new.union(chosen)]
+
+
+def make_teacher(config: cfg.Config, task: Task, ledger: Ledger, count: Callable[[str], int], prompt: str) -> Teacher:
+    seeds = {e.id: e for e in task.seeds}
+    if isinstance(config.teacher, cfg.ProgramTeacher):
+        written = program.Program(task, partial(draw, config.seed, config.repeat), count)
+        return Teacher(
+            price=written.price,
+            generate=lambda round, picks: program.generate(
+                picks, seeds, round=round, ledger=ledger, program=written, prompt=prompt
+            ),
+            prompt=prompt,
+        )
+    from .teachers import openai
+
+    t = config.teacher
+    endpoint = openai.Endpoint(
+        t.base_url,
+        t.model,
+        t.key_env,
+        t.max_tokens_question,
+        t.max_tokens_answer,
+        t.in_flight,
+        t.tries,
+        t.deadline_s,
+        options=t.options,
+    )
+    prompts = openai.load_prompts(t.prompts)
+    return Teacher(
+        price=lambda seed, n: openai.price(seed, n, endpoint, prompts),
+        generate=lambda round, picks: openai.generate(
+            picks, seeds, round=round, ledger=ledger, endpoint=endpoint, prompts=prompts
+        ),
+        prompt=prompt,
+    )
+
+
+def tokenizer_count(folder: Path) -> Callable[[str], int]:
+    """count(text) → tokens of the student's tokenizer, loaded when first asked."""
+
+    @cache
+    def tokenizer() -> Any:
+        from transformers import AutoTokenizer
+
+        return AutoTokenizer.from_pretrained(folder)
+
+    @cache
+    def count(text: str) -> int:
+        return len(tokenizer()(text, add_special_tokens=False).input_ids)
+
+    return count
+
+
+def check(config: cfg.Config, task: Task) -> None:
+    """What can only be seen with the data at hand."""
+    if not task.seeds:
+        raise DataError("the pool is empty: there are no seeds", fix="give at least per_round seed questions")
+    if config.per_round > len(task.seeds):
+        raise ConfigError(
+            "per_round is larger than the pool",
+            got=config.per_round,
+            allowed=f"1 to {len(task.seeds)}, the number of seeds",
+            fix="lower per_round or give more seeds",
+        )
+    if isinstance(config.teacher, cfg.ProgramTeacher) and task.write is None:
+        raise ConfigError(
+            f"the task {task.name} can't set exercises of its own",
+            got="teacher.name: program",
+            fix="use teacher.name: openai",
+        )
+    criterion = CRITERIA[config.criterion]
+    if "gold" in criterion.needs and (missing := [e.id for e in task.seeds if e.answer is None]):
+        raise ConfigError(
+            f"the criterion {config.criterion} needs gold answers, and {len(missing)} seeds have none",
+            got=", ".join(missing[:5]),
+        )
+
+
+def prompt_hash(config: cfg.Config, task: Task) -> str:
+    if isinstance(config.teacher, cfg.ProgramTeacher):
+        source = files("teachback").joinpath("tasks", f"{task.name}.py")
+        return sha256(source.read_bytes()) if source.is_file() else sha256(task.name.encode())
+    from .teachers import openai
+
+    return openai.load_prompts(config.teacher.prompts).sha256
+
+
+def inputs(task: Task, config: cfg.Config, model: str, prompt: str, precision: str) -> dict[str, object]:
+    """R3: hashes of all that goes in. The versions are told when they change; the rest may not."""
+    splits: dict[str, tuple[Example, ...]] = {"seeds": task.seeds, "dev": task.dev, "test": task.test}
+    return {
+        **{name: f"{len(rows)} rows, sha256 {sha256(dump(rows))}" for name, rows in splits.items()},
+        "rows": f"sha256 {sha256(config.rows.read_bytes())}" if config.rows and config.rows.exists() else None,
+        "prompts": f"sha256 {prompt}",
+        "student": model,
+        "precision": precision,
+        "versions": {"python": platform.python_version(), **{name: installed(name) for name in VERSIONED}},
+    }
+
+
+def kept_precision(run: Run) -> Any:
+    """The precision chosen at the run's first start: a second measurement could come out otherwise."""
+    import json
+
+    path = run.folder / "inputs.json"
+    return json.loads(path.read_bytes())["precision"] if path.exists() else None
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def installed(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,27 @@
+"""Shared fixtures. Everything runs offline; a test that needs the real data files skips without them."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile("repeatable")
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    folder = Path(os.environ.get("TEACHBACK_DATA", Path(__file__).parents[1] / "../shared/data")).resolve()
+    if not folder.is_dir():
+        pytest.skip(f"no real data files in {folder} (set TEACHBACK_DATA)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A student of a few thousand parameters, made on the spot."""
+    from teachback.testing import tiny_student
+
+    return tiny_student(tmp_path_factory.mktemp("students") / "tiny")

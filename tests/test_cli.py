@@ -1,0 +1,190 @@
+"""The command line as a user meets it: in a process of its own, with its exit codes."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ENTRY = [sys.executable, "-c", "from teachback.cli import main; main()"]
+
+
+def teachback(*args: object, cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*ENTRY, *map(str, args)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=cwd,
+        env={**os.environ, "COLUMNS": "200", **env},
+    )
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory, tiny: Path) -> Path:
+    path = tmp_path_factory.mktemp("cli") / "task.yaml"
+    path.write_text(
+        f"task: {{name: prontoqa, hops: [1, 2], seeds: 12, dev: 6, test: 5}}\n"
+        f"student: {{model: {tiny}, max_new_tokens: 8, precision: float32}}\n"
+        "per_round: 4\nrounds: 2\nfinetune: {epochs: 1, rows_per_step: 4}\nmachine: {threads: 1}\n",
+        encoding="utf-8",
+    )
+    return path
+
+
+@pytest.fixture(scope="module")
+def finished(config: Path) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    folder = config.parent / "run"
+    return folder, teachback("run", config, "--run-dir", folder)
+
+
+def test_run_says_what_happened_and_how_to_use_the_student(
+    finished: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    folder, done = finished
+    assert done.returncode == 0, done.stderr
+    assert "allowance: 12 seeds, 2 rounds of 4 rows" in done.stderr
+    assert "dev accuracy: 0% [0%, 39%] before, 0% [0%, 39%] after 2 rounds" in done.stdout
+    assert "8 rows generated, 8 accepted" in done.stdout
+    assert "teacher: 8 calls" in done.stdout
+    assert f"everything lies in {folder}" in done.stdout
+    lines = [
+        line.strip()
+        for line in done.stdout.splitlines()
+        if line.startswith("    ") and ("pipeline" in line or "student(" in line)
+    ]
+    assert len(lines) == 3
+    code = "\n".join(lines).replace("max_new_tokens=256", "max_new_tokens=4")
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=120).returncode == 0
+
+
+def test_the_same_command_again_says_that_it_is_finished(
+    config: Path, finished: tuple[Path, subprocess.CompletedProcess[str]]
+) -> None:
+    again = teachback("run", config, "--run-dir", finished[0], "--json")
+    assert again.returncode == 0
+    assert "nothing was left to do: this run is finished" in again.stderr
+    facts = json.loads(again.stdout)
+    assert [r["accepted"] for r in facts["rounds"]] == [4, 4]
+    assert facts["baseline"]["n"] == 6
+
+
+def test_status_reads_files_only(finished: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path) -> None:
+    copy = shutil.copytree(finished[0], tmp_path / "copy")
+    before = {p: p.stat().st_mtime_ns for p in copy.rglob("*")}
+    done = teachback("status", copy)
+    assert done.returncode == 0, done.stderr
+    assert "2 of 2 rounds finished" in done.stdout
+    assert "budget: 8 of no limit generated" in done.stdout
+    assert json.loads(teachback("status", copy, "--json").stdout)["spend"]["pairs"] == 8
+    assert {p: p.stat().st_mtime_ns for p in copy.rglob("*")} == before
+
+
+def test_evaluate_asks_the_test_set(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    done = teachback("evaluate", finished[0], "--json")
+    assert done.returncode == 0, done.stderr
+    facts = json.loads(done.stdout)
+    assert (facts["split"], facts["n"]) == ("test", 5)
+    assert "right of 5" in teachback("evaluate", finished[0], "--base").stdout
+    assert (finished[0] / "round-01/test.json").exists()
+
+
+def test_select_ranks_the_seeds_and_stops(config: Path, tmp_path: Path) -> None:
+    out = tmp_path / "ranked.jsonl"
+    done = teachback("select", config, "-n", 5, "--out", out, "--run-dir", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [row["rank"] for row in rows] == list(range(5))
+    assert [row["score"] for row in rows] == sorted((row["score"] for row in rows), reverse=True)
+    assert all(row["question"] for row in rows)
+    assert teachback("select", config, "-n", 13, "--run-dir", tmp_path / "run").returncode == 2
+
+
+def test_compare_prints_a_table_with_paired_differences(config: Path, tmp_path: Path) -> None:
+    done = teachback(
+        "compare", config, "--arms", "random,loss", "--repeats", 2, "--run-dir", tmp_path / "cmp", "--set", "rounds=1"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "loss − random" in done.stdout
+    assert "2 repeats are too few to test" in done.stdout
+    arms = sorted(p.parent.name for p in (tmp_path / "cmp/repeat-1").glob("*/config.json"))
+    assert arms == ["loss", "random"]
+    baselines = {p.read_bytes() for p in (tmp_path / "cmp").glob("repeat-*/*/round-00/baseline.json")}
+    assert len(baselines) == 1
+    again = teachback(
+        "compare",
+        config,
+        "--arms",
+        "random,loss",
+        "--repeats",
+        2,
+        "--run-dir",
+        tmp_path / "cmp",
+        "--set",
+        "rounds=1",
+        "--json",
+    )
+    assert len(json.loads(again.stdout)["curves"]) == 4
+    assert teachback("compare", config, "--arms", "random,lossy", "--run-dir", tmp_path / "cmp").returncode == 2
+
+
+def test_exit_code_3_when_the_budget_closes_early(config: Path, tmp_path: Path) -> None:
+    done = teachback("run", config, "--run-dir", tmp_path, "--set", "budget.generated=6")
+    assert done.returncode == 3
+    assert "the budget closed before the rounds that were asked for" in done.stderr
+    assert "6 rows generated" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["run", "no.yaml"], "the config no.yaml can't be read"),
+        (["run", "CONFIG", "--set", "per_rund=4"], "unknown key per_rund; did you mean per_round?"),
+        (["run", "CONFIG", "--set", "per_round=13"], "per_round is larger than the pool"),
+        (["run", "CONFIG", "--set", "student.model=./nowhere"], "neither a folder nor a model of the Hub"),
+        (["run", "CONFIG", "--set", "task={name: jsonl, seeds: nowhere.jsonl, n_dev: 2}"], "nowhere.jsonl"),
+        (["status", "nowhere"], "no run in nowhere"),
+        (["evaluate", "nowhere"], "no run in nowhere"),
+        (["run"], "Missing argument"),
+    ],
+)
+def test_wrong_input_is_exit_code_2_and_a_sentence(args: list[str], message: str, config: Path, tmp_path: Path) -> None:
+    done = teachback(
+        *[str(config) if a == "CONFIG" else a for a in args],
+        *(["--run-dir", tmp_path / "run"] if args[-1] != "run" and args[0] == "run" else []),
+        cwd=tmp_path,
+    )
+    assert done.returncode == 2, done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_other_seeds_under_a_run_are_refused(
+    config: Path, finished: tuple[Path, subprocess.CompletedProcess[str]]
+) -> None:
+    done = teachback("run", config, "--run-dir", finished[0], "--set", "task.seed=1")
+    assert done.returncode == 2
+    assert "task.seed: 0 → 1" in done.stderr
+
+
+def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(config: Path, tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [*ENTRY, "run", str(config), "--run-dir", str(tmp_path / "run")],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    while not (tmp_path / "run/round-00/baseline.json").exists():
+        assert process.poll() is None
+        time.sleep(0.001)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    assert "the same command goes on from here" in stderr
+    assert "Traceback" not in stderr
+    assert teachback("run", config, "--run-dir", tmp_path / "run").returncode == 0

@@ -1,0 +1,196 @@
+"""SIGKILL at every commit and at random moments, then the same call again: the same run (R8).
+
+On the public fakes: the real loop, ledger, selection, teacher and curation, and no torch in the process. The children
+are forked, so that a kill costs milliseconds.
+"""
+
+import os
+import random
+import signal
+import sqlite3
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from teachback.errors import DataError, LedgerError
+from teachback.testing import fake_run
+
+NOT_COMPARED = {"timings.jsonl", "lock", "ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm"}
+
+
+def snapshot(folder: Path) -> dict[str, object]:
+    """Every file of a run but those with times in them, and the ledger without its latencies."""
+    files = {
+        str(p.relative_to(folder)): p.read_bytes()
+        for p in folder.rglob("*")
+        if p.is_file() and p.name not in NOT_COMPARED
+    }
+    with sqlite3.connect(folder / "ledger.sqlite") as db:
+        calls = "SELECT role, request, repeat, seed, n, try, state, input_tokens, output_tokens, body FROM calls ORDER BY id"
+        ledger = {
+            "calls": db.execute(calls).fetchall(),
+            "pairs": db.execute("SELECT * FROM pairs ORDER BY id").fetchall(),
+        }
+    return {**files, **ledger}
+
+
+def child(fn: Callable[[], object]) -> int:
+    """Run fn in a forked child; its pid."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            fn()
+            os._exit(0)
+        except BaseException:
+            import traceback
+
+            traceback.print_exc()
+            os._exit(1)
+    return pid
+
+
+def finish(pid: int) -> int:
+    """Wait for a child: its exit code, or minus the signal that ended it."""
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, object], float]:
+    folder = tmp_path_factory.mktemp("unbroken")
+    started = time.monotonic()
+    fake_run(folder, rounds=2)
+    return snapshot(folder), time.monotonic() - started
+
+
+def test_two_runs_are_the_same_run_without_torch(tmp_path: Path, unbroken: tuple[dict[str, object], float]) -> None:
+    assert finish(child(lambda: fake_run(tmp_path, rounds=2))) == 0
+    assert snapshot(tmp_path) == unbroken[0]
+    assert "torch" not in sys.modules or "transformers" in sys.modules  # other tests of the process may have loaded it
+
+
+def commits(folder: Path, kill_at: int, before: bool) -> int:
+    """Run with the kill_at-th rename replaced by a SIGKILL before or after it; how the child ended."""
+    rename, count = os.rename, iter(range(10**6))
+
+    def deadly(a: object, b: object) -> None:
+        this = next(count)
+        if this == kill_at and before:
+            os.kill(os.getpid(), signal.SIGKILL)
+        rename(a, b)  # type: ignore[arg-type]
+        if this == kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def run() -> None:
+        os.rename = deadly  # in the child only
+        fake_run(folder, rounds=2)
+
+    return finish(child(run))
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+def test_killed_at_every_commit(tmp_path: Path, unbroken: tuple[dict[str, object], float], before: bool) -> None:
+    for k in range(200):
+        folder = tmp_path / str(k)
+        ended = commits(folder, k, before)
+        if ended == 0:
+            break
+        assert ended == -signal.SIGKILL
+        assert finish(child(lambda here=folder: fake_run(here, rounds=2))) == 0
+        assert snapshot(folder) == unbroken[0], f"killed {'before' if before else 'after'} commit {k}"
+    assert k > 20, "every step commits, and so does every shard"
+
+
+def test_killed_at_a_hundred_random_moments(tmp_path: Path, unbroken: tuple[dict[str, object], float]) -> None:
+    dice = random.Random(0)
+    whole, seconds = unbroken
+    kills = run = 0
+    while kills < 100:
+        folder, run = tmp_path / str(run), run + 1
+        while True:
+            pid = child(lambda here=folder: fake_run(here, rounds=2))
+            time.sleep(dice.uniform(0.002, 0.3 * seconds))
+            os.kill(pid, signal.SIGKILL)
+            if finish(pid) == 0:  # it was faster
+                break
+            kills += 1
+        assert snapshot(folder) == whole, f"run {run}, after {kills} kills"
+
+
+def test_growth_rounds_may_be_raised_and_the_rest_is_read_back(tmp_path: Path) -> None:
+    first = fake_run(tmp_path / "a", rounds=1)
+    longer = fake_run(tmp_path / "a", rounds=3)
+    assert longer.rounds[0] == first.rounds[0]
+    fake_run(tmp_path / "b", rounds=3)
+    ours, theirs = snapshot(tmp_path / "a"), snapshot(tmp_path / "b")
+    assert ours == theirs
+
+
+def test_growth_a_budget_may_be_raised_but_not_lowered_below_what_is_spent(tmp_path: Path) -> None:
+    short = fake_run(tmp_path, rounds=4, budget={"generated": 6})
+    assert [len(r.fresh.rows) + len(r.fresh.rejected) for r in short.rounds] == [4, 2], "trained and reported as it is"
+    longer = fake_run(tmp_path, rounds=4, budget={"generated": 13})
+    assert longer.rounds[:2] == short.rounds
+    assert [len(r.fresh.rows) + len(r.fresh.rejected) for r in longer.rounds] == [4, 2, 4, 3]
+    with pytest.raises(LedgerError, match="13"):
+        fake_run(tmp_path, rounds=4, budget={"generated": 12})
+
+
+def test_a_budget_of_tokens_is_never_passed(tmp_path: Path) -> None:
+    with_limit = fake_run(tmp_path / "a", rounds=None, budget={"teacher_tokens": 2000})
+    with sqlite3.connect(tmp_path / "a/ledger.sqlite") as db:
+        spent = db.execute("SELECT sum(tokens) FROM charges").fetchone()[0]
+    assert 1500 < spent <= 2000
+    assert with_limit.rounds
+
+
+def test_weights_of_finished_rounds_go_and_are_not_missed(tmp_path: Path) -> None:
+    def weights(folder: Path) -> list[str]:
+        return sorted(p.parts[-3] for p in folder.glob("round-*/finetune/student"))
+
+    last = fake_run(tmp_path / "last")
+    assert weights(tmp_path / "last") == ["round-02"]
+    assert fake_run(tmp_path / "last") == last, "a finished round is never retrained"
+    fake_run(tmp_path / "all", keep="all")
+    assert weights(tmp_path / "all") == ["round-00", "round-01", "round-02"]
+    best = fake_run(tmp_path / "best", keep="best")
+    top = max(r.report.accuracy for r in best.rounds)
+    first = next(r for r in best.rounds if r.report.accuracy == top)
+    assert best.student == first.student
+    assert (tmp_path / "best" / best.student.folder).is_dir()
+
+
+def test_the_loop_on_fakes_takes_under_two_seconds(tmp_path: Path) -> None:
+    started = time.process_time()
+    fake_run(tmp_path)
+    assert time.process_time() - started < 2
+
+
+def test_rows_one_already_has_come_first(tmp_path: Path) -> None:
+    given = tmp_path / "rows.jsonl"
+    given.write_text('{"question": "Q?", "answer": "5", "solution": "2 + 3 = 5"}\n', encoding="utf-8")
+    history = fake_run(tmp_path / "run", rows=str(given), rounds=1)
+    assert [row.id for row in history.rows[:1]] == ["given-rows-1"]
+    assert history.rows[0].text == "2 + 3 = 5\nAnswer: 5"
+    assert (tmp_path / "run/round-00/start.json").exists(), "the first attempt is by the student that has seen them"
+    given.write_text('{"question": "Q?", "answer": "6"}\n', encoding="utf-8")
+    with pytest.raises(Exception, match="rows: "):
+        fake_run(tmp_path / "run", rows=str(given), rounds=1)
+    given.write_text("{\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"rows\.jsonl, line 1"):
+        fake_run(tmp_path / "other", rows=str(given), rounds=1)
+
+
+def test_continue_trains_on_the_fresh_rows_and_a_share_of_the_earlier_ones(tmp_path: Path) -> None:
+    """The fake student's skill is the number of rows it has been trained on, over all of its life."""
+
+    def skill(folder: str, **finetune: object) -> int:
+        history = fake_run(tmp_path / folder, rounds=2, finetune={"restart": "continue", **finetune})
+        assert len(history.rows) == 8
+        return int((tmp_path / folder / history.student.folder / "skill.json").read_text())
+
+    assert skill("replay all") == 4 + 8
+    assert skill("replay half", replay=0.5) == 4 + 4 + 2
+    assert skill("replay none", replay=0.0) == 4 + 4

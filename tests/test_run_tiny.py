@@ -1,0 +1,70 @@
+"""The real loop on a tiny student, in processes of their own: resumed after SIGKILL, it is the same run (R8)."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from test_crash import snapshot
+
+SETTINGS = {
+    "task": {"name": "prontoqa", "hops": [1, 2], "seeds": 40, "dev": 40, "test": 10},
+    "student": {"max_new_tokens": 12, "precision": "float32"},
+    "per_round": 8,
+    "rounds": 2,
+    "finetune": {"epochs": 2, "rows_per_step": 4},
+    "machine": {"threads": 1, "checkpoint_every_s": 0},
+}
+CODE = "import json, sys, teachback; teachback.run(json.loads(sys.argv[1]))"
+
+
+def start(folder: Path, student: Path) -> subprocess.Popen[bytes]:
+    settings = {**SETTINGS, "student": {**SETTINGS["student"], "model": str(student)}, "run_dir": str(folder)}
+    return subprocess.Popen([sys.executable, "-c", CODE, json.dumps(settings)])
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory, tiny: Path) -> dict[str, object]:
+    folder = tmp_path_factory.mktemp("tiny") / "run"
+    assert start(folder, tiny).wait(120) == 0
+    return snapshot(folder)
+
+
+MOMENTS = {
+    "attempt": "round-01/attempt/000.json",
+    "finetune": "round-01/finetune/checkpoints/checkpoint-3/complete",
+    "evaluate": "round-01/evaluate/000.json",
+}
+
+
+@pytest.mark.parametrize("step", MOMENTS)
+def test_killed_in_a_step_and_resumed(step: str, tmp_path: Path, tiny: Path, unbroken: dict[str, object]) -> None:
+    """Killed as soon as the step has left its first trace."""
+    process = start(tmp_path / "run", tiny)
+    trace = tmp_path / "run" / MOMENTS[step]
+    while not trace.exists():
+        assert process.poll() is None, "it ended before it could be killed"
+        time.sleep(0.0005)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "run/round-01" / f"{step}.json").exists()
+    assert start(tmp_path / "run", tiny).wait(120) == 0
+    assert snapshot(tmp_path / "run") == unbroken
+
+
+def test_what_a_round_leaves_behind(unbroken: dict[str, object]) -> None:
+    select = json.loads(unbroken["round-01/select.json"])  # type: ignore[arg-type]
+    assert len(select["picks"]) == 8
+    assert len(select["scores"]) == 40
+    transfer = json.loads(unbroken["round-01/transfer.json"])  # type: ignore[arg-type]
+    assert len(transfer["pairs"]) == 8
+    assert transfer["seed_median"] > 0
+    report = json.loads(unbroken["round-01/evaluate.json"])  # type: ignore[arg-type]
+    assert sum(report["outcomes"].values()) == 40
+    assert "round-01/finetune/student/model.safetensors" in unbroken
+    assert "round-00/finetune/student/model.safetensors" not in unbroken
