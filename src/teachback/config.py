@@ -87,6 +87,7 @@ class OpenAITeacher(Section):
     prompts: str = "neutral"  # neutral, math, or a folder with question.txt and answer.txt
     max_tokens_question: Count = 512
     max_tokens_answer: Count = 1024
+    cap_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"  # the latter for OpenAI's newer models
     options: dict[str, Scalar] = {}  # sent with every request as they are (temperature, reasoning_effort, …)
     in_flight: Count = 16
     tries: Count = 3

@@ -130,13 +130,14 @@ class Selection:
 class Draft:
     """What the teacher wrote for the n-th selection of a seed; or, with `reason`, why there is nothing to use.
 
-    prompt: sha256 of the prompt files (or of the program) that asked for it. calls: its calls' ids in the ledger.
+    prompt: sha256 of the prompt files (or of the program) that asked for it. calls: sha256 of each answered request's
+    body, by which the ledger knows it.
     """
 
     seed: str
     n: int
     prompt: str
-    calls: tuple[int, ...] = ()
+    calls: tuple[str, ...] = ()
     question: str | None = None
     text: str | None = None
     reason: str | None = None

@@ -243,6 +243,7 @@ def make_teacher(config: cfg.Config, task: Task, ledger: Ledger, count: Callable
         t.tries,
         t.deadline_s,
         options=t.options,
+        cap_field=t.cap_field,
     )
     prompts = openai.load_prompts(t.prompts)
     return Teacher(

@@ -2,145 +2,58 @@
 
 For each selected seed two calls are bought through the ledger, a new question and then its answer: one pair.
 
-**Worst cases.** A token is at least one byte, so a request costs at most its bytes + `template_tokens` (what the
-server's chat template adds) + its completion cap. A pair is reserved as a whole, before its new question is known:
-the answer's request is counted with the longest question that is let through, 8 bytes for each token of the
-question's cap. A longer question becomes a rejected draft and is never sent, so no call outgrows its share.
-
 **Is it the pair or the teacher?** A call turned away or lost is tried again. A pair whose tries are used up *waits*.
 - The next bought answer to any pair shows that the teacher is up: the waiting pairs fail, each a draft with a reason.
 - `TeacherDown` is raised, and the waiting pairs stay open, so that the same command asks them again: when
   max(3, in_flight) pairs wait; or, with nothing left in flight, when one of them was turned away unread (no
   connection, 429, 503), or when 3 or more wait and the picks have no answer at all, not even from earlier.
 - Otherwise those still waiting when nothing is in flight fail.
-Any other refusal (400, 401, 403, 404, ...) raises `TeacherDown` at once. What is in flight by then is let finish,
+A refusal that may be about one request (400, 413, 422) is not tried again; its pair waits in the same way. Any other
+(401, 403, 404, ...) raises `TeacherDown` at once. What is in flight by then is let finish,
 because it is paid for.
 """
 
 import asyncio
-import hashlib
-import json
 import os
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from hashlib import sha256
 from random import Random
-from typing import TYPE_CHECKING, Literal
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
-from teachback.errors import ConfigError, InputsChanged, TeachbackError, TeacherDown
-from teachback.ledger import Answer, GroupCommit, Ledger, Pair, Usage
-from teachback.types import Draft, Example, Pick, Scalar
+from ..errors import ConfigError, InputsChanged, TeachbackError, TeacherDown
+from ..ledger import Answer, GroupCommit, Ledger, Pair
+from ..types import Draft, Example, Pick
+from .chat import (
+    Endpoint,
+    Prompts,
+    Role,
+    Unusable,
+    ask_answer,
+    ask_question,
+    load_prompts,
+    price,
+    read_question,
+    read_text,
+    read_usage,
+)
+
+__all__ = ["Endpoint", "Prompts", "generate", "load_prompts", "price"]
 
 if TYPE_CHECKING:
     import aiohttp
 
-Role = Literal["question", "answer"]
-
-SHIPPED = Path(__file__).parent / "prompts"
-FIELD = re.compile(r"\{([A-Za-z_]\w*)\}")
-FIELDS: Mapping[Role, frozenset[str]] = {"question": frozenset({"question", "n"}), "answer": frozenset({"question"})}
-OURS = frozenset({"model", "messages", "n", "stream", "max_tokens", "max_completion_tokens"})
-
-QUESTION_BYTES_A_TOKEN = 8
 BACKOFF_S, BACKOFF_CAP_S = 0.5, 60.0
 AGAIN = frozenset({408, 409, 425, 429})  # and every 5xx
 UNREAD = frozenset({429, 503})
+THIS_ONE = frozenset({400, 413, 422})  # perhaps this request only: too long, or held back by a content filter
 FIXES = {
-    400: "check `model` and `options`; newer OpenAI models want cap_field: max_completion_tokens",
     401: "put a valid key into {key}",
     403: "give the key in {key} access to this model",
     404: "check `base_url` (it ends before /chat/completions) and `model`",
 }
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """Where the teacher is and how it is asked.
-
-    key_env: name of the environment variable with the key; None sends no key. max_tokens_*: completion caps.
-    in_flight: pairs at a time. tries: of each call. deadline_s: seconds for one try, the whole answer included.
-    template_tokens: upper bound of what the chat template adds to a request. options: further fields of the request
-    (temperature, ...), sent as they are. cap_field: the field that carries the cap (`max_tokens`, or
-    `max_completion_tokens` for OpenAI's newer models). Raises ConfigError for values that can't work.
-    """
-
-    base_url: str
-    model: str
-    key_env: str | None
-    max_tokens_question: int
-    max_tokens_answer: int
-    in_flight: int = 16
-    tries: int = 3
-    deadline_s: float = 120
-    template_tokens: int = 64
-    options: Mapping[str, Scalar] = field(default_factory=dict)
-    cap_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
-
-    def __post_init__(self) -> None:
-        for name in ("max_tokens_question", "max_tokens_answer", "in_flight", "tries", "deadline_s"):
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"{name} of the teacher", got=getattr(self, name), allowed="more than 0")
-        url = urlsplit(self.base_url)
-        if url.scheme not in ("http", "https") or not url.hostname:
-            raise ConfigError("base_url of the teacher", got=self.base_url, allowed="http://... or https://...")
-        if url.username is not None:  # not shown: it may hold a password
-            raise ConfigError("base_url of the teacher holds credentials", fix="name the key's variable in key_env")
-        if taken := OURS & set(self.options):
-            raise ConfigError("options of the teacher", got=sorted(taken), allowed=f"any field but {sorted(OURS)}")
-
-    @property
-    def url(self) -> str:
-        return self.base_url.rstrip("/") + "/chat/completions"
-
-    @property
-    def question_bytes(self) -> int:
-        """The longest question that is let through, in bytes as it stands in a request."""
-        return QUESTION_BYTES_A_TOKEN * self.max_tokens_question
-
-    def cap(self, role: Role) -> int:
-        return self.max_tokens_question if role == "question" else self.max_tokens_answer
-
-    def request(self, role: Role, prompt: str) -> bytes:
-        """The exact body of a request. Sorted, so that the ledger finds it whatever order the options came in."""
-        message = {"role": "user", "content": prompt}
-        return _json({**self.options, "model": self.model, "messages": [message], self.cap_field: self.cap(role)})
-
-    def worst(self, role: Role, request: bytes) -> int:
-        """The most tokens that a call can cost (rule L3)."""
-        return len(request) + self.template_tokens + self.cap(role)
-
-
-@dataclass(frozen=True)
-class Prompts:
-    """The texts of the two calls, with fields in braces; sha256 covers both."""
-
-    question: str
-    answer: str
-    sha256: str
-
-
-def load_prompts(folder: str | Path) -> Prompts:
-    """Prompts by a shipped name, or from a folder with `question.txt` and `answer.txt`.
-
-    Raises ConfigError: no such folder or file, a field that is not known, one that is missing.
-    """
-    names = sorted(path.name for path in SHIPPED.iterdir() if path.is_dir())
-    root = SHIPPED / folder if str(folder) in names else Path(folder)
-    if not root.is_dir():
-        raise ConfigError("prompts of the teacher", got=folder, allowed=f"a folder, or one of {', '.join(names)}")
-    question, answer = _template(root, "question"), _template(root, "answer")
-    return Prompts(question, answer, hashlib.sha256(_json([question, answer])).hexdigest())
-
-
-def price(seed: Example, n: int, endpoint: Endpoint, prompts: Prompts) -> int:
-    """The most tokens that the n-th pair of a seed can cost, its tries in doubt left out."""
-    asked = _ask_question(seed, n, endpoint, prompts)
-    answered = _ask_answer("x" * endpoint.question_bytes, endpoint, prompts)
-    return endpoint.worst("question", asked) + endpoint.worst("answer", answered)
 
 
 def generate(
@@ -193,11 +106,13 @@ async def _generate(
 
 @dataclass(frozen=True)
 class _Miss:
-    """A try without an answer. unread: turned away before the teacher read it. wait_s: what Retry-After asked for."""
+    """A try without an answer. unread: turned away before the teacher read it. wait_s: what Retry-After asked for.
+    final: the same request would be refused again."""
 
     reason: str
     unread: bool = False
     wait_s: float = 0.0
+    final: bool = False
 
 
 @dataclass(frozen=True)
@@ -206,10 +121,6 @@ class _Waiting:
     pair: Pair
     draft: Draft
     miss: _Miss
-
-
-class _Unusable(Exception):
-    """An answer that was paid for and can't be used; the text is the draft's reason."""
 
 
 class _Failed(Exception):
@@ -287,19 +198,22 @@ class _Buyer:
         """One pair, from its question to its draft."""
         draft = Draft(seed.id, n, self.prompts.sha256)
         try:
-            answer = await self.ask(pair, "question", _ask_question(seed, n, self.endpoint, self.prompts))
-            draft = replace(draft, calls=(answer.call,))
-            question = _question(answer.body, self.endpoint.question_bytes)
+            request = ask_question(seed, n, self.endpoint, self.prompts)
+            answer = await self.ask(pair, "question", request)
+            draft = replace(draft, calls=(sha256(request).hexdigest(),))
+            question = read_question(answer.body, self.endpoint.question_bytes)
             draft = replace(draft, question=question)
-            answer = await self.ask(pair, "answer", _ask_answer(question, self.endpoint, self.prompts))
-            draft = replace(draft, calls=(*draft.calls, answer.call))
-            draft = replace(draft, text=_text(answer.body))
-        except _Unusable as unusable:
+            request = ask_answer(question, self.endpoint, self.prompts)
+            answer = await self.ask(pair, "answer", request)
+            draft = replace(draft, calls=(*draft.calls, sha256(request).hexdigest()))
+            draft = replace(draft, text=read_text(answer.body))
+        except Unusable as unusable:
             await self.settle(place, pair, replace(draft, reason=str(unusable)))
         except _Failed as failed:
             await self.fail(place, pair, replace(draft, reason=str(failed)))
         except _Unanswered as unanswered:
-            reason = f"no answer in {self.endpoint.tries} tries: {unanswered}"
+            tries = "refused" if unanswered.miss.final else f"no answer in {self.endpoint.tries} tries"
+            reason = f"{tries}: {unanswered}"
             self.wait(_Waiting(place, pair, replace(draft, reason=reason), unanswered.miss))
         except _Stopped:
             pass
@@ -332,6 +246,8 @@ class _Buyer:
             if isinstance(reply, Answer):
                 return reply
             miss = reply
+            if miss.final:
+                break
         raise _Unanswered(miss)
 
     def send(self, pair: Pair, role: Role, request: bytes) -> int | None:
@@ -359,12 +275,14 @@ class _Buyer:
         latency_s = time.monotonic() - start
         if 200 <= status < 300:
             self.sent.discard(call)
-            usage = await self.group.run(self.ledger.answer, call, body, _usage(body), latency_s)
+            usage = await self.group.run(self.ledger.answer, call, body, read_usage(body), latency_s)
             await self.up()
             return Answer(call, body, usage)
         wait_s = float(retry_after) if retry_after.isdecimal() else 0.0
         miss = _Miss(f"HTTP {status}", status in UNREAD, wait_s)
         await self.missed(self.ledger.refuse, call, miss, body[:200])
+        if status in THIS_ONE:
+            return replace(miss, reason=f"{miss.reason}: {body[:200]}", final=True)
         if status in AGAIN or status >= 500:
             return miss
         fix = FIXES.get(status, "check `base_url`").format(key=self.endpoint.key_env or "a variable named by key_env")
@@ -427,9 +345,10 @@ class _Buyer:
 
     def silence(self) -> TeacherDown:
         return TeacherDown(
-            f"the teacher gave no answer to the last {len(self.waiting)} pairs, {self.endpoint.tries} tries each",
+            f"the teacher gave no answer to the last {len(self.waiting)} pairs, at most {self.endpoint.tries} tries each",
             got=self.waiting[-1].miss.reason,
-            fix=f"see that {self.endpoint.url} is up and in time; the same command asks these pairs again",
+            fix=f"see that {self.endpoint.url} is up and takes `model`, `options` and `cap_field` as they are; "
+            "the same command asks these pairs again",
         )
 
     def redact(self, body: str) -> str:
@@ -447,84 +366,3 @@ def _key(endpoint: Endpoint) -> str | None:
             fix=f"export {endpoint.key_env}=..., or key_env: null for an endpoint without a key",
         )
     return key
-
-
-def _template(root: Path, role: Role) -> str:
-    path = root / f"{role}.txt"
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the prompt file {path} can't be read", got=error) from None
-    found = set(FIELD.findall(text))
-    if found != FIELDS[role]:
-        raise ConfigError(
-            f"the fields of the prompt file {path}",
-            got=", ".join(sorted(found)) or "none",
-            allowed=", ".join(sorted(FIELDS[role])) + ", each at least once",
-            fix="braces that are no field need a space inside: { a }",
-        )
-    return text
-
-
-def _ask_question(seed: Example, n: int, endpoint: Endpoint, prompts: Prompts) -> bytes:
-    return endpoint.request("question", _fill(prompts.question, question=seed.question, n=str(n)))
-
-
-def _ask_answer(question: str, endpoint: Endpoint, prompts: Prompts) -> bytes:
-    return endpoint.request("answer", _fill(prompts.answer, question=question))
-
-
-def _fill(template: str, **values: str) -> str:
-    """One pass: what is put in is data, so its own braces are never read as fields."""
-    return FIELD.sub(lambda match: values[match[1]], template)
-
-
-def _json(value: object) -> bytes:
-    # A lone surrogate can't be UTF-8; written as \udXXX it is JSON's own escape for it.
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, allow_nan=False).encode("utf-8", "backslashreplace")
-
-
-def _text(body: str) -> str:
-    """The text of a chat completion. Raises _Unusable with the draft's reason."""
-    try:
-        choice = json.loads(body)["choices"][0]
-        finish, content = choice.get("finish_reason"), choice["message"]["content"]
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        raise _Unusable("the teacher's answer is not a chat completion") from None
-    if finish == "length":
-        raise _Unusable("cut off by the token limit")
-    if not isinstance(content, str) or not content.strip():
-        raise _Unusable("no text in the teacher's answer")
-    try:
-        content.encode()
-    except UnicodeEncodeError:
-        raise _Unusable("the teacher's answer is not valid Unicode") from None
-    return content.strip()
-
-
-def _question(body: str, most: int) -> str:
-    """The last tagged question: a teacher that thinks aloud may have tried others before. most: bytes in a request."""
-    head, _, _ = _text(body).rpartition("</question>")
-    _, tag, question = head.rpartition("<question>")
-    question = question.strip()
-    if not tag or not question:
-        raise _Unusable("no question in the teacher's answer")
-    if len(_json(question)) - 2 > most:
-        raise _Unusable(f"the teacher's question is longer than {most} bytes")
-    return question
-
-
-def _usage(body: str) -> Usage | None:
-    """What the server says it used, or None. Some count hidden reasoning in the total alone: then it is output."""
-    try:
-        usage = json.loads(body)["usage"]
-        prompt, completion, total = usage["prompt_tokens"], usage["completion_tokens"], usage.get("total_tokens")
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        return None
-    if not (_count(prompt) and _count(completion)):
-        return None
-    return Usage(prompt, max(completion, total - prompt) if _count(total) else completion)
-
-
-def _count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53

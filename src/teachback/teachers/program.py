@@ -6,6 +6,7 @@ Metered as if bought: the seed's question as input, the row as output, counted b
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from random import Random
 
 from ..errors import ConfigError
@@ -62,20 +63,17 @@ def generate(
             pair = ledger.reserve(pick.seed, pick.n, round, usage.total)
             if pair is None:
                 break
-            call = buy(ledger, pair, pick, written, usage)
-            drafts.append(Draft(pick.seed, pick.n, prompt, (call,), written.question, written.text))
+            request = json.dumps({"seed": pick.seed, "n": pick.n}).encode()
+            buy(ledger, pair, request, written, usage)
+            drafts.append(Draft(pick.seed, pick.n, prompt, (sha256(request).hexdigest(),), *written))
     return tuple(drafts)
 
 
-def buy(ledger: Ledger, pair: Pair, pick: Pick, written: Written, usage: Usage) -> int:
-    request = json.dumps({"seed": pick.seed, "n": pick.n}).encode()
-    if held := ledger.answered(pair, "teacher", request):
-        call = held.call
-    else:
-        sent = ledger.send(pair, "teacher", request, usage.total)
-        assert sent is not None, "reserved in full a moment ago"
-        call = sent
+def buy(ledger: Ledger, pair: Pair, request: bytes, written: Written, usage: Usage) -> None:
+    """Enter the exercise into the ledger as a call, unless it is there already."""
+    if ledger.answered(pair, "teacher", request) is None:
+        call = ledger.send(pair, "teacher", request, usage.total)
+        assert call is not None, "reserved in full a moment ago"
         ledger.answer(call, json.dumps(written._asdict(), ensure_ascii=False), usage, latency_s=0.0)
     if pair.state == "open":
         ledger.settle(pair)
-    return call
