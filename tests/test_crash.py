@@ -29,7 +29,8 @@ def snapshot(folder: Path) -> dict[str, object]:
         if p.is_file() and p.name not in NOT_COMPARED
     }
     with sqlite3.connect(folder / "ledger.sqlite") as db:
-        calls = "SELECT role, request, repeat, seed, n, try, state, input_tokens, output_tokens, body FROM calls ORDER BY id"
+        columns = "role, request, repeat, seed, n, try, state, input_tokens, output_tokens, body"
+        calls = f"SELECT {columns} FROM calls ORDER BY id"
         ledger = {
             "calls": db.execute(calls).fetchall(),
             "pairs": db.execute("SELECT * FROM pairs ORDER BY id").fetchall(),

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from teachback.errors import DataError, InputsChanged, RunLocked
-from teachback.rundir import SHARD, Event, Run, commit
+from teachback.files import commit
+from teachback.rundir import SHARD, Event, Run
 from teachback.types import Allowance, ArrayFile, Attempt, Student
 
 

@@ -10,9 +10,10 @@ from rich.console import Console
 
 from . import api, config
 from .errors import TeachbackError
+from .files import to_plain
+from .ledger import Ledger, Spend
 from .report import history, summary
 from .report.progress import Progress
-from .rundir import to_plain
 from .wire import make_task
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -65,7 +66,7 @@ def status(folder: RunFolder, as_json: AsJson = False) -> None:
     """What a run has done so far. Reads files only: safe while the run is at work."""
     settings = config.of_run(folder)
     done = history.read(folder)
-    spend = api.read_spend(folder)
+    spend = read_spend(folder, settings)
     if as_json:
         print_json(
             {
@@ -197,6 +198,14 @@ def closing(settings: config.Config, result: api.Result) -> list[str]:
     lines += [*summary.learned(past.baseline, after, make_task(settings.task).dev)]
     lines += [f"everything lies in {result.run_dir}; the student in {student}", "use it:", ""]
     return [*lines, *(f"    {line}" for line in summary.use_lines(student, settings.student.system)), ""]
+
+
+def read_spend(folder: Path, settings: config.Config) -> Spend:
+    """An arm of a comparison has its ledger one folder up, shared with the other arms of its repeat."""
+    own = folder / "ledger.sqlite"
+    if own.exists():
+        return Ledger.look(own, repeat=settings.repeat)
+    return Ledger.look(folder.parent / own.name, arm=settings.criterion, repeat=settings.repeat)
 
 
 def budget_line(settings: config.Config, pairs: int, tokens: int) -> str:

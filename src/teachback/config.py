@@ -117,7 +117,7 @@ class MachineConfig(Section):
     """What may differ from start to start, because it doesn't change what is computed."""
 
     checkpoint_every_s: Annotated[float, Field(ge=0)] = 300.0
-    micro_rows: Count = 8  # rows in memory at once while finetuning
+    micro_rows: Count = 4  # rows in memory at once while finetuning
     threads: Count | None = None
 
 

@@ -165,7 +165,7 @@ class Ledger:
     or a call in the wrong state, or of another arm, raises LedgerError: only a bug asks for that.
 
     Opening takes this arm's calls in flight for those of a process that died, and puts them in doubt. So one process
-    at a time works for an arm (R9), and who only wants to look reads the tables. Raises LedgerError: the file can't
+    at a time works for an arm (R9), and who only wants to look calls `look`. Raises LedgerError: the file can't
     be opened or is of another version, or the budget is below what the arm has committed.
     """
 
@@ -182,6 +182,23 @@ class Ledger:
                 raise
         except sqlite3.Error as error:
             raise LedgerError(f"can't open {path}", got=error, allowed="a ledger, or no file") from error
+
+    @classmethod
+    def look(cls, path: Path, *, arm: str = "main", repeat: int = 0) -> Spend:
+        """What an arm has committed, read without changing anything: safe while a process is at work for the arm."""
+        idle = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
+        self = cls.__new__(cls)
+        self.budget, self._lock = UNLIMITED, threading.RLock()
+        try:
+            self._db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro{idle}", uri=True)
+            try:
+                found = self._db.execute("SELECT id FROM arms WHERE arm = ? AND repeat = ?", (arm, repeat)).fetchone()
+                self._arm = found[0] if found else 0
+                return self.spend()
+            finally:
+                self._db.close()
+        except sqlite3.Error as error:
+            raise LedgerError(f"can't read {path}", got=error, allowed="a ledger") from error
 
     def __enter__(self) -> Self:
         return self

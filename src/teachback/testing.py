@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from . import config as cfg
+from .files import settle
 from .ledger import Budget, Ledger
 from .loop import History, teach
-from .rundir import Event, Run, settle
+from .rundir import Event, Run
 from .tasks import jsonl
 from .types import Attempt, Student, Task
 from .wire import inputs, make_parts, make_task, make_teacher, sha256

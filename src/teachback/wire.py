@@ -18,9 +18,10 @@ from .curate import curate, taken_keys, verify
 from .draws import draw
 from .errors import ConfigError, DataError
 from .evaluate import report
+from .files import dump
 from .ledger import Budget, Ledger
 from .loop import Parts
-from .rundir import Run, dump
+from .rundir import Run
 from .student.attempt import Asked, attempt
 from .student.chat import Chat
 from .student.finetune import Recipe, finetune

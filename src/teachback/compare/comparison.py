@@ -18,8 +18,9 @@ from rich.table import Table
 from ..config import Config
 from ..criteria import CRITERIA
 from ..errors import ConfigError
+from ..files import commit
 from ..loop import teach
-from ..rundir import Event, Run, commit
+from ..rundir import Event, Run
 from ..stats import paired_t
 from ..wire import wire
 

@@ -4,7 +4,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..rundir import load
+from ..files import load
 from ..types import KEPT, Curated, Report, Round, Selection, Student, Transfer
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
-from ..rundir import fsync, settle
+from ..files import fsync, settle
 from .chat import Chat, row_ids
 from .folder import Loaded, load
 
@@ -54,7 +54,7 @@ def finetune(
     chat: Chat,
     recipe: Recipe,
     seed: int,
-    micro_rows: int = 8,
+    micro_rows: int = 4,
     checkpoint_every_s: float = 300,
     tell: Callable[[int, int], None] = lambda step, steps: None,
 ) -> Path:

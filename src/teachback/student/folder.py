@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import StudentError
-from ..rundir import settle
+from ..files import settle
 
 if TYPE_CHECKING:
     import torch

@@ -345,7 +345,7 @@ class _Buyer:
 
     def silence(self) -> TeacherDown:
         return TeacherDown(
-            f"the teacher gave no answer to the last {len(self.waiting)} pairs, at most {self.endpoint.tries} tries each",
+            f"the teacher gave no answer to the last {len(self.waiting)} pairs, {self.endpoint.tries} tries at most",
             got=self.waiting[-1].miss.reason,
             fix=f"see that {self.endpoint.url} is up and takes `model`, `options` and `cap_field` as they are; "
             "the same command asks these pairs again",
