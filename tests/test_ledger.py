@@ -22,7 +22,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from teachback.errors import LedgerError
-from teachback.ledger import VERSION, Answer, Budget, GroupCommit, Ledger, Pair, Usage
+from teachback.group_commit import GroupCommit
+from teachback.ledger import Answer, Budget, Ledger, Pair, Usage
+from teachback.ledger_sql import VERSION
 
 pytestmark = pytest.mark.filterwarnings("error")
 

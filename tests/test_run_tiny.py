@@ -13,7 +13,7 @@ import pytest
 from test_crash import snapshot
 
 SETTINGS = {
-    "task": {"name": "prontoqa", "hops": [1, 2], "seeds": 40, "dev": 40, "test": 10},
+    "task": {"name": "prontoqa", "hops": [1, 2], "seeds": 80, "dev": 80, "test": 10},
     "student": {"max_new_tokens": 12, "precision": "float32"},
     "per_round": 8,
     "rounds": 2,
@@ -60,11 +60,11 @@ def test_killed_in_a_step_and_resumed(step: str, tmp_path: Path, tiny: Path, unb
 def test_what_a_round_leaves_behind(unbroken: dict[str, object]) -> None:
     select = json.loads(unbroken["round-01/select.json"])  # type: ignore[arg-type]
     assert len(select["picks"]) == 8
-    assert len(select["scores"]) == 40
+    assert len(select["scores"]) == 80
     transfer = json.loads(unbroken["round-01/transfer.json"])  # type: ignore[arg-type]
     assert len(transfer["pairs"]) == 8
     assert transfer["seed_median"] > 0
     report = json.loads(unbroken["round-01/evaluate.json"])  # type: ignore[arg-type]
-    assert sum(report["outcomes"].values()) == 40
+    assert sum(report["outcomes"].values()) == 80
     assert "round-01/finetune/student/model.safetensors" in unbroken
     assert "round-00/finetune/student/model.safetensors" not in unbroken

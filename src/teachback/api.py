@@ -13,7 +13,7 @@ from .loop import History, teach
 from .report import history
 from .rundir import Event, Run
 from .types import Example, Report, Selection, Student
-from .wire import Wired, wire
+from .wire import Prepared, prepare, wire
 
 Listener = Callable[[Event], None]
 
@@ -24,23 +24,26 @@ def silent(event: Event) -> None:
 
 @dataclass(frozen=True)
 class Result:
-    """student: the finetuned student's folder. short: the budget ended the run before the rounds it was asked for."""
+    """student: the finetuned student's folder. short: the budget ended the run before the rounds it was asked for.
+
+    overran: the call that used more than its worst case, after which nothing more was sent.
+    """
 
     history: History
     spend: Spend
     run_dir: Path
     student: Path
     short: bool
+    overran: str | None
 
 
 def run(config: Config | Mapping[str, Any] | str | Path, *, listen: Listener = silent) -> Result:
     """The whole loop. The same call again resumes, or returns what is finished. Raises TeachbackError."""
     config = as_config(config)
-    with Run(config.run_dir, keep=config.keep, listen=listen) as opened:
-        wired = wire(config, opened)
-        with wired.ledger:
-            past = teach(opened, wired.parts, wired.base, wired.task.seeds, wired.rounds)
-            return Result(past, wired.ledger.spend(), opened.folder, opened.path(past.student), cut_short(past, config))
+    with Run(config.run_dir, keep=config.keep, listen=listen) as opened, wire(config, opened) as wired:
+        past, ledger = teach(opened, wired.parts, wired.base, wired.task.seeds, config.rounds), wired.ledger
+        student, short = opened.path(past.student), cut_short(past, config)
+        return Result(past, ledger.spend(), opened.folder, student, short, ledger.overran_why)
 
 
 def cut_short(past: History, config: Config) -> bool:
@@ -58,40 +61,33 @@ def rank(
     config = as_config(config)
     folder = config.run_dir.with_name(f"{config.run_dir.name}-select-{n}")
     config = config.model_copy(update={"per_round": n, "run_dir": folder})
-    with Run(config.run_dir, listen=listen) as opened:
-        wired = wire(config, opened)
-        with wired.ledger:
-            seeds = wired.task.seeds
-            attempts = opened.step(0, "attempt", wired.parts.attempt, wired.base, seeds)
-            return opened.step(0, "select", wired.parts.select, wired.base, seeds, attempts, [], n), seeds
+    with Run(config.run_dir, listen=listen) as opened, wire(config, opened) as wired:
+        seeds = wired.task.seeds
+        attempts = opened.step(0, "attempt", wired.parts.attempt, wired.base, seeds)
+        return opened.step(0, "select", wired.parts.select, wired.base, seeds, attempts, [], n), seeds
 
 
 def evaluate(run_dir: str | Path, *, base: bool = False, listen: Listener = silent) -> Report:
     """The run's student on test; base: the untuned one. The only place where test questions are asked."""
     config = of_run(Path(run_dir))
     with Run(config.run_dir, keep=config.keep, listen=listen) as opened:
-        wired = wire(config, opened)
-        with wired.ledger:
-            if not wired.task.test:
-                raise ConfigError(
-                    "the task has no test questions",
-                    fix="a run's test set is part of its config: set task.test and start a new run",
-                )
-            past = history.read(opened.folder).rounds
-            if base:
-                return opened.step(0, "test-baseline", tested, wired, wired.base)
-            if not past:
-                raise ConfigError(
-                    f"the run in {opened.folder} has no finished round", fix="run it first, or use --base"
-                )
-            student = opened.final_student(past, past[-1].student)
-            best = next(r for r, finished in enumerate(past) if finished.student == student)
-            return opened.step(best, "test", tested, wired, student)
+        prepared = prepare(config, opened)
+        if not prepared.task.test:
+            fix = "the test set is part of a run's config: set task.test and start a new run"
+            raise ConfigError("the task has no test questions", fix=fix)
+        if base:
+            return opened.step(0, "test-baseline", tested, prepared, prepared.base)
+        past = history.read(opened.folder).rounds
+        if not past:
+            raise ConfigError(f"the run in {opened.folder} has no finished round", fix="run it first, or use --base")
+        student = opened.final_student(past, past[-1].student)
+        r = next(r for r, finished in enumerate(past) if finished.student == student)
+        return opened.step(r, "test", tested, prepared, student)
 
 
-def tested(wired: Wired, student: Student) -> Report:
-    test = wired.task.test
-    return report(wired.task, "test", test, wired.answer(student, ((e.id, e.question) for e in test)))
+def tested(prepared: Prepared, student: Student) -> Report:
+    test = prepared.task.test
+    return report(prepared.task, "test", test, prepared.answer(student, ((e.id, e.question) for e in test)))
 
 
 def as_config(config: Config | Mapping[str, Any] | str | Path) -> Config:

@@ -56,6 +56,8 @@ def run(path: ConfigFile, set_: Set = [], run_dir: RunDir = None, as_json: AsJso
     else:
         for line in closing(settings, result):
             out.print(line)
+    if result.overran:
+        err.print(f"nothing more was sent, because the teacher ignores its token limit: {result.overran}")
     if result.short:
         err.print("the budget closed before the rounds that were asked for: raise it and run the same command to go on")
         raise typer.Exit(BUDGET_CLOSED)

@@ -10,24 +10,17 @@ What an arm has committed = the holds of its pairs + the charges of its calls. T
 every statement that adds to it is an INSERT that selects nothing when the sum would pass the budget.
 """
 
-import asyncio
-import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal, ParamSpec, Self, TypeVar
+from typing import Literal, Self
 
-from teachback.errors import LedgerError
-
-VERSION = 1
-P = ParamSpec("P")
-T = TypeVar("T")
+from .errors import LedgerError
+from .ledger_sql import ANSWER, ANSWERED, CALL, CHARGE, RESERVE, SCHEMA, VERSION
 
 
 @dataclass(frozen=True)
@@ -90,71 +83,6 @@ class Spend:
 
 
 UNLIMITED = Budget()
-
-SCHEMA = (
-    # pairs, tokens: what is committed. excess: tokens used above worst cases, the only ones that may pass the budget
-    """CREATE TABLE arms (
-        id INTEGER PRIMARY KEY, arm TEXT NOT NULL, repeat INTEGER NOT NULL, pairs INTEGER NOT NULL DEFAULT 0,
-        tokens INTEGER NOT NULL DEFAULT 0, excess INTEGER NOT NULL DEFAULT 0, UNIQUE (arm, repeat))""",
-    # counted: 1 if the pair counts as generated
-    """CREATE TABLE pairs (
-        id INTEGER PRIMARY KEY, arm INTEGER NOT NULL REFERENCES arms, seed TEXT NOT NULL, n INTEGER NOT NULL,
-        round INTEGER NOT NULL, state TEXT NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'settled', 'failed')),
-        reason TEXT, hold INTEGER NOT NULL CHECK (hold >= 0), counted INTEGER NOT NULL DEFAULT 1,
-        UNIQUE (arm, seed, n))""",
-    # What was really sent, once for all arms. pair: the one that sent it. request: sha256 of the request's body
-    """CREATE TABLE calls (
-        id INTEGER PRIMARY KEY, pair INTEGER NOT NULL REFERENCES pairs, role TEXT NOT NULL, request TEXT NOT NULL,
-        repeat INTEGER NOT NULL, seed TEXT NOT NULL, n INTEGER NOT NULL, try INTEGER NOT NULL, round INTEGER NOT NULL,
-        state TEXT NOT NULL DEFAULT 'sent' CHECK (state IN ('sent', 'answered', 'refused', 'in_doubt')),
-        worst INTEGER NOT NULL, input_tokens INTEGER, output_tokens INTEGER, estimated INTEGER NOT NULL DEFAULT 0,
-        latency_s REAL, reason TEXT, body TEXT, UNIQUE (role, request, repeat, seed, n, try))""",
-    # What a pair pays for a call, be it the one that sent it or one of another arm that was served its answer
-    """CREATE TABLE charges (
-        pair INTEGER NOT NULL REFERENCES pairs, call INTEGER NOT NULL REFERENCES calls,
-        tokens INTEGER NOT NULL CHECK (tokens >= 0), PRIMARY KEY (pair, call)) WITHOUT ROWID""",
-    """CREATE VIEW costs AS
-        SELECT pairs.arm, pairs.round, charges.pair, call, role, calls.state, tokens, worst, input_tokens,
-            output_tokens, estimated
-        FROM charges JOIN calls ON calls.id = call JOIN pairs ON pairs.id = charges.pair""",
-    """CREATE TRIGGER pair_made AFTER INSERT ON pairs BEGIN
-        UPDATE arms SET pairs = pairs + NEW.counted, tokens = tokens + NEW.hold WHERE id = NEW.arm; END""",
-    """CREATE TRIGGER pair_changed AFTER UPDATE OF hold, counted ON pairs BEGIN
-        UPDATE arms SET pairs = pairs + NEW.counted - OLD.counted, tokens = tokens + NEW.hold - OLD.hold
-        WHERE id = NEW.arm; END""",
-    """CREATE TRIGGER charge_made AFTER INSERT ON charges BEGIN
-        UPDATE arms SET tokens = tokens + NEW.tokens WHERE id = (SELECT arm FROM pairs WHERE id = NEW.pair); END""",
-    # A charge begins as the worst case and changes once, so that OLD holds no excess
-    """CREATE TRIGGER charge_changed AFTER UPDATE OF tokens ON charges BEGIN
-        UPDATE arms SET tokens = tokens + NEW.tokens - OLD.tokens,
-            excess = excess + max(0, NEW.tokens - (SELECT worst FROM calls WHERE id = NEW.call))
-        WHERE id = (SELECT arm FROM pairs WHERE id = NEW.pair); END""",
-    f"PRAGMA user_version = {VERSION}",
-)
-
-# L1: these two statements alone commit more than is committed already
-RESERVE = """
-    INSERT INTO pairs (arm, seed, n, round, hold) SELECT id, :seed, :n, :round, :tokens FROM arms
-    WHERE id = :arm AND excess = 0 AND (:generated IS NULL OR pairs + 1 <= :generated)
-        AND (:teacher_tokens IS NULL OR tokens + :tokens <= :teacher_tokens)"""
-CHARGE = """
-    INSERT INTO charges (pair, call, tokens) SELECT pairs.id, calls.id, worst
-    FROM pairs JOIN arms ON arms.id = pairs.arm JOIN calls ON calls.id = :call
-    WHERE pairs.id = :pair AND excess = 0
-        AND (:teacher_tokens IS NULL OR tokens - hold + worst <= :teacher_tokens)"""
-# L5: the tries of one request, as the arms of a repeat share them
-KEY = "role = :role AND request = :request AND repeat = :repeat AND seed = :seed AND n = :n"
-CALL = f"""
-    INSERT INTO calls (pair, role, request, repeat, seed, n, try, round, worst)
-    VALUES (:pair, :role, :request, :repeat, :seed, :n, (SELECT coalesce(max(try), 0) + 1 FROM calls WHERE {KEY}),
-        :round, :worst)"""
-ANSWER = """
-    UPDATE calls SET state = 'answered', body = :body, latency_s = :latency_s, input_tokens = :input_tokens,
-        output_tokens = :output_tokens, estimated = :estimated WHERE id = :call"""
-ANSWERED = f"""
-    SELECT id, body, input_tokens, output_tokens, estimated, charges.pair IS NOT NULL AS paid
-    FROM calls LEFT JOIN charges ON call = id AND charges.pair = :pair
-    WHERE {KEY} AND state = 'answered' ORDER BY paid DESC, try LIMIT 1"""
 
 
 class Ledger:
@@ -434,71 +362,3 @@ def _refuse_budget(budget: Budget, spent: Budget, arm: str) -> None:
         if limit is not None and limit < least:
             what = f"the budget `{kind}` is below the {least} that arm {arm!r} has already committed"
             raise LedgerError(what, got=limit, allowed=f"{least} or more", fix=f"raise `{kind}` to {least} or more")
-
-
-class GroupCommit:
-    """`await group.run(ledger.send, pair, ...)`: what all tasks have queued becomes one durable transaction, in a
-    thread of its own. Callers get their results after the commit; an operation that raises undoes itself only. If
-    the commit itself fails, each operation runs once more, alone: give it nothing but operations of the ledger.
-
-    What was queued is carried out even if its caller is cancelled: an answer that came back is never lost. (A `send`
-    whose caller is gone stays charged; `fail` of its pair, or the next opening, puts it in doubt.)
-    """
-
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-        self._queue: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any]] | None] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
-
-    async def __aenter__(self) -> Self:
-        self._thread = threading.Thread(target=self._work, name="ledger", daemon=True)
-        self._thread.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        thread, self._thread = self._thread, None
-        self._queue.put(None)
-        if thread is not None:
-            try:
-                await asyncio.to_thread(thread.join)
-            finally:
-                thread.join()  # cancelled or not: the ledger may be closed next
-
-    async def run(self, operation: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Raises what the operation or the commit raised; LedgerError outside of the `async with` block."""
-        if self._thread is None:
-            raise LedgerError("this GroupCommit is not open", fix="async with GroupCommit(ledger) as group")
-        caller: Future[T] = Future()
-        self._queue.put((partial(operation, *args, **kwargs), caller))
-        return await asyncio.wrap_future(caller)
-
-    def _work(self) -> None:
-        jobs = []
-        while None not in jobs:
-            jobs = [self._queue.get()]
-            with suppress(queue.Empty):
-                while True:
-                    jobs.append(self._queue.get_nowait())
-            if batch := [job for job in jobs if job is not None]:
-                self._commit(batch)
-
-    def _commit(self, jobs: list[tuple[Callable[[], Any], Future[Any]]]) -> None:
-        try:
-            with self._ledger.group():
-                outcomes = [self._attempt(operation) for operation, _ in jobs]
-        except Exception:  # a full disk ends the transaction of all: nothing is in the file, each tries alone
-            outcomes = [self._attempt(operation) for operation, _ in jobs]
-        for (_, caller), (result, failure) in zip(jobs, outcomes, strict=True):
-            if not caller.set_running_or_notify_cancel():
-                continue  # cancelled while it waited
-            if failure is None:
-                caller.set_result(result)
-            else:
-                caller.set_exception(failure)
-
-    def _attempt(self, operation: Callable[[], Any]) -> tuple[Any, Exception | None]:
-        try:
-            with self._ledger.group():
-                return operation(), None
-        except Exception as error:
-            return None, error

@@ -33,7 +33,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 U = TypeVar("U")
 
-SHARD = 32  # rows a shard; part of what a kill can cost, so never a setting of the machine (R2)
+SHARD = 64  # rows a shard; part of what a kill can cost, so never a setting of the machine (R2)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,7 +9,7 @@ from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Self
 
 from . import config as cfg
 from .criteria import CRITERIA
@@ -56,18 +56,6 @@ def make_task(config: cfg.ProntoQA | cfg.Jsonl) -> Task:
 
 
 @dataclass(frozen=True)
-class Wired:
-    """A run, ready to start: what loop.teach needs, and what it must be identified by."""
-
-    task: Task
-    parts: Parts
-    base: Student
-    rounds: int | None
-    ledger: Ledger
-    answer: "Answerer"
-
-
-@dataclass(frozen=True)
 class Answerer:
     """A student's answers to questions of the task, in shards of the run."""
 
@@ -90,11 +78,34 @@ class Answerer:
         return self.run.map(answer, [Asked(id, self.task.prompt(question)) for id, question in questions], of=Attempt)
 
 
-def wire(config: cfg.Config, run: Run, *, ledger_path: Path | None = None, arm: str = "main") -> Wired:
-    """Everything a run is made of. Checks the config against the data, and the inputs against the run's first start.
+@dataclass(frozen=True)
+class Prepared:
+    """A run's data and students, checked and identified: all that measuring needs."""
 
-    ledger_path and arm: for a comparison, whose arms share one ledger.
-    """
+    task: Task
+    base: Student
+    answer: Answerer
+    precision: Literal["float32", "bf16"]
+
+
+@dataclass(frozen=True)
+class Wired:
+    """A run, ready to start: what loop.teach needs, and its ledger."""
+
+    task: Task
+    parts: Parts
+    base: Student
+    ledger: Ledger
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.ledger.close()
+
+
+def prepare(config: cfg.Config, run: Run) -> Prepared:
+    """Checks the config against the data, and the inputs against the run's first start."""
     task = make_task(config.task)
     check(config, task)
     if config.machine.threads is not None:
@@ -102,17 +113,22 @@ def wire(config: cfg.Config, run: Run, *, ledger_path: Path | None = None, arm: 
 
         torch.set_num_threads(config.machine.threads)
     folder, model = resolve(config.student.model, config.student.revision)
-    teacher_prompt = prompt_hash(config, task)
     precision = kept_precision(run) or choose(config.student.precision)
-    run.identify(cfg.identity(config), inputs(task, config, model, teacher_prompt, precision), cfg.settings(config))
+    run.identify(
+        cfg.identity(config), inputs(task, config, model, prompt_hash(config, task), precision), cfg.settings(config)
+    )
+    chat = Chat(config.student.system, config.student.chat_template_kwargs)
+    return Prepared(task, Student(str(folder)), Answerer(run, task, chat, config.student.max_new_tokens), precision)
+
+
+def wire(config: cfg.Config, run: Run, *, ledger_path: Path | None = None, arm: str = "main") -> Wired:
+    """Everything a run is made of. ledger_path and arm: for a comparison, whose arms share one ledger."""
+    prepared = prepare(config, run)
+    task, answer, folder = prepared.task, prepared.answer, run.path(prepared.base)
     budget = Budget(config.budget.generated, config.budget.teacher_tokens)
     ledger = Ledger(ledger_path or run.folder / "ledger.sqlite", arm=arm, repeat=config.repeat, budget=budget)
-    base = Student(str(folder))
-    answer = Answerer(
-        run, task, Chat(config.student.system, config.student.chat_template_kwargs), config.student.max_new_tokens
-    )
-    teacher = make_teacher(config, task, ledger, tokenizer_count(folder), teacher_prompt)
-    recipe = Recipe(**config.finetune.model_dump(exclude={"restart", "replay"}), precision=precision)
+    teacher = make_teacher(config, task, ledger, tokenizer_count(folder), prompt_hash(config, task))
+    recipe = Recipe(**config.finetune.model_dump(exclude={"restart", "replay"}), precision=prepared.precision)
 
     def train(start: Path, texts: list[tuple[str, str]], seed: int) -> Path:
         machine = config.machine
@@ -128,9 +144,7 @@ def wire(config: cfg.Config, run: Run, *, ledger_path: Path | None = None, arm: 
             tell=run.tell,
         )
 
-    return Wired(
-        task, make_parts(config, task, run, ledger, answer, teacher, train), base, config.rounds, ledger, answer
-    )
+    return Wired(task, make_parts(config, task, run, ledger, answer, teacher, train), prepared.base, ledger)
 
 
 def make_parts(
@@ -199,12 +213,15 @@ def given(config: cfg.Config, task: Task) -> tuple[Row, ...]:
 def affordable(
     config: cfg.Config, task: Task, ledger: Ledger, teacher: Teacher, past: Sequence[Round]
 ) -> Allowance | None:
-    """The pairs that the budget leaves for the next round. A round opens if even the dearest pair can be paid."""
+    """The pairs that the budget leaves for the next round. A round opens if even the dearest pair can be paid.
+
+    None after a teacher used more than a call's worst case, too: with such a one no budget can be held.
+    """
     selected = Counter(pick.seed for r in past for pick in r.chosen.picks)
     pool = [e for e in task.seeds if config.reuse_seeds or not selected[e.id]]
     left = ledger.left(before_round=len(past))
     pairs = min(config.per_round, len(pool), *([left.generated] if left.generated is not None else []))
-    if pairs < 1:
+    if pairs < 1 or ledger.overran:
         return None
     if left.teacher_tokens is not None and left.teacher_tokens < max(teacher.price(e, selected[e.id]) for e in pool):
         return None

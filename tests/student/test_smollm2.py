@@ -18,7 +18,10 @@ CODE = "from teachback.student.folder import resolve; print(*resolve('smollm2-13
 
 def convert(cache: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", CODE], env={**os.environ, "TEACHBACK_CACHE": str(cache)}, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", CODE],
+        env={**os.environ, "TEACHBACK_CACHE": str(cache)},
+        stdout=subprocess.PIPE,
+        text=True,
     )
 
 

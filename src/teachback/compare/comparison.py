@@ -79,11 +79,13 @@ def compare(settings: Config, arms: Sequence[str], repeats: int, *, listen: Call
 def run_arm(settings: Config, arm: str, repeat: int, donor: Path, listen: Callable[[Event], None]) -> Curve:
     together = settings.run_dir / f"repeat-{repeat}"
     config = settings.model_copy(update={"criterion": arm, "repeat": repeat, "run_dir": together / arm})
-    with Run(config.run_dir, keep=config.keep, listen=listen) as run:
-        wired = wire(config, run, ledger_path=together / "ledger.sqlite", arm=arm)
+    ledger = together / "ledger.sqlite"
+    with (
+        Run(config.run_dir, keep=config.keep, listen=listen) as run,
+        wire(config, run, ledger_path=ledger, arm=arm) as wired,
+    ):
         adopt(donor, config.run_dir)
-        with wired.ledger:
-            history = teach(run, wired.parts, wired.base, wired.task.seeds, wired.rounds)
+        history = teach(run, wired.parts, wired.base, wired.task.seeds, config.rounds)
     rows = [0, *(len(r.fresh.rows) for r in history.rounds)]
     accuracy = (history.baseline.accuracy, *(r.report.accuracy for r in history.rounds))
     return Curve(arm, repeat, accuracy, tuple(sum(rows[: i + 1]) for i in range(len(rows))))

@@ -24,7 +24,8 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError, InputsChanged, TeachbackError, TeacherDown
-from ..ledger import Answer, GroupCommit, Ledger, Pair
+from ..group_commit import GroupCommit
+from ..ledger import Answer, Ledger, Pair
 from ..types import Draft, Example, Pick
 from .chat import (
     Endpoint,
