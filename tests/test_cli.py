@@ -172,6 +172,14 @@ def test_other_seeds_under_a_run_are_refused(
     assert "task.seed: 0 → 1" in done.stderr
 
 
+def test_fewer_rounds_than_are_done_are_refused(
+    config: Path, finished: tuple[Path, subprocess.CompletedProcess[str]]
+) -> None:
+    done = teachback("run", config, "--run-dir", finished[0], "--set", "rounds=1")
+    assert done.returncode == 2
+    assert "rounds is below the 2" in done.stderr
+
+
 def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(config: Path, tmp_path: Path) -> None:
     process = subprocess.Popen(
         [*ENTRY, "run", str(config), "--run-dir", str(tmp_path / "run")],

@@ -40,10 +40,23 @@ class Result:
 def run(config: Config | Mapping[str, Any] | str | Path, *, listen: Listener = silent) -> Result:
     """The whole loop. The same call again resumes, or returns what is finished. Raises TeachbackError."""
     config = as_config(config)
+    refuse_fewer_rounds(config)
     with Run(config.run_dir, keep=config.keep, listen=listen) as opened, wire(config, opened) as wired:
         past, ledger = teach(opened, wired.parts, wired.base, wired.task.seeds, config.rounds), wired.ledger
         student, short = opened.path(past.student), cut_short(past, config)
         return Result(past, ledger.spend(), opened.folder, student, short, ledger.overran_why)
+
+
+def refuse_fewer_rounds(config: Config) -> None:
+    """Growth only (R4): the rounds that are done can't be taken back."""
+    done = len(history.read(config.run_dir).rounds) if config.run_dir.exists() else 0
+    if config.rounds is not None and config.rounds < done:
+        raise ConfigError(
+            f"rounds is below the {done} that the run in {config.run_dir} has finished",
+            got=config.rounds,
+            allowed=f"{done} or more",
+            fix="raise rounds, or use another --run-dir",
+        )
 
 
 def cut_short(past: History, config: Config) -> bool:

@@ -2,6 +2,8 @@
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -47,7 +49,7 @@ def run(path: ConfigFile, set_: Set = [], run_dir: RunDir = None, as_json: AsJso
     if already is not None and (already.rounds or already.next != "open"):
         err.print(f"resuming {settings.run_dir}: {len(already.rounds)} rounds finished")
     err.print(allowance(settings))
-    with Progress(err) as progress:
+    with working() as progress:
         result = api.run(settings, listen=progress.hear)
     if already is not None and len(already.rounds) == len(result.history.rounds) and already.next == "open":
         err.print("nothing was left to do: this run is finished (raise rounds or the budget to go on)")
@@ -79,10 +81,8 @@ def status(folder: RunFolder, as_json: AsJson = False) -> None:
             }
         )
         return
-    out.print(
-        f"{folder}: {len(done.rounds)} of {settings.rounds or 'any number of'} rounds finished"
-        + (f", next: {done.next}" if done.next else "")
-    )
+    underway = f", next: {done.next}" if done.next != "open" else ""
+    out.print(f"{folder}: {len(done.rounds)} of {settings.rounds or 'any number of'} rounds finished{underway}")
     if done.baseline:
         out.print(f"untuned: dev {summary.percent(done.baseline)}")
     for r, finished in enumerate(done.rounds):
@@ -102,7 +102,7 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Measure a run's student on the test set: the only command that asks test questions."""
-    with Progress(err) as progress:
+    with working() as progress:
         report = api.evaluate(folder, base=base, listen=progress.hear)
     if as_json:
         print_json(report_facts(report))
@@ -124,7 +124,7 @@ def select(
     run_dir: RunDir = None,
 ) -> None:
     """Rank the seeds by the criterion, with the untuned student, and stop: one JSON object a line."""
-    with Progress(err) as progress:
+    with working() as progress:
         chosen, pool = api.rank(config.read(path, set_, run_dir), n, listen=progress.hear)
     questions = {e.id: e.question for e in pool}
     lines = [
@@ -151,7 +151,7 @@ def compare(
     from .compare import comparison
 
     settings = config.read(path, set_, run_dir)
-    with Progress(err) as progress:
+    with working() as progress:
         result = comparison.compare(settings, [arm.strip() for arm in arms.split(",")], repeats, listen=progress.hear)
     if as_json:
         print_json(to_plain(result))
@@ -166,9 +166,17 @@ def main() -> None:
     except TeachbackError as error:
         err.print(f"error: {error}")
         sys.exit(error.exit_code)
+
+
+@contextmanager
+def working() -> Iterator[Progress]:
+    """Shows progress. Ctrl-C ends it without a traceback."""
+    try:
+        with Progress(err) as progress:
+            yield progress
     except KeyboardInterrupt:
         err.print("stopped. What is finished is kept; the same command goes on from here.")
-        sys.exit(STOPPED)
+        raise typer.Exit(STOPPED) from None
 
 
 # -- what is printed ----------------------------------------------------------------------------------------------

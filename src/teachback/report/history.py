@@ -25,7 +25,7 @@ def read(folder: Path) -> Finished:
         here = folder / f"round-{r:02d}"
         if not (here / "evaluate.json").exists():
             done = [name for name in ORDER if (here / f"{name}.json").exists()]
-            return Finished(step(folder / "round-00", "baseline"), tuple(rounds), ORDER[len(done)] if done else "")
+            return Finished(step(folder / "round-00", "baseline"), tuple(rounds), ORDER[len(done)])
         rounds.append(round_(here))
     raise AssertionError("unreachable")
 

@@ -1,0 +1,116 @@
+"""The recipes on the real files: the same loop, with a tiny student and a teacher behind a real HTTP server."""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import teachback
+from loopback import Server, loopback
+from teachback import config as cfg
+from teachback.api import Result
+from teachback.errors import TeacherDown
+
+RECIPES = Path(__file__).parents[1] / "recipes"
+KEY = "sk-loopback-0123456789"
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with loopback() as running:
+        yield running
+
+
+def gsm8k(folder: Path, tiny: Path, base_url: str, *changes: str) -> cfg.Config:
+    small = [
+        f"student.model={tiny}",
+        "student.max_new_tokens=12",
+        "student.precision=float32",
+        "task.n_seeds=20",
+        "task.n_dev=6",
+        "task.n_test=5",
+        f"teacher.base_url={base_url}",
+        "per_round=6",
+        "rounds=2",
+        "finetune={method: lora, epochs: 1, rows_per_step: 4, lora_rank: 2}",
+    ]
+    return cfg.read(RECIPES / "gsm8k.yaml", [*small, *changes], folder)
+
+
+def calls(folder: Path) -> list[Any]:
+    with sqlite3.connect(folder / "ledger.sqlite") as db:
+        return db.execute("SELECT role, seed, n, state FROM calls ORDER BY seed, n, role").fetchall()
+
+
+@pytest.fixture
+def environment(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEACHBACK_DATA", str(data))
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+
+
+@pytest.mark.usefixtures("environment")
+def test_gsm8k_against_a_server_and_again_without_a_call(tmp_path: Path, tiny: Path, server: Server) -> None:
+    result: Result = teachback.run(gsm8k(tmp_path / "run", tiny, server.base_url))
+    rounds = result.history.rounds
+    assert [len(r.fresh.rows) + len(r.fresh.rejected) for r in rounds] == [6, 6]
+    assert server.calls == 24
+    assert all(state == "answered" for *_, state in calls(tmp_path / "run"))
+    rows = result.history.rows
+    assert rows
+    assert not any(row.verified for row in rows), "nothing proves a teacher's sum"
+    assert all(row.text.endswith(f"Answer: {row.answer}") for row in rows)
+    assert result.spend.tokens > 0
+    again = teachback.run(gsm8k(tmp_path / "run", tiny, "http://127.0.0.1:1/v1"))
+    assert again.history == result.history
+    assert server.calls == 24
+    for path in (p for p in (tmp_path / "run").rglob("*") if p.is_file()):
+        assert KEY.encode() not in path.read_bytes(), path
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_teacher_that_is_down_keeps_everything_and_is_asked_again(tmp_path: Path, tiny: Path, server: Server) -> None:
+    with pytest.raises(TeacherDown):
+        teachback.run(gsm8k(tmp_path / "run", tiny, "http://127.0.0.1:1/v1", "teacher.tries=1"))
+    assert (tmp_path / "run/round-00/select.json").exists()
+    result = teachback.run(gsm8k(tmp_path / "run", tiny, server.base_url, "rounds=1"))
+    assert len(result.history.rounds) == 1
+    assert json.loads((tmp_path / "run/settings.json").read_text())["teacher"]["base_url"] == server.base_url
+
+
+@pytest.mark.usefixtures("environment")
+def test_the_rows_are_the_same_for_any_order_of_completion(tmp_path: Path, tiny: Path) -> None:
+    """One pair in flight or sixteen, and a budget of tokens that ends inside the first round."""
+    rows = []
+    for in_flight in (1, 16):
+        with loopback(latency_s=lambda request: 0.001 * (hash(request.prompt) % 20)) as server:
+            changes = (f"teacher.in_flight={in_flight}", "budget.teacher_tokens=7400", "rounds=1", "criterion=random")
+            folder = tmp_path / str(in_flight)
+            teachback.run(gsm8k(folder, tiny, server.base_url, *changes))
+            rows.append((folder / "round-00/generate.json").read_bytes())
+    assert rows[0] == rows[1]
+    assert 0 < len(json.loads(rows[0])) < 6
+
+
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize("criterion", ["random", "loss"])
+def test_prontoqa_on_the_published_files(criterion: str, tmp_path: Path, tiny: Path) -> None:
+    small = [
+        f"student.model={tiny}",
+        "student.max_new_tokens=8",
+        "student.precision=float32",
+        "task.seeds=20",
+        "task.dev=6",
+        "task.test=5",
+        "per_round=6",
+        "rounds=1",
+        "finetune.epochs=1",
+        f"criterion={criterion}",
+    ]
+    result = teachback.run(cfg.read(RECIPES / "prontoqa.yaml", small, tmp_path / "run"))
+    assert len(result.history.rows) == 6
+    assert all(row.verified for row in result.history.rows)
+    scores = result.history.rounds[0].chosen.scores
+    assert len(scores) == (20 if criterion == "loss" else 0)
