@@ -1,20 +1,17 @@
 """SIGKILL at every commit and at random moments, then the same call again: the same run (R8).
 
-On the public fakes: the real loop, ledger, selection, teacher and curation, and no torch in the process. The children
-are forked, so that a kill costs milliseconds.
+On the public fakes: the real loop, ledger, selection, teacher and curation, and no torch in the process.
 """
 
-import os
 import random
 import signal
 import sqlite3
-import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from crashing import child, ended, run, run_and_die
 from teachback.errors import DataError, LedgerError
 from teachback.testing import fake_run
 
@@ -38,26 +35,6 @@ def snapshot(folder: Path) -> dict[str, object]:
     return {**files, **ledger}
 
 
-def child(fn: Callable[[], object]) -> int:
-    """Run fn in a forked child; its pid."""
-    pid = os.fork()
-    if pid == 0:
-        try:
-            fn()
-            os._exit(0)
-        except BaseException:
-            import traceback
-
-            traceback.print_exc()
-            os._exit(1)
-    return pid
-
-
-def finish(pid: int) -> int:
-    """Wait for a child: its exit code, or minus the signal that ended it."""
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-
-
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, object], float]:
     folder = tmp_path_factory.mktemp("unbroken")
@@ -66,40 +43,20 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, object
     return snapshot(folder), time.monotonic() - started
 
 
-def test_two_runs_are_the_same_run_without_torch(tmp_path: Path, unbroken: tuple[dict[str, object], float]) -> None:
-    assert finish(child(lambda: fake_run(tmp_path, rounds=2))) == 0
+def test_two_runs_are_the_same_run(tmp_path: Path, unbroken: tuple[dict[str, object], float]) -> None:
+    assert ended(child(run, tmp_path, 2)) == 0
     assert snapshot(tmp_path) == unbroken[0]
-    assert "torch" not in sys.modules or "transformers" in sys.modules  # other tests of the process may have loaded it
-
-
-def commits(folder: Path, kill_at: int, before: bool) -> int:
-    """Run with the kill_at-th rename replaced by a SIGKILL before or after it; how the child ended."""
-    rename, count = os.rename, iter(range(10**6))
-
-    def deadly(a: object, b: object) -> None:
-        this = next(count)
-        if this == kill_at and before:
-            os.kill(os.getpid(), signal.SIGKILL)
-        rename(a, b)  # type: ignore[arg-type]
-        if this == kill_at:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def run() -> None:
-        os.rename = deadly  # in the child only
-        fake_run(folder, rounds=2)
-
-    return finish(child(run))
 
 
 @pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
 def test_killed_at_every_commit(tmp_path: Path, unbroken: tuple[dict[str, object], float], before: bool) -> None:
     for k in range(200):
         folder = tmp_path / str(k)
-        ended = commits(folder, k, before)
-        if ended == 0:
+        how = ended(child(run_and_die, folder, 2, k, before))
+        if how == 0:
             break
-        assert ended == -signal.SIGKILL
-        assert finish(child(lambda here=folder: fake_run(here, rounds=2))) == 0
+        assert how == -signal.SIGKILL
+        assert ended(child(run, folder, 2)) == 0
         assert snapshot(folder) == unbroken[0], f"killed {'before' if before else 'after'} commit {k}"
     assert k > 20, "every step commits, and so does every shard"
 
@@ -107,17 +64,17 @@ def test_killed_at_every_commit(tmp_path: Path, unbroken: tuple[dict[str, object
 def test_killed_at_a_hundred_random_moments(tmp_path: Path, unbroken: tuple[dict[str, object], float]) -> None:
     dice = random.Random(0)
     whole, seconds = unbroken
-    kills = run = 0
+    kills = runs = 0
     while kills < 100:
-        folder, run = tmp_path / str(run), run + 1
+        folder, runs = tmp_path / str(runs), runs + 1
         while True:
-            pid = child(lambda here=folder: fake_run(here, rounds=2))
-            time.sleep(dice.uniform(0.002, 0.3 * seconds))
-            os.kill(pid, signal.SIGKILL)
-            if finish(pid) == 0:  # it was faster
+            process = child(run, folder, 2)
+            time.sleep(dice.uniform(0.005, 0.3 * seconds))
+            process.kill()
+            if ended(process) == 0:  # it was faster
                 break
             kills += 1
-        assert snapshot(folder) == whole, f"run {run}, after {kills} kills"
+        assert snapshot(folder) == whole, f"run {runs}, after {kills} kills"
 
 
 def test_growth_rounds_may_be_raised_and_the_rest_is_read_back(tmp_path: Path) -> None:

@@ -196,7 +196,7 @@ def allowance(settings: config.Config) -> str:
 
 
 def closing(settings: config.Config, result: api.Result) -> list[str]:
-    past, student = result.history, result.student
+    past, run_dir, student = result.history, shown(result.run_dir), shown(result.student)
     after = past.rounds[-1].report if past.rounds else past.baseline
     lines = [
         "",
@@ -206,7 +206,7 @@ def closing(settings: config.Config, result: api.Result) -> list[str]:
     lines += [summary.round_line(r, finished) for r, finished in enumerate(past.rounds)]
     lines += [*summary.yield_lines(past.rounds), summary.spend_line(result.spend), ""]
     lines += [*summary.learned(past.baseline, after, make_task(settings.task).dev)]
-    lines += [f"everything lies in {result.run_dir}; the student in {student}", "use it:", ""]
+    lines += [f"everything lies in {run_dir}; the student in {student}", "use it:", ""]
     return [*lines, *(f"    {line}" for line in summary.use_lines(student, settings.student.system)), ""]
 
 
@@ -216,6 +216,11 @@ def read_spend(folder: Path, settings: config.Config) -> Spend:
     if own.exists():
         return Ledger.look(own, repeat=settings.repeat)
     return Ledger.look(folder.parent / own.name, arm=settings.criterion, repeat=settings.repeat)
+
+
+def shown(path: Path) -> Path:
+    """As a person would write it: from the current folder, when it lies below."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def budget_line(settings: config.Config, pairs: int, tokens: int) -> str:

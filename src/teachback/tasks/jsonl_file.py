@@ -5,7 +5,7 @@ import json
 import math
 from pathlib import Path
 
-from teachback.errors import DataError
+from ..errors import DataError
 
 
 def read_jsonl(path: Path) -> list[dict[str, object]]:

@@ -13,11 +13,11 @@ from itertools import count, pairwise
 from pathlib import Path
 from random import Random
 
-from teachback.draws import draw
-from teachback.errors import ConfigError, DataError
-from teachback.tasks.jsonl_file import read_jsonl
-from teachback.tasks.ontology import Question, Rule, flaw, read_question, settle, with_article
-from teachback.types import Example, Grade, Task, Written
+from ..draws import draw
+from ..errors import ConfigError, DataError
+from ..types import Example, Grade, Task, Written
+from .jsonl_file import read_jsonl
+from .ontology import Question, Rule, flaw, read_question, settle, with_article
 
 HOPS = (1, 6)
 NAMES = ("Alex", "Fae", "Max", "Polly", "Rex", "Sally", "Sam", "Stella", "Wren")
