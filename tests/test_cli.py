@@ -105,6 +105,25 @@ def test_select_ranks_the_seeds_and_stops(config: Path, tmp_path: Path) -> None:
     assert teachback("select", config, "-n", 13, "--run-dir", tmp_path / "run").returncode == 2
 
 
+def test_select_needs_no_teacher_and_notices_another_seed_file(config: Path, tmp_path: Path) -> None:
+    seeds = tmp_path / "seeds.jsonl"
+    rows = [{"id": i, "question": f"What is {i} + 1?", "answer": str(i + 1)} for i in range(20)]
+    seeds.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    task = f"task={{name: jsonl, seeds: {seeds}, n_dev: 2, grader: number}}"
+    args = ("select", config, "-n", 3, "--run-dir", tmp_path / "run", "--set", task)
+    done = teachback(*args)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 3
+    seeds.write_text(seeds.read_text().replace("What is 7", "How much is 7"), encoding="utf-8")
+    again = teachback(*args)
+    assert again.returncode == 2
+    assert "the inputs of the run in" in again.stderr
+    assert "seeds: " in again.stderr
+    run = teachback("run", config, "--run-dir", tmp_path / "other", "--set", task)
+    assert run.returncode == 2
+    assert "can't set exercises of its own" in run.stderr
+
+
 def test_compare_prints_a_table_with_paired_differences(config: Path, tmp_path: Path) -> None:
     done = teachback(
         "compare", config, "--arms", "random,loss", "--repeats", 2, "--run-dir", tmp_path / "cmp", "--set", "rounds=1"

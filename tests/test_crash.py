@@ -133,12 +133,20 @@ def test_rows_one_already_has_come_first(tmp_path: Path) -> None:
     assert [row.id for row in history.rows[:1]] == ["given-rows-1"]
     assert history.rows[0].text == "2 + 3 = 5\nAnswer: 5"
     assert (tmp_path / "run/round-00/start.json").exists(), "the first attempt is by the student that has seen them"
+    assert not (tmp_path / "run/round-00/start/student").exists(), "its weights went when the next were there"
     given.write_text('{"question": "Q?", "answer": "6"}\n', encoding="utf-8")
     with pytest.raises(Exception, match="rows: "):
         fake_run(tmp_path / "run", rows=str(given), rounds=1)
     given.write_text("{\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"rows\.jsonl, line 1"):
         fake_run(tmp_path / "other", rows=str(given), rounds=1)
+
+
+def test_seeds_with_solutions_can_be_rows_too(tmp_path: Path) -> None:
+    history = fake_run(tmp_path, include_seeds=True, rounds=1)
+    assert [row.id for row in history.rows[:2]] == ["seed-prontoqa-seed-0000", "seed-prontoqa-seed-0001"]
+    assert len(history.rows) == 16 + 4
+    assert all("Answer: " in row.text for row in history.rows)
 
 
 def test_continue_trains_on_the_fresh_rows_and_a_share_of_the_earlier_ones(tmp_path: Path) -> None:

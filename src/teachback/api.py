@@ -13,7 +13,7 @@ from .loop import History, teach
 from .report import history
 from .rundir import Event, Run
 from .types import Example, Report, Selection, Student
-from .wire import Prepared, prepare, wire
+from .wire import Prepared, make_select, prepare, wire
 
 Listener = Callable[[Event], None]
 
@@ -74,10 +74,11 @@ def rank(
     config = as_config(config)
     folder = config.run_dir.with_name(f"{config.run_dir.name}-select-{n}")
     config = config.model_copy(update={"per_round": n, "run_dir": folder})
-    with Run(config.run_dir, listen=listen) as opened, wire(config, opened) as wired:
-        seeds = wired.task.seeds
-        attempts = opened.step(0, "attempt", wired.parts.attempt, wired.base, seeds)
-        return opened.step(0, "select", wired.parts.select, wired.base, seeds, attempts, [], n), seeds
+    with Run(config.run_dir, listen=listen) as opened:
+        prepared, choose = prepare(config, opened), make_select(config)
+        base, seeds = prepared.base, prepared.task.seeds
+        attempts = opened.step(0, "attempt", prepared.answer, base, [(e.id, e.question) for e in seeds])
+        return opened.step(0, "select", choose, base, seeds, attempts, [], n), seeds
 
 
 def evaluate(run_dir: str | Path, *, base: bool = False, listen: Listener = silent) -> Report:

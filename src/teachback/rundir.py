@@ -36,6 +36,9 @@ U = TypeVar("U")
 SHARD = 64  # rows a shard; part of what a kill can cost, so never a setting of the machine (R2)
 
 
+START = Path("round-00/start")  # the student that was trained on the rows that were given
+
+
 @dataclasses.dataclass(frozen=True)
 class Event:
     """What a listener hears: a step begins ("start"), reports progress ("part"), or has committed ("done")."""
@@ -197,7 +200,8 @@ class Run:
         if self.keep == "all" or not past:
             return
         wanted = {past[-1].student, self.final_student(past, past[-1].student)}
-        for folder in {r.student.folder for r in past} - {student.folder for student in wanted}:
+        trained = {str(START / "student"), *(r.student.folder for r in past)}
+        for folder in trained - {student.folder for student in wanted}:
             if not Path(folder).is_absolute():
                 shutil.rmtree(self.folder / folder, ignore_errors=True)
 

@@ -36,6 +36,8 @@ from .types import Allowance, Attempt, Curated, Draft, Example, Report, Round, R
 Answer = Callable[[Student, Iterable[tuple[str, str]]], tuple[Attempt, ...]]
 Train = Callable[[Path, list[tuple[str, str]], int], Path]
 
+Select = Callable[[Student, Sequence[Example], Sequence[Attempt], Sequence[Round], int], Selection]
+
 VERSIONED = ("teachback", "torch", "transformers", "peft", "numpy", "scipy", "pydantic")
 
 
@@ -176,16 +178,7 @@ def make_parts(
         given=partial(given, config, task),
         affordable=partial(affordable, config, task, ledger, teacher),
         attempt=lambda student, pool: answer(student, ((e.id, e.question) for e in pool)),
-        select=lambda student, pool, attempts, past, m: select(
-            pool,
-            attempts,
-            past,
-            m,
-            name=config.criterion,
-            criterion=CRITERIA[config.criterion],
-            reuse_seeds=config.reuse_seeds,
-            draw=drawn,
-        ),
+        select=make_select(config),
         generate=generate,
         verify=lambda drafts: verify(drafts, task),
         curate=lambda verdicts, rows: curate(verdicts, rows, key=task.key, taken=taken),
@@ -193,6 +186,16 @@ def make_parts(
         finetune=next_student,
         evaluate=evaluate,
     )
+
+
+def make_select(config: cfg.Config) -> Select:
+    settings: dict[str, Any] = {
+        "name": config.criterion,
+        "criterion": CRITERIA[config.criterion],
+        "reuse_seeds": config.reuse_seeds,
+        "draw": partial(draw, config.seed, config.repeat),
+    }
+    return lambda student, pool, attempts, past, m: select(pool, attempts, past, m, **settings)
 
 
 def given(config: cfg.Config, task: Task) -> tuple[Row, ...]:
@@ -240,6 +243,9 @@ def replayed(rows: Sequence[Row], fresh: Sequence[Row], config: cfg.Config, draw
 def make_teacher(config: cfg.Config, task: Task, ledger: Ledger, count: Callable[[str], int], prompt: str) -> Teacher:
     seeds = {e.id: e for e in task.seeds}
     if isinstance(config.teacher, cfg.ProgramTeacher):
+        if task.write is None:
+            what = f"the task {task.name} can't set exercises of its own"
+            raise ConfigError(what, got="teacher.name: program", fix="use teacher.name: openai")
         written = program.Program(task, partial(draw, config.seed, config.repeat), count)
         return Teacher(
             price=written.price,
@@ -299,12 +305,6 @@ def check(config: cfg.Config, task: Task) -> None:
             got=config.per_round,
             allowed=f"1 to {len(task.seeds)}, the number of seeds",
             fix="lower per_round or give more seeds",
-        )
-    if isinstance(config.teacher, cfg.ProgramTeacher) and task.write is None:
-        raise ConfigError(
-            f"the task {task.name} can't set exercises of its own",
-            got="teacher.name: program",
-            fix="use teacher.name: openai",
         )
     criterion = CRITERIA[config.criterion]
     if "gold" in criterion.needs and (missing := [e.id for e in task.seeds if e.answer is None]):

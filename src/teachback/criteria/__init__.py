@@ -1,7 +1,7 @@
-"""Which seeds the student has most to learn from. One criterion a file; `CRITERIA` and `RULES` name them.
+"""Which seeds the student has most to learn from. One criterion a file; `CRITERIA` names them.
 
 A criterion is a *score* (one float a seed, higher = more worth asking about; a rule then picks) or a *chooser* (picks
-the seeds itself). A "graded" score is one that ties by its nature. See docs/extend.md for one of your own.
+the seeds itself). A "graded" score is one that ties by its nature.
 """
 
 from collections.abc import Callable, Sequence
@@ -40,5 +40,3 @@ CRITERIA: dict[str, Criterion] = {
     "random": Choosing(random_choice),
     "loss": Scored(loss, "score", frozenset({"attempts"})),
 }
-
-RULES = ("top",)
