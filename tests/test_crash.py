@@ -3,6 +3,7 @@
 On the public fakes: the real loop, ledger, selection, teacher and curation, and no torch in the process.
 """
 
+import os
 import random
 import signal
 import sqlite3
@@ -37,10 +38,12 @@ def snapshot(folder: Path) -> dict[str, object]:
 
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, object], float]:
+    """An unbroken run, and the seconds that a child takes for one, its start included."""
     folder = tmp_path_factory.mktemp("unbroken")
+    fake_run(folder / "here", rounds=2)
     started = time.monotonic()
-    fake_run(folder, rounds=2)
-    return snapshot(folder), time.monotonic() - started
+    assert ended(child(run, folder / "child", 2)) == 0
+    return snapshot(folder / "here"), time.monotonic() - started
 
 
 def test_two_runs_are_the_same_run(tmp_path: Path, unbroken: tuple[dict[str, object], float]) -> None:
@@ -68,10 +71,10 @@ def test_killed_at_a_hundred_random_moments(tmp_path: Path, unbroken: tuple[dict
     while kills < 100:
         folder, runs = tmp_path / str(runs), runs + 1
         while True:
-            process = child(run, folder, 2)
-            time.sleep(dice.uniform(0.005, 0.3 * seconds))
-            process.kill()
-            if ended(process) == 0:  # it was faster
+            pid = child(run, folder, 2)
+            time.sleep(dice.uniform(0.1, 0.9) * seconds)
+            os.kill(pid, signal.SIGKILL)
+            if ended(pid) == 0:  # it was faster
                 break
             kills += 1
         assert snapshot(folder) == whole, f"run {runs}, after {kills} kills"
