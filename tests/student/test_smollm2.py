@@ -34,7 +34,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert killed.poll() is None, "it ended before it could be killed"
         time.sleep(0.005)
     os.kill(killed.pid, signal.SIGKILL)
-    killed.wait()
+    killed.communicate()
     assert not [p for p in folder.glob("smollm2-135m-*") if p.suffix != ".tmp"]
     started = time.monotonic()
     three = [convert(folder) for _ in range(3)]
