@@ -183,20 +183,17 @@ def test_wrong_input_is_exit_code_2_and_a_sentence(args: list[str], message: str
     assert "Traceback" not in done.stderr
 
 
-def test_other_seeds_under_a_run_are_refused(
-    config: Path, finished: tuple[Path, subprocess.CompletedProcess[str]]
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [("task.seed=1", "task.seed: 0 → 1"), ("rounds=1", "rounds is below the 2")],
+    ids=["other seeds", "fewer rounds than are done"],
+)
+def test_what_may_not_change_under_a_run_is_refused(
+    change: str, message: str, config: Path, finished: tuple[Path, subprocess.CompletedProcess[str]]
 ) -> None:
-    done = teachback("run", config, "--run-dir", finished[0], "--set", "task.seed=1")
+    done = teachback("run", config, "--run-dir", finished[0], "--set", change)
     assert done.returncode == 2
-    assert "task.seed: 0 → 1" in done.stderr
-
-
-def test_fewer_rounds_than_are_done_are_refused(
-    config: Path, finished: tuple[Path, subprocess.CompletedProcess[str]]
-) -> None:
-    done = teachback("run", config, "--run-dir", finished[0], "--set", "rounds=1")
-    assert done.returncode == 2
-    assert "rounds is below the 2" in done.stderr
+    assert message in done.stderr
 
 
 def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(config: Path, tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def dump(value: object, where: str = "") -> bytes:
         raise DataError(
             f"{where or 'a value'} holds a number that can't be kept", got=bad_number(plain), allowed="finite numbers"
         ) from error
-    return body.encode("utf-8", "surrogatepass")
+    return body.encode()
 
 
 def to_plain(value: object) -> object:

@@ -34,8 +34,6 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 SHARD = 64  # rows a shard; part of what a kill can cost, so never a setting of the machine (R2)
-
-
 START = Path("round-00/start")  # the student that was trained on the rows that were given
 
 
@@ -124,18 +122,18 @@ class Run:
         returns None keeps nothing and runs again at the next start.
         """
         path = self._path(round, name).with_suffix(".json")
-        if not path.exists():
-            started = time.monotonic()
-            self.listen(Event("start", round, name))
-            value = self._run(round, name, fn, *args, **kwargs)
-            if value is None:
-                return value
-            commit(path, dump(value, where=f"step {name} of round {round}"))
-            self._log({"round": round, "step": name, "seconds": round_ms(time.monotonic() - started)})
-            self._tidy(path)
-            value = load(path, KEPT[name])
-            self.listen(Event("done", round, name, value=value, seconds=time.monotonic() - started))
-        value = load(path, KEPT[name])
+        if path.exists():
+            return load(path, KEPT[name])  # type: ignore[no-any-return]
+        started = time.monotonic()
+        self.listen(Event("start", round, name))
+        value = self._run(round, name, fn, *args, **kwargs)
+        if value is None:
+            return value
+        commit(path, dump(value, where=f"step {name} of round {round}"))
+        seconds = time.monotonic() - started
+        self._log({"round": round, "step": name, "seconds": float(f"{seconds:.3f}")})
+        value = self._tidy(path)
+        self.listen(Event("done", round, name, value=value, seconds=seconds))
         return value
 
     def steps(self, round: int) -> "Steps":
@@ -235,28 +233,26 @@ class Run:
 
     def _sweep(self) -> None:
         """Remove what no commit names. Shards and finished checkpoints of a step under way are commits of their own."""
-        for path in self.folder.glob("**/*.tmp"):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-        for path in self.folder.glob("round-*/*.json"):
-            self._tidy(path)
-        for folder in self.folder.glob("round-*/*/"):
-            if not folder.with_suffix(".json").exists():
-                for path in folder.iterdir():
-                    if path.suffix != ".json" and path.name != "checkpoints":
-                        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        for path in [*self.folder.glob("**/*.tmp")]:
+            remove(path)
+        for folder in [*self.folder.glob("round-*/*/")]:
+            if folder.with_suffix(".json").exists():
+                self._tidy(folder.with_suffix(".json"))
+                continue
+            for path in folder.iterdir():
+                if path.suffix != ".json" and path.name != "checkpoints":
+                    remove(path)
 
-    def _tidy(self, committed: Path) -> None:
-        """Remove from a committed step's folder what its JSON doesn't name."""
-        folder = committed.with_suffix("")
-        if not folder.is_dir():
-            return
-        kept = load(committed, KEPT[committed.stem])
+    def _tidy(self, committed: Path) -> Any:
+        """What a committed step kept, read back; what its folder holds and that value doesn't name is removed."""
+        kept, folder = load(committed, KEPT[committed.stem]), committed.with_suffix("")
         named = {self.path(value) for value in walk(kept) if isinstance(value, Student | ArrayFile)}
-        for path in folder.iterdir():
+        for path in folder.iterdir() if folder.is_dir() else ():
             if path not in named:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-        if not any(folder.iterdir()):
+                remove(path)
+        if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
+        return kept
 
     def _log(self, entry: Mapping[str, object]) -> None:
         with open(self.folder / "timings.jsonl", "a") as file:
@@ -274,5 +270,8 @@ class Steps:
         return self.run.step(self.round, name, fn, *args, **kwargs)
 
 
-def round_ms(seconds: float) -> float:
-    return round(seconds, 3)
+def remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()

@@ -1,6 +1,7 @@
 """The only place where a name in the config becomes an object. Nothing below it sees a config."""
 
 import hashlib
+import json
 import platform
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -88,6 +89,7 @@ class Prepared:
     base: Student
     answer: Answerer
     precision: Literal["float32", "bf16"]
+    prompt: str  # sha256 of what the teacher is asked with
 
 
 @dataclass(frozen=True)
@@ -115,12 +117,11 @@ def prepare(config: cfg.Config, run: Run) -> Prepared:
 
         torch.set_num_threads(config.machine.threads)
     folder, model = resolve(config.student.model, config.student.revision)
-    precision = kept_precision(run) or choose(config.student.precision)
-    run.identify(
-        cfg.identity(config), inputs(task, config, model, prompt_hash(config, task), precision), cfg.settings(config)
-    )
+    precision, prompt = kept_precision(run) or choose(config.student.precision), prompt_hash(config, task)
+    run.identify(cfg.identity(config), inputs(task, config, model, prompt, precision), cfg.settings(config))
     chat = Chat(config.student.system, config.student.chat_template_kwargs)
-    return Prepared(task, Student(str(folder)), Answerer(run, task, chat, config.student.max_new_tokens), precision)
+    answer = Answerer(run, task, chat, config.student.max_new_tokens)
+    return Prepared(task, Student(str(folder)), answer, precision, prompt)
 
 
 def wire(config: cfg.Config, run: Run, *, ledger_path: Path | None = None, arm: str = "main") -> Wired:
@@ -129,7 +130,7 @@ def wire(config: cfg.Config, run: Run, *, ledger_path: Path | None = None, arm: 
     task, answer, folder = prepared.task, prepared.answer, run.path(prepared.base)
     budget = Budget(config.budget.generated, config.budget.teacher_tokens)
     ledger = Ledger(ledger_path or run.folder / "ledger.sqlite", arm=arm, repeat=config.repeat, budget=budget)
-    teacher = make_teacher(config, task, ledger, tokenizer_count(folder), prompt_hash(config, task))
+    teacher = make_teacher(config, task, ledger, tokenizer_count(folder), prepared.prompt)
     recipe = Recipe(**config.finetune.model_dump(exclude={"restart", "replay"}), precision=prepared.precision)
 
     def train(start: Path, texts: list[tuple[str, str]], seed: int) -> Path:
@@ -202,15 +203,9 @@ def given(config: cfg.Config, task: Task) -> tuple[Row, ...]:
     rows = jsonl.given_rows(config.rows) if config.rows else ()
     if not config.include_seeds:
         return rows
-    texts = [(e, jsonl.target(e)) for e in task.seeds]
-    return (
-        *rows,
-        *(
-            Row(f"seed-{e.id}", e.id, 0, e.question, text, e.answer, verified=True)
-            for e, text in texts
-            if text is not None
-        ),
-    )
+    worked = ((e, text) for e in task.seeds if (text := jsonl.target(e)) is not None)
+    seeds = (Row(f"seed-{e.id}", e.id, 0, e.question, text, e.answer, verified=True) for e, text in worked)
+    return (*rows, *seeds)
 
 
 def affordable(
@@ -252,7 +247,6 @@ def make_teacher(config: cfg.Config, task: Task, ledger: Ledger, count: Callable
             generate=lambda round, picks: program.generate(
                 picks, seeds, round=round, ledger=ledger, program=written, prompt=prompt
             ),
-            prompt=prompt,
         )
     from .teachers import openai
 
@@ -275,7 +269,6 @@ def make_teacher(config: cfg.Config, task: Task, ledger: Ledger, count: Callable
         generate=lambda round, picks: openai.generate(
             picks, seeds, round=round, ledger=ledger, endpoint=endpoint, prompts=prompts
         ),
-        prompt=prompt,
     )
 
 
@@ -338,8 +331,6 @@ def inputs(task: Task, config: cfg.Config, model: str, prompt: str, precision: s
 
 def kept_precision(run: Run) -> Any:
     """The precision chosen at the run's first start: a second measurement could come out otherwise."""
-    import json
-
     path = run.folder / "inputs.json"
     return json.loads(path.read_bytes())["precision"] if path.exists() else None
 

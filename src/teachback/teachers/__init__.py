@@ -9,8 +9,7 @@ from ..types import Draft, Example, Pick
 @dataclass(frozen=True)
 class Teacher:
     """price(seed, n): the most tokens that the n-th pair of a seed can cost. generate(round, picks): its drafts, in
-    the picks' order; picks that the budget can't pay for are left out. prompt: sha256 of what it is asked with."""
+    the picks' order; picks that the budget can't pay for are left out."""
 
     price: Callable[[Example, int], int]
     generate: Callable[[int, Sequence[Pick]], tuple[Draft, ...]]
-    prompt: str
