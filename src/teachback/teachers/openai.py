@@ -9,8 +9,7 @@ For each selected seed two calls are bought through the ledger, a new question a
   connection, 429, 503), or when 3 or more wait and the picks have no answer at all, not even from earlier.
 - Otherwise those still waiting when nothing is in flight fail.
 A refusal that may be about one request (400, 413, 422) is not tried again; its pair waits in the same way. Any other
-(401, 403, 404, ...) raises `TeacherDown` at once. What is in flight by then is let finish,
-because it is paid for.
+(401, 403, 404, ...) raises `TeacherDown` at once. What is in flight by then is let finish, because it is paid for.
 """
 
 import asyncio
