@@ -1,10 +1,15 @@
 """Shared fixtures. Everything runs offline; a test that needs the real data files skips without them."""
 
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from teachback.ledger import Ledger
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is loaded: the models here are small, and threads wait by spinning
@@ -26,3 +31,24 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from teachback.testing import tiny_student
 
     return tiny_student(tmp_path_factory.mktemp("students") / "tiny")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "ledger.sqlite"
+
+
+@pytest.fixture
+def start(path: Path) -> Iterator["Callable[..., Ledger]"]:
+    """Opens the test's ledger, as often as asked, and closes what it opened."""
+    from teachback.ledger import Ledger
+
+    opened: list[Ledger] = []
+
+    def start(**given: Any) -> Ledger:
+        opened.append(Ledger(path, **given))
+        return opened[-1]
+
+    yield start
+    for ledger in opened:
+        ledger.close()

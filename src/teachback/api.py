@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from .config import Config, make, of_run, read
+from .costs import Spend
 from .errors import ConfigError
 from .evaluate import report
-from .ledger import Spend
 from .loop import History, teach
+from .plan.values import Plan
 from .report import history
 from .rundir import Event, Run
 from .types import Example, Report, Selection, Student
@@ -79,6 +80,17 @@ def rank(
         base, seeds = prepared.base, prepared.task.seeds
         attempts = opened.step(0, "attempt", prepared.answer, base, [(e.id, e.question) for e in seeds])
         return opened.step(0, "select", choose, base, seeds, attempts, [], n), seeds
+
+
+def plan(config: Config | Mapping[str, Any] | str | Path, probe: int = 0) -> Plan:
+    """What a run will ask for: calls, tokens, money, student work, disk, and what the budget stops first.
+
+    probe 0: from lengths, and nothing is sent or written. Else: measured with so many real pairs, which count against
+    the budget and which the run finds, and as many student steps. Raises TeachbackError.
+    """
+    from .plan.wiring import make_plan
+
+    return make_plan(as_config(config), probe)
 
 
 def evaluate(run_dir: str | Path, *, base: bool = False, listen: Listener = silent) -> Report:

@@ -13,7 +13,7 @@ from rich.console import Console
 from . import api, config
 from .errors import TeachbackError
 from .files import to_plain
-from .ledger import Ledger, Spend
+from .ledger import Ledger
 from .report import history, summary
 from .report.progress import Progress
 from .wire import make_task
@@ -70,7 +70,8 @@ def status(folder: RunFolder, as_json: AsJson = False) -> None:
     """What a run has done so far. Reads files only: safe while the run is at work."""
     settings = config.of_run(folder)
     done = history.read(folder)
-    spend = read_spend(folder, settings)
+    with ledger_of(folder, settings) as ledger:
+        spend = ledger.spend()
     if as_json:
         print_json(
             {
@@ -210,12 +211,13 @@ def closing(settings: config.Config, result: api.Result) -> list[str]:
     return [*lines, *(f"    {line}" for line in summary.use_lines(student, settings.student.system)), ""]
 
 
-def read_spend(folder: Path, settings: config.Config) -> Spend:
+@contextmanager
+def ledger_of(folder: Path, settings: config.Config) -> Iterator[Ledger]:
     """An arm of a comparison has its ledger one folder up, shared with the other arms of its repeat."""
     own = folder / "ledger.sqlite"
-    if own.exists():
-        return Ledger.look(own, repeat=settings.repeat)
-    return Ledger.look(folder.parent / own.name, arm=settings.criterion, repeat=settings.repeat)
+    path, arm = (own, "main") if own.exists() else (folder.parent / own.name, settings.criterion)
+    with Ledger.look(path, arm=arm, repeat=settings.repeat) as ledger:
+        yield ledger
 
 
 def shown(path: Path) -> Path:

@@ -9,17 +9,20 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from .errors import ConfigError
 from .types import Scalar
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
 
 
 class Section(BaseModel):
@@ -77,21 +80,62 @@ class ProgramTeacher(Section):
     name: Literal["program"] = "program"
 
 
-class OpenAITeacher(Section):
+class EndpointConfig(Section):
     """Any OpenAI-compatible endpoint. The key comes from the environment only."""
 
-    name: Literal["openai"]
     base_url: str  # up to and without /chat/completions
     model: str
     key_env: str | None = "OPENAI_API_KEY"
-    prompts: str = "neutral"  # neutral, math, or a folder with question.txt and answer.txt
+    cap_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"  # the latter for OpenAI's newer models
+    options: dict[str, JsonValue] = {}  # sent with every request as they are (temperature, reasoning_effort, …)
+    in_flight: Count = 16  # the most calls at a time
+    requests_per_minute: Positive | None = None  # the provider's limits, where you know them
+    tokens_per_minute: Positive | None = None
+    tries: Count = 3  # of a call that reached the endpoint; being turned away (429, 503) does not count
+    deadline_s: Positive = 120.0  # for one try, its whole answer included
+    patience_s: Positive = 300.0  # an endpoint that only turns calls away for so long is down
+
+
+class OpenAITeacher(EndpointConfig):
+    """calls: 2 asks for a question, then, on its own, for its answer; 1 asks for both at once."""
+
+    name: Literal["openai"]
+    prompts: str = "neutral"  # neutral, math, logic, or a folder with question.txt, answer.txt, …
+    calls: Literal[1, 2] = 2
+    votes: Count = 1  # answers to each question; more than half of them must agree
+    show_attempt: bool = False  # the student's wrong attempt goes into the prompt
+    train_on_thinking: bool = False  # a reasoning model's thinking is paid for either way
     max_tokens_question: Count = 512
     max_tokens_answer: Count = 1024
-    cap_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"  # the latter for OpenAI's newer models
-    options: dict[str, Scalar] = {}  # sent with every request as they are (temperature, reasoning_effort, …)
-    in_flight: Count = 16
-    tries: Count = 3
-    deadline_s: Annotated[float, Field(gt=0)] = 120.0
+
+    @model_validator(mode="after")
+    def _votes_differ(self) -> "OpenAITeacher":
+        if self.votes > 1 and self.options.get("temperature") == 0:
+            raise ValueError("votes at temperature 0 are the same answer again: raise options.temperature, or votes: 1")
+        return self
+
+
+class Verifier(EndpointConfig):
+    """A second model that answers every new question; rows on which it disagrees are rejected."""
+
+    max_tokens: Count = 1024
+
+
+class PoolTeacher(Section):
+    """Rows one already has: a seed gets the unused row nearest to it. A dry run without any teacher."""
+
+    name: Literal["pool"]
+    rows: Path  # JSON lines: question, and answer or solution
+
+
+class PriceConfig(Section):
+    """What a model costs, in US dollars per million tokens. Without parameters its FLOPs are unknown."""
+
+    as_of: date  # when you looked it up
+    input: NotNegative | None = None
+    output: NotNegative | None = None
+    cached: NotNegative | None = None  # of cached input tokens; as dear as the others where it is not given
+    parameters: Positive | None = None
 
 
 class FinetuneConfig(Section):
@@ -109,8 +153,13 @@ class FinetuneConfig(Section):
 
 
 class BudgetConfig(Section):
+    """Hard limits; the first that is reached ends the run."""
+
     generated: Count | None = None  # pairs the teacher writes, good or bad
-    teacher_tokens: Count | None = None  # prompt and completion tokens of every call
+    accepted: Count | None = None  # rows that remain of them
+    teacher_tokens: Count | None = None  # prompt and completion tokens of every call, of any role
+    usd: Positive | None = None  # by `prices`
+    flops: Positive | None = None  # 2 × parameters × tokens, by `prices`
 
 
 class MachineConfig(Section):
@@ -124,7 +173,9 @@ class MachineConfig(Section):
 class Config(Section):
     task: Annotated[ProntoQA | Jsonl, Field(discriminator="name")]
     student: StudentConfig = StudentConfig()
-    teacher: Annotated[ProgramTeacher | OpenAITeacher, Field(discriminator="name")] = ProgramTeacher()
+    teacher: Annotated[ProgramTeacher | OpenAITeacher | PoolTeacher, Field(discriminator="name")] = ProgramTeacher()
+    verifier: Verifier | None = None
+    prices: dict[str, PriceConfig] = {}  # by the model's name
     criterion: Literal["random", "loss"] = "loss"
     rule: Literal["top"] = "top"
     per_round: Count = 32  # m: seeds selected a round
@@ -143,22 +194,59 @@ class Config(Section):
     @model_validator(mode="after")
     def _ends(self) -> "Config":
         if self.rounds is None and self.budget == BudgetConfig():
-            raise ValueError("nothing ends this run: set rounds, budget.generated or budget.teacher_tokens")
+            raise ValueError(
+                f"nothing ends this run: set rounds, or one of budget: {', '.join(BudgetConfig.model_fields)}"
+            )
         return self
+
+    @model_validator(mode="after")
+    def _money(self) -> "Config":
+        """A limit that can't be held is refused, and a price without a limit."""
+        roles = self.roles()
+        if self.verifier and not isinstance(self.teacher, OpenAITeacher):
+            raise ValueError("verifier: only drafts of teacher.name: openai are verified by a second model")
+        for limit, needed in (("usd", ("input", "output")), ("flops", ("parameters",))):
+            if getattr(self.budget, limit) is None:
+                continue
+            if not roles:
+                raise ValueError(
+                    f"budget.{limit}: the {self.teacher.name} teacher costs none; use generated or accepted"
+                )
+            for role, endpoint in roles.items():
+                known = self.prices.get(endpoint.model)
+                if missing := [name for name in needed if known is None or getattr(known, name) is None]:
+                    where = f"prices.{endpoint.model}"
+                    raise ValueError(f"budget.{limit} needs {', '.join(missing)} of the {role}'s model: add {where}")
+        if self.priced() and self.budget.model_dump(exclude={"accepted"}, exclude_none=True) == {}:
+            limits = "generated, teacher_tokens, usd or flops"
+            raise ValueError(
+                f"the {' and '.join(self.priced())} costs money and no budget limits it: set budget.{limits}"
+            )
+        return self
+
+    def roles(self) -> dict[str, EndpointConfig]:
+        """The endpoints that are asked, by role."""
+        teacher = {"teacher": self.teacher} if isinstance(self.teacher, OpenAITeacher) else {}
+        return {**teacher, **({"verifier": self.verifier} if self.verifier else {})}
+
+    def priced(self) -> list[str]:
+        """The roles that cost money, as far as `prices` says."""
+        prices = {role: self.prices.get(endpoint.model) for role, endpoint in self.roles().items()}
+        return [role for role, price in prices.items() if price and (price.input or price.output)]
 
 
 # Not part of what is computed (R3): how long, how much, where, and by which road.
+ROADS = (
+    "base_url", "key_env", "in_flight", "requests_per_minute", "tokens_per_minute", "tries", "deadline_s", "patience_s",
+)  # fmt: skip
 FREE = (
     "rounds",
     "budget",
     "keep",
     "run_dir",
     "machine",
-    "teacher.base_url",
-    "teacher.key_env",
-    "teacher.in_flight",
-    "teacher.tries",
-    "teacher.deadline_s",
+    "prices",
+    *(f"{role}.{name}" for role in ("teacher", "verifier") for name in ROADS),
 )
 
 
@@ -167,10 +255,9 @@ def identity(config: Config) -> dict[str, object]:
     tree = config.model_dump(mode="json")
     for name in FREE:
         *path, last = name.split(".")
-        branch = tree
-        for key in path:
-            branch = branch[key]
-        branch.pop(last, None)
+        branch = dig(tree, ".".join(path)) if path else tree
+        if isinstance(branch, dict):
+            branch.pop(last, None)
     return tree
 
 
@@ -250,7 +337,10 @@ def make(tree: Mapping[str, Any], base: Path = Path()) -> Config:
         ) from error
 
 
-PATHS = ("task.path", "task.seeds", "task.dev", "task.test", "rows", "run_dir", "student.model", "teacher.prompts")
+PATHS = (
+    "task.path", "task.seeds", "task.dev", "task.test", "rows", "run_dir", "student.model", "teacher.prompts",
+    "teacher.rows",
+)  # fmt: skip
 
 
 def located(tree: dict[str, Any], base: Path) -> dict[str, Any]:
@@ -287,9 +377,18 @@ def dig(tree: object, name: str) -> object:
     return tree
 
 
+TAGS: Mapping[str, type[Section]] = {
+    "prontoqa": ProntoQA,
+    "jsonl": Jsonl,
+    "program": ProgramTeacher,
+    "openai": OpenAITeacher,
+    "pool": PoolTeacher,
+}
+
+
 def explain(error: Any) -> str:
     """One of pydantic's complaints, with the value and, for an unknown key, the nearest name."""
-    place = [str(key) for key in error["loc"] if key not in ("prontoqa", "jsonl", "program", "openai")]
+    place = [str(key) for key in error["loc"] if key not in TAGS]
     where = ".".join(place) or "config"
     if error["type"] == "extra_forbidden":
         names = allowed_names(error["loc"])
@@ -305,15 +404,13 @@ def explain(error: Any) -> str:
 
 def allowed_names(loc: Sequence[object]) -> list[str]:
     section: type[Section] = Config
-    tags: dict[object, type[Section]] = {
-        "prontoqa": ProntoQA,
-        "jsonl": Jsonl,
-        "program": ProgramTeacher,
-        "openai": OpenAITeacher,
-    }
     for key in loc[:-1]:
-        if key in tags:
-            section = tags[key]
+        if key in TAGS:
+            section = TAGS[str(key)]
+        elif key == "verifier":
+            section = Verifier
+        elif section is Config and key == "prices":
+            section = PriceConfig
         elif isinstance(key, str) and key in section.model_fields:
             kind = section.model_fields[key].annotation
             section = kind if isinstance(kind, type) and issubclass(kind, Section) else section

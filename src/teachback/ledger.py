@@ -17,31 +17,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from statistics import quantiles
 from typing import Literal, Self
 
+from . import ledger_sql as sql
+from .costs import Budget, Cost, Price, RoleSpend, Spend, Usage
 from .errors import LedgerError
-from .ledger_sql import ANSWER, ANSWERED, CALL, CHARGE, RESERVE, SCHEMA, VERSION
-
-
-@dataclass(frozen=True)
-class Budget:
-    """generated: pairs. teacher_tokens: prompt and completion tokens of every call. None: no limit of that kind."""
-
-    generated: int | None = None
-    teacher_tokens: int | None = None
-
-
-@dataclass(frozen=True)
-class Usage:
-    """Tokens of one answered call. estimated: they are not what the server reported."""
-
-    input_tokens: int
-    output_tokens: int
-    estimated: bool = False
-
-    @property
-    def total(self) -> int:
-        return self.input_tokens + self.output_tokens
+from .ledger_sql import FLYING, SCHEMA, SUMS, VERSION
 
 
 @dataclass(frozen=True)
@@ -62,27 +44,8 @@ class Answer:
     usage: Usage
 
 
-@dataclass(frozen=True)
-class Spend:
-    """calls, input_tokens, output_tokens and estimated_calls are of answered calls; calls in doubt stand apart, at
-    their worst case. held_tokens: holds of pairs, and the worst case of the calls that are in flight."""
-
-    pairs: int
-    calls: int
-    input_tokens: int
-    output_tokens: int
-    in_doubt_calls: int
-    in_doubt_tokens: int
-    held_tokens: int
-    estimated_calls: int
-
-    @property
-    def tokens(self) -> int:
-        """Everything committed against `teacher_tokens`."""
-        return self.input_tokens + self.output_tokens + self.in_doubt_tokens + self.held_tokens
-
-
 UNLIMITED = Budget()
+Value = str | float | None
 
 
 class Ledger:
@@ -99,8 +62,9 @@ class Ledger:
 
     def __init__(self, path: Path, *, arm: str = "main", repeat: int = 0, budget: Budget = UNLIMITED) -> None:
         self.path, self.arm, self.repeat, self.budget = path, arm, repeat, budget
-        self._lock = threading.RLock()
-        self._depth = 0
+        limits = (budget.generated, budget.teacher_tokens, budget.usd, budget.flops)
+        self._values = dict(zip(("max_pairs", "max_tokens", "max_usd", "max_flops"), limits, strict=True))
+        self._lock, self._depth, self._spoiled = threading.RLock(), 0, False
         try:
             self._db = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
             try:
@@ -112,17 +76,20 @@ class Ledger:
             raise LedgerError(f"can't open {path}", got=error, allowed="a ledger, or no file") from error
 
     @classmethod
-    def look(cls, path: Path, *, arm: str = "main", repeat: int = 0) -> Spend:
-        """What an arm has committed, read without changing anything: safe while a process is at work for the arm."""
+    @contextmanager
+    def look(cls, path: Path, *, arm: str = "main", repeat: int = 0) -> Iterator[Self]:
+        """A ledger to read from only, without changing anything: safe while a process is at work for the arm."""
         idle = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
         self = cls.__new__(cls)
-        self.budget, self._lock = UNLIMITED, threading.RLock()
+        self.path, self.arm, self.repeat, self.budget = path, arm, repeat, UNLIMITED
+        self._lock, self._depth, self._spoiled = threading.RLock(), 0, False
         try:
             self._db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro{idle}", uri=True)
             try:
+                self._refuse_version()
                 found = self._db.execute("SELECT id FROM arms WHERE arm = ? AND repeat = ?", (arm, repeat)).fetchone()
-                self._arm = found[0] if found else 0
-                return self.spend()
+                self._values = {"arm": found[0] if found else 0}
+                yield self
             finally:
                 self._db.close()
         except sqlite3.Error as error:
@@ -147,10 +114,11 @@ class Ledger:
                 self._db.execute(statement)
             me = {"name": self.arm, "repeat": self.repeat}
             self._db.execute("INSERT OR IGNORE INTO arms (arm, repeat) VALUES (:name, :repeat)", me)
-            find = "SELECT id, pairs, tokens - excess FROM arms WHERE arm = :name AND repeat = :repeat"
-            self._arm, pairs, tokens = self._db.execute(find, me).fetchone()
             # An excess passed the budget without anyone lowering it: such a run can still be resumed and reported (L3)
-            _refuse_budget(self.budget, Budget(pairs, tokens), self.arm)
+            committed = "id, pairs, tokens - excess_tokens, usd - excess_usd, flops - excess_flops"
+            find = f"SELECT {committed} FROM arms WHERE arm = :name AND repeat = :repeat"
+            self._values["arm"], *spent = self._db.execute(find, me).fetchone()
+            _refuse_budget(self.budget, Budget(*spent), self.arm)
             mine = "state = 'sent' AND pair IN (SELECT id FROM pairs WHERE arm = :arm)"
             self._do(f"UPDATE calls SET state = 'in_doubt', reason = 'its process ended before it' WHERE {mine}")
 
@@ -174,6 +142,8 @@ class Ledger:
             self._depth += 1
             try:
                 yield
+                if whole and self._spoiled:
+                    raise LedgerError(f"an operation on {self.path} failed halfway: see the error before this one")
                 self._db.execute("COMMIT" if whole else "RELEASE part")
             except BaseException:
                 if self._db.in_transaction:
@@ -182,183 +152,252 @@ class Ledger:
                 raise
             finally:
                 self._depth -= 1
+                self._spoiled = self._spoiled and not whole
 
-    def reserve(self, seed: str, n: int, round: int, tokens: int) -> Pair | None:
-        """Holds `tokens`, the worst case of all of the pair's calls. A pair that exists is returned as it is, and
+    @contextmanager
+    def _operation(self) -> Iterator[None]:
+        """A transaction of its own, or a part of the group around it, without the cost of a savepoint: an operation
+        raises before its first write. If SQLite itself fails after that (a full disk), the whole group is undone."""
+        with self._lock:
+            if self._depth == 0:
+                with self.group():
+                    yield
+                return
+            if not self._db.in_transaction:
+                raise LedgerError(f"the transaction on {self.path} was rolled back: see the error before this one")
+            try:
+                yield
+            except sqlite3.Error:
+                self._spoiled = True
+                raise
+
+    def reserve(self, seed: str, n: int, round: int, worst: Cost) -> Pair | None:
+        """Holds `worst`, the worst case of all of the pair's calls. A pair that exists is returned as it is, and
         nothing is reserved. None: it does not fit the budget, or the arm overran."""
-        _refuse_negative("tokens to reserve", tokens)
-        with self.group():
+        self._refuse_worst(worst)
+        with self._operation():
+            made = self._do(sql.RESERVE, seed=seed, n=n, round=round, **vars(worst))
+            if made.rowcount and made.lastrowid:
+                return Pair(made.lastrowid, "open", None)
             find = "SELECT id, state, reason FROM pairs WHERE arm = :arm AND seed = :seed AND n = :n"
-            if found := self._do(find, seed=seed, n=n).fetchone():
-                return Pair(*found)
-            made = self._do(RESERVE, seed=seed, n=n, round=round, tokens=tokens)
-            return Pair(made.lastrowid, "open", None) if made.rowcount and made.lastrowid else None
+            found = self._do(find, seed=seed, n=n).fetchone()
+            return Pair(*found) if found else None
 
     def answered(self, pair: Pair, role: str, request: bytes) -> Answer | None:
         """The answer of a call with this key: the one that the pair has paid for, else the first one of any arm, which
         is charged as if it were sent and answered now: it has to fit, and only an open pair gets it. Or None."""
-        with self.group():
-            state, key = self._key(pair, role, request)
-            found = self._do(ANSWERED, **key).fetchone()
+        with self._operation():
+            found = self._do(sql.ANSWERED, **self._key(pair, role, request)).fetchone()
             if found is None:
+                raise self._no_such("pair", pair.id)
+            state, paid, call, body, used, written, cached, reasoning, estimated, usd, flops = found
+            if call is None:
                 return None
-            call, body, used, written, estimated, paid = found
-            usage = Usage(used, written, bool(estimated))
+            usage = Usage(used, written, cached, reasoning, bool(estimated))
             if not paid:
                 if state != "open" or not self._charge(pair.id, call):
                     return None
-                self._pay(pair.id, call, usage.total)
+                self._do(sql.PAY, pair=pair.id, call=call, tokens=usage.total, usd=usd, flops=flops)
             return Answer(call, body, usage)
 
-    def send(self, pair: Pair, role: str, request: bytes, worst: int) -> int | None:
+    def send(self, pair: Pair, role: str, request: bytes, worst: Cost) -> int | None:
         """To be called before the request's first byte leaves. request: the exact body, without credentials. worst:
-        the most tokens it can use; what the pair's hold lacks of it must fit the budget. Returns the call's id, or
-        None: it does not fit, or the arm overran."""
-        _refuse_negative("a worst case", worst)
-        with self.group():
-            state, key = self._key(pair, role, request)
-            if state != "open":
-                raise LedgerError(f"pair {pair.id} can't send a call", got=state, allowed="open")
-            call = self._do(CALL, **key, worst=worst).lastrowid
-            if call is None or not self._charge(pair.id, call):
-                self._do("DELETE FROM calls WHERE id = :call", call=call)
+        the most it can cost; what the pair's hold lacks of it must fit the budget. Returns the call's id, or None: it
+        does not fit, or the arm overran."""
+        self._refuse_worst(worst)
+        with self._operation():
+            made = self._do(sql.CALL, **self._key(pair, role, request), **vars(worst))
+            if not made.rowcount or made.lastrowid is None:
+                raise LedgerError(f"pair {pair.id} can't send a call", got=self._state(pair), allowed="open")
+            if not self._charge(pair.id, made.lastrowid):
+                self._do("DELETE FROM calls WHERE id = :call", call=made.lastrowid)
                 return None
-            return call
+            return made.lastrowid
 
-    def answer(self, call: int, body: str, usage: Usage | None, latency_s: float) -> Usage:
-        """Keeps what came back, and charges what it used instead of the worst case.
+    def answer(self, call: int, body: str, usage: Usage | None, latency_s: float, price: Price) -> Usage:
+        """Keeps what came back, and charges what it used, at that price, instead of the worst case.
 
         usage None: the server did not say; the worst case stays charged, all of it as estimated input tokens, for how
         it splits is unknown. More than the worst case: charged as reported, and nothing more is sent (`overran`).
         """
-        with self.group():
-            pair, worst = self._in_flight(call, "answered")
-            used = usage if usage is not None else Usage(worst, 0, estimated=True)
-            _refuse_negative("the tokens of an answer", min(used.input_tokens, used.output_tokens))
-            self._do(ANSWER, call=call, body=body, latency_s=latency_s, **vars(used))
-            self._pay(pair, call, used.total)
-            return used
+        if usage is not None and min(usage.input_tokens, usage.output_tokens) < 0:
+            raise LedgerError("the tokens of an answer can't be negative", got=usage, allowed="0 or more")
+        with self._operation():
+            came: dict[str, Value] = {"call": call, "body": body, "latency_s": latency_s}
+            if usage is None:
+                found = self._do(sql.ESTIMATE, **came).fetchone()
+                if found is None:
+                    raise self._not_in_flight(call, "answered")
+                return Usage(found[0], 0, estimated=True)
+            cost = price.of(usage)
+            if not self._do(sql.ANSWER, **came, usd=cost.usd, flops=cost.flops, **vars(usage)).rowcount:
+                raise self._not_in_flight(call, "answered")
+            return usage
 
     def refuse(self, call: int, reason: str) -> None:
         """The call cost nothing (429, 5xx, no connection): its worst case goes back to the hold, for the next try."""
-        with self.group():
-            pair, worst = self._in_flight(call, "refused")
-            self._do("UPDATE calls SET state = 'refused', reason = :reason WHERE id = :call", call=call, reason=reason)
-            self._pay(pair, call, 0)
-            self._do("UPDATE pairs SET hold = hold + :worst WHERE id = :pair", pair=pair, worst=worst)
+        self._end(call, "refused", reason)
 
     def doubt(self, call: int, reason: str) -> None:
         """Nobody knows what the call cost (a timeout, a reset): it stays charged in full."""
-        with self.group():
-            self._in_flight(call, "in doubt")
-            self._do("UPDATE calls SET state = 'in_doubt', reason = :reason WHERE id = :call", call=call, reason=reason)
+        self._end(call, "in_doubt", reason)
 
     def settle(self, pair: Pair) -> None:
         """All of the pair's calls are done; what it still holds is released."""
-        with self.group():
-            self._close(pair, "settled")
-            flying = "SELECT call FROM costs WHERE pair = :pair AND state = 'sent'"
-            if found := self._do(flying, pair=pair.id).fetchone():
+        with self._operation():
+            if found := self._do(sql.FLYING_OF, pair=pair.id).fetchone():
                 what = f"pair {pair.id} can't be settled: call {found[0]} is in flight"
                 raise LedgerError(what, fix="answer, refuse or doubt it first")
+            self._close(pair, "settled")
 
     def fail(self, pair: Pair, reason: str) -> None:
         """Gives the pair up: what it still holds is released, a call in flight is in doubt from now on. The pair
         counts as generated if any of its calls was answered or is in doubt."""
-        with self.group():
+        with self._operation():
             self._close(pair, "failed", reason)
-            mine = "SELECT call FROM costs WHERE pair = :pair AND state"
-            doubt = f"state = 'in_doubt', reason = 'its pair was given up' WHERE id IN ({mine} = 'sent')"
+            doubt = f"state = 'in_doubt', reason = 'its pair was given up' WHERE id IN ({sql.FLYING_OF})"
             self._do(f"UPDATE calls SET {doubt}", pair=pair.id)
-            paid = f"EXISTS ({mine} IN ('answered', 'in_doubt'))"
+            paid = "EXISTS (SELECT 1 FROM costs WHERE pair = :pair AND state IN ('answered', 'in_doubt'))"
             self._do(f"UPDATE pairs SET counted = {paid} WHERE id = :pair", pair=pair.id)
 
     def spend(self, *, before_round: int | None = None, round: int | None = None) -> Spend:
         """What this arm has committed, of the pairs reserved in those rounds; answers of other arms as if bought."""
         these = "arm = :arm AND (:before IS NULL OR round < :before) AND (:round IS NULL OR round = :round)"
-        pairs, held = (f"SELECT coalesce(sum({what}), 0) FROM pairs WHERE {these}" for what in ("counted", "hold"))
-        return self._sum(pairs, held, f"costs WHERE {these}", before=before_round, round=round)
+        pairs, held = (f"SELECT coalesce(sum({n}), 0) FROM pairs WHERE {these}" for n in ("counted", "hold_tokens"))
+        query = f"SELECT ({pairs}), {SUMS}, ({held}) + {FLYING} FROM costs WHERE {these}"
+        with self._lock:  # else it could see half a group of another thread
+            return Spend(*self._do(query, before=before_round, round=round).fetchone())
+
+    def costs(self) -> list[RoleSpend]:
+        """The same by round and role; pairs: those that paid for a call of the role."""
+        with self._lock:
+            found = self._do(sql.BY_ROLE).fetchall()
+            times = "SELECT role, round, latency_s FROM costs WHERE arm = :arm AND state = 'answered'"
+            latency: dict[tuple[str, int], list[float]] = {}
+            for role, round, latency_s in self._do(times):
+                latency.setdefault((role, round), []).append(latency_s)
+        return [
+            RoleSpend(role, round, sent, Spend(*sums), _middle_and_tail(latency.get((role, round), [])))
+            for role, round, sent, *sums in found
+        ]
 
     def bought(self) -> Spend:
         """What was really sent, by all arms together. pairs: those that sent something that was not refused."""
-        return self._sum("SELECT count(DISTINCT pair) FROM calls WHERE state <> 'refused'", "0", "calls")
+        pairs = "SELECT count(DISTINCT pair) FROM calls WHERE state <> 'refused'"
+        with self._lock:
+            return Spend(*self._do(f"SELECT ({pairs}), {SUMS}, {FLYING} FROM calls").fetchone())
+
+    def committed(self) -> Budget:
+        """What counts against each limit of this arm by now, holds and calls in flight included. Quick."""
+        with self._lock:
+            found = self._do("SELECT pairs, tokens, usd, flops FROM arms WHERE id = :arm").fetchone()
+        return Budget(*(found or (0, 0, 0, 0)))
 
     def left(self, *, before_round: int | None = None) -> Budget:
         """What the rounds before that one leave of each limit, 0 or more."""
-        spent = self.spend(before_round=before_round)
-        limits = ((self.budget.generated, spent.pairs), (self.budget.teacher_tokens, spent.tokens))
-        return Budget(*(None if limit is None else max(0, limit - used) for limit, used in limits))
+        these = "arm = :arm AND (:before IS NULL OR round < :before)"
+        sums = ", ".join(f"coalesce(sum({n}), 0)" for n in ("counted", "hold_tokens", "hold_usd", "hold_flops"))
+        with self._lock:
+            held = self._do(f"SELECT {sums} FROM pairs WHERE {these}", before=before_round).fetchone()
+            paid = "coalesce(sum(tokens), 0), coalesce(sum(usd), 0), coalesce(sum(flops), 0)"
+            charged = self._do(f"SELECT 0, {paid} FROM costs WHERE {these}", before=before_round).fetchone()
+        limits = vars(self.budget).values()
+        used = map(sum, zip(held, charged, strict=True))
+        return Budget(*(None if limit is None else max(0, limit - n) for limit, n in zip(limits, used, strict=True)))
+
+    def usages(self, round: int) -> list[tuple[str, str, Usage]]:
+        """(seed, role, usage) of every answered call of that round that this arm has paid for, in their order."""
+        fields = "seed, role, input_tokens, output_tokens, cached_tokens, reasoning_tokens, estimated"
+        query = f"SELECT {fields} FROM costs WHERE arm = :arm AND round = :round AND state = 'answered' ORDER BY call"
+        with self._lock:
+            found = self._do(query, round=round).fetchall()
+        return [
+            (seed, role, Usage(sent, came, cached, reasoning, bool(estimated)))
+            for seed, role, sent, came, cached, reasoning, estimated in found
+        ]
+
+    def answers(self, role: str) -> list[tuple[str, int, str]]:
+        """(seed, n, body) of every answered call of that role that this arm has paid for, in the order of the calls."""
+        query = "SELECT costs.seed, costs.n, body FROM costs JOIN calls ON id = call WHERE costs.arm = :arm"
+        with self._lock:
+            return self._do(
+                f"{query} AND costs.role = :role AND costs.state = 'answered' ORDER BY id", role=role
+            ).fetchall()
 
     @property
     def overran(self) -> bool:
         """A call of this arm used more than its worst case: no reservation can be trusted, so nothing more is sent."""
         with self._lock:
-            return bool(self._do("SELECT excess FROM arms WHERE id = :arm").fetchone()[0])
+            found = self._do("SELECT excess_tokens + excess_usd + excess_flops FROM arms WHERE id = :arm").fetchone()
+        return bool(found[0])
 
     @property
     def overran_why(self) -> str | None:
-        over = "SELECT call, role, tokens, worst FROM costs WHERE arm = :arm AND tokens > worst ORDER BY call"
+        over = "arm = :arm AND (tokens > worst_tokens OR usd > worst_usd)"
+        query = f"SELECT call, role, tokens, worst_tokens FROM costs WHERE {over} ORDER BY call"
         with self._lock:
-            found = self._do(over).fetchone()
+            found = self._do(query).fetchone()
         return "call {} ({}) used {} tokens where {} is the worst case".format(*found) if found else None
 
-    def _do(self, statement: str, **values: str | float | None) -> sqlite3.Cursor:
+    def _do(self, statement: str, **values: Value) -> sqlite3.Cursor:
         """The caller holds the lock."""
-        return self._db.execute(statement, {**vars(self.budget), "arm": self._arm, **values})
+        return self._db.execute(statement, {**self._values, **values})
 
-    def _key(self, pair: Pair, role: str = "", request: bytes = b"") -> tuple[str, dict[str, str | int]]:
-        """The pair's state as it is now, and what a call of it is found by."""
-        found = self._do("SELECT state, seed, n, round FROM pairs WHERE id = :id AND arm = :arm", id=pair.id).fetchone()
-        if found is None:
-            raise LedgerError("no such pair", got=pair.id, allowed=f"a pair of arm {self.arm!r}, repeat {self.repeat}")
-        key = {"pair": pair.id, "role": role, "request": sha256(request).hexdigest(), "repeat": self.repeat}
-        return found[0], {**key, **dict(zip(("seed", "n", "round"), found[1:], strict=True))}
+    def _key(self, pair: Pair, role: str, request: bytes) -> dict[str, Value]:
+        return {"pair": pair.id, "role": role, "request": sha256(request).hexdigest(), "repeat": self.repeat}
 
     def _charge(self, pair: int, call: int) -> bool:
-        """Charges the call's worst case to the pair, out of its hold as far as that reaches, if the rest fits."""
-        if self._do(CHARGE, pair=pair, call=call).rowcount == 0:
-            return False
-        rest = "max(0, hold - (SELECT worst FROM calls WHERE id = :call))"
-        self._do(f"UPDATE pairs SET hold = {rest} WHERE id = :pair", pair=pair, call=call)
-        return True
+        """Charges the call's worst case to the pair, if what its hold lacks of it fits."""
+        return bool(self._do(sql.CHARGE, pair=pair, call=call).rowcount)
 
-    def _pay(self, pair: int, call: int, tokens: int) -> None:
-        statement = "UPDATE charges SET tokens = :tokens WHERE pair = :pair AND call = :call"
-        self._do(statement, pair=pair, call=call, tokens=tokens)
-
-    def _in_flight(self, call: int, wanted: str) -> tuple[int, int]:
-        """The pair and the worst case of a call that was sent."""
-        mine = "calls JOIN pairs ON pairs.id = pair WHERE calls.id = :call AND arm = :arm"
-        found = self._do(f"SELECT pair, worst, calls.state FROM {mine}", call=call).fetchone()
-        if found is None:
-            raise LedgerError("no such call", got=call, allowed=f"a call of arm {self.arm!r}, repeat {self.repeat}")
-        if found[2] != "sent":
-            raise LedgerError(f"call {call} can't become {wanted}", got=found[2], allowed="sent")
-        return found[0], found[1]
+    def _end(self, call: int, state: str, reason: str) -> None:
+        with self._operation():
+            if not self._do(sql.END, call=call, state=state, reason=reason).rowcount:
+                raise self._not_in_flight(call, state.replace("_", " "))
 
     def _close(self, pair: Pair, state: str, reason: str | None = None) -> None:
-        if (now := self._key(pair)[0]) != "open":
-            raise LedgerError(f"pair {pair.id} can't become {state}", got=now, allowed="open")
-        new = "state = :state, reason = :reason, hold = 0"
-        self._do(f"UPDATE pairs SET {new} WHERE id = :id", id=pair.id, state=state, reason=reason)
+        if not self._do(sql.CLOSE, pair=pair.id, state=state, reason=reason).rowcount:
+            raise LedgerError(f"pair {pair.id} can't become {state}", got=self._state(pair), allowed="open")
 
-    def _sum(self, pairs: str, held: str, calls: str, **values: int | None) -> Spend:
-        counts = ("sum(state = 'answered')", "sum(input_tokens)", "sum(output_tokens)", "sum(state = 'in_doubt')")
-        sums = ", ".join(f"coalesce({count}, 0)" for count in (*counts, "sum(iif(state = 'in_doubt', worst, 0))"))
-        flying = "coalesce(sum(iif(state = 'sent', worst, 0)), 0)"
-        with self._lock:  # else it could see half a group of another thread
-            query = f"SELECT ({pairs}), {sums}, ({held}) + {flying}, coalesce(sum(estimated), 0) FROM {calls}"
-            return Spend(*self._do(query, **values).fetchone())
+    def _state(self, pair: Pair) -> str:
+        found = self._do("SELECT state FROM pairs WHERE id = :pair AND arm = :arm", pair=pair.id).fetchone()
+        if found is None:
+            raise self._no_such("pair", pair.id)
+        return str(found[0])
+
+    def _not_in_flight(self, call: int, wanted: str) -> LedgerError:
+        mine = "calls JOIN pairs ON pairs.id = pair WHERE calls.id = :call AND arm = :arm"
+        found = self._do(f"SELECT calls.state FROM {mine}", call=call).fetchone()
+        if found is None:
+            return self._no_such("call", call)
+        return LedgerError(f"call {call} can't become {wanted}", got=found[0], allowed="sent")
+
+    def _no_such(self, what: str, id: int) -> LedgerError:
+        return LedgerError(f"no such {what}", got=id, allowed=f"a {what} of arm {self.arm!r}, repeat {self.repeat}")
+
+    def _refuse_worst(self, worst: Cost) -> None:
+        """Negative, or unknown where the budget has to know it: only a bug asks for that."""
+        known = {"usd": worst.usd, "flops": worst.flops}
+        if worst.tokens < 0 or any(value is not None and value < 0 for value in known.values()):
+            raise LedgerError("a worst case can't be negative", got=worst, allowed="0 or more")
+        for kind, value in known.items():
+            if value is None and getattr(self.budget, kind) is not None:
+                fix = "give the model's price and parameters, or drop the limit"
+                raise LedgerError(f"the budget `{kind}` can't be held: a call's {kind} are unknown", fix=fix)
 
 
-def _refuse_negative(what: str, value: int) -> None:
-    if value < 0:
-        raise LedgerError(f"{what} can't be negative", got=value, allowed="0 or more")
+def _middle_and_tail(latency_s: list[float]) -> tuple[float, float] | None:
+    if len(latency_s) < 2:
+        return (latency_s[0], latency_s[0]) if latency_s else None
+    cuts = quantiles(latency_s, n=20, method="inclusive")
+    return cuts[9], cuts[18]
 
 
 def _refuse_budget(budget: Budget, spent: Budget, arm: str) -> None:
     for kind, limit in vars(budget).items():
         least = vars(spent)[kind]
         if limit is not None and limit < least:
-            what = f"the budget `{kind}` is below the {least} that arm {arm!r} has already committed"
-            raise LedgerError(what, got=limit, allowed=f"{least} or more", fix=f"raise `{kind}` to {least} or more")
+            unit = {"usd": 1e12, "flops": 1e-3}.get(kind)  # as a config gives it
+            got, most = (limit, least) if unit is None else (limit / unit, least / unit)
+            what = f"the budget `{kind}` is below the {most} that arm {arm!r} has already committed"
+            raise LedgerError(what, got=got, allowed=f"{most} or more", fix=f"raise `{kind}` to {most} or more")

@@ -158,6 +158,17 @@ class Run:
             self.tell(len(done), len(rows))
         return tuple(done)
 
+    def map_array(self, fn: Callable[[Sequence[U]], np.ndarray[Any, Any]], rows: Sequence[U]) -> ArrayFile:
+        """Like `map`, where `fn` gives an array with one entry a row: the file of them all, in row order."""
+        parts: list[np.ndarray[Any, Any]] = []
+        for k, first in enumerate(range(0, len(rows), SHARD)):
+            path = self.workspace / f"{k:03d}.npy"
+            if not path.exists():
+                self.save_array(path.stem, fn(rows[first : first + SHARD]))
+            parts.append(np.load(path, allow_pickle=False))
+            self.tell(sum(map(len, parts)), len(rows))
+        return self.save_array("all", np.concatenate(parts))
+
     @property
     def workspace(self) -> Path:
         """The folder in which the step that is running may write. What its commit doesn't name is removed (R1)."""
@@ -240,7 +251,8 @@ class Run:
                 self._tidy(folder.with_suffix(".json"))
                 continue
             for path in folder.iterdir():
-                if path.suffix != ".json" and path.name != "checkpoints":
+                shard = path.suffix == ".json" or (path.suffix == ".npy" and path.stem.isdigit())
+                if not shard and path.name != "checkpoints":
                     remove(path)
 
     def _tidy(self, committed: Path) -> Any:

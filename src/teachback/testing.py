@@ -11,12 +11,13 @@ from typing import Any
 
 from . import config as cfg
 from .files import settle
-from .ledger import Budget, Ledger
+from .ledger import Ledger
 from .loop import History, teach
 from .rundir import Event, Run
 from .tasks import jsonl
 from .types import Attempt, Student, Task
-from .wire import inputs, make_parts, make_task, make_teacher, sha256
+from .wire import inputs, make_parts, make_task, sha256
+from .wire_teachers import make_budget, make_teacher
 
 CHAT_TEMPLATE = (
     "{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}<|end|>{% endfor %}"
@@ -43,8 +44,7 @@ def fake_run(folder: Path, *, listen: Callable[[Event], None] = lambda event: No
         run.identify(
             cfg.identity(config), inputs(task, config, "fake", sha256(b"fake"), "float32"), cfg.settings(config)
         )
-        budget = Budget(config.budget.generated, config.budget.teacher_tokens)
-        with Ledger(folder / "ledger.sqlite", repeat=config.repeat, budget=budget) as ledger:
+        with Ledger(folder / "ledger.sqlite", repeat=config.repeat, budget=make_budget(config.budget)) as ledger:
             teacher = make_teacher(config, task, ledger, lambda text: len(text.split()), sha256(b"fake"))
             base = untrained(folder / "base")
             parts = make_parts(config, task, run, ledger, fake_answer(run, task), teacher, fake_train(run))

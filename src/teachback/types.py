@@ -80,6 +80,19 @@ class ArrayFile:
 
 
 @dataclass(frozen=True)
+class Reserve:
+    """What the pool teacher hands out, and where it lies for the base student.
+
+    rows: ids of the rows that may be handed out, by position. embedding: embedding_N_D of the seeds in pool order,
+    then of the rows. notes: how many rows of the file were left out, and why.
+    """
+
+    rows: tuple[str, ...]
+    embedding: ArrayFile
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Allowance:
     """How many pairs the round may buy."""
 
@@ -131,7 +144,8 @@ class Draft:
     """What the teacher wrote for the n-th selection of a seed; or, with `reason`, why there is nothing to use.
 
     prompt: sha256 of the prompt files (or of the program) that asked for it. calls: sha256 of each answered request's
-    body, by which the ledger knows it.
+    body, by which the ledger knows it. votes: all answers to the question, text among them, if more than one was asked
+    for (None: one that can't be used). second: the verifier's answer.
     """
 
     seed: str
@@ -140,6 +154,8 @@ class Draft:
     calls: tuple[str, ...] = ()
     question: str | None = None
     text: str | None = None
+    votes: tuple[str | None, ...] = ()
+    second: str | None = None
     reason: str | None = None
 
 
@@ -147,7 +163,7 @@ class Draft:
 class Verdict:
     """A draft and what checking it said: `reason` is None when it may be used.
 
-    verified: the answer was proven right; False means that it could only be parsed.
+    verified: the answer was proven, or most votes or the verifier agree with it; False: it could only be parsed.
     """
 
     seed: str
@@ -251,6 +267,7 @@ KEPT: Mapping[str, object] = {
     "given": tuple[Row, ...],
     "baseline": Report,
     "start": Student,
+    "reserve": Reserve,
     "open": Allowance,
     "attempt": tuple[Attempt, ...],
     "select": Selection,

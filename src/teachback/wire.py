@@ -3,12 +3,10 @@
 import hashlib
 import json
 import platform
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -20,18 +18,34 @@ from .draws import draw
 from .errors import ConfigError, DataError
 from .evaluate import report
 from .files import dump
-from .ledger import Budget, Ledger
+from .ledger import Ledger
 from .loop import Parts
 from .rundir import Run
 from .student.attempt import Asked, attempt
 from .student.chat import Chat
+from .student.embed import embed
 from .student.finetune import Recipe, finetune
-from .student.folder import Loaded, load, resolve
+from .student.folder import load, resolve
 from .student.precision import choose
 from .tasks import jsonl, prontoqa
-from .teachers import Teacher, program
+from .teachers import Teacher, pool
 from .transfer import transfer
-from .types import Allowance, Attempt, Curated, Draft, Example, Report, Round, Row, Selection, Student, Task, Transfer
+from .types import (
+    ArrayFile,
+    Attempt,
+    Curated,
+    Draft,
+    Example,
+    Report,
+    Reserve,
+    Round,
+    Row,
+    Selection,
+    Student,
+    Task,
+    Transfer,
+)
+from .wire_teachers import affordable, make_budget, make_teacher, prompt_hash
 
 # answer(student, (id, question) pairs) → attempts in their order; train(start, (message, text) rows, seed) → a folder
 Answer = Callable[[Student, Iterable[tuple[str, str]]], tuple[Attempt, ...]]
@@ -69,16 +83,17 @@ class Answerer:
 
     def __call__(self, student: Student, questions: Iterable[tuple[str, str]]) -> tuple[Attempt, ...]:
         """questions: (id, question) pairs."""
-        folder = self.run.path(student)
-
-        @cache
-        def loaded() -> Loaded:  # only if a shard is missing
-            return load(folder)
+        loaded = cache(lambda: load(self.run.path(student)))  # only if a shard is missing
 
         def answer(asked: Sequence[Asked]) -> list[Attempt]:
             return attempt(loaded(), self.chat, asked, self.max_new_tokens)
 
         return self.run.map(answer, [Asked(id, self.task.prompt(question)) for id, question in questions], of=Attempt)
+
+    def embed(self, student: Student, asked: Sequence[Asked]) -> ArrayFile:
+        """Where a student sees questions, as embedding_N_D."""
+        loaded = cache(lambda: load(self.run.path(student)))
+        return self.run.map_array(lambda part: embed(loaded(), self.chat, part), asked)
 
 
 @dataclass(frozen=True)
@@ -94,12 +109,13 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Wired:
-    """A run, ready to start: what loop.teach needs, and its ledger."""
+    """A run, ready to start: what loop.teach needs, its ledger, and its teacher."""
 
     task: Task
     parts: Parts
     base: Student
     ledger: Ledger
+    teacher: Teacher
 
     def __enter__(self) -> Self:
         return self
@@ -128,9 +144,10 @@ def wire(config: cfg.Config, run: Run, *, ledger_path: Path | None = None, arm: 
     """Everything a run is made of. ledger_path and arm: for a comparison, whose arms share one ledger."""
     prepared = prepare(config, run)
     task, answer, folder = prepared.task, prepared.answer, run.path(prepared.base)
-    budget = Budget(config.budget.generated, config.budget.teacher_tokens)
+    budget, count = make_budget(config.budget), tokenizer_count(folder)
+    reserve = make_reserve(config, prepared, count)
     ledger = Ledger(ledger_path or run.folder / "ledger.sqlite", arm=arm, repeat=config.repeat, budget=budget)
-    teacher = make_teacher(config, task, ledger, tokenizer_count(folder), prepared.prompt)
+    teacher = make_teacher(config, task, ledger, count, prepared.prompt, reserve, run.tell)
     recipe = Recipe(**config.finetune.model_dump(exclude={"restart", "replay"}), precision=prepared.precision)
 
     def train(start: Path, texts: list[tuple[str, str]], seed: int) -> Path:
@@ -147,7 +164,24 @@ def wire(config: cfg.Config, run: Run, *, ledger_path: Path | None = None, arm: 
             tell=run.tell,
         )
 
-    return Wired(task, make_parts(config, task, run, ledger, answer, teacher, train), prepared.base, ledger)
+    return Wired(task, make_parts(config, task, run, ledger, answer, teacher, train), prepared.base, ledger, teacher)
+
+
+def make_reserve(config: cfg.Config, prepared: Prepared, count: Callable[[str], int]) -> pool.Pool | None:
+    """The rows that the pool teacher hands out, and where the untuned student sees them: a step of its own."""
+    if not isinstance(config.teacher, cfg.PoolTeacher):
+        return None
+    task, run = prepared.task, prepared.answer.run
+    rows = jsonl.given_rows(config.teacher.rows)
+
+    def reserve() -> Reserve:
+        kept, notes = pool.disjoint(rows, taken_keys(task), task.key)
+        questions = [(x.id, x.question) for x in task.seeds] + [(x.id, x.question) for x in kept]
+        asked = [Asked(id, task.prompt(question)) for id, question in questions]
+        return Reserve(tuple(row.id for row in kept), prepared.answer.embed(prepared.base, asked), notes)
+
+    kept, by_id = run.step(0, "reserve", reserve), {row.id: row for row in rows}
+    return pool.make([by_id[id] for id in kept.rows], task.seeds, run.load_array(kept.embedding), count)
 
 
 def make_parts(
@@ -158,7 +192,7 @@ def make_parts(
     drawn = partial(draw, config.seed, config.repeat)
 
     def generate(round: int, chosen: Selection, attempts: Sequence[Attempt]) -> tuple[Draft, ...]:
-        return teacher.generate(round, chosen.picks)
+        return teacher.generate(round, chosen.picks, attempts)
 
     def carry_over(student: Student, attempts: Sequence[Attempt], fresh: Curated) -> Transfer:
         return transfer(fresh, attempts, answer(student, ((row.id, row.question) for row in fresh.rows)))
@@ -208,24 +242,6 @@ def given(config: cfg.Config, task: Task) -> tuple[Row, ...]:
     return (*rows, *seeds)
 
 
-def affordable(
-    config: cfg.Config, task: Task, ledger: Ledger, teacher: Teacher, past: Sequence[Round]
-) -> Allowance | None:
-    """The pairs that the budget leaves for the next round. A round opens if even the dearest pair can be paid.
-
-    None after a teacher used more than a call's worst case, too: with such a one no budget can be held.
-    """
-    selected = Counter(pick.seed for r in past for pick in r.chosen.picks)
-    pool = [e for e in task.seeds if config.reuse_seeds or not selected[e.id]]
-    left = ledger.left(before_round=len(past))
-    pairs = min(config.per_round, len(pool), *([left.generated] if left.generated is not None else []))
-    if pairs < 1 or ledger.overran:
-        return None
-    if left.teacher_tokens is not None and left.teacher_tokens < max(teacher.price(e, selected[e.id]) for e in pool):
-        return None
-    return Allowance(pairs)
-
-
 def replayed(rows: Sequence[Row], fresh: Sequence[Row], config: cfg.Config, drawn: Any) -> list[Row]:
     """restart: continue trains on the fresh rows and a share of the earlier ones, drawn anew each round."""
     new = {row.id for row in fresh}
@@ -233,43 +249,6 @@ def replayed(rows: Sequence[Row], fresh: Sequence[Row], config: cfg.Config, draw
     n = round(config.finetune.replay * len(earlier))
     chosen = sorted((row.id for row in earlier), key=lambda id: (drawn("replay", id, len(rows)).random(), id))[:n]
     return [row for row in rows if row.id in new.union(chosen)]
-
-
-def make_teacher(config: cfg.Config, task: Task, ledger: Ledger, count: Callable[[str], int], prompt: str) -> Teacher:
-    seeds = {e.id: e for e in task.seeds}
-    if isinstance(config.teacher, cfg.ProgramTeacher):
-        if task.write is None:
-            what = f"the task {task.name} can't set exercises of its own"
-            raise ConfigError(what, got="teacher.name: program", fix="use teacher.name: openai")
-        written = program.Program(task, partial(draw, config.seed, config.repeat), count)
-        return Teacher(
-            price=written.price,
-            generate=lambda round, picks: program.generate(
-                picks, seeds, round=round, ledger=ledger, program=written, prompt=prompt
-            ),
-        )
-    from .teachers import openai
-
-    t = config.teacher
-    endpoint = openai.Endpoint(
-        t.base_url,
-        t.model,
-        t.key_env,
-        t.max_tokens_question,
-        t.max_tokens_answer,
-        t.in_flight,
-        t.tries,
-        t.deadline_s,
-        options=t.options,
-        cap_field=t.cap_field,
-    )
-    prompts = openai.load_prompts(t.prompts)
-    return Teacher(
-        price=lambda seed, n: openai.price(seed, n, endpoint, prompts),
-        generate=lambda round, picks: openai.generate(
-            picks, seeds, round=round, ledger=ledger, endpoint=endpoint, prompts=prompts
-        ),
-    )
 
 
 def tokenizer_count(folder: Path) -> Callable[[str], int]:
@@ -305,15 +284,6 @@ def check(config: cfg.Config, task: Task) -> None:
             f"the criterion {config.criterion} needs gold answers, and {len(missing)} seeds have none",
             got=", ".join(missing[:5]),
         )
-
-
-def prompt_hash(config: cfg.Config, task: Task) -> str:
-    if isinstance(config.teacher, cfg.ProgramTeacher):
-        source = files("teachback").joinpath("tasks", f"{task.name}.py")
-        return sha256(source.read_bytes()) if source.is_file() else sha256(task.name.encode())
-    from .teachers import openai
-
-    return openai.load_prompts(config.teacher.prompts).sha256
 
 
 def inputs(task: Task, config: cfg.Config, model: str, prompt: str, precision: str) -> dict[str, object]:

@@ -5,7 +5,7 @@ A reason is "category: detail"; the yield is counted by category.
 
 from collections.abc import Callable, Mapping, Sequence
 
-from ..types import Curated, Draft, Rejected, Row, Task, Verdict
+from ..types import Curated, Draft, Example, Rejected, Row, Task, Verdict
 
 
 def verify(drafts: Sequence[Draft], task: Task) -> tuple[Verdict, ...]:
@@ -13,19 +13,41 @@ def verify(drafts: Sequence[Draft], task: Task) -> tuple[Verdict, ...]:
 
 
 def judge(draft: Draft, task: Task) -> Verdict:
+    """One draft. Of several answers the one that most of them agree with is taken, and more than half must."""
     if draft.reason is not None or draft.question is None or draft.text is None:
         return Verdict(draft.seed, draft.n, draft.question or "", draft.text or "", reason=f"no draft: {draft.reason}")
-    grade = task.verify(draft.question, draft.text)
-    reason = None if grade.outcome == "right" else f"{grade.outcome}: {grade.reason}"
-    return Verdict(
-        draft.seed,
-        draft.n,
-        draft.question,
-        draft.text,
-        grade.answer,
-        verified=task.exact and reason is None,
-        reason=reason,
-    )
+    votes = draft.votes or (draft.text,)
+    answers = [(text, task.verify(draft.question, visible(text))) for text in votes if text is not None]
+    right = [(text, grade.answer) for text, grade in answers if grade.outcome == "right"]
+    if not right:
+        first, grade = answers[0]
+        why = f"{grade.outcome}: {grade.reason}"
+        return Verdict(draft.seed, draft.n, draft.question, first, grade.answer, reason=why)
+    same = [[agrees(task, draft.question, answer, text) for text, _ in right] for _, answer in right]
+    best = 0 if task.exact else max(range(len(right)), key=lambda i: sum(same[i]))
+    text, answer = right[best]
+    reason = None if task.exact else doubt(task, draft, answer, sum(same[best]), len(votes))
+    agreed = len(votes) > 1 or draft.second is not None
+    verified = reason is None and (task.exact or agreed)
+    return Verdict(draft.seed, draft.n, draft.question, text, answer, verified, reason)
+
+
+def doubt(task: Task, draft: Draft, answer: str | None, agree: int, votes: int) -> str | None:
+    """Why the votes or the verifier speak against an answer, or None."""
+    if 2 * agree <= votes:
+        return f"disagreement: {agree} of {votes} answers agree"
+    if draft.second is not None and not agrees(task, draft.question or "", answer, draft.second):
+        return f"disagreement: the verifier does not come to {answer}"
+    return None
+
+
+def agrees(task: Task, question: str, answer: str | None, text: str) -> bool:
+    return task.grade(Example("", question, answer), visible(text)).answer_right
+
+
+def visible(text: str) -> str:
+    """What stands after a reasoning model's thinking."""
+    return text.rpartition("</think>")[2].strip() if text.startswith("<think>") else text
 
 
 def curate(

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..ledger import Spend
+from ..costs import Spend
 from ..types import Example, Report, Round
 
 

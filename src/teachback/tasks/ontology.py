@@ -101,6 +101,14 @@ def plural(noun: str) -> str:
     return head + space + last
 
 
+def singular(noun: str) -> str:
+    """A noun phrase whose plural this is. There may be others ("buses", "horses"): their plural is the same."""
+    head, space, last = noun.rpartition(" ")
+    known = [one for one, many in _IRREGULAR.items() if many == last]
+    cut = [last.removesuffix("ies") + "y", last.removesuffix("es"), last.removesuffix("s")]
+    return head + space + next((one for one in [*known, *cut] if plural(one) == last), last)
+
+
 def sentences(text: str) -> list[str]:
     """The sentences of a text without their full stops; a line break ends a sentence too."""
     return [stripped for part in _SENTENCE_END.split(text) if (stripped := part.strip())]

@@ -18,6 +18,7 @@ from ..errors import ConfigError, DataError
 from ..types import Example, Grade, Task, Written
 from .jsonl_file import read_jsonl
 from .ontology import Question, Rule, flaw, read_question, settle, with_article
+from .proof import prove
 
 HOPS = (1, 6)
 NAMES = ("Alex", "Fae", "Max", "Polly", "Rex", "Sally", "Sam", "Stella", "Wren")
@@ -148,6 +149,19 @@ def _more_rules(chains: list[list[str]], unused: list[str], families: list[tuple
             lower, upper = rng.sample((anchor, unused.pop()), 2)
             rules.append(Rule(lower, upper))
     return rules
+
+
+def solve(question: str) -> str | None:
+    """The text that a question should be answered with: a shortest proof in the data set's wording, and the label.
+
+    None when the question can't be read, settles nothing or contradicts itself.
+    """
+    read = read_question(question)
+    truth = settle(read) if read else None
+    if read is None or truth is None or truth.label is None:
+        return None
+    text = target(prove(read, question), truth.label)
+    return text if verify(question, text).outcome == "right" else None
 
 
 def write(seed: Example, rng: Random) -> Written:

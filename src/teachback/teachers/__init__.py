@@ -3,13 +3,16 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ..types import Draft, Example, Pick
+from ..costs import Cost
+from ..types import Attempt, Draft, Example, Pick
 
 
 @dataclass(frozen=True)
 class Teacher:
-    """price(seed, n): the most tokens that the n-th pair of a seed can cost. generate(round, picks): its drafts, in
-    the picks' order; picks that the budget can't pay for are left out."""
+    """price(seed, n): the most that the n-th pair of a seed can cost. generate(round, picks, attempts): its drafts, in
+    the picks' order; picks that the budget can't pay for are left out. attempts: the student's, at every seed. left():
+    how many pairs it can still give, where it has only so many."""
 
-    price: Callable[[Example, int], int]
-    generate: Callable[[int, Sequence[Pick]], tuple[Draft, ...]]
+    price: Callable[[Example, int], Cost]
+    generate: Callable[[int, Sequence[Pick], Sequence[Attempt]], tuple[Draft, ...]]
+    left: Callable[[], int | None] = lambda: None

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from hashlib import sha256
 from random import Random
 
+from ..costs import FREE, Cost, Usage
 from ..errors import ConfigError
-from ..ledger import Ledger, Pair, Usage
+from ..ledger import Ledger
 from ..types import Draft, Example, Pick, Task, Written
+from .metered import enter
 
 TRIES = 1000
 
@@ -46,8 +48,8 @@ class Program:
     def usage(self, seed: Example, written: Written) -> Usage:
         return Usage(self.count(seed.question), self.count(written.question) + self.count(written.text))
 
-    def price(self, seed: Example, n: int) -> int:
-        return self.usage(seed, self.exercise(seed, n)).total
+    def price(self, seed: Example, n: int) -> Cost:
+        return FREE.of(self.usage(seed, self.exercise(seed, n)))
 
 
 def generate(
@@ -60,20 +62,10 @@ def generate(
             seed = seeds[pick.seed]
             written = program.exercise(seed, pick.n)
             usage = program.usage(seed, written)
-            pair = ledger.reserve(pick.seed, pick.n, round, usage.total)
+            pair = ledger.reserve(pick.seed, pick.n, round, FREE.of(usage))
             if pair is None:
                 break
             request = json.dumps({"seed": pick.seed, "n": pick.n}).encode()
-            buy(ledger, pair, request, written, usage)
+            enter(ledger, pair, request, json.dumps(written._asdict(), ensure_ascii=False), usage)
             drafts.append(Draft(pick.seed, pick.n, prompt, (sha256(request).hexdigest(),), *written))
     return tuple(drafts)
-
-
-def buy(ledger: Ledger, pair: Pair, request: bytes, written: Written, usage: Usage) -> None:
-    """Enter the exercise into the ledger as a call, unless it is there already."""
-    if ledger.answered(pair, "teacher", request) is None:
-        call = ledger.send(pair, "teacher", request, usage.total)
-        assert call is not None, "reserved in full a moment ago"
-        ledger.answer(call, json.dumps(written._asdict(), ensure_ascii=False), usage, latency_s=0.0)
-    if pair.state == "open":
-        ledger.settle(pair)

@@ -1,0 +1,274 @@
+"""One endpoint, asked through the ledger: connections, tries, and what each outcome means.
+
+A **try** is sent when the limiter lets it in, the ledger holds its worst case, and that is on disk. Its outcome is on
+disk before anyone sees it:
+
+    2xx                                answered, charged what it used
+    429, 503, no connection            turned away unread: costs nothing
+    other 5xx, 408, 409, 425           failed: costs nothing
+    400, 413, 422                      perhaps about this request only: costs nothing, not tried again
+    401, 402, 403, 404, ...            the endpoint refuses all of us: TeacherDown
+    timeout, reset, half an answer     in doubt: charged in full
+
+A call has `tries` tries. Being turned away by 429 or 503 is none of them: it is sent again, with full jitter on top of
+what Retry-After asks for, as long as the endpoint has answered anything in the last `patience_s` seconds.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from random import Random
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from ..errors import InputsChanged, TeachbackError, TeacherDown
+from ..group_commit import GroupCommit
+from ..ledger import Answer, Ledger, Pair
+from .endpoint import Endpoint
+from .flow import Limiter, Limits, Outcome
+from .reading import read
+
+if TYPE_CHECKING:
+    import aiohttp
+
+BACKOFF_S, BACKOFF_CAP_S = 0.5, 60.0
+TURNED_AWAY = frozenset({429, 503})
+AGAIN = frozenset({408, 409, 425, 429})  # and every 5xx
+THIS_ONE = frozenset({400, 413, 422})  # perhaps this request only: too long, or held back by a content filter
+NO_MONEY = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")  # 429s that no waiting helps
+FIXES = {
+    401: "put a valid key into {key}",
+    402: "pay the provider, or use the key of an account that can",
+    403: "give the key in {key} access to this model",
+    404: "check `base_url` (it ends before /chat/completions) and `model`",
+}
+
+
+@dataclass(frozen=True)
+class Miss:
+    """A try without an answer. unread: turned away before the model read it. wait_s: what Retry-After asked for.
+    final: the same request would be refused again. away: 429 or 503."""
+
+    reason: str
+    outcome: Outcome = "failed"
+    unread: bool = False
+    away: bool = False
+    wait_s: float = 0.0
+    final: bool = False
+
+
+class Failed(Exception):
+    """A pair that will get no answer; the text is the draft's reason."""
+
+
+class Stopped(Exception):
+    """Nothing more is sent, because of an error somewhere else."""
+
+
+class Unanswered(Exception):
+    """A call whose tries are used up: the pair's bad luck, or the end of the endpoint."""
+
+    def __init__(self, client: "Client", miss: Miss) -> None:
+        tries = "refused" if miss.final else f"no answer in {client.endpoint.tries} tries"
+        super().__init__(f"{tries}: {miss.reason}")
+        self.client, self.miss = client, miss
+
+
+@dataclass
+class Halt:
+    """The first error, for all clients: what is in flight ends, nothing more is sent."""
+
+    error: TeachbackError | None = None
+    event: asyncio.Event = field(default_factory=asyncio.Event)
+    clients: list["Client"] = field(default_factory=list)
+
+    def now(self, error: TeachbackError) -> None:
+        self.error = self.error or error
+        self.event.set()
+        for client in self.clients:
+            client.limiter.open_up()
+
+
+class Client:
+    """`async with Client(...) as client: await client.ask(...)`. One at a time for an endpoint: its limits are shared.
+
+    heard: the endpoint answered, now or in an earlier call that the ledger served. asleep: calls that wait to be tried
+    again.
+    """
+
+    def __init__(self, endpoint: Endpoint, ledger: Ledger, group: GroupCommit, halt: Halt) -> None:
+        self.endpoint, self.ledger, self.group, self.halt = endpoint, ledger, group, halt
+        limits = Limits(endpoint.in_flight, endpoint.requests_per_minute, endpoint.tokens_per_minute)
+        self.limiter = Limiter(limits)
+        self.heard = False
+        self.asleep = 0
+        self._key = endpoint.key()
+        self._sent: set[int] = set()  # calls without an outcome
+        self._last_heard = time.monotonic()
+        self._jitter = Random()  # spreads retries over time: no data depends on it
+        self._session: aiohttp.ClientSession
+        halt.clients.append(self)
+
+    async def __aenter__(self) -> Self:
+        import aiohttp
+
+        deadline = self.endpoint.deadline_s
+        timeout = aiohttp.ClientTimeout(total=deadline, sock_connect=min(deadline, 30))
+        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {self._key}"} if self._key else {})
+        # Servers drop idle connections (vLLM after 5 s). A request that meets one as it closes would be in doubt,
+        # and charged: better to open a new one after 2 s.
+        connector = aiohttp.TCPConnector(limit=self.endpoint.in_flight, keepalive_timeout=2)
+        self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, headers=headers)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        await self._session.close()
+
+    def abandon(self) -> None:
+        """Interrupted: what these calls cost will not be known."""
+        with self.ledger.group():
+            for call in self._sent:
+                self.ledger.doubt(call, "interrupted")
+
+    async def ask(self, pair: Pair, role: str, request: bytes, cap: int) -> Answer:
+        """Buys one answer. Raises Failed (no budget), Unanswered, Stopped and TeacherDown."""
+        if pair.state != "open":
+            raise closed(pair, role)
+        tried = away = 0
+        while True:
+            reply = await self._try(pair, role, request, cap, first=tried + away == 0)
+            if isinstance(reply, Answer):
+                return reply
+            if reply.away:
+                away += 1
+                self._refuse_endless(reply)
+            else:
+                tried += 1
+                if reply.final or tried >= self.endpoint.tries:
+                    raise Unanswered(self, reply)
+            await self._pause(tried + away, 0.0 if reply.outcome == "limited" else reply.wait_s)
+
+    async def _try(self, pair: Pair, role: str, request: bytes, cap: int, *, first: bool) -> Answer | Miss:
+        worst = self.endpoint.worst(request, cap)
+        ticket = await self.limiter.enter(worst.tokens)
+        outcome: Outcome = "refused"
+        wait_s, unused = 0.0, 0
+        try:
+            if self.halt.error:
+                raise Stopped
+            call = await self.group.run(self._send, pair, role, request, cap)
+            if call is None:
+                raise Failed(f"budget closed before the {role}" if first else "budget closed before a retry")
+            reply = await self._post(call, request)
+            if isinstance(reply, Answer):
+                outcome, unused = "answered", max(0, worst.tokens - reply.usage.total)
+            else:
+                outcome, wait_s, unused = reply.outcome, reply.wait_s, worst.tokens if reply.unread else 0
+            return reply
+        finally:
+            self.limiter.leave(ticket, outcome, retry_after_s=wait_s, unused_tokens=unused)
+
+    def _send(self, pair: Pair, role: str, request: bytes, cap: int) -> int | None:
+        """Runs in the ledger's thread, and notes the call there: whoever asked may be cancelled meanwhile."""
+        call = self.ledger.send(pair, role, request, self.endpoint.worst(request, cap))
+        if call is not None:
+            self._sent.add(call)
+        return call
+
+    async def _post(self, call: int, request: bytes) -> Answer | Miss:
+        """One try, its outcome in the ledger before it is returned."""
+        import aiohttp
+
+        start = time.monotonic()
+        try:
+            async with self._session.post(self.endpoint.url, data=request, allow_redirects=False) as response:
+                status, retry_after = response.status, response.headers.get("Retry-After", "")
+                body = self.endpoint.redact((await response.read()).decode("utf-8", "replace"), self._key)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            return await self._missed(self.ledger.refuse, call, Miss("no connection", unread=True), str(error))
+        except TimeoutError:
+            return await self._missed(self.ledger.doubt, call, Miss(f"nothing within {self.endpoint.deadline_s:g} s"))
+        except (aiohttp.ClientError, OSError) as error:
+            return await self._missed(self.ledger.doubt, call, Miss("connection lost after sending"), repr(error))
+        if 200 <= status < 300:
+            latency_s, price = time.monotonic() - start, self.endpoint.price
+            self._sent.discard(call)
+            usage = await self.group.run(self.ledger.answer, call, body, read(body).usage, latency_s, price)
+            self.heard, self._last_heard = True, time.monotonic()
+            return Answer(call, body, usage)
+        miss = self._judged(status, body, seconds(retry_after))
+        await self._missed(self.ledger.refuse, call, miss, body[:200])
+        if miss.final or miss.away or status in AGAIN or status >= 500:
+            return miss
+        fix = FIXES.get(status, "check `base_url`").format(key=self.endpoint.key_env or "a variable named by key_env")
+        raise TeacherDown(f"the teacher refuses: HTTP {status} from {self.endpoint.url}", got=body[:200], fix=fix)
+
+    def _judged(self, status: int, body: str, wait_s: float) -> Miss:
+        reason, away = f"HTTP {status}", status in TURNED_AWAY
+        if status in THIS_ONE:
+            return Miss(f"{reason}: {body[:200]}", "refused", final=True)
+        if status == 429 and no_money(body):
+            fix = "pay the provider, or use the key of an account that can"
+            self.halt.now(TeacherDown("the teacher's account is used up", got=body[:200], fix=fix))
+        if away and wait_s > self.endpoint.patience_s:
+            fix = "run the same command later, or raise patience_s"
+            what = f"the teacher asks to wait {wait_s:g} s, patience_s is {self.endpoint.patience_s:g}"
+            self.halt.now(TeacherDown(what, got=body[:200], fix=fix))
+        limited = status == 429 or (status == 503 and wait_s > 0)
+        return Miss(reason, "limited" if limited else "failed" if status >= 500 else "refused", away, away, wait_s)
+
+    async def _missed(self, outcome: Callable[[int, str], None], call: int, miss: Miss, detail: str = "") -> Miss:
+        self._sent.discard(call)
+        await self.group.run(outcome, call, f"{miss.reason}: {detail}" if detail else miss.reason)
+        return miss
+
+    async def _pause(self, tried: int, wait_s: float) -> None:
+        """Full jitter on top of what the server asked for, in seconds; ends early when everything stops."""
+        delay = min(wait_s, BACKOFF_CAP_S) + self._jitter.uniform(0, min(BACKOFF_CAP_S, BACKOFF_S * 2**tried))
+        self.asleep += 1
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.halt.event.wait(), delay)
+        self.asleep -= 1
+
+    def _refuse_endless(self, miss: Miss) -> None:
+        """Stops everything when the endpoint has answered nothing for longer than anyone should wait."""
+        if time.monotonic() - self._last_heard > self.endpoint.patience_s:
+            self.halt.now(
+                TeacherDown(
+                    f"the teacher has turned every call away for {self.endpoint.patience_s:g} s",
+                    got=miss.reason,
+                    fix=f"see that {self.endpoint.url} is up; the same command goes on from here",
+                )
+            )
+            raise Stopped
+
+
+def closed(pair: Pair, role: str) -> Exception:
+    """Why a pair that is closed can't ask for what the ledger has no answer to."""
+    if pair.state == "failed":
+        return Failed(pair.reason or "failed")
+    fix = "restore the prompts, the model and its options, or begin another run"
+    return InputsChanged(f"pair {pair.id} in the ledger was bought with another request", got=role, fix=fix)
+
+
+def seconds(retry_after: str) -> float:
+    """Retry-After in seconds, whole or not; a date is taken as none."""
+    try:
+        value = float(retry_after)
+    except ValueError:
+        return 0.0
+    return value if 0 <= value < float("inf") else 0.0
+
+
+def no_money(body: str) -> bool:
+    """A 429 that no waiting helps."""
+    try:
+        code = json.loads(body)["error"]["code"]
+    except (ValueError, LookupError, TypeError):
+        return False
+    return code in NO_MONEY

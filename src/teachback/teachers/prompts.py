@@ -1,0 +1,117 @@
+"""The texts that a teacher is asked with: templates with fields in braces, from a folder or by a shipped name.
+
+    question.txt                 asks for a new question like {question}; {n} tells the requests for one seed apart
+    answer.txt                   asks for the answer to {question}
+    pair.txt                     asks for both in one call
+    question_with_attempt.txt    as question.txt, with the student's wrong answer in {attempt}
+    pair_with_attempt.txt        as pair.txt, with the same
+
+Only what a setting needs is read and hashed. A setting that shows attempts needs the plain text too: for the seeds
+that were answered rightly, or whose answer nobody could grade.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Literal
+
+from ..errors import ConfigError
+from .endpoint import to_json
+
+SHIPPED = Path(__file__).parent / "prompts"
+FIELD = re.compile(r"\{([A-Za-z_]\w*)\}")
+FIELDS: Mapping[str, frozenset[str]] = {
+    "question": frozenset({"question", "n"}),
+    "answer": frozenset({"question"}),
+    "pair": frozenset({"question", "n"}),
+    "question_with_attempt": frozenset({"question", "n", "attempt"}),
+    "pair_with_attempt": frozenset({"question", "n", "attempt"}),
+}
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """The templates that the setting needs, None for others; sha256 covers all that are there."""
+
+    question: str | None
+    answer: str | None
+    sha256: str
+    pair: str | None = None
+    question_with_attempt: str | None = None
+    pair_with_attempt: str | None = None
+
+    @property
+    def calls(self) -> Literal[1, 2]:
+        return 2 if self.pair is None else 1
+
+    def ask(self, question: str, n: int, attempt: str | None = None) -> str:
+        """The message of the first call, for the n-th row of a seed. attempt: the student's wrong answer, if shown."""
+        plain, shown = self.question, self.question_with_attempt
+        if self.calls == 1:
+            plain, shown = self.pair, self.pair_with_attempt
+        if attempt is None:
+            return fill(_loaded(plain), question=question, n=str(n))
+        return fill(_loaded(shown), question=question, n=str(n), attempt=attempt)
+
+    def solve(self, question: str) -> str:
+        """The message of the second call."""
+        return fill(_loaded(self.answer), question=question)
+
+
+def load_prompts(
+    folder: str | Path, *, calls: Literal[1, 2] = 2, show_attempt: bool = False, answers: bool = False
+) -> Prompts:
+    """Prompts by a shipped name, or from a folder. answers: even with one call, more answers to its question are asked.
+
+    Raises ConfigError: no such folder or file, a field that is not known, one that is missing.
+    """
+    shipped = sorted(path.name for path in SHIPPED.iterdir() if path.is_dir())
+    root = SHIPPED / folder if str(folder) in shipped else Path(folder)
+    if not root.is_dir():
+        raise ConfigError("prompts of the teacher", got=folder, allowed=f"a folder, or one of {', '.join(shipped)}")
+    first = "question" if calls == 2 else "pair"
+    names = [
+        first,
+        *(["answer"] if calls == 2 or answers else []),
+        *([f"{first}_with_attempt"] if show_attempt else []),
+    ]
+    texts = {name: read_template(root / f"{name}.txt", FIELDS[name]) for name in names}
+    # A list for the plain pair of calls: the hash that runs had when there was no other setting.
+    hashed = list(texts.values()) if names == ["question", "answer"] else texts
+    return Prompts(
+        question=texts.get("question"),
+        answer=texts.get("answer"),
+        sha256=sha256(to_json(hashed)).hexdigest(),
+        pair=texts.get("pair"),
+        question_with_attempt=texts.get("question_with_attempt"),
+        pair_with_attempt=texts.get("pair_with_attempt"),
+    )
+
+
+def read_template(path: Path, fields: frozenset[str]) -> str:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the prompt file {path} can't be read", got=error) from None
+    found = set(FIELD.findall(text))
+    if found != fields:
+        raise ConfigError(
+            f"the fields of the prompt file {path}",
+            got=", ".join(sorted(found)) or "none",
+            allowed=", ".join(sorted(fields)) + ", each at least once",
+            fix="braces that are no field need a space inside: { a }",
+        )
+    return text
+
+
+def fill(template: str, **values: str) -> str:
+    """One pass: what is put in is data, so its own braces are never read as fields."""
+    return FIELD.sub(lambda match: values[match[1]], template)
+
+
+def _loaded(template: str | None) -> str:
+    if template is None:
+        raise ValueError("these prompts were loaded for another setting")
+    return template

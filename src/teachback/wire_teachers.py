@@ -1,0 +1,207 @@
+"""Teachers and budgets, from the config: the part of the wiring that costs money."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import config as cfg
+from .costs import Budget, kiloflops, picodollars, price
+from .draws import draw
+from .errors import ConfigError, DataError
+from .ledger import Ledger
+from .teachers import Teacher, program
+from .types import Allowance, Attempt, Example, Round, Task
+
+if TYPE_CHECKING:
+    from .teachers.endpoint import Endpoint
+    from .teachers.openai import Asking
+    from .teachers.pool import Pool
+    from .teachers.prompts import Prompts
+
+Tell = Callable[[int, int], None]
+
+BARREN = 3  # rounds without an accepted row after which more of them are hopeless
+
+
+def make_budget(budget: cfg.BudgetConfig) -> Budget:
+    """Without `accepted`, which is no matter of the ledger: what is accepted is known when the round is paid for."""
+    usd = None if budget.usd is None else picodollars(budget.usd)
+    flops = None if budget.flops is None else kiloflops(budget.flops)
+    return Budget(budget.generated, budget.teacher_tokens, usd, flops)
+
+
+def affordable(
+    config: cfg.Config, task: Task, ledger: Ledger, teacher: Teacher, past: Sequence[Round]
+) -> Allowance | None:
+    """The pairs that the budget leaves for the next round. A round opens if even the dearest pair can be paid.
+
+    None after a call used more than its worst case, too: where that happens no budget can be held.
+    """
+    selected = Counter(pick.seed for r in past for pick in r.chosen.picks)
+    pool = [e for e in task.seeds if config.reuse_seeds or not selected[e.id]]
+    left = ledger.left(before_round=len(past))
+    limits = [left.generated, wanted(config.budget, past), teacher.left()]
+    pairs = min(config.per_round, len(pool), *(limit for limit in limits if limit is not None))
+    if pairs < 1 or ledger.overran:
+        return None
+    if (left.teacher_tokens, left.usd, left.flops) != (None, None, None):
+        worst = [teacher.price(e, selected[e.id]) for e in pool]
+        if not (
+            fits([cost.tokens for cost in worst], left.teacher_tokens)
+            and fits([cost.usd for cost in worst], left.usd)
+            and fits([cost.flops for cost in worst], left.flops)
+        ):
+            return None
+    return Allowance(pairs)
+
+
+def wanted(budget: cfg.BudgetConfig, past: Sequence[Round]) -> int | None:
+    """The rows that `accepted` still asks for: none when the last rounds show that no more will be accepted."""
+    if budget.accepted is None:
+        return None
+    accepted = [len(r.fresh.rows) for r in past]
+    barren = len(accepted) >= BARREN and not any(accepted[-BARREN:])
+    return 0 if barren else budget.accepted - sum(accepted)
+
+
+def fits(costs: Sequence[int | None], left: int | None) -> bool:
+    return left is None or all(cost is not None and cost <= left for cost in costs)
+
+
+def make_teacher(
+    config: cfg.Config,
+    task: Task,
+    ledger: Ledger,
+    count: Callable[[str], int],
+    prompt: str,
+    pool: "Pool | None" = None,
+    tell: Tell = lambda done, total: None,
+) -> Teacher:
+    """count: tokens of a text, for teachers that are metered as if bought. prompt: what `prompt_hash` says. pool: for
+    the teacher of that name. tell(done, total): drafts."""
+    seeds = {e.id: e for e in task.seeds}
+    if isinstance(config.teacher, cfg.OpenAITeacher):
+        return asked(config, config.teacher, task, seeds, ledger, tell)
+    if isinstance(config.teacher, cfg.ProgramTeacher):
+        return programmed(config, task, seeds, ledger, count, prompt)
+    assert pool is not None
+    return handing_out(pool, seeds, ledger, prompt)
+
+
+def handing_out(pool: "Pool", seeds: Mapping[str, Example], ledger: Ledger, prompt: str) -> Teacher:
+    from .teachers import pool as teacher
+
+    return Teacher(
+        price=lambda seed, n: teacher.price(ledger, pool, seed),
+        generate=lambda round, picks, attempts: teacher.generate(
+            picks, seeds, round=round, ledger=ledger, pool=pool, prompt=prompt
+        ),
+        left=lambda: teacher.left(ledger, pool),
+    )
+
+
+def programmed(
+    config: cfg.Config,
+    task: Task,
+    seeds: Mapping[str, Example],
+    ledger: Ledger,
+    count: Callable[[str], int],
+    prompt: str,
+) -> Teacher:
+    if task.write is None:
+        what = f"the task {task.name} can't set exercises of its own"
+        raise ConfigError(what, got="teacher.name: program", fix="use teacher.name: openai")
+    written = program.Program(task, partial(draw, config.seed, config.repeat), count)
+    return Teacher(
+        price=written.price,
+        generate=lambda round, picks, attempts: program.generate(
+            picks, seeds, round=round, ledger=ledger, program=written, prompt=prompt
+        ),
+    )
+
+
+def asked(
+    config: cfg.Config,
+    teacher: cfg.OpenAITeacher,
+    task: Task,
+    seeds: Mapping[str, Example],
+    ledger: Ledger,
+    tell: Tell,
+) -> Teacher:
+    from .teachers import openai
+
+    asking = make_asking(config, teacher)
+    longest = "x" * openai.ATTEMPT_BYTES if teacher.show_attempt else None
+    return Teacher(
+        price=lambda seed, n: openai.price(seed, n, asking, longest),
+        generate=lambda round, picks, attempts: openai.generate(
+            picks,
+            seeds,
+            round=round,
+            ledger=ledger,
+            asking=asking,
+            attempts=wrong(attempts, seeds, task) if teacher.show_attempt else None,
+            tell=tell,
+        ),
+    )
+
+
+def make_asking(config: cfg.Config, teacher: cfg.OpenAITeacher) -> "Asking":
+    from .teachers import openai
+
+    verifier = config.verifier
+    return openai.Asking(
+        endpoint=make_endpoint(teacher, config.prices),
+        prompts=make_prompts(config, teacher),
+        max_tokens_question=teacher.max_tokens_question,
+        max_tokens_answer=teacher.max_tokens_answer,
+        votes=teacher.votes,
+        thinking=teacher.train_on_thinking,
+        verifier=make_endpoint(verifier, config.prices) if verifier else None,
+        max_tokens_verifier=verifier.max_tokens if verifier else 0,
+    )
+
+
+def make_endpoint(given: cfg.EndpointConfig, prices: Mapping[str, cfg.PriceConfig]) -> "Endpoint":
+    from .teachers.endpoint import Endpoint
+
+    fields = given.model_dump(include=set(cfg.EndpointConfig.model_fields))
+    known = prices.get(given.model)
+    table = known.model_dump(exclude={"as_of"}) if known else dict.fromkeys(("input", "output", "cached", "parameters"))
+    return Endpoint(**fields, price=price(**table))
+
+
+def make_prompts(config: cfg.Config, teacher: cfg.OpenAITeacher) -> "Prompts":
+    from .teachers.prompts import load_prompts
+
+    alone = teacher.votes > 1 or config.verifier is not None
+    return load_prompts(teacher.prompts, calls=teacher.calls, show_attempt=teacher.show_attempt, answers=alone)
+
+
+def wrong(attempts: Sequence[Attempt], seeds: Mapping[str, Example], task: Task) -> dict[str, str]:
+    """The attempts that a gold answer shows to be wrong, as far as a prompt holds them."""
+    from .teachers.openai import shown
+
+    told = [(a, seeds[a.id]) for a in attempts if seeds[a.id].answer is not None]
+    return {a.id: shown(a.text) for a, seed in told if a.truncated or task.grade(seed, a.text).outcome != "right"}
+
+
+def prompt_hash(config: cfg.Config, task: Task) -> str:
+    """sha256 of what the teacher is asked with: its prompt files, or the program's source."""
+    if isinstance(config.teacher, cfg.OpenAITeacher):
+        return make_prompts(config, config.teacher).sha256
+    if isinstance(config.teacher, cfg.PoolTeacher):
+        return hashlib.sha256(read_bytes(config.teacher.rows)).hexdigest()
+    source = files("teachback").joinpath("tasks", f"{task.name}.py")
+    return hashlib.sha256(source.read_bytes() if source.is_file() else task.name.encode()).hexdigest()
+
+
+def read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"the reserve {path} can't be read: {error}", fix="give a file of JSON lines") from error
