@@ -80,7 +80,7 @@ def test_status_reads_files_only(finished: tuple[Path, subprocess.CompletedProce
     done = teachback("status", copy)
     assert done.returncode == 0, done.stderr
     assert "2 of 2 rounds finished" in done.stdout
-    assert "budget: 8 of no limit generated" in done.stdout
+    assert "budget: 8 pairs of no limit" in done.stdout
     assert json.loads(teachback("status", copy, "--json").stdout)["spend"]["pairs"] == 8
     assert {p: p.stat().st_mtime_ns for p in copy.rglob("*")} == before
 

@@ -36,7 +36,7 @@ def test_verify_keeps_the_reason_and_says_whether_it_proved_anything() -> None:
     assert [(v.answer, v.verified, v.reason) for v in exact] == [
         ("5", True, None),
         (None, False, "unparsed: no number: five"),
-        (None, False, "no draft: cut off"),
+        (None, False, "cut off"),
     ]
     assert not curate.verify(drafts, a_task(exact=False))[0].verified
 

@@ -11,12 +11,15 @@ import typer
 from rich.console import Console
 
 from . import api, config
+from .costs import Budget
 from .errors import TeachbackError
 from .files import to_plain
 from .ledger import Ledger
-from .report import history, summary
+from .plan.values import Plan
+from .report import bill, expenses, figures, history, summary
 from .report.progress import Progress
 from .wire import make_task
+from .wire_teachers import make_budget, rehearsal
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 out = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
@@ -32,6 +35,7 @@ RunDir = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON; progress goes to stderr either way.")]
 
+ALWAYS = ("generated", "teacher_tokens")
 BUDGET_CLOSED = 3
 STOPPED = 130
 
@@ -42,9 +46,18 @@ def describe() -> None:
 
 
 @app.command()
-def run(path: ConfigFile, set_: Set = [], run_dir: RunDir = None, as_json: AsJson = False) -> None:  # noqa: B006
+def run(
+    path: ConfigFile,
+    set_: Set = [],  # noqa: B006
+    run_dir: RunDir = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask before a teacher that costs money is paid.")] = False,
+    as_json: AsJson = False,
+) -> None:
     """Run the loop until its rounds or its budget are done. The same command again resumes."""
     settings = config.read(path, set_, run_dir)
+    if settings.priced() and not yes and not (settings.run_dir / "ledger.sqlite").exists() and sys.stdin.isatty():
+        show_plan(api.plan(settings), to=err)
+        typer.confirm("Start, and spend up to that?", abort=True, err=True)
     already = history.read(settings.run_dir) if settings.run_dir.exists() else None
     if already is not None and (already.rounds or already.next != "open"):
         err.print(f"resuming {settings.run_dir}: {len(already.rounds)} rounds finished")
@@ -66,21 +79,43 @@ def run(path: ConfigFile, set_: Set = [], run_dir: RunDir = None, as_json: AsJso
 
 
 @app.command()
-def status(folder: RunFolder, as_json: AsJson = False) -> None:
+def plan(
+    path: ConfigFile,
+    probe: Annotated[
+        int, typer.Option("--probe", metavar="N", help="Measure with N real pairs (they are bought) and student steps.")
+    ] = 0,
+    set_: Set = [],  # noqa: B006
+    run_dir: RunDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """What a run would ask for, by role and round, and what its budget would stop. Without --probe nothing is sent."""
+    with working():
+        planned = api.plan(config.read(path, set_, run_dir), probe)
+    if as_json:
+        print_json(to_plain(planned))
+    else:
+        show_plan(planned, to=out)
+
+
+@app.command()
+def status(
+    folder: RunFolder,
+    costs: Annotated[bool, typer.Option("--costs", help="What the calls came to, by role and round.")] = False,
+    as_json: AsJson = False,
+) -> None:
     """What a run has done so far. Reads files only: safe while the run is at work."""
     settings = config.of_run(folder)
     done = history.read(folder)
     with ledger_of(folder, settings) as ledger:
-        spend = ledger.spend()
+        spend, by_role, committed = ledger.spend(), ledger.costs() if costs else [], ledger.committed()
     if as_json:
-        print_json(
-            {
-                "rounds": [round_facts(r) for r in done.rounds],
-                "next": done.next,
-                "spend": to_plain(spend),
-                "rounds_asked": settings.rounds,
-            }
-        )
+        facts = {
+            "rounds": [round_facts(r) for r in done.rounds],
+            "next": done.next,
+            "spend": expenses.spend_facts(spend),
+            "rounds_asked": settings.rounds,
+        }
+        print_json(facts | ({"costs": expenses.facts(by_role)} if costs else {}))
         return
     underway = f", next: {done.next}" if done.next != "open" else ""
     out.print(f"{folder}: {len(done.rounds)} of {settings.rounds or 'any number of'} rounds finished{underway}")
@@ -88,12 +123,16 @@ def status(folder: RunFolder, as_json: AsJson = False) -> None:
         out.print(f"untuned: dev {summary.percent(done.baseline)}")
     for r, finished in enumerate(done.rounds):
         out.print(summary.round_line(r, finished))
+    accepted = sum(len(r.fresh.rows) for r in done.rounds)
     for line in (
         *summary.yield_lines(done.rounds),
         summary.spend_line(spend),
-        budget_line(settings, spend.pairs, spend.tokens),
+        budget_line(settings.budget, committed, accepted),
     ):
         out.print(line)
+    if costs:
+        for line in ("", *expenses.table(by_role), *expenses.lines(by_role)):
+            out.print(line)
 
 
 @app.command()
@@ -137,6 +176,33 @@ def select(
     else:
         to.write_text("\n".join(lines) + "\n", encoding="utf-8")
         err.print(f"{len(lines)} seeds in {to}")
+
+
+@app.command("serve-program")
+def serve_program(
+    path: ConfigFile,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free; it is printed.")] = 0,
+    faults: Annotated[str, typer.Option(metavar="NAME:RATE,...", help="What goes wrong: 429:0.05,mixed:0.1")] = "",
+    latency: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="Median of what a request takes.")] = 0.0,
+    sigma: Annotated[float, typer.Option(min=0, help="Of its logarithm: 1 is a long tail.")] = 0.0,
+    rate: Annotated[float | None, typer.Option(min=0, help="Requests a second; more of them get a 429.")] = None,
+    burst: Annotated[int, typer.Option(min=1, help="Requests at once after a pause, with --rate.")] = 10,
+    prompts: Annotated[str | None, typer.Option(help="Prompts to recognise (default: the config's, or logic).")] = None,
+    log: Annotated[Path | None, typer.Option(metavar="FILE", help="One line of JSON for each request.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the draws of the faults.")] = 0,
+    set_: Set = [],  # noqa: B006
+) -> None:
+    """Serve the task's exact program as an OpenAI-compatible endpoint on this machine: a rehearsal at no cost."""
+    from .serve import faults as ordered
+    from .serve.pace import Limit
+    from .serve.pace import latency as lognormal
+    from .serve.program import serve_program
+
+    task, draw, templates, solve = rehearsal(config.read(path, set_), prompts)
+    chosen = ordered.mix(ordered.parse_faults(faults), seed)
+    limit = None if rate is None else Limit(rate, burst)
+    took = lognormal(latency, sigma)
+    serve_program(task, draw, templates, solve, port=port, faults=chosen, latency=took, limit=limit, log=log)
 
 
 @app.command()
@@ -225,13 +291,22 @@ def shown(path: Path) -> Path:
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
-def budget_line(settings: config.Config, pairs: int, tokens: int) -> str:
-    spent = {"generated": pairs, "teacher_tokens": tokens}
-    limits = settings.budget.model_dump()
-    return "budget: " + ", ".join(
-        f"{spent[k]:,} of {'no limit' if limits[k] is None else format(limits[k], ',')} {k.replace('_', ' ')}"
-        for k in spent
-    )
+def budget_line(budget: config.BudgetConfig, committed: Budget, accepted: int) -> str:
+    """What counts against each limit; of what has none, pairs and tokens only."""
+    limits = vars(make_budget(budget))
+    kinds = {kind: value for kind, value in vars(committed).items() if limits[kind] is not None or kind in ALWAYS}
+    said = [
+        f"{figures.amount(kind, value)} of " + (figures.amount(kind, limits[kind]) if limits[kind] else "no limit")
+        for kind, value in kinds.items()
+    ]
+    if budget.accepted is not None:
+        said.append(f"{accepted} of {budget.accepted} accepted rows")
+    return "budget: " + ", ".join(said)
+
+
+def show_plan(planned: Plan, to: Console) -> None:
+    for line in bill.plan_lines(planned):
+        to.print(line)
 
 
 def run_facts(result: api.Result) -> dict[str, Any]:
@@ -240,7 +315,7 @@ def run_facts(result: api.Result) -> dict[str, Any]:
         "student": str(result.student),
         "baseline": report_facts(result.history.baseline),
         "rounds": [round_facts(r) for r in result.history.rounds],
-        "spend": to_plain(result.spend),
+        "spend": expenses.spend_facts(result.spend),
         "budget_closed_early": result.short,
     }
 

@@ -139,3 +139,13 @@ class RoleSpend:
     sent: int
     spend: Spend
     latency_s: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class Meter:
+    """Where a run stands while it buys. spent: all that is committed. pairs: that it can still come to, at most, where
+    that is known."""
+
+    spent: Budget
+    limits: Budget
+    pairs: int | None

@@ -272,9 +272,8 @@ class Ledger:
         """The same by round and role; pairs: those that paid for a call of the role."""
         with self._lock:
             found = self._do(sql.BY_ROLE).fetchall()
-            times = "SELECT role, round, latency_s FROM costs WHERE arm = :arm AND state = 'answered'"
             latency: dict[tuple[str, int], list[float]] = {}
-            for role, round, latency_s in self._do(times):
+            for role, round, latency_s in self._do(sql.LATENCIES):
                 latency.setdefault((role, round), []).append(latency_s)
         return [
             RoleSpend(role, round, sent, Spend(*sums), _middle_and_tail(latency.get((role, round), [])))

@@ -136,6 +136,9 @@ SUMS = ", ".join(
     )
 )  # fmt: skip
 FLYING = "coalesce(sum(iif(state = 'sent', worst_tokens, 0)), 0)"
+# By role and round; further answers to a question ("answer-2", ...) count as answers
+ROLE = "iif(role LIKE 'answer-%', 'answer', role)"
 BY_ROLE = f"""
-    SELECT role, round, count(*), count(DISTINCT pair), {SUMS}, {FLYING} FROM costs WHERE arm = :arm
-    GROUP BY role, round ORDER BY round, min(call)"""
+    SELECT {ROLE} AS what, round, count(*), count(DISTINCT pair), {SUMS}, {FLYING} FROM costs WHERE arm = :arm
+    GROUP BY what, round ORDER BY round, min(call)"""
+LATENCIES = f"SELECT {ROLE}, round, latency_s FROM costs WHERE arm = :arm AND state = 'answered'"

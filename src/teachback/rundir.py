@@ -177,9 +177,9 @@ class Run:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def tell(self, done: int, total: int) -> None:
+    def tell(self, done: int, total: int, value: object = None) -> None:
         assert self._open is not None, "only inside a step"
-        self.listen(Event("part", *self._open, done=done, total=total))
+        self.listen(Event("part", *self._open, done=done, total=total, value=value))
 
     def path(self, named: Student | ArrayFile) -> Path:
         """The file or folder that a kept value names."""

@@ -45,7 +45,7 @@ from .types import (
     Task,
     Transfer,
 )
-from .wire_teachers import affordable, make_budget, make_teacher, prompt_hash
+from .wire_teachers import affordable, check_endpoints, make_budget, make_teacher, meter, prompt_hash
 
 # answer(student, (id, question) pairs) → attempts in their order; train(start, (message, text) rows, seed) → a folder
 Answer = Callable[[Student, Iterable[tuple[str, str]]], tuple[Attempt, ...]]
@@ -142,12 +142,14 @@ def prepare(config: cfg.Config, run: Run) -> Prepared:
 
 def wire(config: cfg.Config, run: Run, *, ledger_path: Path | None = None, arm: str = "main") -> Wired:
     """Everything a run is made of. ledger_path and arm: for a comparison, whose arms share one ledger."""
+    check_endpoints(config)
     prepared = prepare(config, run)
     task, answer, folder = prepared.task, prepared.answer, run.path(prepared.base)
     budget, count = make_budget(config.budget), tokenizer_count(folder)
     reserve = make_reserve(config, prepared, count)
     ledger = Ledger(ledger_path or run.folder / "ledger.sqlite", arm=arm, repeat=config.repeat, budget=budget)
-    teacher = make_teacher(config, task, ledger, count, prepared.prompt, reserve, run.tell)
+    tell = meter(config, ledger, run.tell)
+    teacher = make_teacher(config, task, ledger, count, prepared.prompt, reserve, tell)
     recipe = Recipe(**config.finetune.model_dump(exclude={"restart", "replay"}), precision=prepared.precision)
 
     def train(start: Path, texts: list[tuple[str, str]], seed: int) -> Path:

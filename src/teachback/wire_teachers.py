@@ -1,6 +1,7 @@
 """Teachers and budgets, from the config: the part of the wiring that costs money."""
 
 import hashlib
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import config as cfg
-from .costs import Budget, kiloflops, picodollars, price
+from .costs import Budget, Meter, kiloflops, picodollars, price
 from .draws import draw
 from .errors import ConfigError, DataError
 from .ledger import Ledger
@@ -17,6 +18,7 @@ from .teachers import Teacher, program
 from .types import Allowance, Attempt, Example, Round, Task
 
 if TYPE_CHECKING:
+    from .serve.program import Draw, Solve
     from .teachers.endpoint import Endpoint
     from .teachers.openai import Asking
     from .teachers.pool import Pool
@@ -32,6 +34,20 @@ def make_budget(budget: cfg.BudgetConfig) -> Budget:
     usd = None if budget.usd is None else picodollars(budget.usd)
     flops = None if budget.flops is None else kiloflops(budget.flops)
     return Budget(budget.generated, budget.teacher_tokens, usd, flops)
+
+
+def meter(config: cfg.Config, ledger: Ledger, tell: Callable[[int, int, object], None]) -> Tell:
+    """tell(done, total) with what is spent by then: a few times a second, because the ledger is at work."""
+    limits = [n for n in (config.budget.generated, config.rounds and config.rounds * config.per_round) if n]
+    next_at = 0.0
+
+    def told(done: int, total: int) -> None:
+        nonlocal next_at
+        if done == total or time.monotonic() >= next_at:
+            next_at = time.monotonic() + 0.25
+            tell(done, total, Meter(ledger.committed(), ledger.budget, min(limits, default=None)))
+
+    return told
 
 
 def affordable(
@@ -166,6 +182,12 @@ def make_asking(config: cfg.Config, teacher: cfg.OpenAITeacher) -> "Asking":
     )
 
 
+def check_endpoints(config: cfg.Config) -> None:
+    """Raises ConfigError for what would fail at the first call: an endpoint that can't be, a key that isn't there."""
+    for given in config.roles().values():
+        make_endpoint(given, config.prices).key()
+
+
 def make_endpoint(given: cfg.EndpointConfig, prices: Mapping[str, cfg.PriceConfig]) -> "Endpoint":
     from .teachers.endpoint import Endpoint
 
@@ -188,6 +210,18 @@ def wrong(attempts: Sequence[Attempt], seeds: Mapping[str, Example], task: Task)
 
     told = [(a, seeds[a.id]) for a in attempts if seeds[a.id].answer is not None]
     return {a.id: shown(a.text) for a, seed in told if a.truncated or task.grade(seed, a.text).outcome != "right"}
+
+
+def rehearsal(config: cfg.Config, prompts: str | None) -> "tuple[Task, Draw, dict[str, str], Solve | None]":
+    """The task, its draws, the prompts to recognise and a solver: what the rehearsal server is made of."""
+    from .tasks import prontoqa
+    from .teachers.prompts import all_templates
+    from .wire import make_task
+
+    task = make_task(config.task)
+    given = config.teacher.prompts if isinstance(config.teacher, cfg.OpenAITeacher) else "logic"
+    solve = prontoqa.solve if task.name == "prontoqa" else None
+    return task, partial(draw, config.seed, config.repeat), all_templates(prompts or given), solve
 
 
 def prompt_hash(config: cfg.Config, task: Task) -> str:

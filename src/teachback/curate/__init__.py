@@ -15,7 +15,8 @@ def verify(drafts: Sequence[Draft], task: Task) -> tuple[Verdict, ...]:
 def judge(draft: Draft, task: Task) -> Verdict:
     """One draft. Of several answers the one that most of them agree with is taken, and more than half must."""
     if draft.reason is not None or draft.question is None or draft.text is None:
-        return Verdict(draft.seed, draft.n, draft.question or "", draft.text or "", reason=f"no draft: {draft.reason}")
+        why = draft.reason or "no text"
+        return Verdict(draft.seed, draft.n, draft.question or "", draft.text or "", reason=why)
     votes = draft.votes or (draft.text,)
     answers = [(text, task.verify(draft.question, visible(text))) for text in votes if text is not None]
     right = [(text, grade.answer) for text, grade in answers if grade.outcome == "right"]

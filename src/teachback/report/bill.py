@@ -1,10 +1,12 @@
 """A plan in words: a bill that a person can act on. Lines of at most 100 columns."""
 
 from collections.abc import Sequence
+from math import ceil
 from pathlib import Path
 from textwrap import wrap
 
-from ..plan.values import Case, Plan, Range, Reached, RoleBill, Stop, StudentRound
+from ..plan.values import Case, Plan, Reached, RoleBill, Stop, StudentRound
+from .figures import count, dollars, money, size_of, span, time_of
 
 WIDTH = 100
 SHOWN = 6  # rounds of the student that are shown one by one
@@ -65,7 +67,8 @@ def teacher_table(plan: Plan) -> list[str]:
 def role_line(label: str, role: RoleBill) -> str:
     tokens = (span(role.input_tokens), span(role.output_tokens))
     usd = "unknown" if role.usd is None else dollars(role.usd)
-    return row(label, role.role, span(role.calls), *tokens, usd)
+    calls = span(role.calls) if role.calls.expected is None else count(role.calls.expected)
+    return row(label, role.role, calls, *tokens, usd)
 
 
 def together(roles: Sequence[RoleBill]) -> RoleBill:
@@ -117,23 +120,31 @@ def stop_text(stop: Stop, plan: Plan) -> str:
 def shortfall(stop: Stop, plan: Plan, reached: Sequence[Reached]) -> str:
     """What to set the limit to."""
     fewest = min(r.pairs for r in reached)
-    every = "" if plan.rounds_asked is None else f"all rounds at the high estimate need {amount(stop, stop.for_all)}"
+    every = "" if plan.rounds_asked is None else f"all rounds at the high estimate need {needed(stop, stop.for_all)}"
     if stop.value < stop.for_all and fewest < plan.per_round and stop.limit not in ("generated", "accepted"):
         what = "Not even one pair fits" if fewest == 0 else "Not even one round fits"
-        pair, whole = amount(stop, stop.for_a_pair), amount(stop, stop.for_a_round)
+        pair, whole = needed(stop, stop.for_a_pair), needed(stop, stop.for_a_round)
         needs = f"a pair is held with its worst case, so one needs {pair}, a round {whole}"
         return f". {what}: {needs}" + (f", {every}" if every else "")
     return f"; {every}" if every and stop.value < stop.for_all else ""
 
 
 def where(reached: Reached) -> str:
-    return f"reached in round {reached.round} after {reached.pairs:,} pairs"
+    return f"reached {'in' if reached.opened else 'before'} round {reached.round}, after {reached.pairs:,} pairs"
 
 
 def amount(stop: Stop, value: float) -> str:
     if stop.limit == "usd":
         return money(value)
     return count(value) if stop.limit == "flops" else f"{value:,.0f}"
+
+
+def needed(stop: Stop, value: float) -> str:
+    """Rounded up: what is printed is enough."""
+    if stop.limit != "usd":
+        return amount(stop, value)
+    whole = 10**2 if value >= 1 else 10**6
+    return money(ceil(value * whole) / whole) if value >= 1 else f"{ceil(value * whole) / whole:g}"
 
 
 def amount_range(stop: Stop) -> str:
@@ -175,65 +186,9 @@ def student_line(label: str, work: StudentRound) -> str:
     return row(label, span(work.rows), "", span(work.answering), span(work.finetuning), seconds)
 
 
-# -- how numbers are written --------------------------------------------------------------------------------------
-
-
 def row(label: str, role: str, calls: str, first: str, second: str, last: str) -> str:
-    return f"{label:<12} {role:<9} {calls:<15} {first:<20} {second:<20} {last}".rstrip()
+    return f"{label:<12} {role:<9} {calls:<11} {first:<20} {second:<20} {last}".rstrip()
 
 
 def folded(label: str, text: str) -> list[str]:
     return wrap(f"{label:<12} {text}", WIDTH, subsequent_indent=" " * 13, break_on_hyphens=False)
-
-
-def span(value: Range) -> str:
-    """ "1.2k-3.4k", or with a probe "2.1k (1.9k-2.3k)"."""
-    low, high = count(value.low), count(value.high)
-    both = low if low == high else f"{low}-{high}"
-    if value.expected is None or low == high:
-        return both
-    return f"{count(value.expected)} ({both})"
-
-
-def dollars(value: Range) -> str:
-    low, high = money(value.low), money(value.high)
-    both = low if low == high else f"{low}-{high}"
-    return both if value.expected is None or low == high else f"{money(value.expected)} ({both})"
-
-
-def time_of(seconds: Range) -> str:
-    middle = "" if seconds.expected is None else f"{clock(seconds.expected)} "
-    both = f"{clock(seconds.low)}-{clock(seconds.high)}"
-    return f"{middle}({both})" if middle else both
-
-
-def clock(seconds: float) -> str:
-    for unit, name in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= 1.5 * unit:
-            return f"{seconds / unit:.1f} {name}"
-    return f"{seconds:.0f} s"
-
-
-def count(value: float) -> str:
-    """Whole below 10,000, then three digits and a letter: 12.3k."""
-    if 99.5 <= value < 9999.5:
-        return f"{value:,.0f}"
-    for size, letter in ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if value >= 0.9995 * size:
-            return f"{digits(value / size)}{letter}"
-    return digits(value)
-
-
-def digits(value: float) -> str:
-    return f"{value:.0f}" if value >= 99.5 or value == round(value) else f"{value:.3g}"
-
-
-def money(value: float) -> str:
-    """Three significant digits, whole dollars from 1,000 on."""
-    if value >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:.2f}" if value >= 1 else f"{value:.3g}" if value >= 1e-4 or value == 0 else f"{value:.1e}"
-
-
-def size_of(n_bytes: float) -> str:
-    return f"{digits(n_bytes / 1e9)} GB" if n_bytes >= 1e8 else f"{digits(n_bytes / 1e6)} MB"

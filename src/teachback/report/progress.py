@@ -6,8 +6,10 @@ from typing import Self
 from rich.console import Console
 from rich.status import Status
 
+from ..costs import Meter
 from ..rundir import Event
-from ..types import Attempt, Curated, Report, Selection, Transfer
+from ..types import Attempt, Curated, Draft, Report, Reserve, Selection, Transfer
+from .figures import amount
 from .summary import percent
 
 DOING = {
@@ -22,8 +24,9 @@ DOING = {
     "evaluate": "the new student answers dev",
     "test": "the student answers test",
     "test-baseline": "the untuned student answers test",
+    "reserve": "the untuned student reads the reserve",
 }
-UNIT = {"finetune": "steps", "start": "steps"}
+UNIT = {"finetune": "steps", "start": "steps", "generate": "drafts"}
 
 
 class Progress:
@@ -50,13 +53,27 @@ class Progress:
             for line in result(event.value):
                 self.say(f"{what}: {line}  ({event.seconds:.0f} s)")
         elif self._status:
-            self._status.update(
-                what
-                + (f" · {event.done}/{event.total} {UNIT.get(event.step, 'questions')}" if event.kind == "part" else "")
-            )
+            part = f" · {event.done}/{event.total} {UNIT.get(event.step, 'questions')}" if event.kind == "part" else ""
+            self._status.update(what + part + (f" · {bill(event.value)}" if isinstance(event.value, Meter) else ""))
 
     def say(self, line: str) -> None:
         self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def bill(meter: Meter) -> str:
+    """Spent, projected and remaining, of whatever is limited; the tokens where nothing is."""
+    spent, limits = vars(meter.spent), vars(meter.limits)
+    kinds = [kind for kind in limits if limits[kind] is not None and kind != "generated"] or ["teacher_tokens"]
+    parts = []
+    for kind in kinds:
+        said = f"{amount(kind, spent[kind])} spent"
+        if meter.pairs and spent["generated"]:
+            whole = spent[kind] * max(meter.pairs, spent["generated"]) // spent["generated"]
+            said += f", {amount(kind, whole if limits[kind] is None else min(whole, limits[kind]))} projected"
+        if limits[kind] is not None:
+            said += f", {amount(kind, limits[kind] - spent[kind])} remaining"
+        parts.append(said)
+    return "; ".join(parts)
 
 
 def result(value: object) -> list[str]:
@@ -66,6 +83,10 @@ def result(value: object) -> list[str]:
             return [f"{percent(value)} right of {value.n}"]
         case Selection():
             return [f"{len(value.picks)} picked", *(f"note: {note}" for note in value.notes)]
+        case Reserve():
+            return [f"{len(value.rows)} rows", *(f"note: {note}" for note in value.notes)]
+        case (Draft(), *_) if lost := sum(isinstance(d, Draft) and d.reason is not None for d in value):
+            return [f"{len(value)} drafts, {lost} of them unusable"]
         case Curated():
             return [f"{len(value.rows)} rows accepted, {len(value.rejected)} not"]
         case Transfer() if value.seed_median is not None and value.row_median is not None:

@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..costs import Spend
+from ..costs import PICO, Spend
 from ..types import Example, Report, Round
+from .figures import cents
 
 
 def percent(report: Report) -> str:
@@ -36,6 +37,8 @@ def yield_lines(rounds: Sequence[Round]) -> list[str]:
 
 def spend_line(spend: Spend) -> str:
     line = f"teacher: {spend.calls} calls, {spend.input_tokens:,} tokens in, {spend.output_tokens:,} out"
+    if spend.usd:
+        line += f", ${cents(spend.usd / PICO)}" + (" and calls of unknown price" if spend.unpriced_calls else "")
     if spend.in_doubt_calls:
         line += f"; {spend.in_doubt_calls} calls in doubt, charged in full ({spend.in_doubt_tokens:,} tokens)"
     if spend.estimated_calls:

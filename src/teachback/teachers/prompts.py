@@ -67,10 +67,7 @@ def load_prompts(
 
     Raises ConfigError: no such folder or file, a field that is not known, one that is missing.
     """
-    shipped = sorted(path.name for path in SHIPPED.iterdir() if path.is_dir())
-    root = SHIPPED / folder if str(folder) in shipped else Path(folder)
-    if not root.is_dir():
-        raise ConfigError("prompts of the teacher", got=folder, allowed=f"a folder, or one of {', '.join(shipped)}")
+    root = find(folder)
     first = "question" if calls == 2 else "pair"
     names = [
         first,
@@ -88,6 +85,20 @@ def load_prompts(
         question_with_attempt=texts.get("question_with_attempt"),
         pair_with_attempt=texts.get("pair_with_attempt"),
     )
+
+
+def find(folder: str | Path) -> Path:
+    shipped = sorted(path.name for path in SHIPPED.iterdir() if path.is_dir())
+    root = SHIPPED / folder if str(folder) in shipped else Path(folder)
+    if not root.is_dir():
+        raise ConfigError("prompts of the teacher", got=folder, allowed=f"a folder, or one of {', '.join(shipped)}")
+    return root
+
+
+def all_templates(folder: str | Path) -> dict[str, str]:
+    """Every template that is there, by name: for who has to recognise prompts of any setting."""
+    paths = ((name, find(folder) / f"{name}.txt") for name in FIELDS)
+    return {name: read_template(path, FIELDS[name]) for name, path in paths if path.exists()}
 
 
 def read_template(path: Path, fields: frozenset[str]) -> str:

@@ -1,0 +1,181 @@
+"""From a config to its plan. Without a probe nothing is sent, loaded, fetched or written."""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from .. import config as cfg
+from ..costs import PICO, Budget
+from ..draws import draw
+from ..ledger import Ledger
+from ..report import history
+from ..rundir import Run
+from ..student.attempt import Asked
+from ..student.chat import Chat
+from ..student.finetune import Recipe
+from ..student.folder import load
+from ..tasks import jsonl
+from ..types import Task
+from ..wire import check, given, kept_precision, make_task, wire
+from ..wire_teachers import make_asking, make_budget
+from . import roles as costs
+from .course import NOTHING, Terms
+from .estimate import Facts, Teaching, estimate
+from .probe import ROUND, Bought, answers, buy, chosen, learn
+from .student import Lesson, Work, find_size, guessed
+from .values import Case, Plan, Probed, Range
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a probe found. row: None where it bought nothing that could be trained on."""
+
+    bought: Bought
+    answered: Range
+    answering_per_s: float
+    row: Range | None
+    finetuning_per_s: float | None
+
+
+def make_plan(config: cfg.Config, probe: int) -> Plan:
+    task = make_task(config.task)
+    check(config, task)
+    measured = probing(config, task, probe) if probe else None
+    past = history.read(config.run_dir).rounds
+    spent, probed = in_ledger(config)
+    terms = Terms(
+        seeds=len(task.seeds),
+        per_round=config.per_round,
+        rounds=config.rounds,
+        reuse_seeds=config.reuse_seeds,
+        budget=make_budget(config.budget),
+        accepted=config.budget.accepted,
+        done=len(past),
+        picks=sum(len(r.chosen.picks) for r in past),
+        rows=sum(len(r.fresh.rows) for r in past),
+        spent=spent,
+        probed=0 if past or shows(config) else probed,
+        reserve=len(jsonl.given_rows(config.teacher.rows)) if isinstance(config.teacher, cfg.PoolTeacher) else None,
+    )
+    teaching = make_teaching(config, task, measured)
+    facts, lesson = make_facts(config, measured), make_lesson(config, task, teaching, measured)
+    return estimate(facts, terms, teaching, lesson, probed_facts(config, teaching, measured))
+
+
+def shows(config: cfg.Config) -> bool:
+    return isinstance(config.teacher, cfg.OpenAITeacher) and config.teacher.show_attempt
+
+
+def in_ledger(config: cfg.Config) -> tuple[Budget, int]:
+    """What is committed, and the pairs that a probe has bought."""
+    path = config.run_dir / "ledger.sqlite"
+    if not path.exists():
+        return NOTHING, 0
+    with Ledger.look(path, repeat=config.repeat) as ledger:
+        return ledger.committed(), ledger.spend(round=ROUND).pairs
+
+
+def make_teaching(config: cfg.Config, task: Task, measured: Measured | None) -> Teaching:
+    cases: tuple[Case, ...] = ("low", "high", "expected") if measured else ("low", "high")
+    asked = isinstance(config.teacher, cfg.OpenAITeacher)
+    if isinstance(config.teacher, cfg.OpenAITeacher):
+        asking = make_asking(config, config.teacher)
+        roles = costs.asked(asking, task.seeds, config.per_round, shows=shows(config))
+        holds = costs.asked_holds(asking, task.seeds, shows=shows(config))
+    else:
+        roles = costs.written(task.seeds, config.per_round)
+    if measured:
+        roles = costs.probed(roles, measured.bought.pairs, measured.bought.usages)
+    return Teaching(roles, {case: holds if asked else costs.written_holds(roles, case) for case in cases})
+
+
+def make_lesson(config: cfg.Config, task: Task, teaching: Teaching, measured: Measured | None) -> Lesson:
+    teacher = config.teacher
+    if isinstance(teacher, cfg.OpenAITeacher):
+        question, answer, row = teacher.max_tokens_question, teacher.max_tokens_answer, 0
+    else:
+        question, answer, row = 0, 0, teaching.roles[0].high.output_tokens
+    around = costs.size(task.prompt("")) + costs.size(config.student.system)
+    work = guessed(task.seeds, task.dev, around, config.student.max_new_tokens, question, answer, row)
+    if measured:
+        work = Work(measured.answered, measured.answered, measured.answered, measured.row or measured.answered)
+    return Lesson(
+        work=work,
+        seeds=len(task.seeds),
+        dev=len(task.dev),
+        given=len(given(config, task)),
+        epochs=config.finetune.epochs,
+        restart=config.finetune.restart,
+        replay=config.finetune.replay,
+        parameters=find_size(config.student.model, config.student.revision).parameters,
+        answering_per_s=measured.answering_per_s if measured else None,
+        finetuning_per_s=measured.finetuning_per_s if measured else None,
+    )
+
+
+def make_facts(config: cfg.Config, measured: Measured | None) -> Facts:
+    there = next(path for path in (config.run_dir, *config.run_dir.parents) if path.exists())
+    return Facts(
+        run_dir=str(config.run_dir),
+        teacher=config.teacher.name,
+        endpoints=endpoints(config),
+        model=config.student.model,
+        size=find_size(config.student.model, config.student.revision),
+        method=config.finetune.method,
+        keep=config.keep,
+        free=shutil.disk_usage(there).free,
+        caveats=tuple(caveats(config, measured)),
+    )
+
+
+def endpoints(config: cfg.Config) -> Mapping[str, str]:
+    return {role: f"{endpoint.model} at {endpoint.base_url}" for role, endpoint in config.roles().items()}
+
+
+def caveats(config: cfg.Config, measured: Measured | None) -> list[str]:
+    said = ["retries and calls in doubt are not in it: each costs up to its worst case"] if config.roles() else []
+    if measured is None:
+        said += [
+            "a token is taken for 2.5 to 5 bytes (English); an answer for as long as the seeds' own, or its cap",
+            "--probe N measures all of this with N real pairs and N student steps",
+        ]
+    elif measured.row is None:
+        said += ["no bought row could be trained on: finetuning was not measured"]
+    if measured and shows(config):
+        said += ["the run buys none of the probe's pairs again: its prompts show other attempts"]
+    if isinstance(config.teacher, cfg.PoolTeacher):
+        said += ["rows of the pool that are seeds, dev or test questions are not handed out, but counted here"]
+    if history.read(config.run_dir).next != "open":
+        said += ["a round is under way: what it has bought is in the bill, and estimated once more"]
+    return [*said, "every pair is taken for an accepted row; all that are rejected cost the same"]
+
+
+def probed_facts(config: cfg.Config, teaching: Teaching, measured: Measured | None) -> Probed | None:
+    if measured is None:
+        return None
+    bought = measured.bought
+    priced = all(role.price.input is not None and role.price.output is not None for role in teaching.roles)
+    usd, rates = bought.usd / PICO if priced else None, (measured.answering_per_s, measured.finetuning_per_s)
+    return Probed(bought.pairs, bought.tokens, usd, not shows(config), *rates)
+
+
+def probing(config: cfg.Config, task: Task, n: int) -> Measured:
+    """The run's directory is opened, and identified, as a run opens it."""
+    seeds = chosen(task.seeds, n, partial(draw, config.seed, config.repeat))
+    if isinstance(config.teacher, cfg.OpenAITeacher):
+        make_asking(config, config.teacher).endpoint.key()  # before minutes are spent on the student
+    chat = Chat(config.student.system, config.student.chat_template_kwargs)
+    with Run(config.run_dir, keep=config.keep) as run, wire(config, run) as wired:
+        start = run.path(wired.base)
+        student = load(start)
+        asked = [Asked(e.id, task.prompt(e.question)) for e in seeds]
+        attempts, answered, rate = answers(student, chat, asked, config.student.max_new_tokens)
+        bought = buy(run, wired.ledger, wired.teacher, seeds, attempts if shows(config) else ())
+        rows = [(task.prompt(d.question), d.text) for d in bought.drafts if d.question and d.text]
+        if len(rows) < 2:
+            return Measured(bought, answered, rate, None, None)
+        given_up = {"restart", "replay"}
+        recipe = Recipe(**config.finetune.model_dump(exclude=given_up), precision=kept_precision(run))
+        row, learning = learn(start, student, chat, rows, run, recipe, config.machine.micro_rows)
+        return Measured(bought, answered, rate, row, learning)

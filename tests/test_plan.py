@@ -1,0 +1,320 @@
+"""The bill beforehand: it brackets what is bought, stops where the ledger stops, and a probed one comes true."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import teachback
+from teachback import api
+from teachback import config as cfg
+from teachback.costs import Budget, Cost, Price, Usage
+from teachback.draws import draw
+from teachback.errors import ConfigError
+from teachback.files import dump
+from teachback.ledger import Ledger
+from teachback.plan import course, roles
+from teachback.plan.course import Course, Pace, Terms
+from teachback.plan.estimate import Facts, Teaching, estimate
+from teachback.plan.roles import Role
+from teachback.plan.student import NAME, Lesson, Work, find_size, guessed
+from teachback.plan.values import Case, Plan, Range, RoleBill, Size
+from teachback.report.bill import WIDTH, plan_lines
+from teachback.serve.program import additions, program_teacher
+from teachback.serve.server import serving
+from teachback.serve.service import Service
+from teachback.tasks import prontoqa
+from teachback.teachers.endpoint import Endpoint
+from teachback.teachers.openai import Asking, price
+from teachback.teachers.prompts import Prompts
+from teachback.types import Example
+from teachback.wire import make_task
+
+RECIPES = Path(__file__).parents[1] / "recipes"
+LOGIC = Path(prontoqa.__file__).parents[1] / "teachers/prompts/logic"
+PROMPTS = Prompts("Like <question>{question}</question>, number {n}.", "Solve: {question}", "f" * 64)
+PRICE = Price(2_000_000, 7_000_000, 500_000, 30_000)
+SOLUTION = "Ann has 3 and 5 pears, so she has 3 + 5 = 8.\nAnswer: 8"
+
+
+def seeds(lengths: list[int]) -> tuple[Example, ...]:
+    return tuple(Example(f"s{i}", "q" * n, "8", SOLUTION if n % 2 else None) for i, n in enumerate(lengths))
+
+
+def asking(**changes: Any) -> Asking:
+    endpoint = Endpoint("http://127.0.0.1:9/v1", "m", price=PRICE)
+    return replace(Asking(endpoint, PROMPTS, 40, 60), **changes)
+
+
+ASKINGS = [
+    asking(),
+    asking(votes=3),
+    asking(prompts=replace(PROMPTS, question=None, pair="Both, like {question}, {n}.")),
+    asking(
+        verifier=Endpoint("http://127.0.0.1:9/v1", "v", price=Price(1_000_000, 1_000_000, None, 9)),
+        max_tokens_verifier=50,
+    ),
+]
+
+
+def teaching(asked: Asking, pool: tuple[Example, ...], per_round: int, *, probe: bool = False) -> Teaching:
+    found = roles.asked(asked, pool, per_round, shows=False)
+    if probe:
+        usages = [(f"s{i}", role.name, Usage(30 + i, 10 + 3 * i, 8)) for i in range(2) for role in found]
+        found = roles.probed(found, 2, usages)
+    cases: tuple[Case, ...] = ("low", "high", "expected") if probe else ("low", "high")
+    return Teaching(found, dict.fromkeys(cases, roles.asked_holds(asked, pool, shows=False)))
+
+
+def planned(terms: Terms, taught: Teaching, pool: tuple[Example, ...]) -> Plan:
+    work = guessed(pool, pool, 20, 50, 40, 60, 0)
+    if "expected" in taught.holds:
+        work = Work(*[Range(20, 40, 30)] * 4)
+    lesson = Lesson(work, len(pool), len(pool), 0, 2, "base", 1.0, 1000)
+    return estimate(Facts("run", "openai", {}, "tiny", Size(1000, "here"), "full", "last", 1e9), terms, taught, lesson)
+
+
+def bills(plan: Plan) -> list[Range]:
+    each: list[RoleBill] = [*plan.total, *(role for r in plan.rounds for role in r.roles)]
+    return [x for b in each for x in (b.calls, b.input_tokens, b.output_tokens, b.usd, b.flops) if x is not None]
+
+
+LENGTHS = st.lists(st.integers(1, 300), min_size=4, max_size=8)
+
+
+@settings(max_examples=40)
+@given(LENGTHS, st.sampled_from(ASKINGS), st.integers(1, 4), st.integers(1, 4), st.booleans())
+def test_low_expected_high(lengths: list[int], asked: Asking, per_round: int, rounds: int, probe: bool) -> None:
+    pool = seeds(lengths)
+    plan = planned(Terms(len(pool), per_round, rounds), teaching(asked, pool, per_round, probe=probe), pool)
+    for value in [*bills(plan), plan.within.tokens, plan.student.total.answering, plan.student.total.finetuning]:
+        assert 0 <= value.low <= value.high
+        assert value.expected is None or value.low <= value.expected <= value.high
+    worst = sum(max(price(e, 999, asked).tokens for e in pool) for _ in range(per_round * rounds))
+    assert plan.within.tokens.high <= worst
+    assert all(len(line) <= WIDTH for line in plan_lines(plan))
+    assert dump(plan)
+
+
+@settings(max_examples=40)
+@given(LENGTHS, st.sampled_from(ASKINGS), st.integers(1, 4), st.integers(1, 4))
+def test_more_never_costs_less(lengths: list[int], asked: Asking, per_round: int, rounds: int) -> None:
+    pool = seeds(lengths)
+    twice = (*pool, *(replace(e, id=f"{e.id}b") for e in pool))
+
+    def ends(pool: tuple[Example, ...], per_round: int, rounds: int) -> list[float]:
+        plan = planned(Terms(len(pool), per_round, rounds), teaching(asked, pool, per_round), pool)
+        values = [plan.within.tokens, plan.within.usd, plan.student.total.answering, plan.student.total.finetuning]
+        return [end for value in values if value for end in (value.low, value.high)]
+
+    some = ends(pool, per_round, rounds)
+    for more in ends(pool, per_round, rounds + 1), ends(pool, per_round + 1, rounds), ends(twice, per_round, rounds):
+        assert all(a <= b * (1 + 1e-12) for a, b in zip(some, more, strict=True))
+
+
+def really(terms: Terms, pace: Pace, usages: list[tuple[Role, Usage]], worsts: list[Cost]) -> list[int]:
+    """Pairs that the ledger lets through, round by round, each used as the case has it."""
+    bought = list[int]()
+    with Ledger(Path(":memory:"), budget=terms.budget) as ledger:
+        for r in range(terms.rounds or 1):
+            left = ledger.left(before_round=r)
+            wanted = min(terms.per_round, terms.per_round if left.generated is None else left.generated)
+            limits = (
+                (pace.dearest.tokens, left.teacher_tokens),
+                (pace.dearest.usd, left.usd),
+                (pace.dearest.flops, left.flops),
+            )
+            if wanted < 1 or any(limit is not None and (worst or 0) > limit for worst, limit in limits):
+                break
+            bought.append(sum(buy(ledger, f"s{i}", r, pace.hold, usages, worsts) for i in range(wanted)))
+    return bought
+
+
+def buy(ledger: Ledger, seed: str, r: int, hold: Cost, usages: list[tuple[Role, Usage]], worsts: list[Cost]) -> bool:
+    pair = ledger.reserve(seed, r, r, hold)
+    if pair is None:
+        return False
+    for (role, usage), worst in zip(usages, worsts, strict=True):
+        call = ledger.send(pair, role.name, f"{seed} {r} {role.name}".encode(), worst)
+        assert call is not None
+        ledger.answer(call, "{}", usage, 0.1, role.price)
+    ledger.settle(pair)
+    return True
+
+
+@settings(max_examples=60)
+@given(
+    LENGTHS,
+    st.sampled_from(ASKINGS),
+    st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    st.sampled_from(["teacher_tokens", "usd", "flops", "all"]),
+    st.floats(0, 16),
+    st.integers(1, 20),
+    st.booleans(),
+)
+def test_a_limit_stops_where_the_ledger_stops(
+    lengths: list[int], asked: Asking, size: tuple[int, int], kind: str, pairs: float, generated: int, probe: bool
+) -> None:
+    pool, (per_round, rounds) = seeds(lengths), size
+    taught = teaching(asked, pool, per_round, probe=probe)
+    for case in taught.cases:
+        pace = taught.pace(case)
+        limits = {
+            k: round(pairs * (course.amount(pace.hold, k) + course.amount(pace.used, k)) / 2) for k in course.KINDS
+        }
+        budget = Budget(generated, **limits) if kind == "all" else Budget(**{kind: limits[kind]})
+        terms = Terms(len(pool), per_round, rounds, budget=budget)
+        usages = [(role, role.usage(case)) for role in taught.roles]
+        # A call's worst case: its share of the hold, which is all that the pair may use
+        worsts = [role.price.worst(usage.input_tokens, usage.output_tokens) for role, usage in usages]
+        found: Course = course.course(terms, pace)
+        assert list(found.bought) == really(terms, pace, usages, worsts)
+
+
+def test_it_says_what_one_pair_and_one_round_need() -> None:
+    pool = seeds([30, 50, 80])
+    taught, terms = teaching(asking(), pool, 2), Terms(3, 2, 3, budget=Budget(teacher_tokens=100))
+    plan = planned(terms, taught, pool)
+    assert plan.ends == {"low": "teacher_tokens", "high": "teacher_tokens"}
+    assert plan.within.pairs == Range(0, 0)
+    (stop,) = plan.stops
+    said = " ".join(" ".join(plan_lines(plan)).split())
+    assert f"Not even one pair fits: a pair is held with its worst case, so one needs {stop.for_a_pair:,.0f}" in said
+    for limit, least in ((stop.for_a_pair, 1), (stop.for_a_round, 2), (stop.for_all, 6)):
+        courses = taught.courses(replace(terms, budget=Budget(teacher_tokens=round(limit))))
+        assert sum(courses["high"].bought) == least
+        short = taught.courses(replace(terms, budget=Budget(teacher_tokens=round(limit) - 1)))
+        assert sum(short["high"].bought) < least
+
+
+def test_a_run_without_an_end_is_planned_so_far() -> None:
+    free = replace(asking().endpoint, price=Price(0, 0))
+    pool, terms = seeds([30, 50]), Terms(2, 2, None, budget=Budget(usd=5))
+    plan = planned(terms, teaching(replace(asking(), endpoint=free), pool, 2), pool)
+    assert plan.ends["high"] == "rounds"
+    assert [(r.first, r.last) for r in plan.rounds] == [(0, course.MOST_ROUNDS - 1)]
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        ("Qwen/Qwen2.5-1.5B-Instruct", 1.5e9),
+        ("meta-llama/Llama-3.2-3B-Instruct", 3e9),
+        ("HuggingFaceTB/SmolLM2-135M-Instruct", 135e6),
+        ("mistralai/Mixtral-8x7B-Instruct-v0.1", 56e9),
+        ("Qwen/Qwen3-30B-A3B", 30e9),
+        ("microsoft/phi-2", None),
+        ("org/model-4bit", None),
+    ],
+)
+def test_the_size_is_read_from_the_name(name: str, size: float | None) -> None:
+    assert NAME.search(name) is not None or size is None
+    assert find_size(name).parameters == size
+
+
+def test_the_size_is_counted_in_the_weights(tiny: Path) -> None:
+    from transformers import AutoModelForCausalLM
+
+    assert find_size(str(tiny)).parameters == AutoModelForCausalLM.from_pretrained(tiny).num_parameters()
+
+
+@pytest.mark.parametrize("prices", [False, True])
+def test_gsm8k_is_planned_without_its_student(
+    prices: bool, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEACHBACK_DATA", str(data))
+    table = "prices={teacher: {as_of: 2025-01-01, input: 2.5, output: 10}}"
+    config = cfg.read(RECIPES / "gsm8k.yaml", [table, "budget.usd=5"] if prices else [], tmp_path / "run")
+    plan = api.plan(config)
+    assert plan.student.size.parameters == 1.5e9
+    assert [(r.first, r.last, r.pairs) for r in plan.rounds] == [(0, 4, Range(100, 100))]
+    assert plan.unpriced == (() if prices else ("teacher",))
+    assert 100_000 < plan.within.tokens.low < plan.within.tokens.high < 2_000_000
+    lines = plan_lines(plan)
+    assert all(len(line) <= WIDTH for line in lines)
+    assert any("from the name: 1.5B" in line for line in lines)
+    assert any("USD 5.00: not reached at the low estimate; reached in round" in line for line in lines) == prices
+    assert any("unknown: add prices.teacher" in line for line in lines) != prices
+    assert not (tmp_path / "run").exists(), "nothing is written"
+
+
+# -- a probe ------------------------------------------------------------------------------------------------------
+
+
+def rehearsal(tiny: Path, folder: Path, base_url: str, **changes: Any) -> cfg.Config:
+    teacher = {"name": "openai", "base_url": base_url, "model": "m", "key_env": None, "prompts": "logic"}
+    tree: dict[str, Any] = {
+        "task": {"name": "prontoqa", "hops": [1, 3], "seeds": 24, "dev": 8, "test": 4},
+        "student": {"model": str(tiny), "max_new_tokens": 12, "precision": "float32"},
+        "teacher": {**teacher, "max_tokens_question": 200, "max_tokens_answer": 200},
+        "prices": {"m": {"as_of": "2025-01-01", "input": 2, "output": 8, "parameters": 7e9}},
+        "criterion": "random",
+        "per_round": 8,
+        "rounds": 3,
+        "budget": {"usd": 5},
+        "finetune": {"epochs": 1, "rows_per_step": 4},
+        "run_dir": str(folder),
+    }
+    return cfg.make({**tree, **changes})
+
+
+def service(config: cfg.Config) -> Service:
+    task, drawn = make_task(config.task), partial(draw, config.seed, config.repeat)
+    templates: Mapping[str, str] = {path.stem: path.read_text() for path in LOGIC.glob("*.txt")}
+    return Service(program_teacher(task, drawn, templates, prontoqa.solve))
+
+
+def test_a_probed_bill_comes_true(tiny: Path, tmp_path: Path) -> None:
+    config = rehearsal(tiny, tmp_path / "run", "http://127.0.0.1:9/v1")
+    with serving(service(config)) as server:
+        config = rehearsal(tiny, tmp_path / "run", server.base_url)
+        plan = api.plan(config, probe=6)
+        assert server.calls == 12
+        assert plan.probe is not None
+        assert plan.probe.pairs == 6
+        assert plan.student.total.seconds is not None
+        assert api.plan(config, probe=6).within == plan.within, "the probe's answers are in the ledger"
+        assert server.calls == 12
+        result = teachback.run(config)
+        sent = [request.raw for request in server.requests]
+    assert len(sent) == len({*sent}), "nothing is sent twice"
+    spend, within = result.spend, plan.within
+    assert 24 <= spend.pairs <= 30
+    assert len(sent) == 2 * spend.pairs
+    for real, range_ in ((spend.tokens, within.tokens), (spend.usd / 1e12, within.usd), (spend.pairs, within.pairs)):
+        assert range_ is not None
+        assert range_.expected == pytest.approx(real, rel=0.15)
+    with pytest.raises(ConfigError, match="has begun to buy"):
+        api.plan(config, probe=2)
+    assert api.plan(config).done == 3
+
+
+@pytest.mark.parametrize("n", [-1, 1, 25])
+def test_a_probe_that_cannot_be(n: int, tiny: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="2 to 24, the number of seeds"):
+        api.plan(rehearsal(tiny, tmp_path / "run", "http://127.0.0.1:9/v1"), probe=n)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_probe_with_attempts_leaves_the_run_its_own_pairs(tiny: Path, tmp_path: Path) -> None:
+    with serving(Service(additions)) as server:
+        config = rehearsal(tiny, tmp_path / "run", server.base_url, rounds=1)
+        config = config.model_copy(update={"teacher": config.teacher.model_copy(update={"show_attempt": True})})
+        plan = api.plan(config, probe=2)
+        assert plan.probe is not None
+        assert not plan.probe.kept
+        assert teachback.run(config).spend.pairs == 10
+
+
+def test_a_program_is_probed_too(tiny: Path, tmp_path: Path) -> None:
+    config = rehearsal(
+        tiny, tmp_path / "run", "http://127.0.0.1:9/v1", teacher={"name": "program"}, prices={}, budget={}
+    )
+    plan = api.plan(config, probe=6)
+    assert plan.within.usd == Range(0, 0, 0)
+    assert plan.within.tokens.expected == pytest.approx(teachback.run(config).spend.tokens, rel=0.15)
