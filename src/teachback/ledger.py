@@ -171,16 +171,18 @@ class Ledger:
                 self._spoiled = True
                 raise
 
-    def reserve(self, seed: str, n: int, round: int, worst: Cost) -> Pair | None:
+    def reserve(self, seed: str, n: int, round: int, worst: Cost, *, kind: str = "pair") -> Pair | None:
         """Holds `worst`, the worst case of all of the pair's calls. A pair that exists is returned as it is, and
-        nothing is reserved. None: it does not fit the budget, or the arm overran."""
+        nothing is reserved. None: it does not fit the budget, or the arm overran. kind: for what else is bought for a
+        seed, such as a judge's grade; it does not count as generated."""
         self._refuse_worst(worst)
         with self._operation():
-            made = self._do(sql.RESERVE, seed=seed, n=n, round=round, **vars(worst))
+            it: dict[str, Value] = {"kind": kind, "seed": seed, "n": n}
+            made = self._do(sql.RESERVE, **it, round=round, counted=int(kind == "pair"), **vars(worst))
             if made.rowcount and made.lastrowid:
                 return Pair(made.lastrowid, "open", None)
-            find = "SELECT id, state, reason FROM pairs WHERE arm = :arm AND seed = :seed AND n = :n"
-            found = self._do(find, seed=seed, n=n).fetchone()
+            find = "SELECT id, state, reason FROM pairs WHERE arm = :arm AND kind = :kind AND seed = :seed AND n = :n"
+            found = self._do(find, **it).fetchone()
             return Pair(*found) if found else None
 
     def answered(self, pair: Pair, role: str, request: bytes) -> Answer | None:
@@ -258,7 +260,7 @@ class Ledger:
             doubt = f"state = 'in_doubt', reason = 'its pair was given up' WHERE id IN ({sql.FLYING_OF})"
             self._do(f"UPDATE calls SET {doubt}", pair=pair.id)
             paid = "EXISTS (SELECT 1 FROM costs WHERE pair = :pair AND state IN ('answered', 'in_doubt'))"
-            self._do(f"UPDATE pairs SET counted = {paid} WHERE id = :pair", pair=pair.id)
+            self._do(f"UPDATE pairs SET counted = counted AND {paid} WHERE id = :pair", pair=pair.id)
 
     def spend(self, *, before_round: int | None = None, round: int | None = None) -> Spend:
         """What this arm has committed, of the pairs reserved in those rounds; answers of other arms as if bought."""

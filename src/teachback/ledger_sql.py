@@ -12,13 +12,15 @@ SCHEMA = (
         tokens INTEGER NOT NULL DEFAULT 0, usd INTEGER NOT NULL DEFAULT 0, flops INTEGER NOT NULL DEFAULT 0,
         excess_tokens INTEGER NOT NULL DEFAULT 0, excess_usd INTEGER NOT NULL DEFAULT 0,
         excess_flops INTEGER NOT NULL DEFAULT 0, UNIQUE (arm, repeat))""",
-    # hold_*: what is left of the reservation. counted: 1 if the pair counts as generated
+    # kind: 'pair', or what else is bought for a seed (the role of a judge). hold_*: what is left of the reservation.
+    # counted: 1 if it counts as generated
     """CREATE TABLE pairs (
-        id INTEGER PRIMARY KEY, arm INTEGER NOT NULL REFERENCES arms, seed TEXT NOT NULL, n INTEGER NOT NULL,
+        id INTEGER PRIMARY KEY, arm INTEGER NOT NULL REFERENCES arms, kind TEXT NOT NULL, seed TEXT NOT NULL,
+        n INTEGER NOT NULL,
         round INTEGER NOT NULL, state TEXT NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'settled', 'failed')),
         reason TEXT, hold_tokens INTEGER NOT NULL CHECK (hold_tokens >= 0),
         hold_usd INTEGER NOT NULL CHECK (hold_usd >= 0), hold_flops INTEGER NOT NULL CHECK (hold_flops >= 0),
-        counted INTEGER NOT NULL DEFAULT 1, UNIQUE (arm, seed, n))""",
+        counted INTEGER NOT NULL, UNIQUE (arm, kind, seed, n))""",
     # What was really sent, once for all arms. pair: the one that sent it. request: sha256 of the request's body
     """CREATE TABLE calls (
         id INTEGER PRIMARY KEY, pair INTEGER NOT NULL REFERENCES pairs, role TEXT NOT NULL, request TEXT NOT NULL,
@@ -77,13 +79,13 @@ SCHEMA = (
 # L1: these two statements alone commit more than is committed already
 NO_EXCESS = "excess_tokens = 0 AND excess_usd = 0 AND excess_flops = 0"
 RESERVE = f"""
-    INSERT INTO pairs (arm, seed, n, round, hold_tokens, hold_usd, hold_flops)
-    SELECT id, :seed, :n, :round, :tokens, coalesce(:usd, 0), coalesce(:flops, 0) FROM arms
-    WHERE id = :arm AND {NO_EXCESS} AND (:max_pairs IS NULL OR pairs + 1 <= :max_pairs)
+    INSERT INTO pairs (arm, kind, seed, n, round, hold_tokens, hold_usd, hold_flops, counted)
+    SELECT id, :kind, :seed, :n, :round, :tokens, coalesce(:usd, 0), coalesce(:flops, 0), :counted FROM arms
+    WHERE id = :arm AND {NO_EXCESS} AND (:max_pairs IS NULL OR pairs + :counted <= :max_pairs)
         AND (:max_tokens IS NULL OR tokens + :tokens <= :max_tokens)
         AND (:max_usd IS NULL OR usd + :usd <= :max_usd)
         AND (:max_flops IS NULL OR flops + :flops <= :max_flops)
-    ON CONFLICT (arm, seed, n) DO NOTHING"""
+    ON CONFLICT (arm, kind, seed, n) DO NOTHING"""
 CHARGE = f"""
     INSERT INTO charges (pair, call, tokens, usd, flops)
     SELECT pairs.id, calls.id, worst_tokens, worst_usd, worst_flops

@@ -146,11 +146,11 @@ def test_an_answer_to_another_pair_shows_that_the_fault_is_the_pairs(ledger: Led
 
 def test_being_turned_away_is_no_try(path: Path, ledger: Ledger) -> None:
     """However often it happens, as long as the endpoint answers someone."""
-    with loopback(faults=lambda request: Fault("status", 429) if request.at % 4 else None) as server:
-        drafts = buy(server.base_url, ledger, 3, tries=1, patience_s=20)
+    with loopback(faults=lambda request: Fault("status", 429) if request.at < 4 else None) as server:
+        drafts = buy(server.base_url, ledger, 1, tries=1, patience_s=20)
     assert all(map(good, drafts))
-    assert server.calls > 3 * 6
-    assert ledger.spend().refused_calls == server.calls - 6
+    assert server.calls == 4 + 2
+    assert ledger.spend().refused_calls == 4
 
 
 @pytest.mark.parametrize(("seconds", "least"), [("0.4", 0.4), ("1", 1.0), ("0", 0.0), ("-1", 0.0), ("Fri, 31", 0.0)])
@@ -203,7 +203,7 @@ def test_an_error_does_not_wait_for_a_pause_to_end(ledger: Ledger) -> None:
 def test_an_error_of_the_ledger_comes_out_as_it_is(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise LedgerError("the disk is gone")
 
     monkeypatch.setattr(ledger, method, broken)

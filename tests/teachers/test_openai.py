@@ -1,5 +1,6 @@
 """The openai teacher: pairs, drafts, prompts and what the budget buys, against a real server on this machine."""
 
+import asyncio
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from loopback import Fault, Request, additions, loopback
-from teachback.costs import Budget
+from teachback.costs import Budget, Price
 from teachback.errors import InputsChanged
 from teachback.ledger import Ledger
 from teachback.teachers import client, openai
@@ -224,6 +225,34 @@ def test_what_the_budget_buys_does_not_depend_on_who_comes_back_first(path: Path
         assert bought(f"seed{seed}", 4, lambda request, draws=draws: draws.uniform(0, 0.03), tokens) == alone  # type: ignore[misc]
 
 
+@pytest.mark.parametrize("kind", ["teacher_tokens", "usd"])
+def test_64_in_flight_against_a_budget_that_ends_in_the_middle(path: Path, kind: str) -> None:
+    """The same rows for any order of completion, and never a token or a cent more."""
+    seeds = {f"s{i}": Example(f"s{i}", f"Seed {i}: " + "a pear and " * (i * 7 % 30)) for i in range(200)}
+    these, price = [Pick(seed, 0, i, None) for i, seed in enumerate(seeds)], Price(3, 11)
+
+    def bought(name: str, in_flight: int, latency_s: Callable[[Request], float], most: int | None) -> list[Draft]:
+        with (
+            loopback(latency_s=latency_s) as server,
+            Ledger(path.with_name(name), budget=Budget(**{kind: most})) as ledger,
+        ):
+            drafts = buy_picks(these, server.base_url, ledger, seeds, in_flight=in_flight, price=price)
+            committed = vars(ledger.committed())[kind]
+            assert most is None or committed <= most
+            if most is None:
+                spent.append(committed)
+            return list(drafts)
+
+    spent: list[int] = []
+    assert len(bought("all", 64, lambda request: 0.0, None)) == 200
+    most = spent[0] // 2
+    alone = bought("alone", 1, lambda request: 0.0, most)
+    assert 40 < len(alone) < 160
+    for seed in range(3):
+        draws = random.Random(seed)
+        assert bought(f"seed{seed}", 64, lambda request, draws=draws: draws.uniform(0, 0.05), most) == alone  # type: ignore[misc]
+
+
 @pytest.mark.parametrize("in_flight", [1, 4])
 def test_nothing_behind_a_pair_that_does_not_fit_is_bought(path: Path, in_flight: int) -> None:
     """The first that fits would be bought in some orders of completion and not in others."""
@@ -249,6 +278,14 @@ def test_the_same_again_buys_nothing_and_more_buys_the_rest(path: Path) -> None:
     assert every[:3] == few
     assert few[1] == Draft("s1", 0, PROMPTS.sha256, reason="no answer in 3 tries: HTTP 500")
     assert [good(draft) for draft in every] == [True, False, True, True, True, True]
+
+
+def test_under_a_running_event_loop_as_in_a_notebook(ledger: Ledger) -> None:
+    async def cell() -> tuple[Draft, ...]:
+        return buy(server.base_url, ledger, 3)
+
+    with loopback() as server:
+        assert all(map(good, asyncio.run(cell())))
 
 
 def test_a_settled_pair_is_not_bought_again_for_another_prompt(ledger: Ledger) -> None:

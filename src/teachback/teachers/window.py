@@ -1,0 +1,228 @@
+"""A sliding window of orders: what each buys is reserved in order, and settled, failed or left open in the ledger.
+
+An **order** is everything that is bought for one purpose (a pair for a seed, a judge's grade of an attempt); its first
+call is known beforehand. Orders are reserved in the order in which they are given, and what the budget buys does not
+depend on who comes back first (rule L2).
+
+**Is it the order or the endpoint?** An order whose call got no answer in its tries *waits*.
+- The next bought answer of that endpoint shows that it is up: what waits for it fails, each with its reason.
+- `TeacherDown` is raised, and what waits stays open, so that the same command asks it again: when max(3, in_flight)
+  orders wait; or, with nothing left in flight, when one of them was turned away unread, or when 3 or more wait and
+  there was no answer at all, not even from earlier.
+- Otherwise those still waiting when nothing is in flight fail.
+What is in flight when an error stops everything is let finish, because it is paid for.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from ..costs import Cost
+from ..errors import TeachbackError, TeacherDown
+from ..group_commit import GroupCommit
+from ..ledger import Answer, Ledger, Pair
+from .client import Client, Failed, Halt, Stopped, Unanswered
+from .endpoint import Endpoint
+from .reading import Completion, read
+
+T = TypeVar("T")
+
+
+@dataclass
+class Order(Generic[T]):
+    """role, request: of the first call. made: what there is of it so far. fill(order, pair, known): buys it, `known`
+    being the answer to the first call if the ledger has it, and keeps `made` up to date. lost(made, reason): how it
+    ends without an answer. kind: what the ledger knows it as; "pair" counts as generated."""
+
+    seed: str
+    n: int
+    round: int
+    worst: Cost
+    role: str
+    request: bytes
+    made: T
+    fill: Callable[["Order[T]", Pair, Answer | None], Awaitable[None]]
+    lost: Callable[[T, str], T]
+    kind: str = "pair"
+
+
+@dataclass(frozen=True)
+class _Waiting(Generic[T]):
+    place: int
+    pair: Pair
+    order: Order[T]
+    why: Unanswered
+
+
+@dataclass
+class Window(Generic[T]):
+    """The state of one purchase. done: what was made, by its order's place."""
+
+    ledger: Ledger
+    group: GroupCommit
+    halt: Halt
+    tell: Callable[[int], None] = lambda done: None
+    done: dict[int, T] = field(default_factory=dict)
+    waiting: list[_Waiting[T]] = field(default_factory=list)
+
+    async def buy_all(self, orders: Iterable[Order[T]]) -> tuple[T, ...]:
+        """What was made of each order, in their order; orders that the budget could not pay are left out."""
+        running: set[asyncio.Task[None]] = set()
+        async with asyncio.TaskGroup() as tasks:
+            for place, order in enumerate(orders):
+                while running and not self.room(len(running)):
+                    _, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                found = await self.reserve(order)
+                if found is None:
+                    # Whether the head of the queue fits must not depend on who came back first: it is asked once
+                    # more when everything before it has settled, and then nothing behind it is asked at all.
+                    await self.quiet(running)
+                    running = set()
+                    found = await self.reserve(order)
+                if found is None:
+                    break
+                running.add(tasks.create_task(self.buy(place, order, *found)))
+            await self.quiet(running)
+        if self.halt.error:
+            raise self.halt.error
+        return tuple(self.done[place] for place in sorted(self.done))
+
+    async def ask(
+        self,
+        client: Client,
+        pair: Pair,
+        role: str,
+        request: bytes,
+        cap: int,
+        *,
+        known: Answer | None = None,
+        look: bool = False,
+    ) -> Completion:
+        """The answer to one call, for `fill`: the one known, else (look) the ledger's, else bought."""
+        if look:
+            known = await self.group.run(self.ledger.answered, pair, role, request)
+        if known is None:
+            known = await client.ask(pair, role, request, cap)
+            await self.up(client)
+        client.heard = True
+        return read(known.body)
+
+    def room(self, running: int) -> bool:
+        """For one more order. Those that wait keep their place; those asleep lend it while the endpoint answers."""
+        first = self.halt.clients[0]
+        lent = min(self.in_flight, first.asleep) if first.heard else 0
+        return running < min(self.in_flight, self.most_waiting - len(self.waiting)) + lent
+
+    @property
+    def in_flight(self) -> int:
+        return self.halt.clients[0].endpoint.in_flight
+
+    @property
+    def most_waiting(self) -> int:
+        """Orders that may stay without an answer."""
+        return max(3, self.in_flight)
+
+    async def reserve(self, order: Order[T]) -> tuple[Pair, Answer | None] | None:
+        def both() -> tuple[Pair, Answer | None] | None:
+            pair = self.ledger.reserve(order.seed, order.n, order.round, order.worst, kind=order.kind)
+            return (pair, self.ledger.answered(pair, order.role, order.request)) if pair else None
+
+        if self.halt.error:
+            return None
+        try:
+            return await self.group.run(both)
+        except TeachbackError as error:  # to be raised as it is, not in the task group's envelope
+            self.halt.now(error)
+            return None
+
+    async def buy(self, place: int, order: Order[T], pair: Pair, known: Answer | None) -> None:
+        try:
+            await order.fill(order, pair, known)
+        except Failed as failed:
+            await self.fail(place, pair, order, str(failed))
+        except Unanswered as unanswered:
+            self.wait(_Waiting(place, pair, order, unanswered))
+        except Stopped:
+            pass
+        except TeachbackError as error:
+            self.halt.now(error)
+        else:
+            if pair.state == "open":
+                await self.group.run(self.ledger.settle, pair)
+            self.keep(place, order.made)
+
+    async def up(self, client: Client) -> None:
+        """The endpoint has answered: what waits for a sign of it has failed on its own."""
+        if self.waiting and not self.halt.error:
+            gone = [one for one in self.waiting if one.why.client is client]
+            self.waiting = [one for one in self.waiting if one.why.client is not client]
+            for one in gone:
+                await self.fail(one.place, one.pair, one.order, str(one.why))
+
+    async def quiet(self, running: set[asyncio.Task[None]]) -> None:
+        """Waits for all in flight, then decides about the orders that wait for a sign of their endpoint."""
+        if running:
+            await asyncio.wait(running)
+        for client in self.halt.clients:
+            mine = [one for one in self.waiting if one.why.client is client]
+            if any(one.why.miss.unread for one in mine) or (len(mine) >= 3 and not client.heard):
+                self.halt.now(silence(client, mine))
+            await self.up(client)
+
+    def wait(self, one: _Waiting[T]) -> None:
+        self.waiting.append(one)
+        if len(self.waiting) >= self.most_waiting:
+            self.halt.now(silence(one.why.client, self.waiting))
+
+    async def fail(self, place: int, pair: Pair, order: Order[T], reason: str) -> None:
+        if pair.state == "open":
+            await self.group.run(self.ledger.fail, pair, reason)
+        self.keep(place, order.lost(order.made, reason))
+
+    def keep(self, place: int, made: T) -> None:
+        self.done[place] = made
+        self.tell(len(self.done))
+
+
+def buy_all(
+    ledger: Ledger,
+    endpoints: Sequence[Endpoint],
+    orders: Callable[[Window[T]], Iterable[Order[T]]],
+    tell: Callable[[int], None] = lambda done: None,
+) -> tuple[T, ...]:
+    """What was made of each order, in order. A client for each endpoint stands in window.halt.clients; the first one's
+    in_flight is the window's size. Interrupted, calls without an outcome are in doubt. Works under a running event loop
+    too (a notebook's): then in a thread of its own."""
+
+    async def buy() -> tuple[T, ...]:
+        halt = Halt()
+        try:
+            async with AsyncExitStack() as stack:
+                group = await stack.enter_async_context(GroupCommit(ledger))
+                for endpoint in endpoints:
+                    await stack.enter_async_context(Client(endpoint, ledger, group, halt))
+                window = Window[T](ledger, group, halt, tell)
+                return await window.buy_all(orders(window))
+        finally:
+            for client in halt.clients:
+                client.abandon()
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(buy())
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(lambda: asyncio.run(buy())).result()
+
+
+def silence(client: Client, waiting: Sequence[_Waiting[T]]) -> TeacherDown:
+    endpoint = client.endpoint
+    return TeacherDown(
+        f"the teacher gave no answer to the last {len(waiting)} pairs, {endpoint.tries} tries at most",
+        got=waiting[-1].why.miss.reason,
+        fix=f"see that {endpoint.url} is up and takes `model`, `options` and `cap_field` as they are; "
+        "the same command asks these pairs again",
+    )
