@@ -228,18 +228,18 @@ def test_gsm8k_is_planned_without_its_student(
     prices: bool, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TEACHBACK_DATA", str(data))
-    table = "prices={teacher: {as_of: 2025-01-01, input: 2.5, output: 10}}"
-    config = cfg.read(RECIPES / "gsm8k.yaml", [table, "budget.usd=5"] if prices else [], tmp_path / "run")
+    changes = ["budget.usd=5"] if prices else ["prices={}", "budget={generated: 500}"]
+    config = cfg.read(RECIPES / "gsm8k.yaml", changes, tmp_path / "run")
     plan = api.plan(config)
     assert plan.student.size.parameters == 1.5e9
     assert [(r.first, r.last, r.pairs) for r in plan.rounds] == [(0, 4, Range(100, 100))]
-    assert plan.unpriced == (() if prices else ("teacher",))
+    assert plan.unpriced == (() if prices else ("gpt-4o",))
     assert 100_000 < plan.within.tokens.low < plan.within.tokens.high < 2_000_000
     lines = plan_lines(plan)
     assert all(len(line) <= WIDTH for line in lines)
     assert any("from the name: 1.5B" in line for line in lines)
     assert any("USD 5.00: not reached at the low estimate; reached in round" in line for line in lines) == prices
-    assert any("unknown: add prices.teacher" in line for line in lines) != prices
+    assert any("unknown: add prices.gpt-4o" in line for line in lines) != prices
     assert not (tmp_path / "run").exists(), "nothing is written"
 
 

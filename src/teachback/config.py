@@ -87,6 +87,7 @@ class EndpointConfig(Section):
     model: str
     key_env: str | None = "OPENAI_API_KEY"
     cap_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"  # the latter for OpenAI's newer models
+    template_tokens: Annotated[int, Field(ge=0)] = 64  # at most what the server's chat template adds to a request
     options: dict[str, JsonValue] = {}  # sent with every request as they are (temperature, reasoning_effort, …)
     in_flight: Count = 16  # the most calls at a time
     requests_per_minute: Positive | None = None  # the provider's limits, where you know them
@@ -238,6 +239,7 @@ class Config(Section):
 # Not part of what is computed (R3): how long, how much, where, and by which road.
 ROADS = (
     "base_url", "key_env", "in_flight", "requests_per_minute", "tokens_per_minute", "tries", "deadline_s", "patience_s",
+    "template_tokens",
 )  # fmt: skip
 FREE = (
     "rounds",
