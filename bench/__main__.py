@@ -1,71 +1,69 @@
 """python -m bench run NAME CONFIG [--set A.B=C ...]: one run of the loop, recorded in bench/results/NAME.json.
+python -m bench client|tails|limits|ledger [--quick]: ours against a peer on the same work, on this machine.
 
-The run itself lies in runs/bench-NAME and resumes like any other; its seconds are summed over all of its starts.
+A benchmark checks first that both computed the same thing, writes bench/results/NAME.json and prints as its last line
+`NAME ratio=R target=T rss=M gate=ok`; it exits with 1 when the gate or a target fails. --quick does a little of it, to
+see that it works: no result file, no target.
 """
 
 import argparse
-import json
-import shlex
 import sys
-from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-import teachback
-from bench.machine import machine
-from teachback import config as cfg
-from teachback.cli import run_facts
-from teachback.report.progress import Progress
-
-RESULTS = Path(__file__).parent / "results"
+if TYPE_CHECKING:
+    from bench.against import Outcome
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("what", choices=["run"])
-    parser.add_argument("name")
-    parser.add_argument("config", type=Path)
-    parser.add_argument("--set", action="append", default=[], dest="changes", metavar="A.B=C")
+def client(quick: bool) -> "Outcome":
+    from bench.client import bench
+
+    return bench(quick)
+
+
+def tails(quick: bool) -> "Outcome":
+    from bench.tails import bench
+
+    return bench(quick)
+
+
+def limits(quick: bool) -> "Outcome":
+    from bench.limits import bench
+
+    return bench(quick)
+
+
+def ledger(quick: bool) -> "Outcome":
+    from bench.ledger import bench
+
+    return bench(quick)
+
+
+BENCHES: dict[str, Callable[[bool], "Outcome"]] = {"client": client, "tails": tails, "limits": limits, "ledger": ledger}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="what", required=True)
+    run = commands.add_parser("run", help="one run of the loop")
+    run.add_argument("name")
+    run.add_argument("config", type=Path)
+    run.add_argument("--set", action="append", default=[], dest="changes", metavar="A.B=C")
+    for name in BENCHES:
+        commands.add_parser(name).add_argument("--quick", action="store_true", help="no target, no result file")
     args = parser.parse_args()
-    facts = recorded(args.name, args.config, args.changes)
-    out = RESULTS / f"{args.name}.json"
-    out.parent.mkdir(exist_ok=True)
-    out.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    curve = [facts["baseline"], *(r["dev"] for r in facts["rounds"])]
-    print(f"{args.name}: dev accuracy {' → '.join(format(point['accuracy'], '.0%') for point in curve)}; {out}")
+    if args.what == "run":
+        from bench.run import record
 
+        record(args.name, args.config, args.changes)
+        return 0
+    from bench.against import told
 
-def recorded(name: str, path: Path, changes: list[str]) -> dict[str, Any]:
-    from rich.console import Console
-
-    config = cfg.read(path, changes, Path("runs") / f"bench-{name}")
-    with Progress(Console(stderr=True, highlight=False, markup=False)) as progress:
-        result = teachback.run(config, listen=progress.hear)
-    facts = run_facts(result)
-    facts = {key: value for key, value in facts.items() if key not in ("run_dir", "student")}
-    inputs = json.loads((result.run_dir / "inputs.json").read_bytes())
-    return {
-        "command": f"python -m bench {shlex.join(sys.argv[1:])}",
-        "machine": machine(),
-        "versions": inputs["versions"],
-        "student": inputs["student"],
-        "precision": inputs["precision"],
-        "seed": config.seed,
-        "repeat": config.repeat,
-        **facts,
-        "seconds": seconds(result.run_dir),
-    }
-
-
-def seconds(run_dir: Path) -> dict[str, float]:
-    """By step, over all rounds; and in all."""
-    spent: dict[str, float] = defaultdict(float)
-    for line in (run_dir / "timings.jsonl").read_text().split("\n"):
-        entry = json.loads(line or "{}")
-        if "step" in entry:
-            spent[entry["step"]] += entry["seconds"]
-    return {**{step: round(s, 1) for step, s in spent.items() if s >= 0.1}, "all": round(sum(spent.values()), 1)}
+    return told(args.what, BENCHES[args.what], args.quick)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
