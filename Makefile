@@ -8,7 +8,7 @@ demo: $(READY)  ## the closed loop on a real small student: no key, no GPU
 	$(BIN)/teachback run recipes/demo.yaml --run-dir runs/demo
 
 test: $(READY)
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 check: $(READY)
 	$(BIN)/ruff check .
