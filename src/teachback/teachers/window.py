@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Generic, TypeVar
 
 from ..costs import Cost
@@ -71,20 +72,28 @@ class Window(Generic[T]):
     async def buy_all(self, orders: Iterable[Order[T]]) -> tuple[T, ...]:
         """What was made of each order, in their order; orders that the budget could not pay are left out."""
         running: set[asyncio.Task[None]] = set()
+        coming, head = enumerate(orders), list[tuple[int, Order[T]]]()  # head: the next ones, not yet reserved
         async with asyncio.TaskGroup() as tasks:
-            for place, order in enumerate(orders):
-                while running and not self.room(len(running)):
+            while True:
+                while running and self.room(len(running)) < 1:
                     _, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-                found = await self.reserve(order)
-                if found is None:
+                # All for which there is room, in one transaction: one by one, each would wait for its own commit
+                room = max(1, self.room(len(running)))
+                head += islice(coming, max(0, room - len(head)))
+                if not head:
+                    break
+                found = await self.reserve([order for _, order in head[:room]])
+                if not found:
                     # Whether the head of the queue fits must not depend on who came back first: it is asked once
                     # more when everything before it has settled, and then nothing behind it is asked at all.
                     await self.quiet(running)
                     running = set()
-                    found = await self.reserve(order)
-                if found is None:
+                    found = await self.reserve([head[0][1]])
+                if not found:
                     break
-                running.add(tasks.create_task(self.buy(place, order, *found)))
+                for (place, order), one in zip(head, found, strict=False):
+                    running.add(tasks.create_task(self.buy(place, order, *one)))
+                head = head[len(found) :]
             await self.quiet(running)
         if self.halt.error:
             raise self.halt.error
@@ -110,11 +119,11 @@ class Window(Generic[T]):
         client.heard = True
         return read(known.body)
 
-    def room(self, running: int) -> bool:
-        """For one more order. Those that wait keep their place; those asleep lend it while the endpoint answers."""
+    def room(self, running: int) -> int:
+        """For more orders. Those that wait keep their place; those asleep lend it while the endpoint answers."""
         first = self.halt.clients[0]
         lent = min(self.in_flight, first.asleep) if first.heard else 0
-        return running < min(self.in_flight, self.most_waiting - len(self.waiting)) + lent
+        return min(self.in_flight, self.most_waiting - len(self.waiting)) + lent - running
 
     @property
     def in_flight(self) -> int:
@@ -125,18 +134,26 @@ class Window(Generic[T]):
         """Orders that may stay without an answer."""
         return max(3, self.in_flight)
 
-    async def reserve(self, order: Order[T]) -> tuple[Pair, Answer | None] | None:
-        def both() -> tuple[Pair, Answer | None] | None:
-            pair = self.ledger.reserve(order.seed, order.n, order.round, order.worst, kind=order.kind)
-            return (pair, self.ledger.answered(pair, order.role, order.request)) if pair else None
+    async def reserve(self, orders: Sequence[Order[T]]) -> list[tuple[Pair, Answer | None]]:
+        """Up to the first that does not fit: a pair each, and the answer to its first call if the ledger has it."""
+
+        def those_that_fit() -> list[tuple[Pair, Answer | None]]:
+            found = list[tuple[Pair, Answer | None]]()
+            with self.ledger.group():  # all of it, or nothing if an operation raises
+                for order in orders:
+                    pair = self.ledger.reserve(order.seed, order.n, order.round, order.worst, kind=order.kind)
+                    if pair is None:
+                        break
+                    found.append((pair, self.ledger.answered(pair, order.role, order.request)))
+            return found
 
         if self.halt.error:
-            return None
+            return []
         try:
-            return await self.group.run(both)
+            return await self.group.run(those_that_fit)
         except TeachbackError as error:  # to be raised as it is, not in the task group's envelope
             self.halt.now(error)
-            return None
+            return []
 
     async def buy(self, place: int, order: Order[T], pair: Pair, known: Answer | None) -> None:
         try:
