@@ -36,6 +36,8 @@ RunDir = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON; progress goes to stderr either way.")]
 
 ALWAYS = ("generated", "teacher_tokens")
+Yes = Annotated[bool, typer.Option("--yes", help="Don't ask before a teacher that costs money is paid.")]
+
 BUDGET_CLOSED = 3
 STOPPED = 130
 
@@ -50,14 +52,13 @@ def run(
     path: ConfigFile,
     set_: Set = [],  # noqa: B006
     run_dir: RunDir = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Don't ask before a teacher that costs money is paid.")] = False,
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Run the loop until its rounds or its budget are done. The same command again resumes."""
     settings = config.read(path, set_, run_dir)
-    if settings.priced() and not yes and not (settings.run_dir / "ledger.sqlite").exists() and sys.stdin.isatty():
-        show_plan(api.plan(settings), to=err)
-        typer.confirm("Start, and spend up to that?", abort=True, err=True)
+    if not yes and not (settings.run_dir / "ledger.sqlite").exists():
+        ask_before_spending(settings)
     already = history.read(settings.run_dir) if settings.run_dir.exists() else None
     if already is not None and (already.rounds or already.next != "open"):
         err.print(f"resuming {settings.run_dir}: {len(already.rounds)} rounds finished")
@@ -89,6 +90,8 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """What a run would ask for, by role and round, and what its budget would stop. Without --probe nothing is sent."""
+    if probe:
+        err.print(f"probing: {probe} real pairs and student steps; what is bought is paid for, and kept for the run")
     with working():
         planned = api.plan(config.read(path, set_, run_dir), probe)
     if as_json:
@@ -212,14 +215,17 @@ def compare(
     repeats: Annotated[int, typer.Option(min=1, help="Repeats: each has draws of its own, shared by its arms.")] = 3,
     set_: Set = [],  # noqa: B006
     run_dir: RunDir = None,
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Run several criteria on the same seeds and draws, and print accuracy by round with paired differences."""
     from .compare import comparison
 
-    settings = config.read(path, set_, run_dir)
+    settings, names = config.read(path, set_, run_dir), [arm.strip() for arm in arms.split(",")]
+    if not yes and not (settings.run_dir / "repeat-0").exists():
+        ask_before_spending(settings, runs=len(names) * repeats)
     with working() as progress:
-        result = comparison.compare(settings, [arm.strip() for arm in arms.split(",")], repeats, listen=progress.hear)
+        result = comparison.compare(settings, names, repeats, listen=progress.hear)
     if as_json:
         print_json(to_plain(result))
     else:
@@ -302,6 +308,14 @@ def budget_line(budget: config.BudgetConfig, committed: Budget, accepted: int) -
     if budget.accepted is not None:
         said.append(f"{accepted} of {budget.accepted} accepted rows")
     return "budget: " + ", ".join(said)
+
+
+def ask_before_spending(settings: config.Config, runs: int = 1) -> None:
+    """Once, on a terminal, where a price is known. Elsewhere the budget, which a priced teacher must have, says yes."""
+    if settings.priced() and sys.stdin.isatty():
+        show_plan(api.plan(settings), to=err)
+        times = f", {runs} times (answers that runs share are bought once)" if runs > 1 else ""
+        typer.confirm(f"Start, and spend up to that{times}?", abort=True, err=True)
 
 
 def show_plan(planned: Plan, to: Console) -> None:

@@ -153,6 +153,12 @@ def test_being_turned_away_is_no_try(path: Path, ledger: Ledger) -> None:
     assert ledger.spend().refused_calls == 4
 
 
+def test_the_finer_of_two_retry_afters_is_taken() -> None:
+    assert client.retry_after_s({"Retry-After": "1", "retry-after-ms": "250"}) == 0.25
+    assert client.retry_after_s({"Retry-After": "2", "retry-after-ms": "soon"}) == 2.0
+    assert client.retry_after_s({"Retry-After": "nan"}) == client.retry_after_s({}) == 0.0
+
+
 @pytest.mark.parametrize(("seconds", "least"), [("0.4", 0.4), ("1", 1.0), ("0", 0.0), ("-1", 0.0), ("Fri, 31", 0.0)])
 def test_retry_after_is_obeyed(ledger: Ledger, seconds: str, least: float) -> None:
     times: list[float] = []

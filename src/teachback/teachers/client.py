@@ -17,7 +17,7 @@ what Retry-After asks for, as long as the endpoint has answered anything in the 
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
@@ -187,7 +187,7 @@ class Client:
         start = time.monotonic()
         try:
             async with self._session.post(self.endpoint.url, data=request, allow_redirects=False) as response:
-                status, retry_after = response.status, response.headers.get("Retry-After", "")
+                status, wait_s = response.status, retry_after_s(response.headers)
                 body = self.endpoint.redact((await response.read()).decode("utf-8", "replace"), self._key)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             return await self._missed(self.ledger.refuse, call, Miss("no connection", unread=True), str(error))
@@ -201,7 +201,7 @@ class Client:
             usage = await self.group.run(self.ledger.answer, call, body, read(body).usage, latency_s, price)
             self.heard, self._last_heard = True, time.monotonic()
             return Answer(call, body, usage)
-        miss = self._judged(status, body, seconds(retry_after))
+        miss = self._judged(status, body, wait_s)
         await self._missed(self.ledger.refuse, call, miss, body[:200])
         if miss.final or miss.away or status in AGAIN or status >= 500:
             return miss
@@ -256,13 +256,16 @@ def closed(pair: Pair, role: str) -> Exception:
     return InputsChanged(f"pair {pair.id} in the ledger was bought with another request", got=role, fix=fix)
 
 
-def seconds(retry_after: str) -> float:
-    """Retry-After in seconds, whole or not; a date is taken as none."""
-    try:
-        value = float(retry_after)
-    except ValueError:
-        return 0.0
-    return value if 0 <= value < float("inf") else 0.0
+def retry_after_s(headers: Mapping[str, str]) -> float:
+    """Retry-After in seconds, or the finer retry-after-ms that OpenAI sends beside it; a date is taken as none."""
+    for name, unit in (("retry-after-ms", 1e-3), ("Retry-After", 1.0)):
+        try:
+            value = unit * float(headers.get(name, ""))
+        except ValueError:
+            continue
+        if 0 <= value < float("inf"):
+            return value
+    return 0.0
 
 
 def no_money(body: str) -> bool:

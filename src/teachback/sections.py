@@ -1,0 +1,160 @@
+"""The sections of a config: what can be set, with what it is by default. config.py puts them together."""
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+
+from .types import Scalar
+
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class ProntoQA(Section):
+    """Fictional ontologies, made by teachback, or read from a folder with the real files."""
+
+    name: Literal["prontoqa"]
+    path: Path | None = None  # a folder with prontoqa_train.jsonl; without it the questions are generated
+    hops: tuple[Annotated[int, Field(ge=1, le=6)], Annotated[int, Field(ge=1, le=6)]] = (1, 3)
+    seeds: Count = 64
+    dev: Count = 100
+    test: Count = 200
+    seed: int = 0  # of the generated questions
+
+    @model_validator(mode="after")
+    def _order(self) -> "ProntoQA":
+        if self.hops[0] > self.hops[1]:
+            raise ValueError(f"hops goes from the fewest to the most, as in [1, 3]; got {list(self.hops)}")
+        return self
+
+
+class Jsonl(Section):
+    """Questions of one's own: one JSON object a line, with at least a question."""
+
+    name: Literal["jsonl"]
+    seeds: Path
+    dev: Path | None = None  # without it, n_dev rows of `seeds` are set aside by a hash of the question
+    test: Path | None = None
+    n_seeds: Count | None = None
+    n_dev: Count | None = None
+    n_test: Count | None = None
+    question: str = "question"  # the columns' names
+    answer: str = "answer"
+    solution: str = "solution"
+    id: str = "id"
+    grader: Literal["number", "exact"] = "exact"
+    instruction: str | None = None  # put before every question
+
+
+class StudentConfig(Section):
+    model: str = "smollm2-135m"  # a folder, a name on the Hub, or the packaged model
+    revision: str | None = None
+    system: str | None = None
+    chat_template_kwargs: dict[str, Scalar] = {}
+    max_new_tokens: Count = 256
+    precision: Literal["auto", "float32", "bf16"] = "auto"  # of finetuning; attempts are always float32
+
+
+class ProgramTeacher(Section):
+    """The task's own program sets and solves new exercises. Free and exact; metered as if bought."""
+
+    name: Literal["program"] = "program"
+
+
+class EndpointConfig(Section):
+    """Any OpenAI-compatible endpoint. The key comes from the environment only."""
+
+    base_url: str  # up to and without /chat/completions
+    model: str
+    key_env: str | None = "OPENAI_API_KEY"
+    cap_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"  # the latter for OpenAI's newer models
+    template_tokens: Annotated[int, Field(ge=0)] = 64  # at most what the server's chat template adds to a request
+    options: dict[str, JsonValue] = {}  # sent with every request as they are (temperature, reasoning_effort, …)
+    in_flight: Count = 16  # the most calls at a time
+    requests_per_minute: Positive | None = None  # the provider's limits, where you know them
+    tokens_per_minute: Positive | None = None
+    tries: Count = 3  # of a call that reached the endpoint; being turned away (429, 503) does not count
+    deadline_s: Positive = 120.0  # for one try, its whole answer included
+    patience_s: Positive = 300.0  # an endpoint that only turns calls away for so long is down
+
+
+class OpenAITeacher(EndpointConfig):
+    """calls: 2 asks for a question, then, on its own, for its answer; 1 asks for both at once."""
+
+    name: Literal["openai"]
+    prompts: str = "neutral"  # neutral, math, logic, or a folder with question.txt, answer.txt, …
+    calls: Literal[1, 2] = 2
+    votes: Count = 1  # answers to each question; more than half of them must agree
+    show_attempt: bool = False  # the student's wrong attempt goes into the prompt
+    train_on_thinking: bool = False  # a reasoning model's thinking is paid for either way
+    max_tokens_question: Count = 512
+    max_tokens_answer: Count = 1024
+
+    @model_validator(mode="after")
+    def _votes_differ(self) -> "OpenAITeacher":
+        if self.votes > 1 and self.options.get("temperature") == 0:
+            raise ValueError("votes at temperature 0 are the same answer again: raise options.temperature, or votes: 1")
+        return self
+
+
+class Verifier(EndpointConfig):
+    """A second model that answers every new question; rows on which it disagrees are rejected."""
+
+    max_tokens: Count = 1024
+
+
+class PoolTeacher(Section):
+    """Rows one already has: a seed gets the unused row nearest to it. A dry run without any teacher."""
+
+    name: Literal["pool"]
+    rows: Path  # JSON lines: question, and answer or solution
+
+
+class PriceConfig(Section):
+    """What a model costs, in US dollars per million tokens. Without parameters its FLOPs are unknown."""
+
+    as_of: date  # when you looked it up
+    input: NotNegative | None = None
+    output: NotNegative | None = None
+    cached: NotNegative | None = None  # of cached input tokens; as dear as the others where it is not given
+    parameters: Positive | None = None
+
+
+class FinetuneConfig(Section):
+    method: Literal["full", "lora"] = "full"
+    lr: Annotated[float, Field(gt=0)] = 4e-4
+    epochs: Count = 3
+    rows_per_step: Count = 8
+    warmup: Share = 0.1
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
+    lora_rank: Count = 16
+    lora_alpha: Count = 32
+    restart: Literal["base", "continue"] = "base"
+    replay: Share = 1.0  # with restart: continue, the share of earlier rows trained on again
+
+
+class BudgetConfig(Section):
+    """Hard limits; the first that is reached ends the run."""
+
+    generated: Count | None = None  # pairs the teacher writes, good or bad
+    accepted: Count | None = None  # rows that remain of them
+    teacher_tokens: Count | None = None  # prompt and completion tokens of every call, of any role
+    usd: Positive | None = None  # by `prices`
+    flops: Positive | None = None  # 2 × parameters × tokens, by `prices`
+
+
+class MachineConfig(Section):
+    """What may differ from start to start, because it doesn't change what is computed."""
+
+    checkpoint_every_s: Annotated[float, Field(ge=0)] = 300.0
+    micro_rows: Count = 4  # rows in memory at once while finetuning
+    threads: Count | None = None
