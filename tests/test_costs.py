@@ -32,6 +32,18 @@ def test_each_kind_of_limit_binds_alone(start: Open, path: Path, kind: str) -> N
         start(budget=Budget(**{kind: LIMITS[kind] - 1}))
 
 
+def test_what_is_held_is_not_paid_yet(start: Open) -> None:
+    ledger = start()
+    done, under_way = reserved(ledger, "a", 200), reserved(ledger, "b", 200)
+    buy(ledger, done)
+    ledger.settle(done)
+    buy(ledger, under_way)
+    ledger.send(under_way, "answer", b"ask", cost(50))
+    ledger.doubt(got(ledger.send(under_way, "answer", b"ask", cost(40))), "timeout")
+    assert ledger.paid() == Budget(1, 30 + 30 + 40, 7 * 100, 3 * 100)
+    assert ledger.committed() == Budget(2, 30 + 30 + 40 + 50 + 60, 7 * 210, 3 * 210)
+
+
 def test_money_by_the_kind_of_token(start: Open, path: Path) -> None:
     ledger, price = start(), Price(input=5, output=40, cached=1, flops=2)
     call = got(ledger.send(reserved(ledger, "a", 100), "question", b"ask", price.worst(60, 40)))

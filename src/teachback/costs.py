@@ -143,8 +143,8 @@ class RoleSpend:
 
 @dataclass(frozen=True)
 class Meter:
-    """Where a run stands while it buys. spent: all that is committed. pairs: that it can still come to, at most, where
-    that is known."""
+    """Where a run stands while it buys. spent: what has been paid, for so many finished pairs. pairs: that it comes to,
+    at most, where that is known."""
 
     spent: Budget
     limits: Budget

@@ -17,13 +17,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from statistics import quantiles
 from typing import Literal, Self
 
 from . import ledger_sql as sql
 from .costs import Budget, Cost, Price, RoleSpend, Spend, Usage
 from .errors import LedgerError
 from .ledger_sql import FLYING, SCHEMA, SUMS, VERSION
+from .stats import median_and_p95
 
 
 @dataclass(frozen=True)
@@ -278,7 +278,7 @@ class Ledger:
             for role, round, latency_s in self._do(sql.LATENCIES):
                 latency.setdefault((role, round), []).append(latency_s)
         return [
-            RoleSpend(role, round, sent, Spend(*sums), _middle_and_tail(latency.get((role, round), [])))
+            RoleSpend(role, round, sent, Spend(*sums), median_and_p95(latency.get((role, round), [])))
             for role, round, sent, *sums in found
         ]
 
@@ -293,6 +293,13 @@ class Ledger:
         with self._lock:
             found = self._do("SELECT pairs, tokens, usd, flops FROM arms WHERE id = :arm").fetchone()
         return Budget(*(found or (0, 0, 0, 0)))
+
+    def paid(self) -> Budget:
+        """The same without what is only held: of the pairs that are done, and of the answers so far."""
+        with self._lock:
+            parts = [self._do(query).fetchone() for query in (sql.HELD, sql.FLIGHT)]
+            committed = vars(self.committed()).values()
+        return Budget(*(all_ - sum(pending) for all_, *pending in zip(committed, *parts, strict=True)))
 
     def left(self, *, before_round: int | None = None) -> Budget:
         """What the rounds before that one leave of each limit, 0 or more."""
@@ -385,13 +392,6 @@ class Ledger:
             if value is None and getattr(self.budget, kind) is not None:
                 fix = "give the model's price and parameters, or drop the limit"
                 raise LedgerError(f"the budget `{kind}` can't be held: a call's {kind} are unknown", fix=fix)
-
-
-def _middle_and_tail(latency_s: list[float]) -> tuple[float, float] | None:
-    if len(latency_s) < 2:
-        return (latency_s[0], latency_s[0]) if latency_s else None
-    cuts = quantiles(latency_s, n=20, method="inclusive")
-    return cuts[9], cuts[18]
 
 
 def _refuse_budget(budget: Budget, spent: Budget, arm: str) -> None:

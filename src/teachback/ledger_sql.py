@@ -126,6 +126,15 @@ CLOSE = """
     WHERE id = :pair AND arm = :arm AND state = 'open'"""
 FLYING_OF = "SELECT call FROM costs WHERE pair = :pair AND state = 'sent'"
 
+# What pairs that are under way hold, and their calls in flight
+HELD = """
+    SELECT count(*), coalesce(sum(hold_tokens), 0), coalesce(sum(hold_usd), 0), coalesce(sum(hold_flops), 0)
+    FROM pairs WHERE arm = :arm AND state = 'open'"""
+FLIGHT = """
+    SELECT 0, coalesce(sum(worst_tokens), 0), coalesce(sum(worst_usd), 0), coalesce(sum(worst_flops), 0)
+    FROM pairs JOIN charges ON charges.pair = pairs.id JOIN calls ON calls.id = call
+    WHERE pairs.arm = :arm AND pairs.state = 'open' AND calls.state = 'sent'"""
+
 # What a set of rows of `costs`, or of `calls`, adds up to, in the order of costs.Spend's fields
 SUMS = ", ".join(
     f"coalesce({value}, 0)"

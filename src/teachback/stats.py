@@ -1,6 +1,7 @@
 """The few statistics that a run needs. scipy is imported when one is asked for."""
 
 from collections.abc import Sequence
+from statistics import fmean, quantiles, stdev
 
 
 def spearman(x: Sequence[float], y: Sequence[float]) -> float | None:
@@ -24,10 +25,16 @@ def paired_t(differences: Sequence[float]) -> tuple[float, float, float] | None:
     """Mean of the per-repeat differences with its 95 % t interval; None with fewer than 2 repeats."""
     if len(differences) < 2:
         return None
-    from statistics import fmean, stdev
-
     from scipy.stats import t
 
     mean = fmean(differences)
     half = float(t.ppf(0.975, len(differences) - 1)) * stdev(differences) / len(differences) ** 0.5
     return mean, mean - half, mean + half
+
+
+def median_and_p95(values: Sequence[float]) -> tuple[float, float] | None:
+    """None without any."""
+    if len(values) < 2:
+        return (values[0], values[0]) if values else None
+    cuts = quantiles(values, n=20, method="inclusive")
+    return cuts[9], cuts[18]

@@ -45,7 +45,7 @@ def meter(config: cfg.Config, ledger: Ledger, tell: Callable[[int, int, object],
         nonlocal next_at
         if done == total or time.monotonic() >= next_at:
             next_at = time.monotonic() + 0.25
-            tell(done, total, Meter(ledger.committed(), ledger.budget, min(limits, default=None)))
+            tell(done, total, Meter(ledger.paid(), ledger.budget, min(limits, default=None)))
 
     return told
 
