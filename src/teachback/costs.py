@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from math import ceil
 
+from .errors import LedgerError
+
 PICO = 10**12
 KILO = 1000
 
@@ -149,3 +151,14 @@ class Meter:
     spent: Budget
     limits: Budget
     pairs: int | None
+
+
+def refuse_below(budget: Budget, spent: Budget, arm: str) -> None:
+    """Raises LedgerError for a limit that is below what has been committed already (R4)."""
+    for kind, limit in vars(budget).items():
+        least = vars(spent)[kind]
+        if limit is not None and limit < least:
+            unit = {"usd": PICO, "flops": 1 / KILO}.get(kind)  # as a config gives it
+            got, most = (limit, least) if unit is None else (limit / unit, least / unit)
+            what = f"the budget `{kind}` is below the {most} that arm {arm!r} has already committed"
+            raise LedgerError(what, got=got, allowed=f"{most} or more", fix=f"raise `{kind}` to {most} or more")

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 from . import ledger_sql as sql
-from .costs import Budget, Cost, Price, RoleSpend, Spend, Usage
+from .costs import Budget, Cost, Price, RoleSpend, Spend, Usage, refuse_below
 from .errors import LedgerError
 from .ledger_sql import FLYING, SCHEMA, SUMS, VERSION
 from .stats import median_and_p95
@@ -118,7 +118,7 @@ class Ledger:
             committed = "id, pairs, tokens - excess_tokens, usd - excess_usd, flops - excess_flops"
             find = f"SELECT {committed} FROM arms WHERE arm = :name AND repeat = :repeat"
             self._values["arm"], *spent = self._db.execute(find, me).fetchone()
-            _refuse_budget(self.budget, Budget(*spent), self.arm)
+            refuse_below(self.budget, Budget(*spent), self.arm)
             mine = "state = 'sent' AND pair IN (SELECT id FROM pairs WHERE arm = :arm)"
             self._do(f"UPDATE calls SET state = 'in_doubt', reason = 'its process ended before it' WHERE {mine}")
 
@@ -392,13 +392,3 @@ class Ledger:
             if value is None and getattr(self.budget, kind) is not None:
                 fix = "give the model's price and parameters, or drop the limit"
                 raise LedgerError(f"the budget `{kind}` can't be held: a call's {kind} are unknown", fix=fix)
-
-
-def _refuse_budget(budget: Budget, spent: Budget, arm: str) -> None:
-    for kind, limit in vars(budget).items():
-        least = vars(spent)[kind]
-        if limit is not None and limit < least:
-            unit = {"usd": 1e12, "flops": 1e-3}.get(kind)  # as a config gives it
-            got, most = (limit, least) if unit is None else (limit / unit, least / unit)
-            what = f"the budget `{kind}` is below the {most} that arm {arm!r} has already committed"
-            raise LedgerError(what, got=got, allowed=f"{most} or more", fix=f"raise `{kind}` to {most} or more")
