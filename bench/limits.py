@@ -4,7 +4,7 @@ The server's token bucket lets `per_second` calls in, `burst` of them at once af
 with 429 and a Retry-After, and gives 5 % of those it lets in a 500. 32 in flight, 50 ms a call, up to 10 retries of a
 call for both. Ours goes through limiter, retries and ledger; the peer keeps nothing. The targets are those of the first
 limit, 100 a second with a second's burst, whose Retry-After is in whole seconds; under the others ours runs alone,
-because the peer would need hours. All of it takes a quarter of an hour.
+once, because the peer would need hours. All of it takes some twelve minutes.
 
 rate_share: the calls that were let in, of those that the bucket would have let in until the last one came, its burst
 included. waste: the 429s among all calls sent. (The 500s were ordered, and are no waste.)
@@ -25,7 +25,7 @@ from teachback.serve.pace import Limit
 from teachback.serve.program import additions
 
 Run = tuple[Bought, Asked]
-TARGET, RATE, WASTE, REPEATS = 2.0, 0.92, 0.02, 3
+TARGET, RATE, WASTE, REPEATS = 2.0, 0.92, 0.02, 2
 IN_FLIGHT, LATENCY_S, ERRORS, SEED = 32, 0.05, 0.05, 0
 FACED = Limit(100, 100), 3000  # the limit that both face, and the calls
 ALONE = (  # 5,000 a minute without much of a burst, by what its Retry-After tells; 500 a minute
@@ -39,8 +39,8 @@ def bench(quick: bool) -> Outcome:
     faced, alone, pause_s = ((Limit(100, 20, "fraction"), 60), (), 0.2) if quick else (FACED, ALONE, SECONDS_TO_PAUSE)
     plan = [(*faced, "ours"), (*faced, "curator"), *((*one, "ours") for one in alone)]
     found: list[list[Run]] = [[] for _ in plan]
-    for _ in range(1 if quick else REPEATS):
-        for (limit, calls, name), runs in zip(plan, found, strict=True):
+    for repeat in range(1 if quick else REPEATS):
+        for (limit, calls, name), runs in list(zip(plan, found, strict=True))[: len(plan) if repeat == 0 else 2]:
             with rehearsal(Setting(LATENCY_S, 0.0, ERRORS, SEED, limit)) as server:
                 runs.append((fresh(CONTENDERS[name], server.base_url, single_calls(calls), pause_s), server.ask()))
     told = [facts_of(*one, runs) for one, runs in zip(plan, found, strict=True)]
