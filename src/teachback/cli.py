@@ -75,7 +75,8 @@ def run(
     if result.overran:
         err.print(f"nothing more was sent, because the teacher ignores its token limit: {result.overran}")
     if result.short:
-        err.print("the budget closed before the rounds that were asked for: raise it (`teachback plan` says what is needed) and run the same command to go on")
+        err.print("the budget closed before the rounds that were asked for: raise it and run the same command to go on")
+        err.print("(`teachback plan` says how much is needed)")
         raise typer.Exit(BUDGET_CLOSED)
 
 
