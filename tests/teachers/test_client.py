@@ -303,8 +303,9 @@ def test_the_key_comes_from_its_variable_only(ledger: Ledger, monkeypatch: pytes
 
 
 def test_an_interrupt_leaves_no_call_open_and_can_be_resumed(path: Path, ledger: Ledger) -> None:
-    main = threading.main_thread().ident
+    main, before = threading.main_thread().ident, signal.getsignal(signal.SIGINT)
     assert main is not None
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job begins with it ignored
 
     def interrupt(request: Request) -> Fault:
         if request.at == 2:
@@ -316,6 +317,7 @@ def test_an_interrupt_leaves_no_call_open_and_can_be_resumed(path: Path, ledger:
         with pytest.raises(KeyboardInterrupt):
             buy(server.base_url, ledger, 6, in_flight=3, deadline_s=30)
         assert time.monotonic() - start < 5
+    signal.signal(signal.SIGINT, before)
     assert rows(path, "SELECT state, reason FROM calls") == [("in_doubt", "interrupted")] * 3
     with loopback() as server:
         drafts = buy(server.base_url, ledger, 6)
