@@ -202,7 +202,9 @@ def serve_program(
     from .serve.pace import latency as lognormal
     from .serve.program import serve_program
 
-    task, draw, templates, solve = rehearsal(config.read(path, set_), prompts)
+    settings = config.read(path, set_)
+    task = make_task(settings.task)
+    draw, templates, solve = rehearsal(settings, task, prompts)
     chosen = ordered.mix(ordered.parse_faults(faults), seed)
     limit = None if rate is None else Limit(rate, burst)
     took = lognormal(latency, sigma)

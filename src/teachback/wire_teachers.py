@@ -212,16 +212,14 @@ def wrong(attempts: Sequence[Attempt], seeds: Mapping[str, Example], task: Task)
     return {a.id: shown(a.text) for a, seed in told if a.truncated or task.grade(seed, a.text).outcome != "right"}
 
 
-def rehearsal(config: cfg.Config, prompts: str | None) -> "tuple[Task, Draw, dict[str, str], Solve | None]":
-    """The task, its draws, the prompts to recognise and a solver: what the rehearsal server is made of."""
+def rehearsal(config: cfg.Config, task: Task, prompts: str | None) -> "tuple[Draw, dict[str, str], Solve | None]":
+    """The task's draws, the prompts to recognise and a solver: what the rehearsal server is made of."""
     from .tasks import prontoqa
     from .teachers.prompts import all_templates
-    from .wire import make_task
 
-    task = make_task(config.task)
     given = config.teacher.prompts if isinstance(config.teacher, cfg.OpenAITeacher) else "logic"
     solve = prontoqa.solve if task.name == "prontoqa" else None
-    return task, partial(draw, config.seed, config.repeat), all_templates(prompts or given), solve
+    return partial(draw, config.seed, config.repeat), all_templates(prompts or given), solve
 
 
 def prompt_hash(config: cfg.Config, task: Task) -> str:
