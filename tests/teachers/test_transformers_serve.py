@@ -30,7 +30,7 @@ def free_port() -> int:
 def teacher() -> Iterator[tuple[str, str]]:
     """Base URL and model."""
     if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
-        pytest.skip(f"transformers serve needs {', '.join(missing)}: pip install 'transformers[serving]'")
+        pytest.skip(f"transformers serve needs {', '.join(missing)}: pip install -e '.[slow]'")
     model, port = str(resolve("smollm2-135m")[0]), free_port()
     command = [sys.executable, "-m", "transformers.cli.transformers", "serve", model, "--port", str(port)]
     with subprocess.Popen([*command, "--host", "127.0.0.1", "--device", "cpu"]) as server:
