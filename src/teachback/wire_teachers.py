@@ -65,7 +65,7 @@ def affordable(
     if pairs < 1 or ledger.overran:
         return None
     if (left.teacher_tokens, left.usd, left.flops) != (None, None, None):
-        worst = [teacher.price(e, selected[e.id]) for e in pool]
+        worst = teacher.prices([(e, selected[e.id]) for e in pool])
         if not (
             fits([cost.tokens for cost in worst], left.teacher_tokens)
             and fits([cost.usd for cost in worst], left.usd)
@@ -112,7 +112,7 @@ def handing_out(pool: "Pool", seeds: Mapping[str, Example], ledger: Ledger, prom
     from .teachers import pool as teacher
 
     return Teacher(
-        price=lambda seed, n: teacher.price(ledger, pool, seed),
+        prices=lambda pairs: teacher.prices(ledger, pool, [seed for seed, _ in pairs]),
         generate=lambda round, picks, attempts: teacher.generate(
             picks, seeds, round=round, ledger=ledger, pool=pool, prompt=prompt
         ),
@@ -133,7 +133,7 @@ def programmed(
         raise ConfigError(what, got="teacher.name: program", fix="use teacher.name: openai")
     written = program.Program(task, partial(draw, config.seed, config.repeat), count)
     return Teacher(
-        price=written.price,
+        prices=lambda pairs: [written.price(seed, n) for seed, n in pairs],
         generate=lambda round, picks, attempts: program.generate(
             picks, seeds, round=round, ledger=ledger, program=written, prompt=prompt
         ),
@@ -153,7 +153,7 @@ def asked(
     asking = make_asking(config, teacher)
     longest = "x" * openai.ATTEMPT_BYTES if teacher.show_attempt else None
     return Teacher(
-        price=lambda seed, n: openai.price(seed, n, asking, longest),
+        prices=lambda pairs: [openai.price(seed, n, asking, longest) for seed, n in pairs],
         generate=lambda round, picks, attempts: openai.generate(
             picks,
             seeds,

@@ -212,7 +212,7 @@ def test_the_price_is_that_of_the_dearest_row_left(tmp_path: Path) -> None:
     pool = make(at(10, 30, 50), ["a", "b", "c"], [5, 50, 9])
     with Ledger(tmp_path / "l.sqlite") as ledger:
         for n, tokens in enumerate((3 + 2 + 50, 3 + 2 + 50, 3 + 2 + 9, 3)):
-            assert pools.price(ledger, pool, SEEDS["s0"]) == Cost(tokens, 0, None)
+            assert pools.prices(ledger, pool, [SEEDS["s0"]]) == [Cost(tokens, 0, None)]
             buy(ledger, pool, [Pick("s0", n, 0, None)], round=n)
 
 

@@ -24,13 +24,22 @@ def judge(draft: Draft, task: Task) -> Verdict:
         first, grade = answers[0]
         why = f"{grade.outcome}: {grade.reason}"
         return Verdict(draft.seed, draft.n, draft.question, first, grade.answer, reason=why)
-    same = [[agrees(task, draft.question, answer, text) for text, _ in right] for _, answer in right]
-    best = 0 if task.exact else max(range(len(right)), key=lambda i: sum(same[i]))
-    text, answer = right[best]
-    reason = None if task.exact else doubt(task, draft, answer, sum(same[best]), len(votes))
+    if task.exact:
+        return Verdict(draft.seed, draft.n, draft.question, *right[0], verified=True)
+    text, answer, agree = most_agreed(task, draft.question, right)
+    reason = doubt(task, draft, answer, agree, len(votes))
     agreed = len(votes) > 1 or draft.second is not None
-    verified = reason is None and (task.exact or agreed)
-    return Verdict(draft.seed, draft.n, draft.question, text, answer, verified, reason)
+    return Verdict(draft.seed, draft.n, draft.question, text, answer, reason is None and agreed, reason)
+
+
+def most_agreed(task: Task, question: str, right: Sequence[tuple[str, str | None]]) -> tuple[str, str | None, int]:
+    """The first of the (text, answer) pairs that most of them agree with, itself among them, and how many do."""
+    counts = [
+        1 + sum(agrees(task, question, answer, other) for j, (other, _) in enumerate(right) if j != i)
+        for i, (_, answer) in enumerate(right)
+    ]
+    best = counts.index(max(counts))
+    return *right[best], counts[best]
 
 
 def doubt(task: Task, draft: Draft, answer: str | None, agree: int, votes: int) -> str | None:

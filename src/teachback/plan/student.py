@@ -4,7 +4,6 @@
 """
 
 import json
-import os
 import re
 import struct
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Literal
 
-from ..student.folder import SMOLLM2
+from ..student.folder import SMOLLM2, cache_folder
 from ..types import Example
 from .course import Course
 from .roles import CALL_BYTES, LONG, SHORT, size, texts
@@ -148,8 +147,10 @@ def find_size(model: str, revision: str | None = None) -> Size:
 
 def on_disk(model: str, revision: str | None) -> Path | None:
     if model == SMOLLM2:
-        cache = Path(os.environ.get("TEACHBACK_CACHE", "~/.cache/teachback")).expanduser()
-        return next((path for path in sorted(cache.glob(f"{SMOLLM2}-*")) if (path / "config.json").exists()), None)
+        found = sorted(cache_folder().glob(f"{SMOLLM2}-*"))
+        return next((path for path in found if (path / "config.json").exists()), None)
+            (path for path in sorted(cache_folder().glob(f"{SMOLLM2}-*")) if (path / "config.json").exists()), None
+        )
     if Path(model).is_dir():
         return Path(model)
     try:

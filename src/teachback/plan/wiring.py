@@ -163,8 +163,6 @@ def probed_facts(config: cfg.Config, teaching: Teaching, measured: Measured | No
 def probing(config: cfg.Config, task: Task, n: int) -> Measured:
     """The run's directory is opened, and identified, as a run opens it."""
     seeds = chosen(task.seeds, n, partial(draw, config.seed, config.repeat))
-    if isinstance(config.teacher, cfg.OpenAITeacher):
-        make_asking(config, config.teacher).endpoint.key()  # before minutes are spent on the student
     chat = Chat(config.student.system, config.student.chat_template_kwargs)
     with Run(config.run_dir, keep=config.keep) as run, wire(config, run) as wired:
         start = run.path(wired.base)

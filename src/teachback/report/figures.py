@@ -1,5 +1,7 @@
 """How numbers and ranges are written for people."""
 
+from collections.abc import Callable
+
 from ..costs import KILO, PICO
 from ..plan.values import Range
 
@@ -13,30 +15,28 @@ def amount(kind: str, value: int) -> str:
     return f"{count(value)} {'pairs' if kind == 'generated' else 'tokens'}"
 
 
-def span(value: Range) -> str:
+def ranged(value: Range, say: Callable[[float], str]) -> str:
     """ "1.2k-3.4k", or with a probe "2.1k (1.9k-2.3k)"."""
-    low, high = count(value.low), count(value.high)
+    low, high = say(value.low), say(value.high)
     both = low if low == high else f"{low}-{high}"
-    if value.expected is None or low == high:
-        return both
-    return f"{count(value.expected)} ({both})"
+    return both if value.expected is None or low == high else f"{say(value.expected)} ({both})"
+
+
+def span(value: Range) -> str:
+    return ranged(value, count)
 
 
 def dollars(value: Range) -> str:
-    low, high = cents(value.low), cents(value.high)
-    both = low if low == high else f"{low}-{high}"
-    return both if value.expected is None or low == high else f"{cents(value.expected)} ({both})"
+    return ranged(value, cents)
+
+
+def time_of(seconds: Range) -> str:
+    return ranged(seconds, clock)
 
 
 def cents(value: float) -> str:
     """As `money`, and short where it is next to nothing."""
     return f"{value:.4f}" if 0 < value < 0.01 else money(value)
-
-
-def time_of(seconds: Range) -> str:
-    middle = "" if seconds.expected is None else f"{clock(seconds.expected)} "
-    both = f"{clock(seconds.low)}-{clock(seconds.high)}"
-    return f"{middle}({both})" if middle else both
 
 
 def clock(seconds: float) -> str:

@@ -1,12 +1,12 @@
 """What passes between the parts of the rehearsal server: a request as it came, and a teacher's reply to it."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
-Messages = Sequence[Mapping[str, str]]
+from ..teachers.endpoint import Messages
 
 
 @dataclass(frozen=True)

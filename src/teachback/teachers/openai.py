@@ -8,6 +8,7 @@ counts as down, is in window.py and client.py.
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from hashlib import sha256
 
 from ..costs import Cost
@@ -61,18 +62,26 @@ class Asking:
         more = [f"answer-{vote}" for vote in range(2, self.votes + 1)]
         return more if self.prompts.calls == 1 else ["answer", *more]
 
+    def worst(self, first: bytes) -> Cost:
+        """The most that a pair with this first call can cost, its tries in doubt left out."""
+        return self.endpoint.worst(first, self.first_cap) + self.worst_rest
+
+    @cached_property
+    def worst_rest(self) -> Cost:
+        """Of all calls after the first. A pair is reserved as one unit, before its question is known, so the longest
+        that is let through stands for it."""
+        longest, rest = "x" * self.question_bytes, Cost(0, 0, 0)
+        if self.answers:
+            one = self.endpoint.worst(self.answer(longest), self.max_tokens_answer)
+            rest = sum([one] * len(self.answers), rest)
+        if self.verifier is not None:
+            rest += self.verifier.worst(self.second(longest), self.max_tokens_verifier)
+        return rest
+
 
 def price(seed: Example, n: int, asking: Asking, attempt: str | None = None) -> Cost:
-    """The most that the n-th pair of a seed can cost, its tries in doubt left out: it is reserved as one unit, before
-    its question is known, so the longest that is let through stands for it."""
-    first = asking.first(seed.question, n, attempt)
-    worst, longest = asking.endpoint.worst(first, asking.first_cap), "x" * asking.question_bytes
-    if asking.answers:
-        one = asking.endpoint.worst(asking.answer(longest), asking.max_tokens_answer)
-        worst = sum([one] * len(asking.answers), worst)
-    if asking.verifier is not None:
-        worst += asking.verifier.worst(asking.second(longest), asking.max_tokens_verifier)
-    return worst
+    """The most that the n-th pair of a seed can cost."""
+    return asking.worst(asking.first(seed.question, n, attempt))
 
 
 def shown(attempt: str) -> str:
@@ -125,9 +134,10 @@ class _Writer:
         for pick in picks:
             seed, attempt = seeds[pick.seed], attempts.get(pick.seed)
             request = self.asking.first(seed.question, pick.n, attempt)
-            worst = price(seed, pick.n, self.asking, attempt)
             made = Draft(seed.id, pick.n, self.asking.prompts.sha256)
-            yield Order(seed.id, pick.n, round, worst, self.first_role, request, made, self.fill, lost)
+            yield Order(
+                seed.id, pick.n, round, self.asking.worst(request), self.first_role, request, made, self.fill, lost
+            )
 
     async def fill(self, order: Order[Draft], pair: Pair, known: Answer | None) -> None:
         """One pair, from its first call to its draft."""

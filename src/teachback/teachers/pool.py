@@ -120,8 +120,9 @@ def left(ledger: Ledger, pool: Pool) -> int:
     return len(pool.rows) - len(handed_out(ledger))
 
 
-def price(ledger: Ledger, pool: Pool, seed: Example) -> Cost:
-    return pool.price(seed, {*handed_out(ledger).values()})
+def prices(ledger: Ledger, pool: Pool, seeds: Sequence[Example]) -> list[Cost]:
+    used = {*handed_out(ledger).values()}
+    return [pool.price(seed, used) for seed in seeds]
 
 
 def assign(pool: Pool, picks: Sequence[Pick], handed: Handed) -> Iterator[tuple[Pick, Row]]:
