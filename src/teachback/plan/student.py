@@ -149,8 +149,6 @@ def on_disk(model: str, revision: str | None) -> Path | None:
     if model == SMOLLM2:
         found = sorted(cache_folder().glob(f"{SMOLLM2}-*"))
         return next((path for path in found if (path / "config.json").exists()), None)
-            (path for path in sorted(cache_folder().glob(f"{SMOLLM2}-*")) if (path / "config.json").exists()), None
-        )
     if Path(model).is_dir():
         return Path(model)
     try:

@@ -12,11 +12,12 @@ from pathlib import Path
 from random import Random
 
 from ..errors import ConfigError, TeachbackError
+from ..teachers.endpoint import Messages
 from ..teachers.program import Program
 from ..teachers.prompts import FIELD, FIELDS
 from ..types import Example, Task, Written
 from .faults import Faults
-from .messages import Messages, Reply, Teacher, Unanswerable, tokens
+from .messages import Reply, Teacher, Unanswerable, tokens
 from .pace import Latency, Limit
 from .server import serve
 from .service import Service

@@ -249,9 +249,8 @@ def judged(status: int, body: str, wait_s: float) -> Miss:
         return Miss(f"HTTP {status}: {body[:200]}", "refused", final=True)
     away = status in TURNED_AWAY
     limited = status == 429 or (status == 503 and wait_s > 0)
-    return Miss(
-        f"HTTP {status}", "limited" if limited else "failed" if status >= 500 else "refused", away, away, wait_s
-    )
+    outcome: Outcome = "limited" if limited else "failed" if status >= 500 else "refused"
+    return Miss(f"HTTP {status}", outcome, away, away, wait_s)
 
 
 def closed(pair: Pair, role: str) -> Exception:
