@@ -30,12 +30,7 @@ def some(first: int, count: int) -> list[Pick]:
     return [Pick(f"s{i}", 0, i, None) for i in range(first, first + count)]
 
 
-@pytest.fixture
-def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "BACKOFF_S", 0.005)
-
-
-@pytest.mark.usefixtures("_fast")
+@pytest.mark.usefixtures("quick_retries")
 @pytest.mark.parametrize("rates", [*({name: 0.2} for name in EACH), {"mixed": 0.5, "hang": 0.03}], ids=str)
 def test_every_pick_ends_as_one_draft_or_one_failure(path: Path, rates: dict[str, float]) -> None:
     ordered = mix(rates, seed=1)

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,22 +11,13 @@ from loopback import Fault, Request, additions, loopback
 from teachback.costs import Budget, Price
 from teachback.errors import InputsChanged
 from teachback.ledger import Ledger
-from teachback.teachers import client, openai
+from teachback.teachers import openai
 from teachback.teachers.endpoint import Endpoint
 from teachback.teachers.prompts import load_prompts
 from teachback.types import Draft, Example, Pick
 from teaching import PROMPTS, SEEDS, about, asking, buy, buy_picks, closed_port, good, only, picks, rows
 
-
-@pytest.fixture(autouse=True)
-def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "BACKOFF_S", 0.005)
-
-
-@pytest.fixture
-def ledger(path: Path) -> Iterator[Ledger]:
-    with Ledger(path) as ledger:
-        yield ledger
+pytestmark = pytest.mark.usefixtures("quick_retries")
 
 
 def test_a_draft_for_each_pick_in_order_at_the_reported_cost(path: Path, ledger: Ledger) -> None:

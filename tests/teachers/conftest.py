@@ -1,0 +1,20 @@
+"""Fixtures of the tests that ask a real server."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from teachback.ledger import Ledger
+from teachback.teachers import client
+
+
+@pytest.fixture
+def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "BACKOFF_S", 0.005)
+
+
+@pytest.fixture
+def ledger(path: Path) -> Iterator[Ledger]:
+    with Ledger(path) as ledger:
+        yield ledger
