@@ -90,19 +90,13 @@ def test_an_answer_that_cannot_be_used_is_a_draft_with_its_reason(
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"),
+    ("text", "expected"),  # test_reading.py has the forms
     [
         ("What is 1 + 2?", None),
-        ("<question>  </question>", None),
-        ("What is 1 + 2?</question>", None),
-        ("<question>What is 1 + 2?", None),
-        (
-            "I use <question> and </question>. <question>no</question> <question>\nWhat is 1 + 2?\n</question> ok",
-            "What is 1 + 2?",
-        ),
+        ("<question>no</question> <question>\nWhat is 1 + 2?\n</question> ok", "What is 1 + 2?"),
     ],
 )
-def test_the_question_is_what_stands_in_the_last_tags(ledger: Ledger, text: str, expected: str | None) -> None:
+def test_without_a_question_no_answer_is_asked_for(ledger: Ledger, text: str, expected: str | None) -> None:
     with loopback(lambda messages: text if "<question>" in messages[-1]["content"] else additions(messages)) as server:
         (draft,) = buy(server.base_url, ledger, 1)
     assert draft.question == expected
