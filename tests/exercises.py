@@ -10,7 +10,7 @@ import pytest
 
 from teachback.draws import draw
 from teachback.tasks.ontology import Question, read_question
-from teachback.tasks.prontoqa import generate, target
+from teachback.tasks.prontoqa import answer_form, generate
 from teachback.types import Example
 
 HERE = Path(__file__).resolve().parents[1]
@@ -41,7 +41,7 @@ def made(n: int, purpose: str, hops: tuple[int, int] = (1, 6)) -> list[Example]:
 
 
 def gold(example: Example) -> str:
-    return target(str(example.solution), str(example.answer))
+    return answer_form(str(example.solution), str(example.answer))
 
 
 def other(label: str | None) -> str:

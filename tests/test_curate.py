@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from teachback import curate
+from teachback.curate.verify import verify
 from teachback.types import Draft, Example, Grade, Row, Task, Verdict
 
 
@@ -19,6 +20,7 @@ def a_task(exact: bool) -> Task:
         dev=(Example("d", "dev question", "1"),),
         test=(Example("t", "test question", "1"),),
         prompt=str,
+        target=lambda example: example.solution,
         grade=lambda e, text: verify(e.question, text),
         verify=verify,
         exact=exact,
@@ -32,13 +34,13 @@ def test_verify_keeps_the_reason_and_says_whether_it_proved_anything() -> None:
         Draft("s", 1, "p", (), "q", "five"),
         Draft("s", 2, "p", reason="cut off"),
     ]
-    exact = curate.verify(drafts, a_task(exact=True))
+    exact = verify(drafts, a_task(exact=True))
     assert [(v.answer, v.verified, v.reason) for v in exact] == [
         ("5", True, None),
         (None, False, "unparsed: no number: five"),
         (None, False, "cut off"),
     ]
-    assert not curate.verify(drafts, a_task(exact=False))[0].verified
+    assert not verify(drafts, a_task(exact=False))[0].verified
 
 
 def test_equal_keys_are_refused_with_what_they_equal() -> None:

@@ -45,7 +45,7 @@ def test_only_those_above_it_import_the_loop_the_wiring_and_the_config() -> None
     assert {name for name, used in FILES.items() if "cli" in used} == set()
 
 
-@pytest.mark.parametrize("room", ["tasks", "criteria", "teachers", "curate", "student"])
+@pytest.mark.parametrize("room", ["graders", "tasks", "criteria", "teachers", "curate", "student"])
 def test_rooms_do_not_reach_into_each_other(room: str) -> None:
     others = {"tasks", "criteria", "teachers", "curate", "student", "report", "compare"} - {room}
     for name, used in FILES.items():

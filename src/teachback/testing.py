@@ -14,7 +14,6 @@ from .files import settle
 from .ledger import Ledger
 from .loop import History, teach
 from .rundir import Event, Run
-from .tasks import jsonl
 from .types import Attempt, Student, Task
 from .wire import inputs, make_parts, make_task, sha256
 from .wire_teachers import make_budget, make_teacher
@@ -59,7 +58,7 @@ def untrained(folder: Path) -> Student:
 
 def fake_answer(run: Run, task: Task) -> Callable[[Student, Iterable[tuple[str, str]]], tuple[Attempt, ...]]:
     """Answers from the answer key, more of it the more rows were seen; the loss falls with them."""
-    gold: Mapping[str, str | None] = {e.question: jsonl.target(e) for e in (*task.seeds, *task.dev)}
+    gold: Mapping[str, str | None] = {e.question: task.target(e) for e in (*task.seeds, *task.dev)}
 
     def one(question: tuple[str, str], skill: int) -> Attempt:
         luck = int(hashlib.sha256(question[1].encode()).hexdigest()[:8], 16) / 16**8

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 Scalar = str | int | float | bool | None
-Outcome = Literal["right", "wrong", "unparsed", "truncated"]
+Outcome = Literal["right", "wrong", "unparsed", "truncated", "timed_out"]
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,25 @@ class Grade:
     reason: str | None = None
 
 
+class Grader(NamedTuple):
+    """How final answers are read and compared.
+
+    grade(example, text)    the final answer of a text against the example's
+    parse(question, text)   "right" where there is a final answer that could be compared: all that can be said of a
+                            teacher's row, which has no gold
+    """
+
+    grade: Callable[[Example, str], Grade]
+    parse: Callable[[str, str], Grade]
+
+
 class Written(NamedTuple):
-    """An exercise that a program wrote: the question, and the text a student should answer with."""
+    """An exercise that a program wrote: the question, the text a student should answer with, and, unless the task's
+    `verify` proves it, the final answer that the program came to."""
 
     question: str
     text: str
+    answer: str | None = None
 
 
 @dataclass(frozen=True)
@@ -46,11 +60,14 @@ class Task:
     sees the keys only.
 
     prompt(question)        what the student is asked, as the user's message
+    target(example)         what it should answer: the worked solution in the form that is graded; None without one
     grade(example, text)    judges a student's answer against the gold answer
     verify(question, text)  judges a teacher's row, where there is no gold: "right" means that it can be trained on
     exact                   `verify` proves the answer; otherwise it can only tell that a row parses and is finished
     key(question)           equal for questions that are the same exercise
     write(seed, random)     a new exercise near the seed, solved (tasks that a program can set), or None
+    templated               its questions are made from templates: words that two of them share say nothing, `key` does
+    by                      the meta fields that a report breaks its accuracy down by
     """
 
     name: str
@@ -58,11 +75,14 @@ class Task:
     dev: tuple[Example, ...]
     test: tuple[Example, ...]
     prompt: Callable[[str], str]
+    target: Callable[[Example], str | None]
     grade: Callable[[Example, str], Grade]
     verify: Callable[[str, str], Grade]
     exact: bool
     key: Callable[[str], str]
     write: Callable[..., Written] | None = None
+    templated: bool = False
+    by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -145,7 +165,8 @@ class Draft:
 
     prompt: sha256 of the prompt files (or of the program) that asked for it. calls: sha256 of each answered request's
     body, by which the ledger knows it. votes: all answers to the question, text among them, if more than one was asked
-    for (None: one that can't be used). second: the verifier's answer.
+    for (None: one that can't be used). second: the verifier's answer. answer: the final answer, where a program wrote
+    the exercise.
     """
 
     seed: str
@@ -156,6 +177,7 @@ class Draft:
     text: str | None = None
     votes: tuple[str | None, ...] = ()
     second: str | None = None
+    answer: str | None = None
     reason: str | None = None
 
 
@@ -196,11 +218,32 @@ class Rejected:
 
 
 @dataclass(frozen=True)
+class Likeness:
+    """A fresh row that shares words with a question of dev or test. Not refused for it: for a person to look at.
+
+    other: which question, as in "test gsm8k_test-00012". shared: the words in common, as they were compared.
+    """
+
+    row: str
+    other: str
+    kind: Literal["8-word", "number-masked"]
+    shared: str
+    text: str
+    other_text: str
+
+
+@dataclass(frozen=True)
 class Curated:
-    """The round's fresh rows, and every draft that did not become one, with its reason."""
+    """The round's fresh rows, and every draft that did not become one, with its reason.
+
+    diversity: of the fresh rows' questions, 0 (all alike) to 1; None for fewer than two. notes: for the reader.
+    """
 
     rows: tuple[Row, ...]
     rejected: tuple[Rejected, ...]
+    warnings: tuple[Likeness, ...] = ()
+    diversity: float | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -229,16 +272,38 @@ class Transfer:
 
 @dataclass(frozen=True)
 class Item:
+    """One question of a report. gold_nll: the student's mean nll of its gold solution, in nats a token.
+
+    samples_right: how many of the report's sampled answers were right.
+    """
+
     id: str
     outcome: Outcome
     answer_right: bool
     text: str
     reason: str | None
+    gold_nll: float | None = None
+    samples_right: int | None = None
+
+
+@dataclass(frozen=True)
+class Share:
+    """How many of n are right, with the 95 % Wilson interval of their share."""
+
+    n: int
+    right: int
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
 class Report:
-    """Accuracy over a split with its 95 % Wilson interval; answer_accuracy counts the final answer alone."""
+    """Accuracy over a split with its 95 % Wilson interval; answer_accuracy counts the final answer alone.
+
+    by: accuracy by the values of the task's meta fields. gold_nll: mean over the items that have a gold solution, far
+    less noisy than accuracy; None where there is none. pass_at: k → the chance that one of k sampled answers is right
+    (the unbiased estimate of 2107.03374), from `samples` answers to each question.
+    """
 
     split: str
     n: int
@@ -249,6 +314,10 @@ class Report:
     answer_accuracy: float
     outcomes: Mapping[str, int]
     items: tuple[Item, ...]
+    by: Mapping[str, Mapping[str, Share]] = field(default_factory=dict)
+    gold_nll: float | None = None
+    samples: int = 0
+    pass_at: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,13 @@ from typing import Any, Literal, Self
 from . import config as cfg
 from .criteria import CRITERIA
 from .criteria.select import select
-from .curate import curate, taken_keys, verify
+from .curate import curate, taken_keys
+from .curate.verify import verify
 from .draws import draw
 from .errors import ConfigError, DataError
 from .evaluate import report
 from .files import dump
+from .graders import GRADERS
 from .ledger import Ledger
 from .loop import Parts
 from .rundir import Run
@@ -67,7 +69,7 @@ def make_task(config: cfg.ProntoQA | cfg.Jsonl) -> Task:
         n_dev=config.n_dev,
         test=jsonl.Split(config.test, config.n_test) if config.test else None,
         columns=jsonl.Columns(config.question, config.answer, config.solution, config.id),
-        grader=config.grader,
+        grader=GRADERS[config.grader],
         instruction=config.instruction,
     )
 
@@ -239,7 +241,7 @@ def given(config: cfg.Config, task: Task) -> tuple[Row, ...]:
     rows = jsonl.given_rows(config.rows) if config.rows else ()
     if not config.include_seeds:
         return rows
-    worked = ((e, text) for e in task.seeds if (text := jsonl.target(e)) is not None)
+    worked = ((e, text) for e in task.seeds if (text := task.target(e)) is not None)
     seeds = (Row(f"seed-{e.id}", e.id, 0, e.question, text, e.answer, verified=True) for e, text in worked)
     return (*rows, *seeds)
 

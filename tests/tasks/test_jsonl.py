@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from teachback.errors import DataError
+from teachback.graders import GRADERS
 from teachback.tasks.jsonl import Columns, Split, load, target
 from teachback.types import Example, Task
 
@@ -26,7 +27,7 @@ def task(seeds: Path, **changes: object) -> Task:
         "n_dev": 5,
         "test": None,
         "columns": Columns(),
-        "grader": "number",
+        "grader": GRADERS["number"],
         "instruction": None,
     }
     return load(seeds=Split(seeds), **{**settings, **changes})  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from exercises import BUTTERFLIES, EXAMPLE, PROOF, QUESTION, WORDS, context
 from teachback.tasks.ontology import plural, read_sentence
-from teachback.tasks.prontoqa import generate, grade, key, target, verify
+from teachback.tasks.prontoqa import answer_form, generate, grade, key, verify
 from teachback.types import Example
 
 # ---- what is read
@@ -77,8 +77,8 @@ def test_plural_of_the_last_word() -> None:
     ],
 )
 def test_right_with_label_and_proof(proof: str) -> None:
-    assert grade(EXAMPLE, target(proof, "False")).outcome == "right"
-    assert verify(QUESTION, target(proof, "False")).outcome == "right"
+    assert grade(EXAMPLE, answer_form(proof, "False")).outcome == "right"
+    assert verify(QUESTION, answer_form(proof, "False")).outcome == "right"
 
 
 @pytest.mark.parametrize(
@@ -100,14 +100,14 @@ def test_right_with_label_and_proof(proof: str) -> None:
     ],
 )
 def test_right_label_with_a_bad_proof_is_wrong(proof: str, reason: str) -> None:
-    found = grade(EXAMPLE, target(proof, "False"))
+    found = grade(EXAMPLE, answer_form(proof, "False"))
     assert (found.outcome, found.answer, found.answer_right) == ("wrong", "False", True)
     assert found.reason is not None
     assert reason in found.reason
 
 
 def test_wrong_label_is_wrong() -> None:
-    found = grade(EXAMPLE, target(PROOF, "True"))
+    found = grade(EXAMPLE, answer_form(PROOF, "True"))
     assert (found.outcome, found.answer, found.answer_right, found.reason) == (
         "wrong",
         "True",
@@ -118,7 +118,7 @@ def test_wrong_label_is_wrong() -> None:
 
 def test_a_proof_must_imply_its_own_label() -> None:
     assert (
-        grade(replace(EXAMPLE, answer="True"), target(PROOF, "True")).reason
+        grade(replace(EXAMPLE, answer="True"), answer_form(PROOF, "True")).reason
         == "the proof shows False, the answer says True"
     )
 
@@ -143,8 +143,8 @@ def test_whitespace_around_the_answer_does_not_matter() -> None:
 def test_premises_bind_a_proof_of_irregular_nouns() -> None:
     proof = "Alex is a butterfly. Each butterfly is a lepidopteran. Alex is a lepidopteran. Alex is an insect. "
     proof += "Alex is not bony."
-    assert verify(BUTTERFLIES, target(proof, "False")).outcome == "right"
-    assert verify(BUTTERFLIES, target(proof.replace("Alex is an insect. ", ""), "False")).outcome == "wrong"
+    assert verify(BUTTERFLIES, answer_form(proof, "False")).outcome == "right"
+    assert verify(BUTTERFLIES, answer_form(proof.replace("Alex is an insect. ", ""), "False")).outcome == "wrong"
 
 
 # ---- verifying
@@ -170,7 +170,7 @@ def test_premises_bind_a_proof_of_irregular_nouns() -> None:
     ],
 )
 def test_bad_questions_are_not_trained_on(question: str, outcome: str, reason: str) -> None:
-    found = verify(question, target(PROOF, "False"))
+    found = verify(question, answer_form(PROOF, "False"))
     assert found.outcome == outcome
     assert not found.answer_right
     assert reason in str(found.reason)
@@ -178,13 +178,13 @@ def test_bad_questions_are_not_trained_on(question: str, outcome: str, reason: s
 
 def test_verify_needs_no_gold_but_the_true_label() -> None:
     asked_otherwise = QUESTION.replace("Polly is not dull", "Polly is dull")
-    assert verify(asked_otherwise, target(PROOF, "True")).outcome == "right"
-    assert verify(asked_otherwise, target(PROOF, "False")).reason == "the answer is True"
+    assert verify(asked_otherwise, answer_form(PROOF, "True")).outcome == "right"
+    assert verify(asked_otherwise, answer_form(PROOF, "False")).reason == "the answer is True"
 
 
 def test_cyclic_rules_end() -> None:
     question = "Wumpuses are tumpuses. Tumpuses are wumpuses. Max is a wumpus.\nTrue or false: Max is a tumpus."
-    assert verify(question, target("Max is a wumpus. Max is a tumpus.", "True")).outcome == "right"
+    assert verify(question, answer_form("Max is a wumpus. Max is a tumpus.", "True")).outcome == "right"
 
 
 # ---- keys
@@ -261,7 +261,7 @@ def test_a_megabyte_of_anything_takes_no_time(unit: str) -> None:
     question = f"{text}\nTrue or false: Polly is dull."
     for check in (
         lambda: verify(question, PROOF),
-        lambda: grade(EXAMPLE, target(text, "False")),
+        lambda: grade(EXAMPLE, answer_form(text, "False")),
         lambda: key(question),
     ):
         start = time.process_time()
@@ -276,5 +276,5 @@ def test_work_grows_with_the_length_only() -> None:
     question = " ".join(rules) + " M is a c0.\nTrue or false: M is p."
     proof = " ".join([*facts, "M is p."])
     start = time.process_time()
-    assert verify(question, target(proof, "True")).outcome == "right"
+    assert verify(question, answer_form(proof, "True")).outcome == "right"
     assert time.process_time() - start < 3

@@ -11,7 +11,7 @@ from teachback.errors import ConfigError, DataError
 from teachback.tasks import prontoqa
 from teachback.tasks.jsonl_file import read_jsonl
 from teachback.tasks.ontology import settle
-from teachback.tasks.prontoqa import generate, grade, load, target, verify, write
+from teachback.tasks.prontoqa import answer_form, generate, grade, load, verify, write
 from teachback.types import Example
 
 # ---- loading
@@ -147,7 +147,7 @@ def test_published_answers_are_right_and_broken_ones_wrong(name: str, every: int
     assert len(rows) >= 300
     for example, stranger in zip(rows, rows[1:] + rows[:1], strict=True):
         assert grade(example, gold(example)).outcome == verify(example.question, gold(example)).outcome == "right"
-        assert grade(example, target(str(example.solution), other(example.answer))).outcome == "wrong"
+        assert grade(example, answer_form(str(example.solution), other(example.answer))).outcome == "wrong"
         assert settle(parsed(example.question)).hops == example.meta["hops"]
         steps = str(example.solution).split(". ")
         broken = [steps[:-1]]
@@ -156,7 +156,7 @@ def test_published_answers_are_right_and_broken_ones_wrong(name: str, every: int
         if parsed(stranger.question).asked.subject != parsed(example.question).asked.subject:
             broken.append(str(stranger.solution).split(". "))
         for proof in broken:
-            found = grade(example, target(". ".join(proof), str(example.answer)))
+            found = grade(example, answer_form(". ".join(proof), str(example.answer)))
             assert (found.outcome, found.answer_right) == ("wrong", True), proof
 
 

@@ -12,7 +12,7 @@ from teachback.draws import draw
 from teachback.errors import DataError
 from teachback.tasks import prontoqa
 from teachback.tasks.ontology import read_sentence, settle
-from teachback.tasks.prontoqa import generate, grade, target, verify, write
+from teachback.tasks.prontoqa import answer_form, generate, grade, verify, write
 from teachback.types import Example
 
 # ---- our own exercises
@@ -23,7 +23,7 @@ def test_generated_exercises_hold() -> None:
         assert grade(example, gold(example)).outcome == "right"
         assert verify(example.question, gold(example)).outcome == "right"
         assert settle(parsed(example.question)).hops == example.meta["hops"]
-        wrong = target(str(example.solution), other(example.answer))
+        wrong = answer_form(str(example.solution), other(example.answer))
         assert grade(example, wrong).outcome == verify(example.question, wrong).outcome == "wrong"
 
 
@@ -52,7 +52,7 @@ def test_broken_proofs_are_wrong() -> None:
             str(stranger.solution).split(". "),
         ]
         for proof in broken:
-            found = grade(example, target(". ".join(proof), str(example.answer)))
+            found = grade(example, answer_form(". ".join(proof), str(example.answer)))
             assert (found.outcome, found.answer_right) == ("wrong", True), proof
 
 

@@ -9,7 +9,7 @@ import pytest
 from teachback.draws import draw
 from teachback.tasks.jsonl_file import read_jsonl
 from teachback.tasks.ontology import plural, singular
-from teachback.tasks.prontoqa import CONCEPTS, generate, solve, target, verify
+from teachback.tasks.prontoqa import CONCEPTS, answer_form, generate, solve, verify
 
 HERE = Path(__file__).resolve().parents[2]
 DATA = HERE / os.environ.get("TEACHBACK_DATA", "../shared/data") / "prontoqa_train.jsonl"
@@ -20,7 +20,7 @@ def test_a_generated_question_is_solved_as_its_generator_solves_it() -> None:
         rng = draw(0, 0, "solve", str(i), 0)
         made = generate(rng.randint(1, 6), rng)
         text = solve(made.question)
-        assert text == target(str(made.solution), str(made.answer))
+        assert text == answer_form(str(made.solution), str(made.answer))
         assert verify(made.question, text).outcome == "right"
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from loopback import Fault, Request, additions, loopback, tokens
 from teachback.costs import Budget, Price
-from teachback.curate import judge
+from teachback.curate.verify import judge
 from teachback.ledger import Ledger
 from teachback.teachers import openai
 from teachback.teachers.endpoint import Endpoint
@@ -168,7 +168,7 @@ def task(exact: bool) -> Task:
         answer = text.rpartition("Answer: ")[2]
         return Grade("right", answer, True) if answer.isdigit() else Grade("unparsed", reason="no number")
 
-    return Task("t", (), (), (), str, grade, verify, exact, str)
+    return Task("t", (), (), (), str, lambda example: example.solution, grade, verify, exact, str)
 
 
 def draft(*votes: str | None, second: str | None = None) -> Draft:

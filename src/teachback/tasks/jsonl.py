@@ -1,17 +1,16 @@
 """A task of one's own: questions in a JSONL file, with named columns and a grader."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from ..errors import DataError
-from ..types import Example, Grade, Row, Scalar, Task
-from .answers import final_answer, number, same_number, same_text, squeeze
+from ..graders.exact import squeeze
+from ..graders.final import final_answer
+from ..types import Example, Grade, Grader, Row, Scalar, Task
 from .jsonl_file import read_jsonl
-
-SAME: Mapping[str, Callable[[str, str], bool]] = {"number": same_number, "exact": same_text}
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ def load(
     n_dev: int | None,
     test: Split | None,
     columns: Columns,
-    grader: str,
+    grader: Grader,
     instruction: str | None,
 ) -> Task:
     """Raises DataError for files that can't be read, columns that aren't there, ids that occur twice, and empty pools.
@@ -71,7 +70,8 @@ def load(
         dev=tuple(held),
         test=tuple(tests),
         prompt=lambda question: f"{instruction}\n\n{question}" if instruction else question,
-        grade=partial(grade, SAME[grader], grader),
+        target=target,
+        grade=grader.grade,
         verify=partial(verify, grader),
         exact=False,
         key=key,
@@ -83,32 +83,9 @@ def key(question: str) -> str:
     return hashlib.sha256(squeeze(question).encode("utf-8", "replace")).hexdigest()[:32]
 
 
-def grade(same: Callable[[str, str], bool], grader: str, example: Example, text: str) -> Grade:
-    answer = final_answer(text)
-    if answer is None or (grader == "number" and number(answer) is None):
-        return Grade(
-            "unparsed",
-            answer,
-            reason="no final answer after 'Answer:'" if answer is None else f"no number: {answer[:80]}",
-        )
-    right = same(answer, str(example.answer))
-    return Grade(
-        "right" if right else "wrong", answer, right, None if right else f"{answer[:80]} is not {example.answer}"
-    )
-
-
-def verify(grader: str, question: str, text: str) -> Grade:
+def verify(grader: Grader, question: str, text: str) -> Grade:
     """Without a gold answer: a row must have a question and end in an answer that the grader can read."""
-    answer = final_answer(text)
-    if not question.strip():
-        return Grade("unparsed", reason="empty question")
-    if answer is None or (grader == "number" and number(answer) is None):
-        return Grade(
-            "unparsed",
-            answer,
-            reason="no final answer after 'Answer:'" if answer is None else f"no number: {answer[:80]}",
-        )
-    return Grade("right", answer)
+    return grader.parse(question, text) if question.strip() else Grade("unparsed", reason="empty question")
 
 
 def read_examples(path: Path, columns: Columns) -> list[Example]:

@@ -45,7 +45,11 @@ def prompt(question: str) -> str:
     return f'{question}\nGive the proof, then "Answer: True" or "Answer: False".'
 
 
-def target(solution: str, answer: str) -> str:
+def target(example: Example) -> str | None:
+    return None if example.solution is None else answer_form(example.solution, str(example.answer))
+
+
+def answer_form(solution: str, answer: str) -> str:
     return f"{solution}\nAnswer: {answer}"
 
 
@@ -160,7 +164,7 @@ def solve(question: str) -> str | None:
     truth = settle(read) if read else None
     if read is None or truth is None or truth.label is None:
         return None
-    text = target(prove(read, question), truth.label)
+    text = answer_form(prove(read, question), truth.label)
     return text if verify(question, text).outcome == "right" else None
 
 
@@ -171,7 +175,7 @@ def write(seed: Example, rng: Random) -> Written:
     """
     hops = _hops(seed) + rng.choices((0, -1, 1), (0.6, 0.2, 0.2))[0]
     made = generate(min(max(hops, HOPS[0]), HOPS[1]), rng)
-    return Written(made.question, target(str(made.solution), str(made.answer)))
+    return Written(made.question, answer_form(str(made.solution), str(made.answer)))
 
 
 def _hops(seed: Example) -> int:
@@ -196,7 +200,21 @@ def load(*, path: Path | None, hops: tuple[int, int], seeds: int, dev: int, test
     """
     sizes = {"test": test, "dev": dev, "seed": seeds}
     splits = _generated(hops, sizes, seed) if path is None else _split(path / "prontoqa_train.jsonl", hops, sizes, seed)
-    return Task("prontoqa", splits["seed"], splits["dev"], splits["test"], prompt, grade, verify, True, key, write)
+    return Task(
+        name="prontoqa",
+        seeds=splits["seed"],
+        dev=splits["dev"],
+        test=splits["test"],
+        prompt=prompt,
+        target=target,
+        grade=grade,
+        verify=verify,
+        exact=True,
+        key=key,
+        write=write,
+        templated=True,
+        by=("hops",),
+    )
 
 
 def _generated(hops: tuple[int, int], sizes: Mapping[str, int], seed: int) -> dict[str, tuple[Example, ...]]:

@@ -67,5 +67,5 @@ def generate(
                 break
             request = json.dumps({"seed": pick.seed, "n": pick.n}).encode()
             enter(ledger, pair, request, json.dumps(written._asdict(), ensure_ascii=False), usage)
-            drafts.append(Draft(pick.seed, pick.n, prompt, (sha256(request).hexdigest(),), *written))
+            drafts.append(Draft(pick.seed, pick.n, prompt, (sha256(request).hexdigest(),), **written._asdict()))
     return tuple(drafts)

@@ -1,18 +1,10 @@
-"""The final answer of a text, and when two of them are the same."""
+"""Answers that are one number, compared exactly."""
 
 import re
 from decimal import Decimal, InvalidOperation
 
-MARK = re.compile(r"^\s*(?:\**\s*(?:final\s+)?answer\s*\**\s*:\s*\**|####)\s*(\S.*?)\s*\**\s*$", re.IGNORECASE)
-
-
-def final_answer(text: str) -> str | None:
-    """What follows "Answer:" or "####" on the last line that has either; None without one."""
-    for line in reversed(text.rstrip().split("\n")):
-        if len(line) < 2000 and (found := MARK.match(line)):
-            return found[1]
-    return None
-
+from ..types import Example, Grade, Grader
+from .final import final_answer, missing
 
 NUMBER = re.compile(
     r"(?P<sign>[-+\u2212]?)\s*(?:[$€£]\s*)?"
@@ -42,10 +34,22 @@ def same_number(given: str, gold: str) -> bool:
     return a is not None and a == b
 
 
-def same_text(given: str, gold: str) -> bool:
-    """Equal up to white space, case and a final full stop."""
-    return squeeze(given) == squeeze(gold)
+def grade(example: Example, text: str) -> Grade:
+    found = parse(example.question, text)
+    if found.outcome != "right" or found.answer is None:
+        return found
+    if same_number(found.answer, str(example.answer)):
+        return Grade("right", found.answer, True)
+    return Grade("wrong", found.answer, reason=f"{found.answer[:80]} is not {example.answer}")
 
 
-def squeeze(text: str) -> str:
-    return " ".join(text.casefold().split()).removesuffix(".").rstrip()
+def parse(question: str, text: str) -> Grade:
+    answer = final_answer(text)
+    if answer is None:
+        return missing()
+    if number(answer) is None:
+        return Grade("unparsed", answer, reason=f"no number: {answer[:80]}")
+    return Grade("right", answer)
+
+
+GRADER = Grader(grade, parse)

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from teachback.tasks.answers import final_answer, number, same_number, same_text
+from teachback.graders.exact import same_text
+from teachback.graders.final import final_answer
+from teachback.graders.number import number, same_number
 
 
 @pytest.mark.parametrize(
