@@ -58,7 +58,7 @@ def tagged(text: str, tag: str) -> str:
 def test_it_gives_the_program_teachers_exercises_in_any_form(n: int) -> None:
     answers, restarted = teacher(), teacher()
     for seed in TASK.seeds:
-        question, text = PROGRAM.exercise(seed, n)
+        question, text, _ = PROGRAM.exercise(seed, n)
         reply = ask(answers, fill("question", question=seed.question, n=n))
         assert (tagged(reply.text, "question"), *reply[1:]) == (question, "question", seed.id, n)
         assert ask(answers, fill("answer", question=question)) == (text, "answer", seed.id, n)
@@ -114,7 +114,7 @@ def test_the_shipped_prompts_are_turned_round() -> None:
         for name in templates.keys() - {"answer"}:
             values = {"question": seed.question, "n": "1", "attempt": "Max is {n}.\nAnswer: True"}
             prompt = re.sub(r"\{(\w+)\}", lambda found: values[found[1]], templates[name])  # noqa: B023
-            question, _ = PROGRAM.exercise(seed, 1)
+            question, _, _ = PROGRAM.exercise(seed, 1)
             assert tagged(ask(teacher(**templates), prompt).text, "question") == question, (folder, name)
 
 
@@ -157,7 +157,7 @@ def post(base_url: str, prompt: str) -> tuple[int, dict[str, Any]]:
 def test_the_official_client_reads_it() -> None:
     openai = pytest.importorskip("openai")
     seed = TASK.seeds[0]
-    question, text = PROGRAM.exercise(seed, 0)
+    question, text, _ = PROGRAM.exercise(seed, 0)
     faults = [None, Fault("refusal"), Fault("content filter"), Fault("status", 500), None]
     asked: dict[str, Any] = {"model": "m", "max_tokens": 900, "messages": [{"role": "user", "content": ""}]}
     asked["messages"][0]["content"] = fill("pair", question=seed.question, n=0)

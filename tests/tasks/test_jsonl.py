@@ -105,7 +105,7 @@ def test_target_ends_in_the_answer_once() -> None:
     [("gsm8k_test", "number"), ("svamp_test", "number"), ("prosqa_test", "exact"), ("bbh_logic_test", "exact")],
 )
 def test_the_real_files_read_and_their_golds_are_right(data: Path, name: str, grader: str) -> None:
-    t = task(data / f"{name}.jsonl", grader=grader, n_dev=50)
+    t = task(data / f"{name}.jsonl", grader=GRADERS[grader], n_dev=50)
     for e in (*t.seeds, *t.dev):
         assert t.grade(e, f"because.\nAnswer: {e.answer}").outcome == "right"
         assert t.grade(e, f"because.\nAnswer: not {e.answer}").outcome != "right"
