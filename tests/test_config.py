@@ -27,7 +27,7 @@ def write(folder: Path, text: str) -> Path:
         ({"finetune": {"lr": float("nan")}}, r"finetune\.lr: .*finite"),
         ({"criterion": "lossy"}, r"criterion: Input should be 'random' or 'loss' \(got 'lossy'\)"),
         ({"task": {"name": "prontoqa", "hops": [3, 1]}}, r"from the fewest to the most"),
-        ({"task": {"name": "gsm8k"}}, r"task: .*'prontoqa', 'jsonl'"),
+        ({"task": {"name": "gsm9k"}}, r"task: .*'prontoqa', 'gsm8k', 'math'.*"),
         ({"task": {"name": "jsonl"}}, r"task\.seeds is missing"),
         ({"rounds": None}, r"nothing ends this run"),
         ({"teacher": {"name": "openai", "model": "m"}}, r"teacher\.base_url is missing"),

@@ -33,7 +33,7 @@ from teachback.teachers.endpoint import Endpoint
 from teachback.teachers.openai import Asking, price
 from teachback.teachers.prompts import Prompts
 from teachback.types import Example
-from teachback.wire import make_task
+from teachback.wire_tasks import make_task
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 LOGIC = Path(prontoqa.__file__).parents[1] / "teachers/prompts/logic"

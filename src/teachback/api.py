@@ -2,21 +2,30 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from .config import Config, make, of_run, read
+from .config import Config, identity, make, of_run, read
 from .costs import Spend
+from .draws import draw
 from .errors import ConfigError
 from .evaluate import report
+from .files import commit, dump
 from .loop import History, teach
 from .plan.values import Plan
 from .report import history
 from .rundir import Event, Run
-from .types import Example, Report, Selection, Student
-from .wire import Prepared, make_select, prepare, wire
+from .student.folder import resolve
+from .student.measure import Samples
+from .types import Example, Report, Round, Selection, Student
+from .wire import Prepared, make_select, prepare, sha256, wire
 
 Listener = Callable[[Event], None]
+
+TEMPERATURE = 0.8  # of sampled answers, where none is given
+STEPS = {"test": ("test", "test-baseline"), "dev": ("evaluate", "baseline")}  # a run's steps: tuned, untuned
 
 
 def silent(event: Event) -> None:
@@ -93,27 +102,125 @@ def plan(config: Config | Mapping[str, Any] | str | Path, probe: int = 0) -> Pla
     return make_plan(as_config(config), probe)
 
 
-def evaluate(run_dir: str | Path, *, base: bool = False, listen: Listener = silent) -> Report:
-    """The run's student on test; base: the untuned one. The only place where test questions are asked."""
-    config = of_run(Path(run_dir))
+def evaluate(
+    what: Config | Mapping[str, Any] | str | Path,
+    *,
+    split: str = "test",
+    base: bool = False,
+    student: str | Path | None = None,
+    n: int | None = None,
+    samples: int = 0,
+    temperature: float | None = None,
+    listen: Listener = silent,
+) -> Report:
+    """A student on test or dev: the only place where test questions are asked. Raises TeachbackError.
+
+    what: a run's directory, whose student is measured (base: the untuned one), or a config, whose own student is.
+    student: a folder or a name in its place, asked as the config says. n: the split's first n questions only.
+    samples: so many sampled answers to each question beside the greedy one, for pass@k, at `temperature` (0.8).
+
+    A run's two students on a whole split, without samples, are steps of the run. All else is kept in a folder beside
+    it, which `listen` is told. The same call again resumes, or returns what is finished.
+    """
+    of_a_run = is_run(what)
+    config = of_run(Path(str(what))) if of_a_run else as_config(what)
+    asked = Asked(split, n, samples, TEMPERATURE if samples and temperature is None else temperature)
+    check_asked(asked, base, student)
+    if of_a_run and student is None and asked == Asked(split):
+        return evaluate_run(config, asked, base, listen)
+    own = str(last_student(config)) if of_a_run and not base else config.student.model
+    return evaluate_beside(config, own if student is None else named(student), asked, listen)
+
+
+class Asked(NamedTuple):
+    """What is asked of a student."""
+
+    split: str = "test"
+    n: int | None = None
+    samples: int = 0
+    temperature: float | None = None
+
+
+def check_asked(asked: Asked, base: bool, student: object) -> None:
+    if asked.split not in STEPS:
+        raise ConfigError("--split", got=asked.split, allowed=" or ".join(STEPS), fix="--split dev")
+    if base and student is not None:
+        fix = "leave out one of them"
+        raise ConfigError("--base means the config's own student, and --student another", got=student, fix=fix)
+    if asked.samples < 0:
+        raise ConfigError("--samples", got=asked.samples, allowed="0 or more")
+    if asked.temperature is not None and not (asked.samples and 0 < asked.temperature < inf):
+        got = f"{asked.temperature} with {asked.samples} samples"
+        allowed = "above 0, with --samples: the answer that accuracy counts is greedy"
+        raise ConfigError("--temperature", got=got, allowed=allowed, fix="--samples 8 --temperature 0.8")
+
+
+def is_run(what: object) -> bool:
+    """Whether a run's directory is meant, be it there or not; or else a config."""
+    return isinstance(what, str | Path) and not Path(what).is_file() and Path(what).suffix not in (".yaml", ".yml")
+
+
+def named(student: str | Path) -> str:
+    """A folder from where the command was given; else as it is."""
+    folder = Path(student).expanduser()
+    return str(folder.absolute()) if folder.is_dir() else str(student)
+
+
+def evaluate_run(config: Config, asked: Asked, base: bool, listen: Listener) -> Report:
+    """As a step of the round that made the student. Dev was asked by the run itself: its report is read back."""
+    tuned_step, base_step = STEPS[asked.split]
     with Run(config.run_dir, keep=config.keep, listen=listen) as opened:
         prepared = prepare(config, opened)
-        if not prepared.task.test:
-            fix = "the test set is part of a run's config: set task.test and start a new run"
-            raise ConfigError("the task has no test questions", fix=fix)
         if base:
-            return opened.step(0, "test-baseline", tested, prepared, prepared.base)
-        past = history.read(opened.folder).rounds
-        if not past:
-            raise ConfigError(f"the run in {opened.folder} has no finished round", fix="run it first, or use --base")
+            return opened.step(0, base_step, tested, config, prepared, prepared.base, asked)
+        past = finished_rounds(config)
         student = opened.final_student(past, past[-1].student)
         r = next(r for r, finished in enumerate(past) if finished.student == student)
-        return opened.step(r, "test", tested, prepared, student)
+        return opened.step(r, tuned_step, tested, config, prepared, student, asked)
 
 
-def tested(prepared: Prepared, student: Student) -> Report:
-    test = prepared.task.test
-    return report(prepared.task, "test", test, prepared.answer(student, ((e.id, e.question) for e in test)))
+def evaluate_beside(config: Config, model: str, asked: Asked, listen: Listener) -> Report:
+    """Any student, in a folder whose name holds a hash of the student and of what it is asked."""
+    revision = config.student.revision if model == config.student.model else None
+    student = {"model": model, "revision": revision, "precision": "float32"}  # precision is of finetuning: none here
+    config = config.model_copy(update={"student": config.student.model_copy(update=student)})
+    facts = {"student": resolve(model, revision)[1], **asked._asdict()}
+    mark = sha256(dump({"config": identity(config), **facts}))[:8]
+    folder = config.run_dir.with_name(f"{config.run_dir.name}-evaluate-{asked.split}-{mark}")
+    with Run(folder, listen=listen) as opened:
+        prepared = prepare(config, opened)
+        commit(folder / "asked.json", dump(facts))
+        listen(Event("note", 0, "evaluate", value=f"kept in {folder}"))
+        return opened.step(0, STEPS[asked.split][0], tested, config, prepared, prepared.base, asked)
+
+
+def last_student(config: Config) -> Path:
+    """The folder of a run's student. Takes no lock: nothing is written."""
+    past, run = finished_rounds(config), Run(config.run_dir, keep=config.keep)
+    return run.path(run.final_student(past, past[-1].student)).absolute()
+
+
+def finished_rounds(config: Config) -> tuple[Round, ...]:
+    past = history.read(config.run_dir).rounds
+    if not past:
+        raise ConfigError(f"the run in {config.run_dir} has no finished round", fix="run it first, or use --base")
+    return past
+
+
+def tested(config: Config, prepared: Prepared, student: Student, asked: Asked) -> Report:
+    task = prepared.task
+    examples = task.test if asked.split == "test" else task.dev
+    if not examples:
+        fix = "the test set is part of a run's config: set task.test and start a new run"
+        raise ConfigError(f"the task has no {asked.split} questions", fix=fix)
+    if asked.n is not None and not 1 <= asked.n <= len(examples):
+        allowed = f"1 to {len(examples)}, the number of {asked.split} questions"
+        raise ConfigError("--n", got=asked.n, allowed=allowed)
+    samples = None
+    if asked.temperature is not None:
+        samples = Samples(asked.samples, asked.temperature, partial(draw, config.seed, config.repeat, "sample"))
+    examples = examples[: asked.n]
+    return report(task, asked.split, examples, *prepared.answer.measure(student, examples, samples))
 
 
 def as_config(config: Config | Mapping[str, Any] | str | Path) -> Config:

@@ -4,22 +4,27 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
 from . import api, config
 from .costs import Budget
-from .errors import TeachbackError
+from .errors import ConfigError, TeachbackError
 from .files import to_plain
 from .ledger import Ledger
 from .plan.values import Plan
-from .report import bill, expenses, figures, history, summary
+from .report import bill, expenses, figures, history, measured, summary
 from .report.progress import Progress
-from .wire import make_task
+from .types import Task
+from .wire_tasks import make_task
 from .wire_teachers import make_budget, rehearsal
+
+if TYPE_CHECKING:
+    from .init import Guess
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 out = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
@@ -40,6 +45,11 @@ Yes = Annotated[bool, typer.Option("--yes", help="Don't ask before a teacher tha
 
 BUDGET_CLOSED = 3
 STOPPED = 130
+
+
+class InitTeacher(StrEnum):
+    pool = "pool"
+    openai = "openai"
 
 
 @app.callback()
@@ -78,6 +88,44 @@ def run(
         err.print("the budget closed before the rounds that were asked for: raise it and run the same command to go on")
         err.print("(`teachback plan` says how much is needed)")
         raise typer.Exit(BUDGET_CLOSED)
+
+
+@app.command()
+def init(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="JSON lines with questions, such as my.jsonl.")],
+    to: Annotated[Path | None, typer.Option("--out", metavar="YAML", help="Default: the file's name, here.")] = None,
+    grader: Annotated[str | None, typer.Option(help="How answers are compared (default: guessed from them).")] = None,
+    question: Annotated[str | None, typer.Option(metavar="COLUMN", help="Where the questions are.")] = None,
+    answer: Annotated[str | None, typer.Option(metavar="COLUMN", help="Where the answers are.")] = None,
+    teacher: Annotated[InitTeacher | None, typer.Option(help="Default: pool, if the rows can teach.")] = None,
+    model: Annotated[str | None, typer.Option(help="With --teacher openai: its name.")] = None,
+    base_url: Annotated[str | None, typer.Option(help="With --teacher openai: where it is asked.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over what is there.")] = False,
+) -> None:
+    """Write a config for a file of your own, with a comment on every choice. Sends nothing."""
+    from .init import propose
+
+    to = to or Path(f"{path.stem}.yaml")
+    if to.exists() and not force:
+        raise ConfigError(f"{to} is there already", fix="--out ANOTHER.yaml, or --force to write over it")
+    if teacher == "pool" and (model or base_url):
+        raise ConfigError("a pool has no model and no base-url", got="--teacher pool", fix="--teacher openai")
+    made = propose(
+        path,
+        to,
+        ask_grader,
+        grader=grader,
+        question=question,
+        answer=answer,
+        teacher="openai" if model or base_url else teacher,
+        base_url=base_url,
+        model=model,
+    )
+    for line in made.seen:
+        err.print(line)
+    task = write_checked(made.text, to)
+    err.print(f"wrote {to} and read it back: {len(task.seeds)} seeds, {len(task.dev)} dev, {len(task.test)} test")
+    out.print(f"next:\n\n    teachback {'plan' if made.buys else 'run'} {to}\n")
 
 
 @app.command()
@@ -141,20 +189,33 @@ def status(
 
 @app.command()
 def evaluate(
-    folder: RunFolder,
+    path: Annotated[Path, typer.Argument(metavar="RUN|CONFIG", help="A run's directory, or a YAML file.")],
+    split: Annotated[str, typer.Option("--split", metavar="test|dev")] = "test",
     base: Annotated[bool, typer.Option("--base", help="The untuned student instead of the run's.")] = False,
+    student: Annotated[
+        str | None, typer.Option("--student", metavar="FOLDER|NAME", help="Any other student, asked in the same way.")
+    ] = None,
+    n: Annotated[int | None, typer.Option("--n", help="The first n questions only.")] = None,
+    samples: Annotated[int, typer.Option("--samples", metavar="N", help="Sampled answers to each, for pass@k.")] = 0,
+    temperature: Annotated[float | None, typer.Option("--temperature", help="Of --samples (default: 0.8).")] = None,
+    set_: Set = [],  # noqa: B006
+    run_dir: RunDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure a run's student on the test set: the only command that asks test questions."""
+    """Measure a student on test or dev: the only command that asks test questions."""
+    what = path if api.is_run(path) else config.read(path, set_, run_dir)
+    if what is path and (set_ or run_dir):
+        raise ConfigError(
+            f"{path} is a run: what it is made of is fixed", fix="give its YAML file for --set and --run-dir"
+        )
+    asked: dict[str, Any] = {"split": split, "n": n, "samples": samples, "temperature": temperature}
     with working() as progress:
-        report = api.evaluate(folder, base=base, listen=progress.hear)
+        report = api.evaluate(what, base=base, student=student, **asked, listen=progress.hear)
     if as_json:
         print_json(report_facts(report))
         return
-    out.print(
-        f"test {summary.percent(report)} right of {report.n}; the final answer alone {report.answer_accuracy:.0%}"
-    )
-    out.print(", ".join(f"{n} {outcome}" for outcome, n in report.outcomes.items()))
+    for line in measured.lines(report):
+        out.print(line)
 
 
 @app.command()
@@ -260,8 +321,10 @@ def working() -> Iterator[Progress]:
 
 def allowance(settings: config.Config) -> str:
     task, budget = settings.task, settings.budget
-    seeds = task.seeds if isinstance(task, config.ProntoQA) else task.n_seeds or "all"
-    dev = task.dev if isinstance(task, config.ProntoQA) else task.n_dev or "all"
+    seeds: object = task.seeds
+    dev: object = task.dev
+    if isinstance(task, config.Jsonl | config.Hub):
+        seeds, dev = task.n_seeds or "all", task.n_dev or "all"
     rounds = f"{settings.rounds} rounds" if settings.rounds else "rounds until the budget is spent"
     limits = [f"{v:,} {name.replace('_', ' ')}" for name, v in budget.model_dump().items() if v is not None]
     return (
@@ -278,6 +341,7 @@ def closing(settings: config.Config, result: api.Result) -> list[str]:
         "",
         f"dev accuracy: {summary.percent(past.baseline)} before, "
         f"{summary.percent(after)} after {len(past.rounds)} rounds",
+        *measured.change(past.baseline, after),
     ]
     lines += [summary.round_line(r, finished) for r, finished in enumerate(past.rounds)]
     lines += [*summary.yield_lines(past.rounds), summary.spend_line(result.spend), ""]
@@ -311,6 +375,37 @@ def budget_line(budget: config.BudgetConfig, committed: Budget, accepted: int) -
     if budget.accepted is not None:
         said.append(f"{accepted} of {budget.accepted} accepted rows")
     return "budget: " + ", ".join(said)
+
+
+def ask_grader(guess: "Guess") -> str:
+    """On a terminal; elsewhere a ConfigError with what speaks for each."""
+    if not sys.stdin.isatty():
+        raise ConfigError(
+            "two graders fit about equally",
+            got="; ".join(guess.why),
+            allowed=" or ".join(guess.graders),
+            fix=", or ".join(f"--grader {name}" for name in guess.graders),
+        )
+    err.print("; ".join(guess.why))
+    grader = ""
+    while grader not in guess.graders:
+        grader = typer.prompt(f"which grader, {' or '.join(guess.graders)}?", default=guess.graders[0], err=True)
+    return grader
+
+
+def write_checked(text: str, to: Path) -> Task:
+    """Write a config that can be read, and whose task can be made; where one can't, nothing is written."""
+    aside = to.with_name(f"{to.name}.tmp")
+    try:
+        to.parent.mkdir(parents=True, exist_ok=True)
+        aside.write_text(text, encoding="utf-8")
+        task = make_task(config.read(aside).task)
+        aside.replace(to)
+    except OSError as error:
+        raise ConfigError(f"{to} can't be written: {error}", fix="--out ANOTHER.yaml") from error
+    finally:
+        aside.unlink(missing_ok=True)
+    return task
 
 
 def ask_before_spending(settings: config.Config, runs: int = 1) -> None:

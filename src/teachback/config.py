@@ -17,36 +17,49 @@ from pydantic import Field, ValidationError, model_validator
 
 from .errors import ConfigError
 from .sections import (
+    GSM8K,
+    MATH,
     BudgetConfig,
     Count,
     EndpointConfig,
     FinetuneConfig,
+    Game24,
+    Hub,
     Jsonl,
+    Judge,
     MachineConfig,
     OpenAITeacher,
     PoolTeacher,
     PriceConfig,
     ProgramTeacher,
     ProntoQA,
+    ReasoningGym,
     Section,
     StudentConfig,
     Verifier,
 )
 
 __all__ = [
+    "GSM8K",
+    "MATH",
     "BudgetConfig",
     "Config",
     "EndpointConfig",
     "FinetuneConfig",
+    "Game24",
+    "Hub",
     "Jsonl",
+    "Judge",
     "MachineConfig",
     "OpenAITeacher",
     "PoolTeacher",
     "PriceConfig",
     "ProgramTeacher",
     "ProntoQA",
+    "ReasoningGym",
     "Section",
     "StudentConfig",
+    "TaskConfig",
     "Verifier",
     "identity",
     "make",
@@ -56,11 +69,15 @@ __all__ = [
 ]
 
 
+TaskConfig = ProntoQA | GSM8K | MATH | Game24 | ReasoningGym | Jsonl | Hub
+
+
 class Config(Section):
-    task: Annotated[ProntoQA | Jsonl, Field(discriminator="name")]
+    task: Annotated[TaskConfig, Field(discriminator="name")]
     student: StudentConfig = StudentConfig()
     teacher: Annotated[ProgramTeacher | OpenAITeacher | PoolTeacher, Field(discriminator="name")] = ProgramTeacher()
     verifier: Verifier | None = None
+    judge: Judge | None = None
     prices: dict[str, PriceConfig] = Field(default_factory=dict)  # by the model's name
     criterion: Literal["random", "loss"] = "loss"
     rule: Literal["top"] = "top"
@@ -83,6 +100,13 @@ class Config(Section):
             raise ValueError(
                 f"nothing ends this run: set rounds, or one of budget: {', '.join(BudgetConfig.model_fields)}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _judge(self) -> "Config":
+        judged = isinstance(self.task, Jsonl | Hub) and self.task.grader == "judge"
+        if judged != (self.judge is not None):
+            raise ValueError("task.grader: judge and the section judge (base_url, model) belong together")
         return self
 
     @model_validator(mode="after")
@@ -113,7 +137,8 @@ class Config(Section):
     def roles(self) -> dict[str, EndpointConfig]:
         """The endpoints that are asked, by role."""
         teacher = {"teacher": self.teacher} if isinstance(self.teacher, OpenAITeacher) else {}
-        return {**teacher, **({"verifier": self.verifier} if self.verifier else {})}
+        others = {"verifier": self.verifier, "judge": self.judge}
+        return {**teacher, **{role: endpoint for role, endpoint in others.items() if endpoint}}
 
     def priced(self) -> list[str]:
         """The roles that cost money, as far as `prices` says."""
@@ -133,7 +158,7 @@ FREE = (
     "run_dir",
     "machine",
     "prices",
-    *(f"{role}.{name}" for role in ("teacher", "verifier") for name in ROADS),
+    *(f"{role}.{name}" for role in ("teacher", "verifier", "judge") for name in ROADS),
 )
 
 
@@ -217,30 +242,44 @@ def put(tree: Mapping[str, Any], path: Sequence[str], value: object) -> dict[str
 def make(tree: Mapping[str, Any], base: Path = Path()) -> Config:
     """A checked Config from plain data. Relative paths are taken from `base`."""
     try:
-        return Config.model_validate(located(dict(tree), base))
+        return Config.model_validate(located(named(dict(tree)), base))
     except ValidationError as error:
         raise ConfigError(
             "\n".join(["the config is not valid", *(f"  {explain(e)}" for e in error.errors()[:8])])
         ) from error
 
 
+def named(tree: dict[str, Any]) -> dict[str, Any]:
+    """name: reasoning_gym/NAME as a name and a data set."""
+    name, slash, dataset = str(dig(tree, "task.name")).partition("/")
+    if name == "reasoning_gym" and slash and dig(tree, "task.dataset") in (None, dataset):
+        return put(put(tree, ["task", "name"], name), ["task", "dataset"], dataset)
+    return tree
+
+
 PATHS = (
     "task.path", "task.seeds", "task.dev", "task.test", "rows", "run_dir", "student.model", "teacher.prompts",
-    "teacher.rows",
+    "teacher.rows", "task.function", "judge.prompt",
 )  # fmt: skip
+SPLITS = ("task.seeds", "task.dev", "task.test")  # names of splits, or numbers of rows, where the task is not jsonl
 
 
 def located(tree: dict[str, Any], base: Path) -> dict[str, Any]:
     """Paths with $NAME filled in and made absolute.
 
-    A student or prompts may also be a name: there only what begins with . / ~ or $ is a path.
+    A student or prompts may also be a name: there only what begins with . / ~ or $ is a path. A function may be in an
+    installed module.
     """
     for name in PATHS:
         value = dig(tree, name)
+        if name in SPLITS and dig(tree, "task.name") != "jsonl":
+            continue
         if not isinstance(value, str | Path) or isinstance(value, bool):
             continue
         text = str(value)
         if name in ("student.model", "teacher.prompts") and not text.startswith((".", "/", "~", "$")):
+            continue
+        if name == "task.function" and ".py:" not in text:
             continue
         start = Path.cwd() if name == "run_dir" else base.absolute()
         tree = put(tree, name.split("."), str(start / filled(name, text)))
@@ -266,7 +305,12 @@ def dig(tree: object, name: str) -> object:
 
 TAGS: Mapping[str, type[Section]] = {
     "prontoqa": ProntoQA,
+    "gsm8k": GSM8K,
+    "math": MATH,
+    "game24": Game24,
+    "reasoning_gym": ReasoningGym,
     "jsonl": Jsonl,
+    "hub": Hub,
     "program": ProgramTeacher,
     "openai": OpenAITeacher,
     "pool": PoolTeacher,
@@ -294,8 +338,8 @@ def allowed_names(loc: Sequence[object]) -> list[str]:
     for key in loc[:-1]:
         if key in TAGS:
             section = TAGS[str(key)]
-        elif key == "verifier":
-            section = Verifier
+        elif key in ("verifier", "judge"):
+            section = Verifier if key == "verifier" else Judge
         elif section is Config and key == "prices":
             section = PriceConfig
         elif isinstance(key, str) and key in section.model_fields:

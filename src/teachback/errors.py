@@ -8,6 +8,7 @@
       StudentError                 2   a model that can't be used as a student
       CriterionError               2   scores that can't rank the pool
       LedgerError                  2   a ledger of another version, or a budget below what is spent
+      BudgetClosed                 3   the budget can't pay for what a step can't do without
       TeacherDown                  4   the teacher can't be reached; everything so far is kept
 
 A bad *row* is never an error: it is data with a reason (see `types.Draft`, `types.Rejected`).
@@ -56,6 +57,10 @@ class CriterionError(TeachbackError):
 
 class LedgerError(TeachbackError):
     exit_code = 2
+
+
+class BudgetClosed(TeachbackError):
+    exit_code = 3
 
 
 class TeacherDown(TeachbackError):

@@ -36,22 +36,103 @@ class ProntoQA(Section):
         return self
 
 
-class Jsonl(Section):
-    """Questions of one's own: one JSON object a line, with at least a question."""
+class GSM8K(Section):
+    """Grade-school word problems: from local files (gsm8k_train.jsonl, gsm8k_test.jsonl) or from the Hub."""
+
+    name: Literal["gsm8k"]
+    path: Path | None = None
+    seeds: Count = 500
+    dev: Count = 200
+    test: Count | None = None  # None: all of them
+    seed: int = 0  # of the split
+
+
+class MATH(Section):
+    """Contest problems, tested on MATH-500: local files (math_train.jsonl, math500_test.jsonl) or the Hub."""
+
+    name: Literal["math"]
+    path: Path | None = None
+    seeds: Count = 500
+    dev: Count = 200
+    test: Count | None = None
+    seed: int = 0
+
+
+class Game24(Section):
+    """Four numbers that make 24. With a path (game24_train.jsonl, game24_test.jsonl) test is the published one."""
+
+    name: Literal["game24"]
+    path: Path | None = None
+    largest: Annotated[int, Field(ge=13, le=30)] = 13  # number in the program's puzzles; above 13 the world is open
+    seeds: Count = 200
+    dev: Count = 60
+    test: Count | None = None
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _test(self) -> "Game24":
+        if self.path is None and self.test is None:
+            raise ValueError("test: say how many puzzles to set aside, or give task.path for the published test")
+        return self
+
+
+class ReasoningGym(Section):
+    """A procedural task of reasoning-gym; written as name: reasoning_gym/NAME."""
+
+    name: Literal["reasoning_gym"]
+    dataset: str
+    options: dict[str, JsonValue] = {}
+    levels: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]] | None = None  # of its curriculum
+    seeds: Count = 64
+    dev: Count = 100
+    test: Count = 200
+    seed: int = 0
+
+
+class Own(Section):
+    """Questions of one's own: where the columns are, and how answers are compared."""
+
+    n_seeds: Count | None = None
+    n_dev: Count | None = None  # without rows of their own, dev and test are set aside by a hash of the question
+    n_test: Count | None = None
+    question: str = "question"  # the columns' names
+    answer: str | None = "answer"
+    solution: str | None = "solution"
+    id: str | None = "id"
+    grader: Literal["exact", "number", "math", "choice", "regex", "function", "proof", "game24", "judge"] = "exact"
+    pattern: str | None = None  # grader: regex: what the answer looks like
+    function: str | None = None  # grader: function: my_module:my_function, or my_file.py:my_function
+    instruction: str | None = None  # put before every question
+    by: list[str] = []  # meta fields, or columns, to break accuracy down by
+    templated: bool = False  # questions from templates: words that two of them share are no sign of anything
+
+    @model_validator(mode="after")
+    def _grader(self) -> "Own":
+        for grader, key in (("regex", "pattern"), ("function", "function")):
+            if (getattr(self, key) is None) == (self.grader == grader):
+                raise ValueError(f"grader: {grader} and {key} belong together")
+        return self
+
+
+class Jsonl(Own):
+    """One JSON object a line, with at least a question."""
 
     name: Literal["jsonl"]
     seeds: Path
-    dev: Path | None = None  # without it, n_dev rows of `seeds` are set aside by a hash of the question
+    dev: Path | None = None
     test: Path | None = None
-    n_seeds: Count | None = None
-    n_dev: Count | None = None
-    n_test: Count | None = None
-    question: str = "question"  # the columns' names
-    answer: str = "answer"
-    solution: str = "solution"
-    id: str = "id"
-    grader: Literal["number", "exact"] = "exact"
-    instruction: str | None = None  # put before every question
+
+
+class Hub(Own):
+    """A data set on the Hugging Face Hub."""
+
+    name: Literal["hub"]
+    dataset: str
+    config: str | None = None
+    revision: str | None = None
+    seeds: str = "train"  # the splits' names
+    dev: str | None = None
+    test: str | None = None
 
 
 class StudentConfig(Section):
@@ -111,11 +192,19 @@ class Verifier(EndpointConfig):
     max_tokens: Count = 1024
 
 
+class Judge(EndpointConfig):
+    """The model that compares answers where task.grader is judge. Paid from the same budget, dev first."""
+
+    max_tokens: Count = 256
+    prompt: Path | None = None  # a text with {question}, {gold} and {answer}
+
+
 class PoolTeacher(Section):
     """Rows one already has: a seed gets the unused row nearest to it. A dry run without any teacher."""
 
     name: Literal["pool"]
     rows: Path  # JSON lines: question, and answer or solution
+    n_rows: Count | None = None  # how many of them, by a hash of the question: each is read once by the student
 
 
 class PriceConfig(Section):

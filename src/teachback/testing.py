@@ -15,7 +15,8 @@ from .ledger import Ledger
 from .loop import History, teach
 from .rundir import Event, Run
 from .types import Attempt, Student, Task
-from .wire import inputs, make_parts, make_task, sha256
+from .wire import inputs, make_parts, sha256
+from .wire_tasks import make_task
 from .wire_teachers import make_budget, make_teacher
 
 CHAT_TEMPLATE = (

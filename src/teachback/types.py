@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 Scalar = str | int | float | bool | None
-Outcome = Literal["right", "wrong", "unparsed", "truncated", "timed_out"]
+Outcome = Literal["right", "wrong", "unparsed", "truncated", "timed_out", "unjudged"]
 
 
 @dataclass(frozen=True)

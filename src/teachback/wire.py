@@ -13,13 +13,12 @@ from typing import Any, Literal, Self
 from . import config as cfg
 from .criteria import CRITERIA
 from .criteria.select import select
-from .curate import curate, taken_keys
+from .curate import curate, make_checks, taken_keys
 from .curate.verify import verify
 from .draws import draw
 from .errors import ConfigError, DataError
 from .evaluate import report
 from .files import dump
-from .graders import GRADERS
 from .ledger import Ledger
 from .loop import Parts
 from .rundir import Run
@@ -28,8 +27,9 @@ from .student.chat import Chat
 from .student.embed import embed
 from .student.finetune import Recipe, finetune
 from .student.folder import load, resolve
+from .student.measure import Answers, Measured, Question, Samples, by_example, measure, questions
 from .student.precision import choose
-from .tasks import jsonl, prontoqa
+from .tasks.given import given_rows
 from .teachers import Teacher, pool
 from .transfer import transfer
 from .types import (
@@ -47,31 +47,19 @@ from .types import (
     Task,
     Transfer,
 )
+from .wire_grading import grading_sources
+from .wire_tasks import make_task
 from .wire_teachers import affordable, check_endpoints, make_budget, make_teacher, meter, prompt_hash
 
-# answer(student, (id, question) pairs) → attempts in their order; train(start, (message, text) rows, seed) → a folder
+# answer(student, (id, question) pairs) → attempts in their order; train(start, (message, text) rows, seed) → a folder;
+# measure(student, examples) → what a report asks of it
 Answer = Callable[[Student, Iterable[tuple[str, str]]], tuple[Attempt, ...]]
 Train = Callable[[Path, list[tuple[str, str]], int], Path]
+Measure = Callable[[Student, Sequence[Example]], Answers]
 
 Select = Callable[[Student, Sequence[Example], Sequence[Attempt], Sequence[Round], int], Selection]
 
 VERSIONED = ("teachback", "torch", "transformers", "peft", "numpy", "scipy", "pydantic")
-
-
-def make_task(config: cfg.ProntoQA | cfg.Jsonl) -> Task:
-    if isinstance(config, cfg.ProntoQA):
-        return prontoqa.load(
-            path=config.path, hops=config.hops, seeds=config.seeds, dev=config.dev, test=config.test, seed=config.seed
-        )
-    return jsonl.load(
-        seeds=jsonl.Split(config.seeds, config.n_seeds),
-        dev=jsonl.Split(config.dev, config.n_dev) if config.dev else None,
-        n_dev=config.n_dev,
-        test=jsonl.Split(config.test, config.n_test) if config.test else None,
-        columns=jsonl.Columns(config.question, config.answer, config.solution, config.id),
-        grader=GRADERS[config.grader],
-        instruction=config.instruction,
-    )
 
 
 @dataclass(frozen=True)
@@ -91,6 +79,15 @@ class Answerer:
             return attempt(loaded(), self.chat, asked, self.max_new_tokens)
 
         return self.run.map(answer, [Asked(id, self.task.prompt(question)) for id, question in questions], of=Attempt)
+
+    def measure(self, student: Student, examples: Sequence[Example], samples: Samples | None = None) -> Answers:
+        """All that a report asks of the student, in one map: a kill costs one shard of it."""
+        loaded = cache(lambda: load(self.run.path(student)))
+
+        def part(asked: Sequence[Question]) -> list[Measured]:
+            return measure(loaded(), self.chat, asked, self.max_new_tokens, samples)
+
+        return by_example(self.run.map(part, questions(self.task, examples, samples), of=Measured), len(examples))
 
     def embed(self, student: Student, asked: Sequence[Asked]) -> ArrayFile:
         """Where a student sees questions, as embedding_N_D."""
@@ -168,18 +165,20 @@ def wire(config: cfg.Config, run: Run, *, ledger_path: Path | None = None, arm: 
             tell=run.tell,
         )
 
-    return Wired(task, make_parts(config, task, run, ledger, answer, teacher, train), prepared.base, ledger, teacher)
+    parts = make_parts(config, task, run, ledger, answer, teacher, train, answer.measure)
+    return Wired(task, parts, prepared.base, ledger, teacher)
 
 
 def make_reserve(config: cfg.Config, prepared: Prepared, count: Callable[[str], int]) -> pool.Pool | None:
     """The rows that the pool teacher hands out, and where the untuned student sees them: a step of its own."""
     if not isinstance(config.teacher, cfg.PoolTeacher):
         return None
-    task, run = prepared.task, prepared.answer.run
-    rows = jsonl.given_rows(config.teacher.rows)
+    task, run, n = prepared.task, prepared.answer.run, config.teacher.n_rows
+    rows = given_rows(config.teacher.rows, task.target)
 
     def reserve() -> Reserve:
         kept, notes = pool.disjoint(rows, taken_keys(task), task.key)
+        kept = kept if n is None else tuple(sorted(kept, key=lambda row: sha256(task.key(row.question).encode()))[:n])
         questions = [(x.id, x.question) for x in task.seeds] + [(x.id, x.question) for x in kept]
         asked = [Asked(id, task.prompt(question)) for id, question in questions]
         return Reserve(tuple(row.id for row in kept), prepared.answer.embed(prepared.base, asked), notes)
@@ -189,10 +188,20 @@ def make_reserve(config: cfg.Config, prepared: Prepared, count: Callable[[str], 
 
 
 def make_parts(
-    config: cfg.Config, task: Task, run: Run, ledger: Ledger, answer: Answer, teacher: Teacher, train: Train
+    config: cfg.Config,
+    task: Task,
+    run: Run,
+    ledger: Ledger,
+    answer: Answer,
+    teacher: Teacher,
+    train: Train,
+    measure: Measure | None = None,
 ) -> Parts:
-    """The steps of a round as functions. What needs a model comes in as `answer` and `train`."""
-    taken = taken_keys(task)
+    """The steps of a round as functions. What needs a model comes in as `answer`, `train` and `measure`.
+
+    Without `measure`, dev is answered and nothing more (a student that has no likelihoods).
+    """
+    taken, checks = taken_keys(task), make_checks(task)
     drawn = partial(draw, config.seed, config.repeat)
 
     def generate(round: int, chosen: Selection, attempts: Sequence[Attempt]) -> tuple[Draft, ...]:
@@ -211,7 +220,9 @@ def make_parts(
         return run.student(train(run.path(start), texts, drawn("finetune", "", len(rows)).getrandbits(31)))
 
     def evaluate(student: Student) -> Report:
-        return report(task, "dev", task.dev, answer(student, ((e.id, e.question) for e in task.dev)))
+        if measure is None:
+            return report(task, "dev", task.dev, answer(student, ((e.id, e.question) for e in task.dev)))
+        return report(task, "dev", task.dev, *measure(student, task.dev))
 
     return Parts(
         given=partial(given, config, task),
@@ -220,7 +231,9 @@ def make_parts(
         select=make_select(config),
         generate=generate,
         verify=lambda drafts: verify(drafts, task),
-        curate=lambda verdicts, rows: curate(verdicts, rows, key=task.key, taken=taken),
+        curate=lambda verdicts, rows: curate(
+            verdicts, rows, key=task.key, taken=taken, seeds=[e.question for e in task.seeds], checks=checks
+        ),
         transfer=carry_over,
         finetune=next_student,
         evaluate=evaluate,
@@ -238,7 +251,7 @@ def make_select(config: cfg.Config) -> Select:
 
 
 def given(config: cfg.Config, task: Task) -> tuple[Row, ...]:
-    rows = jsonl.given_rows(config.rows) if config.rows else ()
+    rows = given_rows(config.rows, task.target) if config.rows else ()
     if not config.include_seeds:
         return rows
     worked = ((e, text) for e in task.seeds if (text := task.target(e)) is not None)
@@ -297,6 +310,7 @@ def inputs(task: Task, config: cfg.Config, model: str, prompt: str, precision: s
         **{name: f"{len(rows)} rows, sha256 {sha256(dump(rows))}" for name, rows in splits.items()},
         "rows": f"sha256 {sha256(config.rows.read_bytes())}" if config.rows and config.rows.exists() else None,
         "prompts": f"sha256 {prompt}",
+        **{name: f"sha256 {sha256(source)}" for name, source in grading_sources(config).items()},
         "student": model,
         "precision": precision,
         "versions": {"python": platform.python_version(), **{name: installed(name) for name in VERSIONED}},

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import config as cfg
-from .costs import Budget, Meter, kiloflops, picodollars, price
+from .costs import FREE, Budget, Meter, Usage, kiloflops, picodollars, price
 from .draws import draw
 from .errors import ConfigError, DataError
 from .ledger import Ledger
@@ -20,6 +20,7 @@ from .types import Allowance, Attempt, Example, Round, Task
 if TYPE_CHECKING:
     from .serve.program import Draw, Solve
     from .teachers.endpoint import Endpoint
+    from .teachers.judging import Judging
     from .teachers.openai import Asking
     from .teachers.pool import Pool
     from .teachers.prompts import Prompts
@@ -53,7 +54,8 @@ def meter(config: cfg.Config, ledger: Ledger, tell: Callable[[int, int, object],
 def affordable(
     config: cfg.Config, task: Task, ledger: Ledger, teacher: Teacher, past: Sequence[Round]
 ) -> Allowance | None:
-    """The pairs that the budget leaves for the next round. A round opens if even the dearest pair can be paid.
+    """The pairs that the budget leaves for the next round. A round opens if even the dearest pair can be paid, and
+    after it the judging of dev, where a judge grades it: that is kept back.
 
     None after a call used more than its worst case, too: where that happens no budget can be held.
     """
@@ -66,13 +68,24 @@ def affordable(
         return None
     if (left.teacher_tokens, left.usd, left.flops) != (None, None, None):
         worst = teacher.prices([(e, selected[e.id]) for e in pool])
-        if not (
-            fits([cost.tokens for cost in worst], left.teacher_tokens)
-            and fits([cost.usd for cost in worst], left.usd)
-            and fits([cost.flops for cost in worst], left.flops)
+        judging = make_judging(config)
+        kept = judging.worst(task.dev) if judging else FREE.of(Usage(0, 0))
+        for limit, back, costs in (
+            (left.teacher_tokens, kept.tokens, [cost.tokens for cost in worst]),
+            (left.usd, kept.usd, [cost.usd for cost in worst]),
+            (left.flops, kept.flops, [cost.flops for cost in worst]),
         ):
-            return None
-    return Allowance(pairs)
+            if judging and limit is not None:
+                pairs = min(pairs, within(costs, limit - back if back is not None else 0))
+            elif not fits(costs, limit):
+                return None
+    return Allowance(pairs) if pairs >= 1 else None
+
+
+def within(costs: Sequence[int | None], left: int) -> int:
+    """So many of the dearest that they can't use more than what is left, whichever are bought."""
+    known = [cost for cost in costs if cost is not None]
+    return 0 if len(known) < len(costs) else left // max(max(known), 1) if left > 0 else 0
 
 
 def wanted(budget: cfg.BudgetConfig, past: Sequence[Round]) -> int | None:
@@ -186,6 +199,17 @@ def check_endpoints(config: cfg.Config) -> None:
     """Raises ConfigError for what would fail at the first call: an endpoint that can't be, a key that isn't there."""
     for given in config.roles().values():
         make_endpoint(given, config.prices).key()
+
+
+def make_judging(config: cfg.Config) -> "Judging | None":
+    """The judge that grades, or None. Raises ConfigError for a prompt that can't be read or lacks a field."""
+    if config.judge is None:
+        return None
+    from .teachers import judging
+    from .teachers.prompts import SHIPPED, read_template
+
+    template = read_template(config.judge.prompt or SHIPPED / "judge.txt", judging.FIELDS)
+    return judging.Judging(make_endpoint(config.judge, config.prices), template, config.judge.max_tokens)
 
 
 def make_endpoint(given: cfg.EndpointConfig, prices: Mapping[str, cfg.PriceConfig]) -> "Endpoint":

@@ -1,14 +1,20 @@
-"""Answers that are equal as text, up to white space, case and a final full stop."""
+"""Answers that are equal as text, up to white space, case, a final full stop and the marks of typesetting."""
+
+import re
 
 from ..types import Example, Grade, Grader
-from .final import final_answer, missing
+from .final import final_answer, gold, missing
+
+WRAPPED = re.compile(
+    r"\*\*([^*]+)\*\*|\$\$?([^$]+)\$?\$|\\\(((?:[^\\]|\\[^()])+)\\\)|“([^“”]+)”|\\(?:text|textbf|mathrm|mathbf|mbox)\{([^{}]+)\}"
+)
 
 
 def grade(example: Example, text: str) -> Grade:
     answer = final_answer(text)
     if answer is None:
         return missing()
-    if same_text(answer, str(example.answer)):
+    if same_text(answer, gold(example)):
         return Grade("right", answer, True)
     return Grade("wrong", answer, reason=f"{answer[:80]} is not {example.answer}")
 
@@ -19,7 +25,21 @@ def parse(question: str, text: str) -> Grade:
 
 
 def same_text(given: str, gold: str) -> bool:
-    return squeeze(given) == squeeze(gold)
+    return squeeze(bare(given)) == squeeze(bare(gold))
+
+
+def bare(text: str) -> str:
+    """Without the bold type, dollar signs and typographic quotes around the whole of it.
+
+    Straight quotes stay: where programs are the subject, '5' and 5 are different answers.
+    """
+    text = text.strip()
+    for _ in range(3):  # **$\text{yes}$** is the deepest that is met
+        found = WRAPPED.fullmatch(text.removesuffix("."))
+        if found is None:
+            break
+        text = next(part for part in found.groups() if part is not None).strip()
+    return text
 
 
 def squeeze(text: str) -> str:

@@ -1,32 +1,106 @@
-"""Answers that are one number, compared exactly."""
+"""Answers that are one number, compared exactly.
+
+A text is read in two steps: `plain` rewrites LaTeX into plain characters, then the whole of what remains must be one
+number with, perhaps, a name before it ("x = 18"), a currency and a unit. Anything else is no number: never a guess.
+"""
 
 import re
-from decimal import Decimal, InvalidOperation
+from fractions import Fraction
 
+from ..errors import DataError
 from ..types import Example, Grade, Grader
-from .final import final_answer, missing
+from .exact import bare
+from .final import final_answer, gold, missing
 
+LONGEST = 400  # characters; digits too, with those that an exponent stands for
+
+# LaTeX, in this order. Spaces stay between what would otherwise grow together: 5\text{0} isn't 50.
+REWRITES = [
+    (re.compile("\u2212"), "-"),
+    (re.compile(r"^([`\"'])(.*)\1$"), r"\2"),
+    (re.compile(r"\\[!]|\\left\b|\\right\b|\\displaystyle\b"), ""),
+    (re.compile(r"(?<=\d)(?:\{,\}|\\,|[\u2009\u202f])(?=\d{3}(?!\d))"), ","),
+    (re.compile(r"\\[,;: ]|(?<=[\w}])~|[\u00a0\u2009\u202f]"), " "),
+    (re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mbox|boxed)\s?\{([^{}]*)\}"), r" \1 "),
+    (re.compile(r"\\[dt]?frac\s?\{\s?([^{}\s]*)\s?\}\s?\{\s?([^{}\s]*)\s?\}"), r" \1/\2 "),
+    (re.compile(r"\\[dt]?frac\s?(\d)\s?(\d)(?!\d)"), r" \1/\2 "),
+    (re.compile(r"\s?\^\s?(?:\\circ|\{\\circ\})"), "°"),
+    (re.compile(r"\s?(?:\\times|×|\*)\s?10\s?\^\s?(?:\{([-+]?\d{1,4})\}|([-+]?\d{1,4})(?!\d))"), r"e\1\2"),
+    (re.compile(r"(?<!\\)\$\$?([^$]*(?:\\\$[^$]*)?)(?<!\\)\$\$?|\\[(\[](.*?)\\[)\]]"), r" \1\2 "),
+    (re.compile(r"\\([$%&])"), r"\1"),
+    (re.compile("½"), " 1/2 "),
+    (re.compile("¼"), " 1/4 "),
+    (re.compile("¾"), " 3/4 "),
+]
+
+NAME = r"[A-Za-z][A-Za-z ]{0,60}(?:_(?:\w|\{\w{1,9}\}))?(?:\([A-Za-z0-9]{1,9}\))?\s{0,9}="
+MONEY = r"(?:US\$|[$€£¥₹]|(?:USD|EUR|GBP|Rs\.?)\s?)"
+DECIMAL = r"(?:[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
+POWER = r"\s?\^(?:-?[1-9]|\{-?[1-9]\})|[²³]"
+WORD = rf"[A-Za-z°µ][A-Za-z'’]*\.?(?:{POWER})?"
 NUMBER = re.compile(
-    r"(?P<sign>[-+\u2212]?)\s*(?:[$€£]\s*)?"
-    r"(?P<digits>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
-    r"(?:\s*%|\s*[A-Za-z][A-Za-z .]{0,40})?\.?",
+    rf"(?:(?P<name>{NAME}))?\s*(?P<sign>[-+]?)\s*(?:{MONEY}\s*)?(?P<sign2>[-+]?)"
+    rf"(?:(?:(?P<whole>\d+)\s+)?(?P<top>{DECIMAL})\s?/\s?(?P<bottom>{DECIMAL})|(?P<value>{DECIMAL})(?:[eE](?P<power>[-+]?\d+))?)"
+    rf"(?:\s*[%$€£¥₹¢])?(?P<unit>(?:\s*/\s*|\s*){WORD}(?:(?:\s*/\s*|-|\s+){WORD})*)?\s*\.?",
     re.ASCII,
 )
+# A word that changes the number, or makes a second one of it. "3 dozen" and "5 million" are 36 and 5000000, or 3 and 5
+# where the question asks for dozens or millions.
+NO_UNIT = re.compile(
+    r"or|not|to|through|and|minus|plus|negative|half|zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
+    r"|(?:hundred|thousand|million|billion|trillion|dozen)s?|score|k|bn|mn|mil|pi|sqrt|root|log|ln|exp|sin|cos|tan|mod"
+    r"|choose|factorial|squared|cubed|(?:third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|hundredth|thousandth)s?",
+    re.IGNORECASE,
+)
+ONE_LETTER = re.compile("[mshglLJNWVCFpc]")  # units; any other single letter is a variable: 5x isn't 5
 
 
-def number(text: str) -> Decimal | None:
-    """The number that the text is, exactly: 1,000 = 1000.0, $5 = 5, -5 ≠ 5.
+def number(text: str) -> Fraction | None:
+    """The number that the text is, exactly: 1,000 = 1000.0, $5 = 5, 50% = 50, 3 1/2 = 7/2, -5 ≠ 5.
 
-    A trailing % or unit in letters is passed over. None when the text is anything but one number.
+    A unit is passed over. None when the text is anything but one number, or has more than LONGEST digits.
     """
-    found = NUMBER.fullmatch(text.strip()) if len(text) < 200 else None
-    if found is None:
+    found = NUMBER.fullmatch(plain(text)) if len(text) <= LONGEST else None
+    if found is None or (found["sign"] and found["sign2"]):
         return None
-    try:
-        value = Decimal(found["digits"].replace(",", ""))
-    except InvalidOperation:
+    if not is_unit(found["unit"]) or any(map(NO_UNIT.fullmatch, words(found["name"]))):
         return None
-    return -value if found["sign"] in ("-", "\u2212") else value
+    value = fraction(found) if found["top"] else decimal(found["value"], found["power"])
+    return -value if value is not None and "-" in (found["sign"], found["sign2"]) else value
+
+
+def plain(text: str) -> str:
+    text = bare(text)
+    for pattern, replacement in REWRITES:
+        text = pattern.sub(replacement, text)
+    return text.strip()
+
+
+def is_unit(text: str | None) -> bool:
+    """Words that say what is counted and nothing about how many, and no variables. "$5 a day" has an article."""
+    named = words(re.sub(r"(?<=\s)a(?=\s\w)", "", text or ""))
+    return all(ONE_LETTER.fullmatch(w) if len(w) == 1 else not NO_UNIT.fullmatch(w) for w in named)
+
+
+def words(text: str | None) -> list[str]:
+    return re.findall("[A-Za-z]+", text or "")
+
+
+def fraction(found: re.Match[str]) -> Fraction | None:
+    """top/bottom; with a whole number before it, a mixed number: then the fraction must be below 1."""
+    top, bottom = decimal(found["top"]), decimal(found["bottom"])
+    if top is None or not bottom:
+        return None
+    if found["whole"] is None:
+        return top / bottom
+    proper = found["top"].isdigit() and found["bottom"].isdigit() and top < bottom
+    return int(found["whole"]) + top / bottom if proper else None
+
+
+def decimal(digits: str, power: str | None = None) -> Fraction | None:
+    if power is not None and (len(power) > 4 or abs(int(power)) > LONGEST):
+        return None
+    return Fraction(digits.replace(",", "")) * Fraction(10) ** int(power or 0)
 
 
 def same_number(given: str, gold: str) -> bool:
@@ -35,10 +109,18 @@ def same_number(given: str, gold: str) -> bool:
 
 
 def grade(example: Example, text: str) -> Grade:
+    """Raises DataError where the example's own answer is no number."""
     found = parse(example.question, text)
     if found.outcome != "right" or found.answer is None:
         return found
-    if same_number(found.answer, str(example.answer)):
+    expected = number(gold(example))
+    if expected is None:
+        raise DataError(
+            f"the answer of {example.id!r} is not one number",
+            got=repr(example.answer)[:80],
+            fix="mend the row, or choose another grader (exact takes any text)",
+        )
+    if number(found.answer) == expected:
         return Grade("right", found.answer, True)
     return Grade("wrong", found.answer, reason=f"{found.answer[:80]} is not {example.answer}")
 
@@ -48,7 +130,7 @@ def parse(question: str, text: str) -> Grade:
     if answer is None:
         return missing()
     if number(answer) is None:
-        return Grade("unparsed", answer, reason=f"no number: {answer[:80]}")
+        return Grade("unparsed", answer, reason=f"not one number: {answer[:80]}")
     return Grade("right", answer)
 
 

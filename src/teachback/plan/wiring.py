@@ -15,9 +15,10 @@ from ..student.attempt import Asked
 from ..student.chat import Chat
 from ..student.finetune import Recipe
 from ..student.folder import load
-from ..tasks import jsonl
+from ..tasks.given import given_rows
 from ..types import Task
-from ..wire import check, given, kept_precision, make_task, wire
+from ..wire import check, given, kept_precision, wire
+from ..wire_tasks import make_task
 from ..wire_teachers import make_asking, make_budget
 from . import roles as costs
 from .course import NOTHING, Terms
@@ -56,11 +57,19 @@ def make_plan(config: cfg.Config, probe: int) -> Plan:
         rows=sum(len(r.fresh.rows) for r in past),
         spent=spent,
         probed=0 if past or shows(config) else probed,
-        reserve=len(jsonl.given_rows(config.teacher.rows)) if isinstance(config.teacher, cfg.PoolTeacher) else None,
+        reserve=in_reserve(config, task),
     )
     teaching = make_teaching(config, task, measured)
     facts, lesson = make_facts(config, measured), make_lesson(config, task, teaching, measured)
     return estimate(facts, terms, teaching, lesson, probed_facts(config, teaching, measured))
+
+
+def in_reserve(config: cfg.Config, task: Task) -> int | None:
+    teacher = config.teacher
+    if not isinstance(teacher, cfg.PoolTeacher):
+        return None
+    rows = len(given_rows(teacher.rows, task.target))
+    return rows if teacher.n_rows is None else min(rows, teacher.n_rows)
 
 
 def shows(config: cfg.Config) -> bool:

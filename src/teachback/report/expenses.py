@@ -12,7 +12,7 @@ COLUMNS = (
 
 def table(costs: Sequence[RoleSpend]) -> list[str]:
     """One line a role and round. calls: answered; tries: sent, whatever came of them."""
-    rows = [COLUMNS, *(("probe" if one.round < 0 else str(one.round), *cells(one)) for one in costs)]
+    rows = [COLUMNS, *(("before" if one.round < 0 else str(one.round), *cells(one)) for one in costs)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
 

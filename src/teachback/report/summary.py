@@ -8,6 +8,20 @@ from ..costs import PICO, Spend
 from ..types import Example, Report, Round
 from .figures import cents
 
+STAGES = (
+    ("parse", "parsed"),
+    ("verify", "verified"),
+    ("duplicates", "no duplicate"),
+    ("contamination", "not contaminated"),
+)
+# Where a row was lost, by the category of its reason; all others, what a teacher says among them, could not be parsed
+LOST_AT = {
+    **dict.fromkeys(("wrong", "disagreement", "timed_out", "unjudged"), "verify"),
+    **dict.fromkeys(("duplicate", "near duplicate"), "duplicates"),
+    "contaminated": "contamination",
+}
+MOST_NOTES = 6
+
 
 def percent(report: Report) -> str:
     return f"{report.accuracy:.0%} [{report.low:.0%}, {report.high:.0%}]"
@@ -23,16 +37,53 @@ def round_line(r: int, finished: Round) -> str:
     return f"round {r}: {', '.join(parts)}; dev {percent(finished.report)}"
 
 
-def yield_lines(rounds: Sequence[Round]) -> list[str]:
-    """How many pairs were generated, how many accepted, and why the others were not."""
-    rejected = [x for r in rounds for x in r.fresh.rejected]
+def yield_lines(rounds: Sequence[Round], asked: int | None = None) -> list[str]:
+    """The yield, stage by stage; why there are fewer rows than asked for; and what curating noted.
+
+    asked: how many rows; without it, as many as seeds were selected.
+    """
     accepted = [row for r in rounds for row in r.fresh.rows]
-    reasons = Counter(x.reason.partition(":")[0] for x in rejected)
+    reasons = Counter(x.reason.partition(":")[0] for r in rounds for x in r.fresh.rejected)
+    generated = len(accepted) + reasons.total()
     unverified = sum(not row.verified for row in accepted)
-    line = f"{len(accepted) + len(rejected)} rows generated, {len(accepted)} accepted"
+    line = f"{generated} rows generated, {len(accepted)} accepted"
     if unverified:
         line += f" ({unverified} of them unverified: nothing here can prove their answers)"
-    return [line, *(f"  {n} not accepted: {reason}" for reason, n in reasons.most_common())]
+    selected = sum(len(r.chosen.picks) for r in rounds)
+    wanted = selected if asked is None else asked
+    return [line, *funnel(generated, reasons), *shortfall(wanted, len(accepted), reasons, generated), *notes(rounds)]
+
+
+def funnel(generated: int, reasons: Counter[str]) -> list[str]:
+    """How many passed each stage, and why the others did not; nothing where all passed all of them."""
+    if not reasons:
+        return []
+    left, lines = generated, [f"  {'generated':16} {generated:6}"]
+    for stage, name in STAGES:
+        lost = Counter({why: n for why, n in reasons.items() if LOST_AT.get(why, "parse") == stage})
+        left -= lost.total()
+        lines.append(f"  {name:16} {left:6}" + (f"  ({listed(lost)})" if lost else ""))
+    return lines
+
+
+def shortfall(asked: int, accepted: int, reasons: Counter[str], generated: int) -> list[str]:
+    if accepted >= asked:
+        return []
+    unwritten = asked - generated
+    parts = [listed(reasons)] if reasons else []
+    if unwritten > 0:
+        parts.append(f"{unwritten} not generated: the budget or the rounds ended before")
+    return [f"you asked for {asked} rows, you have {accepted}, because: {', '.join(parts)}"]
+
+
+def notes(rounds: Sequence[Round]) -> list[str]:
+    lines = [f"round {r}: {note}" for r, finished in enumerate(rounds) for note in finished.fresh.notes]
+    more = [f"{len(lines) - MOST_NOTES} more notes in the rounds' curate.json"] if len(lines) > MOST_NOTES else []
+    return [*lines[:MOST_NOTES], *more]
+
+
+def listed(reasons: Counter[str]) -> str:
+    return ", ".join(f"{n} {why}" for why, n in reasons.most_common())
 
 
 def spend_line(spend: Spend) -> str:

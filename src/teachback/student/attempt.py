@@ -1,7 +1,8 @@
-"""The student answers: batched greedy decoding, with the log-probability of each token it chose."""
+"""The student answers: batched decoding, greedy or sampled, with the log-probability of each token it chose."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from random import Random
+from typing import Any, NamedTuple
 
 from ..types import Attempt
 from .chat import Chat, prompt_ids
@@ -13,6 +14,13 @@ class Asked(NamedTuple):
     message: str
 
 
+class Sampling(NamedTuple):
+    """temperature: above 0. draws: a stream for each question; each of its tokens takes one number from it."""
+
+    temperature: float
+    draws: Sequence[Random]
+
+
 class Decoded(NamedTuple):
     """tokens and their nll in nats, the end token included when it was produced (ended)."""
 
@@ -21,12 +29,17 @@ class Decoded(NamedTuple):
     ended: bool
 
 
-def attempt(student: Loaded, chat: Chat, asked: Sequence[Asked], max_new_tokens: int) -> list[Attempt]:
-    """One greedy answer a question, of at most max_new_tokens tokens; all questions are one batch, in any order."""
+def attempt(
+    student: Loaded, chat: Chat, asked: Sequence[Asked], max_new_tokens: int, sampling: Sampling | None = None
+) -> list[Attempt]:
+    """One answer a question, of at most max_new_tokens tokens; all questions are one batch, in any order.
+
+    Greedy without `sampling`. The nll is the student's own either way: at temperature 1, whatever was sampled at.
+    """
     prompts = [prompt_ids(student, chat, question.message) for question in asked]
     return [
         summarise(student, question.id, d)
-        for question, d in zip(asked, decode(student, prompts, max_new_tokens), strict=True)
+        for question, d in zip(asked, decode(student, prompts, max_new_tokens, sampling), strict=True)
     ]
 
 
@@ -41,10 +54,12 @@ def summarise(student: Loaded, id: str, decoded: Decoded) -> Attempt:
     )
 
 
-def decode(student: Loaded, prompts: Sequence[list[int]], max_new_tokens: int) -> list[Decoded]:
-    """Greedy decoding of B prompts, padded on the left. A finished row leaves the batch.
+def decode(
+    student: Loaded, prompts: Sequence[list[int]], max_new_tokens: int, sampling: Sampling | None = None
+) -> list[Decoded]:
+    """Decoding of B prompts, padded on the left. A finished row leaves the batch.
 
-    The nll of the chosen token is logsumexp(logits) − max(logits), in float32: no second pass is needed for `loss`.
+    The nll of the chosen token is logsumexp(logits) − its logit, in float32: no second pass is needed for `loss`.
     """
     import torch
 
@@ -68,12 +83,13 @@ def decode(student: Loaded, prompts: Sequence[list[int]], max_new_tokens: int) -
             )
             cache = out.past_key_values
             logits_B_V = out.logits[:, -1].float()
-            top = logits_B_V.max(-1)
-            nll_B = logits_B_V.logsumexp(-1) - top.values
+            if sampling is None:
+                chosen_B = logits_B_V.max(-1).indices
+            else:
+                chosen_B = sample(logits_B_V, sampling.temperature, [sampling.draws[row] for row in rows.tolist()])
+            nll_B = logits_B_V.logsumexp(-1) - logits_B_V.gather(-1, chosen_B[:, None])[:, 0]
             running = []
-            for b, (row, token, nll) in enumerate(
-                zip(rows.tolist(), top.indices.tolist(), nll_B.tolist(), strict=True)
-            ):
+            for b, (row, token, nll) in enumerate(zip(rows.tolist(), chosen_B.tolist(), nll_B.tolist(), strict=True)):
                 ended = token in student.ends
                 done[row] = Decoded([*done[row].tokens, token], [*done[row].nll, nll], ended)
                 if not ended:
@@ -85,6 +101,19 @@ def decode(student: Loaded, prompts: Sequence[list[int]], max_new_tokens: int) -
                 cache.batch_select_indices(stay)
             rows, mask_B_T = rows[stay], mask_B_T[stay]
             mask_B_T = torch.cat([mask_B_T, mask_B_T.new_ones(len(running), 1)], dim=1)
-            ids_B_T = top.indices[stay, None]
+            ids_B_T = chosen_B[stay, None]
             position_B_T = mask_B_T.sum(-1, keepdim=True) - 1
     return done
+
+
+def sample(logits_B_V: Any, temperature: float, draws: Sequence[Random]) -> Any:
+    """token_B by the inverse of the distribution function: the first token at which it passes the row's own number.
+
+    The sum runs in float64: in float32 it loses what tells rare tokens of a large vocabulary apart.
+    """
+    import torch
+
+    sum_B_V = (logits_B_V / temperature).softmax(-1).double().cumsum(-1)
+    number_B = torch.tensor([draw.random() for draw in draws], dtype=torch.float64, device=logits_B_V.device)
+    token_B = torch.searchsorted(sum_B_V, (number_B * sum_B_V[:, -1])[:, None], right=True)[:, 0]
+    return token_B.clamp(max=logits_B_V.shape[-1] - 1)

@@ -1,0 +1,74 @@
+"""All that a report asks of a student: its greedy answers, how likely it finds the gold ones, and sampled answers."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import NamedTuple
+
+from ..types import Attempt, Example, Task
+from .attempt import Asked, Sampling, attempt
+from .chat import Chat
+from .folder import Loaded
+from .score import score
+
+
+class Samples(NamedTuple):
+    """n sampled answers to each example; draw(id, k) is the stream of its k-th."""
+
+    n: int
+    temperature: float
+    draw: Callable[[str, int], Random]
+
+
+class Question(NamedTuple):
+    """One answer to get. target: the gold answer to score beside it. sample: which one it is; None: the greedy one."""
+
+    id: str
+    message: str
+    target: str | None = None
+    sample: int | None = None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The answer to a question, and the mean nll of its target in nats a token."""
+
+    attempt: Attempt
+    gold_nll: float | None = None
+
+
+class Answers(NamedTuple):
+    """By example, in their order: the greedy answer, the gold solution's nll (None without one), sampled answers."""
+
+    attempts: tuple[Attempt, ...]
+    gold_nll: tuple[float | None, ...]
+    sampled: tuple[tuple[Attempt, ...], ...] = ()
+
+
+def questions(task: Task, examples: Sequence[Example], samples: Samples | None) -> list[Question]:
+    """The greedy ones first; then the first sample of every example, the second, and so on."""
+    greedy = [Question(e.id, task.prompt(e.question), task.target(e)) for e in examples]
+    return [*greedy, *(Question(q.id, q.message, sample=k) for k in range(samples.n if samples else 0) for q in greedy)]
+
+
+def measure(
+    student: Loaded, chat: Chat, asked: Sequence[Question], max_new_tokens: int, samples: Samples | None
+) -> list[Measured]:
+    """Some of the questions, in their order: the greedy ones come first."""
+    greedy = [Asked(q.id, q.message) for q in asked if q.sample is None]
+    drawn = [q for q in asked if q.sample is not None]
+    answers = attempt(student, chat, greedy, max_new_tokens) if greedy else []
+    if drawn and samples:
+        streams = Sampling(samples.temperature, [samples.draw(q.id, q.sample or 0) for q in drawn])
+        answers += attempt(student, chat, [Asked(q.id, q.message) for q in drawn], max_new_tokens, streams)
+    scores = iter(score(student, chat, [(q.message, q.target) for q in asked if q.target is not None]))
+    return [
+        Measured(answer, None if q.target is None else next(scores)) for q, answer in zip(asked, answers, strict=True)
+    ]
+
+
+def by_example(done: Sequence[Measured], n: int) -> Answers:
+    """What `questions` of n examples came to."""
+    attempts = [m.attempt for m in done]
+    sampled = tuple(tuple(attempts[k::n][1:]) for k in range(n)) if len(done) > n else ()
+    return Answers(tuple(attempts[:n]), tuple(m.gold_nll for m in done[:n]), sampled)

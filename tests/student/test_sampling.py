@@ -1,0 +1,106 @@
+"""Sampled answers: from the student's own distribution, the same for a stream whatever else is in the batch."""
+
+from collections import Counter
+from dataclasses import replace
+from math import exp
+from pathlib import Path
+from random import Random
+
+import pytest
+import torch
+
+from teachback.draws import draw
+from teachback.student.attempt import Asked, Decoded, Sampling, attempt, decode, sample
+from teachback.student.chat import Chat, prompt_ids
+from teachback.student.folder import Loaded, load
+
+CHAT = Chat()
+QUESTIONS = ["Why?", "What is two and two, and why is that so?", "Tell me about tea.", "x" * 60, "Go."]
+
+
+@pytest.fixture(scope="module")
+def student(tiny: Path) -> Loaded:
+    """With more end tokens than one, so that its answers end after a few tokens each."""
+    return replace(load(tiny), ends=frozenset({1, *range(5, 261, 20)}))
+
+
+def stream(question: str, n: int = 0, seed: int = 7) -> Random:
+    return draw(seed, 0, "sample", question, n)
+
+
+def sampled(student: Loaded, questions: list[str], temperature: float = 1.0, **which: int) -> list[Decoded]:
+    prompts = [prompt_ids(student, CHAT, q) for q in questions]
+    return decode(student, prompts, 24, Sampling(temperature, [stream(q, **which) for q in questions]))
+
+
+def test_the_same_stream_gives_the_same_answer_in_any_batch(student: Loaded) -> None:
+    together = sampled(student, QUESTIONS)
+    assert sampled(student, QUESTIONS) == together
+    assert [d.tokens for d in sampled(student, QUESTIONS[::-1])[::-1]] == [d.tokens for d in together]
+    for question, decoded in zip(QUESTIONS, together, strict=True):
+        assert sampled(student, [question])[0].tokens == decoded.tokens
+    assert len({len(d.tokens) for d in together}) > 1, "answers of several lengths, or rows never leave the batch"
+
+
+def test_another_number_or_run_seed_gives_another_answer(student: Loaded) -> None:
+    first = [d.tokens for d in sampled(student, QUESTIONS)]
+    for other in ({"n": 1}, {"seed": 8}):
+        assert all(a != d.tokens for a, d in zip(first, sampled(student, QUESTIONS, **other), strict=True))
+
+
+def test_near_zero_temperature_is_greedy(student: Loaded) -> None:
+    prompts = [prompt_ids(student, CHAT, q) for q in QUESTIONS]
+    assert sampled(student, QUESTIONS, temperature=1e-4) == decode(student, prompts, 24)
+
+
+def test_the_nll_is_at_temperature_one_whatever_was_sampled_at(student: Loaded) -> None:
+    prompt = prompt_ids(student, CHAT, QUESTIONS[1])
+    for temperature in (0.5, 2.0):
+        decoded = sampled(student, QUESTIONS[1:2], temperature)[0]
+        with torch.no_grad():
+            logits = student.model(torch.tensor([prompt + decoded.tokens])).logits[0, len(prompt) - 1 : -1]
+        nll = torch.nn.functional.cross_entropy(logits, torch.tensor(decoded.tokens), reduction="none")
+        assert decoded.nll == pytest.approx(nll.tolist(), abs=5e-4)
+    one = attempt(student, CHAT, [Asked("a", QUESTIONS[1])], 24, Sampling(2.0, [stream(QUESTIONS[1])]))[0]
+    assert one.nll == pytest.approx(sum(decoded.nll) / len(decoded.nll))
+
+
+def test_tokens_come_as_often_as_the_tempered_distribution_says() -> None:
+    """20,000 draws of one position, against softmax(logits / T) by chi-squared."""
+    from scipy.stats import chisquare
+
+    logits, n, dice = torch.tensor([2.0, -1.0, 0.5, -40.0, 1.0]), 20_000, Random(0)
+    for temperature in (0.7, 1.5):
+        weights = [exp(x / temperature) for x in logits.tolist()]
+        tokens = Counter(sample(logits.expand(n, 5), temperature, [dice] * n).tolist())
+        assert tokens[3] == 0
+        expected = [n * w / sum(weights) for w in weights]
+        seen = [k for k in range(5) if k != 3]
+        total = sum(expected[k] for k in seen)
+        fit = chisquare([tokens[k] for k in seen], [expected[k] * n / total for k in seen])
+        assert fit.pvalue > 0.01
+
+
+class Fixed(Random):
+    def __init__(self, number: float) -> None:
+        self.number = number
+
+    def random(self) -> float:
+        return self.number
+
+
+def test_the_ends_of_the_unit_interval_never_give_a_token_without_a_chance() -> None:
+    logits = torch.tensor([[float("-inf"), 0.0, 0.0, float("-inf")]])
+    assert sample(logits, 1.0, [Fixed(0.0)]).tolist() == [1]
+    assert sample(logits, 1.0, [Fixed(0.5)]).tolist() == [2]
+    assert sample(logits, 1.0, [Fixed(1 - 2**-53)]).tolist() == [2]
+
+
+def test_each_token_takes_one_number_and_a_finished_row_none(student: Loaded) -> None:
+    streams = [stream(q) for q in QUESTIONS]
+    decoded = decode(student, [prompt_ids(student, CHAT, q) for q in QUESTIONS], 24, Sampling(1.0, streams))
+    for question, used, d in zip(QUESTIONS, streams, decoded, strict=True):
+        fresh = stream(question)
+        for _ in d.tokens:
+            fresh.random()
+        assert used.random() == fresh.random()

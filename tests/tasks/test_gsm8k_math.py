@@ -1,0 +1,40 @@
+"""GSM8K and MATH from their real files: splits, golds and the form of a training row."""
+
+from pathlib import Path
+
+import pytest
+
+from teachback.graders.final import final_answer
+from teachback.tasks import gsm8k, math
+from teachback.types import Task
+
+
+@pytest.fixture(scope="module", params=[gsm8k, math], ids=["gsm8k", "math"])
+def task(request: pytest.FixtureRequest, data: Path) -> Task:
+    loaded: Task = request.param.load(path=data, seeds=300, dev=100, test=None, seed=0)
+    return loaded
+
+
+def test_splits(task: Task) -> None:
+    assert (len(task.seeds), len(task.dev)) == (300, 100)
+    assert len(task.test) == (1319 if task.name == "gsm8k" else 500)
+    parts = [{task.key(e.question) for e in part} for part in (task.seeds, task.dev, task.test)]
+    assert len(set.union(*parts)) == sum(map(len, parts))
+    assert all(field in task.dev[0].meta for field in task.by)
+
+
+def test_the_training_form_of_every_gold_is_right_and_shows_no_marks(task: Task) -> None:
+    for e in (*task.seeds, *task.dev):
+        text = str(task.target(e))
+        assert "<<" not in text
+        assert "####" not in text
+        assert task.grade(e, text).outcome == "right", e
+        assert task.verify(e.question, text).outcome == "right", e
+
+
+def test_the_prompt_names_the_form_that_is_graded(task: Task) -> None:
+    prompt = task.prompt("How many?")
+    assert prompt.startswith("How many?")
+    form = "\\boxed{7}" if task.name == "math" else "Answer: 7"
+    assert form[:5] in prompt
+    assert final_answer(f"so it is\n{form}") == "7"

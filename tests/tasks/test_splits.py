@@ -1,0 +1,65 @@
+"""Splits by a hash of the key: disjoint, the same in any order of the file, and as large as asked for."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from teachback.errors import DataError
+from teachback.tasks.splits import Sizes, split
+from teachback.types import Example
+
+
+def key(question: str) -> str:
+    return question.lower()
+
+
+def made(names: list[str], prefix: str = "e") -> list[Example]:
+    return [Example(f"{prefix}{i}", name, "1") for i, name in enumerate(names)]
+
+
+names = st.lists(st.text("abAB", min_size=1, max_size=3), min_size=1, max_size=30)
+sizes = st.integers(0, 4) | st.none()
+
+
+@given(names, names | st.none(), names | st.none(), sizes, sizes, sizes, st.randoms())
+def test_disjoint_and_stable(train, dev, test, n_seeds, n_dev, n_test, rng) -> None:  # type: ignore[no-untyped-def]
+    given_rows = made(train), dev and made(dev, "d"), test and made(test, "t")
+
+    def run(train, dev, test):  # type: ignore[no-untyped-def]
+        try:
+            return split(train, Sizes(n_seeds or None, n_dev, n_test), key=key, dev=dev, test=test)
+        except DataError:
+            return None
+
+    found = run(*given_rows)
+    assert found == run(*(rows and rng.sample(rows, len(rows)) for rows in given_rows))
+    if found is None:
+        return
+    parts = [{key(e.question) for e in part} for part in (found.seeds, found.dev, found.test)]
+    assert sum(map(len, parts)) == len(set.union(*parts)) == len((*found.seeds, *found.dev, *found.test))
+    assert len(found.dev) == n_dev or n_dev is None
+    assert len(found.test) == n_test or n_test is None
+    assert len(found.seeds) == n_seeds or not n_seeds
+    if test is not None and n_test is None:
+        assert parts[2] == {key(name) for name in test}
+
+
+def test_another_seed_is_another_split_and_more_seeds_are_more_of_the_same() -> None:
+    rows = made([f"q{i}" for i in range(50)])
+    few, many = (split(rows, Sizes(n, 5, 5), key=key) for n in (10, 20))
+    assert many.seeds[:10] == few.seeds
+    assert many.dev == few.dev
+    assert split(rows, Sizes(10, 5, 5), key=key, seed=1).dev != few.dev
+
+
+def test_only_what_is_measured_on_needs_answers() -> None:
+    rows = [*made([f"q{i}" for i in range(10)]), *(Example(f"n{i}", f"n{i}") for i in range(10))]
+    found = split(rows, Sizes(dev=8), key=key)
+    assert all(e.answer for e in found.dev)
+    assert len(found.seeds) == 12
+    with pytest.raises(DataError, match="10 rows of dev have no answer"):
+        split(rows, Sizes(), key=key, dev=rows[10:])
+    with pytest.raises(DataError, match="nothing to evaluate on"):
+        split(rows, Sizes(), key=key)
+    with pytest.raises(DataError, match="no rows are left for seeds"):
+        split(rows[:5], Sizes(dev=5), key=key)

@@ -1,0 +1,213 @@
+"""`teachback init` as a user meets it: the file it writes, what it asks, and the run that comes of it."""
+
+import json
+import os
+import pty
+import random
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from teachback import config
+from teachback.wire_tasks import make_task
+
+ENTRY = [sys.executable, "-c", "from teachback.cli import main; main()"]
+QUICK = ["--set", "student.max_new_tokens=8", "--set", "machine.threads=1", "--set", "finetune.epochs=1"]
+
+
+def teachback(*args: object, cwd: Path, **given: Any) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "COLUMNS": "200"}
+    given = {"stdin": subprocess.DEVNULL, **given}
+    return subprocess.run(
+        [*ENTRY, *map(str, args)], capture_output=True, text=True, timeout=200, cwd=cwd, env=env, **given
+    )
+
+
+def write(path: Path, rows: list[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def additions(n: int) -> list[dict[str, Any]]:
+    draw = random.Random(0)
+    pairs = {(draw.randrange(100), draw.randrange(100)): None for _ in range(4 * n)}
+    return [
+        {"question": f"What is {a} + {b}?", "answer": a + b, "solution": f"{a} + {b} = {a + b}\n#### {a + b}"}
+        for a, b in [*pairs][:n]
+    ]
+
+
+def renamed(row: dict[str, Any]) -> dict[str, Any]:
+    return {"text": row["question"], "level": row["answer"] % 2, "rationale": row["solution"]}
+
+
+def read(path: Path) -> tuple[config.Config, Any]:
+    settings = config.read(path)
+    return settings, make_task(settings.task)
+
+
+@pytest.mark.parametrize("other_names", [False, True])
+def test_from_a_file_to_a_finished_run_in_two_commands(other_names: bool, tiny: Path, tmp_path: Path) -> None:
+    rows = additions(40)
+    if other_names:  # and rows without an answer, and one that comes twice
+        rows = [*map(renamed, [*rows, rows[0]]), {"text": "How many?"}]
+    write(tmp_path / "my.jsonl", rows)
+    made = teachback("init", "my.jsonl", cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    assert "grader number: " in made.stderr
+    assert made.stdout.split() == ["next:", "teachback", "run", "my.yaml"]
+    done = teachback("run", "my.yaml", "--set", f"student.model={tiny}", *QUICK, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "12 rows generated" in done.stdout
+    assert "after 3 rounds" in done.stdout
+    assert (tmp_path / "runs/my/ledger.sqlite").exists()
+
+
+def test_every_choice_has_its_comment(tmp_path: Path) -> None:
+    rows = [{**row, "meta": {"kind": "ab"[i % 2]}} for i, row in enumerate(additions(400))]
+    write(tmp_path / "my.jsonl", rows)
+    assert teachback("init", "my.jsonl", cwd=tmp_path).returncode == 0
+    text = (tmp_path / "my.yaml").read_text(encoding="utf-8")
+    for key in ("n_seeds", "n_dev", "n_test", "grader", "by", "model", "max_new_tokens", "name: pool", "rows", "n_rows",
+                "criterion", "per_round", "generated", "rows_per_step", "restart"):  # fmt: skip
+        assert re.search(rf"^ *{key}\b.* # \w", text, re.MULTILINE), key
+    assert "grader: number          # 400 of 400 answers are numbers" in text
+    assert 'End with a last line "Answer: <number>".' in text
+    settings, task = read(tmp_path / "my.yaml")
+    assert (len(task.seeds), len(task.dev), len(task.test), task.by) == (48, 40, 100, ("kind",))
+    assert isinstance(settings.teacher, config.PoolTeacher)
+    assert settings.student.max_new_tokens == 32
+
+
+def test_the_other_teacher_below_it_is_a_config_too(tmp_path: Path) -> None:
+    """As a person does it: delete the pool, take the marks off, fill in the prices."""
+    write(tmp_path / "my.jsonl", additions(60))
+    assert teachback("init", "my.jsonl", cwd=tmp_path).returncode == 0
+    text = (tmp_path / "my.yaml").read_text(encoding="utf-8")
+    before, after = text.split("\nteacher:\n")
+    _, other = re.split(r"\n# [^\n]*marks off these:\n", after)
+    commented, rest = other.split("\ncriterion:")
+    bare = re.sub(r"^# ", "", commented, flags=re.MULTILINE)
+    assert "fill in" in bare
+    (tmp_path / "other.yaml").write_text(f"{before}\n{bare}\ncriterion:{rest}", encoding="utf-8")
+    refused = teachback("plan", "other.yaml", cwd=tmp_path)
+    assert (refused.returncode, "as_of" in refused.stderr) == (2, True)
+    filled = (
+        bare.replace("YYYY-MM-DD", "2025-06-01").replace("input: USD", "input: 1").replace("output: USD", "output: 2")
+    )
+    (tmp_path / "other.yaml").write_text(f"{before}\n{filled}\ncriterion:{rest}", encoding="utf-8")
+    settings, _ = read(tmp_path / "other.yaml")
+    assert isinstance(settings.teacher, config.OpenAITeacher)
+    assert settings.priced() == ["teacher"]
+
+
+def test_rows_that_can_not_teach_need_a_model(tmp_path: Path) -> None:
+    rows = [*additions(40), *({"question": f"Why {i}?"} for i in range(300))]
+    write(tmp_path / "my.jsonl", rows)
+    done = teachback("init", "my.jsonl", "--out", "new/other.yaml", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "a model must write them" in done.stderr
+    assert "teachback plan new/other.yaml" in done.stdout
+    assert (tmp_path / "new/other.yaml").read_text().count("# fill in: yours") == 2
+    settings, task = read(tmp_path / "new/other.yaml")
+    assert isinstance(settings.teacher, config.OpenAITeacher)
+    assert len(task.dev) == 40
+    done = teachback("init", "my.jsonl", "--teacher", "pool", cwd=tmp_path)
+    assert (done.returncode, "--teacher openai" in done.stderr) == (2, True)
+
+
+def test_an_endpoint_that_was_named_stands_in_the_config(tmp_path: Path) -> None:
+    write(tmp_path / "my.jsonl", additions(40))
+    args = ("init", "my.jsonl", "--model", "qwen: 3", "--base-url", "http://localhost:8000/v1")
+    assert teachback(*args, cwd=tmp_path).returncode == 0
+    teacher = read(tmp_path / "my.yaml")[0].teacher
+    assert isinstance(teacher, config.OpenAITeacher)
+    assert (teacher.model, teacher.base_url) == ("qwen: 3", "http://localhost:8000/v1")
+    assert teachback(*args, "--teacher", "pool", "--force", cwd=tmp_path).returncode == 2
+
+
+@pytest.fixture
+def boxed(tmp_path: Path) -> Path:
+    rows = [{**row, "solution": rf"It is \boxed{{{row['answer']}}}."} for row in additions(40)]
+    return write(tmp_path / "my.jsonl", rows)
+
+
+def test_where_two_graders_fit_it_asks(boxed: Path) -> None:
+    person, terminal = pty.openpty()
+    os.write(person, b"numbr\nmath\n")
+    done = teachback("init", boxed.name, cwd=boxed.parent, stdin=terminal)
+    os.close(person)
+    os.close(terminal)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("which grader, number or math?") == 2
+    settings, _ = read(boxed.with_suffix(".yaml"))
+    assert isinstance(settings.task, config.Jsonl)
+    assert settings.task.grader == "math"
+    assert settings.task.instruction == r"Solve the problem step by step. Put the final answer in \boxed{}."
+
+
+def test_without_a_terminal_it_names_both(boxed: Path) -> None:
+    done = teachback("init", boxed.name, cwd=boxed.parent)
+    assert done.returncode == 2
+    assert r"got: 40 of 40 answers are numbers; but 40 solutions end in \boxed" in done.stderr
+    assert "fix: --grader number, or --grader math" in done.stderr
+    assert not boxed.with_suffix(".yaml").exists()
+    assert teachback("init", boxed.name, "--grader", "number", cwd=boxed.parent).returncode == 0
+
+
+def test_nothing_is_written_over_without_force(tmp_path: Path) -> None:
+    write(tmp_path / "my.jsonl", additions(40))
+    (tmp_path / "my.yaml").write_text("mine", encoding="utf-8")
+    done = teachback("init", "my.jsonl", cwd=tmp_path)
+    assert (done.returncode, "my.yaml is there already" in done.stderr) == (2, True)
+    assert (tmp_path / "my.yaml").read_text() == "mine"
+    assert teachback("init", "my.jsonl", "--force", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "my.yaml").read_text() != "mine"
+    assert {p.name for p in tmp_path.iterdir()} == {"my.jsonl", "my.yaml"}
+
+
+def test_names_that_yaml_would_read_otherwise(tmp_path: Path) -> None:
+    folder = tmp_path / "a: b #c"
+    folder.mkdir()
+    rows = [
+        {"question: #1": row["question"], "yes": row["answer"], "[k]": i % 2} for i, row in enumerate(additions(99))
+    ]
+    path = write(folder / "my - 'file' é.jsonl", rows)
+    write(folder / "my - 'file' é_test.jsonl", rows[:12])
+    args = ("--question", "question: #1", "--answer", "yes", "--out", "my.yaml")
+    done = teachback("init", path, *args, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    settings, task = read(tmp_path / "my.yaml")
+    assert isinstance(settings.task, config.Jsonl)
+    assert (settings.task.question, settings.task.answer, task.by) == ("question: #1", "yes", ("[k]",))
+    assert len(task.test) == 12
+
+
+@pytest.mark.parametrize(
+    ("content", "args", "message"),
+    [
+        (None, (), "my.jsonl: can't be read"),
+        ("", (), "my.jsonl has no rows"),
+        ("question,answer\n", (), "my.jsonl, line 1: not JSON"),
+        ('{"frage": "q", "answer": 1}\n', (), "fix: name it with --question COLUMN"),
+        ('{"question": "q"}\n' * 40, (), "no row has an answer"),
+        ('{"question": "q", "answer": [1]}\n', (), "the column 'answer' is no text"),
+        ('{"question": "q", "answer": "5"}\n', (), "too few answered rows"),
+        ('{"question": "q", "answer": "b"}\n', ("--grader", "number"), "can't be read by the grader number"),
+        ('{"question": "q", "answer": "b"}\n', ("--answer", "gold"), "no column 'gold'"),
+    ],
+)
+def test_what_it_can_not_use_is_exit_code_2_and_a_sentence(
+    content: str | None, args: tuple[str, ...], message: str, tmp_path: Path
+) -> None:
+    if content is not None:
+        (tmp_path / "my.jsonl").write_text(content, encoding="utf-8")
+    done = teachback("init", "my.jsonl", *args, cwd=tmp_path)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "my.yaml").exists()
