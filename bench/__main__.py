@@ -1,5 +1,5 @@
 """python -m bench run NAME CONFIG [--set A.B=C ...]: one run of the loop, recorded in bench/results/NAME.json.
-python -m bench client|tails|limits|ledger [--quick]: ours against a peer on the same work, on this machine.
+python -m bench client|tails|limits|ledger|dedup|grade [--quick]: ours against a peer on the same work, on this machine.
 
 A benchmark checks first that both computed the same thing, writes bench/results/NAME.json and prints as its last line
 `NAME ratio=R target=T rss=M gate=ok`; it exits with 1 when the gate or a target fails. --quick does a little of it, to
@@ -40,7 +40,26 @@ def ledger(quick: bool) -> "Outcome":
     return bench(quick)
 
 
-BENCHES: dict[str, Callable[[bool], "Outcome"]] = {"client": client, "tails": tails, "limits": limits, "ledger": ledger}
+def dedup(quick: bool) -> "Outcome":
+    from bench.dedup import bench
+
+    return bench(quick)
+
+
+def grade(quick: bool) -> "Outcome":
+    from bench.grade import bench
+
+    return bench(quick)
+
+
+BENCHES: dict[str, Callable[[bool], "Outcome"]] = {
+    "client": client,
+    "tails": tails,
+    "limits": limits,
+    "ledger": ledger,
+    "dedup": dedup,
+    "grade": grade,
+}
 
 
 def main() -> int:

@@ -71,7 +71,7 @@ def bench(quick: bool) -> Outcome:
         "quality": quality,
         "bytes_a_row": {name: spread([d.grown / rows for d in ones], 0) for name, ones in done.items()}
         | {"text": round(fmean(map(getsizeof, work.texts)))},
-        "rss_mib": {name: spread([d.rss_mib for d in ones], 0) for name, ones in done.items()},
+        "peak_mib": {name: spread([d.rss_mib for d in ones], 0) for name, ones in done.items()},
     }
     mine = quality["ours"]
     same = mine["precision"] == 1.0 and all(mine[f"recall_at_{level}"] >= RECALL for level in work.pairs)

@@ -1,5 +1,6 @@
 """`teachback init` as a user meets it: the file it writes, what it asks, and the run that comes of it."""
 
+import io
 import json
 import os
 import pty
@@ -7,24 +8,47 @@ import random
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from teachback import config
+from teachback.cli import main
 from teachback.wire_tasks import make_task
 
-ENTRY = [sys.executable, "-c", "from teachback.cli import main; main()"]
 QUICK = ["--set", "student.max_new_tokens=8", "--set", "machine.threads=1", "--set", "finetune.epochs=1"]
 
 
-def teachback(*args: object, cwd: Path, **given: Any) -> subprocess.CompletedProcess[str]:
-    env = {**os.environ, "COLUMNS": "200"}
-    given = {"stdin": subprocess.DEVNULL, **given}
-    return subprocess.run(
-        [*ENTRY, *map(str, args)], capture_output=True, text=True, timeout=200, cwd=cwd, env=env, **given
-    )
+class Done(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Init = Callable[..., Done]
+
+
+@pytest.fixture
+def init(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Init:
+    """The command in this process, without a terminal, in the test's folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+
+    def init(*args: object, command: str = "init") -> Done:
+        monkeypatch.setattr(sys, "argv", ["teachback", command, *map(str, args)])
+        with pytest.raises(SystemExit) as exit:
+            main()
+        return Done(int(exit.value.code or 0), *capsys.readouterr())
+
+    return init
+
+
+def teachback(*args: object, cwd: Path, stdin: int = subprocess.DEVNULL) -> subprocess.CompletedProcess[str]:
+    """In a process of its own."""
+    command = [sys.executable, "-c", "from teachback.cli import main; main()", *map(str, args)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=200, cwd=cwd, stdin=stdin)
 
 
 def write(path: Path, rows: list[dict[str, Any]]) -> Path:
@@ -67,15 +91,15 @@ def test_from_a_file_to_a_finished_run_in_two_commands(other_names: bool, tiny: 
     assert (tmp_path / "runs/my/ledger.sqlite").exists()
 
 
-def test_every_choice_has_its_comment(tmp_path: Path) -> None:
-    rows = [{**row, "meta": {"kind": "ab"[i % 2]}} for i, row in enumerate(additions(400))]
+def test_every_choice_has_its_comment(init: Init, tmp_path: Path) -> None:
+    rows = [{**row, "meta": {"kind": "ab"[i % 2]}} for i, row in enumerate(additions(500))]
     write(tmp_path / "my.jsonl", rows)
-    assert teachback("init", "my.jsonl", cwd=tmp_path).returncode == 0
+    assert init("my.jsonl").returncode == 0
     text = (tmp_path / "my.yaml").read_text(encoding="utf-8")
     for key in ("n_seeds", "n_dev", "n_test", "grader", "by", "model", "max_new_tokens", "name: pool", "rows", "n_rows",
                 "criterion", "per_round", "generated", "rows_per_step", "restart"):  # fmt: skip
         assert re.search(rf"^ *{key}\b.* # \w", text, re.MULTILINE), key
-    assert "grader: number          # 400 of 400 answers are numbers" in text
+    assert "grader: number          # 500 of 500 answers are numbers" in text
     assert 'End with a last line "Answer: <number>".' in text
     settings, task = read(tmp_path / "my.yaml")
     assert (len(task.seeds), len(task.dev), len(task.test), task.by) == (48, 40, 100, ("kind",))
@@ -83,10 +107,10 @@ def test_every_choice_has_its_comment(tmp_path: Path) -> None:
     assert settings.student.max_new_tokens == 32
 
 
-def test_the_other_teacher_below_it_is_a_config_too(tmp_path: Path) -> None:
+def test_the_other_teacher_below_it_is_a_config_too(init: Init, tmp_path: Path) -> None:
     """As a person does it: delete the pool, take the marks off, fill in the prices."""
     write(tmp_path / "my.jsonl", additions(60))
-    assert teachback("init", "my.jsonl", cwd=tmp_path).returncode == 0
+    assert init("my.jsonl").returncode == 0
     text = (tmp_path / "my.yaml").read_text(encoding="utf-8")
     before, after = text.split("\nteacher:\n")
     _, other = re.split(r"\n# [^\n]*marks off these:\n", after)
@@ -94,7 +118,7 @@ def test_the_other_teacher_below_it_is_a_config_too(tmp_path: Path) -> None:
     bare = re.sub(r"^# ", "", commented, flags=re.MULTILINE)
     assert "fill in" in bare
     (tmp_path / "other.yaml").write_text(f"{before}\n{bare}\ncriterion:{rest}", encoding="utf-8")
-    refused = teachback("plan", "other.yaml", cwd=tmp_path)
+    refused = init("other.yaml", command="plan")
     assert (refused.returncode, "as_of" in refused.stderr) == (2, True)
     filled = (
         bare.replace("YYYY-MM-DD", "2025-06-01").replace("input: USD", "input: 1").replace("output: USD", "output: 2")
@@ -105,10 +129,10 @@ def test_the_other_teacher_below_it_is_a_config_too(tmp_path: Path) -> None:
     assert settings.priced() == ["teacher"]
 
 
-def test_rows_that_can_not_teach_need_a_model(tmp_path: Path) -> None:
+def test_rows_that_can_not_teach_need_a_model(init: Init, tmp_path: Path) -> None:
     rows = [*additions(40), *({"question": f"Why {i}?"} for i in range(300))]
     write(tmp_path / "my.jsonl", rows)
-    done = teachback("init", "my.jsonl", "--out", "new/other.yaml", cwd=tmp_path)
+    done = init("my.jsonl", "--out", "new/other.yaml")
     assert done.returncode == 0, done.stderr
     assert "a model must write them" in done.stderr
     assert "teachback plan new/other.yaml" in done.stdout
@@ -116,18 +140,34 @@ def test_rows_that_can_not_teach_need_a_model(tmp_path: Path) -> None:
     settings, task = read(tmp_path / "new/other.yaml")
     assert isinstance(settings.teacher, config.OpenAITeacher)
     assert len(task.dev) == 40
-    done = teachback("init", "my.jsonl", "--teacher", "pool", cwd=tmp_path)
+    done = init("my.jsonl", "--teacher", "pool")
     assert (done.returncode, "--teacher openai" in done.stderr) == (2, True)
 
 
-def test_an_endpoint_that_was_named_stands_in_the_config(tmp_path: Path) -> None:
+def test_an_endpoint_that_was_named_stands_in_the_config(init: Init, tmp_path: Path) -> None:
     write(tmp_path / "my.jsonl", additions(40))
-    args = ("init", "my.jsonl", "--model", "qwen: 3", "--base-url", "http://localhost:8000/v1")
-    assert teachback(*args, cwd=tmp_path).returncode == 0
+    args = ("my.jsonl", "--model", "qwen: 3", "--base-url", "http://localhost:8000/v1")
+    assert init(*args).returncode == 0
     teacher = read(tmp_path / "my.yaml")[0].teacher
     assert isinstance(teacher, config.OpenAITeacher)
     assert (teacher.model, teacher.base_url) == ("qwen: 3", "http://localhost:8000/v1")
-    assert teachback(*args, "--teacher", "pool", "--force", cwd=tmp_path).returncode == 2
+    assert init(*args, "--teacher", "pool", "--force").returncode == 2
+
+
+def test_files_beside_it_measure_if_the_grader_reads_them(init: Init, tmp_path: Path) -> None:
+    rows = additions(99)
+    write(tmp_path / "my_train.jsonl", rows[:50])
+    write(tmp_path / "my_test.jsonl", rows[50:70])
+    write(tmp_path / "my_dev.jsonl", [{**row, "answer": "many"} for row in rows[70:]])
+    done = init("my_train.jsonl")
+    assert "test: my_test.jsonl, which lies beside it, 20 rows" in done.stderr
+    assert "my_dev.jsonl lies beside it and is not used: 29 of 29 answers can't be read" in done.stderr
+    text = (tmp_path / "my_train.yaml").read_text()
+    assert "  seeds: my_train.jsonl\n" in text
+    assert "  test: my_test.jsonl" in text
+    settings, task = read(tmp_path / "my_train.yaml")
+    assert isinstance(settings.task, config.Jsonl)
+    assert (settings.task.dev, len(task.test), len(task.dev)) == (None, 20, 8)
 
 
 @pytest.fixture
@@ -150,27 +190,27 @@ def test_where_two_graders_fit_it_asks(boxed: Path) -> None:
     assert settings.task.instruction == r"Solve the problem step by step. Put the final answer in \boxed{}."
 
 
-def test_without_a_terminal_it_names_both(boxed: Path) -> None:
-    done = teachback("init", boxed.name, cwd=boxed.parent)
+def test_without_a_terminal_it_names_both(init: Init, boxed: Path) -> None:
+    done = init(boxed.name)
     assert done.returncode == 2
     assert r"got: 40 of 40 answers are numbers; but 40 solutions end in \boxed" in done.stderr
     assert "fix: --grader number, or --grader math" in done.stderr
     assert not boxed.with_suffix(".yaml").exists()
-    assert teachback("init", boxed.name, "--grader", "number", cwd=boxed.parent).returncode == 0
+    assert init(boxed.name, "--grader", "number").returncode == 0
 
 
-def test_nothing_is_written_over_without_force(tmp_path: Path) -> None:
+def test_nothing_is_written_over_without_force(init: Init, tmp_path: Path) -> None:
     write(tmp_path / "my.jsonl", additions(40))
     (tmp_path / "my.yaml").write_text("mine", encoding="utf-8")
-    done = teachback("init", "my.jsonl", cwd=tmp_path)
+    done = init("my.jsonl")
     assert (done.returncode, "my.yaml is there already" in done.stderr) == (2, True)
     assert (tmp_path / "my.yaml").read_text() == "mine"
-    assert teachback("init", "my.jsonl", "--force", cwd=tmp_path).returncode == 0
+    assert init("my.jsonl", "--force").returncode == 0
     assert (tmp_path / "my.yaml").read_text() != "mine"
     assert {p.name for p in tmp_path.iterdir()} == {"my.jsonl", "my.yaml"}
 
 
-def test_names_that_yaml_would_read_otherwise(tmp_path: Path) -> None:
+def test_names_that_yaml_would_read_otherwise(init: Init, tmp_path: Path) -> None:
     folder = tmp_path / "a: b #c"
     folder.mkdir()
     rows = [
@@ -179,7 +219,7 @@ def test_names_that_yaml_would_read_otherwise(tmp_path: Path) -> None:
     path = write(folder / "my - 'file' é.jsonl", rows)
     write(folder / "my - 'file' é_test.jsonl", rows[:12])
     args = ("--question", "question: #1", "--answer", "yes", "--out", "my.yaml")
-    done = teachback("init", path, *args, cwd=tmp_path)
+    done = init(path, *args)
     assert done.returncode == 0, done.stderr
     settings, task = read(tmp_path / "my.yaml")
     assert isinstance(settings.task, config.Jsonl)
@@ -202,12 +242,26 @@ def test_names_that_yaml_would_read_otherwise(tmp_path: Path) -> None:
     ],
 )
 def test_what_it_can_not_use_is_exit_code_2_and_a_sentence(
-    content: str | None, args: tuple[str, ...], message: str, tmp_path: Path
+    content: str | None, args: tuple[str, ...], message: str, init: Init, tmp_path: Path
 ) -> None:
     if content is not None:
         (tmp_path / "my.jsonl").write_text(content, encoding="utf-8")
-    done = teachback("init", "my.jsonl", *args, cwd=tmp_path)
+    done = init("my.jsonl", *args)
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "my.yaml").exists()
+
+
+@pytest.mark.parametrize("grader", ["number", "math"])
+def test_solutions_that_end_in_another_answer_are_left_out(grader: str, init: Init, tmp_path: Path) -> None:
+    write(tmp_path / "my.jsonl", [{**row, "solution": "So.\n#### 1000"} for row in additions(40)])
+    done = init("my.jsonl", "--grader", grader)
+    assert done.returncode == 0, done.stderr
+    assert "some end in another answer than their row has: mend my-" in done.stderr
+    settings, _ = read(tmp_path / "my.yaml")
+    assert isinstance(settings.task, config.Jsonl)
+    assert (settings.task.solution, settings.task.instruction) == (
+        None,
+        f'Answer the question. End with a last line "Answer: <{"number" if grader == "number" else "answer"}>".',
+    )

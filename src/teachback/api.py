@@ -13,6 +13,7 @@ from .draws import draw
 from .errors import ConfigError
 from .evaluate import report
 from .files import commit, dump
+from .ledger import Ledger
 from .loop import History, teach
 from .plan.values import Plan
 from .report import history
@@ -21,6 +22,8 @@ from .student.folder import resolve
 from .student.measure import Samples
 from .types import Example, Report, Round, Selection, Student
 from .wire import Prepared, make_select, prepare, sha256, wire
+from .wire_grading import judged
+from .wire_teachers import make_budget
 
 Listener = Callable[[Event], None]
 
@@ -220,7 +223,13 @@ def tested(config: Config, prepared: Prepared, student: Student, asked: Asked) -
     if asked.temperature is not None:
         samples = Samples(asked.samples, asked.temperature, partial(draw, config.seed, config.repeat, "sample"))
     examples = examples[: asked.n]
-    return report(task, asked.split, examples, *prepared.answer.measure(student, examples, samples))
+    found, run = prepared.answer.measure(student, examples, samples), prepared.answer.run
+    answers = [*zip(examples, found.attempts, strict=True)]
+    answers += [(e, a) for e, drawn in zip(examples, found.sampled, strict=False) for a in drawn]
+    if config.judge:
+        with Ledger(run.folder / "ledger.sqlite", repeat=config.repeat, budget=make_budget(config.budget)) as ledger:
+            task = judged(config, task, ledger, run.round, answers)
+    return report(task, asked.split, examples, *found)
 
 
 def as_config(config: Config | Mapping[str, Any] | str | Path) -> Config:

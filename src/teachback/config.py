@@ -178,8 +178,10 @@ def settings(config: Config) -> dict[str, object]:
     tree = config.model_dump(mode="json")
     out: dict[str, Any] = {}
     for name in FREE:
-        if name != "run_dir" and (name in tree or dig(tree, name) is not None):
-            out = put(out, name.split("."), dig(tree, name))
+        section, _, last = name.rpartition(".")
+        branch = dig(tree, section) if section else tree
+        if name != "run_dir" and isinstance(branch, dict) and last in branch:
+            out = put(out, name.split("."), branch[last])
     return out
 
 

@@ -170,6 +170,12 @@ class Run:
         return self.save_array("all", np.concatenate(parts))
 
     @property
+    def round(self) -> int:
+        """Of the step that is running; -1 for what comes before the first: the baselines."""
+        assert self._open is not None, "only inside a step"
+        return -1 if "baseline" in self._open[1] else self._open[0]
+
+    @property
     def workspace(self) -> Path:
         """The folder in which the step that is running may write. What its commit doesn't name is removed (R1)."""
         assert self._open is not None, "only inside a step"

@@ -47,7 +47,7 @@ from .types import (
     Task,
     Transfer,
 )
-from .wire_grading import grading_sources
+from .wire_grading import grading_sources, judged
 from .wire_tasks import make_task
 from .wire_teachers import affordable, check_endpoints, make_budget, make_teacher, meter, prompt_hash
 
@@ -220,9 +220,13 @@ def make_parts(
         return run.student(train(run.path(start), texts, drawn("finetune", "", len(rows)).getrandbits(31)))
 
     def evaluate(student: Student) -> Report:
-        if measure is None:
-            return report(task, "dev", task.dev, answer(student, ((e.id, e.question) for e in task.dev)))
-        return report(task, "dev", task.dev, *measure(student, task.dev))
+        found = (
+            measure(student, task.dev)
+            if measure
+            else Answers(answer(student, ((e.id, e.question) for e in task.dev)), (None,) * len(task.dev))
+        )
+        grading = judged(config, task, ledger, run.round, list(zip(task.dev, found.attempts, strict=True)))
+        return report(grading, "dev", task.dev, *found)
 
     return Parts(
         given=partial(given, config, task),

@@ -133,3 +133,8 @@ def test_hostile_texts_take_linear_time(part: str) -> None:
     for hostile in (many, "\\boxed{" + many, "Answer:" + many):
         final_answer(hostile)
     assert time.monotonic() - started < 3
+
+
+@pytest.mark.parametrize("answer", ["(4 * 5) + (10 * 6) = 24", "2 * 3 * x", "4 * 6"])
+def test_stars_between_spaces_are_signs(answer: str) -> None:
+    assert final_answer(f"Answer: {answer}") == answer

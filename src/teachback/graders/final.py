@@ -29,7 +29,7 @@ SENTENCE_END = re.compile(r"(?<!\bRs)(?<!\bMr)(?<!\bDr)(?<!\bSt)\.(?=[*_$\"')]{0
 # "The answer is in simplest form", "Is it a coincidence that the answer is 24?": about the answer, without giving it.
 ABOUT = re.compile(r"(?:in|not|correct|right|wrong|found|given|obtained|unique|as|below|above)\b|.*\?$", re.IGNORECASE)
 MINUS = re.compile(r"(?:(?:^|[\s=($:{,])[-\u2212]|=\s*[-\u2212]\s*)$")
-BOLD = re.compile(r"(?<![\w)*])\*{1,3}([^*]+)\*{1,3}(?![\w(*])")
+BOLD = re.compile(r"(?<![\w)*])\*{1,3}(?=\S)([^*]+)(?<=\S)\*{1,3}(?![\w(*])")
 
 
 def final_answer(text: str) -> str | None:

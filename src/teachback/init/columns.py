@@ -92,6 +92,8 @@ def remarks(
 ) -> Iterable[str]:
     if short is None and worked is not None:
         yield f"the column {worked!r} holds worked solutions that end in the answer: it is taken out of them"
+    if short is not None and is_long(values(rows, short)):
+        yield f"the answers in {short!r} are long, and are wanted word for word: for free words there is grader: judge"
     if options := next((name for name in matching(names, OPTIONS) if any(row.get(name) for row in rows)), None):
         yield f"the student does not see the column {options!r}: put the options into the question, as (A) … (B) …"
     unused = [name for name in matching(names, QUESTION) if name not in (short, worked)]

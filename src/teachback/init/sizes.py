@@ -14,7 +14,7 @@ SEEDS, DEV, TEST, PER_ROUND, ROUNDS = 48, 40, 100, 16, 3
 OWN_TEST = 200  # at most, of a test file
 FEWEST = 30  # answered rows
 LEAST = 8  # seeds, and dev questions
-READ = 300  # rows of a reserve: the untuned student reads each of them once
+READ = 200  # rows of a reserve: the untuned student reads each of them once
 VALUES = range(2, 13)
 FIELDS = 4  # at most, to break accuracy down by
 
