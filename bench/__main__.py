@@ -1,5 +1,6 @@
 """python -m bench run NAME CONFIG [--set A.B=C ...]: one run of the loop, recorded in bench/results/NAME.json.
 python -m bench client|tails|limits|ledger|dedup|grade [--quick]: ours against a peer on the same work, on this machine.
+python -m bench harness [--student MODEL] [--quick]: our accuracy on GSM8K against lm-eval's, item by item.
 
 A benchmark checks first that both computed the same thing, writes bench/results/NAME.json and prints as its last line
 `NAME ratio=R target=T rss=M gate=ok`; it exits with 1 when the gate or a target fails. --quick does a little of it, to
@@ -9,6 +10,7 @@ see that it works: no result file, no target.
 import argparse
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,6 +54,12 @@ def grade(quick: bool) -> "Outcome":
     return bench(quick)
 
 
+def harness(quick: bool, student: str = "smollm2-135m") -> "Outcome":
+    from bench.harness import bench
+
+    return bench(quick, student)
+
+
 BENCHES: dict[str, Callable[[bool], "Outcome"]] = {
     "client": client,
     "tails": tails,
@@ -59,6 +67,7 @@ BENCHES: dict[str, Callable[[bool], "Outcome"]] = {
     "ledger": ledger,
     "dedup": dedup,
     "grade": grade,
+    "harness": harness,
 }
 
 
@@ -73,6 +82,7 @@ def main() -> int:
     run.add_argument("--set", action="append", default=[], dest="changes", metavar="A.B=C")
     for name in BENCHES:
         commands.add_parser(name).add_argument("--quick", action="store_true", help="no target, no result file")
+    commands.choices["harness"].add_argument("--student", default="smollm2-135m", help="a folder or a model of the Hub")
     args = parser.parse_args()
     if args.what == "run":
         from bench.run import record
@@ -81,7 +91,8 @@ def main() -> int:
         return 0
     from bench.against import told
 
-    return told(args.what, BENCHES[args.what], args.quick)
+    bench = partial(harness, student=args.student) if args.what == "harness" else BENCHES[args.what]
+    return told(args.what, bench, args.quick)
 
 
 if __name__ == "__main__":

@@ -38,7 +38,18 @@ def test_the_loop_knows_types_and_rundir_only() -> None:
 
 
 def test_only_those_above_it_import_the_loop_the_wiring_and_the_config() -> None:
-    above = {"wire", "wire_grading", "wire_tasks", "wire_teachers", "plan.wiring", "api", "cli", "testing", "compare.comparison", "__init__"}
+    above = {
+        "wire",
+        "wire_grading",
+        "wire_tasks",
+        "wire_teachers",
+        "plan.wiring",
+        "api",
+        "cli",
+        "testing",
+        "compare.comparison",
+        "__init__",
+    }
     for low in ("loop", "wire"):
         assert {name for name, used in FILES.items() if low in used} <= above
     assert {name for name, used in FILES.items() if "config" in used} <= above

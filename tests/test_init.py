@@ -116,6 +116,7 @@ def test_answers_that_no_grader_reads_are_named() -> None:
         (lambda i: {"question": f"q{i}", "answer": [i], "target": i}, Columns("question", "target", None, None)),
         (lambda i: {"query": f"q{i}", "output": "word " * 50, "label": i}, Columns("query", "label", "output", None)),
         (lambda i: {"query": f"q{i}", "rationale": "word " * 50}, Columns("query", None, "rationale", None)),
+        (lambda i: {"query": f"q{i}", "label": 2, "answer": i}, Columns("query", "answer", None, None)),
         (lambda i: {"question": f"q{i}"}, Columns("question", None, None, None)),
     ],
 )  # fmt: skip

@@ -29,9 +29,10 @@ def gsm8k(folder: Path, tiny: Path, base_url: str, *changes: str) -> cfg.Config:
         f"student.model={tiny}",
         "student.max_new_tokens=12",
         "student.precision=float32",
-        "task.n_seeds=20",
-        "task.n_dev=6",
-        "task.n_test=5",
+        "task.path=$TEACHBACK_DATA",
+        "task.seeds=20",
+        "task.dev=6",
+        "task.test=5",
         f"teacher.base_url={base_url}",
         "per_round=6",
         "rounds=2",
@@ -94,10 +95,8 @@ def test_the_rows_are_the_same_for_any_order_of_completion(tmp_path: Path, tiny:
     assert 0 < len(json.loads(rows[0])) < 6
 
 
-@pytest.mark.usefixtures("environment")
-@pytest.mark.parametrize("criterion", ["random", "loss"])
-def test_prontoqa_on_the_published_files(criterion: str, tmp_path: Path, tiny: Path) -> None:
-    small = [
+def small(tiny: Path, *changes: str) -> list[str]:
+    return [
         f"student.model={tiny}",
         "student.max_new_tokens=8",
         "student.precision=float32",
@@ -107,10 +106,33 @@ def test_prontoqa_on_the_published_files(criterion: str, tmp_path: Path, tiny: P
         "per_round=6",
         "rounds=1",
         "finetune.epochs=1",
-        f"criterion={criterion}",
+        *changes,
     ]
-    result = teachback.run(cfg.read(RECIPES / "prontoqa.yaml", small, tmp_path / "run"))
+
+
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize("criterion", ["random", "loss"])
+def test_prontoqa_on_the_published_files(criterion: str, tmp_path: Path, tiny: Path) -> None:
+    changes = small(tiny, f"criterion={criterion}")
+    result = teachback.run(cfg.read(RECIPES / "prontoqa.yaml", changes, tmp_path / "run"))
     assert len(result.history.rows) == 6
     assert all(row.verified for row in result.history.rows)
     scores = result.history.rounds[0].chosen.scores
     assert len(scores) == (20 if criterion == "loss" else 0)
+
+
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize("name", ["game24", "gsm8k-pool", "math-pool"])
+def test_the_other_tasks_on_their_real_files(name: str, tmp_path: Path, tiny: Path) -> None:
+    pool = name.endswith("pool")
+    changes = small(tiny, *(["teacher.n_rows=30"] if pool else []))
+    result = teachback.run(cfg.read(RECIPES / f"{name}.yaml", changes, tmp_path / "run"))
+    (done,) = result.history.rounds
+    assert len(done.fresh.rows) + len(done.fresh.rejected) == 6
+    assert all(row.verified is not pool for row in done.fresh.rows)
+    assert done.report.gold_nll is not None
+    assert done.report.by
+    assert all("<<" not in row.text for row in done.fresh.rows)
+    if pool:
+        reserve = json.loads((tmp_path / "run/round-00/reserve.json").read_text())
+        assert len(reserve["rows"]) == 30

@@ -48,7 +48,7 @@ from .types import (
     Transfer,
 )
 from .wire_grading import grading_sources, judged
-from .wire_tasks import make_task
+from .wire_tasks import make_task, reserve_rows
 from .wire_teachers import affordable, check_endpoints, make_budget, make_teacher, meter, prompt_hash
 
 # answer(student, (id, question) pairs) → attempts in their order; train(start, (message, text) rows, seed) → a folder;
@@ -174,7 +174,7 @@ def make_reserve(config: cfg.Config, prepared: Prepared, count: Callable[[str], 
     if not isinstance(config.teacher, cfg.PoolTeacher):
         return None
     task, run, n = prepared.task, prepared.answer.run, config.teacher.n_rows
-    rows = given_rows(config.teacher.rows, task.target)
+    rows = reserve_rows(config.teacher, config.task, task)
 
     def reserve() -> Reserve:
         kept, notes = pool.disjoint(rows, taken_keys(task), task.key)

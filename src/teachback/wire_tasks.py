@@ -7,11 +7,12 @@ from pathlib import Path
 from . import config as cfg
 from .graders import GRADERS, exact, function, regex
 from .tasks import game24, gsm8k, math, own, prontoqa, reasoning_gym
+from .tasks.given import given_rows
 from .tasks.hub import read_hub
 from .tasks.jsonl_file import read_jsonl
-from .tasks.splits import Sizes
+from .tasks.splits import Sizes, by_hash
 from .tasks.table import Columns, examples
-from .types import Example, Grader, Task
+from .types import Example, Grader, Row, Task
 
 LOAD: Mapping[type[cfg.Section], Callable[..., Task]] = {
     cfg.ProntoQA: prontoqa.load,
@@ -29,7 +30,7 @@ FORMS: Mapping[str, own.Form] = {
     ),
     "game24": own.Form(Grader(game24.grade, game24.verify), game24.key, game24.target, exact=True, templated=True),
     # what is not the gold answer word for word is asked of the judge, by who has a ledger
-    "judge": own.Form(Grader(exact.grade, function.parse), target=own.plain, checked=False),
+    "judge": own.Form(Grader(exact.grade, function.parse), own_target=own.plain, checked=False),
 }
 
 
@@ -80,3 +81,12 @@ def make_form(config: cfg.Jsonl | cfg.Hub) -> own.Form:
     if config.function is not None:
         return own.Form(function.make(config.function, Path.cwd())[0], checked=False)
     return FORMS[config.grader]
+
+
+def reserve_rows(config: cfg.PoolTeacher, task_config: cfg.TaskConfig, task: Task) -> tuple[Row, ...]:
+    """What the pool teacher may hand out. The task's own file is read by the task's columns: each exercise once, and
+    what has nothing to train on is passed over."""
+    if not isinstance(task_config, cfg.Jsonl) or config.rows != task_config.seeds:
+        return given_rows(config.rows, task.target)
+    found = ((e, task.target(e)) for e in by_hash(of_file(task_config, config.rows), task.key))
+    return tuple(Row(f"given-{e.id}", None, 0, e.question, text, e.answer, False) for e, text in found if text)

@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 
 Tell = Callable[[int, int], None]
 
+PROGRAMS: Mapping[str, Sequence[str]] = {  # the files of tasks/ that decide what a task's program writes
+    "prontoqa": ("prontoqa", "ontology", "proof"),
+    "game24": ("game24", "make24"),
+    "reasoning_gym": ("reasoning_gym", "gym_items"),
+}
 BARREN = 3  # rounds without an accepted row after which more of them are hopeless
 
 
@@ -238,11 +243,11 @@ def wrong(attempts: Sequence[Attempt], seeds: Mapping[str, Example], task: Task)
 
 def rehearsal(config: cfg.Config, task: Task, prompts: str | None) -> "tuple[Draw, dict[str, str], Solve | None]":
     """The task's draws, the prompts to recognise and a solver: what the rehearsal server is made of."""
-    from .tasks import prontoqa
+    from .tasks import game24, prontoqa
     from .teachers.prompts import all_templates
 
     given = config.teacher.prompts if isinstance(config.teacher, cfg.OpenAITeacher) else "logic"
-    solve = prontoqa.solve if task.name == "prontoqa" else None
+    solve = {"prontoqa": prontoqa.solve, "game24": game24.solve}.get(task.name)
     return partial(draw, config.seed, config.repeat), all_templates(prompts or given), solve
 
 
@@ -252,8 +257,9 @@ def prompt_hash(config: cfg.Config, task: Task) -> str:
         return make_prompts(config, config.teacher).sha256
     if isinstance(config.teacher, cfg.PoolTeacher):
         return hashlib.sha256(read_bytes(config.teacher.rows)).hexdigest()
-    source = files("teachback").joinpath("tasks", f"{task.name}.py")
-    return hashlib.sha256(source.read_bytes() if source.is_file() else task.name.encode()).hexdigest()
+    sources = PROGRAMS.get(task.name.partition("/")[0], ())
+    texts = [files("teachback").joinpath("tasks", f"{name}.py").read_bytes() for name in sources]
+    return hashlib.sha256(b"".join([task.name.encode(), *texts])).hexdigest()
 
 
 def read_bytes(path: Path) -> bytes:

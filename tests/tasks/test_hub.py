@@ -38,7 +38,7 @@ def test_any_data_set_with_named_columns(tmp_path: Path) -> None:
     assert task.test[0].question.startswith("test ")
     assert task.test[0].meta == {"kind": int(str(task.test[0].answer)) % 2}
     make["task"] = {**tree, "test": "validation"}
-    with pytest.raises(DataError, match="can't be read.*\n.*split 'validation'"):
+    with pytest.raises(DataError, match=r"can't be read.*\n.*split 'validation'"):
         make_task(config.make(make).task)
     make["task"] = {**tree, "dataset": str(tmp_path / "nowhere")}
     with pytest.raises(DataError, match="can't be read"):
@@ -47,7 +47,9 @@ def test_any_data_set_with_named_columns(tmp_path: Path) -> None:
 
 def test_gsm8k_in_the_hubs_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for split in ("train", "test"):
-        rows = [{"question": f"{split} {i}?", "answer": f"It is <<{i}+1={i + 1}>>{i + 1}.\n#### {i + 1}"} for i in range(9)]
+        rows = [
+            {"question": f"{split} {i}?", "answer": f"It is <<{i}+1={i + 1}>>{i + 1}.\n#### {i + 1}"} for i in range(9)
+        ]
         write(tmp_path / "gsm" / f"{split}.jsonl", rows)  # type: ignore[arg-type]
     monkeypatch.setattr(gsm8k, "HUB", (str(tmp_path / "gsm"), None))
     task = gsm8k.load(path=None, seeds=4, dev=3, test=None, seed=0)
@@ -61,7 +63,9 @@ def test_gsm8k_in_the_hubs_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_math_in_the_hubs_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     solved = [{"problem": f"p {i}", "solution": f"so $\\boxed{{\\frac{{{i}}}{{7}}}}$."} for i in range(1, 9)]
     write(tmp_path / "a" / "train.jsonl", [{**row, "level": "Level 3", "type": "Algebra"} for row in solved])
-    rows = [{"problem": f"t {i}", "solution": f"\\boxed{{{i}}}", "answer": str(i), "unique_id": f"t/{i}"} for i in range(4)]
+    rows = [
+        {"problem": f"t {i}", "solution": f"\\boxed{{{i}}}", "answer": str(i), "unique_id": f"t/{i}"} for i in range(4)
+    ]
     write(tmp_path / "b" / "test.jsonl", [{**row, "level": 5, "subject": "Geometry"} for row in rows])
     hub = {"math_train": (str(tmp_path / "a"), "train"), "math500_test": (str(tmp_path / "b"), "test")}
     monkeypatch.setattr(math, "HUB", hub)

@@ -11,7 +11,7 @@ from teachback.graders import GRADERS
 from teachback.tasks import own
 from teachback.tasks.given import given_rows
 from teachback.tasks.jsonl_file import read_jsonl
-from teachback.tasks.own import Form, target
+from teachback.tasks.own import Form
 from teachback.tasks.splits import Sizes
 from teachback.tasks.table import Columns, examples
 from teachback.types import Example, Task
@@ -58,7 +58,7 @@ def test_columns_by_name_and_answers_out_of_solutions(tmp_path: Path) -> None:
     assert one.meta == {"level": int(one.question[-1]) % 2}
     assert t.by == ("level",)
     assert one.id.startswith("a-")
-    with pytest.raises(DataError, match="task.by names a field that no row has"):
+    with pytest.raises(DataError, match=r"task.by names a field that no row has"):
         task(tmp_path / "a.jsonl", **{**names, "by": ["depth"]})
 
 
@@ -88,15 +88,15 @@ def test_bad_files_say_what_is_wrong(tmp_path: Path, content: str, message: str)
 
 
 def test_a_missing_file_and_too_few_rows(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="nothing\\.jsonl"):
+    with pytest.raises(DataError, match=r"nothing\.jsonl"):
         task(tmp_path / "nothing.jsonl")
-    with pytest.raises(DataError, match="too few rows for dev\n.*20 different ones, 50 asked for"):
+    with pytest.raises(DataError, match=r"too few rows for dev\n.*20 different ones, 50 asked for"):
         task(write(tmp_path / "a.jsonl", rows(20)), n_dev=50)
 
 
 def test_golds_that_the_grader_cannot_read_are_refused(tmp_path: Path) -> None:
     data = write(tmp_path / "a.jsonl", [{"question": f"q {i}", "answer": "many"} for i in range(9)])
-    with pytest.raises(DataError, match="5 gold answers can't be read by task.grader\n.*'many'"):
+    with pytest.raises(DataError, match=r"5 gold answers can't be read by task.grader\n.*'many'"):
         task(data)
     assert task(data, grader="exact").dev
 
@@ -116,14 +116,17 @@ def test_settings_that_contradict_each_other(tmp_path: Path, changes: dict[str, 
 
 
 def test_target_ends_in_the_answer_once() -> None:
+    target = Form(GRADERS["number"]).target
     assert target(Example("x", "q", "5", "2 + 3 = 5\n#### 5")) == "2 + 3 = 5\nAnswer: 5"
     assert target(Example("x", "q", "5", "2 + 3 = 5")) == "2 + 3 = 5\nAnswer: 5"
     assert target(Example("x", "q", "5", "2 + 3 = 5\nAnswer: 5")) == "2 + 3 = 5\nAnswer: 5"
+    assert target(Example("x", "q", "5", "Answer: see below")) == "Answer: see below\nAnswer: 5"
     assert target(Example("x", "q", "5")) == "Answer: 5"
     assert target(Example("x", "q")) is None
 
 
 def test_given_rows_are_in_the_answer_form_of_the_task(tmp_path: Path) -> None:
+    target = Form(GRADERS["number"]).target
     path = write(tmp_path / "g.jsonl", [{"question": "q", "text": "as it is"}, {"question": "r", "answer": "4"}])
     assert [row.text for row in given_rows(path, target)] == ["as it is", "Answer: 4"]
     with pytest.raises(DataError, match="row 1: nothing to train on"):

@@ -53,7 +53,7 @@ def test_a_budget_that_ends_keeps_what_is_judged_and_says_so(path: Path) -> None
         one = Judging(Endpoint(server.base_url, "judge"), TEMPLATE, 20)
         worst = price(one.message(*answers[0]), one.endpoint, 20).tokens
         with Ledger(path, budget=Budget(teacher_tokens=worst)) as ledger:
-            with pytest.raises(BudgetClosed, match="can't pay for judging all answers\n.* of 6 judged"):
+            with pytest.raises(BudgetClosed, match=r"can't pay for judging all answers\n.* of 6 judged"):
                 judged(server.base_url, ledger, answers)
             asked = server.calls
             assert 0 < asked < 6

@@ -79,12 +79,11 @@ def answer_columns(rows: Sequence[Row], names: Sequence[str], given: str | None)
     marked = {name for name in {*answers, *matching(usable, SOLUTION)} if is_worked(values(rows, name))}
     long = {name for name in usable if is_long(values(rows, name))}
     short = next((name for name in answers if name not in marked and name not in long), None)
-    solutions = [name for name in [*matching(usable, SOLUTION), *answers] if name != short]
     if short is None and not marked:
-        short = next(iter(answers), None) or next((name for name in solutions if name not in long), None)
-    best = [name for name in solutions if name in marked] if short is None else solutions
-    best += [name for name in answers if name in marked and name != short]
-    return short, next((name for name in best if name != short), None)
+        short = next(iter(answers), None) or next((n for n in matching(usable, SOLUTION) if n not in long), None)
+    worked = [*matching(usable, SOLUTION), *(name for name in answers if name in marked or name in long)]
+    worked = [name for name in worked if name != short]
+    return short, min(worked, key=lambda name: short is None and name not in marked, default=None)
 
 
 def remarks(

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import yaml
 
-from ..tasks.own import target
 from ..types import Example
 from .guess import BOX
 from .sizes import READ, Shares
@@ -160,7 +159,7 @@ def student(c: Choices) -> list[str]:
 
 def answer_tokens(c: Choices) -> int | None:
     """The 95th percentile of the answers' length in tokens, estimated without a tokenizer; None: nothing to go by."""
-    texts = [text for e in c.survey.examples if e.solution is not None and (text := target(e))] if c.solved else []
+    texts = [e.solution for e in c.survey.examples if e.solution is not None] if c.solved else []
     if not texts and c.pool:
         texts = [f"Answer: {e.answer}" for e in c.survey.examples if e.answer is not None]
     if not texts:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..errors import DataError
 from ..graders import GRADERS
-from ..tasks.own import target
+from ..tasks.own import Form
 from .compose import Choices, compose
 from .guess import Guess, check, guess
 from .sizes import Shares, share
@@ -91,7 +91,8 @@ def contradicted(grader: str, shares: Shares) -> list[str]:
     if grader not in GRADERS:
         return []
     measured = [e for e in (*shares.splits.dev, *shares.splits.test) if e.solution is not None]
-    return [e.id for e in measured if GRADERS[grader].grade(e, target(e) or "").outcome != "right"]
+    form = Form(GRADERS[grader])
+    return [e.id for e in measured if form.grader.grade(e, form.target(e) or "").outcome != "right"]
 
 
 def contradictions(wrong: Sequence[str]) -> tuple[str, ...]:

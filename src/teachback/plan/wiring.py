@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from .. import config as cfg
@@ -15,11 +15,10 @@ from ..student.attempt import Asked
 from ..student.chat import Chat
 from ..student.finetune import Recipe
 from ..student.folder import load
-from ..tasks.given import given_rows
 from ..types import Task
 from ..wire import check, given, kept_precision, wire
-from ..wire_tasks import make_task
-from ..wire_teachers import make_asking, make_budget
+from ..wire_tasks import make_task, reserve_rows
+from ..wire_teachers import make_asking, make_budget, make_judging
 from . import roles as costs
 from .course import NOTHING, Terms
 from .estimate import Facts, Teaching, estimate
@@ -68,7 +67,7 @@ def in_reserve(config: cfg.Config, task: Task) -> int | None:
     teacher = config.teacher
     if not isinstance(teacher, cfg.PoolTeacher):
         return None
-    rows = len(given_rows(teacher.rows, task.target))
+    rows = len(reserve_rows(teacher, config.task, task))
     return rows if teacher.n_rows is None else min(rows, teacher.n_rows)
 
 
@@ -110,7 +109,7 @@ def make_lesson(config: cfg.Config, task: Task, teaching: Teaching, measured: Me
     if measured:
         work = Work(measured.answered, measured.answered, measured.answered, measured.row or measured.answered)
     return Lesson(
-        work=work,
+        work=replace(work, dev=work.dev + scored(task, around, work.dev.expected is not None)),
         seeds=len(task.seeds),
         dev=len(task.dev),
         given=len(given(config, task)),
@@ -121,6 +120,14 @@ def make_lesson(config: cfg.Config, task: Task, teaching: Teaching, measured: Me
         answering_per_s=measured.answering_per_s if measured else None,
         finetuning_per_s=measured.finetuning_per_s if measured else None,
     )
+
+
+def scored(task: Task, around: int, measured: bool) -> Range:
+    """Tokens of a dev question's gold solution, read once more with its prompt in every evaluation."""
+    golds = [(e, task.target(e)) for e in task.dev]
+    read = sum(costs.size(e.question) + around + costs.size(gold) for e, gold in golds if gold is not None)
+    low, high = (read / len(golds) / bytes_ for bytes_ in (costs.LONG, costs.SHORT))
+    return Range(low, high, (low + high) / 2 if measured else None)
 
 
 def make_facts(config: cfg.Config, measured: Measured | None) -> Facts:
@@ -157,6 +164,10 @@ def caveats(config: cfg.Config, measured: Measured | None) -> list[str]:
         said += ["rows of the pool that are seeds, dev or test questions are not handed out, but counted here"]
     if history.read(config.run_dir).next != "open":
         said += ["a round is under way: what it has bought is in the bill, and estimated once more"]
+    if (judging := make_judging(config)) is not None:
+        worst = judging.worst(make_task(config.task).dev)
+        cents = "" if worst.usd is None else f", ${worst.usd / PICO:.2f}"
+        said += [f"judging dev is not in it: at most {worst.tokens:,} tokens{cents} each time, which is kept back"]
     return [*said, "every pair is taken for an accepted row; all that are rejected cost the same"]
 
 

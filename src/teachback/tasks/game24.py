@@ -152,6 +152,12 @@ def write(seed: Example, rng: Random, *, largest: int, taken: frozenset[str]) ->
     )
 
 
+def solve(question: str) -> str | None:
+    """The text that a question should be answered with; None for what is no puzzle, or has no solution."""
+    puzzle = read_puzzle(question)
+    return None if puzzle is None else make24.solution(puzzle)
+
+
 def level_of(seed: Example) -> int:
     puzzle = read_puzzle(seed.question)
     level = None if puzzle is None else make24.level(puzzle)

@@ -25,7 +25,7 @@ MARKS = re.compile(r"<<[^<>]*>>")  # the calculator's notes in the published sol
 def target(example: Example) -> str | None:
     """The worked solution without the calculator's marks, ending in "Answer: …"."""
     plain = None if example.solution is None else MARKS.sub("", example.solution)
-    return own.target(replace(example, solution=plain))
+    return own.target(GRADER, replace(example, solution=plain))
 
 
 def load(*, path: Path | None, seeds: int, dev: int, test: int | None, seed: int) -> Task:

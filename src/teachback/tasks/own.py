@@ -6,7 +6,6 @@ from functools import partial
 from typing import NamedTuple
 
 from ..errors import DataError
-from ..graders.final import final_answer
 from ..types import Example, Grade, Grader, Task
 from .keys import text_key
 from .splits import Sizes, split
@@ -17,10 +16,13 @@ class Form(NamedTuple):
 
     grader: Grader
     key: Callable[[str], str] = text_key
-    target: Callable[[Example], str | None] | None = None  # None: `target` below
+    own_target: Callable[[Example], str | None] | None = None  # None: `target` below
     exact: bool = False
     templated: bool = False
     checked: bool = True
+
+    def target(self, e: Example) -> str | None:
+        return target(self.grader, e) if self.own_target is None else self.own_target(e)
 
 
 HASHES = re.compile(r"\n?####[ \t]*([^\n]*)\s*$")
@@ -58,7 +60,7 @@ def load(
         dev=splits.dev,
         test=splits.test,
         prompt=lambda question: f"{instruction}\n\n{question}" if instruction else question,
-        target=form.target or target,
+        target=form.target,
         grade=form.grader.grade,
         verify=partial(verify, form.grader),
         exact=form.exact,
@@ -70,8 +72,7 @@ def load(
 
 def check_golds(form: Form, examples: Sequence[Example]) -> None:
     """A gold answer that is not even right by its own words would make every student wrong."""
-    worked = form.target or target
-    bad = [e for e in examples if form.grader.grade(e, worked(e) or "").outcome != "right"]
+    bad = [e for e in examples if form.grader.grade(e, form.target(e) or "").outcome != "right"]
     if bad:
         raise DataError(
             f"{len(bad)} gold answers can't be read by task.grader",
@@ -85,13 +86,14 @@ def verify(grader: Grader, question: str, text: str) -> Grade:
     return grader.parse(question, text) if question.strip() else Grade("unparsed", reason="empty question")
 
 
-def target(e: Example) -> str | None:
-    """What a student should answer: the worked solution, ending in "Answer: …" (or in the \\boxed it has)."""
+def target(grader: Grader, e: Example) -> str | None:
+    """What a student should answer: the worked solution, ending in "Answer: …" unless it names its answer so that the
+    grader can read it."""
     if e.solution is None:
         return None if e.answer is None else f"Answer: {e.answer}"
     if found := HASHES.search(e.solution):
         return f"{e.solution[: found.start()]}\nAnswer: {found[1]}"
-    if e.answer is None or final_answer(e.solution) is not None:
+    if e.answer is None or grader.grade(e, e.solution).outcome != "unparsed":
         return e.solution
     return f"{e.solution}\nAnswer: {e.answer}"
 

@@ -2,6 +2,9 @@
 
 A label alone says little (every published file gives its labels away without reasoning), so an answer is right when
 its label is right *and* its proof is valid, sentence by sentence. A hop is one use of a rule.
+
+`templated`: all questions are made of the same few sentences, so every row shares 8 words with one of test. Only `key`,
+which reads premises and question, tells exercises apart.
 """
 
 import hashlib
@@ -46,7 +49,9 @@ def prompt(question: str) -> str:
 
 
 def target(example: Example) -> str | None:
-    return None if example.solution is None else answer_form(example.solution, str(example.answer))
+    if example.solution is None or example.answer is None or _read_label(example.solution)[0] is not None:
+        return example.solution
+    return answer_form(example.solution, example.answer)
 
 
 def answer_form(solution: str, answer: str) -> str:

@@ -1,0 +1,178 @@
+"""The comparison with lm-eval: a difference is explained only where its reason is proven, and lm-eval's side is its own.
+
+Slow are the tests that need lm-eval: importing it alone takes longer than all the others.
+"""
+
+import importlib
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from teachback.student.attempt import decode, summarise
+from teachback.student.chat import Chat, prompt_ids
+from teachback.student.folder import load
+from teachback.tasks import gsm8k
+from teachback.types import Example, Grade
+
+ROOT = Path(__file__).parents[1]
+ONE = Example("one", "How much does she make?", "18", "She sells 9 eggs at $2.\n9 * 2 = <<9*2=18>>18\n#### 18")
+LAST = r"harness ratio=1\.00 target=1 rss=\d+ gate=ok"
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    monkeypatch.syspath_prepend(ROOT)
+    names = ("reasons", "rewritten", "harness", "against")
+    return SimpleNamespace(**{name: importlib.import_module(f"bench.{name}") for name in names})
+
+
+@pytest.mark.parametrize(
+    ("text", "filter", "read", "theirs", "reason"),
+    [
+        ("Answer: 18", "strict-match", "[invalid]", False, "only hashes"),
+        ("#### $18", "strict-match", "[invalid]", False, "bare digits"),
+        ("#### 19\nNo:\n#### 18", "strict-match", "19", False, "first hashes"),
+        ("#### 18\nNo:\n#### 19", "strict-match", "18", True, "first hashes"),
+        ("#### 18\nNo.\nAnswer: 19", "strict-match", "18", True, "first hashes"),
+        ("#### 18.00", "strict-match", "18.00", False, "as text"),
+        ("#### 18 dozen", "strict-match", "18", True, "a part"),
+        ("Answer: 36/2", "flexible-extract", "2", False, "a part"),
+        ("Answer: - 18", "flexible-extract", "18", True, "a part"),
+        ("Answer: 19 or 18", "flexible-extract", "18", True, "a part"),
+        ("Answer: $18.00", "flexible-extract", "$18.00", False, "as text"),
+        (r"It is $\boxed{18}$.", "flexible-extract", "$.", False, "punctuation"),
+        ("Answer: 18\nIn 2 days.", "flexible-extract", "2", False, "later number"),
+        ("Answer: 19\nFirst I had 18.", "flexible-extract", "18.", True, "later number"),
+        ("So she makes 18.", "flexible-extract", "18.", True, "no mark"),
+    ],
+)
+def test_a_difference_has_its_reason(
+    bench: SimpleNamespace, text: str, filter: str, read: str, theirs: bool, reason: str
+) -> None:
+    ours = gsm8k.GRADER.grade(ONE, text)
+    assert bench.reasons.reason(bench.reasons.Case(text, ours, filter, read, theirs)) == reason
+
+
+@pytest.mark.parametrize(
+    ("text", "filter", "read", "theirs"),
+    [
+        ("Answer: 18", "strict-match", "18", False),  # it read something that isn't there
+        ("#### 18", "strict-match", "18", False),  # it read what ours did, and calls it wrong
+        ("#### 18", "strict-match", "[invalid]", True),
+        ("#### 19", "strict-match", "19", True),
+        ("Answer: 18", "flexible-extract", "18", False),
+        ("In 2 days.\nAnswer: 18", "flexible-extract", "2", False),  # not the last number
+        ("Answer: 19", "flexible-extract", "18", True),
+    ],
+)
+def test_what_no_reason_explains_fails(bench: SimpleNamespace, text: str, filter: str, read: str, theirs: bool) -> None:
+    r = bench.reasons
+    ours = gsm8k.GRADER.grade(ONE, text)
+    other = next(name for name in r.FILTERS if name != filter)
+    judged = r.Judged("", text, {filter: (read, theirs), other: ("18", ours.outcome == "right")})
+    (found,) = r.differences([r.Row("one", text, ours, judged)])
+    assert (found.filter, found.reason) == (filter, None)
+    assert r.facts_of([found.row])["differences"][filter]["UNEXPLAINED"]["count"] == 1
+
+
+def test_a_cut_answer_is_told_before_anything_else(bench: SimpleNamespace) -> None:
+    case = bench.reasons.Case("Answer: 18", Grade("truncated"), "flexible-extract", "18", True)
+    assert bench.reasons.reason(case) == "cut off"
+
+
+@pytest.mark.parametrize(
+    ("theirs", "gap", "reason", "at"),
+    [
+        ("First. ", 5.0, "stop string", 7),
+        ("First. Answer: 2", 1e-4, "near tie", 7),
+        ("First. Answer: 2", 0.1, None, 7),
+        ("First. Question", 0.1, None, 15),  # cut, but not at the stop string
+    ],
+)
+def test_texts_part_for_a_reason(bench: SimpleNamespace, theirs: str, gap: float, reason: str | None, at: int) -> None:
+    r = bench.reasons
+    row = r.Row("one", "First. Question: Answer: 1", Grade("wrong"), r.Judged("", theirs, {}))
+    found = r.parting(row, ["Question:", "</s>"], gap)
+    assert (found["reason"], found["at"]) == (reason, at)
+
+
+def test_verdicts_on_different_texts_are_not_compared(bench: SimpleNamespace) -> None:
+    r = bench.reasons
+    judged = r.Judged("", "Answer: 18", dict.fromkeys(r.FILTERS, ("18", True)))
+    found = [*r.differences([r.Row("one", "Answer: 19", Grade("wrong", "19"), judged)])]
+    assert [one.reason for one in found] == ["other text", "other text"]
+
+
+def test_our_grader_says_what_is_meant_of_every_form(bench: SimpleNamespace, data: Path) -> None:
+    task = gsm8k.load(path=data, seeds=1, dev=1, test=200, seed=0)
+    forms = [(e, form) for e in task.test if e.answer != "0" for form in bench.rewritten.forms(e)]
+    assert len(forms) > 6000
+    for example, form in forms:
+        if form.meant != "open":
+            assert (task.grade(example, form.text).outcome == "right") == (form.meant == "right"), form
+
+
+def test_mistakes_are_counted_for_the_judge_that_makes_them(bench: SimpleNamespace) -> None:
+    r, w = bench.reasons, bench.rewritten
+    judged = r.Judged("", "", {"strict-match": ("[invalid]", False), "flexible-extract": ("18", True)})
+    forms = [w.Form("good", "right", ""), w.Form("bad", "wrong", ""), w.Form("so so", "open", "")]
+    rows = [r.Row(form.name, "", Grade("right", "18"), judged) for form in forms]
+    found = w.mistakes_of(forms, rows)
+    assert found == {"ours": {"bad": 1}, "strict-match": {"good": 1}, "flexible-extract": {"bad": 1}}
+    assert w.table(forms, rows)["good"] == {
+        "meant": "right", "texts": 1, "ours": 1, "strict-match": 0, "flexible-extract": 1
+    }  # fmt: skip
+
+
+def test_the_gap_is_of_the_token_where_the_texts_part(bench: SimpleNamespace, tiny: Path) -> None:
+    import torch
+
+    student = load(tiny)
+    prompt = prompt_ids(student, Chat(), "How many?")
+    (decoded,) = decode(student, [prompt], 12)
+    text = summarise(student, "one", decoded).text
+    shared = student.tokenizer.decode(decoded.tokens[:5], skip_special_tokens=True)
+    assert text.startswith(shared)
+    assert text != shared
+    with torch.inference_mode():
+        logits = student.model(torch.tensor([[*prompt, *decoded.tokens]])).logits[0, len(prompt) - 1 :]
+    top = logits.topk(2).values
+    steps = [float(a - b) for a, b in top.tolist()]
+    assert bench.harness.gap(student, prompt, decoded, f"{shared}\x00") == pytest.approx(steps[5], abs=1e-4)
+    assert bench.harness.gap(student, prompt, decoded, "\x00") == pytest.approx(steps[0], abs=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("lm_eval") is None, reason="needs lm-eval, of the extra bench")
+def test_lm_eval_grades_by_its_own_task_file(bench: SimpleNamespace) -> None:
+    texts = ["#### 1,018.", "#### $1018", "1018 eggs in 2 days", "nothing"]
+    docs = [bench.harness.Doc("How many eggs?", "9 * 2 + 1000 = 1018\n#### 1,018")] * len(texts)
+    config = bench.against.fresh(bench.harness.published, 8)
+    assert config["task"] == "gsm8k"
+    given = bench.harness.Given(texts)
+    judged, accuracy = bench.against.fresh(bench.harness.evaluated, given, config, docs, False)
+    assert [one.read["strict-match"] for one in judged] == [
+        ("1,018.", True), ("[invalid]", False), ("[invalid]", False), ("[invalid]", False)
+    ]  # fmt: skip
+    assert [one.read["flexible-extract"] for one in judged] == [
+        ("1,018.", True), ("$1018", True), ("2", False), ("[invalid]", False)
+    ]  # fmt: skip
+    assert accuracy == {"strict-match": 0.25, "flexible-extract": 0.5}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("lm_eval") is None, reason="needs lm-eval, of the extra bench")
+def test_quick(data: Path) -> None:
+    results = ROOT / "bench" / "results"
+    before = {path: path.stat().st_mtime_ns for path in results.iterdir()}
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", "harness", "--quick"], cwd=ROOT, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.fullmatch(LAST, done.stdout.strip().rpartition("\n")[2])
+    assert {path: path.stat().st_mtime_ns for path in results.iterdir()} == before
