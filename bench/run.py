@@ -13,8 +13,8 @@ from typing import Any
 import teachback
 from bench.machine import machine
 from teachback import config as cfg
-from teachback.cli import run_facts
 from teachback.report.progress import Progress
+from teachback.telling import run_facts
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -46,6 +46,7 @@ def test_only_those_above_it_import_the_loop_the_wiring_and_the_config() -> None
         "plan.wiring",
         "api",
         "cli",
+        "telling",
         "testing",
         "compare.comparison",
         "__init__",

@@ -20,9 +20,10 @@ from .report import history
 from .rundir import Event, Run
 from .student.folder import resolve
 from .student.measure import Samples
-from .types import Example, Report, Round, Selection, Student
+from .types import Example, Report, Round, Selection, Student, Task
 from .wire import Prepared, make_select, prepare, sha256, wire
 from .wire_grading import judged
+from .wire_tasks import make_task
 from .wire_teachers import make_budget
 
 Listener = Callable[[Event], None]
@@ -236,3 +237,18 @@ def as_config(config: Config | Mapping[str, Any] | str | Path) -> Config:
     if isinstance(config, Config):
         return config
     return make(config) if isinstance(config, Mapping) else read(Path(config))
+
+
+def write_config(text: str, to: Path) -> Task:
+    """Write a config that can be read, and whose task can be made; where one can't, nothing is written."""
+    aside = to.with_name(f"{to.name}.tmp")
+    try:
+        to.parent.mkdir(parents=True, exist_ok=True)
+        aside.write_text(text, encoding="utf-8")
+        task = make_task(read(aside).task)
+        aside.replace(to)
+    except OSError as error:
+        raise ConfigError(f"{to} can't be written: {error}", fix="--out ANOTHER.yaml") from error
+    finally:
+        aside.unlink(missing_ok=True)
+    return task

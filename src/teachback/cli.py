@@ -11,17 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from . import api, config
-from .costs import Budget
+from . import api, config, telling
 from .errors import ConfigError, TeachbackError
 from .files import to_plain
 from .ledger import Ledger
 from .plan.values import Plan
-from .report import bill, expenses, figures, history, measured, summary
+from .report import bill, expenses, history, measured, summary
 from .report.progress import Progress
-from .types import Task
 from .wire_tasks import make_task
-from .wire_teachers import make_budget, rehearsal
+from .wire_teachers import rehearsal
 
 if TYPE_CHECKING:
     from .init import Guess
@@ -40,7 +38,6 @@ RunDir = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON; progress goes to stderr either way.")]
 
-ALWAYS = ("generated", "teacher_tokens")
 Yes = Annotated[bool, typer.Option("--yes", help="Don't ask before a teacher that costs money is paid.")]
 
 BUDGET_CLOSED = 3
@@ -72,15 +69,15 @@ def run(
     already = history.read(settings.run_dir) if settings.run_dir.exists() else None
     if already is not None and (already.rounds or already.next != "open"):
         err.print(f"resuming {settings.run_dir}: {len(already.rounds)} rounds finished")
-    err.print(allowance(settings))
+    err.print(telling.allowance(settings))
     with working() as progress:
         result = api.run(settings, listen=progress.hear)
     if already is not None and len(already.rounds) == len(result.history.rounds) and already.next == "open":
         err.print("nothing was left to do: this run is finished (raise rounds or the budget to go on)")
     if as_json:
-        print_json(run_facts(result))
+        print_json(telling.run_facts(result))
     else:
-        for line in closing(settings, result):
+        for line in telling.closing(settings, result):
             out.print(line)
     if result.overran:
         err.print(f"nothing more was sent, because the teacher ignores its token limit: {result.overran}")
@@ -123,7 +120,7 @@ def init(
     )
     for line in made.seen:
         err.print(line)
-    task = write_checked(made.text, to)
+    task = api.write_config(made.text, to)
     err.print(f"wrote {to} and read it back: {len(task.seeds)} seeds, {len(task.dev)} dev, {len(task.test)} test")
     out.print(f"next:\n\n    teachback {'plan' if made.buys else 'run'} {to}\n")
 
@@ -162,7 +159,7 @@ def status(
         spend, by_role, committed = ledger.spend(), ledger.costs() if costs else [], ledger.committed()
     if as_json:
         facts = {
-            "rounds": [round_facts(r) for r in done.rounds],
+            "rounds": [telling.round_facts(r) for r in done.rounds],
             "next": done.next,
             "spend": expenses.spend_facts(spend),
             "rounds_asked": settings.rounds,
@@ -179,7 +176,7 @@ def status(
     for line in (
         *summary.yield_lines(done.rounds),
         summary.spend_line(spend),
-        budget_line(settings.budget, committed, accepted),
+        telling.budget_line(settings.budget, committed, accepted),
     ):
         out.print(line)
     if costs:
@@ -212,7 +209,7 @@ def evaluate(
     with working() as progress:
         report = api.evaluate(what, base=base, student=student, **asked, listen=progress.hear)
     if as_json:
-        print_json(report_facts(report))
+        print_json(telling.report_facts(report))
         return
     for line in measured.lines(report):
         out.print(line)
@@ -319,37 +316,6 @@ def working() -> Iterator[Progress]:
 # -- what is printed ----------------------------------------------------------------------------------------------
 
 
-def allowance(settings: config.Config) -> str:
-    task, budget = settings.task, settings.budget
-    seeds: object = task.seeds
-    dev: object = task.dev
-    if isinstance(task, config.Jsonl | config.Hub):
-        seeds, dev = task.n_seeds or "all", task.n_dev or "all"
-    rounds = f"{settings.rounds} rounds" if settings.rounds else "rounds until the budget is spent"
-    limits = [f"{v:,} {name.replace('_', ' ')}" for name, v in budget.model_dump().items() if v is not None]
-    return (
-        f"allowance: {seeds} seeds, {rounds} of {settings.per_round} rows, "
-        f"at most {' and '.join(limits) or 'rounds × rows'}, {dev} dev questions, "
-        f"answers of at most {settings.student.max_new_tokens} tokens; criterion {settings.criterion}"
-    )
-
-
-def closing(settings: config.Config, result: api.Result) -> list[str]:
-    past, run_dir, student = result.history, shown(result.run_dir), shown(result.student)
-    after = past.rounds[-1].report if past.rounds else past.baseline
-    lines = [
-        "",
-        f"dev accuracy: {summary.percent(past.baseline)} before, "
-        f"{summary.percent(after)} after {len(past.rounds)} rounds",
-        *measured.change(past.baseline, after),
-    ]
-    lines += [summary.round_line(r, finished) for r, finished in enumerate(past.rounds)]
-    lines += [*summary.yield_lines(past.rounds), summary.spend_line(result.spend), ""]
-    lines += [*summary.learned(past.baseline, after, make_task(settings.task).dev)]
-    lines += [f"everything lies in {run_dir}; the student in {student}", "use it:", ""]
-    return [*lines, *(f"    {line}" for line in summary.use_lines(student, settings.student.system)), ""]
-
-
 @contextmanager
 def ledger_of(folder: Path, settings: config.Config) -> Iterator[Ledger]:
     """An arm of a comparison has its ledger one folder up, shared with the other arms of its repeat."""
@@ -357,24 +323,6 @@ def ledger_of(folder: Path, settings: config.Config) -> Iterator[Ledger]:
     path, arm = (own, "main") if own.exists() else (folder.parent / own.name, settings.criterion)
     with Ledger.look(path, arm=arm, repeat=settings.repeat) as ledger:
         yield ledger
-
-
-def shown(path: Path) -> Path:
-    """As a person would write it: from the current folder, when it lies below."""
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-
-
-def budget_line(budget: config.BudgetConfig, committed: Budget, accepted: int) -> str:
-    """What counts against each limit; of what has none, pairs and tokens only."""
-    limits = vars(make_budget(budget))
-    kinds = {kind: value for kind, value in vars(committed).items() if limits[kind] is not None or kind in ALWAYS}
-    said = [
-        f"{figures.amount(kind, value)} of " + (figures.amount(kind, limits[kind]) if limits[kind] else "no limit")
-        for kind, value in kinds.items()
-    ]
-    if budget.accepted is not None:
-        said.append(f"{accepted} of {budget.accepted} accepted rows")
-    return "budget: " + ", ".join(said)
 
 
 def ask_grader(guess: "Guess") -> str:
@@ -393,21 +341,6 @@ def ask_grader(guess: "Guess") -> str:
     return grader
 
 
-def write_checked(text: str, to: Path) -> Task:
-    """Write a config that can be read, and whose task can be made; where one can't, nothing is written."""
-    aside = to.with_name(f"{to.name}.tmp")
-    try:
-        to.parent.mkdir(parents=True, exist_ok=True)
-        aside.write_text(text, encoding="utf-8")
-        task = make_task(config.read(aside).task)
-        aside.replace(to)
-    except OSError as error:
-        raise ConfigError(f"{to} can't be written: {error}", fix="--out ANOTHER.yaml") from error
-    finally:
-        aside.unlink(missing_ok=True)
-    return task
-
-
 def ask_before_spending(settings: config.Config, runs: int = 1) -> None:
     """Once, on a terminal, where a price is known. Elsewhere the budget, which a priced teacher must have, says yes."""
     if settings.priced() and sys.stdin.isatty():
@@ -419,35 +352,6 @@ def ask_before_spending(settings: config.Config, runs: int = 1) -> None:
 def show_plan(planned: Plan, to: Console) -> None:
     for line in bill.plan_lines(planned):
         to.print(line)
-
-
-def run_facts(result: api.Result) -> dict[str, Any]:
-    return {
-        "run_dir": str(result.run_dir),
-        "student": str(result.student),
-        "baseline": report_facts(result.history.baseline),
-        "rounds": [round_facts(r) for r in result.history.rounds],
-        "spend": expenses.spend_facts(result.spend),
-        "budget_closed_early": result.short,
-    }
-
-
-def round_facts(finished: Any) -> dict[str, Any]:
-    transfer = finished.transfer
-    return {
-        "accepted": len(finished.fresh.rows),
-        "rejected": len(finished.fresh.rejected),
-        "length_rho": finished.chosen.length_rho,
-        "seed_median": transfer.seed_median,
-        "row_median": transfer.row_median,
-        "row_rho": transfer.row_rho,
-        "dev": report_facts(finished.report),
-    }
-
-
-def report_facts(report: Any) -> dict[str, Any]:
-    plain: Any = to_plain(report)
-    return {key: value for key, value in plain.items() if key != "items"}
 
 
 def print_json(value: object) -> None:
