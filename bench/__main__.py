@@ -1,5 +1,6 @@
 """python -m bench run NAME CONFIG [--set A.B=C ...]: one run of the loop, recorded in bench/results/NAME.json.
 python -m bench client|tails|limits|ledger|dedup|grade [--quick]: ours against a peer on the same work, on this machine.
+python -m bench contamination [--quick]: what curation refuses of real rows, and of rows made from a test set.
 python -m bench harness [--student MODEL] [--quick]: our accuracy on GSM8K against lm-eval's, item by item.
 
 A benchmark checks first that both computed the same thing, writes bench/results/NAME.json and prints as its last line
@@ -60,6 +61,12 @@ def harness(quick: bool, student: str = "smollm2-135m") -> "Outcome":
     return bench(quick, student)
 
 
+def contamination(quick: bool) -> "Outcome":
+    from bench.contamination import bench
+
+    return bench(quick)
+
+
 BENCHES: dict[str, Callable[[bool], "Outcome"]] = {
     "client": client,
     "tails": tails,
@@ -67,6 +74,7 @@ BENCHES: dict[str, Callable[[bool], "Outcome"]] = {
     "ledger": ledger,
     "dedup": dedup,
     "grade": grade,
+    "contamination": contamination,
     "harness": harness,
 }
 

@@ -13,6 +13,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -65,6 +66,7 @@ def bench(quick: bool) -> Outcome:
     hanging = HANGING[:1] if quick else HANGING
     ended = {answer: hung(answer) for answer in hanging}
     facts: dict[str, Any] = {
+        "versions_compared": {name: version(name) for name in ("math-verify", "latex2sympy2_extended", "sympy")},
         "work": {"files": FILES, "comparisons": len(asked), "right": sum(one.right for one in asked)},
         "ours": {"comparisons_a_second": round(len(asked) / our.seconds), "outcomes": our.outcomes},
         "math_verify": {"comparisons_a_second": round(len(asked) / their.seconds), "outcomes": their.outcomes},

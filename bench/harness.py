@@ -83,11 +83,13 @@ def bench(quick: bool, student: str = SMOLLM2) -> Outcome:
     our = fresh(ours, str(folder), docs, limit, [judged.text for judged in their.answers])
 
     answers = [
-        Row(e.id, a.text, graded(task, e, a), judged)
+        Row(e.id, str(e.answer), a.text, graded(task, e, a), judged)
         for e, a, judged in zip(task.test, our.attempts, their.answers, strict=True)
     ]
     rewritten = [
-        Row(form.name, form.text, graded(task, e, Attempt(e.id, form.text, 1, form.cut_off, 0.0)), judged)
+        Row(
+            form.name, str(e.answer), form.text, graded(task, e, Attempt(e.id, form.text, 1, form.cut_off, 0.0)), judged
+        )
         for (e, form), judged in zip(written, their.rewritten, strict=True)
     ]
     parted = [parting(row, their.stops, our.gaps[row.name]) for row in answers if row.text != row.theirs.text]

@@ -22,6 +22,7 @@ NEAR_TIE = 1e-3  # of two logits, in float32: batches of other widths round diff
 class Case(NamedTuple):
     """A text on which the verdicts differ. read: what lm-eval's filter took of it; theirs: whether that was right."""
 
+    gold: str
     text: str
     ours: Grade
     filter: str
@@ -58,14 +59,15 @@ def same_value(case: Case) -> bool:
     return read is not None and read == number(case.ours.answer or "")
 
 
+def earlier_hashes(case: Case) -> bool:
+    """What lm-eval read stands behind a "####" before what our mark says."""
+    return 0 <= case.text.find(f"#### {case.read}") < case.text.rfind(case.ours.answer or NOTHING) - len("#### ")
+
+
 def behind(case: Case) -> bool:
     """What lm-eval read stands behind what our mark says."""
-    said = case.ours.answer
-    return said is not None and case.text.rfind(case.read) >= case.text.rfind(said) + len(said)
-
-
-def hashes_twice(case: Case) -> bool:
-    return case.filter == STRICT and case.text.count("####") > 1
+    said = case.ours.answer or NOTHING
+    return said in case.text and case.text.rfind(case.read) >= case.text.rfind(said) + len(said)
 
 
 # The first that holds is told.
@@ -84,14 +86,14 @@ REASONS = {
     ),
     "bare digits": Reason(
         "strict-match wants digits right behind '#### ': no currency, no bold type",
-        lambda c: only_ours(c) and c.filter == STRICT and c.read == NOTHING and "####" in c.text,
+        lambda c: only_ours(c) and c.filter == STRICT and c.read == NOTHING and not re.search(r"#### -?[\d.,]", c.text),
     ),
-    "first hashes": Reason("strict-match takes the first '#### ', ours the last mark", hashes_twice),
+    "first hashes": Reason(
+        "strict-match takes the first '#### ', ours the last mark", lambda c: c.filter == STRICT and earlier_hashes(c)
+    ),
     "as text": Reason(
         "lm-eval compares characters, ours values: 18.00 is 18",
-        lambda c: (
-            only_ours(c) and number(bare(c.read)) is not None and number(bare(c.read)) == number(c.ours.answer or "")
-        ),
+        lambda c: only_ours(c) and same_value(c) and bare(c.read) != c.gold,
     ),
     "punctuation": Reason(
         "flexible-extract takes two characters of punctuation for a number, such as the '$.' that ends a formula",
@@ -113,7 +115,7 @@ def reason(case: Case) -> str | None:
 
 TEXT_REASONS = {
     "stop string": "lm-eval's task file cuts an answer at its stop strings, ours ends at the end token alone",
-    "near tie": f"the student's two best tokens are less than {NEAR_TIE:g} apart there, less than rounding may move them",
+    "near tie": f"the student's two best tokens are less than {NEAR_TIE:g} apart there, within reach of rounding",
     "other text": "the verdicts are of different texts",
 }
 
@@ -130,6 +132,7 @@ class Row(NamedTuple):
     """name: an item's id, or a form's name."""
 
     name: str
+    gold: str
     text: str
     ours: Grade
     theirs: Judged
@@ -147,7 +150,7 @@ def differences(rows: Sequence[Row]) -> Iterator[Difference]:
         for name, (read, right) in row.theirs.read.items():
             if (row.ours.outcome == "right") != right:
                 same = row.text == row.theirs.text
-                why = reason(Case(row.text, row.ours, name, read, right)) if same else "other text"
+                why = reason(Case(row.gold, row.text, row.ours, name, read, right)) if same else "other text"
                 yield Difference(row, name, why)
 
 

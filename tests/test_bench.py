@@ -11,15 +11,16 @@ ROOT = Path(__file__).parents[1]
 LAST = r"{} ratio=\d+\.\d\d target=\d+(\.\d+)? rss=\d+ gate=ok"
 
 
-@pytest.mark.parametrize("name", ["client", "tails", "limits", "ledger", "dedup", "grade"])
+@pytest.mark.parametrize("name", ["client", "tails", "limits", "ledger", "dedup", "grade", "contamination"])
 def test_quick(name: str, request: pytest.FixtureRequest) -> None:
     if name == "client":
         pytest.importorskip("openai")
         pytest.importorskip("httpx")
     if name == "dedup":
         pytest.importorskip("datasketch")
-    if name == "grade":
+    if name in ("grade", "contamination"):
         pytest.importorskip("math_verify")
+        pytest.importorskip("reasoning_gym")
         request.getfixturevalue("data")
     results = ROOT / "bench" / "results"
     before = {path: path.stat().st_mtime_ns for path in results.iterdir()}
