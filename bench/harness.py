@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 from bench.against import Outcome, fresh, peak_mib
 from bench.reasons import FILTERS, REASONS, STRICT, TEXT_REASONS, Judged, Row, differences, facts_of, parting
-from bench.rewritten import forms, mistakes_of, table
+from bench.rewritten import Form, forms, mistakes_of, table
 from teachback.evaluate import graded, report
 from teachback.student.attempt import Decoded, decode, summarise
 from teachback.student.chat import Chat, prompt_ids
@@ -86,32 +86,43 @@ def bench(quick: bool, student: str = SMOLLM2) -> Outcome:
         Row(e.id, str(e.answer), a.text, graded(task, e, a), judged)
         for e, a, judged in zip(task.test, our.attempts, their.answers, strict=True)
     ]
+    attempts = [Attempt(form.name, form.text, 1, form.cut_off, 0.0) for _, form in written]
     rewritten = [
-        Row(
-            form.name, str(e.answer), form.text, graded(task, e, Attempt(e.id, form.text, 1, form.cut_off, 0.0)), judged
-        )
-        for (e, form), judged in zip(written, their.rewritten, strict=True)
+        Row(a.id, str(e.answer), a.text, graded(task, e, a), judged)
+        for (e, _), a, judged in zip(written, attempts, their.rewritten, strict=True)
     ]
+    work = {"student": identity, "task": "gsm8k_test", "items": count, "seed": SEED, "max_new_tokens": limit}
+    accuracy = {"ours": report(task, "test", task.test, our.attempts).accuracy} | their.accuracy
+    return outcome(work, accuracy, our, their, answers, rewritten, [form for _, form in written])
+
+
+def outcome(
+    work: Mapping[str, Any],
+    accuracy: Mapping[str, float],
+    our: Ours,
+    their: Theirs,
+    answers: Sequence[Row],
+    rewritten: Sequence[Row],
+    written: Sequence[Form],
+) -> Outcome:
     parted = [parting(row, their.stops, our.gaps[row.name]) for row in answers if row.text != row.theirs.text]
-    found = [*differences(answers), *differences(rewritten)]
-    explained = [one["reason"] is not None for one in parted] + [one.reason is not None for one in found]
-    ratio = sum(explained) / len(explained) if explained else 1.0
-    in_form = [form for _, form in written]
-    mistakes = mistakes_of(in_form, rewritten)
+    reasons = [one["reason"] for one in parted]
+    reasons += [one.reason for one in (*differences(answers), *differences(rewritten))]
+    explained = sum(why is not None for why in reasons)
+    mistakes = mistakes_of(written, rewritten)
     facts: dict[str, Any] = {
-        "work": {"student": identity, "task": "gsm8k_test", "items": count, "seed": SEED, "max_new_tokens": limit}
-        | {"batch": BATCH, "threads": 1, "dtype": "float32", "stops_of_lm_eval": their.stops},
+        "work": {**work, "batch": BATCH, "threads": 1, "dtype": "float32", "stops_of_lm_eval": their.stops},
         "versions_compared": {name: version(name) for name in ("lm-eval", "torch", "transformers", "datasets")},
         "same_prompts": sum(a == b for a, b in zip(our.prompts, their.prompts, strict=True)),
-        "same_texts": count - len(parted),
+        "same_texts": len(answers) - len(parted),
         "different_texts": parted,
-        "accuracy": {"ours": report(task, "test", task.test, our.attempts).accuracy} | their.accuracy,
+        "accuracy": accuracy,
         "answers": facts_of(answers),
-        "rewritten": facts_of(rewritten) | {"mistakes": mistakes, "forms": table(in_form, rewritten)},
+        "rewritten": facts_of(rewritten) | {"mistakes": mistakes, "forms": table(written, rewritten)},
         "reasons": {name: one.words for name, one in REASONS.items()} | TEXT_REASONS,
     }
-    same = our.prompts == their.prompts and all(explained) and not mistakes["ours"]
-    return Outcome(ratio, 1.0, same, our.rss_mib, facts)
+    same = our.prompts == their.prompts and explained == len(reasons) and not mistakes["ours"]
+    return Outcome(explained / len(reasons) if reasons else 1.0, 1.0, same, our.rss_mib, facts)
 
 
 def theirs(folder: str, docs: Sequence[Doc], limit: int, texts: Sequence[tuple[Doc, str]]) -> Theirs:

@@ -147,6 +147,34 @@ def test_the_gap_is_of_the_token_where_the_texts_part(bench: SimpleNamespace, ti
     assert bench.harness.gap(student, prompt, decoded, "\x00") == pytest.approx(steps[0], abs=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("prompt", "read", "meant", "ratio", "same"),
+    [
+        (7, "18", "right", 1.0, True),
+        (8, "18", "right", 1.0, False),  # asked otherwise
+        (7, "19", "right", 0.0, False),  # a difference that nothing explains
+        (7, "18", "wrong", 1.0, False),  # our own mistake
+    ],
+)
+def test_the_gate(
+    bench: SimpleNamespace,
+    monkeypatch: pytest.MonkeyPatch,
+    prompt: int,
+    read: str,
+    meant: str,
+    ratio: float,
+    same: bool,
+) -> None:
+    h = bench.harness
+    monkeypatch.setattr(h, "version", lambda name: "1")  # the peer need not be installed
+    judged = h.Judged("", "#### 18", {"strict-match": (read, read == "18"), "flexible-extract": ("18", True)})
+    row = h.Row("one", "18", "#### 18", Grade("right", "18", True), judged)
+    their = h.Theirs([judged], [[prompt]], {}, [], [judged])
+    form = bench.rewritten.Form("one", meant, "#### 18")
+    found = h.outcome({}, {"ours": 1.0}, h.Ours([], [[7]], {}, 1.0), their, [row], [row], [form])
+    assert (found.ratio, found.same) == (ratio, same)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(find_spec("lm_eval") is None, reason="needs lm-eval, of the extra bench")
 def test_lm_eval_grades_by_its_own_task_file(bench: SimpleNamespace) -> None:

@@ -138,13 +138,13 @@ def published(name: str, every: int = 1) -> list[Example]:
 @pytest.mark.parametrize(
     ("name", "every"),
     [
-        ("prontoqa_train", 5), ("prontoqa_test", 1), ("prontoqa_test_shuffled", 1), ("prontoqa_test_long", 1),
-        ("prontoqa_test_branching", 2), ("prontoqa_train_branching", 5), ("prontoqa_test_trueontology", 1),
+        ("prontoqa_train", 30), ("prontoqa_test", 3), ("prontoqa_test_shuffled", 3), ("prontoqa_test_long", 3),
+        ("prontoqa_test_branching", 5), ("prontoqa_train_branching", 10), ("prontoqa_test_trueontology", 3),
     ],
 )  # fmt: skip
-def test_published_answers_are_right_and_broken_ones_wrong(name: str, every: int) -> None:
+def test_published_answers_are_right_and_proofs_of_others_wrong(name: str, every: int) -> None:
     rows = published(name, every)
-    assert len(rows) >= 300
+    assert len(rows) >= 150
     for example, stranger in zip(rows, rows[1:] + rows[:1], strict=True):
         assert grade(example, gold(example)).outcome == verify(example.question, gold(example)).outcome == "right"
         assert grade(example, answer_form(str(example.solution), other(example.answer))).outcome == "wrong"

@@ -1,0 +1,76 @@
+"""Every published row: its proof is right, in other words too, and a near miss is wrong. Some 10 s: 11,434 rows.
+
+By forward chaining, so that the label comes from the premises and not from the file.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from exercises import DATA, gold, needs_data, other, parsed
+from teachback.tasks import prontoqa
+from teachback.tasks.jsonl_file import read_jsonl
+from teachback.tasks.ontology import Rule, read_sentence, sentences, singular
+from teachback.tasks.prontoqa import answer_form, grade, verify
+from teachback.types import Example
+
+FILES = {
+    "prontoqa_train": 6834, "prontoqa_test": 500, "prontoqa_test_shuffled": 500, "prontoqa_test_long": 600,
+    "prontoqa_test_branching": 800, "prontoqa_train_branching": 1700, "prontoqa_test_trueontology": 500,
+}  # fmt: skip
+
+
+def test_how_many_they_are() -> None:
+    assert sum(FILES.values()) - FILES["prontoqa_test_trueontology"] == 10_934
+
+
+def otherwise(sentence: str, concepts: set[str]) -> str:
+    """A rule in the plural where it is in the singular, and the other way round; a fact as it is.
+
+    concepts: what the question has rules about. "Dumpuses are impuses" is left where nothing tells noun from property.
+    """
+    found = read_sentence(sentence)
+    if found is None or not found.rule:
+        return sentence
+    noun = found.form == "concept" or found.predicate in concepts
+    if not noun and found.form != "property" and found.predicate.endswith("s"):
+        return sentence
+    one = singular(found.predicate) if noun else found.predicate
+    rule = Rule(singular(found.subject), one, noun, found.negated)
+    return rule.wording("Every" if found.form == "either" else None).removesuffix(".")
+
+
+def rewritings(example: Example) -> Iterator[str]:
+    steps, label = sentences(str(example.solution)), str(example.answer)
+    concepts = {premise.subject for premise in parsed(example.question).premises}
+    yield ".\n".join(steps) + f".\nAnswer: {label}."
+    yield answer_form(". ".join(otherwise(step, concepts) for step in steps) + ".", label)
+    yield answer_form(".  ".join(step[0].lower() + step[1:] for step in steps) + ".", label) + "  \n\n"
+
+
+def near_misses(example: Example) -> Iterator[tuple[str, bool]]:
+    """Texts that are wrong, and whether their label is right."""
+    steps, label = sentences(str(example.solution)), str(example.answer)
+    yield answer_form(str(example.solution), other(label)), False
+    yield answer_form(". ".join(steps[:-1]) + ".", label), True
+    last = (
+        steps[-1].replace(" is not ", " is ") if " is not " in steps[-1] else steps[-1].replace(" is ", " is not ", 1)
+    )
+    yield answer_form(". ".join([*steps[:-1], last]) + ".", label), True
+
+
+@needs_data
+@pytest.mark.parametrize("name", FILES)
+def test_every_row(name: str) -> None:
+    rows = [prontoqa._example(row, name) for row in read_jsonl(DATA / f"{name}.jsonl")]
+    assert len(rows) == FILES[name]
+    reworded = 0
+    for e in rows:
+        assert grade(e, gold(e)).outcome == verify(e.question, gold(e)).outcome == "right", e
+        texts = list(rewritings(e))
+        assert all(grade(e, text).outcome == "right" for text in texts), (e, texts)
+        reworded += texts[1] != gold(e)
+        for text, label_right in near_misses(e):
+            found = grade(e, text)
+            assert (found.outcome, found.answer_right) == ("wrong", label_right), (e, text)
+    assert reworded > 0.95 * len(rows)
