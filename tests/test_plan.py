@@ -1,5 +1,6 @@
 """The bill beforehand: it brackets what is bought, stops where the ledger stops, and a probed one comes true."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -229,6 +230,7 @@ def test_gsm8k_is_planned_without_its_student(
 ) -> None:
     monkeypatch.setenv("TEACHBACK_DATA", str(data))
     changes = ["budget.usd=5"] if prices else ["prices={}", "budget={generated: 500}"]
+    changes.append("task.path=$TEACHBACK_DATA")
     config = cfg.read(RECIPES / "gsm8k.yaml", changes, tmp_path / "run")
     plan = api.plan(config)
     assert plan.student.size.parameters == 1.5e9
@@ -241,6 +243,25 @@ def test_gsm8k_is_planned_without_its_student(
     assert any("USD 5.00: not reached at the low estimate; reached in round" in line for line in lines) == prices
     assert any("unknown: add prices.gpt-4o" in line for line in lines) != prices
     assert not (tmp_path / "run").exists(), "nothing is written"
+
+
+def test_gold_solutions_are_read_once_more_in_every_evaluation(tmp_path: Path, tiny: Path) -> None:
+    def before(solution: str | None) -> Range:
+        rows = [{"question": f"What is {i}?", "answer": "x", "solution": solution} for i in range(8)]
+        (tmp_path / "d.jsonl").write_text("\n".join(map(json.dumps, rows)))
+        (tmp_path / "q.jsonl").write_text("\n".join(json.dumps({"question": f"Why {i}?"}) for i in range(9)))
+        tree = {
+            "task": {"name": "jsonl", "seeds": "q.jsonl", "dev": "d.jsonl"},
+            "teacher": {"name": "openai", "base_url": "http://127.0.0.1:9/v1", "model": "m", "key_env": None},
+            "student": {"model": str(tiny), "max_new_tokens": 8},
+            "per_round": 2,
+            "rounds": 1,
+        }
+        return api.plan(cfg.make(tree, base=tmp_path)).student.before.answering
+
+    short, long = before(None), before("so " * 100)
+    assert long.low - short.low == pytest.approx(8 * 301 / 5)
+    assert long.high - short.high == pytest.approx(8 * 301 / 2.5)
 
 
 # -- a probe ------------------------------------------------------------------------------------------------------

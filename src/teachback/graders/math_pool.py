@@ -34,7 +34,8 @@ class Reply(NamedTuple):
 
 class Worker:
     def __init__(self) -> None:
-        environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONINTMAXSTRDIGITS": "0"}
+        path = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(path), "PYTHONINTMAXSTRDIGITS": "0"}
         environment.pop("PYTHONWARNINGS", None)
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-c", COMMAND],
