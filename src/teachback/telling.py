@@ -39,7 +39,7 @@ def closing(settings: config.Config, result: Result) -> list[str]:
         *measured.change(past.baseline, after),
     ]
     lines += [summary.round_line(r, finished) for r, finished in enumerate(past.rounds)]
-    lines += [*summary.yield_lines(past.rounds), summary.spend_line(result.spend), ""]
+    lines += [*summary.yield_lines(past.rounds, settings.budget.accepted), summary.spend_line(result.spend), ""]
     lines += [*summary.learned(past.baseline, after, make_task(settings.task).dev)]
     lines += [f"everything lies in {run_dir}; the student in {student}", "use it:", ""]
     return [*lines, *(f"    {line}" for line in summary.use_lines(student, settings.student.system)), ""]

@@ -88,7 +88,8 @@ def result(value: object) -> list[str]:
         case (Draft(), *_) if lost := sum(isinstance(d, Draft) and d.reason is not None for d in value):
             return [f"{len(value)} drafts, {lost} of them unusable"]
         case Curated():
-            return [f"{len(value.rows)} rows accepted, {len(value.rejected)} not"]
+            notes = (f"note: {note}" for note in value.notes)
+            return [f"{len(value.rows)} rows accepted, {len(value.rejected)} not", *notes]
         case Transfer() if value.seed_median is not None and value.row_median is not None:
             return [f"median loss {value.seed_median:.3f} on the seeds, {value.row_median:.3f} on their rows"]
         case (Attempt(), *_):
