@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from teachback.errors import StudentError
-from teachback.student.attempt import Asked, attempt, decode
+from teachback.student.attempt import BATCH_TOKENS, Asked, attempt, batches, decode
 from teachback.student.chat import Chat, prompt_ids, row_ids
 from teachback.student.finetune import IGNORE, Recipe, collate, completion_loss, dict_row, finetune, schedule
 from teachback.student.folder import load, resolve
@@ -45,6 +47,25 @@ def test_finished_rows_leave_and_truncation_is_marked(tiny: Path) -> None:
         pytest.fail("three tokens end no answer of this student")
     assert short[0].n_tokens == 3
     assert short[0].nll == pytest.approx(sum(decode(student, [prompt_ids(student, CHAT, QUESTIONS[1])], 3)[0].nll) / 3)
+
+
+@given(st.lists(st.integers(1, 20_000), max_size=80))
+def test_batches_are_bounded_and_a_long_prompt_pads_no_short_ones(lengths: list[int]) -> None:
+    found = batches(lengths)
+    assert sorted(place for batch in found for place in batch) == list(range(len(lengths)))
+    for batch in found:
+        assert len(batch) == 1 or len(batch) * max(lengths[i] for i in batch) <= BATCH_TOKENS
+    assert batches([100] * 63 + [5000]) == [[*range(63)], [63]]
+
+
+def test_answers_come_back_in_the_order_of_their_questions(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    student = load(tiny)
+    asked = [Asked(str(i), q) for i, q in enumerate(QUESTIONS)]
+    together = attempt(student, CHAT, asked, 12)
+    monkeypatch.setattr("teachback.student.attempt.BATCH_TOKENS", 150)
+    apart = attempt(student, CHAT, asked, 12)
+    assert [(a.id, a.text) for a in apart] == [(a.id, a.text) for a in together]
+    assert [a.nll for a in apart] == pytest.approx([a.nll for a in together], abs=1e-5)
 
 
 def test_an_answer_does_not_depend_on_its_batch(tiny: Path) -> None:

@@ -8,6 +8,8 @@ from ..types import Attempt
 from .chat import Chat, prompt_ids
 from .folder import Loaded
 
+BATCH_TOKENS = 2**14  # of prompts and answers, padding included: what the cache of keys and values must hold
+
 
 class Asked(NamedTuple):
     id: str
@@ -32,15 +34,30 @@ class Decoded(NamedTuple):
 def attempt(
     student: Loaded, chat: Chat, asked: Sequence[Asked], max_new_tokens: int, sampling: Sampling | None = None
 ) -> list[Attempt]:
-    """One answer a question, of at most max_new_tokens tokens; all questions are one batch, in any order.
+    """One answer a question, of at most max_new_tokens tokens; the questions in any order.
 
     Greedy without `sampling`. The nll is the student's own either way: at temperature 1, whatever was sampled at.
     """
     prompts = [prompt_ids(student, chat, question.message) for question in asked]
-    return [
-        summarise(student, question.id, d)
-        for question, d in zip(asked, decode(student, prompts, max_new_tokens, sampling), strict=True)
-    ]
+    answers: dict[int, Decoded] = {}
+    for group in batches([len(prompt) + max_new_tokens for prompt in prompts]):
+        draws = sampling and sampling._replace(draws=[sampling.draws[i] for i in group])
+        done = decode(student, [prompts[i] for i in group], max_new_tokens, draws)
+        answers.update(zip(group, done, strict=True))
+    return [summarise(student, question.id, answers[i]) for i, question in enumerate(asked)]
+
+
+def batches(lengths: Sequence[int]) -> list[list[int]]:
+    """Places of rows that are decoded together, by length: one long prompt would pad all others to its own.
+
+    A batch has at most BATCH_TOKENS padded tokens, or one row.
+    """
+    groups: list[list[int]] = []
+    for i in sorted(range(len(lengths)), key=lambda i: (lengths[i], i)):
+        if not groups or (len(groups[-1]) + 1) * lengths[i] > BATCH_TOKENS:
+            groups.append([])
+        groups[-1].append(i)
+    return groups
 
 
 def summarise(student: Loaded, id: str, decoded: Decoded) -> Attempt:
