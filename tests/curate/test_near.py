@@ -99,3 +99,12 @@ def test_rounds_of_one_run_are_as_one_and_a_step_that_is_tried_again_as_if_for_t
         assert out == curate(drafts, rows, **given | {"checks": make_checks(task)})
         rows += out.rows
     assert [row.question for row in rows] == texts[:6]
+
+
+def test_a_round_of_near_duplicates_says_what_may_be_the_matter() -> None:
+    said = "Ann buys some pears and apples on the market and gives half of all that she has bought to her brother {}"
+    out = curated(text_task(["an entirely different question about trains"]), [said.format(i) for i in range(8)])
+    assert len(out.rows) == 1
+    assert any("7 of 8 questions are near duplicates" in note and "task.templated" in note for note in out.notes)
+    few = curated(text_task(["an entirely different question about trains"]), [said.format(i) for i in range(3)])
+    assert not any("near duplicates" in note for note in few.notes)

@@ -10,6 +10,8 @@ from .near import Near
 from .overlap import Overlap, Question
 from .templates import Made, Templates
 
+FEW = 4  # near duplicates, below which they are no matter of the whole round
+
 
 class Checks:
     """Made once a run, from the task. It holds an index of the rows so far, which grows with them."""
@@ -57,6 +59,7 @@ class Sieve:
         self._made: dict[str, Made] = made if checks.templates.too_many(len(made), len(set(questions))) else {}
         self._n = len(set(questions))
         self._first = all("#" not in row.id for row in rows)
+        self._near_rows = 0
         self.warnings: list[Likeness] = []
 
     def refuse(self, text: str) -> str | None:
@@ -64,6 +67,7 @@ class Sieve:
         alike = self._near.alike(self._near.sketch([text])[0])
         for other in alike:
             if not other.name.startswith(("dev ", "test ")):
+                self._near_rows += 1
                 return f"near duplicate: {other.jaccard:.2f} like {other.name}, in runs of three words"
         if leak := self._checks.overlap.leak(text):
             return f"contaminated: {leak}"
@@ -88,6 +92,11 @@ class Sieve:
             notes.append(
                 f"{len(self._made)} of {self._n} questions look made from questions of dev or test ({seeds} do): they "
                 "are refused, and the others may be no better. Ask another teacher, or test on other data"
+            )
+        if self._near_rows >= FEW and 2 * self._near_rows > self._n:
+            notes.append(
+                f"{self._near_rows} of {self._n} questions are near duplicates: ask the teacher for more variety, or, "
+                "where all questions of the task are made from templates, set task.templated: true"
             )
         if self.warnings:
             notes.append(
