@@ -64,12 +64,14 @@ def test_rows_made_from_the_test_set_are_caught(data: Path, symbolic: dict[str, 
     print(f"\nrounds of {size}: {refused} of 400 rows refused, {told} of {len(outs)} rounds told")
     assert refused >= least * 400
     assert told >= 0.8 * len(outs)
+    assert not any("task.templated" in note for out in outs for note in out.notes), "the seeds are real"
 
 
 def test_seeds_made_from_the_test_set_are_told_and_do_not_make_it_usual(data: Path, symbolic: dict[str, str]) -> None:
     texts, test = [*symbolic.values()], [*questions(data, "gsm8k_test").values()]
     out = curated(text_task(texts[:300], test=test), texts[300:])
     assert any("seeds look made from questions of dev or test" in note for note in out.notes)
+    assert any("set task.templated: true" in note for note in out.notes)
     assert sum(x.reason.startswith("contaminated") for x in out.rejected) >= 70
 
 

@@ -10,6 +10,7 @@ from .near import Near
 from .overlap import Overlap, Question
 from .templates import Made, Templates
 
+TEMPLATED = "; or, where all questions of the task are made from templates, set task.templated: true"
 FEW = 4  # near duplicates, below which they are no matter of the whole round
 
 
@@ -92,11 +93,12 @@ class Sieve:
             notes.append(
                 f"{len(self._made)} of {self._n} questions look made from questions of dev or test ({seeds} do): they "
                 "are refused, and the others may be no better. Ask another teacher, or test on other data"
+                + (TEMPLATED if self._checks.templates.seeds_usual else "")
             )
         if self._near_rows >= FEW and 2 * self._near_rows > self._n:
             notes.append(
-                f"{self._near_rows} of {self._n} questions are near duplicates: ask the teacher for more variety, or, "
-                "where all questions of the task are made from templates, set task.templated: true"
+                f"{self._near_rows} of {self._n} questions are near duplicates: ask the teacher for more variety"
+                f"{TEMPLATED}"
             )
         if self.warnings:
             notes.append(

@@ -53,6 +53,11 @@ class Templates:
         return Made(self.questions[best], shared[best] / self._size[best])
 
     @property
+    def seeds_usual(self) -> bool:
+        """So many seeds look made that it may be the task's own way, and no sign of the test set."""
+        return self.seeds_made > TOP * self.n_seeds
+
+    @property
     def expected(self) -> float:
         """The share of rows that may look made: as of the seeds, at most 0.2, and 0.15 more."""
         return min(self.seeds_made / self.n_seeds if self.n_seeds else 0.0, TOP) + MARGIN
