@@ -17,6 +17,7 @@ import pytest
 from teachback import config
 from teachback.cli import main
 from teachback.wire_tasks import make_task
+from test_cli import ENTRY
 
 QUICK = ["--set", "student.max_new_tokens=8", "--set", "machine.threads=1", "--set", "finetune.epochs=1"]
 
@@ -47,7 +48,7 @@ def init(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
 def teachback(*args: object, cwd: Path, stdin: int = subprocess.DEVNULL) -> subprocess.CompletedProcess[str]:
     """In a process of its own."""
-    command = [sys.executable, "-c", "from teachback.cli import main; main()", *map(str, args)]
+    command = [*ENTRY, *map(str, args)]
     return subprocess.run(command, capture_output=True, text=True, timeout=200, cwd=cwd, stdin=stdin)
 
 

@@ -58,14 +58,15 @@ class Sieve:
         self._checks, self._near = checks, checks.near(rows)
         made = {text: found for text in questions if (found := checks.templates.made(text))}
         self._made: dict[str, Made] = made if checks.templates.too_many(len(made), len(set(questions))) else {}
-        self._n = len(set(questions))
+        self._sketch = dict(zip(questions, self._near.sketch(questions), strict=True))
+        self._n = len(self._sketch)
         self._first = all("#" not in row.id for row in rows)
         self._near_rows = 0
         self.warnings: list[Likeness] = []
 
     def refuse(self, text: str) -> str | None:
         """Why the question can't be a row's, as "category: detail", or None."""
-        alike = self._near.alike(self._near.sketch([text])[0])
+        alike = self._near.alike(self._sketch[text])
         for other in alike:
             if not other.name.startswith(("dev ", "test ")):
                 self._near_rows += 1
@@ -80,7 +81,7 @@ class Sieve:
 
     def accept(self, row: Row) -> None:
         """What comes after the row is compared with it; if it shares words with dev or test, that is warned of."""
-        self._near.add(f"row {row.id}", self._near.sketch([row.question])[0])
+        self._near.add(f"row {row.id}", self._sketch[row.question])
         self._checks.mark(row)
         if look := self._checks.overlap.look(row.question):
             kind, (question, words) = look

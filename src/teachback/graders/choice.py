@@ -8,10 +8,9 @@ import re
 from collections.abc import Mapping
 from itertools import pairwise
 
-from ..errors import DataError
 from ..types import Example, Grade, Grader
 from .exact import bare, same_text
-from .final import final_answer, gold, missing
+from .final import compared, final_answer, gold, missing, unreadable
 
 LIST = re.compile(r"(?:options|choices)\s?:", re.IGNORECASE)
 MARKS = [  # how a question may letter its options; the first that gives two of them counts
@@ -74,20 +73,13 @@ def of_both(first: str, text: str, choices: Mapping[str, str]) -> set[str]:
 def grade(example: Example, text: str) -> Grade:
     """Raises DataError where the example's question has no options, or its answer isn't one of them."""
     found = parse(example.question, text)
-    if found.outcome != "right":
+    if found.outcome != "right" or found.answer is None:
         return found
     choices = options(example.question)
     expected = letter(gold(example), choices)
     if expected is None:
-        raise DataError(
-            f"the answer of {example.id!r} is not one of its options",
-            got=repr(example.answer)[:80],
-            allowed=", ".join(choices),
-            fix="mend the row, or choose another grader (exact takes any text)",
-        )
-    if found.answer == expected:
-        return Grade("right", found.answer, True)
-    return Grade("wrong", found.answer, reason=f"{found.answer} is not {expected}")
+        raise unreadable(example, "one of its options", ", ".join(choices))
+    return compared(found.answer, expected, found.answer == expected)
 
 
 def parse(question: str, text: str) -> Grade:

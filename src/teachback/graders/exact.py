@@ -3,7 +3,7 @@
 import re
 
 from ..types import Example, Grade, Grader
-from .final import final_answer, gold, missing
+from .final import compared, final_answer, gold, missing
 
 WRAPPED = re.compile(
     r"\*\*([^*]+)\*\*|\$\$?([^$]+)\$?\$|\\\(((?:[^\\]|\\[^()])+)\\\)|“([^“”]+)”|\\(?:text|textbf|mathrm|mathbf|mbox)\{([^{}]+)\}"
@@ -14,9 +14,7 @@ def grade(example: Example, text: str) -> Grade:
     answer = final_answer(text)
     if answer is None:
         return missing()
-    if same_text(answer, gold(example)):
-        return Grade("right", answer, True)
-    return Grade("wrong", answer, reason=f"{answer[:80]} is not {example.answer}")
+    return compared(answer, example.answer, same_text(answer, gold(example)))
 
 
 def parse(question: str, text: str) -> Grade:

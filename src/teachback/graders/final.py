@@ -58,6 +58,23 @@ def missing() -> Grade:
     return Grade("unparsed", reason="no final answer: no line 'Answer: …', no '#### …', no \\boxed{…}")
 
 
+def compared(answer: str, expected: str | None, same: bool) -> Grade:
+    """What to say of an answer that could be read."""
+    if same:
+        return Grade("right", answer, True)
+    return Grade("wrong", answer, reason=f"{answer[:80]} is not {expected}")
+
+
+def unreadable(example: Example, what: str, allowed: str | None = None) -> DataError:
+    """For a gold answer that its own grader can't read: "is not one number", and the like."""
+    return DataError(
+        f"the answer of {example.id!r} is not {what}",
+        got=repr(example.answer)[:80],
+        allowed=allowed,
+        fix="mend the row, or choose another grader (exact takes any text)",
+    )
+
+
 def gold(example: Example) -> str:
     """The example's answer. Raises DataError where it has none: nothing can be judged without."""
     if example.answer is None:

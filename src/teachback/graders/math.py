@@ -7,7 +7,7 @@ a set), bases and units that differ are wrong, and a percent sign is a hundredth
 import re
 
 from ..types import Example, Grade, Grader
-from .final import closing, final_answer, gold, missing
+from .final import closing, compared, final_answer, gold, missing
 from .math_pool import ask
 from .math_text import key
 
@@ -22,9 +22,7 @@ def grade(example: Example, text: str) -> Grade:
     answer, right = found(text), gold(example)
     if answer is None:
         return missing()
-    if key(answer) == key(right):
-        return Grade("right", answer, True)
-    return judged(answer, right, example.question)
+    return compared(answer, right, True) if key(answer) == key(right) else judged(answer, right, example.question)
 
 
 def parse(question: str, text: str) -> Grade:

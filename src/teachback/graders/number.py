@@ -7,10 +7,9 @@ number with, perhaps, a name before it ("x = 18"), a currency and a unit. Anythi
 import re
 from fractions import Fraction
 
-from ..errors import DataError
 from ..types import Example, Grade, Grader
 from .exact import bare
-from .final import final_answer, gold, missing
+from .final import compared, final_answer, gold, missing, unreadable
 
 LONGEST = 400  # characters; digits too, with those that an exponent stands for
 
@@ -115,14 +114,8 @@ def grade(example: Example, text: str) -> Grade:
         return found
     expected = number(gold(example))
     if expected is None:
-        raise DataError(
-            f"the answer of {example.id!r} is not one number",
-            got=repr(example.answer)[:80],
-            fix="mend the row, or choose another grader (exact takes any text)",
-        )
-    if number(found.answer) == expected:
-        return Grade("right", found.answer, True)
-    return Grade("wrong", found.answer, reason=f"{found.answer[:80]} is not {example.answer}")
+        raise unreadable(example, "one number")
+    return compared(found.answer, example.answer, number(found.answer) == expected)
 
 
 def parse(question: str, text: str) -> Grade:

@@ -5,7 +5,7 @@ import re
 from ..errors import ConfigError
 from ..types import Example, Grade, Grader
 from .exact import same_text
-from .final import gold
+from .final import compared, gold
 
 
 def make(pattern: str) -> Grader:
@@ -37,9 +37,7 @@ def make(pattern: str) -> Grader:
         found = parse(example.question, text)
         if found.answer is None:
             return found
-        if same_text(found.answer, gold(example)):
-            return Grade("right", found.answer, True)
-        return Grade("wrong", found.answer, reason=f"{found.answer[:80]} is not {example.answer}")
+        return compared(found.answer, example.answer, same_text(found.answer, gold(example)))
 
     return Grader(grade, parse)
 

@@ -59,7 +59,7 @@ def make_plan(config: cfg.Config, probe: int) -> Plan:
         reserve=in_reserve(config, task),
     )
     teaching = make_teaching(config, task, measured)
-    facts, lesson = make_facts(config, measured), make_lesson(config, task, teaching, measured)
+    facts, lesson = make_facts(config, task, measured), make_lesson(config, task, teaching, measured)
     return estimate(facts, terms, teaching, lesson, probed_facts(config, teaching, measured))
 
 
@@ -130,7 +130,7 @@ def scored(task: Task, around: int, measured: bool) -> Range:
     return Range(low, high, (low + high) / 2 if measured else None)
 
 
-def make_facts(config: cfg.Config, measured: Measured | None) -> Facts:
+def make_facts(config: cfg.Config, task: Task, measured: Measured | None) -> Facts:
     there = next(path for path in (config.run_dir, *config.run_dir.parents) if path.exists())
     return Facts(
         run_dir=str(config.run_dir),
@@ -141,7 +141,7 @@ def make_facts(config: cfg.Config, measured: Measured | None) -> Facts:
         method=config.finetune.method,
         keep=config.keep,
         free=shutil.disk_usage(there).free,
-        caveats=tuple(caveats(config, measured)),
+        caveats=tuple(caveats(config, task, measured)),
     )
 
 
@@ -149,7 +149,7 @@ def endpoints(config: cfg.Config) -> Mapping[str, str]:
     return {role: f"{endpoint.model} at {endpoint.base_url}" for role, endpoint in config.roles().items()}
 
 
-def caveats(config: cfg.Config, measured: Measured | None) -> list[str]:
+def caveats(config: cfg.Config, task: Task, measured: Measured | None) -> list[str]:
     said = ["retries and calls in doubt are not in it: each costs up to its worst case"] if config.roles() else []
     if measured is None:
         said += [
@@ -165,7 +165,7 @@ def caveats(config: cfg.Config, measured: Measured | None) -> list[str]:
     if history.read(config.run_dir).next != "open":
         said += ["a round is under way: what it has bought is in the bill, and estimated once more"]
     if (judging := make_judging(config)) is not None:
-        worst = judging.worst(make_task(config.task).dev)
+        worst = judging.worst(task.dev)
         cents = "" if worst.usd is None else f", ${worst.usd / PICO:.2f}"
         said += [f"judging dev is not in it: at most {worst.tokens:,} tokens{cents} each time, which is kept back"]
     return [*said, "every pair is taken for an accepted row; all that are rejected cost the same"]

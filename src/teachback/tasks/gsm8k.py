@@ -31,17 +31,16 @@ def target(example: Example) -> str | None:
 def load(*, path: Path | None, seeds: int, dev: int, test: int | None, seed: int) -> Task:
     """path: a folder with gsm8k_train.jsonl and gsm8k_test.jsonl; None: from the Hub. dev is set aside from train."""
     train, tests = (rows(path, split) for split in ("train", "test"))
-    task = own.load(
+    return own.load(
         train,
         dev=None,
         test=tests,
         sizes=Sizes(seeds, dev, test),
         seed=seed,
-        form=own.Form(GRADER),
+        form=own.Form(GRADER, own_target=target, own_prompt=prompt),
         name="gsm8k",
         by=("n_steps",),
     )
-    return replace(task, prompt=prompt, target=target)
 
 
 def prompt(question: str) -> str:

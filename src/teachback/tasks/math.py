@@ -26,17 +26,16 @@ INSTRUCTION = "Solve the problem step by step. Put the final answer in \\boxed{}
 def load(*, path: Path | None, seeds: int, dev: int, test: int | None, seed: int) -> Task:
     """path: a folder with math_train.jsonl and math500_test.jsonl; None: from the Hub. dev is set aside from train."""
     train, tests = (rows(path, name) for name in HUB)
-    task = own.load(
+    return own.load(
         train,
         dev=None,
         test=tests,
         sizes=Sizes(seeds, dev, test),
         seed=seed,
-        form=own.Form(GRADER),
+        form=own.Form(GRADER, own_prompt=prompt),
         name="math",
         by=("level", "subject"),
     )
-    return replace(task, prompt=prompt)
 
 
 def prompt(question: str) -> str:

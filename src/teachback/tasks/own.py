@@ -17,6 +17,7 @@ class Form(NamedTuple):
     grader: Grader
     key: Callable[[str], str] = text_key
     own_target: Callable[[Example], str | None] | None = None  # None: `target` below
+    own_prompt: Callable[[str], str] | None = None  # None: the instruction, then the question
     exact: bool = False
     templated: bool = False
     checked: bool = True
@@ -59,7 +60,7 @@ def load(
         seeds=splits.seeds,
         dev=splits.dev,
         test=splits.test,
-        prompt=lambda question: f"{instruction}\n\n{question}" if instruction else question,
+        prompt=form.own_prompt or (lambda question: f"{instruction}\n\n{question}" if instruction else question),
         target=form.target,
         grade=form.grader.grade,
         verify=partial(verify, form.grader),
