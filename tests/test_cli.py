@@ -7,9 +7,14 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+
+from teachback.report.progress import Progress
+from teachback.rundir import Event
 
 ENTRY = [sys.executable, "-c", "from teachback.cli import main; main()"]
 
@@ -212,3 +217,14 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(config: Path, tmp_path: Path
     assert "the same command goes on from here" in stderr
     assert "Traceback" not in stderr
     assert teachback("run", config, "--run-dir", tmp_path / "run").returncode == 0
+
+
+def test_ctrl_c_that_a_library_swallowed_stops_at_the_next_event() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with Progress(Console(stderr=True)) as progress:
+        progress.hear(Event("start", 0, "finetune"))
+        with suppress(KeyboardInterrupt):  # as some libraries do while they are imported
+            signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            progress.hear(Event("part", 0, "finetune", done=1, total=2))
+    assert signal.getsignal(signal.SIGINT) is before

@@ -1,5 +1,6 @@
 """What a listener shows while a run is at work: a live line on a terminal, plain lines elsewhere."""
 
+import signal
 from types import TracebackType
 from typing import Self
 
@@ -30,22 +31,35 @@ UNIT = {"finetune": "steps", "start": "steps", "generate": "drafts"}
 
 
 class Progress:
-    """with Progress(console) as progress: teachback.run(config, listen=progress.hear)"""
+    """with Progress(console) as progress: teachback.run(config, listen=progress.hear)
+
+    Ctrl-C raises KeyboardInterrupt where it strikes, and again at the next event: some libraries swallow it while they
+    are imported. Enter it in the main thread.
+    """
 
     def __init__(self, console: Console) -> None:
         self.console = console
+        self._interrupted = False
         self._status: Status | None = Status("", console=console) if console.is_terminal else None
 
     def __enter__(self) -> Self:
+        self._before = signal.signal(signal.SIGINT, self._interrupt)
         if self._status:
             self._status.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        signal.signal(signal.SIGINT, self._before)
         if self._status:
             self._status.stop()
 
+    def _interrupt(self, *_: object) -> None:
+        self._interrupted = True
+        raise KeyboardInterrupt
+
     def hear(self, event: Event) -> None:
+        if self._interrupted:
+            raise KeyboardInterrupt
         what = f"round {event.round} · {DOING.get(event.step, event.step)}"
         if event.kind == "note":
             self.say(str(event.value))
