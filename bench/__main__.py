@@ -1,6 +1,7 @@
 """python -m bench run NAME CONFIG [--set A.B=C ...]: one run of the loop, recorded in bench/results/NAME.json.
 python -m bench client|tails|limits|ledger|dedup|grade [--quick]: ours against a peer on the same work, on this machine.
 python -m bench contamination [--quick]: what curation refuses of real rows, and of rows made from a test set.
+python -m bench scoring|attempts|finetune [--quick]: the student engine against lm-eval, generate(), TRL and Trainer.
 python -m bench harness [--student MODEL] [--quick]: our accuracy on GSM8K against lm-eval's, item by item.
 
 A benchmark checks first that both computed the same thing, writes bench/results/NAME.json and prints as its last line
@@ -61,6 +62,30 @@ def harness(quick: bool, student: str = "smollm2-135m") -> "Outcome":
     return bench(quick, student)
 
 
+def scoring(quick: bool) -> "Outcome":
+    from bench.scoring import bench
+
+    return bench(quick)
+
+
+def attempts(quick: bool) -> "Outcome":
+    from bench.attempts import bench
+
+    return bench(quick)
+
+
+def finetune(quick: bool) -> "Outcome":
+    from bench.finetune import bench
+
+    return bench(quick)
+
+
+def replay(quick: bool) -> "Outcome":
+    from bench.replay import bench
+
+    return bench(quick)
+
+
 def contamination(quick: bool) -> "Outcome":
     from bench.contamination import bench
 
@@ -76,6 +101,10 @@ BENCHES: dict[str, Callable[[bool], "Outcome"]] = {
     "grade": grade,
     "contamination": contamination,
     "harness": harness,
+    "scoring": scoring,
+    "attempts": attempts,
+    "finetune": finetune,
+    "replay": replay,
 }
 
 

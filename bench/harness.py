@@ -25,9 +25,11 @@ from bench.against import Outcome, fresh, peak_mib
 from bench.reasons import FILTERS, REASONS, STRICT, TEXT_REASONS, Judged, Row, differences, facts_of, parting
 from bench.rewritten import Form, forms, mistakes_of, table
 from teachback.evaluate import graded, report
-from teachback.student.attempt import Decoded, decode, summarise
+from teachback.student.attempt import summarise
 from teachback.student.chat import Chat, prompt_ids
-from teachback.student.folder import SMOLLM2, Loaded, load, resolve
+from teachback.student.decode import Decoded, decode
+from teachback.student.folder import SMOLLM2, resolve
+from teachback.student.frozen import Frozen, freeze, head
 from teachback.tasks import gsm8k
 from teachback.types import Attempt
 
@@ -185,10 +187,10 @@ def ours(folder: str, docs: Mapping[str, Doc], limit: int, texts: Sequence[str])
     import torch
 
     torch.set_num_threads(1)
-    student = load(Path(folder))
+    student = freeze(Path(folder))
     prompts = [prompt_ids(student, Chat(), doc.message) for doc in docs.values()]
     decoded = [one for at in range(0, len(prompts), BATCH) for one in decode(student, prompts[at : at + BATCH], limit)]
-    attempts = [summarise(student, id, one) for id, one in zip(docs, decoded, strict=True)]
+    attempts = [summarise(student, id, one, ()) for id, one in zip(docs, decoded, strict=True)]
     gaps = {
         attempt.id: gap(student, prompt, one, text)
         for attempt, prompt, one, text in zip(attempts, prompts, decoded, texts, strict=True)
@@ -197,15 +199,15 @@ def ours(folder: str, docs: Mapping[str, Doc], limit: int, texts: Sequence[str])
     return Ours(attempts, prompts, gaps, peak_mib())
 
 
-def gap(student: Loaded, prompt: Sequence[int], decoded: Decoded, text: str) -> float:
+def gap(student: Frozen, prompt: Sequence[int], decoded: Decoded, text: str) -> float:
     """Between the two largest logits for the token with which our answer leaves the other text; asked alone."""
     import torch
 
-    heads = (student.tokenizer.decode(decoded.tokens[:n], skip_special_tokens=True) for n in range(len(decoded.tokens)))
-    shared = sum(text.startswith(head) for head in heads) - 1
+    tokens = decoded.tokens
+    starts = (student.tokenizer.decode(tokens[:n], skip_special_tokens=True) for n in range(len(tokens)))
+    shared = sum(text.startswith(start) for start in starts) - 1
     with torch.inference_mode():
-        logits_V = student.model(torch.tensor([[*prompt, *decoded.tokens[:shared]]], device=student.device)).logits[
-            0, -1
-        ]
+        ids = torch.tensor([[*prompt, *tokens[:shared]]], device=student.device)
+        logits_V = head(student, student.decoder(input_ids=ids, use_cache=False).last_hidden_state[0, -1:])[0]
     first, second = logits_V.float().topk(2).values.tolist()
     return float(first - second)

@@ -144,7 +144,7 @@ def test_a_stop_costs_one_shard_and_the_same_call_goes_on(
         return api.evaluate(settings, split="dev", samples=2, **how)  # type: ignore[arg-type]
 
     unbroken = ask("whole")
-    monkeypatch.setattr("teachback.wire.measure", counted)
+    monkeypatch.setattr("teachback.wire_student.measure", counted)
     with pytest.raises(Stopped):
         ask("cut", listen=stop)
     assert ask("cut") == unbroken

@@ -13,9 +13,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from teachback.student.attempt import decode, summarise
+from teachback.student.attempt import summarise
 from teachback.student.chat import Chat, prompt_ids
+from teachback.student.decode import decode
 from teachback.student.folder import load
+from teachback.student.frozen import freeze
 from teachback.tasks import gsm8k
 from teachback.types import Example, Grade
 
@@ -132,15 +134,15 @@ def test_mistakes_are_counted_for_the_judge_that_makes_them(bench: SimpleNamespa
 def test_the_gap_is_of_the_token_where_the_texts_part(bench: SimpleNamespace, tiny: Path) -> None:
     import torch
 
-    student = load(tiny)
+    student = freeze(tiny)
     prompt = prompt_ids(student, Chat(), "How many?")
     (decoded,) = decode(student, [prompt], 12)
-    text = summarise(student, "one", decoded).text
+    text = summarise(student, "one", decoded, ()).text
     shared = student.tokenizer.decode(decoded.tokens[:5], skip_special_tokens=True)
     assert text.startswith(shared)
     assert text != shared
     with torch.inference_mode():
-        logits = student.model(torch.tensor([[*prompt, *decoded.tokens]])).logits[0, len(prompt) - 1 :]
+        logits = load(tiny).model(torch.tensor([[*prompt, *decoded.tokens]])).logits[0, len(prompt) - 1 :]
     top = logits.topk(2).values
     steps = [float(a - b) for a, b in top.tolist()]
     assert bench.harness.gap(student, prompt, decoded, f"{shared}\x00") == pytest.approx(steps[5], abs=1e-4)

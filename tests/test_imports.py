@@ -41,6 +41,7 @@ def test_only_those_above_it_import_the_loop_the_wiring_and_the_config() -> None
     above = {
         "wire",
         "wire_grading",
+        "wire_student",
         "wire_tasks",
         "wire_teachers",
         "plan.wiring",

@@ -21,7 +21,7 @@ from .rundir import Event, Run
 from .student.folder import resolve
 from .student.measure import Samples
 from .types import Example, Report, Round, Selection, Student, Task
-from .wire import Prepared, make_select, prepare, sha256, wire
+from .wire import Prepared, kept_precision, make_select, prepare, sha256, wire
 from .wire_grading import judged
 from .wire_tasks import make_task
 from .wire_teachers import make_budget
@@ -88,8 +88,8 @@ def rank(
     config = as_config(config)
     folder = config.run_dir.with_name(f"{config.run_dir.name}-select-{n}")
     config = config.model_copy(update={"per_round": n, "run_dir": folder})
-    with Run(config.run_dir, listen=listen) as opened:
-        prepared, choose = prepare(config, opened), make_select(config)
+    choose = make_select(config)
+    with Run(config.run_dir, listen=listen) as opened, prepare(config, opened) as prepared:
         base, seeds = prepared.base, prepared.task.seeds
         attempts = opened.step(0, "attempt", prepared.answer, base, [(e.id, e.question) for e in seeds])
         return opened.step(0, "select", choose, base, seeds, attempts, [], n), seeds
@@ -173,8 +173,7 @@ def named(student: str | Path) -> str:
 def evaluate_run(config: Config, asked: Asked, base: bool, listen: Listener) -> Report:
     """As a step of the round that made the student. Dev was asked by the run itself: its report is read back."""
     tuned_step, base_step = STEPS[asked.split]
-    with Run(config.run_dir, keep=config.keep, listen=listen) as opened:
-        prepared = prepare(config, opened)
+    with Run(config.run_dir, keep=config.keep, listen=listen) as opened, prepare(config, opened) as prepared:
         if base:
             return opened.step(0, base_step, tested, config, prepared, prepared.base, asked)
         past = finished_rounds(config)
@@ -186,13 +185,13 @@ def evaluate_run(config: Config, asked: Asked, base: bool, listen: Listener) -> 
 def evaluate_beside(config: Config, model: str, asked: Asked, listen: Listener) -> Report:
     """Any student, in a folder whose name holds a hash of the student and of what it is asked."""
     revision = config.student.revision if model == config.student.model else None
-    student = {"model": model, "revision": revision, "precision": "float32"}  # precision is of finetuning: none here
+    precision = kept_precision(config.run_dir) or config.student.precision
+    student = {"model": model, "revision": revision, "precision": precision}
     config = config.model_copy(update={"student": config.student.model_copy(update=student)})
     facts = {"student": resolve(model, revision)[1], **asked._asdict()}
     mark = sha256(dump({"config": identity(config), **facts}))[:8]
     folder = config.run_dir.with_name(f"{config.run_dir.name}-evaluate-{asked.split}-{mark}")
-    with Run(folder, listen=listen) as opened:
-        prepared = prepare(config, opened)
+    with Run(folder, listen=listen) as opened, prepare(config, opened) as prepared:
         commit(folder / "asked.json", dump(facts))
         listen(Event("note", 0, "evaluate", value=f"kept in {folder}"))
         return opened.step(0, STEPS[asked.split][0], tested, config, prepared, prepared.base, asked)

@@ -79,7 +79,7 @@ class Config(Section):
     verifier: Verifier | None = None
     judge: Judge | None = None
     prices: dict[str, PriceConfig] = Field(default_factory=dict)  # by the model's name
-    criterion: Literal["random", "loss"] = "loss"
+    criterion: Literal["random", "loss", "entropy", "margin", "egl"] = "loss"
     rule: Literal["top"] = "top"
     per_round: Count = 32  # m: seeds selected a round
     rounds: Count | None = None  # None: until the budget is spent
@@ -159,6 +159,7 @@ FREE = (
     "machine",
     "prices",
     *(f"{role}.{name}" for role in ("teacher", "verifier", "judge") for name in ROADS),
+    *(f"student.{name}" for name in ("serve", "base_url", "served_model", *ROADS, "ready_s")),
 )
 
 
@@ -170,6 +171,8 @@ def identity(config: Config) -> dict[str, object]:
         branch = dig(tree, ".".join(path)) if path else tree
         if isinstance(branch, dict):
             branch.pop(last, None)
+    if config.student.served:  # where is a road; that it isn't this process's own model is not
+        tree = put(tree, ["student", "served"], True)
     return tree
 
 
@@ -195,6 +198,7 @@ def of_run(folder: Path) -> Config:
         ) from error
     for section, values in free.items():
         fixed[section] = {**fixed.get(section, {}), **values} if isinstance(values, dict) else values
+    fixed["student"].pop("served", None)
     return make({**fixed, "run_dir": str(folder.absolute())})
 
 

@@ -1,5 +1,6 @@
 """The sections of a config: what can be set, with what it is by default. config.py puts them together."""
 
+import re
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,6 +13,11 @@ Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
+
+
+def fields(text: str) -> list[str]:
+    """Names in braces."""
+    return re.findall(r"\{(\w+)\}", text)
 
 
 class Section(BaseModel):
@@ -141,7 +147,27 @@ class StudentConfig(Section):
     system: str | None = None
     chat_template_kwargs: dict[str, Scalar] = {}
     max_new_tokens: Count = 256
-    precision: Literal["auto", "float32", "bf16"] = "auto"  # of finetuning; attempts are always float32
+    precision: Literal["auto", "float32", "bf16"] = "auto"  # bf16 where the machine gains by it; logits are float32
+    serve: str | None = None  # a command that serves {path} on {port}, started and stopped by teachback
+    base_url: str | None = None  # or a server that runs already: up to and without /completions
+    served_model: str | None = None  # the untuned student's name there, where it has several
+    key_env: str | None = None
+    in_flight: Count = 32  # requests at a time
+    tries: Count = 5
+    deadline_s: Positive = 600.0  # for one answer, its wait in the server's queue included
+    ready_s: Positive = 900.0  # for a command to load the student
+
+    @property
+    def served(self) -> bool:
+        return self.serve is not None or self.base_url is not None
+
+    @model_validator(mode="after")
+    def _one_server(self) -> "StudentConfig":
+        if self.serve is not None and self.base_url is not None:
+            raise ValueError("serve starts a server, base_url names one that runs: leave out one of them")
+        if self.serve is not None and not {"{path}", "{port}"} <= {f"{{{n}}}" for n in fields(self.serve)}:
+            raise ValueError("serve needs {path} and {port}, as in vllm serve {path} --port {port}")
+        return self
 
 
 class ProgramTeacher(Section):
@@ -218,7 +244,7 @@ class PriceConfig(Section):
 
 
 class FinetuneConfig(Section):
-    method: Literal["full", "lora"] = "full"
+    method: Literal["full", "lora", "qlora", "last_layers"] = "full"
     lr: Annotated[float, Field(gt=0)] = 4e-4
     epochs: Count = 3
     rows_per_step: Count = 8
@@ -227,6 +253,7 @@ class FinetuneConfig(Section):
     max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
     lora_rank: Count = 16
     lora_alpha: Count = 32
+    last_layers: Count = 4  # with method: last_layers, how many
     restart: Literal["base", "continue"] = "base"
     replay: Share = 1.0  # with restart: continue, the share of earlier rows trained on again
 
@@ -245,5 +272,8 @@ class MachineConfig(Section):
     """What may differ from start to start, because it doesn't change what is computed."""
 
     checkpoint_every_s: Annotated[float, Field(ge=0)] = 300.0
-    micro_rows: Count = 4  # rows in memory at once while finetuning
+    micro_tokens: Count = 2048  # of finetuning's rows that go through the model at once
+    gradient_checkpointing: bool = False  # activations are computed again in the backward pass: less memory, more time
+    child: bool = False  # finetuning in a process of its own, whose memory is free when it ends
+    report_to: list[str] = []  # trackers, as transformers' Trainer names them
     threads: Count | None = None

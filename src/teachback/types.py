@@ -121,10 +121,11 @@ class Allowance:
 
 @dataclass(frozen=True)
 class Attempt:
-    """The student's own greedy answer to a question.
+    """The student's own answer to a question, and its signals: means over the answer's tokens, in float32.
 
-    nll: mean negative log-probability of its tokens in nats, in float32; the end token is among them when it was
-    produced (a truncated answer has none).
+    The end token is among them when it was produced (a truncated answer has none). nll: −log p of the tokens, nats.
+    max_nll: the worst token's. entropy: of the distributions they were chosen from, nats. gap: p₁ − p₂ of the two
+    likeliest tokens. egl: expected squared gradient length, (1 − ‖p‖²)‖h‖². None: the student's backend gives none.
     """
 
     id: str
@@ -132,6 +133,10 @@ class Attempt:
     n_tokens: int
     truncated: bool
     nll: float
+    max_nll: float | None = None
+    entropy: float | None = None
+    gap: float | None = None
+    egl: float | None = None
 
 
 @dataclass(frozen=True)

@@ -21,19 +21,16 @@ from .evaluate import report
 from .files import dump
 from .ledger import Ledger
 from .loop import Parts
-from .rundir import Run
-from .student.attempt import Asked, attempt
-from .student.chat import Chat
-from .student.embed import embed
-from .student.finetune import Recipe, finetune
-from .student.folder import load, resolve
-from .student.measure import Answers, Measured, Question, Samples, by_example, measure, questions
+from .rundir import Event, Run
+from .student.attempt import Asked
+from .student.finetune import Means, Recipe, finetune
+from .student.folder import resolve
+from .student.measure import Answers
 from .student.precision import choose
 from .tasks.given import given_rows
 from .teachers import Teacher, pool
 from .transfer import transfer
 from .types import (
-    ArrayFile,
     Attempt,
     Curated,
     Draft,
@@ -48,6 +45,7 @@ from .types import (
     Transfer,
 )
 from .wire_grading import grading_sources, judged
+from .wire_student import Answerer, check_signals, make_answerer
 from .wire_tasks import make_task, reserve_rows
 from .wire_teachers import affordable, check_endpoints, make_budget, make_teacher, meter, prompt_hash
 
@@ -63,39 +61,6 @@ VERSIONED = ("teachback", "torch", "transformers", "peft", "numpy", "scipy", "py
 
 
 @dataclass(frozen=True)
-class Answerer:
-    """A student's answers to questions of the task, in shards of the run."""
-
-    run: Run
-    task: Task
-    chat: Chat
-    max_new_tokens: int
-
-    def __call__(self, student: Student, questions: Iterable[tuple[str, str]]) -> tuple[Attempt, ...]:
-        """questions: (id, question) pairs."""
-        loaded = cache(lambda: load(self.run.path(student)))  # only if a shard is missing
-
-        def answer(asked: Sequence[Asked]) -> list[Attempt]:
-            return attempt(loaded(), self.chat, asked, self.max_new_tokens)
-
-        return self.run.map(answer, [Asked(id, self.task.prompt(question)) for id, question in questions], of=Attempt)
-
-    def measure(self, student: Student, examples: Sequence[Example], samples: Samples | None = None) -> Answers:
-        """All that a report asks of the student, in one map: a kill costs one shard of it."""
-        loaded = cache(lambda: load(self.run.path(student)))
-
-        def part(asked: Sequence[Question]) -> list[Measured]:
-            return measure(loaded(), self.chat, asked, self.max_new_tokens, samples)
-
-        return by_example(self.run.map(part, questions(self.task, examples, samples), of=Measured), len(examples))
-
-    def embed(self, student: Student, asked: Sequence[Asked]) -> ArrayFile:
-        """Where a student sees questions, as embedding_N_D."""
-        loaded = cache(lambda: load(self.run.path(student)))
-        return self.run.map_array(lambda part: embed(loaded(), self.chat, part), asked)
-
-
-@dataclass(frozen=True)
 class Prepared:
     """A run's data and students, checked and identified: all that measuring needs."""
 
@@ -104,6 +69,12 @@ class Prepared:
     answer: Answerer
     precision: Literal["float32", "bf16"]
     prompt: str  # sha256 of what the teacher is asked with
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.answer.stop()
 
 
 @dataclass(frozen=True)
@@ -115,12 +86,14 @@ class Wired:
     base: Student
     ledger: Ledger
     teacher: Teacher
+    answer: Answerer
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.ledger.close()
+        self.answer.stop()
 
 
 def prepare(config: cfg.Config, run: Run) -> Prepared:
@@ -132,11 +105,12 @@ def prepare(config: cfg.Config, run: Run) -> Prepared:
 
         torch.set_num_threads(config.machine.threads)
     folder, model = resolve(config.student.model, config.student.revision)
-    precision, prompt = kept_precision(run) or choose(config.student.precision), prompt_hash(config, task)
+    kept, prompt = kept_precision(run.folder), prompt_hash(config, task)
+    precision = kept or choose(config.student.precision)
     run.identify(cfg.identity(config), inputs(task, config, model, prompt, precision), cfg.settings(config))
-    chat = Chat(config.student.system, config.student.chat_template_kwargs)
-    answer = Answerer(run, task, chat, config.student.max_new_tokens)
-    return Prepared(task, Student(str(folder)), answer, precision, prompt)
+    if kept is None:
+        run.listen(Event("note", 0, "precision", value=f"precision: {precision}, from now on part of this run"))
+    return Prepared(task, Student(str(folder)), make_answerer(config, run, task, folder, precision), precision, prompt)
 
 
 def wire(config: cfg.Config, run: Run, *, ledger_path: Path | None = None, arm: str = "main") -> Wired:
@@ -151,22 +125,40 @@ def wire(config: cfg.Config, run: Run, *, ledger_path: Path | None = None, arm: 
     teacher = make_teacher(config, task, ledger, count, prepared.prompt, reserve, tell)
     recipe = Recipe(**config.finetune.model_dump(exclude={"restart", "replay"}), precision=prepared.precision)
 
+    means, say = make_means(config), note(run, "finetune")
+
     def train(start: Path, texts: list[tuple[str, str]], seed: int) -> Path:
-        machine = config.machine
-        return finetune(
-            start,
-            texts,
-            run.workspace,
-            chat=answer.chat,
-            recipe=recipe,
-            seed=seed,
-            micro_rows=machine.micro_rows,
-            checkpoint_every_s=machine.checkpoint_every_s,
-            tell=run.tell,
-        )
+        answer.stop()
+        how: dict[str, Any] = {"chat": answer.chat, "recipe": recipe, "seed": seed, "means": means}
+        return finetune(start, texts, run.workspace, **how, child=config.machine.child, tell=run.tell, say=say)
 
     parts = make_parts(config, task, run, ledger, answer, teacher, train, answer.measure)
-    return Wired(task, parts, prepared.base, ledger, teacher)
+    return Wired(task, parts, prepared.base, ledger, teacher, answer)
+
+
+def make_means(config: cfg.Config) -> Means:
+    """An adapter is kept where a server takes it: one that was trained on the base student."""
+    machine, finetune = config.machine, config.finetune
+    on_base = finetune.method in ("lora", "qlora") and finetune.restart == "base"
+    return Means(
+        micro_tokens=machine.micro_tokens,
+        checkpointing=machine.gradient_checkpointing,
+        save_adapter=on_base and config.student.served,
+        report_to=tuple(machine.report_to),
+        checkpoint_every_s=machine.checkpoint_every_s,
+    )
+
+
+def note(run: Run, step: str) -> Callable[[str], None]:
+    """Tells the run's listener something once, however often it is said."""
+    said: set[str] = set()
+
+    def say(what: str) -> None:
+        if what not in said:
+            said.add(what)
+            run.listen(Event("note", 0, step, value=f"{step}: {what}"))
+
+    return say
 
 
 def make_reserve(config: cfg.Config, prepared: Prepared, count: Callable[[str], int]) -> pool.Pool | None:
@@ -299,6 +291,7 @@ def check(config: cfg.Config, task: Task) -> None:
             allowed=f"1 to {len(task.seeds)}, the number of seeds",
             fix="lower per_round or give more seeds",
         )
+    check_signals(config)
     criterion = CRITERIA[config.criterion]
     if "gold" in criterion.needs and (missing := [e.id for e in task.seeds if e.answer is None]):
         raise ConfigError(
@@ -321,9 +314,9 @@ def inputs(task: Task, config: cfg.Config, model: str, prompt: str, precision: s
     }
 
 
-def kept_precision(run: Run) -> Any:
-    """The precision chosen at the run's first start: a second measurement could come out otherwise."""
-    path = run.folder / "inputs.json"
+def kept_precision(folder: Path) -> Any:
+    """The precision chosen at a run's first start: a second measurement could come out otherwise."""
+    path = folder / "inputs.json"
     return json.loads(path.read_bytes())["precision"] if path.exists() else None
 
 

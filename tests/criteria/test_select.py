@@ -22,7 +22,8 @@ NLLS = st.lists(st.floats(0, 20, allow_nan=False), min_size=2, max_size=40, uniq
 def pool_of(nlls: list[float]) -> tuple[list[Example], list[Attempt]]:
     pool = [Example(f"s{i}", f"question {i}", "1", "1") for i in range(len(nlls))]
     return pool, [
-        Attempt(e.id, "text", 5 + i % 7, False, nll) for i, (e, nll) in enumerate(zip(pool, nlls, strict=True))
+        Attempt(e.id, "text", 5 + i % 7, False, nll, max_nll=nll, entropy=nll, gap=-nll, egl=nll)
+        for i, (e, nll) in enumerate(zip(pool, nlls, strict=True))
     ]
 
 

@@ -13,8 +13,9 @@ import torch
 from teachback.rundir import SHARD, Run
 from teachback.student.attempt import Asked
 from teachback.student.chat import Chat, prompt_ids
-from teachback.student.embed import batches, embed
+from teachback.student.embed import embed
 from teachback.student.folder import load
+from teachback.student.frozen import freeze
 from teachback.testing import tiny_student
 from teachback.types import Reserve
 
@@ -25,20 +26,21 @@ CHAT = Chat(system="Be brief.")
 
 @pytest.mark.parametrize("architecture", ["llama", "qwen2", "mistral"])
 def test_an_embedding_is_the_mean_of_the_last_hidden_states_over_the_prompt(architecture: str, tmp_path: Path) -> None:
-    student = load(tiny_student(tmp_path, architecture=architecture, seed=3))
+    student = freeze(tiny_student(tmp_path, architecture=architecture, seed=3))
     embedding_N_D = embed(student, CHAT, ASKED)
     assert embedding_N_D.dtype == np.float32
     assert embedding_N_D.shape == (len(ASKED), 16)
     for question, ours_D in zip(QUESTIONS, embedding_N_D, strict=True):
         with torch.no_grad():
-            out = student.model(torch.tensor([prompt_ids(student, CHAT, question)]), output_hidden_states=True)
+            plain = load(tmp_path)
+            out = plain.model(torch.tensor([prompt_ids(plain, CHAT, question)]), output_hidden_states=True)
         hidden_T_D = out.hidden_states[-1][0]
-        torch.testing.assert_close(student.model.lm_head(hidden_T_D), out.logits[0])  # these are after the norm
+        torch.testing.assert_close(plain.model.lm_head(hidden_T_D), out.logits[0])  # these are after the norm
         np.testing.assert_allclose(ours_D, hidden_T_D.numpy().mean(0), atol=1e-5)
 
 
 def test_an_embedding_does_not_depend_on_its_batch(tiny: Path) -> None:
-    student = load(tiny)
+    student = freeze(tiny)
     alone_N_D = np.concatenate([embed(student, CHAT, [one]) for one in ASKED])
     assert np.abs(alone_N_D - alone_N_D[0]).max() > 0.1, "embeddings that differ, or this test shows nothing"
     for batch_tokens in (1, 150, 10_000):
@@ -46,16 +48,9 @@ def test_an_embedding_does_not_depend_on_its_batch(tiny: Path) -> None:
 
 
 def test_the_head_is_not_computed(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    student = load(tiny)
+    student = freeze(tiny)
     monkeypatch.setattr(student.model, "lm_head", None)
     assert embed(student, CHAT, ASKED[:2]).shape == (2, 16)
-
-
-def test_batches_hold_every_position_once_and_no_more_tokens_than_allowed() -> None:
-    lengths = [5, 90, 7, 5, 6, 30, 200]
-    found = [*batches(lengths, 24)]
-    assert sorted(i for batch in found for i in batch) == [*range(len(lengths))]
-    assert [[lengths[i] for i in batch] for batch in found] == [[5, 5, 6], [7], [30], [90], [200]]
 
 
 CALLS = 2 * SHARD + 3

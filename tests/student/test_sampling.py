@@ -1,6 +1,7 @@
 """Sampled answers: from the student's own distribution, the same for a stream whatever else is in the batch."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from math import exp
 from pathlib import Path
@@ -10,59 +11,79 @@ import pytest
 import torch
 
 from teachback.draws import draw
-from teachback.student.attempt import Asked, Decoded, Sampling, attempt, decode, sample
+from teachback.student import attempt as attempting
+from teachback.student.attempt import answers
 from teachback.student.chat import Chat, prompt_ids
-from teachback.student.folder import Loaded, load
+from teachback.student.decode import Decoded, Sampling, decode, sample
+from teachback.student.frozen import Frozen, freeze
 
 CHAT = Chat()
 QUESTIONS = ["Why?", "What is two and two, and why is that so?", "Tell me about tea.", "x" * 60, "Go."]
 
 
 @pytest.fixture(scope="module")
-def student(tiny: Path) -> Loaded:
+def student(tiny: Path) -> Frozen:
     """With more end tokens than one, so that its answers end after a few tokens each."""
-    return replace(load(tiny), ends=frozenset({1, *range(5, 261, 20)}))
+    return replace(freeze(tiny), ends=frozenset({1, *range(5, 261, 20)}))
 
 
 def stream(question: str, n: int = 0, seed: int = 7) -> Random:
     return draw(seed, 0, "sample", question, n)
 
 
-def sampled(student: Loaded, questions: list[str], temperature: float = 1.0, **which: int) -> list[Decoded]:
-    prompts = [prompt_ids(student, CHAT, q) for q in questions]
-    return decode(student, prompts, 24, Sampling(temperature, [stream(q, **which) for q in questions]))
+def prompts(student: Frozen, questions: Sequence[str]) -> list[list[int]]:
+    return [prompt_ids(student, CHAT, q) for q in questions]
 
 
-def test_the_same_stream_gives_the_same_answer_in_any_batch(student: Loaded) -> None:
-    together = sampled(student, QUESTIONS)
-    assert sampled(student, QUESTIONS) == together
-    assert [d.tokens for d in sampled(student, QUESTIONS[::-1])[::-1]] == [d.tokens for d in together]
-    for question, decoded in zip(QUESTIONS, together, strict=True):
-        assert sampled(student, [question])[0].tokens == decoded.tokens
-    assert len({len(d.tokens) for d in together}) > 1, "answers of several lengths, or rows never leave the batch"
+def sampled(student: Frozen, questions: list[str], temperature: float = 1.0, **which: int) -> list[Decoded]:
+    return decode(
+        student, prompts(student, questions), 24, Sampling(temperature, [stream(q, **which) for q in questions])
+    )
 
 
-def test_another_number_or_run_seed_gives_another_answer(student: Loaded) -> None:
+def test_the_same_stream_gives_the_same_answer_in_any_batch(student: Frozen) -> None:
+    together = [d.tokens for d in sampled(student, QUESTIONS)]
+    assert [d.tokens for d in sampled(student, QUESTIONS)] == together
+    assert [d.tokens for d in sampled(student, QUESTIONS[::-1])[::-1]] == together
+    assert [sampled(student, [question])[0].tokens for question in QUESTIONS] == together
+    assert len({len(tokens) for tokens in together}) > 1, "answers of several lengths, or rows never leave the batch"
+
+
+def test_another_number_or_run_seed_gives_another_answer(student: Frozen) -> None:
     first = [d.tokens for d in sampled(student, QUESTIONS)]
     for other in ({"n": 1}, {"seed": 8}):
         assert all(a != d.tokens for a, d in zip(first, sampled(student, QUESTIONS, **other), strict=True))
 
 
-def test_near_zero_temperature_is_greedy(student: Loaded) -> None:
-    prompts = [prompt_ids(student, CHAT, q) for q in QUESTIONS]
-    assert sampled(student, QUESTIONS, temperature=1e-4) == decode(student, prompts, 24)
+def test_k_answers_to_a_question_are_those_of_k_calls(student: Frozen, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked for in the order that a run asks in, the samples of one question far apart, in batches of some rows."""
+    asked = [(q, n) for n in range(4) for q in QUESTIONS]
+    monkeypatch.setattr(attempting, "CACHE_BYTES", 400 * attempting.bytes_a_token(student))
+    given = Sampling(1.0, [stream(q, n) for q, n in asked])
+    together = answers(student, prompts(student, [q for q, _ in asked]), 24, given)
+    for (question, n), decoded in zip(asked, together, strict=True):
+        assert decoded.tokens == sampled(student, [question], n=n)[0].tokens
+    assert len({tuple(d.tokens) for d in together}) > len(QUESTIONS)
 
 
-def test_the_nll_is_at_temperature_one_whatever_was_sampled_at(student: Loaded) -> None:
+def test_near_zero_temperature_is_greedy(student: Frozen) -> None:
+    greedy = decode(student, prompts(student, QUESTIONS), 24)
+    cold = sampled(student, QUESTIONS, temperature=1e-4)
+    assert [d.tokens for d in cold] == [d.tokens for d in greedy]
+    for ours, theirs in zip(cold, greedy, strict=True):
+        assert ours.signals.nll.tolist() == theirs.signals.nll.tolist()
+
+
+def test_the_signals_are_at_temperature_one_whatever_was_sampled_at(student: Frozen) -> None:
     prompt = prompt_ids(student, CHAT, QUESTIONS[1])
     for temperature in (0.5, 2.0):
         decoded = sampled(student, QUESTIONS[1:2], temperature)[0]
         with torch.no_grad():
             logits = student.model(torch.tensor([prompt + decoded.tokens])).logits[0, len(prompt) - 1 : -1]
         nll = torch.nn.functional.cross_entropy(logits, torch.tensor(decoded.tokens), reduction="none")
-        assert decoded.nll == pytest.approx(nll.tolist(), abs=5e-4)
-    one = attempt(student, CHAT, [Asked("a", QUESTIONS[1])], 24, Sampling(2.0, [stream(QUESTIONS[1])]))[0]
-    assert one.nll == pytest.approx(sum(decoded.nll) / len(decoded.nll))
+        entropy = torch.distributions.Categorical(logits=logits).entropy()
+        assert decoded.signals.nll == pytest.approx(nll.numpy(), abs=5e-4)
+        assert decoded.signals.entropy == pytest.approx(entropy.numpy(), abs=5e-4)
 
 
 def test_tokens_come_as_often_as_the_tempered_distribution_says() -> None:
@@ -96,9 +117,9 @@ def test_the_ends_of_the_unit_interval_never_give_a_token_without_a_chance() -> 
     assert sample(logits, 1.0, [Fixed(1 - 2**-53)]).tolist() == [2]
 
 
-def test_each_token_takes_one_number_and_a_finished_row_none(student: Loaded) -> None:
+def test_each_token_takes_one_number_and_a_finished_row_none(student: Frozen) -> None:
     streams = [stream(q) for q in QUESTIONS]
-    decoded = decode(student, [prompt_ids(student, CHAT, q) for q in QUESTIONS], 24, Sampling(1.0, streams))
+    decoded = decode(student, prompts(student, QUESTIONS), 24, Sampling(1.0, streams))
     for question, used, d in zip(QUESTIONS, streams, decoded, strict=True):
         fresh = stream(question)
         for _ in d.tokens:

@@ -10,7 +10,10 @@ from random import Random
 from typing import Literal
 
 from ..types import Attempt, Example
+from .egl import egl
+from .entropy import entropy
 from .loss import loss
+from .margin import margin
 from .random_choice import random_choice
 
 Score = Callable[[Sequence[Example], Sequence[Attempt]], Sequence[float]]
@@ -39,4 +42,7 @@ Criterion = Scored | Choosing
 CRITERIA: dict[str, Criterion] = {
     "random": Choosing(random_choice),
     "loss": Scored(loss, "score", frozenset({"attempts"})),
+    "entropy": Scored(entropy, "score", frozenset({"attempts", "entropy"})),
+    "margin": Scored(margin, "score", frozenset({"attempts", "gap"})),
+    "egl": Scored(egl, "score", frozenset({"attempts", "egl"})),
 }

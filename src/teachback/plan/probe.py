@@ -19,8 +19,8 @@ from ..ledger import Ledger
 from ..rundir import Run
 from ..student.attempt import Asked, attempt
 from ..student.chat import Chat, prompt_ids, row_ids
-from ..student.finetune import Recipe, finetune
-from ..student.folder import Loaded
+from ..student.finetune import Means, Recipe, finetune
+from ..student.frozen import Frozen
 from ..teachers import Teacher
 from ..types import Attempt, Draft, Example, Pick
 from .roles import spread
@@ -72,18 +72,18 @@ def buy(run: Run, ledger: Ledger, teacher: Teacher, seeds: Sequence[Example], at
     return Bought(spend.pairs, tuple(ledger.usages(ROUND)), spend.tokens, usd, tuple(drafts))
 
 
-def answers(student: Loaded, chat: Chat, asked: Sequence[Asked], cap: int) -> tuple[list[Attempt], Range, float]:
+def answers(student: Frozen, chat: Chat, asked: Sequence[Asked], cap: int) -> tuple[list[Attempt], Range, float]:
     """The student's answers, the tokens of one (its prompt's among them), and tokens a second."""
     attempt(student, chat, asked[:1], 2)  # warms up
     started = time.perf_counter()
-    done = attempt(student, chat, asked, cap)
+    done = attempt(student, chat, asked, cap).attempts
     seconds = time.perf_counter() - started
     tokens = [len(prompt_ids(student, chat, q.message)) + a.n_tokens for q, a in zip(asked, done, strict=True)]
     return done, spread([float(n) for n in tokens]), sum(tokens) / seconds
 
 
 def learn(
-    start: Path, student: Loaded, chat: Chat, rows: Sequence[tuple[str, str]], run: Run, recipe: Recipe, micro_rows: int
+    start: Path, student: Frozen, chat: Chat, rows: Sequence[tuple[str, str]], run: Run, recipe: Recipe, means: Means
 ) -> tuple[Range, float]:
     """Tokens of a (message, answer) row, and tokens a second of finetuning on them, which is thrown away.
 
@@ -100,8 +100,7 @@ def learn(
             chat=chat,
             recipe=replace(recipe, epochs=1, rows_per_step=step),
             seed=0,
-            micro_rows=micro_rows,
-            checkpoint_every_s=1e9,
+            means=replace(means, checkpoint_every_s=1e9),
             tell=lambda done, total: times.append(time.perf_counter()),
         )
     return spread(tokens), (len(rows) - step) * fmean(tokens) / (times[-1] - times[0])

@@ -14,9 +14,9 @@ from ..rundir import Run
 from ..student.attempt import Asked
 from ..student.chat import Chat
 from ..student.finetune import Recipe
-from ..student.folder import load
+from ..student.frozen import freeze
 from ..types import Task
-from ..wire import check, given, kept_precision, wire
+from ..wire import check, given, kept_precision, make_means, wire
 from ..wire_tasks import make_task, reserve_rows
 from ..wire_teachers import make_asking, make_budget, make_judging
 from . import roles as costs
@@ -186,7 +186,7 @@ def probing(config: cfg.Config, task: Task, n: int) -> Measured:
     chat = Chat(config.student.system, config.student.chat_template_kwargs)
     with Run(config.run_dir, keep=config.keep) as run, wire(config, run) as wired:
         start = run.path(wired.base)
-        student = load(start)
+        student = freeze(start, kept_precision(run.folder))
         asked = [Asked(e.id, task.prompt(e.question)) for e in seeds]
         attempts, answered, rate = answers(student, chat, asked, config.student.max_new_tokens)
         bought = buy(run, wired.ledger, wired.teacher, seeds, attempts if shows(config) else ())
@@ -194,6 +194,6 @@ def probing(config: cfg.Config, task: Task, n: int) -> Measured:
         if len(rows) < 2:
             return Measured(bought, answered, rate, None, None)
         given_up = {"restart", "replay"}
-        recipe = Recipe(**config.finetune.model_dump(exclude=given_up), precision=kept_precision(run))
-        row, learning = learn(start, student, chat, rows, run, recipe, config.machine.micro_rows)
+        recipe = Recipe(**config.finetune.model_dump(exclude=given_up), precision=kept_precision(run.folder))
+        row, learning = learn(start, student, chat, rows, run, recipe, make_means(config))
         return Measured(bought, answered, rate, row, learning)

@@ -1,14 +1,20 @@
-"""The student answers: batched decoding, greedy or sampled, with the log-probability of each token it chose."""
+"""The student answers: in batches, greedy or sampled, with the signals of the tokens that it chose."""
 
-from collections.abc import Sequence
-from random import Random
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
 
 from ..types import Attempt
 from .chat import Chat, prompt_ids
-from .folder import Loaded
+from .decode import Decoded, Sampling, decode
+from .frozen import Frozen
+from .signals import Array, summed
 
-BATCH_TOKENS = 2**14  # of prompts and answers, padding included: what the cache of keys and values must hold
+__all__ = ["Asked", "Attempted", "Sampling", "attempt"]
+
+CACHE_BYTES = 2**31  # of the keys and values of a batch, were every answer as long as it may be
+MARGIN = 4  # tokens before a stop string that are decoded with it: a text's first token may be written differently
 
 
 class Asked(NamedTuple):
@@ -16,121 +22,119 @@ class Asked(NamedTuple):
     message: str
 
 
-class Sampling(NamedTuple):
-    """temperature: above 0. draws: a stream for each question; each of its tokens takes one number from it."""
+class Attempted(NamedTuple):
+    """N answers, and embedding_N_D: the means of what the head read for their tokens."""
 
-    temperature: float
-    draws: Sequence[Random]
-
-
-class Decoded(NamedTuple):
-    """tokens and their nll in nats, the end token included when it was produced (ended)."""
-
-    tokens: list[int]
-    nll: list[float]
-    ended: bool
+    attempts: list[Attempt]
+    embedding_N_D: Array
 
 
 def attempt(
-    student: Loaded, chat: Chat, asked: Sequence[Asked], max_new_tokens: int, sampling: Sampling | None = None
-) -> list[Attempt]:
-    """One answer a question, of at most max_new_tokens tokens; the questions in any order.
+    student: Frozen,
+    chat: Chat,
+    asked: Sequence[Asked],
+    max_new_tokens: int,
+    sampling: Sampling | None = None,
+    stop: Sequence[str] = (),
+) -> Attempted:
+    """One answer a question, of at most max_new_tokens tokens; the questions in any order, one of them or more.
 
-    Greedy without `sampling`. The nll is the student's own either way: at temperature 1, whatever was sampled at.
+    Greedy without `sampling`. A message that is asked several times is read once. The signals are the student's own
+    either way: at temperature 1, whatever was sampled at. An answer ends before the first of the `stop` strings; the
+    tokens that made it count.
     """
-    prompts = [prompt_ids(student, chat, question.message) for question in asked]
-    answers: dict[int, Decoded] = {}
-    for group in batches([len(prompt) + max_new_tokens for prompt in prompts]):
+    ids_of = {message: prompt_ids(student, chat, message) for message in dict.fromkeys(q.message for q in asked)}
+    prompts = [ids_of[question.message] for question in asked]
+    found = answers(student, prompts, max_new_tokens, sampling, stop)
+    return Attempted(
+        [summarise(student, question.id, decoded, stop) for question, decoded in zip(asked, found, strict=True)],
+        np.stack([decoded.embedding_D for decoded in found]),
+    )
+
+
+def answers(
+    student: Frozen,
+    prompts: Sequence[Sequence[int]],
+    max_new_tokens: int,
+    sampling: Sampling | None = None,
+    stop: Sequence[str] = (),
+) -> list[Decoded]:
+    """An answer to each prompt, in their order; decoded batch after batch."""
+    found: dict[int, Decoded] = {}
+    for group in batches(prompts, max_new_tokens, CACHE_BYTES // bytes_a_token(student)):
         draws = sampling and sampling._replace(draws=[sampling.draws[i] for i in group])
-        done = decode(student, [prompts[i] for i in group], max_new_tokens, draws)
-        answers.update(zip(group, done, strict=True))
-    return [summarise(student, question.id, answers[i]) for i, question in enumerate(asked)]
+        done = decode(student, [prompts[i] for i in group], max_new_tokens, draws, stopper(student, stop))
+        found.update(zip(group, done, strict=True))
+    return [found[i] for i in range(len(prompts))]
 
 
-def batches(lengths: Sequence[int]) -> list[list[int]]:
+def batches(prompts: Sequence[Sequence[int]], max_new_tokens: int, most: int) -> list[list[int]]:
     """Places of rows that are decoded together, by length: one long prompt would pad all others to its own.
 
-    A batch has at most BATCH_TOKENS padded tokens, or one row.
+    Equal prompts are neighbours. A batch has at most `most` tokens, padding and answers included, or one row.
     """
+    order = sorted(range(len(prompts)), key=lambda i: (-len(prompts[i]), prompts[i]))
+    return filled(prompts, order, max_new_tokens, most, even(prompts, order, max_new_tokens, most))
+
+
+def even(prompts: Sequence[Sequence[int]], order: Sequence[int], max_new_tokens: int, most: int) -> int:
+    """Rows a batch, such that none is left with a few: a token costs the more the fewer rows there are."""
+    return -(-len(order) // len(filled(prompts, order, max_new_tokens, most, len(order))))
+
+
+def filled(
+    prompts: Sequence[Sequence[int]], order: Sequence[int], max_new_tokens: int, most: int, rows: int
+) -> list[list[int]]:
+    """The longest prompts first; the first of a batch is as long as any in it."""
     groups: list[list[int]] = []
-    for i in sorted(range(len(lengths)), key=lambda i: (lengths[i], i)):
-        if not groups or (len(groups[-1]) + 1) * lengths[i] > BATCH_TOKENS:
+    for i in order:
+        longest = len(prompts[groups[-1][0]]) + max_new_tokens if groups else 0
+        if not groups or len(groups[-1]) == rows or (len(groups[-1]) + 1) * longest > most:
             groups.append([])
         groups[-1].append(i)
     return groups
 
 
-def summarise(student: Loaded, id: str, decoded: Decoded) -> Attempt:
-    words = [token for token in decoded.tokens if token not in student.ends]
+def bytes_a_token(student: Frozen) -> int:
+    """What the keys and values of a token take, as far as the model's config says how many heads there are."""
+    config = student.model.config.get_text_config(decoder=True)
+    queries = getattr(config, "num_attention_heads", None) or 1
+    heads = getattr(config, "num_key_value_heads", None) or queries
+    width = getattr(config, "head_dim", None) or config.hidden_size // queries
+    return int(2 * config.num_hidden_layers * heads * width * (4 if student.precision == "float32" else 2))
+
+
+def stopper(student: Frozen, stop: Sequence[str]) -> Callable[[list[int]], bool] | None:
+    """Whether the text of some tokens has a stop string. Asked after each token, so that only the last are looked at:
+    a stop string of n bytes is in at most n of them."""
+    if not stop:
+        return None
+    tail = max(len(s.encode()) for s in stop) + MARGIN
+
+    def stops(tokens: list[int]) -> bool:
+        return any(s in text_of(student, tokens[-tail:]) for s in stop) and any(
+            s in text_of(student, tokens) for s in stop
+        )
+
+    return stops
+
+
+def text_of(student: Frozen, tokens: Sequence[int]) -> str:
+    words = [token for token in tokens if token not in student.ends]
+    return str(student.tokenizer.decode(words, skip_special_tokens=True))
+
+
+def summarise(student: Frozen, id: str, decoded: Decoded, stop: Sequence[str]) -> Attempt:
+    text = text_of(student, decoded.tokens)
+    whole = summed(*decoded.signals, decoded.embedding_D)
     return Attempt(
         id=id,
-        text=student.tokenizer.decode(words, skip_special_tokens=True),
+        text=text[: min([place for s in stop if (place := text.find(s)) >= 0], default=len(text))],
         n_tokens=len(decoded.tokens),
         truncated=not decoded.ended,
-        nll=sum(decoded.nll) / len(decoded.nll),
+        nll=whole.nll,
+        max_nll=whole.max_nll,
+        entropy=whole.entropy,
+        gap=whole.gap,
+        egl=whole.egl,
     )
-
-
-def decode(
-    student: Loaded, prompts: Sequence[list[int]], max_new_tokens: int, sampling: Sampling | None = None
-) -> list[Decoded]:
-    """Decoding of B prompts, padded on the left. A finished row leaves the batch.
-
-    The nll of the chosen token is logsumexp(logits) − its logit, in float32: no second pass is needed for `loss`.
-    """
-    import torch
-
-    longest = max(map(len, prompts))
-    pad = min(student.ends)
-    ids_B_T = torch.tensor([[pad] * (longest - len(p)) + p for p in prompts], device=student.device)
-    mask_B_T = torch.tensor([[0] * (longest - len(p)) + [1] * len(p) for p in prompts], device=student.device)
-    done = [Decoded([], [], False) for _ in prompts]
-    rows = torch.arange(len(prompts), device=student.device)  # which prompt each row of the batch belongs to
-    position_B_T = (mask_B_T.cumsum(-1) - 1).clamp(min=0)
-    cache = None
-    with torch.inference_mode():
-        for _ in range(max_new_tokens):
-            out = student.model(
-                input_ids=ids_B_T,
-                attention_mask=mask_B_T,
-                position_ids=position_B_T,
-                past_key_values=cache,
-                use_cache=True,
-                logits_to_keep=1,
-            )
-            cache = out.past_key_values
-            logits_B_V = out.logits[:, -1].float()
-            if sampling is None:
-                chosen_B = logits_B_V.max(-1).indices
-            else:
-                chosen_B = sample(logits_B_V, sampling.temperature, [sampling.draws[row] for row in rows.tolist()])
-            nll_B = logits_B_V.logsumexp(-1) - logits_B_V.gather(-1, chosen_B[:, None])[:, 0]
-            running = []
-            for b, (row, token, nll) in enumerate(zip(rows.tolist(), chosen_B.tolist(), nll_B.tolist(), strict=True)):
-                ended = token in student.ends
-                done[row] = Decoded([*done[row].tokens, token], [*done[row].nll, nll], ended)
-                if not ended:
-                    running.append(b)
-            if not running:
-                break
-            stay = torch.tensor(running, device=student.device)
-            if len(running) < len(rows):
-                cache.batch_select_indices(stay)
-            rows, mask_B_T = rows[stay], mask_B_T[stay]
-            mask_B_T = torch.cat([mask_B_T, mask_B_T.new_ones(len(running), 1)], dim=1)
-            ids_B_T = chosen_B[stay, None]
-            position_B_T = mask_B_T.sum(-1, keepdim=True) - 1
-    return done
-
-
-def sample(logits_B_V: Any, temperature: float, draws: Sequence[Random]) -> Any:
-    """token_B by the inverse of the distribution function: the first token at which it passes the row's own number.
-
-    The sum runs in float64: in float32 it loses what tells rare tokens of a large vocabulary apart.
-    """
-    import torch
-
-    sum_B_V = (logits_B_V / temperature).softmax(-1).double().cumsum(-1)
-    number_B = torch.tensor([draw.random() for draw in draws], dtype=torch.float64, device=logits_B_V.device)
-    token_B = torch.searchsorted(sum_B_V, (number_B * sum_B_V[:, -1])[:, None], right=True)[:, 0]
-    return token_B.clamp(max=logits_B_V.shape[-1] - 1)

@@ -1,12 +1,23 @@
 """Questions and answers as tokens, the same way in attempts, finetuning and evaluation."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import takewhile
+from typing import Any, Protocol
 
 from ..errors import StudentError
 from ..types import Scalar
-from .folder import Loaded
+
+SHOWN = 12  # tokens in an error
+
+
+class Speaker(Protocol):
+    """A student, as far as its words go. ends: the token ids that end an answer."""
+
+    @property
+    def tokenizer(self) -> Any: ...
+    @property
+    def ends(self) -> frozenset[int]: ...
 
 
 @dataclass(frozen=True)
@@ -17,27 +28,43 @@ class Chat:
     options: Mapping[str, Scalar] = field(default_factory=dict)
 
 
-def prompt_ids(student: Loaded, chat: Chat, message: str) -> list[int]:
+def prompt_ids(student: Speaker, chat: Chat, message: str) -> list[int]:
     return encode(student.tokenizer, render(student, chat, messages(chat, message), ask=True))
 
 
-def row_ids(student: Loaded, chat: Chat, message: str, answer: str) -> tuple[list[int], list[int]]:
-    """A training row: the prompt's tokens, as they are in an attempt, and the answer's, its end token included."""
-    asked = messages(chat, message)
-    prompt = render(student, chat, asked, ask=True)
-    whole = render(student, chat, [*asked, {"role": "assistant", "content": answer}], ask=False)
-    if not whole.startswith(prompt):
-        raise StudentError(
-            "the chat template writes the question differently once the answer is there: "
-            "the student would be trained on other prompts than it is asked",
-            got=f"{whole[: len(prompt) + 40]!r}",
-            allowed=f"a text that begins with {prompt!r}",
-            fix="set student.chat_template_kwargs (for a reasoning model, its switch for no thinking)",
-        )
-    ids = encode(student.tokenizer, whole[len(prompt) :])
+def row_ids(student: Speaker, chat: Chat, message: str, answer: str) -> tuple[list[int], list[int]]:
+    """A training row: the prompt's tokens, as they are in an attempt, and the answer's, its end token included.
+
+    Raises StudentError where the conversation's tokens don't begin with the prompt's.
+    """
+    asked = prompt_ids(student, chat, message)
+    turns = [*messages(chat, message), {"role": "assistant", "content": answer}]
+    whole = encode(student.tokenizer, render(student, chat, turns, ask=False))
+    if whole[: len(asked)] != asked:
+        raise other_prompt(student, asked, whole)
+    ids = whole[len(asked) :]
     last = max((i for i, token in enumerate(ids) if token in student.ends), default=None)
-    answer_ids = ids[: last + 1] if last is not None else [*ids, student.tokenizer.eos_token_id]
-    return encode(student.tokenizer, prompt), answer_ids
+    return asked, ids[: last + 1] if last is not None else [*ids, student.tokenizer.eos_token_id]
+
+
+def other_prompt(student: Speaker, asked: Sequence[int], whole: Sequence[int]) -> StudentError:
+    same = (a == b for a, b in zip(asked, whole, strict=False))
+    at = sum(1 for _ in takewhile(bool, same))
+    return StudentError(
+        "the chat template gives the prompt other tokens once the answer is there: "
+        "the student would be trained on other prompts than it is asked",
+        got=f"from token {at} on: {shown(student, whole[at:])}",
+        allowed=f"as in the prompt alone: {shown(student, asked[at:])}",
+        fix="set student.chat_template_kwargs (for a reasoning model, its switch for no thinking); "
+        "or, if it is this row alone, let its answer begin without white space",
+    )
+
+
+def shown(student: Speaker, ids: Sequence[int], last: bool = False) -> str:
+    """The first tokens, or the last, with their texts."""
+    some = ids[-SHOWN:] if last else ids[:SHOWN]
+    words = ", ".join(f"{token} {student.tokenizer.decode([token])!r}" for token in some)
+    return f"[{'… ' if last and len(ids) > SHOWN else ''}{words}{' …' if not last and len(ids) > SHOWN else ''}]"
 
 
 def messages(chat: Chat, message: str) -> list[dict[str, str]]:
@@ -45,7 +72,7 @@ def messages(chat: Chat, message: str) -> list[dict[str, str]]:
     return [*system, {"role": "user", "content": message}]
 
 
-def render(student: Loaded, chat: Chat, turns: list[dict[str, str]], ask: bool) -> str:
+def render(student: Speaker, chat: Chat, turns: list[dict[str, str]], ask: bool) -> str:
     text = student.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=ask, **chat.options)
     return str(text)
 

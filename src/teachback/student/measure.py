@@ -6,10 +6,7 @@ from random import Random
 from typing import NamedTuple
 
 from ..types import Attempt, Example, Task
-from .attempt import Asked, Sampling, attempt
-from .chat import Chat
-from .folder import Loaded
-from .score import score
+from .attempt import Asked, Sampling
 
 
 class Samples(NamedTuple):
@@ -52,18 +49,27 @@ def questions(task: Task, examples: Sequence[Example], samples: Samples | None) 
 
 
 def measure(
-    student: Loaded, chat: Chat, asked: Sequence[Question], max_new_tokens: int, samples: Samples | None
+    answer: Callable[..., list[Attempt]],
+    likelihood: Callable[[Sequence[tuple[str, str]]], list[float]] | None,
+    asked: Sequence[Question],
+    samples: Samples | None,
 ) -> list[Measured]:
-    """Some of the questions, in their order: the greedy ones come first."""
+    """Some of the questions, in their order: the greedy ones come first.
+
+    answer(asked, sampling=None) gives attempts; likelihood(rows), if there is one, the mean nll of (message, answer)
+    rows.
+    """
     greedy = [Asked(q.id, q.message) for q in asked if q.sample is None]
     drawn = [q for q in asked if q.sample is not None]
-    answers = attempt(student, chat, greedy, max_new_tokens) if greedy else []
+    answers = answer(greedy) if greedy else []
     if drawn and samples:
         streams = Sampling(samples.temperature, [samples.draw(q.id, q.sample or 0) for q in drawn])
-        answers += attempt(student, chat, [Asked(q.id, q.message) for q in drawn], max_new_tokens, streams)
-    scores = iter(score(student, chat, [(q.message, q.target) for q in asked if q.target is not None]))
+        answers = [*answers, *answer([Asked(q.id, q.message) for q in drawn], streams)]
+    targets = [(q.message, q.target) for q in asked if q.target is not None]
+    found = iter(likelihood(targets) if likelihood and targets else [])
     return [
-        Measured(answer, None if q.target is None else next(scores)) for q, answer in zip(asked, answers, strict=True)
+        Measured(attempt, None if q.target is None else next(found, None))
+        for q, attempt in zip(asked, answers, strict=True)
     ]
 
 

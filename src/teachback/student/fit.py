@@ -1,0 +1,124 @@
+"""What finetuning will take of the memory, told before it begins."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..errors import StudentError
+from .batch import Tokens, length, size
+from .head_loss import BLOCK, CACHED
+from .passes import Way, autocast, causal, loss_of
+from .recipe import Means, Recipe
+
+GIB = 2**30
+PROBED = 160  # tokens of the longer of the two rows that activations are measured on
+
+
+class Fit(NamedTuple):
+    """In bytes. activations: of the largest micro-batch; head: its logits and their gradient; copies: of the weights in
+    bf16."""
+
+    weights: int
+    gradients: int
+    optimiser: int
+    copies: int
+    activations: int
+    head: int
+    tokens: int
+
+    @property
+    def total(self) -> int:
+        return sum(self[:6])
+
+    def told(self) -> str:
+        parts = ", ".join(f"{name} {value / GIB:.2f}" for name, value in list(self._asdict().items())[:6])
+        return f"memory: about {self.total / GIB:.1f} GiB ({parts}), with micro-batches of {self.tokens} tokens"
+
+
+def check_fit(model: Any, rows: Sequence[Tokens], way: Way, recipe: Recipe, means: Means) -> Fit:
+    """Raises StudentError when the device can't hold it."""
+    found = estimate(model, rows, way, recipe, means)
+    free = free_bytes(model)
+    if free is not None and found.total - found.weights > free:
+        raise StudentError(
+            "finetuning would not fit the memory",
+            got=found.told(),
+            allowed=f"{free / GIB:.1f} GiB beside the weights, which are loaded",
+            fix="lower machine.micro_tokens, set machine.gradient_checkpointing: true, or finetune.method: lora",
+        )
+    return found
+
+
+def estimate(model: Any, rows: Sequence[Tokens], way: Way, recipe: Recipe, means: Means) -> Fit:
+    """Weights and what belongs to each are counted; activations are measured on two short rows, and scaled."""
+    trained = [p for p in model.parameters() if p.requires_grad]
+    trained_bytes = sum(p.numel() * p.element_size() for p in trained)
+    half = recipe.precision == "bf16"
+    tokens = largest(rows, way, recipe, means)
+    answers = sum(len(r["answer"]) for r in rows) / sum(map(length, rows))
+    vocabulary = causal(model).get_output_embeddings().weight
+    logits = min(int(tokens * answers) * len(vocabulary), BLOCK if way.fused else 2**62)
+    each = (2 if half else 4) if way.fused else (2 if half else 0) + 12  # autocast's, float32's, softmax and gradient
+    return Fit(
+        weights=sum(p.numel() * p.element_size() for p in model.parameters()),
+        gradients=trained_bytes,
+        optimiser=2 * trained_bytes,
+        copies=sum(p.numel() * 2 for p in trained if p.ndim == 2) if half else 0,
+        activations=int(per_token(model, rows, way, recipe) * tokens),
+        head=logits * each + 3 * 4 * CACHED + (vocabulary.numel() * 6 if vocabulary.requires_grad else 0),
+        tokens=tokens,
+    )
+
+
+def largest(rows: Sequence[Tokens], way: Way, recipe: Recipe, means: Means) -> int:
+    """Tokens of the largest micro-batch that these rows can make."""
+    longest = sorted(rows, key=length)[-recipe.rows_per_step :]
+    return max(length(longest[-1]), min(means.micro_tokens, size(longest, way.packed)))
+
+
+def per_token(model: Any, rows: Sequence[Tokens], way: Way, recipe: Recipe) -> float:
+    """Bytes that a forward pass keeps for the backward pass, of one more token: the difference of two short rows."""
+    device = next(model.parameters()).device
+    row = max(rows, key=length)
+    row = Tokens(prompt=row["prompt"][-PROBED // 2 :], answer=row["answer"][: PROBED // 2])
+    short = Tokens(
+        prompt=row["prompt"][-len(row["prompt"]) // 2 :], answer=row["answer"][: -(-len(row["answer"]) // 2)]
+    )
+    if length(row) == length(short):
+        return 0.0
+    kept = [kept_bytes(model, one, way, recipe, device) for one in (short, row)]
+    return max(0.0, (kept[1] - kept[0]) / (length(row) - length(short)))
+
+
+def kept_bytes(model: Any, row: Tokens, way: Way, recipe: Recipe, device: Any) -> int:
+    import torch
+
+    found: dict[int, int] = {}
+
+    def keep(tensor: Any) -> Any:
+        found[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        held.append(tensor)  # until all are counted: a new one could take its place
+        return tensor
+
+    held: list[Any] = []
+    with (
+        torch.random.fork_rng(),
+        way.attention(model),
+        autocast(device, recipe.precision),
+        torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
+    ):
+        loss_of(model.train(), [row], way, device)
+    return sum(found.values())
+
+
+def free_bytes(model: Any) -> int | None:
+    """What the model's device has left, or None where it doesn't say."""
+    import torch
+
+    if next(model.parameters()).device.type == "cuda":
+        return int(torch.cuda.mem_get_info()[0])
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return None
+    return int(next(line.split()[1] for line in lines if line.startswith("MemAvailable"))) * 1024

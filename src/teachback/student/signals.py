@@ -1,0 +1,216 @@
+"""What one forward pass says of an answer: how likely, how uncertain, how far it would pull the weights, where it lies.
+
+`signals` is all there is to compute, of tokens whose logits are at hand: decoding calls it with those it chose from,
+`read` with those of given answers. Logits are float32 and never more than a block of them exists.
+"""
+
+import copy
+from collections.abc import Iterator, Sequence
+from itertools import takewhile
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .chat import Chat, row_ids
+from .frozen import Frozen, head
+
+BATCH_TOKENS = 512  # of a micro-batch, its padding included: on a CPU more is slower, because it leaves the cache
+BLOCK = 64  # positions whose logits exist at once: 13 MB where the vocabulary has 49,000 tokens
+SHARED = 8  # tokens that all prompts must begin with for them to be read once
+CACHED = 2**18  # logits that are reduced at once: 1 MB, which stays in a core's cache
+
+Array = np.ndarray[Any, np.dtype[np.float32]]
+
+
+class Signals(NamedTuple):
+    """Of N tokens, each a float32 tensor of N entries.
+
+    nll: −log p of the token, nats. entropy: of the distribution it was drawn from, nats. gap: p₁ − p₂, of the two
+    likeliest tokens. egl: expected squared length of the head's gradient, (1 − ‖p‖²)‖h‖², over tokens drawn from p.
+    """
+
+    nll: Any
+    entropy: Any
+    gap: Any
+    egl: Any
+
+
+class Answer(NamedTuple):
+    """Of one answer: means over its tokens, the worst token's nll, and the mean of what the head reads for them."""
+
+    nll: float
+    entropy: float
+    gap: float
+    max_nll: float
+    egl: float
+    embedding_D: Array
+
+
+class Prefix(NamedTuple):
+    """Tokens that every row of a pass begins with, and their keys and values."""
+
+    ids: list[int]
+    cache: Any
+
+    def before(self, rows: int) -> Any:
+        """A cache of one's own that begins with them, for so many rows."""
+        cache = copy.deepcopy(self.cache)
+        cache.batch_repeat_interleave(rows)
+        return cache
+
+
+def signals(logits_N_V: Any, hidden_N_D: Any, ids_N: Any) -> Signals:
+    """logits in float32; hidden: what the head made them from; ids: the tokens in question."""
+    import torch
+
+    rows = max(1, CACHED // logits_N_V.shape[1])
+    parts = zip(logits_N_V.split(rows), hidden_N_D.split(rows), ids_N.split(rows), strict=True)
+    return Signals(*(torch.cat(column) for column in zip(*(block_signals(*part) for part in parts), strict=True)))
+
+
+def block_signals(logits_N_V: Any, hidden_N_D: Any, ids_N: Any) -> Signals:
+    import torch
+
+    p_N_V = logits_N_V.softmax(-1)
+    top_N = p_N_V.amax(-1, keepdim=True)
+    logsum_N = logits_N_V.amax(-1) - top_N[:, 0].log()
+    below_N_V = p_N_V < top_N
+    second_N = p_N_V.mul(below_N_V).amax(-1)
+    tied_N = below_N_V.sum(-1) < p_N_V.shape[1] - 1
+    square_N = torch.linalg.vecdot(p_N_V, p_N_V)
+    mean_logit_N = torch.linalg.vecdot(p_N_V, logits_N_V.clamp(min=-1e9))  # a token may be ruled out, with -inf
+    return Signals(
+        nll=logsum_N - logits_N_V.gather(1, ids_N[:, None])[:, 0],
+        entropy=(logsum_N - mean_logit_N).clamp(min=0),
+        gap=torch.where(tied_N, 0.0, top_N[:, 0] - second_N),
+        egl=(1 - square_N).clamp(min=0) * hidden_N_D.float().square().sum(-1),
+    )
+
+
+def nll_only(logits_N_V: Any, ids_N: Any) -> Any:
+    """nll_N, where nothing else is asked for."""
+    import torch
+
+    rows = max(1, CACHED // logits_N_V.shape[1])
+    parts = zip(logits_N_V.split(rows), ids_N.split(rows), strict=True)
+    return torch.cat([-z.log_softmax(-1).gather(1, ids[:, None])[:, 0] for z, ids in parts])
+
+
+def read(
+    student: Frozen, chat: Chat, rows: Sequence[tuple[str, str]], batch_tokens: int = BATCH_TOKENS
+) -> list[Answer]:
+    """What the student makes of each (message, answer) row's answer, its end token included, in the rows' order.
+
+    As a training row: the same tokens as in finetuning. One forward pass; the head runs on the answers' tokens only.
+    """
+    found: dict[int, Answer] = {}
+    for places, lengths, hidden_N_D, ids_N in passes(student, chat, rows, batch_tokens):
+        parts = [signals(head(student, h), h, ids) for h, ids in blocks(hidden_N_D, ids_N)]
+        columns = [np.concatenate([part[k].cpu().numpy() for part in parts]) for k in range(len(Signals._fields))]
+        ends = np.cumsum(lengths)[:-1]
+        each = zip(*(np.split(column, ends) for column in columns), hidden_N_D.split(lengths), strict=True)
+        for place, (nll, entropy, gap, egl, hidden) in zip(places, each, strict=True):
+            found[place] = summed(nll, entropy, gap, egl, hidden.float().mean(0).cpu().numpy())
+    return [found[i] for i in range(len(rows))]
+
+
+def score(
+    student: Frozen, chat: Chat, rows: Sequence[tuple[str, str]], batch_tokens: int = BATCH_TOKENS
+) -> list[float]:
+    """Mean nll in nats of the tokens of each (message, answer) row's answer: `read`, where only that is asked for."""
+    found: dict[int, float] = {}
+    for places, lengths, hidden_N_D, ids_N in passes(student, chat, rows, batch_tokens):
+        parts = [nll_only(head(student, h), ids).cpu().numpy() for h, ids in blocks(hidden_N_D, ids_N)]
+        for place, nll in zip(places, np.split(np.concatenate(parts), np.cumsum(lengths)[:-1]), strict=True):
+            found[place] = float(nll.mean(dtype=np.float64))
+    return [found[i] for i in range(len(rows))]
+
+
+def summed(nll: Array, entropy: Array, gap: Array, egl: Array, embedding_D: Array) -> Answer:
+    """An answer's tokens, one entry each, as one value each."""
+    nll_mean, entropy_mean, gap_mean, egl_mean = (float(x.mean(dtype=np.float64)) for x in (nll, entropy, gap, egl))
+    return Answer(nll_mean, entropy_mean, gap_mean, float(nll.max()), egl_mean, embedding_D)
+
+
+def passes(
+    student: Frozen, chat: Chat, rows: Sequence[tuple[str, str]], batch_tokens: int
+) -> Iterator[tuple[list[int], list[int], Any, Any]]:
+    """(rows' places, their answers' lengths, hidden_N_D, ids_N) of one micro-batch after the other.
+
+    hidden: what the head reads for the answers' N tokens, one row's after the other's; ids: those tokens.
+    """
+    import torch
+
+    tokens = [row_ids(student, chat, message, answer) for message, answer in rows]
+    with torch.inference_mode():
+        prefix = read_prefix(student, [prompt for prompt, _ in tokens])
+        known = 0 if prefix is None else len(prefix.ids)
+        for places in batches([len(prompt) + len(answer) - 1 - known for prompt, answer in tokens], batch_tokens):
+            given = [tokens[i] for i in places]
+            # the last token is read by no one: it predicts nothing that is asked for
+            hidden_B_T_D = decoded(student, [[*prompt, *answer][known:-1] for prompt, answer in given], prefix)
+            starts = [len(prompt) - 1 - known for prompt, _ in given]
+            kept = [hidden_B_T_D[b, k : k + len(a)] for b, (k, (_, a)) in enumerate(zip(starts, given, strict=True))]
+            ids_N = torch.tensor([token for _, answer in given for token in answer], device=student.device)
+            yield places, [len(answer) for _, answer in given], torch.cat(kept), ids_N
+
+
+def decoded(student: Frozen, rows: Sequence[Sequence[int]], prefix: Prefix | None = None) -> Any:
+    """hidden_B_T_D, which the head reads, of rows padded on the right: no token looks ahead, so that none sees it.
+
+    prefix: what stands before each of the rows, and was read already.
+    """
+    import torch
+
+    longest, known = max(map(len, rows)), 0 if prefix is None else len(prefix.ids)
+    pad = min(student.ends)
+    ids_B_T = torch.tensor([[*row, *[pad] * (longest - len(row))] for row in rows], device=student.device)
+    mask = [[1] * (known + len(row)) + [0] * (longest - len(row)) for row in rows]
+    cache = None if prefix is None else prefix.before(len(rows))
+    return student.decoder(
+        input_ids=ids_B_T,
+        attention_mask=torch.tensor(mask, device=student.device),
+        past_key_values=cache,
+        use_cache=cache is not None,
+    ).last_hidden_state
+
+
+def read_prefix(student: Frozen, prompts: Sequence[list[int]]) -> Prefix | None:
+    """What all prompts begin with (a system message, an instruction), read once; None where it isn't worth it.
+
+    The last token of a prompt is never in it: what the head reads there predicts the answer's first.
+    """
+    import torch
+    from transformers import DynamicCache
+    from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+
+    shared = common(prompts)
+    if len(prompts) < 2 or len(shared) < SHARED:
+        return None
+    cache = DynamicCache(config=student.model.config)
+    if any(type(layer) not in (DynamicLayer, DynamicSlidingWindowLayer) for layer in cache.layers):
+        return None
+    student.decoder(input_ids=torch.tensor([shared], device=student.device), past_key_values=cache, use_cache=True)
+    return Prefix(shared, cache)
+
+
+def common(prompts: Sequence[list[int]]) -> list[int]:
+    """The tokens that all prompts begin with, without the last of any."""
+    columns = zip(*(prompt[:-1] for prompt in prompts), strict=False)
+    return [column[0] for column in takewhile(lambda column: len(set(column)) == 1, columns)]
+
+
+def blocks(hidden_N_D: Any, ids_N: Any) -> Iterator[tuple[Any, Any]]:
+    return zip(hidden_N_D.split(BLOCK), ids_N.split(BLOCK), strict=True)
+
+
+def batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
+    """Rows' places by length, so that little is padded; a row that is longer than batch_tokens is alone."""
+    batch: list[int] = []
+    for i in sorted(range(len(lengths)), key=lambda i: lengths[i]):
+        if batch and lengths[i] * (len(batch) + 1) > batch_tokens:
+            yield batch
+            batch = []
+        batch.append(i)
+    if batch:
+        yield batch

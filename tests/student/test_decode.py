@@ -1,0 +1,150 @@
+"""Decoding gives transformers' own greedy tokens on any architecture, and the signals that a pass over them gives."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+
+from architectures import ARCHITECTURES, HYBRIDS, build
+from teachback.student import decode as decoding
+from teachback.student.cache import Held, hold
+from teachback.student.chat import Chat, prompt_ids
+from teachback.student.decode import Decoded, decode
+from teachback.student.folder import Loaded, load
+from teachback.student.frozen import Frozen, freeze
+from teachback.student.signals import signals, summed
+
+CHAT = Chat("Answer in one word, and say why.")
+QUESTIONS = ["Why?", "What is two and two, and why is that so?", "Tell me about tea.", "x" * 60, "Go.", "Do you?"]
+MANY_ENDS = frozenset({1, *range(7, 261, 15)})  # so that its answers end after a few tokens each
+TOKENS = 24
+
+
+class Case(NamedTuple):
+    """A student; prompts by length; what it decodes of them together and one by one; transformers' own answers, by
+    the model as it came, its own cache, one by one."""
+
+    student: Frozen
+    plain: Loaded
+    prompts: list[list[int]]
+    batch: list[Decoded]
+    alone: list[Decoded]
+    generated: list[list[int]]
+
+
+@pytest.fixture(scope="module")
+def case_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Case]:
+    made: dict[str, Case] = {}
+
+    def case(name: str) -> Case:
+        if name not in made:
+            made[name] = make(build(name, tmp_path_factory.mktemp(name)))
+        return made[name]
+
+    return case
+
+
+def make(folder: Path) -> Case:
+    student, plain = (replace(loaded, ends=MANY_ENDS) for loaded in (freeze(folder), load(folder)))
+    prompts = sorted((prompt_ids(student, CHAT, q) for q in QUESTIONS), key=len)
+    alone = [decode(student, [prompt], TOKENS)[0] for prompt in prompts]
+    wanted = [generated(plain, prompt) for prompt in prompts]
+    return Case(student, plain, prompts, decode(student, prompts, TOKENS), alone, wanted)
+
+
+@pytest.fixture(params=[*ARCHITECTURES, *HYBRIDS])
+def case(request: pytest.FixtureRequest, case_of: Callable[[str], Case]) -> Case:
+    return case_of(request.param)
+
+
+def generated(plain: Loaded, prompt: list[int]) -> list[int]:
+    ids_1_T = torch.tensor([prompt])
+    given = {"attention_mask": torch.ones_like(ids_1_T), "do_sample": False, "pad_token_id": 0}
+    out = plain.model.generate(ids_1_T, max_new_tokens=TOKENS, eos_token_id=sorted(plain.ends), **given)
+    return list(out[0, len(prompt) :].tolist())
+
+
+def taught(plain: Loaded, prompt: list[int], tokens: list[int]) -> tuple[list[np.ndarray], np.ndarray]:
+    """The signals of given tokens by one pass over the row, without a cache, and the mean of what the head read."""
+    ids_1_T, answer = torch.tensor([[*prompt, *tokens]]), slice(len(prompt) - 1, -1)
+    with torch.inference_mode():
+        hidden_N_D = plain.model.get_decoder()(input_ids=ids_1_T, use_cache=False).last_hidden_state[0, answer]
+        logits_N_V = plain.model(input_ids=ids_1_T, use_cache=False).logits[0, answer].float()
+        found = signals(logits_N_V, hidden_N_D, torch.tensor(tokens))
+        return [column.numpy() for column in found], hidden_N_D.mean(0).numpy()
+
+
+def test_a_batch_gives_the_tokens_of_generate_row_by_row(case: Case) -> None:
+    assert [d.tokens for d in case.batch] == case.generated
+    assert [d.tokens for d in case.alone] == case.generated
+    assert [d.ended for d in case.batch] == [tokens[-1] in MANY_ENDS for tokens in case.generated]
+
+
+def test_only_layers_that_keep_more_than_keys_and_values_are_left_to_transformers(
+    case_of: Callable[[str], Case],
+) -> None:
+    configs = {name: case_of(name).student.model.config for name in (*ARCHITECTURES, *HYBRIDS)}
+    ours = {name for name, config in configs.items() if hold(config, 1, 1, 2).extent is not None}
+    assert ours == set(ARCHITECTURES)
+
+
+def test_answers_end_at_different_lengths(case_of: Callable[[str], Case]) -> None:
+    """Else no row would ever leave a batch before the others; some at their first token, some never."""
+    lengths = [{len(d.tokens) for d in case_of(name).batch} for name in ARCHITECTURES]
+    assert sum(len(some) > 2 for some in lengths) >= len(ARCHITECTURES) // 2
+    assert any(1 in some for some in lengths)
+    assert any(not d.ended for name in ARCHITECTURES for d in case_of(name).batch)
+
+
+def test_the_signals_are_those_of_a_pass_over_the_tokens(case: Case) -> None:
+    for prompt, decoded in zip(case.prompts, case.batch, strict=True):
+        columns, embedding_D = taught(case.plain, prompt, decoded.tokens)
+        for name, column, ours in zip(decoded.signals._fields, columns, decoded.signals, strict=True):
+            assert ours == pytest.approx(column, rel=1e-4, abs=5e-4), name
+        wanted, found = summed(*columns, embedding_D), summed(*decoded.signals, decoded.embedding_D)
+        assert found[:3] == pytest.approx(wanted[:3], abs=1e-5)
+        assert found.max_nll == pytest.approx(wanted.max_nll, abs=1e-4)
+        assert found.egl == pytest.approx(wanted.egl, rel=1e-5)
+        assert found.embedding_D == pytest.approx(embedding_D, abs=1e-5)
+
+
+def test_a_batch_says_what_a_row_alone_says(case: Case) -> None:
+    for together, alone in zip(case.batch, case.alone, strict=True):
+        for ours, theirs in zip(together.signals, alone.signals, strict=True):
+            assert ours == pytest.approx(theirs, rel=1e-4, abs=1e-4)
+
+
+def test_prompts_read_in_parts_or_each_from_its_beginning_give_the_same(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("PREFILL_TOKENS", 40), ("SHARED_TOKENS", 10**6)):
+        monkeypatch.setattr(decoding, name, value)
+        again = decode(case.student, case.prompts, TOKENS)
+        assert [d.tokens for d in again] == case.generated
+        for ours, theirs in zip(again, case.batch, strict=True):
+            assert ours.signals.nll == pytest.approx(theirs.signals.nll, abs=1e-4)
+
+
+def test_what_prompts_share_and_equal_prompts_are_read_once(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    forward = decoding.forward
+
+    def counted(student: Frozen, held: Held, ids: torch.Tensor, mask: torch.Tensor, position: torch.Tensor) -> object:
+        if ids.shape[1] > 1:
+            read.append(int(mask[:, -ids.shape[1] :].sum()))
+        return forward(student, held, ids, mask, position)
+
+    monkeypatch.setattr(decoding, "forward", counted)
+    copies = [1, 3, 1, 2, 1, 4]
+    of = [i for i, n in enumerate(copies) for _ in range(n)]
+    repeated = decode(case.student, [case.prompts[i] for i in of], TOKENS)
+    shared = len(CHAT.system or "") + 3  # the system's role, its end, the user's role: a token each, as a byte is
+    ours = hold(case.student.model.config, 1, 1, 2).extent is not None
+    assert sum(read) == sum(map(len, case.prompts)) - (len(case.prompts) - 1) * shared * ours
+    for i, decoded in zip(of, repeated, strict=True):
+        assert decoded.tokens == case.generated[i]
+        assert decoded.signals.nll == pytest.approx(case.batch[i].signals.nll, abs=1e-4)

@@ -1,0 +1,243 @@
+"""What may go wrong on a machine: kills, memory, children; and what trackers are told."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from teachback.errors import StudentError
+from teachback.student import passes
+from teachback.student.batch import checked_rows, length
+from teachback.student.chat import Chat
+from teachback.student.finetune import Means, Recipe, finetune
+from teachback.student.fit import check_fit
+from teachback.student.folder import load
+
+CHAT = Chat(system="Be brief.")
+ROWS = [(f"Count to {i}.", " ".join(map(str, range(i + 1)))) for i in range(1, 14)]
+RECIPE = Recipe(lr=1e-2, epochs=2, rows_per_step=4)
+
+
+def train(start: Path, folder: Path, recipe: Recipe = RECIPE, means: Means = Means(), **settings: Any) -> Path:  # noqa: B008
+    return finetune(start, ROWS, folder, chat=CHAT, recipe=recipe, seed=5, means=means, **settings)
+
+
+def weights(folder: Path) -> bytes:
+    return (folder / "model.safetensors").read_bytes()
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize("method", ["full", "lora", "last_layers"])
+def test_finetuning_resumes_from_its_last_finished_checkpoint_to_the_same_bits(
+    method: Any, tiny: Path, tmp_path: Path
+) -> None:
+    recipe = replace(RECIPE, method=method, last_layers=1)
+    unbroken = train(tiny, tmp_path / "a", recipe)
+
+    def stop_at_5(step: int, steps: int) -> None:
+        assert steps == 7
+        if step == 5:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(tiny, tmp_path / "b", recipe, Means(checkpoint_every_s=0), tell=stop_at_5)
+    assert [p.name for p in (tmp_path / "b/checkpoints").iterdir()] == ["checkpoint-4"]
+    unfinished = tmp_path / "b/checkpoints/checkpoint-5"
+    shutil.copytree(tmp_path / "b/checkpoints/checkpoint-4", unfinished)
+    (unfinished / "complete").unlink()
+    steps: list[int] = []
+    resumed = train(tiny, tmp_path / "b", recipe, tell=lambda step, steps_: steps.append(step))
+    assert steps == [5, 6, 7]
+    assert weights(resumed) == weights(unbroken)
+
+
+def small_memory(monkeypatch: pytest.MonkeyPatch, at_most: int) -> list[int]:
+    """Memory for so many tokens; the micro-batches that were tried."""
+    own, tried = passes.loss_of, list[int]()
+
+    def loss_of(model: Any, rows: Any, *rest: Any) -> Any:
+        tried.append(sum(len(r["prompt"]) + len(r["answer"]) for r in rows))
+        if tried[-1] > at_most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return own(model, rows, *rest)
+
+    monkeypatch.setattr("teachback.student.trainer.loss_of", loss_of)
+    return tried
+
+
+def test_out_of_memory_halves_the_micro_batches_once_and_gives_the_same_result(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = load(train(tiny, tmp_path / "a")).model
+    tried, said = small_memory(monkeypatch, 100), list[str]()
+    found = load(train(tiny, tmp_path / "b", means=Means(micro_tokens=200), say=said.append)).model
+    assert max(tried) > 100
+    assert sum(n > 100 for n in tried) == 1, "the step is done again in smaller parts, and so are all that follow"
+    assert "out of memory: micro-batches of 100 tokens from here on" in said
+    for a, b in zip(wanted.parameters(), found.parameters(), strict=True):
+        torch.testing.assert_close(a, b, atol=2e-4, rtol=0)
+
+
+def test_out_of_memory_twice_is_an_error(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small_memory(monkeypatch, 60)
+    with pytest.raises(StudentError, match=r"out of memory again[\s\S]*got: micro-batches of 100 tokens"):
+        train(tiny, tmp_path, means=Means(micro_tokens=200))
+
+
+def test_a_student_that_does_not_fit_is_refused_with_the_numbers(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("teachback.student.fit.free_bytes", lambda model: 1000)
+    with pytest.raises(
+        StudentError, match=r"would not fit the memory[\s\S]*weights 0.00, gradients[\s\S]*gradient_check"
+    ):
+        train(tiny, tmp_path)
+
+
+MEASURED = """
+import sys
+from pathlib import Path
+from teachback.student.chat import Chat
+from teachback.student.finetune import Means, Recipe, finetune
+def now(name):
+    return int(Path("/proc/self/status").read_text().partition(name + ":")[2].split()[0]) / 1024
+peaks = []
+def tell(step, steps):
+    peaks.append(now("VmHWM"))
+rows = [("Why?" * 30, "Because. " * 30)] * 4
+before = []
+def say(text):
+    before.append(now("VmRSS"))
+    print(text, file=sys.stderr)
+finetune(Path(sys.argv[1]), rows, Path(sys.argv[2]), chat=Chat(), seed=1, say=say, tell=tell,
+         recipe=Recipe(epochs=1, rows_per_step=4, precision=sys.argv[3]), means=Means(micro_tokens=8192))
+print(peaks[-1], before[0])
+"""
+
+
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_the_estimate_is_near_what_a_real_run_takes(precision: Any, tmp_path: Path) -> None:
+    """On a student of four million parameters: estimated against the peak above what the process held when it began."""
+    folder = wide(tmp_path / "wide")
+    ran = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", MEASURED, str(folder), str(tmp_path / "out"), precision],
+        capture_output=True, text=True, check=True, timeout=120,
+    )  # fmt: skip
+    peak_mib, before_mib = map(float, ran.stdout.split())
+    student = load(folder)
+    rows = checked_rows(student, Chat(), [("Why?" * 30, "Because. " * 30)] * 4)
+    way = passes.choose_way(student.model, rows, pack=True)
+    recipe = Recipe(epochs=1, rows_per_step=4, precision=precision)
+    fit = check_fit(student.model, rows, way, recipe, Means(micro_tokens=8192))
+    taken = (fit.total - fit.weights) / 2**20
+    assert fit.tokens == 4 * length(rows[0])
+    assert taken / 1.6 < peak_mib - before_mib < taken * 1.6, (
+        f"{peak_mib - before_mib:.0f} MiB taken, {taken:.0f} estimated"
+    )
+
+
+def wide(folder: Path) -> Path:
+    """The tiny student's tokenizer with a model large enough for its memory to be seen."""
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    from teachback.testing import tiny_student
+
+    config = AutoConfig.from_pretrained(tiny_student(folder))
+    config.update({"hidden_size": 256, "intermediate_size": 1024, "num_hidden_layers": 4, "head_dim": 64})
+    config.update({"num_attention_heads": 4, "num_key_value_heads": 2})
+    AutoModelForCausalLM.from_config(config, dtype=torch.float32).save_pretrained(folder)
+    return folder
+
+
+def test_a_child_does_the_same_and_tells_the_same(tiny: Path, tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    said: list[str] = []
+    here = train(tiny, tmp_path / "a")
+    there = train(tiny, tmp_path / "b", child=True, tell=lambda *at: told.append(at), say=said.append)
+    assert weights(here) == weights(there)
+    assert told == [(i, 7) for i in range(1, 8)]
+    assert said[0] == "rows are packed"
+
+
+def test_a_childs_error_is_raised_here(tiny: Path, tmp_path: Path) -> None:
+    recipe = replace(RECIPE, method="last_layers", last_layers=9)
+    with pytest.raises(StudentError, match=r"last_layers is more than the student has[\s\S]*allowed: 1 to 2"):
+        train(tiny, tmp_path, recipe, child=True)
+
+
+def test_a_callback_that_raises_ends_the_child(tiny: Path, tmp_path: Path) -> None:
+    def stop(step: int, steps: int) -> None:
+        raise Killed
+
+    before = children()  # other tests' workers
+    with pytest.raises(Killed):
+        train(tiny, tmp_path, replace(RECIPE, epochs=1000), child=True, tell=stop)
+    assert set(children()) <= set(before)
+
+
+PARENT = """
+import sys
+from pathlib import Path
+from teachback.student.chat import Chat
+from teachback.student.finetune import Recipe, finetune
+finetune(Path(sys.argv[1]), [("Why?", "So.")] * 40, Path(sys.argv[2]), chat=Chat(), recipe=Recipe(epochs=100000),
+         seed=1, child=True, tell=lambda *at: Path(sys.argv[2], "training").touch())
+"""
+
+
+def test_a_child_does_not_outlive_a_killed_parent(tiny: Path, tmp_path: Path) -> None:
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, str(tiny), str(tmp_path)])
+    deadline = time.monotonic() + 90
+    while not (tmp_path / "training").exists():
+        assert parent.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    (child,) = children(parent.pid)
+    os.kill(parent.pid, signal.SIGKILL)
+    parent.wait()
+    while alive(child):
+        assert time.monotonic() < deadline, "it runs on"
+        time.sleep(0.02)
+
+
+def children(of: int | None = None) -> list[int]:
+    return [
+        int(c) for p in Path(f"/proc/{of or os.getpid()}/task").iterdir() for c in (p / "children").read_text().split()
+    ]
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_trackers_are_told_the_loss_of_every_step(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from transformers import TrainerCallback
+    from transformers.integrations import integration_utils
+
+    logged: list[float] = []
+
+    class Tracker(TrainerCallback):
+        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
+            logged.extend([logs["loss"]] if "loss" in logs else [])
+
+    monkeypatch.setitem(integration_utils.INTEGRATION_TO_CALLBACK, "tensorboard", Tracker)
+    train(tiny, tmp_path / "a", means=Means(report_to=("tensorboard",)))
+    assert len(logged) == 7
+    assert float(logged[-1]) < float(logged[0])
+    logged.clear()
+    train(tiny, tmp_path / "b")
+    assert logged == []

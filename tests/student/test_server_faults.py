@@ -1,0 +1,226 @@
+"""What goes wrong between here and a student's server: tried again, or an error that says what to do; never a guess."""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from teachback.errors import StudentError
+from teachback.student import asking
+from teachback.student.asking import Limits, Server
+from teachback.student.attempt import Asked
+from teachback.student.chat import Chat, prompt_ids
+from teachback.student.server import Reader, attempt_on_server, reader
+from teachback.types import Attempt
+
+CHAT, END = Chat(), 1
+Answer = Callable[[int, dict[str, Any]], Awaitable[web.Response | str]]  # a text: what goes wrong
+
+
+def body(ids: list[int], finish: str = "stop", **changes: Any) -> dict[str, Any]:
+    """A completion as vLLM writes it."""
+    logprobs = {
+        "tokens": [f"token_id:{i}" for i in ids],
+        "token_logprobs": [-0.5 for _ in ids],
+        "top_logprobs": [{f"token_id:{i}": -0.5, "token_id:0": -1.5} for i in ids],
+    }
+    choice = {"index": 0, "text": "", "finish_reason": finish, "logprobs": logprobs} | changes
+    return {"choices": [choice], "usage": {"prompt_tokens": 9, "completion_tokens": len(ids)}}
+
+
+@dataclass
+class Scripted:
+    """A server whose answers a test writes. asked: the requests so far, with their headers; peak: most at a time."""
+
+    base_url: str = ""
+    asked: list[dict[str, Any]] = field(default_factory=list)
+    headers: list[Any] = field(default_factory=list)
+    now: int = 0
+    peak: int = 0
+
+
+async def sent(http: web.Request, answer: web.Response | str) -> web.StreamResponse:
+    """A response, or "reset" before it or after "half" of it."""
+    if isinstance(answer, web.Response):
+        return answer
+    half = web.StreamResponse(headers={"Content-Length": "1000"})
+    if answer == "half":
+        await half.prepare(http)
+        await half.write(b'{"choices": [')
+    assert http.transport is not None
+    http.transport.abort()
+    return half
+
+
+@contextmanager
+def scripted(answer: Answer) -> Iterator[Scripted]:
+    """answer(how many were asked before, the request). In a thread of its own."""
+    state, loop, ready = Scripted(), asyncio.new_event_loop(), threading.Event()
+    closing = asyncio.Event()
+
+    async def handle(http: web.Request) -> web.StreamResponse:
+        request = await http.json()
+        place = len(state.asked)
+        state.asked.append(request)
+        state.headers.append(http.headers)
+        state.now += 1
+        state.peak = max(state.peak, state.now)
+        try:
+            return await sent(http, await answer(place, request))
+        finally:
+            state.now -= 1
+
+    async def main() -> None:
+        app = web.Application()
+        app.router.add_post("/v1/completions", handle)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        state.base_url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
+        ready.set()
+        await closing.wait()
+        await runner.cleanup()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(main()))
+    thread.start()
+    ready.wait()
+    try:
+        yield state
+    finally:
+        loop.call_soon_threadsafe(closing.set)
+        thread.join()
+        loop.close()
+
+
+@pytest.fixture(scope="module")
+def student(tiny: Path) -> Reader:
+    return reader(tiny)
+
+
+@pytest.fixture(autouse=True)
+def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "BACKOFF_S", 0.01)
+
+
+def ask(url: str, student: Reader, n: int = 1, **limits: Any) -> list[Attempt]:
+    server = Server(url, "m", Limits(**limits))
+    return attempt_on_server(server, student, CHAT, [Asked(str(i), f"{i}?") for i in range(n)], 8)
+
+
+def test_what_is_asked_is_the_prompt_of_finetuning_and_nothing_bends_the_distribution(student: Reader) -> None:
+    async def answer(place: int, request: dict[str, Any]) -> web.Response:
+        return web.json_response(body([40, 41, END]))
+
+    with scripted(answer) as served:
+        (found,) = ask(served.base_url, student)
+    (asked,) = served.asked
+    assert asked["prompt"] == prompt_ids(student, CHAT, "0?")
+    switched_off = {"temperature": 0, "top_p": 1, "top_k": -1, "min_p": 0, "repetition_penalty": 1, "n": 1}
+    assert {name: asked[name] for name in switched_off} == switched_off
+    assert (asked["model"], asked["max_tokens"], asked["stop_token_ids"]) == ("m", 8, [END])
+    assert "seed" not in asked
+    assert (found.text, found.n_tokens, found.truncated, found.nll) == ("DE", 3, False, pytest.approx(0.5))
+
+
+def test_what_may_pass_is_tried_again(student: Reader) -> None:
+    async def answer(place: int, request: dict[str, Any]) -> web.Response | str:
+        faults = [
+            web.Response(status=429, headers={"Retry-After": "0.05"}),
+            web.Response(status=500, text="out of memory"),
+            "reset",
+            "half",
+            web.json_response(body([40, END])),
+        ]
+        return faults[place]
+
+    with scripted(answer) as served:
+        (found,) = ask(served.base_url, student, tries=5)
+    assert (len(served.asked), found.n_tokens) == (5, 2)
+    assert all(request == served.asked[0] for request in served.asked)
+
+
+def test_tries_come_to_an_end(student: Reader) -> None:
+    async def answer(place: int, request: dict[str, Any]) -> web.Response:
+        return web.Response(status=503, text="Loading model")
+
+    with scripted(answer) as served, pytest.raises(StudentError, match=r"no answer in 3 tries(.|\n)*503(.|\n)*Loading"):
+        ask(served.base_url, student, tries=3)
+    assert len(served.asked) == 3
+
+
+def test_a_refusal_ends_it_and_nothing_more_is_asked(student: Reader) -> None:
+    async def answer(place: int, request: dict[str, Any]) -> web.Response:
+        await asyncio.sleep(0.05 if place else 0)
+        return web.Response(status=400, text="maximum context length is 16 tokens")
+
+    with scripted(answer) as served, pytest.raises(StudentError, match="maximum context length is 16 tokens"):
+        ask(served.base_url, student, n=50, in_flight=4, tries=5)
+    assert len(served.asked) <= 8
+
+
+def test_nobody_there(student: Reader) -> None:
+    async def answer(place: int, request: dict[str, Any]) -> web.Response:
+        raise AssertionError
+
+    with scripted(answer) as served:
+        url = served.base_url
+    with pytest.raises(StudentError, match=rf"2 tries(.|\n)*Connect(.|\n)*fix: start the server at {url}"):
+        ask(url, student, tries=2)
+
+
+def test_an_answer_has_a_deadline(student: Reader) -> None:
+    async def answer(place: int, request: dict[str, Any]) -> web.Response:
+        await asyncio.sleep(60)
+        return web.Response()
+
+    with (
+        scripted(answer) as served,
+        pytest.raises(StudentError, match=r"nothing within 0\.1 s(.|\n)*raise the deadline"),
+    ):
+        ask(served.base_url, student, tries=2, deadline_s=0.1)
+
+
+def test_so_many_are_in_flight_and_no_more(student: Reader) -> None:
+    async def answer(place: int, request: dict[str, Any]) -> web.Response:
+        await asyncio.sleep(0.02)
+        return web.json_response(body([request["prompt"][-3], END]))
+
+    with scripted(answer) as served:
+        found = ask(served.base_url, student, n=30, in_flight=6)
+    assert served.peak == 6
+    assert len(found) == len(served.asked) == 30
+
+
+def test_the_key_comes_from_the_environment_and_is_never_shown(
+    student: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def answer(place: int, request: dict[str, Any]) -> web.Response:
+        if place == 0:
+            return web.json_response(body([40, END]))
+        return web.Response(status=401, text="wrong key: abc-123")
+
+    with scripted(answer) as served:
+        with pytest.raises(StudentError, match="THE_KEY"):
+            ask(served.base_url, student, key_env="THE_KEY")
+        monkeypatch.setenv("THE_KEY", "abc-123")
+        ask(served.base_url, student, key_env="THE_KEY")
+        with pytest.raises(StudentError, match=r"HTTP 401(.|\n)*wrong key: \*\*\*"):
+            ask(served.base_url, student, key_env="THE_KEY")
+    assert [headers.get("Authorization") for headers in served.headers] == ["Bearer abc-123"] * 2
+
+
+def test_it_works_under_an_event_loop_that_runs(student: Reader) -> None:
+    async def answer(place: int, request: dict[str, Any]) -> web.Response:
+        return web.json_response(body([40, END]))
+
+    async def notebook(url: str) -> list[Attempt]:
+        return ask(url, student)
+
+    with scripted(answer) as served:
+        assert asyncio.run(notebook(served.base_url))[0].n_tokens == 2
