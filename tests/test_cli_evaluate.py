@@ -131,9 +131,9 @@ def test_a_stop_costs_one_shard_and_the_same_call_goes_on(
     done: list[list[tuple[str, int | None]]] = []
     measure = measuring.measure
 
-    def counted(student: object, chat: object, asked: object, *rest: object) -> object:
+    def counted(answer: object, asked: object, samples: object) -> object:
         done.append([(q.id, q.sample) for q in asked])  # type: ignore[attr-defined]
-        return measure(student, chat, asked, *rest)  # type: ignore[arg-type]
+        return measure(answer, asked, samples)  # type: ignore[arg-type]
 
     def stop(event: Event) -> None:
         if event.kind == "part" and event.done == 128:

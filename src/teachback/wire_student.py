@@ -20,12 +20,11 @@ from .student.frozen import Frozen, freeze
 from .student.measure import Answers, Measured, Question, Samples, by_example, measure, questions
 from .student.server import SERVER_SIGNALS, TRANSFORMERS_SIGNALS, attempt_on_server, reader
 from .student.serving import Serving
-from .student.signals import score
 from .types import ArrayFile, Attempt, Example, Student, Task
 
 
 class Answering(Protocol):
-    def __call__(self, asked: Sequence[Asked], sampling: Sampling | None = None) -> list[Attempt]: ...
+    def __call__(self, asked: Sequence[Asked], sampling: Sampling | None = None) -> list[Measured]: ...
 
 
 @dataclass(frozen=True)
@@ -42,20 +41,18 @@ class Answerer:
     def __call__(self, student: Student, questions: Iterable[tuple[str, str]]) -> tuple[Attempt, ...]:
         """questions: (id, question) pairs."""
         asked = [Asked(id, self.task.prompt(question)) for id, question in questions]
-        return self.run.map(self.answering(student), asked, of=Attempt)
+        answer = self.answering(student)
+        return self.run.map(lambda part: [found.attempt for found in answer(part)], asked, of=Attempt)
 
     def measure(self, student: Student, examples: Sequence[Example], samples: Samples | None = None) -> Answers:
         """All that a report asks of the student, in one map: a kill costs one shard of it.
 
         A served student gives no likelihood of gold solutions.
         """
-        answer, loaded = self.answering(student), self.loaded(student)
-
-        def likelihood(rows: Sequence[tuple[str, str]]) -> list[float]:
-            return score(loaded(), self.chat, rows)
+        answer = self.answering(student)
 
         def part(asked: Sequence[Question]) -> list[Measured]:
-            return measure(answer, None if self.serving else likelihood, asked, samples)
+            return measure(answer, asked, samples)
 
         return by_example(self.run.map(part, questions(self.task, examples, samples), of=Measured), len(examples))
 
@@ -69,8 +66,9 @@ class Answerer:
             return self.served(student, self.serving)
         loaded = self.loaded(student)
 
-        def answer(asked: Sequence[Asked], sampling: Sampling | None = None) -> list[Attempt]:
-            return attempt(loaded(), self.chat, asked, self.max_new_tokens, sampling).attempts
+        def answer(asked: Sequence[Asked], sampling: Sampling | None = None) -> list[Measured]:
+            done = attempt(loaded(), self.chat, asked, self.max_new_tokens, sampling)
+            return [Measured(*pair) for pair in zip(done.attempts, done.target_nll, strict=True)]
 
         return answer
 
@@ -79,10 +77,11 @@ class Answerer:
         folder = self.run.path(student)
         words = cache(lambda: reader(folder))
 
-        def answer(asked: Sequence[Asked], sampling: Sampling | None = None) -> list[Attempt]:
+        def answer(asked: Sequence[Asked], sampling: Sampling | None = None) -> list[Measured]:
             adapter = folder / "adapter"
             server = serving.use(adapter if adapter.is_dir() else folder)
-            return attempt_on_server(server, words(), self.chat, asked, self.max_new_tokens, sampling)
+            done = attempt_on_server(server, words(), self.chat, asked, self.max_new_tokens, sampling)
+            return [Measured(one) for one in done]
 
         return answer
 

@@ -148,3 +148,19 @@ def test_what_prompts_share_and_equal_prompts_are_read_once(case: Case, monkeypa
     for i, decoded in zip(of, repeated, strict=True):
         assert decoded.tokens == case.generated[i]
         assert decoded.signals.nll == pytest.approx(case.batch[i].signals.nll, abs=1e-4)
+
+
+def test_targets_are_read_with_their_prompts_and_change_nothing_else(case: Case) -> None:
+    """Of some prompts, one of them twice with another target; the likelihoods are those of `score`'s pass."""
+    rows = [(p, d.tokens[:k]) for k, (p, d) in enumerate(zip(case.prompts, case.batch, strict=True))]
+    rows.append((case.prompts[-1], case.batch[0].tokens))
+    found = decode(case.student, [p for p, _ in rows], TOKENS, targets=[t for _, t in rows])
+    assert [d.tokens for d in found] == [*(d.tokens for d in case.batch), case.batch[-1].tokens]
+    for (prompt, target), decoded in zip(rows, found, strict=True):
+        if not target:
+            assert decoded.target_nll is None
+            continue
+        with torch.inference_mode():
+            logits = case.plain.model(torch.tensor([[*prompt, *target]])).logits[0, len(prompt) - 1 : -1].double()
+        expected = torch.nn.functional.cross_entropy(logits, torch.tensor(target)).item()
+        assert decoded.target_nll == pytest.approx(expected, abs=1e-5)

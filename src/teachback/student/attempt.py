@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..types import Attempt
-from .chat import Chat, prompt_ids
+from .chat import Chat, prompt_ids, row_ids
 from .decode import Decoded, Sampling, decode
 from .frozen import Frozen
 from .signals import Array, summed
@@ -18,15 +18,22 @@ MARGIN = 4  # tokens before a stop string that are decoded with it: a text's fir
 
 
 class Asked(NamedTuple):
+    """target: an answer whose likelihood is asked for too."""
+
     id: str
     message: str
+    target: str | None = None
 
 
 class Attempted(NamedTuple):
-    """N answers, and embedding_N_D: the means of what the head read for their tokens."""
+    """N answers, and embedding_N_D: the means of what the head read for their tokens.
+
+    target_nll: mean nll in nats of the targets' tokens, the end token included; None where there was none.
+    """
 
     attempts: list[Attempt]
     embedding_N_D: Array
+    target_nll: list[float | None]
 
 
 def attempt(
@@ -45,10 +52,12 @@ def attempt(
     """
     ids_of = {message: prompt_ids(student, chat, message) for message in dict.fromkeys(q.message for q in asked)}
     prompts = [ids_of[question.message] for question in asked]
-    found = answers(student, prompts, max_new_tokens, sampling, stop)
+    targets = [() if q.target is None else row_ids(student, chat, q.message, q.target)[1] for q in asked]
+    found = answers(student, prompts, max_new_tokens, sampling, stop, targets)
     return Attempted(
         [summarise(student, question.id, decoded, stop) for question, decoded in zip(asked, found, strict=True)],
         np.stack([decoded.embedding_D for decoded in found]),
+        [decoded.target_nll for decoded in found],
     )
 
 
@@ -58,12 +67,15 @@ def answers(
     max_new_tokens: int,
     sampling: Sampling | None = None,
     stop: Sequence[str] = (),
+    targets: Sequence[Sequence[int]] | None = None,
 ) -> list[Decoded]:
     """An answer to each prompt, in their order; decoded batch after batch."""
     found: dict[int, Decoded] = {}
+    targets = targets or [()] * len(prompts)
     for group in batches(prompts, max_new_tokens, CACHE_BYTES // bytes_a_token(student)):
         draws = sampling and sampling._replace(draws=[sampling.draws[i] for i in group])
-        done = decode(student, [prompts[i] for i in group], max_new_tokens, draws, stopper(student, stop))
+        given, aims = [prompts[i] for i in group], [targets[i] for i in group]
+        done = decode(student, given, max_new_tokens, draws, stopper(student, stop), aims)
         found.update(zip(group, done, strict=True))
     return [found[i] for i in range(len(prompts))]
 

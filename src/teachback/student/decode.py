@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from .cache import Held, Placed, closed_up, hold
 from .frozen import Frozen, head
-from .signals import Array, Signals, signals
+from .signals import Array, Signals, mean_nlls, signals
 
 PREFILL_TOKENS = 768  # of prompts that are read together, padding included: on a CPU more is slower
 SHARED_TOKENS = 64  # spared, or what prompts begin with isn't worth a pass of its own
@@ -23,13 +23,15 @@ class Sampling(NamedTuple):
 class Decoded(NamedTuple):
     """T tokens, the end token included when it was produced; ended: that, or a stop string.
 
-    signals: of these tokens, arrays of T. embedding_D: the mean of what the head read for them.
+    signals: of these tokens, arrays of T. embedding_D: the mean of what the head read for them. target_nll: the mean
+    nll of the target's tokens, if there was one.
     """
 
     tokens: list[int]
     ended: bool
     signals: Signals
     embedding_D: Array
+    target_nll: float | None = None
 
 
 class Running(NamedTuple):
@@ -59,17 +61,20 @@ def decode(
     max_new_tokens: int,
     sampling: Sampling | None = None,
     stops: Callable[[list[int]], bool] | None = None,
+    targets: Sequence[Sequence[int]] | None = None,
 ) -> list[Decoded]:
     """An answer to each prompt, greedy without `sampling`. Equal prompts that stand side by side are read once.
 
     stops: of the tokens of an answer so far, whether it ends here. The signals are at temperature 1 in any case.
+    targets: answers whose likelihood is asked for too, read in one pass with their prompts; empty: none.
     """
     import torch
 
     with torch.inference_mode():
         longest = max(map(len, prompts))
         held = hold(student.model.config, len(prompts), longest, longest + max_new_tokens)
-        running, hidden_B_D = start(student, prompts, max_new_tokens), prefill(student, held, prompts)
+        running = start(student, prompts, max_new_tokens)
+        hidden_B_D, target_nlls = prefill(student, held, prompts, targets or [()] * len(prompts))
         log = new_log(hidden_B_D, max_new_tokens)
         for t in range(max_new_tokens):
             logits_B_V = head(student, hidden_B_D)
@@ -84,7 +89,7 @@ def decode(
                 running, token_B = Running(*(column[stay_B] for column in running)), token_B[stay_B]
             mask_B_C, position_B_1 = running.mask_B_C[:, : longest + t + 1], running.position_B[:, None] + t
             hidden_B_D = forward(student, held, token_B[:, None], mask_B_C, position_B_1)[:, 0]
-        return results(log)
+        return [one._replace(target_nll=nll) for one, nll in zip(results(log), target_nlls, strict=True)]
 
 
 def start(student: Frozen, prompts: Sequence[Sequence[int]], max_new_tokens: int) -> Running:
@@ -95,38 +100,73 @@ def start(student: Frozen, prompts: Sequence[Sequence[int]], max_new_tokens: int
     return Running(torch.arange(len(prompts), device=student.device), mask_B_C, mask_B_T.sum(-1))
 
 
-def prefill(student: Frozen, held: Held, prompts: Sequence[Sequence[int]]) -> Any:
-    """hidden_B_D of the last token of each prompt, of which equal ones are read once; so is what all begin with."""
+class Read(NamedTuple):
+    """A prompt, the target behind it, and for how many rows it is read."""
+
+    prompt: Sequence[int]
+    target: Sequence[int]
+    copies: int
+
+
+def prefill(
+    student: Frozen, held: Held, prompts: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]
+) -> tuple[Any, list[float | None]]:
+    """hidden_B_D of the last token of each prompt, and the targets' mean nlls, of which equal ones are read once; so
+    is what all prompts begin with."""
     import torch
 
-    distinct = [(prompt, len(list(same))) for prompt, same in groupby(prompts)]
+    same = groupby(zip(prompts, targets, strict=True))
+    distinct = [Read(prompt, target, len(list(rows))) for (prompt, target), rows in same]
     if held.extent is None:
         return prefill_whole(student, held, distinct)
-    shared, hidden, first = common([prompt for prompt, _ in distinct]), [], 0
+    shared, hidden, nlls, first = common([one.prompt for one in distinct]), [], [], 0
     if shared:
         held.extent.reading = []
-        read(student, held, [distinct[0][0][:shared]], 0)
+        forward_from(student, held, [distinct[0].prompt[:shared]], 0)
     for part in parts(distinct, shared):
-        firsts = accumulate([copies for _, copies in part], initial=first)
-        held.extent.reading = [Placed(row, n, len(prompt)) for row, (prompt, n) in zip(firsts, part, strict=False)]
-        hidden_P_D = read(student, held, [prompt[shared:] for prompt, _ in part], shared)
-        copies_P = torch.tensor([copies for _, copies in part], device=student.device)
-        hidden.append(hidden_P_D.repeat_interleave(copies_P, dim=0))
-        first += len(hidden[-1])
+        firsts = accumulate([one.copies for one in part], initial=first)
+        held.extent.reading = [Placed(r, one.copies, len(one.prompt)) for r, one in zip(firsts, part, strict=False)]
+        hidden_P_T_D = forward_from(student, held, [[*one.prompt, *one.target[:-1]][shared:] for one in part], shared)
+        ends = [len(one.prompt) - shared - 1 for one in part]  # what is read there predicts the first token
+        last_P_D = hidden_P_T_D[torch.arange(len(part)), ends]
+        hidden += [last_D.expand(one.copies, -1) for last_D, one in zip(last_P_D, part, strict=True)]
+        nlls += target_nlls(student, hidden_P_T_D, ends, part)
+        first += sum(one.copies for one in part)
     held.extent.reading = None
-    return torch.cat(hidden)
+    return torch.cat(hidden), nlls
 
 
-def prefill_whole(student: Frozen, held: Held, distinct: Sequence[tuple[Sequence[int], int]]) -> Any:
-    """The same in one pass, padded on the left: all that transformers' own cache can do."""
+def prefill_whole(student: Frozen, held: Held, distinct: Sequence[Read]) -> tuple[Any, list[float | None]]:
+    """The same in one pass, padded on the left, and one for the targets: all that transformers' own cache can do."""
     import torch
 
-    ids_P_T, mask_P_T = padded(student, [prompt for prompt, _ in distinct], left=True)
+    ids_P_T, mask_P_T = padded(student, [one.prompt for one in distinct], left=True)
     hidden_P_T_D = forward(student, held, ids_P_T, mask_P_T, (mask_P_T.cumsum(-1) - 1).clamp(min=0))
-    row_B = torch.arange(len(distinct)).repeat_interleave(torch.tensor([n for _, n in distinct])).to(student.device)
+    row_B = torch.arange(len(distinct)).repeat_interleave(torch.tensor([o.copies for o in distinct])).to(student.device)
     if len(row_B) > len(distinct):
         held.past.reorder_cache(row_B)
-    return hidden_P_T_D[row_B, -1]
+    nlls: list[float | None] = []
+    for one in distinct:
+        hidden_1_T_D = None
+        if one.target:
+            ids_1_T = torch.tensor([[*one.prompt, *one.target[:-1]]], device=student.device)
+            hidden_1_T_D = student.decoder(input_ids=ids_1_T, use_cache=False).last_hidden_state
+        nlls += target_nlls(student, hidden_1_T_D, [len(one.prompt) - 1], [one])
+    return hidden_P_T_D[row_B, -1], nlls
+
+
+def target_nlls(student: Frozen, hidden_P_T_D: Any, ends: Sequence[int], part: Sequence[Read]) -> list[float | None]:
+    """One a row. ends: the prompts' last columns."""
+    import torch
+
+    wanted = [(p, end, one.target) for p, (end, one) in enumerate(zip(ends, part, strict=True)) if one.target]
+    if not wanted:
+        return [None for one in part for _ in range(one.copies)]
+    hidden_N_D = torch.cat([hidden_P_T_D[p, end : end + len(target)] for p, end, target in wanted])
+    ids_N = torch.tensor([token for _, _, target in wanted for token in target], device=student.device)
+    found = iter(mean_nlls(student, hidden_N_D, ids_N, [len(target) for _, _, target in wanted]))
+    each = [next(found) if one.target else None for one in part]
+    return [nll for nll, one in zip(each, part, strict=True) for _ in range(one.copies)]
 
 
 def common(prompts: Sequence[Sequence[int]]) -> int:
@@ -136,11 +176,11 @@ def common(prompts: Sequence[Sequence[int]]) -> int:
     return same if same * (len(prompts) - 1) >= SHARED_TOKENS else 0
 
 
-def parts(distinct: Sequence[tuple[Sequence[int], int]], shared: int) -> Iterator[list[tuple[Sequence[int], int]]]:
-    """Prompts, each with its number of copies, that are read together: at most PREFILL_TOKENS with padding, or one."""
-    part: list[tuple[Sequence[int], int]] = []
+def parts(distinct: Sequence[Read], shared: int) -> Iterator[list[Read]]:
+    """What is read together: at most PREFILL_TOKENS with padding, or one."""
+    part: list[Read] = []
     for one in distinct:
-        longest = max(len(prompt) - shared for prompt, _ in [*part, one])
+        longest = max(len(x.prompt) - shared + len(x.target) for x in [*part, one])
         if part and longest * (len(part) + 1) > PREFILL_TOKENS:
             yield part
             part = []
@@ -148,8 +188,8 @@ def parts(distinct: Sequence[tuple[Sequence[int], int]], shared: int) -> Iterato
     yield part
 
 
-def read(student: Frozen, held: Held, rows: Sequence[Sequence[int]], shared: int) -> Any:
-    """hidden_P_D of the last token of each row, which goes on after `shared` tokens that were read.
+def forward_from(student: Frozen, held: Held, rows: Sequence[Sequence[int]], shared: int) -> Any:
+    """hidden_P_T_D of rows that go on after `shared` tokens that were read.
 
     Padded on the right: what a row's tokens see stands in the columns before them, as it does when it is answered.
     """
@@ -159,8 +199,7 @@ def read(student: Frozen, held: Held, rows: Sequence[Sequence[int]], shared: int
     P, T = ids_P_T.shape
     mask_P_C = torch.cat([mask_P_T.new_ones(P, shared), mask_P_T], dim=1)
     position_P_T = torch.arange(shared, shared + T, device=student.device).expand(P, T)
-    hidden_P_T_D = forward(student, held, ids_P_T, mask_P_C, position_P_T)
-    return hidden_P_T_D[torch.arange(P, device=student.device), mask_P_T.sum(-1) - 1]
+    return forward(student, held, ids_P_T, mask_P_C, position_P_T)
 
 
 def padded(student: Frozen, rows: Sequence[Sequence[int]], left: bool) -> tuple[Any, Any]:

@@ -49,28 +49,16 @@ def questions(task: Task, examples: Sequence[Example], samples: Samples | None) 
 
 
 def measure(
-    answer: Callable[..., list[Attempt]],
-    likelihood: Callable[[Sequence[tuple[str, str]]], list[float]] | None,
-    asked: Sequence[Question],
-    samples: Samples | None,
+    answer: Callable[..., list[Measured]], asked: Sequence[Question], samples: Samples | None
 ) -> list[Measured]:
-    """Some of the questions, in their order: the greedy ones come first.
-
-    answer(asked, sampling=None) gives attempts; likelihood(rows), if there is one, the mean nll of (message, answer)
-    rows.
-    """
-    greedy = [Asked(q.id, q.message) for q in asked if q.sample is None]
+    """Some of the questions, in their order: the greedy ones come first. answer(asked, sampling=None) measures them."""
+    greedy = [Asked(q.id, q.message, q.target) for q in asked if q.sample is None]
     drawn = [q for q in asked if q.sample is not None]
-    answers = answer(greedy) if greedy else []
+    found = answer(greedy) if greedy else []
     if drawn and samples:
         streams = Sampling(samples.temperature, [samples.draw(q.id, q.sample or 0) for q in drawn])
-        answers = [*answers, *answer([Asked(q.id, q.message) for q in drawn], streams)]
-    targets = [(q.message, q.target) for q in asked if q.target is not None]
-    found = iter(likelihood(targets) if likelihood and targets else [])
-    return [
-        Measured(attempt, None if q.target is None else next(found, None))
-        for q, attempt in zip(asked, answers, strict=True)
-    ]
+        found = [*found, *answer([Asked(q.id, q.message) for q in drawn], streams)]
+    return found
 
 
 def by_example(done: Sequence[Measured], n: int) -> Answers:

@@ -120,10 +120,15 @@ def score(
     """Mean nll in nats of the tokens of each (message, answer) row's answer: `read`, where only that is asked for."""
     found: dict[int, float] = {}
     for places, lengths, hidden_N_D, ids_N in passes(student, chat, rows, batch_tokens):
-        parts = [nll_only(head(student, h), ids).cpu().numpy() for h, ids in blocks(hidden_N_D, ids_N)]
-        for place, nll in zip(places, np.split(np.concatenate(parts), np.cumsum(lengths)[:-1]), strict=True):
-            found[place] = float(nll.mean(dtype=np.float64))
+        found |= zip(places, mean_nlls(student, hidden_N_D, ids_N, lengths), strict=True)
     return [found[i] for i in range(len(rows))]
+
+
+def mean_nlls(student: Frozen, hidden_N_D: Any, ids_N: Any, lengths: Sequence[int]) -> list[float]:
+    """Of answers that stand one behind the other, of so many tokens each."""
+    parts = [nll_only(head(student, h), ids).cpu().numpy() for h, ids in blocks(hidden_N_D, ids_N)]
+    each = np.split(np.concatenate(parts), np.cumsum(lengths)[:-1])
+    return [float(nll.mean(dtype=np.float64)) for nll in each]
 
 
 def summed(nll: Array, entropy: Array, gap: Array, egl: Array, embedding_D: Array) -> Answer:
