@@ -23,11 +23,11 @@ from statistics import median
 from typing import Any, Literal, NamedTuple
 
 from bench.against import Outcome, fresh, peak_mib, spread
-from teachback.student.batch import Tokens, length, schedule
 from teachback.student.chat import Chat
-from teachback.student.finetune import Means, Recipe, dict_row, finetune
 from teachback.student.folder import load, resolve
-from teachback.student.passes import PADDED, loss_of
+from teachback.student.training.batch import Tokens, length, schedule
+from teachback.student.training.finetune import Means, Recipe, dict_row, finetune
+from teachback.student.training.passes import PADDED, loss_of
 
 TARGET, PROMPTS_TARGET, LOSS, MEMORY = 1.8, 1.2, 0.01, 1.0
 ROWS, STEPS, HELD, REPEATS, SEED = 8, 4, 16, 2, 1

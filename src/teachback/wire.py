@@ -23,10 +23,10 @@ from .ledger import Ledger
 from .loop import Parts
 from .rundir import Event, Run
 from .student.attempt import Asked
-from .student.finetune import Means, Recipe, finetune
 from .student.folder import resolve
 from .student.measure import Answers
 from .student.precision import choose
+from .student.training.finetune import Means, Recipe, finetune
 from .tasks.given import given_rows
 from .teachers import Teacher, pool
 from .transfer import transfer

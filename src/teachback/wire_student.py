@@ -11,15 +11,15 @@ from . import config as cfg
 from .criteria import CRITERIA
 from .errors import ConfigError
 from .rundir import Run
-from .student.asking import Limits
 from .student.attempt import Asked, Sampling, attempt
 from .student.chat import Chat
 from .student.embed import embed
 from .student.folder import cache_folder
 from .student.frozen import Frozen, freeze
 from .student.measure import Answers, Measured, Question, Samples, by_example, measure, questions
-from .student.server import SERVER_SIGNALS, TRANSFORMERS_SIGNALS, attempt_on_server, reader
-from .student.serving import Serving
+from .student.served.asking import Limits
+from .student.served.server import SERVER_SIGNALS, TRANSFORMERS_SIGNALS, attempt_on_server, reader
+from .student.served.serving import Serving
 from .types import ArrayFile, Attempt, Example, Student, Task
 
 

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from architectures import ARCHITECTURES, build
 from teachback.errors import StudentError
-from teachback.student import trainer
-from teachback.student.batch import Tokens, checked_rows, collate, join, length, micro_batches, schedule, size
 from teachback.student.chat import Chat
-from teachback.student.finetune import Means, Recipe, dict_row, finetune
 from teachback.student.folder import Loaded, load
-from teachback.student.head_loss import summed_nll
-from teachback.student.passes import PADDED, Way, choose_way, loss_of
+from teachback.student.training import trainer
+from teachback.student.training.batch import Tokens, checked_rows, collate, join, length, micro_batches, schedule, size
+from teachback.student.training.finetune import Means, Recipe, dict_row, finetune
+from teachback.student.training.head_loss import summed_nll
+from teachback.student.training.passes import PADDED, Way, choose_way, loss_of
 from teachback.testing import tiny_student
 
 CHAT = Chat(system="Be brief.")
@@ -75,7 +75,9 @@ def test_rows_that_are_packed_without_being_kept_apart_would_be_noticed(
 ) -> None:
     """The trial itself: with rows as one long one, the model gives other logits, and is given padded rows."""
     student = load(tiny)
-    monkeypatch.setattr("teachback.student.passes.join", lambda rows: {**join(rows), "row_lengths": whole(rows)})
+    monkeypatch.setattr(
+        "teachback.student.training.passes.join", lambda rows: {**join(rows), "row_lengths": whole(rows)}
+    )
 
     def whole(rows: Sequence[Tokens]) -> tuple[int, ...]:
         return (sum(map(length, rows)) - len(rows),)
@@ -137,8 +139,8 @@ def test_micro_batches_hold_every_row_in_order_within_the_budget(
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_the_fused_head_is_the_cross_entropy_of_its_logits(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
     """In blocks smaller than the rows, and with a factor behind it."""
-    monkeypatch.setattr("teachback.student.head_loss.BLOCK", 5 * 40)
-    monkeypatch.setattr("teachback.student.head_loss.CACHED", 2 * 40)
+    monkeypatch.setattr("teachback.student.training.head_loss.BLOCK", 5 * 40)
+    monkeypatch.setattr("teachback.student.training.head_loss.CACHED", 2 * 40)
     made = torch.Generator().manual_seed(1)
     hidden, weight = torch.randn(13, 8, generator=made), torch.randn(40, 8, generator=made)
     labels = torch.randint(0, 40, (13,), generator=made)

@@ -14,12 +14,12 @@ import pytest
 import torch
 
 from teachback.errors import StudentError
-from teachback.student import passes
-from teachback.student.batch import checked_rows, length
 from teachback.student.chat import Chat
-from teachback.student.finetune import Means, Recipe, finetune
-from teachback.student.fit import check_fit
 from teachback.student.folder import load
+from teachback.student.training import passes
+from teachback.student.training.batch import checked_rows, length
+from teachback.student.training.finetune import Means, Recipe, finetune
+from teachback.student.training.fit import check_fit
 
 CHAT = Chat(system="Be brief.")
 ROWS = [(f"Count to {i}.", " ".join(map(str, range(i + 1)))) for i in range(1, 14)]
@@ -72,7 +72,7 @@ def small_memory(monkeypatch: pytest.MonkeyPatch, at_most: int) -> list[int]:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return own(model, rows, *rest)
 
-    monkeypatch.setattr("teachback.student.trainer.loss_of", loss_of)
+    monkeypatch.setattr("teachback.student.training.trainer.loss_of", loss_of)
     return tried
 
 
@@ -98,7 +98,7 @@ def test_out_of_memory_twice_is_an_error(tiny: Path, tmp_path: Path, monkeypatch
 def test_a_student_that_does_not_fit_is_refused_with_the_numbers(
     tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("teachback.student.fit.free_bytes", lambda model: 1000)
+    monkeypatch.setattr("teachback.student.training.fit.free_bytes", lambda model: 1000)
     with pytest.raises(
         StudentError, match=r"would not fit the memory[\s\S]*weights 0.00, gradients[\s\S]*gradient_check"
     ):
@@ -109,7 +109,7 @@ MEASURED = """
 import sys
 from pathlib import Path
 from teachback.student.chat import Chat
-from teachback.student.finetune import Means, Recipe, finetune
+from teachback.student.training.finetune import Means, Recipe, finetune
 def now(name):
     return int(Path("/proc/self/status").read_text().partition(name + ":")[2].split()[0]) / 1024
 peaks = []
@@ -190,7 +190,7 @@ PARENT = """
 import sys
 from pathlib import Path
 from teachback.student.chat import Chat
-from teachback.student.finetune import Recipe, finetune
+from teachback.student.training.finetune import Recipe, finetune
 finetune(Path(sys.argv[1]), [("Why?", "So.")] * 40, Path(sys.argv[2]), chat=Chat(), recipe=Recipe(epochs=100000),
          seed=1, child=True, tell=lambda *at: Path(sys.argv[2], "training").touch())
 """

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from teachback.errors import StudentError
-from teachback.student.batch import checked_rows
 from teachback.student.chat import Chat
-from teachback.student.finetune import Means, Recipe, finetune
 from teachback.student.folder import load
-from teachback.student.passes import PADDED, loss_of
+from teachback.student.training.batch import checked_rows
+from teachback.student.training.finetune import Means, Recipe, finetune
+from teachback.student.training.passes import PADDED, loss_of
 
 CHAT = Chat(system="Be brief.")
 ROWS = [(f"Count to {i}.", " ".join(map(str, range(i + 1)))) for i in range(1, 14)]

@@ -10,16 +10,16 @@ import pytest
 import torch
 
 from serving_student import merged
-from teachback.student.asking import Limits, Wanted, answers
 from teachback.student.attempt import Asked, Sampling, attempt
 from teachback.student.chat import Chat, prompt_ids
-from teachback.student.completion import Decoding
 from teachback.student.decode import decode
 from teachback.student.folder import load
 from teachback.student.frozen import Frozen, freeze
-from teachback.student.server import Reader, attempt_on_server, reader, samples_on_server
-from teachback.student.serving import Serving
-from teachback.student.started import call, models
+from teachback.student.served.asking import Limits, Wanted, answers
+from teachback.student.served.completion import Decoding
+from teachback.student.served.server import Reader, attempt_on_server, reader, samples_on_server
+from teachback.student.served.serving import Serving
+from teachback.student.served.started import call, models
 from teachback.testing import tiny_student
 from teachback.types import Attempt
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from teachback.errors import StudentError
-from teachback.student.completion import Answered, Decoding, read
+from teachback.student.served.completion import Answered, Decoding, read
 
 ENDS, EIGHT = frozenset({2, 7}), Decoding(8)
 

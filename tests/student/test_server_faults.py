@@ -12,11 +12,11 @@ import pytest
 from aiohttp import web
 
 from teachback.errors import StudentError
-from teachback.student import asking
-from teachback.student.asking import Limits, Server
 from teachback.student.attempt import Asked
 from teachback.student.chat import Chat, prompt_ids
-from teachback.student.server import Reader, attempt_on_server, reader
+from teachback.student.served import asking
+from teachback.student.served.asking import Limits, Server
+from teachback.student.served.server import Reader, attempt_on_server, reader
 from teachback.types import Attempt
 
 CHAT, END = Chat(), 1

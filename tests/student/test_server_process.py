@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from teachback.errors import ConfigError, StudentError
-from teachback.student import started
-from teachback.student.serving import Serving
-from teachback.student.started import Started, filled
+from teachback.student.served import started
+from teachback.student.served.serving import Serving
+from teachback.student.served.started import Started, filled
 
 # A server in miniature: it lists the folder it was started on, has a child, and knows no adapters.
 STUB = """
@@ -121,7 +121,7 @@ def test_a_server_that_does_not_listen_is_killed(
 PARENT = """
 import sys, time
 from pathlib import Path
-from teachback.student.serving import Serving
+from teachback.student.served.serving import Serving
 with Serving(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]) as serving:
     serving.use(Path(sys.argv[1]))
     print("ready", flush=True)

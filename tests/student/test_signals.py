@@ -126,7 +126,7 @@ def test_micro_batches_hold_every_row_once_within_the_bound() -> None:
 
 def test_a_lower_nll_is_a_better_student(tiny: Path, student: Frozen, tmp_path: Path) -> None:
     """Trained on a row, the student finds that row likelier."""
-    from teachback.student.finetune import Recipe, finetune
+    from teachback.student.training.finetune import Recipe, finetune
 
     trained = finetune(
         tiny, ROWS[:1] * 4, tmp_path, chat=CHAT, recipe=Recipe(lr=1e-2, epochs=4, rows_per_step=4), seed=1

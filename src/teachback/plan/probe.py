@@ -19,8 +19,8 @@ from ..ledger import Ledger
 from ..rundir import Run
 from ..student.attempt import Asked, attempt
 from ..student.chat import Chat, prompt_ids, row_ids
-from ..student.finetune import Means, Recipe, finetune
 from ..student.frozen import Frozen
+from ..student.training.finetune import Means, Recipe, finetune
 from ..teachers import Teacher
 from ..types import Attempt, Draft, Example, Pick
 from .roles import spread

@@ -13,8 +13,8 @@ from ..report import history
 from ..rundir import Run
 from ..student.attempt import Asked
 from ..student.chat import Chat
-from ..student.finetune import Recipe
 from ..student.frozen import freeze
+from ..student.training.finetune import Recipe
 from ..types import Task
 from ..wire import check, given, kept_precision, make_means, wire
 from ..wire_tasks import make_task, reserve_rows

@@ -4,9 +4,9 @@ import random
 from collections.abc import Iterator, Sequence
 from typing import Any, TypedDict
 
-from ..errors import StudentError
-from .chat import Chat, row_ids, shown
-from .folder import Loaded
+from ...errors import StudentError
+from ..chat import Chat, row_ids, shown
+from ..folder import Loaded
 from .recipe import Recipe
 
 IGNORE = -100  # what torch's cross entropy leaves out

@@ -13,13 +13,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from ..chat import Chat
+from ..folder import load
+from ..heap import keep_heap
 from .batch import IGNORE, Tokens, checked_rows, collate, dict_row, schedule
-from .chat import Chat
 from .checkpoints import last_checkpoint
 from .child import in_child
 from .fit import check_fit
-from .folder import load
-from .heap import keep_heap
 from .methods import check_method, halve_frozen, keep_less, save, trainable
 from .passes import choose_way
 from .recipe import Means, Recipe
@@ -72,7 +72,7 @@ def finetune(
     """
     job = Job(start, rows, workspace, chat, recipe, seed, means)
     if child:
-        in_child("teachback.student.finetune:train", job, tell, say)
+        in_child("teachback.student.training.finetune:train", job, tell, say)
     else:
         train(job, tell, say)
     return workspace / "student"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..errors import StudentError
+from ...errors import StudentError
 from .batch import Tokens, length, size
 from .head_loss import BLOCK, CACHED
 from .passes import Way, autocast, causal, loss_of

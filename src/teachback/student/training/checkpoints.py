@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..files import fsync
+from ...files import fsync
 
 
 def watcher(checkpoints: Path, every_s: float, tell: Callable[[int, int], None]) -> Any:

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import IO, Any
 
-from ..errors import StudentError
+from ...errors import StudentError
 
-MAIN = "from teachback.student.child import main; main()"
+MAIN = "from teachback.student.training.child import main; main()"
 
 
 def in_child(function: str, job: Any, tell: Callable[[int, int], None], say: Callable[[str], None]) -> None:

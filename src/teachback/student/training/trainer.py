@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import StudentError
+from ...errors import StudentError
 from .batch import Tokens, micro_batches
 from .checkpoints import watcher
 from .passes import Way, autocast, loss_of

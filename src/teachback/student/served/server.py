@@ -13,13 +13,13 @@ from random import Random
 from statistics import fmean
 from typing import Any, NamedTuple
 
-from ..errors import StudentError
-from ..types import Attempt
+from ...errors import StudentError
+from ...types import Attempt
+from ..attempt import Asked, Sampling
+from ..chat import Chat, Speaker, prompt_ids
+from ..folder import end_tokens, quiet
 from .asking import Server, Wanted, answers, decoded
-from .attempt import Asked, Sampling
-from .chat import Chat, Speaker, prompt_ids
 from .completion import Answered, Decoding
-from .folder import end_tokens, quiet
 
 # What a backend can say of an attempt. The others need all logits, the hidden states or the weights.
 SERVER_SIGNALS = frozenset({"nll", "max_nll", "gap"})

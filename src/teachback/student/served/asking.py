@@ -11,8 +11,8 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from ..errors import StudentError
-from .chat import Speaker
+from ...errors import StudentError
+from ..chat import Speaker
 from .completion import SHOWN, Answered, Decoding, read
 
 if TYPE_CHECKING:

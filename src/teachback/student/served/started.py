@@ -19,7 +19,7 @@ from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
 
-from ..errors import ConfigError, StudentError
+from ...errors import ConfigError, StudentError
 from .asking import Limits, key, tail
 from .completion import SHOWN
 

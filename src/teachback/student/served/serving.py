@@ -9,10 +9,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from ..errors import ConfigError, StudentError
+from ...errors import ConfigError, StudentError
+from ..folder import folder_hash
 from .asking import Limits, Server
 from .completion import SHOWN
-from .folder import folder_hash
 from .started import READY_S, Started, call, models
 
 LOAD_S = 300.0  # for an adapter

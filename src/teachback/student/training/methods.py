@@ -7,9 +7,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ..errors import StudentError
-from ..files import settle
-from .folder import Loaded, load
+from ...errors import StudentError
+from ...files import settle
+from ..folder import Loaded, load
 from .passes import causal
 from .recipe import Recipe
 

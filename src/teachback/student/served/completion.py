@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence, Set
 from math import exp, isfinite
 from typing import Any, NamedTuple
 
-from ..errors import StudentError
+from ...errors import StudentError
 
 SMALLEST = -9999.0  # what vLLM sends for a probability of 0
 LARGEST = 1e-3  # a log-probability is at most 0, and sums are rounded

@@ -1,0 +1,1 @@
+"""Finetuning: `finetune.finetune` is the way in."""
