@@ -11,101 +11,24 @@ see that it works: no result file, no target.
 
 import argparse
 import sys
-from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from bench.against import Outcome
-
-
-def client(quick: bool) -> "Outcome":
-    from bench.client import bench
-
-    return bench(quick)
-
-
-def tails(quick: bool) -> "Outcome":
-    from bench.tails import bench
-
-    return bench(quick)
-
-
-def limits(quick: bool) -> "Outcome":
-    from bench.limits import bench
-
-    return bench(quick)
-
-
-def ledger(quick: bool) -> "Outcome":
-    from bench.ledger import bench
-
-    return bench(quick)
-
-
-def dedup(quick: bool) -> "Outcome":
-    from bench.dedup import bench
-
-    return bench(quick)
-
-
-def grade(quick: bool) -> "Outcome":
-    from bench.grade import bench
-
-    return bench(quick)
-
-
-def harness(quick: bool, student: str = "smollm2-135m") -> "Outcome":
-    from bench.harness import bench
-
-    return bench(quick, student)
-
-
-def scoring(quick: bool) -> "Outcome":
-    from bench.scoring import bench
-
-    return bench(quick)
-
-
-def attempts(quick: bool) -> "Outcome":
-    from bench.attempts import bench
-
-    return bench(quick)
-
-
-def finetune(quick: bool) -> "Outcome":
-    from bench.finetune import bench
-
-    return bench(quick)
-
-
-def replay(quick: bool) -> "Outcome":
-    from bench.replay import bench
-
-    return bench(quick)
-
-
-def contamination(quick: bool) -> "Outcome":
-    from bench.contamination import bench
-
-    return bench(quick)
-
-
-BENCHES: dict[str, Callable[[bool], "Outcome"]] = {
-    "client": client,
-    "tails": tails,
-    "limits": limits,
-    "ledger": ledger,
-    "dedup": dedup,
-    "grade": grade,
-    "contamination": contamination,
-    "harness": harness,
-    "scoring": scoring,
-    "attempts": attempts,
-    "finetune": finetune,
-    "replay": replay,
-}
+BENCHES = (
+    "client",
+    "tails",
+    "limits",
+    "ledger",
+    "dedup",
+    "grade",
+    "contamination",
+    "harness",
+    "scoring",
+    "attempts",
+    "finetune",
+    "replay",
+)  # fmt: skip  (modules of this folder, each with a function bench(quick) → Outcome)
 
 
 def main() -> int:
@@ -128,7 +51,9 @@ def main() -> int:
         return 0
     from bench.against import told
 
-    bench = partial(harness, student=args.student) if args.what == "harness" else BENCHES[args.what]
+    bench = import_module(f"bench.{args.what}").bench
+    if args.what == "harness":
+        bench = partial(bench, student=args.student)
     return told(args.what, bench, args.quick)
 
 

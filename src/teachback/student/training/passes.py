@@ -42,10 +42,7 @@ def autocast(device: Any, precision: str) -> Any:
 
 def loss_of(model: Any, rows: Sequence[Tokens], way: Way, device: Any) -> Any:
     """Σ −log p of the rows' completion tokens in nats, in float32."""
-    given = {
-        name: x.to(device) if hasattr(x, "to") else x
-        for name, x in (join(rows) if way.packed else collate(rows)).items()
-    }
+    given = on(device, join(rows) if way.packed else collate(rows))
     labels = given.pop("labels")
     if not way.fused:
         return summed(model(**given).logits, labels if way.packed else labels[:, 1:])
