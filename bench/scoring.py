@@ -23,7 +23,7 @@ from typing import Any, Literal, NamedTuple
 from bench.against import Outcome, fresh, peak_mib, spread
 from teachback.student.chat import Chat, row_ids
 from teachback.student.folder import load, resolve
-from teachback.student.signals import common
+from teachback.student.reading import common
 
 FILES = ("gsm8k_train.jsonl", "prontoqa_train.jsonl")
 BATCHES, REPEATS = (8, 16, 32), 3
@@ -158,7 +158,7 @@ def operations(folder: Path, rows: Sequence[Row]) -> float:
     embedding = sum(n for name, n in parameters.items() if "embed_tokens" in name)
     body = sum(n for name, n in parameters.items() if "embed_tokens" not in name and "lm_head" not in name)
     width = config.num_attention_heads * config.head_dim
-    known, total = len(common([row.prompt_ids for row in rows])), 0.0  # what all rows begin with is read once
+    known, total = common([row.prompt_ids for row in rows]), 0.0  # what all rows begin with is read once
     for row in rows:
         length = len(row.prompt_ids) + len(row.completion_ids) - 1
         seen = (length * (length + 1) - known * (known + 1)) / 2  # what the tokens of a row may see, together

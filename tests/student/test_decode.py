@@ -11,6 +11,7 @@ import torch
 
 from architectures import ARCHITECTURES, HYBRIDS, build
 from teachback.student import decode as decoding
+from teachback.student import reading
 from teachback.student.cache import Held, hold
 from teachback.student.chat import Chat, prompt_ids
 from teachback.student.decode import Decoded, decode
@@ -121,8 +122,8 @@ def test_a_batch_says_what_a_row_alone_says(case: Case) -> None:
 def test_prompts_read_in_parts_or_each_from_its_beginning_give_the_same(
     case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in (("PREFILL_TOKENS", 40), ("SHARED_TOKENS", 10**6)):
-        monkeypatch.setattr(decoding, name, value)
+    for module, name, value in ((decoding, "PREFILL_TOKENS", 40), (reading, "SHARED_TOKENS", 10**6)):
+        monkeypatch.setattr(module, name, value)
         again = decode(case.student, case.prompts, TOKENS)
         assert [d.tokens for d in again] == case.generated
         for ours, theirs in zip(again, case.batch, strict=True):
@@ -138,7 +139,8 @@ def test_what_prompts_share_and_equal_prompts_are_read_once(case: Case, monkeypa
             read.append(int(mask[:, -ids.shape[1] :].sum()))
         return forward(student, held, ids, mask, position)
 
-    monkeypatch.setattr(decoding, "forward", counted)
+    for module in (decoding, reading):
+        monkeypatch.setattr(module, "forward", counted)
     copies = [1, 3, 1, 2, 1, 4]
     of = [i for i, n in enumerate(copies) for _ in range(n)]
     repeated = decode(case.student, [case.prompts[i] for i in of], TOKENS)

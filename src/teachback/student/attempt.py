@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..types import Attempt
-from .chat import Chat, prompt_ids, row_ids
+from .chat import Chat, Speaker, prompt_ids, row_ids
 from .decode import Decoded, Sampling, decode
 from .frozen import Frozen
 from .signals import Array, summed
@@ -131,17 +131,18 @@ def stopper(student: Frozen, stop: Sequence[str]) -> Callable[[list[int]], bool]
     return stops
 
 
-def text_of(student: Frozen, tokens: Sequence[int]) -> str:
+def text_of(student: Speaker, tokens: Sequence[int], stop: Sequence[str] = ()) -> str:
+    """Without the end token, and up to the first of the texts that end an answer."""
     words = [token for token in tokens if token not in student.ends]
-    return str(student.tokenizer.decode(words, skip_special_tokens=True))
+    text = str(student.tokenizer.decode(words, skip_special_tokens=True))
+    return text[: min((text.find(one) for one in stop if one in text), default=len(text))]
 
 
 def summarise(student: Frozen, id: str, decoded: Decoded, stop: Sequence[str]) -> Attempt:
-    text = text_of(student, decoded.tokens)
     whole = summed(*decoded.signals, decoded.embedding_D)
     return Attempt(
         id=id,
-        text=text[: min([place for s in stop if (place := text.find(s)) >= 0], default=len(text))],
+        text=text_of(student, decoded.tokens, stop),
         n_tokens=len(decoded.tokens),
         truncated=not decoded.ended,
         nll=whole.nll,

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 from .cache import Held, Placed, closed_up, hold
 from .frozen import Frozen, head
+from .reading import forward, forward_from, padded, read_common
 from .signals import Array, Signals, mean_nlls, signals
 
 PREFILL_TOKENS = 768  # of prompts that are read together, padding included: on a CPU more is slower
-SHARED_TOKENS = 64  # spared, or what prompts begin with isn't worth a pass of its own
 
 
 class Sampling(NamedTuple):
@@ -119,10 +119,7 @@ def prefill(
     distinct = [Read(prompt, target, len(list(rows))) for (prompt, target), rows in same]
     if held.extent is None:
         return prefill_whole(student, held, distinct)
-    shared, hidden, nlls, first = common([one.prompt for one in distinct]), [], [], 0
-    if shared:
-        held.extent.reading = []
-        forward_from(student, held, [distinct[0].prompt[:shared]], 0)
+    shared, hidden, nlls, first = read_common(student, held, [one.prompt for one in distinct]), [], [], 0
     for part in parts(distinct, shared):
         firsts = accumulate([one.copies for one in part], initial=first)
         held.extent.reading = [Placed(r, one.copies, len(one.prompt)) for r, one in zip(firsts, part, strict=False)]
@@ -169,13 +166,6 @@ def target_nlls(student: Frozen, hidden_P_T_D: Any, ends: Sequence[int], part: S
     return [nll for nll, one in zip(each, part, strict=True) for _ in range(one.copies)]
 
 
-def common(prompts: Sequence[Sequence[int]]) -> int:
-    """How many tokens all prompts begin with, if reading them once spares enough; each keeps one of its own."""
-    shortest = min(map(len, prompts)) - 1
-    same = next((t for t in range(shortest) if len({prompt[t] for prompt in prompts}) > 1), shortest)
-    return same if same * (len(prompts) - 1) >= SHARED_TOKENS else 0
-
-
 def parts(distinct: Sequence[Read], shared: int) -> Iterator[list[Read]]:
     """What is read together: at most PREFILL_TOKENS with padding, or one."""
     part: list[Read] = []
@@ -186,42 +176,6 @@ def parts(distinct: Sequence[Read], shared: int) -> Iterator[list[Read]]:
             part = []
         part.append(one)
     yield part
-
-
-def forward_from(student: Frozen, held: Held, rows: Sequence[Sequence[int]], shared: int) -> Any:
-    """hidden_P_T_D of rows that go on after `shared` tokens that were read.
-
-    Padded on the right: what a row's tokens see stands in the columns before them, as it does when it is answered.
-    """
-    import torch
-
-    ids_P_T, mask_P_T = padded(student, rows, left=False)
-    P, T = ids_P_T.shape
-    mask_P_C = torch.cat([mask_P_T.new_ones(P, shared), mask_P_T], dim=1)
-    position_P_T = torch.arange(shared, shared + T, device=student.device).expand(P, T)
-    return forward(student, held, ids_P_T, mask_P_C, position_P_T)
-
-
-def padded(student: Frozen, rows: Sequence[Sequence[int]], left: bool) -> tuple[Any, Any]:
-    """ids_B_T and mask_B_T."""
-    import torch
-
-    longest, pad = max(map(len, rows)), min(student.ends)
-    gaps = [longest - len(row) for row in rows]
-    ids_B_T = [[*[pad] * gap, *row] if left else [*row, *[pad] * gap] for gap, row in zip(gaps, rows, strict=True)]
-    mask_B_T = [[0] * gap + [1] * (longest - gap) if left else [1] * (longest - gap) + [0] * gap for gap in gaps]
-    return torch.tensor(ids_B_T, device=student.device), torch.tensor(mask_B_T, device=student.device)
-
-
-def forward(student: Frozen, held: Held, ids_B_T: Any, mask_B_C: Any, position_B_T: Any) -> Any:
-    """hidden_B_T_D, which the head reads."""
-    return student.decoder(
-        input_ids=ids_B_T,
-        attention_mask=mask_B_C,
-        position_ids=position_B_T,
-        past_key_values=held.past,
-        use_cache=True,
-    ).last_hidden_state
 
 
 def choose(logits_B_V: Any, sampling: Sampling | None, rows_B: Any) -> Any:

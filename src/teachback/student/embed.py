@@ -11,7 +11,8 @@ import numpy as np
 from .attempt import Asked
 from .chat import Chat, prompt_ids
 from .frozen import Frozen
-from .signals import BATCH_TOKENS, batches, decoded
+from .reading import forward_from
+from .signals import BATCH_TOKENS, batches
 
 
 def embed(
@@ -28,7 +29,7 @@ def embed(
     mean_of: dict[int, np.ndarray[Any, np.dtype[np.float32]]] = {}
     with torch.inference_mode():
         for batch in batches([len(prompt) for prompt in prompts], batch_tokens):
-            hidden_B_T_D = decoded(student, [prompts[i] for i in batch])
+            hidden_B_T_D = forward_from(student, None, [prompts[i] for i in batch], 0)
             for i, hidden_T_D in zip(batch, hidden_B_T_D, strict=True):
                 mean_of[i] = hidden_T_D[: len(prompts[i])].float().mean(0).cpu().numpy()
     return np.stack([mean_of[i] for i in range(len(prompts))])

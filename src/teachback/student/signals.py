@@ -4,19 +4,18 @@
 `read` with those of given answers. Logits are float32 and never more than a block of them exists.
 """
 
-import copy
 from collections.abc import Iterator, Sequence
-from itertools import takewhile
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from .cache import Placed, hold
 from .chat import Chat, row_ids
 from .frozen import Frozen, head
+from .reading import forward_from, read_common
 
 BATCH_TOKENS = 512  # of a micro-batch, its padding included: on a CPU more is slower, because it leaves the cache
 BLOCK = 64  # positions whose logits exist at once: 13 MB where the vocabulary has 49,000 tokens
-SHARED = 8  # tokens that all prompts must begin with for them to be read once
 CACHED = 2**18  # logits that are reduced at once: 1 MB, which stays in a core's cache
 
 Array = np.ndarray[Any, np.dtype[np.float32]]
@@ -44,19 +43,6 @@ class Answer(NamedTuple):
     max_nll: float
     egl: float
     embedding_D: Array
-
-
-class Prefix(NamedTuple):
-    """Tokens that every row of a pass begins with, and their keys and values."""
-
-    ids: list[int]
-    cache: Any
-
-    def before(self, rows: int) -> Any:
-        """A cache of one's own that begins with them, for so many rows."""
-        cache = copy.deepcopy(self.cache)
-        cache.batch_repeat_interleave(rows)
-        return cache
 
 
 def signals(logits_N_V: Any, hidden_N_D: Any, ids_N: Any) -> Signals:
@@ -148,61 +134,19 @@ def passes(
 
     tokens = [row_ids(student, chat, message, answer) for message, answer in rows]
     with torch.inference_mode():
-        prefix = read_prefix(student, [prompt for prompt, _ in tokens])
-        known = 0 if prefix is None else len(prefix.ids)
-        for places in batches([len(prompt) + len(answer) - 1 - known for prompt, answer in tokens], batch_tokens):
+        lengths = [len(prompt) + len(answer) - 1 for prompt, answer in tokens]  # the last token predicts nothing
+        held = hold(student.model.config, 0, max(lengths), max(lengths))  # nobody goes on from these rows
+        shared = read_common(student, held, [prompt for prompt, _ in tokens])
+        for places in batches([length - shared for length in lengths], batch_tokens):
             given = [tokens[i] for i in places]
-            # the last token is read by no one: it predicts nothing that is asked for
-            hidden_B_T_D = decoded(student, [[*prompt, *answer][known:-1] for prompt, answer in given], prefix)
-            starts = [len(prompt) - 1 - known for prompt, _ in given]
+            if held.extent is not None:
+                held.extent.reading = [Placed(0, 0, lengths[i]) for i in places]
+            behind = [[*prompt, *answer][shared:-1] for prompt, answer in given]
+            hidden_B_T_D = forward_from(student, held if shared else None, behind, shared)
+            starts = [len(prompt) - 1 - shared for prompt, _ in given]
             kept = [hidden_B_T_D[b, k : k + len(a)] for b, (k, (_, a)) in enumerate(zip(starts, given, strict=True))]
             ids_N = torch.tensor([token for _, answer in given for token in answer], device=student.device)
             yield places, [len(answer) for _, answer in given], torch.cat(kept), ids_N
-
-
-def decoded(student: Frozen, rows: Sequence[Sequence[int]], prefix: Prefix | None = None) -> Any:
-    """hidden_B_T_D, which the head reads, of rows padded on the right: no token looks ahead, so that none sees it.
-
-    prefix: what stands before each of the rows, and was read already.
-    """
-    import torch
-
-    longest, known = max(map(len, rows)), 0 if prefix is None else len(prefix.ids)
-    pad = min(student.ends)
-    ids_B_T = torch.tensor([[*row, *[pad] * (longest - len(row))] for row in rows], device=student.device)
-    mask = [[1] * (known + len(row)) + [0] * (longest - len(row)) for row in rows]
-    cache = None if prefix is None else prefix.before(len(rows))
-    return student.decoder(
-        input_ids=ids_B_T,
-        attention_mask=torch.tensor(mask, device=student.device),
-        past_key_values=cache,
-        use_cache=cache is not None,
-    ).last_hidden_state
-
-
-def read_prefix(student: Frozen, prompts: Sequence[list[int]]) -> Prefix | None:
-    """What all prompts begin with (a system message, an instruction), read once; None where it isn't worth it.
-
-    The last token of a prompt is never in it: what the head reads there predicts the answer's first.
-    """
-    import torch
-    from transformers import DynamicCache
-    from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
-
-    shared = common(prompts)
-    if len(prompts) < 2 or len(shared) < SHARED:
-        return None
-    cache = DynamicCache(config=student.model.config)
-    if any(type(layer) not in (DynamicLayer, DynamicSlidingWindowLayer) for layer in cache.layers):
-        return None
-    student.decoder(input_ids=torch.tensor([shared], device=student.device), past_key_values=cache, use_cache=True)
-    return Prefix(shared, cache)
-
-
-def common(prompts: Sequence[list[int]]) -> list[int]:
-    """The tokens that all prompts begin with, without the last of any."""
-    columns = zip(*(prompt[:-1] for prompt in prompts), strict=False)
-    return [column[0] for column in takewhile(lambda column: len(set(column)) == 1, columns)]
 
 
 def blocks(hidden_N_D: Any, ids_N: Any) -> Iterator[tuple[Any, Any]]:

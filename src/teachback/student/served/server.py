@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 
 from ...errors import StudentError
 from ...types import Attempt
-from ..attempt import Asked, Sampling
+from ..attempt import Asked, Sampling, text_of
 from ..chat import Chat, Speaker, prompt_ids
 from ..folder import end_tokens, quiet
-from .asking import Server, Wanted, answers, decoded
+from .asking import Server, Wanted, answers
 from .completion import Answered, Decoding
 
 # What a backend can say of an attempt. The others need all logits, the hidden states or the weights.
@@ -104,18 +104,12 @@ def reader(folder: Path) -> Reader:
 
 
 def summarise(student: Speaker, id: str, answer: Answered, stop: Sequence[str] = ()) -> Attempt:
-    text = decoded(student, [token for token in answer.tokens if token not in student.ends])
     return Attempt(
         id=id,
-        text=cut(text, stop),
+        text=text_of(student, answer.tokens, stop),
         n_tokens=len(answer.tokens),
         truncated=not answer.ended,
         nll=fmean(answer.nll),
         max_nll=max(answer.nll),
         gap=fmean(answer.gap) if answer.gap is not None else None,
     )
-
-
-def cut(text: str, stop: Sequence[str]) -> str:
-    """Up to the first of the texts that end an answer."""
-    return text[: min((text.find(one) for one in stop if one in text), default=len(text))]
