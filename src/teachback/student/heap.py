@@ -8,7 +8,7 @@ M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4  # of glibc's malloc.h
 
 
 def keep_heap() -> None:
-    """Ask glibc to keep freed memory, and torch to use huge pages: a sixth of a forward pass on a CPU.
+    """Ask glibc to keep freed memory, and torch to use huge pages.
 
     Call it before torch allocates. Where there is no glibc it does nothing.
     """
