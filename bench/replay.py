@@ -176,7 +176,8 @@ def measured(folder: str, quick: bool) -> Costs:
     """On prompts of 150 tokens and drafts of 100, all of the same length: nothing is padded."""
     from teachback.student.decode import decode
     from teachback.student.frozen import freeze, head
-    from teachback.student.signals import decoded, signals
+    from teachback.student.reading import forward_from
+    from teachback.student.signals import signals
 
     student = replace(freeze(Path(folder)), ends=frozenset({0}))  # which it never says: no row ends early
     row = [(7 * t) % 20_000 + 100 for t in range(250)]
@@ -187,7 +188,7 @@ def measured(folder: str, quick: bool) -> Costs:
 
         with torch.inference_mode():
             for _ in range(n // 2):  # two rows a pass, as signals are read
-                hidden_N_D = decoded(student, [row, row])[:, 150:].reshape(200, -1)
+                hidden_N_D = forward_from(student, None, [row, row], 0)[:, 150:].reshape(200, -1)
                 ids_N = torch.tensor([*row[150:], *row[150:]])
                 for hidden, ids in zip(hidden_N_D.split(64), ids_N.split(64), strict=True):
                     signals(head(student, hidden), hidden, ids)
