@@ -2,6 +2,7 @@
 python -m bench client|tails|limits|ledger|dedup|grade [--quick]: ours against a peer on the same work, on this machine.
 python -m bench contamination [--quick]: what curation refuses of real rows, and of rows made from a test set.
 python -m bench scoring|attempts|finetune [--quick]: the student engine against lm-eval, generate(), TRL and Trainer.
+python -m bench badge|sketch|diversity [--quick]: selection against scikit-activeml and apricot, gradient sketches.
 python -m bench harness [--student MODEL] [--quick]: our accuracy on GSM8K against lm-eval's, item by item.
 
 A benchmark checks first that both computed the same thing, writes bench/results/NAME.json and prints as its last line
@@ -27,6 +28,9 @@ BENCHES = (
     "scoring",
     "attempts",
     "finetune",
+    "badge",
+    "sketch",
+    "diversity",
     "replay",
 )  # fmt: skip  (modules of this folder, each with a function bench(quick) → Outcome)
 

@@ -27,10 +27,10 @@ def write(folder: Path, text: str) -> Path:
         ({"finetune": {"lr": float("nan")}}, r"finetune\.lr: .*finite"),
         (
             {"criterion": "lossy"},
-            r"criterion: Input should be 'random', 'loss', .* \(got 'lossy'\)",
+            r"criterion: no 'lossy'; did you mean loss\?  \(allowed: random, loss, .*",
         ),
         ({"task": {"name": "prontoqa", "hops": [3, 1]}}, r"from the fewest to the most"),
-        ({"task": {"name": "gsm9k"}}, r"task: .*'prontoqa', 'gsm8k', 'math'.*"),
+        ({"task": {"name": "gsm9k"}}, r"task: no 'gsm9k'; did you mean gsm8k\?  \(allowed: prontoqa, gsm8k, math, "),
         ({"task": {"name": "jsonl"}}, r"task\.seeds is missing"),
         ({"rounds": None}, r"nothing ends this run"),
         ({"teacher": {"name": "openai", "model": "m"}}, r"teacher\.base_url is missing"),

@@ -40,6 +40,8 @@ def test_the_loop_knows_types_and_rundir_only() -> None:
 def test_only_those_above_it_import_the_loop_the_wiring_and_the_config() -> None:
     above = {
         "wire",
+        "wire_asking",
+        "wire_criteria",
         "wire_grading",
         "wire_student",
         "wire_tasks",

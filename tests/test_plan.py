@@ -76,7 +76,7 @@ def planned(terms: Terms, taught: Teaching, pool: tuple[Example, ...]) -> Plan:
     work = guessed(pool, pool, 20, 50, 40, 60, 0)
     if "expected" in taught.holds:
         work = Work(*[Range(20, 40, 30)] * 4)
-    lesson = Lesson(work, len(pool), len(pool), 0, 2, "base", 1.0, 1000)
+    lesson = Lesson(work, len(pool), 0, len(pool), 0, 2, "base", 1.0, 1000)
     return estimate(Facts("run", "openai", {}, "tiny", Size(1000, "here"), "full", "last", 1e9), terms, taught, lesson)
 
 

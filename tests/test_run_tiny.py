@@ -36,9 +36,9 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory, tiny: Path) -> dict[str, 
 
 
 MOMENTS = {
-    "attempt": "round-01/attempt/000.json",
+    "attempt": "round-01/attempt/000-rows.json",
     "finetune": "round-01/finetune/checkpoints/checkpoint-3/complete",
-    "evaluate": "round-01/evaluate/000.json",
+    "evaluate": "round-01/evaluate/000-rows.json",
 }
 
 

@@ -5,6 +5,7 @@ import multiprocessing
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from teachback.errors import DataError, InputsChanged, RunLocked
 from teachback.files import commit
 from teachback.rundir import SHARD, Event, Run
-from teachback.types import Allowance, ArrayFile, Attempt, Student
+from teachback.types import Allowance, ArrayFile, Attempt, Attempts, Student
 
 
 def attempt(id: str, nll: float = 1.0) -> Attempt:
@@ -63,11 +64,11 @@ def test_shards_are_fixed_in_row_order_and_a_finished_one_is_never_redone(tmp_pa
     with Run(tmp_path) as run:
         redo = False
         with pytest.raises(KeyboardInterrupt):
-            run.step(0, "attempt", run.map, shard, rows, of=Attempt)
+            run.step(0, "attempt", lambda: Attempts(run.map(shard, rows, of=Attempt)))
     redo = True
     with Run(tmp_path) as run:
-        answers = run.step(0, "attempt", run.map, shard, rows, of=Attempt)
-    assert [a.id for a in answers] == rows
+        answers = run.step(0, "attempt", lambda: Attempts(run.map(shard, rows, of=Attempt)))
+    assert [a.id for a in answers.rows] == rows
     assert seen == [rows[:SHARD], rows[SHARD : 2 * SHARD], rows[2 * SHARD :]]
     assert not (tmp_path / "round-00/attempt").exists(), "shards go when the step has committed"
 
@@ -77,7 +78,7 @@ def test_what_no_commit_names_is_removed_at_the_next_start(tmp_path: Path) -> No
     (tmp_path / "round-00/finetune/student.tmp").mkdir()
     (tmp_path / "round-00/finetune/checkpoints/checkpoint-2").mkdir(parents=True)
     (tmp_path / "round-00/attempt").mkdir()
-    (tmp_path / "round-00/attempt/000.json").write_text("[]")
+    (tmp_path / "round-00/attempt/000-rows.json").write_text("[]")
     (tmp_path / "round-00/select.tmp").write_text("{")
     with Run(tmp_path):
         left = {str(p.relative_to(tmp_path)) for p in (tmp_path / "round-00").rglob("*")}
@@ -86,7 +87,7 @@ def test_what_no_commit_names_is_removed_at_the_next_start(tmp_path: Path) -> No
         "round-00/finetune/checkpoints",
         "round-00/finetune/checkpoints/checkpoint-2",
         "round-00/attempt",
-        "round-00/attempt/000.json",
+        "round-00/attempt/000-rows.json",
     }
 
 
@@ -159,8 +160,8 @@ def test_one_process_a_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_a_number_that_is_none_is_refused_before_writing(tmp_path: Path, bad: float) -> None:
     with Run(tmp_path) as run:
-        with pytest.raises(DataError, match=f"step attempt of round 0.*\n.*{bad} at value.1.nll"):
-            run.step(0, "attempt", lambda: (attempt("a"), attempt("b", bad)))
+        with pytest.raises(DataError, match=f"step attempt of round 0.*\n.*{bad} at value.rows.1.nll"):
+            run.step(0, "attempt", lambda: Attempts((attempt("a"), attempt("b", bad))))
         assert not list(tmp_path.glob("round-*/*.json"))
 
 
@@ -188,3 +189,30 @@ def test_an_edited_file_is_an_error_that_names_it(tmp_path: Path) -> None:
         (tmp_path / "round-00/open.json").write_text('{"pairs": "many"}')
         with pytest.raises(DataError, match=r"round-00/open\.json can't be read back"):
             run.step(0, "open", lambda: Allowance(1))
+
+
+def test_shards_with_arrays_are_committed_together(tmp_path: Path) -> None:
+    rows, seen = list(range(SHARD + 3)), list[int]()
+
+    def shard(part: Sequence[int]) -> tuple[list[Attempt], dict[str, np.ndarray[Any, Any]]]:
+        seen.append(len(part))
+        if len(seen) == 2:
+            run.save_array("001-embedding", np.zeros((1, 1)))  # the array of a shard that is not committed
+            raise KeyboardInterrupt
+        return [attempt(str(i)) for i in part], {"embedding": np.array([[i, 2 * i] for i in part])}
+
+    def answer() -> Attempts:
+        found, arrays = run.map_arrays(shard, rows, of=Attempt)
+        return Attempts(found, **arrays)
+
+    for _ in range(2):
+        with Run(tmp_path) as run:
+            try:
+                answers = run.step(0, "attempt", answer)
+            except KeyboardInterrupt:
+                continue
+    assert seen == [SHARD, 3, 3]
+    assert [a.id for a in answers.rows] == [str(i) for i in rows]
+    assert answers.embedding is not None
+    assert run.load_array(answers.embedding).tolist() == [[i, 2 * i] for i in rows]
+    assert [p.name for p in (tmp_path / "round-00/attempt").iterdir()] == ["embedding.npy"]

@@ -21,7 +21,7 @@ from .rundir import Event, Run
 from .student.folder import resolve
 from .student.measure import Samples
 from .types import Example, Report, Round, Selection, Student, Task
-from .wire import Prepared, kept_precision, make_select, prepare, sha256, wire
+from .wire import Prepared, kept_precision, make_choosing, prepare, sha256, wire
 from .wire_grading import judged
 from .wire_tasks import make_task
 from .wire_teachers import make_budget
@@ -88,11 +88,12 @@ def rank(
     config = as_config(config)
     folder = config.run_dir.with_name(f"{config.run_dir.name}-select-{n}")
     config = config.model_copy(update={"per_round": n, "run_dir": folder})
-    choose = make_select(config)
     with Run(config.run_dir, listen=listen) as opened, prepare(config, opened) as prepared:
         base, seeds = prepared.base, prepared.task.seeds
-        attempts = opened.step(0, "attempt", prepared.answer, base, [(e.id, e.question) for e in seeds])
-        return opened.step(0, "select", choose, base, seeds, attempts, [], n), seeds
+        choosing = make_choosing(config, opened, prepared.task, prepared.answer)
+        attempts = opened.step(0, "attempt", choosing.attempt, base, seeds)
+        gathered = opened.step(0, "gather", choosing.gather, base, attempts, [], n)
+        return opened.step(0, "select", choosing.select, attempts, gathered, None, [], n), seeds
 
 
 def plan(config: Config | Mapping[str, Any] | str | Path, probe: int = 0) -> Plan:

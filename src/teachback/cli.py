@@ -320,7 +320,7 @@ def working() -> Iterator[Progress]:
 def ledger_of(folder: Path, settings: config.Config) -> Iterator[Ledger]:
     """An arm of a comparison has its ledger one folder up, shared with the other arms of its repeat."""
     own = folder / "ledger.sqlite"
-    path, arm = (own, "main") if own.exists() else (folder.parent / own.name, settings.criterion)
+    path, arm = (own, "main") if own.exists() else (folder.parent / own.name, settings.criterion.name)
     with Ledger.look(path, arm=arm, repeat=settings.repeat) as ledger:
         yield ledger
 

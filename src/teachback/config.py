@@ -15,6 +15,8 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from .choosing import TAGS as CHOOSING
+from .choosing import Candidates, CriterionConfig, Lion, Marks, Plain, RuleConfig
 from .errors import ConfigError
 from .sections import (
     GSM8K,
@@ -79,8 +81,9 @@ class Config(Section):
     verifier: Verifier | None = None
     judge: Judge | None = None
     prices: dict[str, PriceConfig] = Field(default_factory=dict)  # by the model's name
-    criterion: Literal["random", "loss", "entropy", "margin", "egl"] = "loss"
-    rule: Literal["top"] = "top"
+    criterion: CriterionConfig = Plain()
+    rule: RuleConfig | None = None  # None: top, where the criterion is a score; a chooser has none
+    candidates: Candidates = None  # seeds that a criterion is asked of a round: 10x (per_round), a number, or all
     per_round: Count = 32  # m: seeds selected a round
     rounds: Count | None = None  # None: until the budget is spent
     reuse_seeds: bool = True
@@ -107,6 +110,12 @@ class Config(Section):
         judged = isinstance(self.task, Jsonl | Hub) and self.task.grader == "judge"
         if judged != (self.judge is not None):
             raise ValueError("task.grader: judge and the section judge (base_url, model) belong together")
+        return self
+
+    @model_validator(mode="after")
+    def _choosing(self) -> "Config":
+        if isinstance(self.criterion, Lion) and not isinstance(self.teacher, OpenAITeacher):
+            raise ValueError("criterion lion compares the student with teacher.name: openai")
         return self
 
     @model_validator(mode="after")
@@ -137,7 +146,8 @@ class Config(Section):
     def roles(self) -> dict[str, EndpointConfig]:
         """The endpoints that are asked, by role."""
         teacher = {"teacher": self.teacher} if isinstance(self.teacher, OpenAITeacher) else {}
-        others = {"verifier": self.verifier, "judge": self.judge}
+        asked = self.criterion if isinstance(self.criterion, Marks | Lion) else None
+        others = {"verifier": self.verifier, "judge": self.judge, "criterion": asked}
         return {**teacher, **{role: endpoint for role, endpoint in others.items() if endpoint}}
 
     def priced(self) -> list[str]:
@@ -158,7 +168,7 @@ FREE = (
     "run_dir",
     "machine",
     "prices",
-    *(f"{role}.{name}" for role in ("teacher", "verifier", "judge") for name in ROADS),
+    *(f"{role}.{name}" for role in ("teacher", "verifier", "judge", "criterion") for name in ROADS),
     *(f"student.{name}" for name in ("serve", "base_url", "served_model", *ROADS, "ready_s")),
 )
 
@@ -265,7 +275,7 @@ def named(tree: dict[str, Any]) -> dict[str, Any]:
 
 PATHS = (
     "task.path", "task.seeds", "task.dev", "task.test", "rows", "run_dir", "student.model", "teacher.prompts",
-    "teacher.rows", "task.function", "judge.prompt",
+    "teacher.rows", "task.function", "judge.prompt", "criterion.prompt", "criterion.function", "criterion.model",
 )  # fmt: skip
 SPLITS = ("task.seeds", "task.dev", "task.test")  # names of splits, or numbers of rows, where the task is not jsonl
 
@@ -283,9 +293,11 @@ def located(tree: dict[str, Any], base: Path) -> dict[str, Any]:
         if not isinstance(value, str | Path) or isinstance(value, bool):
             continue
         text = str(value)
-        if name in ("student.model", "teacher.prompts") and not text.startswith((".", "/", "~", "$")):
+        if name in ("student.model", "criterion.model", "teacher.prompts") and not text.startswith(
+            (".", "/", "~", "$")
+        ):
             continue
-        if name == "task.function" and ".py:" not in text:
+        if name in ("task.function", "criterion.function") and ".py:" not in text:
             continue
         start = Path.cwd() if name == "run_dir" else base.absolute()
         tree = put(tree, name.split("."), str(start / filled(name, text)))
@@ -321,17 +333,25 @@ TAGS: Mapping[str, type[Section]] = {
     "openai": OpenAITeacher,
     "pool": PoolTeacher,
 }
+TAGGED = ("criterion", "rule")  # sections whose kinds have names of their own
 
 
 def explain(error: Any) -> str:
     """One of pydantic's complaints, with the value and, for an unknown key, the nearest name."""
-    place = [str(key) for key in error["loc"] if key not in TAGS]
+    loc = error["loc"]
+    place = [str(key) for i, key in enumerate(loc) if not (loc[0] in TAGGED and i == 1) and key not in TAGS]
     where = ".".join(place) or "config"
     if error["type"] == "extra_forbidden":
         names = allowed_names(error["loc"])
         near = difflib.get_close_matches(place[-1], names, n=1)
         return (
             f"unknown key {where}" + (f"; did you mean {near[0]}?" if near else "") + f"  (allowed: {', '.join(names)})"
+        )
+    if error["type"] == "union_tag_invalid":
+        names, got = re.findall(r"'([^']+)'", error["ctx"]["expected_tags"]), error["ctx"]["tag"]
+        near = difflib.get_close_matches(got, names, n=1)
+        return (
+            f"{where}: no {got!r}" + (f"; did you mean {near[0]}?" if near else "") + f"  (allowed: {', '.join(names)})"
         )
     if error["type"] == "missing":
         return f"{where} is missing"
@@ -341,8 +361,10 @@ def explain(error: Any) -> str:
 
 def allowed_names(loc: Sequence[object]) -> list[str]:
     section: type[Section] = Config
-    for key in loc[:-1]:
-        if key in TAGS:
+    for i, key in enumerate(loc[:-1]):
+        if loc[0] in TAGGED and i < 2:
+            section = CHOOSING[str(key)] if i == 1 else section
+        elif key in TAGS:
             section = TAGS[str(key)]
         elif key in ("verifier", "judge"):
             section = Verifier if key == "verifier" else Judge

@@ -12,9 +12,11 @@ from .rundir import Run
 from .types import (
     Allowance,
     Attempt,
+    Attempts,
     Curated,
     Draft,
     Example,
+    Gathered,
     Report,
     Round,
     Row,
@@ -32,7 +34,8 @@ class Parts:
     given()                                      rows that one already has
     affordable(past)                             how many pairs the next round may buy; None: it can't open
     attempt(student, pool)                       the student's own answer to every seed
-    select(student, pool, attempts, past, m)     the criterion's m seeds
+    gather(student, attempts, past, m)           what the criterion needs beyond the attempts
+    select(attempts, gathered, baseline, past, m)  the criterion's m seeds
     generate(round, chosen, attempts)            the teacher's drafts, through the ledger
     verify(drafts)                               what can be said of each draft without a gold answer
     curate(verdicts, rows)                       fresh rows; the others with their reasons
@@ -43,8 +46,9 @@ class Parts:
 
     given: Callable[[], tuple[Row, ...]]
     affordable: Callable[[Sequence[Round]], Allowance | None]
-    attempt: Callable[[Student, Sequence[Example]], tuple[Attempt, ...]]
-    select: Callable[[Student, Sequence[Example], Sequence[Attempt], Sequence[Round], int], Selection]
+    attempt: Callable[[Student, Sequence[Example]], Attempts]
+    gather: Callable[[Student, Attempts, Sequence[Round], int], Gathered]
+    select: Callable[[Attempts, Gathered, Report, Sequence[Round], int], Selection]
     generate: Callable[[int, Selection, Sequence[Attempt]], tuple[Draft, ...]]
     verify: Callable[[Sequence[Draft]], tuple[Verdict, ...]]
     curate: Callable[[Sequence[Verdict], Sequence[Row]], Curated]
@@ -76,11 +80,12 @@ def teach(run: Run, parts: Parts, base: Student, pool: Sequence[Example], rounds
         if allowance is None:
             break
         attempts = step("attempt", parts.attempt, student, pool)
-        chosen = step("select", parts.select, student, pool, attempts, past, allowance.pairs)
-        drafts = step("generate", parts.generate, r, chosen, attempts)
+        gathered = step("gather", parts.gather, student, attempts, past, allowance.pairs)
+        chosen = step("select", parts.select, attempts, gathered, baseline, past, allowance.pairs)
+        drafts = step("generate", parts.generate, r, chosen, attempts.rows)
         verdicts = step("verify", parts.verify, drafts)
         fresh = step("curate", parts.curate, verdicts, rows)
-        transfer = step("transfer", parts.transfer, student, attempts, fresh)
+        transfer = step("transfer", parts.transfer, student, attempts.rows, fresh)
         rows = [*rows, *fresh.rows]
         student = step("finetune", parts.finetune, base, student, rows, fresh.rows)
         report = step("evaluate", parts.evaluate, student)

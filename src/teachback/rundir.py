@@ -6,7 +6,7 @@
       settings.json what may change: rounds, budget, machine, endpoint
       round-00/select.json                      what the step "select" of round 0 returned: its commit
       round-00/finetune/student/                files that a commit names
-      round-00/attempt/003.json                 a shard of a step that has not committed yet
+      round-00/attempt/003-rows.json            a shard of a step that has not committed yet
 
 There is no other record of progress. A file appears whole or not at all (R1).
 """
@@ -147,27 +147,54 @@ class Run:
         finally:
             self._open = None
 
-    def map(self, fn: Callable[[Sequence[U]], Sequence[T]], rows: Sequence[U], *, of: type[T]) -> tuple[T, ...]:
-        """`fn` over fixed shards of `rows`, in row order, inside a step; a finished shard is never redone (R2)."""
+    def map(
+        self, fn: Callable[[Sequence[U]], Sequence[T]], rows: Sequence[U], *, of: type[T], name: str = "rows"
+    ) -> tuple[T, ...]:
+        """`fn` over fixed shards of `rows`, in row order, inside a step; a finished shard is never redone (R2).
+
+        name: tells the maps of one step apart.
+        """
         done: list[T] = []
         for k, first in enumerate(range(0, len(rows), SHARD)):
-            path = self.workspace / f"{k:03d}.json"
+            path = self.workspace / f"{k:03d}-{name}.json"
             if not path.exists():
                 commit(path, dump(fn(rows[first : first + SHARD]), where=str(path)))
             done += load(path, tuple[of, ...])  # type: ignore[valid-type]
             self.tell(len(done), len(rows))
         return tuple(done)
 
-    def map_array(self, fn: Callable[[Sequence[U]], np.ndarray[Any, Any]], rows: Sequence[U]) -> ArrayFile:
+    def map_arrays(
+        self, fn: Callable[[Sequence[U]], tuple[Sequence[T], Mapping[str, np.ndarray[Any, Any]]]], rows: Sequence[U], *,
+        of: type[T],
+    ) -> tuple[tuple[T, ...], dict[str, ArrayFile]]:  # fmt: skip
+        """Like `map`, where `fn` also gives arrays by name, each with one entry a row: and the files of all of each."""
+        done: list[T] = []
+        arrays: dict[str, list[np.ndarray[Any, Any]]] = {}
+        for k, first in enumerate(range(0, len(rows), SHARD)):
+            path = self.workspace / f"{k:03d}-rows.json"
+            if not path.exists():
+                values, found = fn(rows[first : first + SHARD])
+                for name, array in found.items():
+                    self.save_array(f"{k:03d}-{name}", array)
+                commit(path, dump(values, where=str(path)))  # last: it commits the arrays
+            done += load(path, tuple[of, ...])  # type: ignore[valid-type]
+            for shard in sorted(self.workspace.glob(f"{k:03d}-*.npy")):
+                arrays.setdefault(shard.stem[4:], []).append(np.load(shard, allow_pickle=False))
+            self.tell(len(done), len(rows))
+        return tuple(done), {name: self.save_array(name, np.concatenate(parts)) for name, parts in arrays.items()}
+
+    def map_array(
+        self, fn: Callable[[Sequence[U]], np.ndarray[Any, Any]], rows: Sequence[U], *, name: str = "all"
+    ) -> ArrayFile:
         """Like `map`, where `fn` gives an array with one entry a row: the file of them all, in row order."""
         parts: list[np.ndarray[Any, Any]] = []
         for k, first in enumerate(range(0, len(rows), SHARD)):
-            path = self.workspace / f"{k:03d}.npy"
+            path = self.workspace / f"{k:03d}-{name}.npy"
             if not path.exists():
                 self.save_array(path.stem, fn(rows[first : first + SHARD]))
             parts.append(np.load(path, allow_pickle=False))
             self.tell(sum(map(len, parts)), len(rows))
-        return self.save_array("all", np.concatenate(parts))
+        return self.save_array(name, np.concatenate(parts))
 
     @property
     def round(self) -> int:
@@ -257,7 +284,7 @@ class Run:
                 self._tidy(folder.with_suffix(".json"))
                 continue
             for path in folder.iterdir():
-                shard = path.suffix == ".json" or (path.suffix == ".npy" and path.stem.isdigit())
+                shard = path.suffix == ".json" or (path.suffix == ".npy" and path.stem[:3].isdigit())
                 if not shard and path.name != "checkpoints":
                     remove(path)
 

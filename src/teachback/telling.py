@@ -25,7 +25,7 @@ def allowance(settings: config.Config) -> str:
     return (
         f"allowance: {seeds} seeds, {rounds} of {settings.per_round} rows, "
         f"at most {' and '.join(limits) or 'rounds × rows'}, {dev} dev questions, "
-        f"answers of at most {settings.student.max_new_tokens} tokens; criterion {settings.criterion}"
+        f"answers of at most {settings.student.max_new_tokens} tokens; criterion {settings.criterion.name}"
     )
 
 

@@ -5,7 +5,9 @@ folder = tiny_student(Path("tiny"))                  # a llama of a few thousand
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,9 @@ from .files import settle
 from .ledger import Ledger
 from .loop import History, teach
 from .rundir import Event, Run
-from .types import Attempt, Student, Task
-from .wire import inputs, make_parts, sha256
+from .student.measure import Answers, Samples
+from .types import ArrayFile, Attempt, Attempts, Example, Grade, Student, Task
+from .wire import inputs, make_choosing, make_parts, sha256
 from .wire_tasks import make_task
 from .wire_teachers import make_budget, make_teacher
 
@@ -47,7 +50,9 @@ def fake_run(folder: Path, *, listen: Callable[[Event], None] = lambda event: No
         with Ledger(folder / "ledger.sqlite", repeat=config.repeat, budget=make_budget(config.budget)) as ledger:
             teacher = make_teacher(config, task, ledger, lambda text: len(text.split()), sha256(b"fake"))
             base = untrained(folder / "base")
-            parts = make_parts(config, task, run, ledger, fake_answer(run, task), teacher, fake_train(run))
+            answer = FakeAnswerer(run, task)
+            choosing = make_choosing(config, run, task, answer, ledger)
+            parts = make_parts(config, task, run, ledger, answer, choosing, teacher, fake_train(run))
             return teach(run, parts, base, task.seeds, config.rounds)
 
 
@@ -57,22 +62,60 @@ def untrained(folder: Path) -> Student:
     return Student("base")
 
 
-def fake_answer(run: Run, task: Task) -> Callable[[Student, Iterable[tuple[str, str]]], tuple[Attempt, ...]]:
-    """Answers from the answer key, more of it the more rows were seen; the loss falls with them."""
-    gold: Mapping[str, str | None] = {e.question: task.target(e) for e in (*task.seeds, *task.dev)}
+@dataclass(frozen=True)
+class FakeAnswerer:
+    """Answers from the answer key, more of it the more rows were seen; the loss falls with them. It has neither hidden
+    states nor gradients: criteria that need them take a real student."""
 
-    def one(question: tuple[str, str], skill: int) -> Attempt:
-        luck = int(hashlib.sha256(question[1].encode()).hexdigest()[:8], 16) / 16**8
-        text = gold.get(question[1]) if luck < skill / (skill + 10) else None
-        return Attempt(
-            question[0], text or "I don't know.", len((text or "I don't know.").split()), False, 1 + luck / (1 + skill)
+    run: Run
+    task: Task
+
+    def __call__(self, student: Student, questions: Iterable[tuple[str, str]]) -> tuple[Attempt, ...]:
+        skill = int((self.run.path(student) / "skill.json").read_text())
+        return self.run.map(lambda part: [self.one(*q, skill) for q in part], list(questions), of=Attempt)
+
+    def one(self, id: str, question: str, skill: int) -> Attempt:
+        luck = lot(question)
+        text = self.gold_of.get(question) if luck < skill / (skill + 10) else None
+        return Attempt(id, text or "I don't know.", len((text or "I don't know.").split()), False, nll(luck, skill))
+
+    @cached_property
+    def gold_of(self) -> Mapping[str, str | None]:
+        return {e.question: self.task.target(e) for e in (*self.task.seeds, *self.task.dev)}
+
+    def attempts(self, student: Student, pool: Sequence[Example], arrays: Sequence[str], sketch_seed: int) -> Attempts:
+        assert not arrays, "the fake student has no hidden states"
+        return Attempts(self(student, ((e.id, e.question) for e in pool)))
+
+    def measure(self, student: Student, examples: Sequence[Example]) -> Answers:
+        return Answers(self(student, ((e.id, e.question) for e in examples)), (None,) * len(examples))
+
+    def samples(self, student: Student, examples: Sequence[Example], samples: Samples) -> tuple[tuple[Grade, ...], ...]:
+        skill = int((self.run.path(student) / "skill.json").read_text())
+        chance = skill / (skill + 10)
+        rolls = ((e, [samples.draw(e.id, k).random() for k in range(samples.n)]) for e in examples)
+        return tuple(
+            tuple(Grade("right", e.answer, True) if x < chance * lot(e.question) else Grade("wrong") for x in drawn)
+            for e, drawn in rolls
         )
 
-    def answer(student: Student, questions: Iterable[tuple[str, str]]) -> tuple[Attempt, ...]:
-        skill = int((run.path(student) / "skill.json").read_text())
-        return run.map(lambda shard: [one(question, skill) for question in shard], list(questions), of=Attempt)
+    def gold_nll(self, student: Student, examples: Sequence[Example]) -> tuple[float, ...]:
+        skill = int((self.run.path(student) / "skill.json").read_text())
+        return tuple(nll(lot(e.question), skill) for e in examples)
 
-    return answer
+    def gold_gradients(
+        self, student: Student, seeds: Sequence[Example], dev: Sequence[Example], sketch_seed: int
+    ) -> tuple[ArrayFile, ArrayFile]:
+        raise AssertionError("the fake student has no hidden states")
+
+
+def lot(question: str) -> float:
+    """A number between 0 and 1 that a question always has."""
+    return int(hashlib.sha256(question.encode()).hexdigest()[:8], 16) / 16**8
+
+
+def nll(luck: float, skill: int) -> float:
+    return 1 + luck / (1 + skill)
 
 
 def fake_train(run: Run) -> Callable[[Path, list[tuple[str, str]], int], Path]:

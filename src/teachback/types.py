@@ -140,13 +140,45 @@ class Attempt:
 
 
 @dataclass(frozen=True)
+class Attempts:
+    """The student's answers to every seed, in pool order; and, where the criterion asks for them, an array of an entry
+    a seed each: the mean of what the head read for an answer's tokens, and the sketch of its gradient."""
+
+    rows: tuple[Attempt, ...]
+    embedding: ArrayFile | None = None
+    gradient: ArrayFile | None = None
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What the criterion needs beyond the attempts, of the seeds with these ids, in their order, which is sorted.
+
+    Each of the others has an entry a seed, or is empty where nothing asked for it; criteria/evidence.py says what they
+    mean. dev_gradient: one array, of dev as a whole. notes: for the reader.
+    """
+
+    seeds: tuple[str, ...]
+    right: tuple[bool, ...] = ()
+    gold_nll: tuple[float, ...] = ()
+    samples: tuple[tuple[Grade, ...], ...] = ()
+    reward: tuple[float, ...] = ()
+    marks: tuple[float | None, ...] = ()
+    gaps: tuple[float | None, ...] = ()
+    gold_gradient: ArrayFile | None = None
+    dev_gradient: ArrayFile | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Pick:
-    """A selected seed. n: how often it was selected before; its n-th selection asks for its n-th row."""
+    """A selected seed. n: how often it was selected before; its n-th selection asks for its n-th row. by: the criterion
+    that it is due to, where several take part."""
 
     seed: str
     n: int
     rank: int
     score: float | None
+    by: str | None = None
 
 
 @dataclass(frozen=True)
@@ -253,12 +285,15 @@ class Curated:
 
 @dataclass(frozen=True)
 class Carried:
-    """One accepted row beside its seed, both scored by the same student."""
+    """One accepted row beside its seed, both scored by the same student: by the loss, and by the criterion's own score
+    where it is made of an attempt's signals and isn't the loss."""
 
     row: str
     seed: str
     seed_loss: float
     row_loss: float
+    seed_score: float | None = None
+    row_score: float | None = None
 
 
 @dataclass(frozen=True)
@@ -266,13 +301,17 @@ class Transfer:
     """Carry-over: do the rows ask as much of the student as the seeds they came from?
 
     Medians of the loss over the accepted rows and their seeds; row_rho is Spearman's over (seed, row) pairs.
-    All None when the round accepted nothing; row_rho is None where it is undefined.
+    All None when the round accepted nothing; row_rho is None where it is undefined. The last three: the same of the
+    criterion's own score, where it has one.
     """
 
     pairs: tuple[Carried, ...]
     seed_median: float | None
     row_median: float | None
     row_rho: float | None
+    seed_score_median: float | None = None
+    row_score_median: float | None = None
+    row_score_rho: float | None = None
 
 
 @dataclass(frozen=True)
@@ -343,7 +382,8 @@ KEPT: Mapping[str, object] = {
     "start": Student,
     "reserve": Reserve,
     "open": Allowance,
-    "attempt": tuple[Attempt, ...],
+    "attempt": Attempts,
+    "gather": Gathered,
     "select": Selection,
     "generate": tuple[Draft, ...],
     "verify": tuple[Verdict, ...],

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import platform
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from . import config as cfg
-from .criteria import CRITERIA
-from .criteria.select import select
 from .curate import curate, make_checks, taken_keys
 from .curate.verify import verify
 from .draws import draw
@@ -24,7 +22,6 @@ from .loop import Parts
 from .rundir import Event, Run
 from .student.attempt import Asked
 from .student.folder import resolve
-from .student.measure import Answers
 from .student.precision import choose
 from .student.training.finetune import Means, Recipe, finetune
 from .tasks.given import given_rows
@@ -37,25 +34,20 @@ from .types import (
     Example,
     Report,
     Reserve,
-    Round,
     Row,
     Selection,
     Student,
     Task,
     Transfer,
 )
+from .wire_asking import make_asks
+from .wire_criteria import Choosing, check_criterion, criterion_sources, make_criterion, make_rule
 from .wire_grading import grading_sources, judged
-from .wire_student import Answerer, check_signals, make_answerer
+from .wire_student import Answerer, Respondent, make_answerer
 from .wire_tasks import make_task, reserve_rows
 from .wire_teachers import affordable, check_endpoints, make_budget, make_teacher, meter, prompt_hash
 
-# answer(student, (id, question) pairs) → attempts in their order; train(start, (message, text) rows, seed) → a folder;
-# measure(student, examples) → what a report asks of it
-Answer = Callable[[Student, Iterable[tuple[str, str]]], tuple[Attempt, ...]]
-Train = Callable[[Path, list[tuple[str, str]], int], Path]
-Measure = Callable[[Student, Sequence[Example]], Answers]
-
-Select = Callable[[Student, Sequence[Example], Sequence[Attempt], Sequence[Round], int], Selection]
+Train = Callable[[Path, list[tuple[str, str]], int], Path]  # train(start, (message, text) rows, seed) → a folder
 
 VERSIONED = ("teachback", "torch", "transformers", "peft", "numpy", "scipy", "pydantic")
 
@@ -132,7 +124,8 @@ def wire(config: cfg.Config, run: Run, *, ledger_path: Path | None = None, arm: 
         how: dict[str, Any] = {"chat": answer.chat, "recipe": recipe, "seed": seed, "means": means}
         return finetune(start, texts, run.workspace, **how, child=config.machine.child, tell=run.tell, say=say)
 
-    parts = make_parts(config, task, run, ledger, answer, teacher, train, answer.measure)
+    choosing = make_choosing(config, run, task, answer, ledger)
+    parts = make_parts(config, task, run, ledger, answer, choosing, teacher, train)
     return Wired(task, parts, prepared.base, ledger, teacher, answer)
 
 
@@ -184,15 +177,12 @@ def make_parts(
     task: Task,
     run: Run,
     ledger: Ledger,
-    answer: Answer,
+    answer: Respondent,
+    choosing: Choosing,
     teacher: Teacher,
     train: Train,
-    measure: Measure | None = None,
 ) -> Parts:
-    """The steps of a round as functions. What needs a model comes in as `answer`, `train` and `measure`.
-
-    Without `measure`, dev is answered and nothing more (a student that has no likelihoods).
-    """
+    """The steps of a round as functions."""
     taken, checks = taken_keys(task), make_checks(task)
     drawn = partial(draw, config.seed, config.repeat)
 
@@ -200,7 +190,8 @@ def make_parts(
         return teacher.generate(round, chosen.picks, attempts)
 
     def carry_over(student: Student, attempts: Sequence[Attempt], fresh: Curated) -> Transfer:
-        return transfer(fresh, attempts, answer(student, ((row.id, row.question) for row in fresh.rows)))
+        rows = answer(student, ((row.id, row.question) for row in fresh.rows))
+        return transfer(fresh, attempts, rows, choosing.own_score)
 
     def next_student(base: Student, student: Student, rows: Sequence[Row], fresh: Sequence[Row]) -> Student:
         start, data = (
@@ -212,19 +203,18 @@ def make_parts(
         return run.student(train(run.path(start), texts, drawn("finetune", "", len(rows)).getrandbits(31)))
 
     def evaluate(student: Student) -> Report:
-        found = (
-            measure(student, task.dev)
-            if measure
-            else Answers(answer(student, ((e.id, e.question) for e in task.dev)), (None,) * len(task.dev))
-        )
+        found = answer.measure(student, task.dev)
         grading = judged(config, task, ledger, run.round, list(zip(task.dev, found.attempts, strict=True)))
         return report(grading, "dev", task.dev, *found)
 
     return Parts(
         given=partial(given, config, task),
-        affordable=partial(affordable, config, task, ledger, teacher),
-        attempt=lambda student, pool: answer(student, ((e.id, e.question) for e in pool)),
-        select=make_select(config),
+        affordable=partial(affordable, config, task, ledger, teacher, choosing.worst),
+        attempt=choosing.attempt,
+        gather=choosing.gather,
+        select=lambda attempts, gathered, baseline, past, m: choosing.select(
+            attempts, gathered, baseline.accuracy, past, m
+        ),
         generate=generate,
         verify=lambda drafts: verify(drafts, task),
         curate=lambda verdicts, rows: curate(
@@ -236,14 +226,13 @@ def make_parts(
     )
 
 
-def make_select(config: cfg.Config) -> Select:
-    settings: dict[str, Any] = {
-        "name": config.criterion,
-        "criterion": CRITERIA[config.criterion],
-        "reuse_seeds": config.reuse_seeds,
-        "draw": partial(draw, config.seed, config.repeat),
-    }
-    return lambda student, pool, attempts, past, m: select(pool, attempts, past, m, **settings)
+def make_choosing(
+    config: cfg.Config, run: Run, task: Task, answer: Respondent, ledger: Ledger | None = None
+) -> Choosing:
+    """ledger: for criteria that ask somebody who is paid."""
+    criterion = make_criterion(config.criterion, Path.cwd())
+    asks = make_asks(config, run, task, ledger)
+    return Choosing(config, run, task, answer, criterion, make_rule(config.rule), asks)
 
 
 def given(config: cfg.Config, task: Task) -> tuple[Row, ...]:
@@ -291,13 +280,7 @@ def check(config: cfg.Config, task: Task) -> None:
             allowed=f"1 to {len(task.seeds)}, the number of seeds",
             fix="lower per_round or give more seeds",
         )
-    check_signals(config)
-    criterion = CRITERIA[config.criterion]
-    if "gold" in criterion.needs and (missing := [e.id for e in task.seeds if e.answer is None]):
-        raise ConfigError(
-            f"the criterion {config.criterion} needs gold answers, and {len(missing)} seeds have none",
-            got=", ".join(missing[:5]),
-        )
+    check_criterion(config, task, make_criterion(config.criterion, Path.cwd()))
 
 
 def inputs(task: Task, config: cfg.Config, model: str, prompt: str, precision: str) -> dict[str, object]:
@@ -307,7 +290,10 @@ def inputs(task: Task, config: cfg.Config, model: str, prompt: str, precision: s
         **{name: f"{len(rows)} rows, sha256 {sha256(dump(rows))}" for name, rows in splits.items()},
         "rows": f"sha256 {sha256(config.rows.read_bytes())}" if config.rows and config.rows.exists() else None,
         "prompts": f"sha256 {prompt}",
-        **{name: f"sha256 {sha256(source)}" for name, source in grading_sources(config).items()},
+        **{
+            name: f"sha256 {sha256(source)}"
+            for name, source in {**grading_sources(config), **criterion_sources(config)}.items()
+        },
         "student": model,
         "precision": precision,
         "versions": {"python": platform.python_version(), **{name: installed(name) for name in VERSIONED}},

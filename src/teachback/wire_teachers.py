@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import config as cfg
-from .costs import FREE, Budget, Meter, Usage, kiloflops, picodollars, price
+from .choosing import Lion
+from .costs import Budget, Cost, Meter, kiloflops, picodollars, price
 from .draws import draw
 from .errors import ConfigError, DataError
 from .ledger import Ledger
@@ -57,10 +58,16 @@ def meter(config: cfg.Config, ledger: Ledger, tell: Callable[[int, int, object],
 
 
 def affordable(
-    config: cfg.Config, task: Task, ledger: Ledger, teacher: Teacher, past: Sequence[Round]
+    config: cfg.Config,
+    task: Task,
+    ledger: Ledger,
+    teacher: Teacher,
+    choosing: Callable[[Sequence[Round]], Cost],
+    past: Sequence[Round],
 ) -> Allowance | None:
-    """The pairs that the budget leaves for the next round. A round opens if even the dearest pair can be paid, and
-    after it the judging of dev, where a judge grades it: that is kept back.
+    """The pairs that the budget leaves for the next round. A round opens if even the dearest pair can be paid, before
+    it what the criterion asks others (choosing: at most), and after it the judging of dev, where a judge grades it:
+    both are kept back.
 
     None after a call used more than its worst case, too: where that happens no budget can be held.
     """
@@ -73,14 +80,14 @@ def affordable(
         return None
     if (left.teacher_tokens, left.usd, left.flops) != (None, None, None):
         worst = teacher.prices([(e, selected[e.id]) for e in pool])
-        judging = make_judging(config)
-        kept = judging.worst(task.dev) if judging else FREE.of(Usage(0, 0))
+        judging, kept = make_judging(config), choosing(past)
+        kept = kept + judging.worst(task.dev) if judging else kept
         for limit, back, costs in (
             (left.teacher_tokens, kept.tokens, [cost.tokens for cost in worst]),
             (left.usd, kept.usd, [cost.usd for cost in worst]),
             (left.flops, kept.flops, [cost.flops for cost in worst]),
         ):
-            if judging and limit is not None:
+            if back != 0 and limit is not None:
                 pairs = min(pairs, within(costs, limit - back if back is not None else 0))
             elif not fits(costs, limit):
                 return None
@@ -229,7 +236,7 @@ def make_endpoint(given: cfg.EndpointConfig, prices: Mapping[str, cfg.PriceConfi
 def make_prompts(config: cfg.Config, teacher: cfg.OpenAITeacher) -> "Prompts":
     from .teachers.prompts import load_prompts
 
-    alone = teacher.votes > 1 or config.verifier is not None
+    alone = teacher.votes > 1 or config.verifier is not None or isinstance(config.criterion, Lion)
     return load_prompts(teacher.prompts, calls=teacher.calls, show_attempt=teacher.show_attempt, answers=alone)
 
 

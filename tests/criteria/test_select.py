@@ -1,73 +1,93 @@
-"""Criteria, the rule `top`, and METHOD's guards. One contract test runs over every criterion without naming it."""
+"""Criteria and METHOD's guards. One contract test runs over every criterion and every rule without naming them."""
 
 from collections import Counter
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
 from functools import partial
 from statistics import fmean
+from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from teachback.criteria import CRITERIA, Criterion, Scored
+from choices import NEED, evidence_of, past_round
+from teachback.criteria import BLENDS, CRITERIA, Criterion, Evidence
+from teachback.criteria.rules import balanced, softmax, stratified, top
 from teachback.criteria.select import select
 from teachback.draws import draw
 from teachback.errors import CriterionError
-from teachback.types import Attempt, Curated, Example, Report, Round, Selection, Student, Transfer
+from teachback.types import Round, Selection
 
 DRAW = partial(draw, 0, 0)
 NLLS = st.lists(st.floats(0, 20, allow_nan=False), min_size=2, max_size=40, unique=True)
-
-
-def pool_of(nlls: list[float]) -> tuple[list[Example], list[Attempt]]:
-    pool = [Example(f"s{i}", f"question {i}", "1", "1") for i in range(len(nlls))]
-    return pool, [
-        Attempt(e.id, "text", 5 + i % 7, False, nll, max_nll=nll, entropy=nll, gap=-nll, egl=nll)
-        for i, (e, nll) in enumerate(zip(pool, nlls, strict=True))
-    ]
-
-
-def past_round(selection: Selection) -> Round:
-    return Round(
-        selection, Curated((), ()), Transfer((), None, None, None), Student(""), Report("dev", 1, 0, 0, 0, 1, 0, {}, ())
-    )
+MEMBERS = {name: CRITERIA[name] for name in ("loss", "random", "wrong")}
+BLENDED = {
+    "mixture": Criterion(
+        partial(BLENDS["mixture"], members=MEMBERS, shares={"loss": 2, "random": 1, "wrong": 1}), "blend"
+    ),
+    "bandit": Criterion(partial(BLENDS["bandit"], members=MEMBERS, explore=0.3), "blend"),
+}
+ALL = {**CRITERIA, **{name: replace(one, needs=frozenset({"right"})) for name, one in BLENDED.items()}}
+RULES = {
+    "top": top,
+    "softmax": partial(softmax, temperature=0.5),
+    "balanced": balanced,
+    "stratified": partial(stratified, by="hops"),
+}
 
 
 def pick(
     criterion: Criterion | str,
-    nlls: list[float],
+    nlls: Sequence[float],
     m: int,
     past: tuple[Round, ...] = (),
-    reuse: bool = True,
-    **kw: object,
+    draw: Callable[..., Any] = DRAW,
+    candidates: Sequence[int] | None = None,
 ) -> Selection:
-    chosen = CRITERIA[criterion] if isinstance(criterion, str) else criterion
-    pool, attempts = pool_of(nlls)
-    return select(pool, attempts, past, m, name="it", criterion=chosen, reuse_seeds=reuse, draw=kw.get("draw", DRAW))  # type: ignore[arg-type]
+    chosen = ALL[criterion] if isinstance(criterion, str) else criterion
+    evidence = replace(evidence_of(nlls), past=past)
+    if candidates is not None:
+        evidence = replace(evidence, candidates=candidates)
+    return select(evidence, m, name="it", criterion=chosen, draw=draw)
 
 
-@pytest.mark.parametrize("name", CRITERIA)
+def only(evidence: Evidence, needs: frozenset[str]) -> Evidence:
+    """Without what the criterion doesn't declare."""
+    empty = {f.name: f.default for f in fields(Evidence) if f.name in NEED.values()}
+    for need in needs:
+        for name in [n for n in empty if NEED.get(need) == n or (need == "gold_gradients" and n == "dev_gradient_M")]:
+            del empty[name]
+    bare = [
+        replace(a, **{name: None for name in ("max_nll", "entropy", "gap", "egl") if name not in needs})
+        for a in evidence.attempts
+    ]
+    return replace(evidence, attempts=bare, **empty)
+
+
+@pytest.mark.parametrize(("name", "rule"), [*((name, "top") for name in ALL), *(("loss", rule) for rule in RULES)])
+@settings(max_examples=20)
 @given(nlls=NLLS, data=st.data())
-def test_contract(name: str, nlls: list[float], data: st.DataObject) -> None:
-    """m distinct seeds of the pool, the same for the same draws, whatever the pool's order."""
-    m = data.draw(st.integers(1, len(nlls)))
-    order = data.draw(st.permutations(range(len(nlls))))
-    pool, attempts = pool_of(nlls)
-    settings = {"name": name, "criterion": CRITERIA[name], "reuse_seeds": True, "draw": DRAW}
-    chosen = select(pool, attempts, [], m, **settings)
+def test_contract(name: str, rule: str, nlls: list[float], data: st.DataObject) -> None:
+    """m distinct candidates, the same for the same draws, from what the criterion says it needs."""
+    criterion = ALL[name]
+    candidates = sorted(data.draw(st.sets(st.integers(0, len(nlls) - 1), min_size=2)))
+    m = data.draw(st.integers(1, len(candidates)))
+    evidence = only(replace(evidence_of(nlls), candidates=candidates), criterion.needs)
+    given = {"name": name, "criterion": criterion, "draw": DRAW, "rule": RULES[rule]}
+    chosen = select(evidence, m, **given)
     ids = [p.seed for p in chosen.picks]
     assert len(set(ids)) == m
-    assert set(ids) <= {e.id for e in pool}
+    assert set(ids) <= {evidence.seeds[i].id for i in candidates}
     assert [p.rank for p in chosen.picks] == list(range(m))
-    shuffled = select([pool[i] for i in order], [attempts[i] for i in order], [], m, **settings)
-    assert [p.seed for p in shuffled.picks] == ids
+    assert select(evidence, m, **given) == chosen
 
 
 @given(nlls=NLLS)
 def test_loss_takes_the_highest(nlls: list[float]) -> None:
     chosen = pick("loss", nlls, 2)
     assert [p.score for p in chosen.picks] == sorted(nlls, reverse=True)[:2]
-    assert dict(chosen.scores) == {f"s{i}": nll for i, nll in enumerate(nlls)}
+    assert dict(chosen.scores) == {f"s{i:02}": nll for i, nll in enumerate(nlls)}
 
 
 def test_random_is_uniform_in_every_round() -> None:
@@ -77,7 +97,7 @@ def test_random_is_uniform_in_every_round() -> None:
     for repeat in range(600):
         rounds: tuple[Round, ...] = ()
         for _ in range(3):
-            selection = pick("random", [0.0] * 12, 3, rounds, draw=partial(draw, 0, repeat))
+            selection = pick("random", [float(i) for i in range(12)], 3, rounds, draw=partial(draw, 0, repeat))
             rounds = (*rounds, past_round(selection))
         last = {p.seed for p in rounds[2].chosen.picks}
         counts.update(last)
@@ -90,28 +110,49 @@ def test_random_is_uniform_in_every_round() -> None:
 def test_the_nth_selection_of_a_seed_asks_for_its_nth_row() -> None:
     first = pick("loss", [3.0, 2.0, 1.0], 2)
     second = pick("loss", [3.0, 2.0, 1.0], 2, (past_round(first),))
-    assert [(p.seed, p.n) for p in second.picks] == [("s0", 1), ("s1", 1)]
+    assert [(p.seed, p.n) for p in second.picks] == [("s00", 1), ("s01", 1)]
     other = pick("loss", [1.0, 2.0, 3.0], 2, (past_round(first),))
-    assert [(p.seed, p.n) for p in other.picks] == [("s2", 0), ("s1", 1)]
+    assert [(p.seed, p.n) for p in other.picks] == [("s02", 0), ("s01", 1)]
 
 
-def test_without_reuse_a_seed_is_selected_once() -> None:
-    first = pick("loss", [3.0, 2.0, 1.0], 2, reuse=False)
-    second = pick("loss", [3.0, 2.0, 1.0], 1, (past_round(first),), reuse=False)
-    assert [p.seed for p in second.picks] == ["s2"]
-    with pytest.raises(CriterionError, match="can't select 2 seeds of 1"):
-        pick("loss", [3.0, 2.0, 1.0], 2, (past_round(first),), reuse=False)
+def test_only_candidates_are_selected() -> None:
+    assert [p.seed for p in pick("loss", [3.0, 2.0, 1.0], 1, candidates=[1, 2]).picks] == ["s01"]
+    for m, candidates in ((2, [2]), (1, []), (0, [1])):
+        with pytest.raises(CriterionError, match=rf"can't select {m} seeds of {len(candidates)}"):
+            pick("loss", [3.0, 2.0, 1.0], m, candidates=candidates)
+
+
+def test_ids_are_distinct_and_in_order() -> None:
+    evidence = evidence_of([1.0, 2.0])
+    settings = {"name": "loss", "criterion": CRITERIA["loss"], "draw": DRAW}
+    with pytest.raises(CriterionError, match=r"same id\n.*s00"):
+        select(replace(evidence, seeds=[evidence.seeds[0]] * 2), 1, **settings)
+    with pytest.raises(CriterionError, match="not sorted by id"):
+        select(replace(evidence, seeds=evidence.seeds[::-1]), 1, **settings)
+
+
+@pytest.mark.parametrize("chosen", [[0, 0], [0], [0, 2], [0, 7]])
+def test_a_chooser_that_breaks_the_contract_is_stopped(chosen: list[int]) -> None:
+    own = Criterion(lambda evidence, m, draws: chosen, "chooser")
+    with pytest.raises(CriterionError, match=r"it chose [\s\S]*2 different positions among the candidates"):
+        pick(own, [1.0, 2.0, 3.0], 2, candidates=[0, 1])
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_a_score_that_is_no_number_stops_the_run_and_names_the_rows(bad: float) -> None:
-    with pytest.raises(CriterionError, match=rf"1 scores that are no numbers\n.*s1: {bad}"):
+    with pytest.raises(CriterionError, match=rf"1 scores that are no numbers\n.*s01: {bad}"):
         pick("loss", [1.0, bad, 2.0], 1)
 
 
 def test_a_missing_score_stops_the_run() -> None:
-    with pytest.raises(ValueError, match="shorter"):
-        pick(Scored(lambda pool, attempts: [1.0], "score", frozenset()), [1.0, 2.0], 1)
+    with pytest.raises(CriterionError, match="gave 1 scores for 2 seeds"):
+        pick(Criterion(lambda evidence: [1.0], "score"), [1.0, 2.0], 1)
+
+
+def test_a_seed_that_is_no_candidate_needs_no_score() -> None:
+    chosen = pick("loss", [1.0, float("nan"), 2.0], 1, candidates=[0, 2])
+    assert [p.seed for p in chosen.picks] == ["s02"]
+    assert dict(chosen.scores) == {"s00": 1.0, "s02": 2.0}
 
 
 def test_a_continuous_score_equal_for_all_is_a_bug() -> None:
@@ -120,30 +161,31 @@ def test_a_continuous_score_equal_for_all_is_a_bug() -> None:
 
 
 def test_a_graded_score_may_tie_and_the_report_says_so() -> None:
-    graded = Scored(lambda pool, attempts: [a.nll for a in attempts], "graded", frozenset())
+    graded = Criterion(lambda evidence: [a.nll for a in evidence.attempts], "graded")
     assert pick(graded, [1.0, 1.0, 1.0, 1.0], 2).notes[0] == "no signal this round: selected at random"
     some = pick(graded, [2.0, 1.0, 1.0, 1.0], 2)
     assert some.by_chance == 0.5
-    assert some.picks[0].seed == "s0"
+    assert some.picks[0].seed == "s00"
     seconds = {pick(graded, [2.0, 1.0, 1.0, 1.0], 2, draw=partial(draw, 0, r)).picks[1].seed for r in range(30)}
-    assert seconds == {"s1", "s2", "s3"}, "ties are broken by the generator"
+    assert seconds == {"s01", "s02", "s03"}, "ties are broken by the generator"
     assert pick(graded, [2.0, 1.0, 0.0, 0.0], 2).by_chance == 0.0
 
 
 def test_length_truncation_and_stuck_seeds_are_noted() -> None:
-    pool, attempts = pool_of([1.0, 2.0, 3.0, 4.0])
-    settings = {"name": "loss", "criterion": CRITERIA["loss"], "reuse_seeds": True, "draw": DRAW}
-    chosen = select(pool, attempts, [], 2, **settings)
+    evidence = evidence_of([1.0, 2.0, 3.0, 4.0])
+    settings = {"name": "loss", "criterion": CRITERIA["loss"], "draw": DRAW}
+    chosen = select(evidence, 2, **settings)
     assert chosen.length_rho == pytest.approx(1.0)
     assert any("follows the answers' length: rank correlation +1.00" in note for note in chosen.notes)
-    cut = [replace(a, truncated=True, n_tokens=9) for a in attempts]
-    quiet = select(pool, cut, [], 2, **settings)
+    cut = [replace(a, truncated=True, n_tokens=9) for a in evidence.attempts]
+    quiet = select(replace(evidence, attempts=cut), 2, **settings)
     assert quiet.length_rho is None
     assert any("100% of the picks are truncated" in note for note in quiet.notes)
-    past = [past_round(chosen), past_round(chosen)]
-    assert any("perhaps unlearnable: s3, s2" in note for note in select(pool, attempts, past, 2, **settings).notes)
-    learnt = [replace(a, nll=a.nll / 10) for a in attempts]
-    assert not any("unlearnable" in note for note in select(pool, learnt, past, 2, **settings).notes)
+    assert any("truncated" in note for note in pick("random", [1.0, 2.0], 1).notes) is False
+    past = replace(evidence, past=[past_round(chosen), past_round(chosen)])
+    assert any("perhaps unlearnable: s03, s02" in note for note in select(past, 2, **settings).notes)
+    learnt = [replace(a, nll=a.nll / 10) for a in evidence.attempts]
+    assert not any("unlearnable" in note for note in select(replace(past, attempts=learnt), 2, **settings).notes)
 
 
 def test_the_mean_score_of_a_random_choice_is_the_pools() -> None:

@@ -67,7 +67,7 @@ def test_one_small_round_on_the_real_student(cache: Path, tmp_path: Path, monkey
     }
     result = teachback.run(settings)
     first = result.history.rounds[0]
-    attempts = json.loads((tmp_path / "run/round-00/attempt.json").read_text())
+    attempts = json.loads((tmp_path / "run/round-00/attempt.json").read_text())["rows"]
     assert all(0 < a["nll"] < 3 for a in attempts), "a trained model is far from the 10.8 nats of a random one"
     assert any(a["text"].isascii() and " " in a["text"] for a in attempts)
     assert len(first.fresh.rows) == 4

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
+from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
+from ..choosing import CriterionConfig, section
 from ..config import Config
 from ..criteria import CRITERIA
 from ..errors import ConfigError
@@ -23,6 +25,7 @@ from ..loop import teach
 from ..rundir import Event, Run
 from ..stats import paired_t
 from ..wire import wire
+from ..wire_criteria import ARRAYS, make_criterion
 
 TESTABLE = 8  # repeats from which a difference is tested (METHOD: fewer print curves and intervals)
 SHARED = ("given", "baseline", "attempt")  # steps of round 0 that come before the criterion
@@ -60,40 +63,63 @@ class Comparison:
 
 def compare(settings: Config, arms: Sequence[str], repeats: int, *, listen: Callable[[Event], None]) -> Comparison:
     """Every arm in every repeat; what is finished is read back. Raises ConfigError for arms that aren't criteria."""
-    if unknown := [arm for arm in arms if arm not in CRITERIA]:
-        raise ConfigError("unknown arms", got=", ".join(unknown), allowed=", ".join(CRITERIA), fix="--arms random,loss")
     if len(set(arms)) != len(arms) or len(arms) < 2:
         raise ConfigError(
             "a comparison takes two arms or more, each once", got=", ".join(arms), allowed="as in --arms random,loss"
         )
-    donor = settings.run_dir / "repeat-0" / arms[0]
+    given = {arm: arm_of(settings, arm) for arm in arms}
+    first = next((arm for arm in arms if not keeps_arrays(given[arm])), None)
+    donor = settings.run_dir / "repeat-0" / (first or arms[0])
     curves = []
     for repeat in range(repeats):
         for arm in arms:
             listen(Event("note", 0, "arm", value=f"-- repeat {repeat}, arm {arm}"))
-            curves.append(run_arm(settings, arm, repeat, donor, listen))
+            curves.append(run_arm(settings, arm, given[arm], repeat, donor, listen))
     differences = tuple(d for arm in arms[1:] for d in paired(curves, arms[0], arm))
     return Comparison(tuple(arms), repeats, tuple(curves), differences, tuple(notes(curves, repeats)))
 
 
-def run_arm(settings: Config, arm: str, repeat: int, donor: Path, listen: Callable[[Event], None]) -> Curve:
+def run_arm(
+    settings: Config, arm: str, criterion: CriterionConfig, repeat: int, donor: Path, listen: Callable[[Event], None]
+) -> Curve:
     together = settings.run_dir / f"repeat-{repeat}"
-    config = settings.model_copy(update={"criterion": arm, "repeat": repeat, "run_dir": together / arm})
+    rule = settings.rule if make_criterion(criterion, Path.cwd()).scores else None
+    changes = {"criterion": criterion, "rule": rule, "repeat": repeat, "run_dir": together / arm}
+    config = settings.model_copy(update=changes)
     ledger = together / "ledger.sqlite"
     with (
         Run(config.run_dir, keep=config.keep, listen=listen) as run,
         wire(config, run, ledger_path=ledger, arm=arm) as wired,
     ):
-        adopt(donor, config.run_dir)
+        adopt(donor, config.run_dir, [name for name in SHARED if name != "attempt" or not keeps_arrays(criterion)])
         history = teach(run, wired.parts, wired.base, wired.task.seeds, config.rounds)
     rows = [0, *(len(r.fresh.rows) for r in history.rounds)]
     accuracy = (history.baseline.accuracy, *(r.report.accuracy for r in history.rounds))
     return Curve(arm, repeat, accuracy, tuple(sum(rows[: i + 1]) for i in range(len(rows))))
 
 
-def adopt(donor: Path, folder: Path) -> None:
+def arm_of(settings: Config, arm: str) -> CriterionConfig:
+    """The config's own section, if it has that name; else the criterion with its defaults."""
+    if settings.criterion.name == arm:
+        return settings.criterion
+    try:
+        return section(arm)
+    except ValidationError as error:
+        raise ConfigError(
+            f"unknown arm, or one with settings of its own: {arm}",
+            allowed=", ".join(name for name in CRITERIA if name not in ("reward", "judge", "lion")),
+            fix="--arms random,loss; a criterion with settings goes into the config, and its name into --arms",
+        ) from error
+
+
+def keeps_arrays(criterion: CriterionConfig) -> bool:
+    """Whether arrays are kept with its attempts, which other arms don't have."""
+    return bool(make_criterion(criterion, Path.cwd()).needs & set(ARRAYS))
+
+
+def adopt(donor: Path, folder: Path, names: Sequence[str]) -> None:
     """Copy what the donor computed before any criterion was asked: the identity check has shown that it is the same."""
-    for name in SHARED:
+    for name in names:
         theirs, ours = (place / "round-00" / f"{name}.json" for place in (donor, folder))
         if theirs.exists() and not ours.exists():
             commit(ours, theirs.read_bytes())

@@ -1,48 +1,57 @@
-"""Which seeds the student has most to learn from. One criterion a file; `CRITERIA` names them.
+"""Which seeds the student has most to learn from. One criterion a file; `CRITERIA` names them, and what each needs.
 
-A criterion is a *score* (one float a seed, higher = more worth asking about; a rule then picks) or a *chooser* (picks
-the seeds itself). A "graded" score is one that ties by its nature.
+A criterion sees an `Evidence` and nothing else. A *score* gives one float a seed, higher = more worth asking about, and
+a rule (rules.py) picks by it; a "graded" one ties by its nature. A *chooser* picks the seeds itself.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from random import Random
-from typing import Literal
+from collections.abc import Callable, Mapping
 
-from ..types import Attempt, Example
+from .badge import badge
+from .bandit import bandit
+from .criterion import DEAR, NEEDS, Choice, Criterion
+from .disagreement import disagreement
 from .egl import egl
 from .entropy import entropy
+from .evidence import Evidence
+from .facility import facility
+from .influence import influence
+from .judge import judge
+from .kcenter import kcenter
+from .learnability import learnability
+from .least_confidence import least_confidence
+from .lion import lion
 from .loss import loss
 from .margin import margin
+from .max_nll import max_nll
+from .mixture import mixture
 from .random_choice import random_choice
+from .reward import reward
+from .true_loss import true_loss
+from .wrong import wrong
 
-Score = Callable[[Sequence[Example], Sequence[Attempt]], Sequence[float]]
-Chooser = Callable[[Sequence[Example], int, Callable[[str], Random]], Sequence[int]]
+__all__ = ["BLENDS", "CRITERIA", "DEAR", "NEEDS", "Choice", "Criterion", "Evidence"]
 
-
-@dataclass(frozen=True)
-class Scored:
-    """score(pool, attempts) → one float a seed, in pool order."""
-
-    score: Score
-    kind: Literal["score", "graded"]
-    needs: frozenset[str]
-
-
-@dataclass(frozen=True)
-class Choosing:
-    """choose(pool, m, random) → m positions in the pool, best first; random(seed_id) is that seed's own generator."""
-
-    choose: Chooser
-    needs: frozenset[str] = frozenset()
-
-
-Criterion = Scored | Choosing
-
-CRITERIA: dict[str, Criterion] = {
-    "random": Choosing(random_choice),
-    "loss": Scored(loss, "score", frozenset({"attempts"})),
-    "entropy": Scored(entropy, "score", frozenset({"attempts", "entropy"})),
-    "margin": Scored(margin, "score", frozenset({"attempts", "gap"})),
-    "egl": Scored(egl, "score", frozenset({"attempts", "egl"})),
+CRITERIA: Mapping[str, Criterion] = {
+    "random": Criterion(random_choice, "chooser"),
+    "loss": Criterion(loss, "score"),
+    "true_loss": Criterion(true_loss, "score", frozenset({"gold_nll"})),
+    "entropy": Criterion(entropy, "score", frozenset({"entropy"})),
+    "margin": Criterion(margin, "score", frozenset({"gap"})),
+    "least_confidence": Criterion(least_confidence, "score"),
+    "max_nll": Criterion(max_nll, "score", frozenset({"max_nll"})),
+    "egl": Criterion(egl, "score", frozenset({"egl"})),
+    "wrong": Criterion(wrong, "graded", frozenset({"right"})),
+    "disagreement": Criterion(disagreement, "graded", frozenset({"samples"})),
+    "learnability": Criterion(learnability, "graded", frozenset({"samples", "gold"})),
+    "reward": Criterion(reward, "score", frozenset({"reward"})),
+    "judge": Criterion(judge, "graded", frozenset({"marks"})),
+    "lion": Criterion(lion, "chooser", frozenset({"gaps"})),
+    "kcenter": Criterion(kcenter, "chooser", frozenset({"embeddings"})),
+    "facility": Criterion(facility, "chooser", frozenset({"embeddings"})),
+    "badge": Criterion(badge, "chooser", frozenset({"gradients"})),
+    "influence": Criterion(influence, "score", frozenset({"gold_gradients"})),
 }
+BLENDS: Mapping[str, Callable[..., list[Choice]]] = {
+    "mixture": mixture,
+    "bandit": bandit,
+}  # of several of these, which the config names

@@ -1,11 +1,10 @@
 """`egl`: expected squared length of the head's gradient, (1 − ‖p‖²)‖h‖² a token, exactly (Settles 2009, 4.2)."""
 
-from collections.abc import Sequence
 from math import nan
 
-from ..types import Attempt, Example
+from .evidence import Evidence
 
 
-def egl(pool: Sequence[Example], attempts: Sequence[Attempt]) -> list[float]:
+def egl(evidence: Evidence) -> list[float]:
     """Mean over the answer's tokens. An attempt without one has no score, which stops the run."""
-    return [nan if attempt.egl is None else attempt.egl for attempt in attempts]
+    return [nan if attempt.egl is None else attempt.egl for attempt in evidence.attempts]

@@ -1,11 +1,10 @@
 """`entropy`: mean entropy of the distributions that the student's answer was chosen from (Settles 2009, 3.1)."""
 
-from collections.abc import Sequence
 from math import nan
 
-from ..types import Attempt, Example
+from .evidence import Evidence
 
 
-def entropy(pool: Sequence[Example], attempts: Sequence[Attempt]) -> list[float]:
+def entropy(evidence: Evidence) -> list[float]:
     """Nats a token. An attempt without one has no score, which stops the run."""
-    return [nan if attempt.entropy is None else attempt.entropy for attempt in attempts]
+    return [nan if attempt.entropy is None else attempt.entropy for attempt in evidence.attempts]

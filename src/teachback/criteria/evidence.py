@@ -18,7 +18,7 @@ class Evidence:
     need is empty, or None.
 
     attempts: the current student's greedy answers, with their signals. candidates: positions of the seeds that may be
-    selected. past: the finished rounds.
+    selected. past: the finished rounds. baseline: the untuned student's accuracy on dev.
 
     right: whether the attempt is. gold_nll: mean nll of the gold solution, nats a token. samples: k sampled answers,
     graded; `Grade.answer` None: none was found in it. reward: a reward model's score of the attempt. marks: a judge's,
@@ -34,6 +34,7 @@ class Evidence:
     attempts: Sequence[Attempt]
     candidates: Sequence[int]
     past: Sequence[Round] = ()
+    baseline: float | None = None
     right: Sequence[bool] = ()
     gold_nll: Sequence[float] = ()
     samples: Sequence[Sequence[Grade]] = ()

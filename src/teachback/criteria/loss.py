@@ -1,10 +1,8 @@
 """`loss`: mean negative log-probability of the student's own greedy answer (the best criterion of arXiv 2512.00884)."""
 
-from collections.abc import Sequence
-
-from ..types import Attempt, Example
+from .evidence import Evidence
 
 
-def loss(pool: Sequence[Example], attempts: Sequence[Attempt]) -> list[float]:
+def loss(evidence: Evidence) -> list[float]:
     """Nats a token, the end token included. Needs the attempts and nothing else: no gold answers, no second pass."""
-    return [attempt.nll for attempt in attempts]
+    return [attempt.nll for attempt in evidence.attempts]

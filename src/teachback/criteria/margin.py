@@ -1,11 +1,10 @@
 """`margin`: minus the mean gap p₁ − p₂ between the two likeliest tokens (Settles 2009, 3.1)."""
 
-from collections.abc import Sequence
 from math import nan
 
-from ..types import Attempt, Example
+from .evidence import Evidence
 
 
-def margin(pool: Sequence[Example], attempts: Sequence[Attempt]) -> list[float]:
+def margin(evidence: Evidence) -> list[float]:
     """Between −1 and 0. An attempt without a gap has no score, which stops the run."""
-    return [nan if attempt.gap is None else -attempt.gap for attempt in attempts]
+    return [nan if attempt.gap is None else -attempt.gap for attempt in evidence.attempts]

@@ -1,12 +1,10 @@
 """`random`: m seeds, uniformly. Where every round restarts from base, this is static generation."""
 
-from collections.abc import Callable, Sequence
-from random import Random
-
-from ..types import Example
+from .criterion import Draws
+from .evidence import Evidence
 
 
-def random_choice(pool: Sequence[Example], m: int, random: Callable[[str], Random]) -> list[int]:
+def random_choice(evidence: Evidence, m: int, draws: Draws) -> list[int]:
     """Each seed draws a number of its own; the m largest win, whatever the pool's order."""
-    drawn = [random(example.id).random() for example in pool]
-    return sorted(range(len(pool)), key=lambda i: (-drawn[i], pool[i].id))[:m]
+    drawn = {i: draws(evidence.seeds[i].id).random() for i in evidence.candidates}
+    return sorted(drawn, key=lambda i: (-drawn[i], i))[:m]

@@ -1,42 +1,22 @@
 """Answers that a function of one's own judges."""
 
-import hashlib
-import importlib
-import inspect
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import get_args
 
 from ..errors import ConfigError
+from ..functions import imported
 from ..types import Example, Grade, Grader, Outcome
 from .final import final_answer
-
-FORM = "my_module:my_function, or path/to/file.py:my_function"
 
 
 def make(spec: str, folder: Path) -> tuple[Grader, bytes]:
     """A grader that asks f(example, text) -> bool or Grade, and the source of the module that f is in.
 
-    The module is a file below `folder`, or else an installed one. Its file is read once: what runs is what is
-    returned, to be hashed into the run's identity; modules that it imports are not part of that. Raises ConfigError,
-    also while grading, when f raises or returns anything else.
+    Raises ConfigError as `imported` does, and while grading, when f raises or returns anything else.
     """
-    module_name, colon, name = spec.rpartition(":")
-    if not (colon and module_name and name):
-        raise ConfigError("task.function names no function", got=repr(spec), allowed=FORM)
-    path = file_of(module_name, folder)
-    module, source = from_file(path, folder) if path else installed(module_name, folder)
-    function = getattr(module, name, None)
-    if not callable(function) or not takes_two(function):
-        there = [n for n, f in vars(module).items() if inspect.isfunction(f) and f.__module__ == module.__name__]
-        raise ConfigError(
-            f"{module_name} has no function {name}(example, text)",
-            got="something else of that name" if hasattr(module, name) else f"the functions {', '.join(there) or '-'}",
-            fix=f"write one: def {name}(example, text): return example.answer in text",
-        )
+    example = "return example.answer in text"
+    function, source = imported(spec, folder, "task.function", "(example, text)", example)
     return Grader(grade_with(function, spec), parse), source
 
 
@@ -70,66 +50,3 @@ def failed(spec: str, example: Example, got: str) -> ConfigError:
         allowed="True, False, or a teachback.types.Grade",
         fix="let it return False for answers that it can't read",
     )
-
-
-def file_of(module_name: str, folder: Path) -> Path | None:
-    """The file that the name stands for; None where it can only be an installed module."""
-    if module_name.endswith(".py"):
-        path = folder / module_name
-        if not path.is_file():
-            raise ConfigError(f"{path} is not there", got=module_name, fix=f"give the path from {folder}")
-        return path
-    stem = folder.joinpath(*module_name.split("."))
-    return next((p for p in (stem.with_name(f"{stem.name}.py"), stem / "__init__.py") if p.is_file()), None)
-
-
-def from_file(path: Path, folder: Path) -> tuple[ModuleType, bytes]:
-    """Runs the file under a name that only these bytes have: no cache of bytecode, no clash with a module of that
-    name. Its own imports find the files beside it and below `folder`, while it is being loaded."""
-    source = path.read_bytes()
-    name = f"teachback_function_{hashlib.sha256(bytes(path.resolve()) + source).hexdigest()[:16]}"
-    module = ModuleType(name)
-    module.__file__ = str(path)
-    sys.modules[name] = module  # dataclasses look their module up there
-    try:
-        with on_path(folder, path.parent):
-            exec(compile(source, str(path), "exec"), vars(module))
-    except (Exception, SystemExit) as error:
-        del sys.modules[name]
-        raise ConfigError(f"{path} can't be loaded", got=f"{type(error).__name__}: {error}") from error
-    return module, source
-
-
-def installed(module_name: str, folder: Path) -> tuple[ModuleType, bytes]:
-    try:
-        module = importlib.import_module(module_name)
-    except (Exception, SystemExit) as error:
-        raise ConfigError(
-            f"no module {module_name} in {folder}, nor can an installed one be imported",
-            got=f"{type(error).__name__}: {error}",
-            allowed=FORM,
-        ) from error
-    file = getattr(module, "__file__", None)
-    if file is None:
-        raise ConfigError(f"{module_name} has no file whose source could be kept with the run", allowed=FORM)
-    return module, Path(file).read_bytes()
-
-
-@contextmanager
-def on_path(*folders: Path) -> Iterator[None]:
-    before = list(sys.path)
-    sys.path[:0] = [str(folder.resolve()) for folder in folders]
-    try:
-        yield
-    finally:
-        sys.path[:] = before
-
-
-def takes_two(function: Callable[..., object]) -> bool:
-    try:
-        inspect.signature(function).bind(None, "")
-    except TypeError:
-        return False
-    except ValueError:  # a builtin that doesn't say what it takes
-        return True
-    return True

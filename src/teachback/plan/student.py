@@ -36,10 +36,12 @@ class Work:
 
 @dataclass(frozen=True)
 class Lesson:
-    """What a round asks of the student. given: rows one has. The rates are tokens a second; None: not measured."""
+    """What a round asks of the student. sampled: answers that the criterion asks for beside the attempts. given: rows
+    one has. The rates are tokens a second; None: not measured."""
 
     work: Work
     seeds: int
+    sampled: int
     dev: int
     given: int
     epochs: int
@@ -81,7 +83,7 @@ def one(lesson: Lesson, courses: Mapping[Case, Course], first: int, rows: int, a
         fresh, earlier = course.pairs[at] if opened else 0, lesson.given + rows + sum(course.pairs[:at])
         share = 1.0 if lesson.restart == "base" else lesson.replay
         trained[case] = fresh + round(share * earlier) if opened else 0
-        asks = work.seed * lesson.seeds + work.dev * lesson.dev + work.new * fresh
+        asks = work.seed * (lesson.seeds + lesson.sampled) + work.dev * lesson.dev + work.new * fresh
         answering[case] = asks.get(case) if opened else 0
         finetuning[case] = work.row.get(case) * trained[case] * lesson.epochs
     return spent(lesson, first + at, Range.of(trained), Range.of(answering), Range.of(finetuning))

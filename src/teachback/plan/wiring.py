@@ -4,7 +4,9 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
+from .. import choosing
 from .. import config as cfg
 from ..costs import PICO, Budget
 from ..draws import draw
@@ -17,6 +19,8 @@ from ..student.frozen import freeze
 from ..student.training.finetune import Recipe
 from ..types import Task
 from ..wire import check, given, kept_precision, make_means, wire
+from ..wire_asking import worst as worst_asked
+from ..wire_criteria import make_criterion, sampling
 from ..wire_tasks import make_task, reserve_rows
 from ..wire_teachers import make_asking, make_budget, make_judging
 from . import roles as costs
@@ -111,6 +115,7 @@ def make_lesson(config: cfg.Config, task: Task, teaching: Teaching, measured: Me
     return Lesson(
         work=replace(work, dev=work.dev + scored(task, around, work.dev.expected is not None)),
         seeds=len(task.seeds),
+        sampled=sampled(config, task),
         dev=len(task.dev),
         given=len(given(config, task)),
         epochs=config.finetune.epochs,
@@ -120,6 +125,14 @@ def make_lesson(config: cfg.Config, task: Task, teaching: Teaching, measured: Me
         answering_per_s=measured.answering_per_s if measured else None,
         finetuning_per_s=measured.finetuning_per_s if measured else None,
     )
+
+
+def sampled(config: cfg.Config, task: Task) -> int:
+    """Answers a round that a criterion asks for beside the attempts."""
+    if "samples" not in make_criterion(config.criterion, Path.cwd()).needs:
+        return 0
+    few = choosing.subset(config.candidates, config.per_round, dear=True)
+    return sampling(config.criterion)[0] * min(len(task.seeds), few or len(task.seeds))
 
 
 def scored(task: Task, around: int, measured: bool) -> Range:
@@ -168,6 +181,9 @@ def caveats(config: cfg.Config, task: Task, measured: Measured | None) -> list[s
         worst = judging.worst(task.dev)
         cents = "" if worst.usd is None else f", ${worst.usd / PICO:.2f}"
         said += [f"judging dev is not in it: at most {worst.tokens:,} tokens{cents} each time, which is kept back"]
+    if (asked := worst_asked(config, task, task.seeds)).tokens:
+        cents = "" if asked.usd is None else f", ${asked.usd / PICO:.2f}"
+        said += [f"what the criterion asks is not in it: at most {asked.tokens:,} tokens{cents} a round, kept back"]
     return [*said, "every pair is taken for an accepted row; all that are rejected cost the same"]
 
 

@@ -16,7 +16,7 @@ class Finished(NamedTuple):
     next: str
 
 
-ORDER = ("open", "attempt", "select", "generate", "verify", "curate", "transfer", "finetune", "evaluate")
+ORDER = ("open", "attempt", "gather", "select", "generate", "verify", "curate", "transfer", "finetune", "evaluate")
 
 
 def read(folder: Path) -> Finished:

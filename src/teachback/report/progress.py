@@ -9,7 +9,7 @@ from rich.status import Status
 
 from ..costs import Meter
 from ..rundir import Event
-from ..types import Attempt, Curated, Draft, Report, Reserve, Selection, Transfer
+from ..types import Attempts, Curated, Draft, Report, Reserve, Selection, Transfer
 from .figures import amount
 from .summary import percent
 
@@ -17,6 +17,7 @@ DOING = {
     "baseline": "the untuned student answers dev",
     "start": "finetuning on the rows that are given",
     "attempt": "the student answers every seed",
+    "gather": "what the criterion needs to know",
     "select": "the criterion picks seeds",
     "generate": "the teacher writes",
     "verify": "checking the drafts",
@@ -106,8 +107,8 @@ def result(value: object) -> list[str]:
             return [f"{len(value.rows)} rows accepted, {len(value.rejected)} not", *notes]
         case Transfer() if value.seed_median is not None and value.row_median is not None:
             return [f"median loss {value.seed_median:.3f} on the seeds, {value.row_median:.3f} on their rows"]
-        case (Attempt(), *_):
-            truncated = sum(isinstance(a, Attempt) and a.truncated for a in value)
-            return [f"{len(value)} answers" + (f", {truncated} truncated" if truncated else "")]
+        case Attempts():
+            truncated = sum(a.truncated for a in value.rows)
+            return [f"{len(value.rows)} answers" + (f", {truncated} truncated" if truncated else "")]
         case _:
             return []

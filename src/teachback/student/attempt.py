@@ -10,6 +10,7 @@ from .chat import Chat, Speaker, prompt_ids, row_ids
 from .decode import Decoded, Sampling, decode
 from .frozen import Frozen
 from .signals import Array, summed
+from .sketch import Sketch
 
 __all__ = ["Asked", "Attempted", "Sampling", "attempt"]
 
@@ -29,11 +30,13 @@ class Attempted(NamedTuple):
     """N answers, and embedding_N_D: the means of what the head read for their tokens.
 
     target_nll: mean nll in nats of the targets' tokens, the end token included; None where there was none.
+    gradient: sketches of the head's gradients of the answers' mean nll; None where no sketch was asked for.
     """
 
     attempts: list[Attempt]
     embedding_N_D: Array
     target_nll: list[float | None]
+    gradient_N_M: Array | None = None
 
 
 def attempt(
@@ -43,21 +46,25 @@ def attempt(
     max_new_tokens: int,
     sampling: Sampling | None = None,
     stop: Sequence[str] = (),
+    sketch: Sketch | None = None,
 ) -> Attempted:
     """One answer a question, of at most max_new_tokens tokens; the questions in any order, one of them or more.
 
     Greedy without `sampling`. A message that is asked several times is read once. The signals are the student's own
     either way: at temperature 1, whatever was sampled at. An answer ends before the first of the `stop` strings; the
-    tokens that made it count.
+    tokens that made it count. sketch: what the answers' gradients are wanted in, all in the same.
     """
     ids_of = {message: prompt_ids(student, chat, message) for message in dict.fromkeys(q.message for q in asked)}
     prompts = [ids_of[question.message] for question in asked]
     targets = [() if q.target is None else row_ids(student, chat, q.message, q.target)[1] for q in asked]
-    found = answers(student, prompts, max_new_tokens, sampling, stop, targets)
+    found = answers(student, prompts, max_new_tokens, sampling, stop, targets, sketch)
     return Attempted(
         [summarise(student, question.id, decoded, stop) for question, decoded in zip(asked, found, strict=True)],
         np.stack([decoded.embedding_D for decoded in found]),
         [decoded.target_nll for decoded in found],
+        None
+        if sketch is None
+        else np.stack([decoded.gradient_M for decoded in found if decoded.gradient_M is not None]),
     )
 
 
@@ -68,6 +75,7 @@ def answers(
     sampling: Sampling | None = None,
     stop: Sequence[str] = (),
     targets: Sequence[Sequence[int]] | None = None,
+    sketch: Sketch | None = None,
 ) -> list[Decoded]:
     """An answer to each prompt, in their order; decoded batch after batch."""
     found: dict[int, Decoded] = {}
@@ -75,7 +83,7 @@ def answers(
     for group in batches(prompts, max_new_tokens, CACHE_BYTES // bytes_a_token(student)):
         draws = sampling and sampling._replace(draws=[sampling.draws[i] for i in group])
         given, aims = [prompts[i] for i in group], [targets[i] for i in group]
-        done = decode(student, given, max_new_tokens, draws, stopper(student, stop), aims)
+        done = decode(student, given, max_new_tokens, draws, stopper(student, stop), aims, sketch)
         found.update(zip(group, done, strict=True))
     return [found[i] for i in range(len(prompts))]
 

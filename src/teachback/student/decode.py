@@ -9,6 +9,7 @@ from .cache import Held, Placed, closed_up, hold
 from .frozen import Frozen, head
 from .reading import forward, forward_from, padded, read_common
 from .signals import Array, Signals, mean_nlls, signals
+from .sketch import Sketch, Sums, new_sums
 
 PREFILL_TOKENS = 768  # of prompts that are read together, padding included: on a CPU more is slower
 
@@ -24,7 +25,7 @@ class Decoded(NamedTuple):
     """T tokens, the end token included when it was produced; ended: that, or a stop string.
 
     signals: of these tokens, arrays of T. embedding_D: the mean of what the head read for them. target_nll: the mean
-    nll of the target's tokens, if there was one.
+    nll of the target's tokens, if there was one. gradient: the sketch of the head's gradient, if one was asked for.
     """
 
     tokens: list[int]
@@ -32,6 +33,7 @@ class Decoded(NamedTuple):
     signals: Signals
     embedding_D: Array
     target_nll: float | None = None
+    gradient_M: Array | None = None
 
 
 class Running(NamedTuple):
@@ -46,13 +48,14 @@ class Running(NamedTuple):
 
 
 class Log(NamedTuple):
-    """What was decoded of N rows, at most T tokens each."""
+    """What was decoded of N rows, at most T tokens each. sums: of the sketches of their gradients."""
 
     token_N_T: Any
     signals_N_T: Signals
     hidden_N_D: Any
     length_N: list[int]
     ended_N: list[bool]
+    sums: Sums | None
 
 
 def decode(
@@ -62,11 +65,13 @@ def decode(
     sampling: Sampling | None = None,
     stops: Callable[[list[int]], bool] | None = None,
     targets: Sequence[Sequence[int]] | None = None,
+    sketch: Sketch | None = None,
 ) -> list[Decoded]:
     """An answer to each prompt, greedy without `sampling`. Equal prompts that stand side by side are read once.
 
     stops: of the tokens of an answer so far, whether it ends here. The signals are at temperature 1 in any case.
-    targets: answers whose likelihood is asked for too, read in one pass with their prompts; empty: none.
+    targets: answers whose likelihood is asked for too, read in one pass with their prompts; empty: none. sketch: what
+    the answers' gradients are wanted in.
     """
     import torch
 
@@ -75,11 +80,12 @@ def decode(
         held = hold(student.model.config, len(prompts), longest, longest + max_new_tokens)
         running = start(student, prompts, max_new_tokens)
         hidden_B_D, target_nlls = prefill(student, held, prompts, targets or [()] * len(prompts))
-        log = new_log(hidden_B_D, max_new_tokens)
+        log = new_log(hidden_B_D, max_new_tokens, sketch)
         for t in range(max_new_tokens):
             logits_B_V = head(student, hidden_B_D)
             token_B = choose(logits_B_V, sampling, running.rows_B)
-            note(log, t, running.rows_B, token_B, signals(logits_B_V, hidden_B_D, token_B), hidden_B_D)
+            into = log.sums.at(running.rows_B) if log.sums else None
+            note(log, t, running.rows_B, token_B, signals(logits_B_V, hidden_B_D, token_B, into), hidden_B_D)
             stay = closed_up(going_on(student, log, t, running.rows_B, token_B, stops))
             if not stay or t + 1 == max_new_tokens:
                 break
@@ -209,13 +215,14 @@ def going_on(
     return running
 
 
-def new_log(hidden_N_D: Any, max_new_tokens: int) -> Log:
+def new_log(hidden_N_D: Any, max_new_tokens: int, sketch: Sketch | None) -> Log:
     import torch
 
     n, device = len(hidden_N_D), hidden_N_D.device
     token_N_T = torch.zeros(n, max_new_tokens, dtype=torch.long, device=device)
     signals_N_T = Signals(*(torch.zeros(n, max_new_tokens, device=device) for _ in Signals._fields))
-    return Log(token_N_T, signals_N_T, torch.zeros_like(hidden_N_D, dtype=torch.float32), [0] * n, [False] * n)
+    sums = new_sums(sketch, n) if sketch else None
+    return Log(token_N_T, signals_N_T, torch.zeros_like(hidden_N_D, dtype=torch.float32), [0] * n, [False] * n, sums)
 
 
 def note(log: Log, t: int, rows_B: Any, token_B: Any, signals_B: Signals, hidden_B_D: Any) -> None:
@@ -229,7 +236,10 @@ def note(log: Log, t: int, rows_B: Any, token_B: Any, signals_B: Signals, hidden
 def results(log: Log) -> list[Decoded]:
     token_N_T, hidden_N_D = log.token_N_T.tolist(), log.hidden_N_D.cpu().numpy()
     signals_N_T = [column.cpu().numpy() for column in log.signals_N_T]
+    gradients = log.sums.means(log.length_N) if log.sums else [None] * len(token_N_T)
+    each = [Signals(*(column[n, :length] for column in signals_N_T)) for n, length in enumerate(log.length_N)]
+    rows = zip(token_N_T, log.length_N, log.ended_N, each, hidden_N_D, gradients, strict=True)
     return [
-        Decoded(token_N_T[n][:length], ended, Signals(*(column[n, :length] for column in signals_N_T)), hidden / length)
-        for n, (length, ended, hidden) in enumerate(zip(log.length_N, log.ended_N, hidden_N_D, strict=True))
+        Decoded(tokens[:length], ended, signals_T, hidden_D / length, gradient_M=gradient_M)
+        for tokens, length, ended, signals_T, hidden_D, gradient_M in rows
     ]

@@ -1,10 +1,12 @@
 """What one forward pass says of an answer: how likely, how uncertain, how far it would pull the weights, where it lies.
 
 `signals` is all there is to compute, of tokens whose logits are at hand: decoding calls it with those it chose from,
-`read` with those of given answers. Logits are float32 and never more than a block of them exists.
+`read` with those of given answers. Logits are float32 and never more than a block of them exists. With a sketch the
+same pass says where the answer would pull the weights (`sketch.py`).
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +15,7 @@ from .cache import Placed, hold
 from .chat import Chat, row_ids
 from .frozen import Frozen, head
 from .reading import forward_from, read_common
+from .sketch import Into, Sketch, add, new_sums
 
 BATCH_TOKENS = 512  # of a micro-batch, its padding included: on a CPU more is slower, because it leaves the cache
 BLOCK = 128  # positions whose logits exist at once: 25 MB where the vocabulary has 49,000 tokens
@@ -35,7 +38,10 @@ class Signals(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """Of one answer: means over its tokens, the worst token's nll, and the mean of what the head reads for them."""
+    """Of one answer: means over its tokens, the worst token's nll, and the mean of what the head reads for them.
+
+    gradient: the sketch of the head's gradient of `nll`, where one was asked for.
+    """
 
     nll: float
     entropy: float
@@ -43,21 +49,29 @@ class Answer(NamedTuple):
     max_nll: float
     egl: float
     embedding_D: Array
+    gradient_M: Array | None = None
 
 
-def signals(logits_N_V: Any, hidden_N_D: Any, ids_N: Any) -> Signals:
-    """logits in float32; hidden: what the head made them from; ids: the tokens in question."""
+def signals(logits_N_V: Any, hidden_N_D: Any, ids_N: Any, into: Into | None = None) -> Signals:
+    """logits in float32; hidden: what the head made them from; ids: the tokens in question.
+
+    into: where sketches of the tokens' gradients are added, if they are wanted.
+    """
     import torch
 
     rows = max(1, CACHED // logits_N_V.shape[1])
     parts = zip(logits_N_V.split(rows), hidden_N_D.split(rows), ids_N.split(rows), strict=True)
-    return Signals(*(torch.cat(column) for column in zip(*(block_signals(*part) for part in parts), strict=True)))
+    intos = repeat(None) if into is None else into.split(rows)
+    found = [block_signals(*part, one) for part, one in zip(parts, intos, strict=False)]
+    return Signals(*(torch.cat(column) for column in zip(*found, strict=True)))
 
 
-def block_signals(logits_N_V: Any, hidden_N_D: Any, ids_N: Any) -> Signals:
+def block_signals(logits_N_V: Any, hidden_N_D: Any, ids_N: Any, into: Into | None = None) -> Signals:
     import torch
 
     p_N_V = logits_N_V.softmax(-1)
+    if into is not None:
+        add(into, p_N_V, hidden_N_D, ids_N)
     top_N = p_N_V.amax(-1, keepdim=True)
     logsum_N = logits_N_V.amax(-1) - top_N[:, 0].log()
     below_N_V = p_N_V < top_N
@@ -83,20 +97,34 @@ def nll_only(logits_N_V: Any, ids_N: Any) -> Any:
 
 
 def read(
-    student: Frozen, chat: Chat, rows: Sequence[tuple[str, str]], batch_tokens: int = BATCH_TOKENS
+    student: Frozen,
+    chat: Chat,
+    rows: Sequence[tuple[str, str]],
+    batch_tokens: int = BATCH_TOKENS,
+    sketch: Sketch | None = None,
 ) -> list[Answer]:
     """What the student makes of each (message, answer) row's answer, its end token included, in the rows' order.
 
     As a training row: the same tokens as in finetuning. One forward pass; the head runs on the answers' tokens only.
+    sketch: what the answers' gradients are wanted in.
     """
+    import torch
+
     found: dict[int, Answer] = {}
     for places, lengths, hidden_N_D, ids_N in passes(student, chat, rows, batch_tokens):
-        parts = [signals(head(student, h), h, ids) for h, ids in blocks(hidden_N_D, ids_N)]
+        row_N = torch.repeat_interleave(torch.tensor(lengths, device=student.device))
+        sums = new_sums(sketch, len(places)) if sketch else None
+        parts = [
+            signals(head(student, h), h, ids, sums.at(row) if sums else None)
+            for h, ids, row in blocks(hidden_N_D, ids_N, row_N)
+        ]
         columns = [np.concatenate([part[k].cpu().numpy() for part in parts]) for k in range(len(Signals._fields))]
         ends = np.cumsum(lengths)[:-1]
         each = zip(*(np.split(column, ends) for column in columns), hidden_N_D.split(lengths), strict=True)
-        for place, (nll, entropy, gap, egl, hidden) in zip(places, each, strict=True):
-            found[place] = summed(nll, entropy, gap, egl, hidden.float().mean(0).cpu().numpy())
+        gradients = sums.means(lengths) if sums else [None] * len(places)
+        for place, (nll, entropy, gap, egl, hidden), gradient_M in zip(places, each, gradients, strict=True):
+            answer = summed(nll, entropy, gap, egl, hidden.float().mean(0).cpu().numpy())
+            found[place] = answer._replace(gradient_M=gradient_M)
     return [found[i] for i in range(len(rows))]
 
 
@@ -149,8 +177,8 @@ def passes(
             yield places, [len(answer) for _, answer in given], torch.cat(kept), ids_N
 
 
-def blocks(hidden_N_D: Any, ids_N: Any) -> Iterator[tuple[Any, Any]]:
-    return zip(hidden_N_D.split(BLOCK), ids_N.split(BLOCK), strict=True)
+def blocks(*columns_N: Any) -> Iterator[tuple[Any, ...]]:
+    return zip(*(column.split(BLOCK) for column in columns_N), strict=True)
 
 
 def batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:

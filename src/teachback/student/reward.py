@@ -1,0 +1,131 @@
+"""A reward model's score of an attempt: any sequence classifier with one output, as Skywork-Reward and its kin are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import StudentError
+from .chat import encode
+from .folder import quiet, resolve
+from .signals import BATCH_TOKENS, Array, batches
+
+if TYPE_CHECKING:
+    import torch
+
+ALLOWED = "a sequence classifier with one output and a chat template, such as Skywork/Skywork-Reward-V2-Qwen3-0.6B"
+
+
+@dataclass(frozen=True)
+class RewardModel:
+    """In memory, in evaluation mode. pad: the token that a batch's rows are filled up with, by which the model finds
+    their ends; None: it has none, and rows go through it one by one. longest: tokens that it can read; None: any."""
+
+    model: Any
+    tokenizer: Any
+    pad: int | None
+    longest: int | None
+    device: "torch.device"
+
+
+def find(model: str, revision: str | None = None) -> tuple[Path, str]:
+    """The folder of a reward model, fetched if need be, and its identity, as a student's. Raises StudentError."""
+    if not Path(model).is_dir() and (model.count("/") != 1 or model.startswith((".", "/", "~"))):
+        allowed = "an existing folder, or ORGANISATION/NAME"
+        raise StudentError("the reward model is neither a folder nor a model of the Hub", got=model, allowed=allowed)
+    return resolve(model, revision)
+
+
+def load_reward(folder: Path) -> RewardModel:
+    """In float32 on a CPU; on a GPU in bf16, but for the head. Raises StudentError for what is no reward model."""
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    quiet()
+    gpu = torch.cuda.is_available()
+    dtype = torch.bfloat16 if gpu and torch.cuda.is_bf16_supported() else torch.float32
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        model, info = AutoModelForSequenceClassification.from_pretrained(folder, dtype=dtype, output_loading_info=True)
+    except Exception as error:  # of a dozen kinds: files, configs, weights; each means that it can't be loaded
+        what = f"the reward model in {folder} can't be loaded: {error}"
+        raise StudentError(what, allowed=ALLOWED) from error
+    refuse(folder, model, tokenizer, sorted(info["missing_keys"]))
+    model.config.use_cache = False  # nobody goes on from these rows
+    keep_head(model)
+    config = model.config.get_text_config()
+    device = torch.device("cuda" if gpu else "cpu")
+    longest = getattr(config, "max_position_embeddings", None)
+    return RewardModel(model.to(device).eval(), tokenizer, config.pad_token_id, longest, device)
+
+
+def refuse(folder: Path, model: Any, tokenizer: Any, missing: Sequence[str]) -> None:
+    """Raises StudentError. transformers would make up what is missing: a causal LM gets a head of random numbers."""
+    if missing:
+        what = f"the model in {folder} is no reward model: weights of a sequence classifier are not there"
+        raise StudentError(what, got=f"no {', '.join(missing[:5])}", allowed=ALLOWED, fix="choose a reward model")
+    if model.config.num_labels != 1:
+        what = f"the model in {folder} gives more than one score"
+        got = f"{model.config.num_labels} outputs"
+        raise StudentError(
+            what, got=got, allowed=ALLOWED, fix="choose a reward model, not a classifier of several classes"
+        )
+    if not tokenizer.chat_template:
+        fix = "choose one made from an instruct model, or put a chat_template.jinja into its folder"
+        raise StudentError(f"the reward model in {folder} has no chat template", allowed=ALLOWED, fix=fix)
+
+
+def keep_head(model: Any) -> None:
+    """The head in float32: a score of bf16 has 8 bits, and seeds that differ would tie."""
+    import torch
+
+    for layer in model.modules():
+        if isinstance(layer, torch.nn.Linear) and layer.out_features == 1:
+            layer.float().register_forward_pre_hook(lambda _, given: (given[0].float(), *given[1:]))
+
+
+def reward(model: RewardModel, rows: Sequence[tuple[str, str]], batch_tokens: int = BATCH_TOKENS) -> Array:
+    """reward_N in float32: the score of each (question, attempt), in their order, whatever the batches.
+
+    As the model's makers use it: one conversation of a user and an assistant, in the model's own chat template. Raises
+    StudentError for a row that is longer than the model can read.
+    """
+    import torch
+
+    tokens = [row_tokens(model, question, attempt) for question, attempt in rows]
+    reward_N = np.empty(len(rows), dtype=np.float32)
+    with torch.inference_mode():
+        for places in batches([len(row) for row in tokens], batch_tokens if model.pad is not None else 1):
+            ids_B_T, mask_B_T = filled([tokens[i] for i in places], model.pad or 0)
+            given = {"input_ids": ids_B_T.to(model.device), "attention_mask": mask_B_T.to(model.device)}
+            reward_N[places] = model.model(**given).logits[:, 0].float().cpu().numpy()
+    return reward_N
+
+
+def row_tokens(model: RewardModel, question: str, attempt: str) -> list[int]:
+    from jinja2 import TemplateError
+
+    turns = [{"role": "user", "content": question}, {"role": "assistant", "content": attempt}]
+    try:
+        text = str(model.tokenizer.apply_chat_template(turns, tokenize=False))
+    except TemplateError as error:
+        what = "the reward model's chat template can't write a question and its answer"
+        raise StudentError(what, got=error, allowed=ALLOWED) from error
+    tokens = encode(model.tokenizer, text)
+    if model.longest is not None and len(tokens) > model.longest:
+        what = f"an attempt is too long for the reward model: {question[:60]!r}"
+        fix = "lower student.max_new_tokens, or choose a reward model that reads more"
+        raise StudentError(what, got=f"{len(tokens)} tokens", allowed=f"at most {model.longest}", fix=fix)
+    return tokens
+
+
+def filled(rows: Sequence[Sequence[int]], pad: int) -> tuple[Any, Any]:
+    """ids_B_T and mask_B_T, filled up on the right."""
+    import torch
+
+    T = max(map(len, rows))
+    ids_B_T = torch.tensor([[*row, *[pad] * (T - len(row))] for row in rows])
+    mask_B_T = torch.tensor([[1] * len(row) + [0] * (T - len(row)) for row in rows])
+    return ids_B_T, mask_B_T

@@ -1,0 +1,175 @@
+"""k-means++ by block rejection against its law, enumerated; and what `badge` makes of it."""
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import permutations
+from math import prod
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import chisquare
+
+from teachback.criteria import seeding as module
+from teachback.criteria.badge import badge
+from teachback.criteria.criterion import Draws
+from teachback.criteria.evidence import Evidence
+from teachback.criteria.points import Points, gradients, vectors
+from teachback.criteria.seeding import accepted, drawn, seeding
+from teachback.draws import draw
+from teachback.errors import CriterionError
+from teachback.types import Example
+
+# A far row, two near ones, two that are the same: distances shrink fast, so that most of a block is turned down.
+LINE = np.array([[1.0], [2.0], [2.2], [5.0], [5.0], [12.0]])
+DELTA, HIDDEN = np.array([[1, -1], [1, 0], [2, -1], [0.5, 0.5], [0, 1.0]]), np.array([[1], [2], [0.5], [3], [1.0]])
+
+
+def explicit(delta_N_K: np.ndarray, hidden_N_D: np.ndarray) -> np.ndarray:
+    return np.einsum("nk,nd->nkd", delta_N_K, hidden_N_D).reshape(len(delta_N_K), -1)
+
+
+def chances(x_N_D: np.ndarray, m: int, power: float = 2.0) -> dict[tuple[int, ...], float]:
+    """The law itself, one pick at a time: of every sequence of m rows, how likely it is."""
+    far_N_N = np.linalg.norm(x_N_D[:, None] - x_N_D[None], axis=2) ** power
+
+    def step(picks: Sequence[int], row: int) -> float:
+        weight_N = far_N_N[list(picks)].min(axis=0) if picks else np.linalg.norm(x_N_D, axis=1) ** power
+        return float(weight_N[row] / weight_N.sum())
+
+    return {s: prod(step(s[:i], row) for i, row in enumerate(s)) for s in permutations(range(len(x_N_D)), m)}
+
+
+def p_value(found: Counter[tuple[int, ...]], law: dict[tuple[int, ...], float]) -> float:
+    """Of χ²; sequences expected fewer than 5 times are one class."""
+    n = found.total()
+    assert all(law[s] > 0 for s in found), "a sequence that can't be"
+    often = [s for s, p in law.items() if n * p >= 5]
+    observed, expected = [found[s] for s in often], [n * law[s] for s in often]
+    if n - sum(expected) > 1e-6:
+        observed.append(n - sum(observed))
+        expected.append(n - sum(expected))
+    return float(chisquare(observed, expected).pvalue)
+
+
+@pytest.mark.parametrize("block", [4, 32])
+@pytest.mark.parametrize("given", ["vectors", "gradients"])
+def test_the_law_is_that_of_drawing_one_by_one(given: str, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BLOCK", block)
+    x_N_D = LINE if given == "vectors" else explicit(DELTA, HIDDEN)
+    points = vectors(LINE) if given == "vectors" else gradients(DELTA, HIDDEN)
+    generator = np.random.default_rng(1)
+    found = Counter(tuple(seeding(points, 3, generator)) for _ in range(4000))
+    assert p_value(found, chances(x_N_D, 3)) > 0.001
+
+
+def test_the_test_would_see_another_law(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A block that takes all that is proposed, and D instead of D²: both are seen with as many draws."""
+    generator = np.random.default_rng(1)
+    found = Counter(tuple(seeding(vectors(LINE), 3, generator)) for _ in range(4000))
+    assert p_value(found, chances(LINE, 3, power=1.0)) < 1e-6
+    monkeypatch.setattr(module, "accepted", lambda points, rows, then, generator: list(dict.fromkeys(rows.tolist())))
+    careless = Counter(tuple(seeding(vectors(LINE[:4]), 3, generator)) for _ in range(4000))
+    assert p_value(careless, chances(LINE[:4], 3)) < 1e-6
+
+
+def test_a_block_accepts_by_what_is_left_of_the_distance() -> None:
+    """Rows 0 and 1 lie 3 apart; after row 0 is taken, row 1 has 9 left of 100, and row 0 itself nothing."""
+    points = vectors(np.array([[0.0], [3.0]]))
+    rows, then = np.array([0, 1, 0]), np.array([100.0, 100.0, 100.0])
+    taken = [accepted(points, rows, then, np.random.default_rng(seed)) for seed in range(2000)]
+    assert {tuple(one) for one in taken} == {(0,), (0, 1)}
+    assert sum(len(one) for one in taken) - 2000 == pytest.approx(0.09 * 2000, abs=40)  # 3 standard deviations
+
+
+@given(st.lists(st.tuples(st.integers(-3, 3), st.integers(-3, 3)), min_size=1, max_size=30), st.integers(0, 9))
+def test_distinct_points_come_before_copies(rows: list[tuple[int, int]], seed: int) -> None:
+    m = 1 + seed * (len(rows) - 1) // 9
+    picks = seeding(vectors(np.array(rows, float)), m, np.random.default_rng(seed))
+    assert len(set(picks)) == len(picks) == m
+    distinct = len(set(rows)) if any(map(any, rows)) else 0  # all at the origin: nothing to draw by
+    first = [rows[i] for i in picks[:distinct]]
+    assert len(set(first)) == len(first)
+
+
+def test_copies_are_uniform_once_all_points_are_picked() -> None:
+    x_N_D = np.array([[1.0, 0]] * 4 + [[0, 2.0]])
+    last = Counter(seeding(vectors(x_N_D), 3, np.random.default_rng(seed))[2] for seed in range(2000))
+    assert set(last) == {0, 1, 2, 3}
+    assert chisquare([*last.values()]).pvalue > 0.01
+
+
+def test_nothing_but_zeros_is_drawn_uniformly() -> None:
+    found = Counter(seeding(vectors(np.zeros((4, 2))), 1, np.random.default_rng(seed))[0] for seed in range(2000))
+    assert chisquare([found[i] for i in range(4)]).pvalue > 0.01
+
+
+def test_rows_of_weight_zero_are_never_drawn() -> None:
+    assert set(drawn(np.array([0, 2.0, 0, 1, 0]), 500, np.random.default_rng(0)).tolist()) == {1, 3}
+
+
+def test_gradients_are_as_far_apart_as_their_outer_products() -> None:
+    generator = np.random.default_rng(3)
+    delta, hidden = generator.standard_normal((20, 5)), generator.standard_normal((20, 7))
+    made, kept = vectors(explicit(delta, hidden)), gradients(delta, hidden)
+    rows = np.array([3, 0, 19])
+    np.testing.assert_allclose(kept.squared_N, made.squared_N, rtol=1e-12)
+    np.testing.assert_allclose(kept.apart(rows), made.apart(rows), rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(kept.apart(rows, rows), made.apart(rows)[:, rows], rtol=1e-9, atol=1e-9)
+
+
+def test_what_all_rows_have_in_common_costs_no_precision() -> None:
+    """Rows of length 10,000 that are about 1 apart: in float32 their distances would be rounding."""
+    generator = np.random.default_rng(4)
+    x_N_D = (1000 * np.ones(100) + 0.1 * generator.standard_normal((50, 100))).astype(np.float32)
+    x_N_D[7] = x_N_D[3]
+    apart_N_N = vectors(x_N_D).apart(np.arange(50))
+    exact_N_N = ((x_N_D[:, None].astype(float) - x_N_D[None]) ** 2).sum(axis=2)
+    assert apart_N_N[3, 7] == apart_N_N[5, 5] == 0
+    np.testing.assert_allclose(apart_N_N, exact_N_N, rtol=1e-6)
+
+
+def test_a_block_is_refreshed_by_one_product() -> None:
+    full = 0
+
+    def counted(points: Points) -> Points:
+        def inner(rows: np.ndarray, others: np.ndarray | slice) -> np.ndarray:
+            nonlocal full
+            full += isinstance(others, slice)
+            return points.inner(rows, others)
+
+        return Points(points.squared_N, inner)
+
+    x_N_D = np.random.default_rng(5).standard_normal((2000, 32))
+    assert len(set(seeding(counted(vectors(x_N_D)), 300, np.random.default_rng(0)))) == 300
+    assert full < 8
+
+
+def evidence(gradient_N_M: np.ndarray | None, candidates: Sequence[int] | None = None) -> Evidence:
+    seeds = [Example(f"s{i:02}", "?") for i in range(len(gradient_N_M) if gradient_N_M is not None else 3)]
+    return Evidence(seeds, [], range(len(seeds)) if candidates is None else candidates, gradient_N_M=gradient_N_M)
+
+
+def draws(seed: int) -> Draws:
+    return lambda id: draw(seed, 0, "select", id, 0)
+
+
+def test_badge_picks_candidates_only_and_by_their_gradients() -> None:
+    gradient = np.random.default_rng(6).standard_normal((40, 8)).astype(np.float32)
+    gradient[[5, 9]] *= 1e4
+    candidates = [39, 5, 2, 11, 20, 4, 33, 9]
+    picks = badge(evidence(gradient, candidates), 4, draws(0))
+    assert set(picks) <= set(candidates)
+    assert picks[0] in (5, 9)  # nearly all of the squared length is theirs
+    assert badge(evidence(gradient, sorted(candidates)), 4, draws(0)) == picks
+    assert badge(evidence(gradient, candidates), 4, draws(1)) != picks
+
+
+def test_badge_refuses_gradients_that_are_no_numbers() -> None:
+    gradient = np.ones((12, 4), np.float32)
+    gradient[11, 2] = np.nan
+    with pytest.raises(CriterionError, match="s11"):
+        badge(evidence(gradient), 2, draws(0))
+    with pytest.raises(CriterionError, match="no gradients"):
+        badge(evidence(None), 2, draws(0))
