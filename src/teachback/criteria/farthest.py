@@ -36,7 +36,7 @@ def ahead(points: Points, nearest_N: Floats, m: int) -> list[int]:
     order_N = np.argsort(-nearest_N, kind="stable")
     rows_L: Positions = np.sort(order_N[:AHEAD])  # in order: argmax gives the first of equals
     limit = max(((nearest_N[row], -row) for row in order_N[AHEAD : AHEAD + 1]), default=(PICKED, 0))
-    apart_L_L, now_L = points.apart(rows_L, rows_L), nearest_N[rows_L]
+    apart_L_L, now_L = points.among(rows_L), nearest_N[rows_L]
     new: list[int] = []
     while len(new) < m:
         best = int(np.argmax(now_L))

@@ -41,7 +41,7 @@ def drawn(weight_N: Floats, count: int, generator: np.random.Generator) -> Posit
 
 def accepted(points: Points, proposed_B: Positions, then_B: Floats, generator: np.random.Generator) -> list[int]:
     """The first is always accepted: nothing has changed before it. So every block makes a pick."""
-    apart_B_B = points.apart(proposed_B, proposed_B)
+    apart_B_B = points.among(proposed_B)
     bar_B, now_B = generator.random(len(proposed_B)) * then_B, then_B.copy()
     new = []
     for i, row in enumerate(proposed_B):
