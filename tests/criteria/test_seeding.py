@@ -53,7 +53,7 @@ def p_value(found: Counter[tuple[int, ...]], law: dict[tuple[int, ...], float]) 
     return float(chisquare(observed, expected).pvalue)
 
 
-@pytest.mark.parametrize("block", [4, 32])
+@pytest.mark.parametrize("block", [1, 4, 32])
 @pytest.mark.parametrize("given", ["vectors", "gradients"])
 def test_the_law_is_that_of_drawing_one_by_one(given: str, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BLOCK", block)
@@ -69,18 +69,22 @@ def test_the_test_would_see_another_law(monkeypatch: pytest.MonkeyPatch) -> None
     generator = np.random.default_rng(1)
     found = Counter(tuple(seeding(vectors(LINE), 3, generator)) for _ in range(4000))
     assert p_value(found, chances(LINE, 3, power=1.0)) < 1e-6
-    monkeypatch.setattr(module, "accepted", lambda points, rows, then, generator: list(dict.fromkeys(rows.tolist())))
+    monkeypatch.setattr(
+        module, "accepted", lambda points, rows, then, since, generator: list(dict.fromkeys(rows.tolist()))
+    )
     careless = Counter(tuple(seeding(vectors(LINE[:4]), 3, generator)) for _ in range(4000))
     assert p_value(careless, chances(LINE[:4], 3)) < 1e-6
 
 
 def test_a_block_accepts_by_what_is_left_of_the_distance() -> None:
     """Rows 0 and 1 lie 3 apart; after row 0 is taken, row 1 has 9 left of 100, and row 0 itself nothing."""
-    points = vectors(np.array([[0.0], [3.0]]))
-    rows, then = np.array([0, 1, 0]), np.array([100.0, 100.0, 100.0])
-    taken = [accepted(points, rows, then, np.random.default_rng(seed)) for seed in range(2000)]
+    points, then = vectors(np.array([[0.0], [3.0]])), np.full(3, 100.0)
+    generators = [np.random.default_rng(seed) for seed in range(2000)]
+    taken = [accepted(points, np.array([0, 1, 0]), then, [], generator) for generator in generators]
     assert {tuple(one) for one in taken} == {(0,), (0, 1)}
     assert sum(len(one) for one in taken) - 2000 == pytest.approx(0.09 * 2000, abs=40)  # 3 standard deviations
+    taken = [accepted(points, np.array([1]), then[:1], [0], generator) for generator in generators]
+    assert sum(len(one) for one in taken) == pytest.approx(0.09 * 2000, abs=40)
 
 
 @given(st.lists(st.tuples(st.integers(-3, 3), st.integers(-3, 3)), min_size=1, max_size=30), st.integers(0, 9))
@@ -113,10 +117,10 @@ def test_gradients_are_as_far_apart_as_their_outer_products() -> None:
     generator = np.random.default_rng(3)
     delta, hidden = generator.standard_normal((20, 5)), generator.standard_normal((20, 7))
     made, kept = vectors(explicit(delta, hidden)), gradients(delta, hidden)
-    rows = np.array([3, 0, 19])
+    rows = np.arange(20)
     np.testing.assert_allclose(kept.squared_N, made.squared_N, rtol=1e-12)
-    np.testing.assert_allclose(kept.apart(rows), made.apart(rows), rtol=1e-9, atol=1e-9)
-    np.testing.assert_allclose(kept.apart(rows, rows), made.apart(rows)[:, rows], rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(kept.apart(rows, rows), made.apart(rows, rows), rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(kept.nearest([3, 0, 19]), made.nearest([3, 0, 19]), rtol=1e-9, atol=1e-9)
 
 
 def test_what_all_rows_have_in_common_costs_no_precision() -> None:
@@ -124,26 +128,39 @@ def test_what_all_rows_have_in_common_costs_no_precision() -> None:
     generator = np.random.default_rng(4)
     x_N_D = (1000 * np.ones(100) + 0.1 * generator.standard_normal((50, 100))).astype(np.float32)
     x_N_D[7] = x_N_D[3]
-    apart_N_N = vectors(x_N_D).apart(np.arange(50))
+    apart_N_N = vectors(x_N_D).apart(np.arange(50), slice(None))
     exact_N_N = ((x_N_D[:, None].astype(float) - x_N_D[None]) ** 2).sum(axis=2)
     assert apart_N_N[3, 7] == apart_N_N[5, 5] == 0
     np.testing.assert_allclose(apart_N_N, exact_N_N, rtol=1e-6)
+    np.testing.assert_allclose(vectors(x_N_D).nearest([3, 9]), exact_N_N[[3, 9]].min(axis=0), rtol=1e-6)
 
 
-def test_a_block_is_refreshed_by_one_product() -> None:
-    full = 0
+def test_distances_are_the_same_a_chunk_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    x_N_D = np.random.default_rng(8).standard_normal((50, 6))
+    expected_N = ((x_N_D[:, None] - x_N_D[[4, 40]]) ** 2).sum(axis=2).min(axis=1)
+    monkeypatch.setattr("teachback.criteria.points.CHUNK", 16)
+    np.testing.assert_allclose(vectors(x_N_D).nearest([4, 40]), expected_N, atol=1e-12)
+    assert np.isinf(vectors(x_N_D).nearest([])).all()
 
-    def counted(points: Points) -> Points:
-        def inner(rows: np.ndarray, others: np.ndarray | slice) -> np.ndarray:
-            nonlocal full
-            full += isinstance(others, slice)
-            return points.inner(rows, others)
 
-        return Points(points.squared_N, inner)
+def test_all_rows_are_refreshed_when_most_proposals_fail() -> None:
+    """Not once where all rows stay far apart; often enough on a line, where what is left shrinks a thousandfold."""
+    generator = np.random.default_rng(5)
+    assert refreshes(generator.standard_normal((2000, 32))) == 1
+    assert 2 < refreshes(np.exp(generator.standard_normal((2000, 1)))) < 12
 
-    x_N_D = np.random.default_rng(5).standard_normal((2000, 32))
-    assert len(set(seeding(counted(vectors(x_N_D)), 300, np.random.default_rng(0)))) == 300
-    assert full < 8
+
+def refreshes(x_N_D: np.ndarray) -> int:
+    """How often all rows were looked at, for 300 picks: the first of them included."""
+    points, full = vectors(x_N_D), 0
+
+    def inner(rows: np.ndarray, others: np.ndarray | slice) -> np.ndarray:
+        nonlocal full
+        full += isinstance(others, slice)
+        return points.inner(rows, others)
+
+    assert len(set(seeding(Points(points.squared_N, inner), 300, np.random.default_rng(0)))) == 300
+    return full
 
 
 def evidence(gradient_N_M: np.ndarray | None, candidates: Sequence[int] | None = None) -> Evidence:

@@ -78,7 +78,7 @@ def test_a_killed_step_goes_on_at_its_last_shard_and_is_read_back_without_torch(
         swept = sorted(path.name for path in (tmp_path / "round-00/reserve").iterdir())
         kept = reserve(run, numbers)
         embedding_N_D = run.load_array(kept.embedding)
-    assert swept == ["000.npy", "001.npy"], "a shard is a commit of its own; the rest was never named"
+    assert swept == ["000-all.npy", "001-all.npy"], "a shard is a commit of its own; the rest was never named"
     assert embedding_N_D.dtype == np.float32
     assert embedding_N_D[:, 0].tolist() == [*range(CALLS)]
     assert [path.name for path in (tmp_path / "round-00/reserve").iterdir()] == ["all.npy"], "shards go at the commit"

@@ -23,12 +23,13 @@ def farthest(points: Points, m: int, used: int = 0) -> list[int]:
         nearest_N = np.minimum(nearest_N, points.nearest(range(start, min(start + AHEAD, used))))
     nearest_N[:used] = PICKED
     picks: list[int] = []
-    while len(picks) < m:
+    while True:
         new = ahead(points, nearest_N, m - len(picks))
         picks += new
+        if len(picks) == m:
+            return picks
         nearest_N = np.minimum(nearest_N, points.nearest(new))
         nearest_N[new] = PICKED
-    return picks
 
 
 def ahead(points: Points, nearest_N: Floats, m: int) -> list[int]:
@@ -36,7 +37,7 @@ def ahead(points: Points, nearest_N: Floats, m: int) -> list[int]:
     order_N = np.argsort(-nearest_N, kind="stable")
     rows_L: Positions = np.sort(order_N[:AHEAD])  # in order: argmax gives the first of equals
     limit = max(((nearest_N[row], -row) for row in order_N[AHEAD : AHEAD + 1]), default=(PICKED, 0))
-    apart_L_L, now_L = points.among(rows_L), nearest_N[rows_L]
+    apart_L_L, now_L = points.apart(rows_L, rows_L), nearest_N[rows_L]
     new: list[int] = []
     while len(new) < m:
         best = int(np.argmax(now_L))

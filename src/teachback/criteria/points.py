@@ -29,18 +29,13 @@ class Points:
     inner: Callable[[Positions, Rows], Floats]
 
     def apart(self, rows: Positions, others: Rows) -> Floats:
-        """Squared distances apart_B_O, off by rounding: those of equal rows may even be below 0."""
+        """Squared distances apart_B_O; rows that differ by no more than rounding are 0 apart."""
         apart_B_O = self.inner(rows, others)
         apart_B_O *= -2
         apart_B_O += self.squared_N[rows, None]
         apart_B_O += self.squared_N[others]
+        apart_B_O[apart_B_O <= SAME * self.squared_N[others]] = 0
         return apart_B_O
-
-    def among(self, rows: Positions) -> Floats:
-        """Squared distances apart_B_B; rows that differ by no more than rounding are 0 apart."""
-        apart_B_B = self.apart(rows, rows)
-        apart_B_B[apart_B_B <= SAME * self.squared_N[rows]] = 0
-        return apart_B_B
 
     def nearest(self, rows: Sequence[int]) -> Floats:
         """Every row's squared distance to the nearest of `rows`, one product for all; infinite where there are none."""
@@ -48,7 +43,6 @@ class Points:
         for start in range(0, len(nearest_N), CHUNK):
             chunk = slice(start, start + CHUNK)
             self.apart(picked, chunk).min(axis=0, initial=np.inf, out=nearest_N[chunk])
-        nearest_N[nearest_N <= SAME * self.squared_N] = 0
         return nearest_N
 
 

@@ -1,16 +1,20 @@
 """k-means++ seeding (Arthur & Vassilvitskii 2007) by exact rejection in blocks.
 
 The law: each pick is drawn with chances in proportion to D², the squared distance to the nearest pick before it. Drawn
-one by one, every pick costs a pass over all rows. Here a block of rows is proposed by the D² of the last refresh, which
-can only have shrunk since, and a proposal is accepted with probability now / then, where "now" counts what was accepted
-before it. What is accepted has the very same law, and one matrix product refreshes all rows for a whole block.
+one by one, every pick costs a pass over all rows. Here a block of rows is proposed by the D² that all rows had at the
+last refresh, which can only have shrunk since, and a proposal is accepted with probability now / then, where "now" counts
+what was accepted before it. What is accepted has the very same law. Only once most proposals fail are all rows
+refreshed, by one matrix product for all that was accepted meanwhile.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from .points import Floats, Points, Positions
 
-BLOCK = 128  # proposals; more would save little: products are as fast as they get, and more of the proposals fail
+BLOCK = 256  # proposals
+STALE = 0.25  # all rows are refreshed where a smaller share of a block is accepted
 
 
 def seeding(points: Points, m: int, generator: np.random.Generator) -> list[int]:
@@ -18,18 +22,18 @@ def seeding(points: Points, m: int, generator: np.random.Generator) -> list[int]
 
     Where fewer than m points are distinct, the rest are uniform among the rows that were not picked.
     """
-    picks: list[int] = []
-    nearest_N = points.squared_N
+    picks, since, nearest_N = [], [], points.squared_N
     if nearest_N.any():
-        picks = [int(drawn(nearest_N, 1, generator)[0])]
+        picks = drawn(nearest_N, 1, generator).tolist()
         nearest_N = points.nearest(picks)
     while len(picks) < m and nearest_N.any():
         proposed_B = drawn(nearest_N, BLOCK, generator)
-        new = accepted(points, proposed_B, nearest_N[proposed_B], generator)[: m - len(picks)]
-        picks += new
-        nearest_N = np.minimum(nearest_N, points.nearest(new))
-    rest = np.setdiff1d(np.arange(len(nearest_N)), picks)
-    return picks + [int(row) for row in generator.permutation(rest)[: m - len(picks)]]
+        new = accepted(points, proposed_B, nearest_N[proposed_B], since, generator)
+        picks, since = picks + new, since + new
+        if len(new) < STALE * BLOCK:
+            nearest_N, since = np.minimum(nearest_N, points.nearest(since)), []
+    rest = generator.permutation(np.setdiff1d(np.arange(len(nearest_N)), picks))
+    return [*picks, *rest.tolist()][:m]
 
 
 def drawn(weight_N: Floats, count: int, generator: np.random.Generator) -> Positions:
@@ -39,13 +43,18 @@ def drawn(weight_N: Floats, count: int, generator: np.random.Generator) -> Posit
     return rows
 
 
-def accepted(points: Points, proposed_B: Positions, then_B: Floats, generator: np.random.Generator) -> list[int]:
-    """The first is always accepted: nothing has changed before it. So every block makes a pick."""
-    apart_B_B = points.among(proposed_B)
-    bar_B, now_B = generator.random(len(proposed_B)) * then_B, then_B.copy()
+def accepted(
+    points: Points, proposed_B: Positions, then_B: Floats, since: Sequence[int], generator: np.random.Generator
+) -> list[int]:
+    """Of the proposals those that are picked. since: what was picked since the refresh; after one, the first proposal is
+    always accepted, so that there is no end of picks before all distances are 0."""
+    apart_B_B = points.apart(proposed_B, proposed_B)
+    apart_S_B = points.apart(np.asarray(since, np.intp), proposed_B)
+    bar_B, now_B = generator.random(len(proposed_B)) * then_B, apart_S_B.min(axis=0, initial=np.inf)
+    now_B = np.minimum(now_B, then_B)
     new = []
-    for i, row in enumerate(proposed_B):
+    for i, row in enumerate(proposed_B.tolist()):
         if bar_B[i] < now_B[i]:
-            new.append(int(row))
+            new.append(row)
             np.minimum(now_B, apart_B_B[i], out=now_B)
     return new
