@@ -94,6 +94,14 @@ def check_criterion(config: cfg.Config, task: Task, criterion: Criterion) -> Non
         raise ConfigError(
             f"the criterion {name} picks the seeds itself", got=f"rule: {config.rule.name}", fix="leave rule out"
         )
+    if isinstance(rule := config.rule, choosing.Stratified):
+        lacking = [e.id for e in task.seeds if rule.by not in e.meta]
+        if lacking:
+            raise DataError(
+                f"rule stratified: {len(lacking)} seeds have no {rule.by}",
+                got=", ".join(task.seeds[0].meta) or "no meta fields",
+                fix="name a field that every seed has, such as a column of the data",
+            )
     if unknown := sorted(criterion.needs - set(NEEDS)):
         raise ConfigError(f"criterion {name}: unknown needs", got=", ".join(unknown), allowed=", ".join(NEEDS))
     lacking = [e.id for e in task.seeds if e.answer is None] if {"right", "gold"} & criterion.needs else []
