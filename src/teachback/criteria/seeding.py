@@ -1,9 +1,9 @@
 """k-means++ seeding (Arthur & Vassilvitskii 2007) by exact rejection in blocks.
 
 The law: each pick is drawn with chances in proportion to D², the squared distance to the nearest pick before it. Drawn
-one by one, every pick costs a pass over all rows. Here a block of rows is proposed by the D² that all rows had at the
-last refresh, which can only have shrunk since, and a proposal is accepted with probability now / then, where "now" counts
-what was accepted before it. What is accepted has the very same law. Only once most proposals fail are all rows
+one by one, every pick costs a pass over all rows. Here a block of rows is proposed by the D² that the rows had at the
+last refresh, which can only have shrunk since, and a proposal is accepted with probability now / then, where "now"
+counts what was accepted before it. What is accepted has the very same law. Only once most proposals fail are all rows
 refreshed, by one matrix product for all that was accepted meanwhile.
 """
 
@@ -22,7 +22,9 @@ def seeding(points: Points, m: int, generator: np.random.Generator) -> list[int]
 
     Where fewer than m points are distinct, the rest are uniform among the rows that were not picked.
     """
-    picks, since, nearest_N = [], [], points.squared_N
+    picks: list[int] = []
+    since: list[int] = []
+    nearest_N = points.squared_N
     if nearest_N.any():
         picks = drawn(nearest_N, 1, generator).tolist()
         nearest_N = points.nearest(picks)
@@ -46,8 +48,10 @@ def drawn(weight_N: Floats, count: int, generator: np.random.Generator) -> Posit
 def accepted(
     points: Points, proposed_B: Positions, then_B: Floats, since: Sequence[int], generator: np.random.Generator
 ) -> list[int]:
-    """Of the proposals those that are picked. since: what was picked since the refresh; after one, the first proposal is
-    always accepted, so that there is no end of picks before all distances are 0."""
+    """Those of the proposals that are picked. since: what was picked since the last refresh.
+
+    Right after a refresh the first proposal is always accepted, so that picking goes on until all distances are 0.
+    """
     apart_B_B = points.apart(proposed_B, proposed_B)
     apart_S_B = points.apart(np.asarray(since, np.intp), proposed_B)
     bar_B, now_B = generator.random(len(proposed_B)) * then_B, apart_S_B.min(axis=0, initial=np.inf)
