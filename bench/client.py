@@ -26,7 +26,7 @@ Opened = Callable[[str, int], AbstractAsyncContextManager[Call]]
 
 
 def bench(quick: bool) -> Outcome:
-    pairs, in_flight, latency_s, repeats = (60, 32, 0.01, 1) if quick else (2500, 256, 0.05, REPEATS)
+    pairs, in_flight, latency_s, repeats = (30, 16, 0.01, 1) if quick else (2500, 256, 0.05, REPEATS)
     found: dict[str, list[Bought]] = {name: [] for name in CONTENDERS}
     asked = set[int]()  # by anyone: nobody needs a call more than the others
     for _ in range(repeats):

@@ -50,7 +50,7 @@ class Done:
 
 def bench(quick: bool) -> Outcome:
     os.environ["RAYON_NUM_THREADS"] = "1"
-    rows, repeats = (5000, 1) if quick else (50_000, REPEATS)
+    rows, repeats = (1500, 1) if quick else (50_000, REPEATS)
     done: dict[str, list[Done]] = {name: [] for name in CONTENDERS}
     for _ in range(repeats):
         for name in CONTENDERS:

@@ -17,6 +17,13 @@ settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
 
 
+FORKING = {"test_crash.py", "test_faults.py", "test_ledger_kills.py"}  # a hundred times each: before torch is loaded
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in FORKING)
+
+
 @pytest.fixture(scope="session")
 def data() -> Path:
     folder = Path(os.environ.get("TEACHBACK_DATA", Path(__file__).parents[1] / "../shared/data")).resolve()

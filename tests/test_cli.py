@@ -1,4 +1,4 @@
-"""The command line as a user meets it: in a process of its own, with its exit codes."""
+"""The command line as a user meets it, with its exit codes: a run, an error and Ctrl-C in processes of their own."""
 
 import json
 import os
@@ -13,20 +13,20 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from commands import command
 from teachback.report.progress import Progress
 from teachback.rundir import Event
 
 ENTRY = [sys.executable, "-c", "from teachback.cli import main; main()"]
 
 
-def teachback(*args: object, cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess[str]:
+def process(*args: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*ENTRY, *map(str, args)],
         capture_output=True,
         text=True,
         timeout=120,
-        cwd=cwd,
-        env={**os.environ, "COLUMNS": "200", **env},
+        env={**os.environ, "COLUMNS": "200"},
     )
 
 
@@ -45,7 +45,7 @@ def config(tmp_path_factory: pytest.TempPathFactory, tiny: Path) -> Path:
 @pytest.fixture(scope="module")
 def finished(config: Path) -> tuple[Path, subprocess.CompletedProcess[str]]:
     folder = config.parent / "run"
-    return folder, teachback("run", config, "--run-dir", folder)
+    return folder, process("run", config, "--run-dir", folder)
 
 
 def test_run_says_what_happened_and_how_to_use_the_student(
@@ -71,7 +71,7 @@ def test_run_says_what_happened_and_how_to_use_the_student(
 def test_the_same_command_again_says_that_it_is_finished(
     config: Path, finished: tuple[Path, subprocess.CompletedProcess[str]]
 ) -> None:
-    again = teachback("run", config, "--run-dir", finished[0], "--json")
+    again = command("run", config, "--run-dir", finished[0], "--json")
     assert again.returncode == 0
     assert "nothing was left to do: this run is finished" in again.stderr
     facts = json.loads(again.stdout)
@@ -82,32 +82,32 @@ def test_the_same_command_again_says_that_it_is_finished(
 def test_status_reads_files_only(finished: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path) -> None:
     copy = shutil.copytree(finished[0], tmp_path / "copy")
     before = {p: p.stat().st_mtime_ns for p in copy.rglob("*")}
-    done = teachback("status", copy)
+    done = command("status", copy)
     assert done.returncode == 0, done.stderr
     assert "2 of 2 rounds finished" in done.stdout
     assert "budget: 8 pairs of no limit" in done.stdout
-    assert json.loads(teachback("status", copy, "--json").stdout)["spend"]["pairs"] == 8
+    assert json.loads(command("status", copy, "--json").stdout)["spend"]["pairs"] == 8
     assert {p: p.stat().st_mtime_ns for p in copy.rglob("*")} == before
 
 
 def test_evaluate_asks_the_test_set(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
-    done = teachback("evaluate", finished[0], "--json")
+    done = command("evaluate", finished[0], "--json")
     assert done.returncode == 0, done.stderr
     facts = json.loads(done.stdout)
     assert (facts["split"], facts["n"]) == ("test", 5)
-    assert "right of 5" in teachback("evaluate", finished[0], "--base").stdout
+    assert "right of 5" in command("evaluate", finished[0], "--base").stdout
     assert (finished[0] / "round-01/test.json").exists()
 
 
 def test_select_ranks_the_seeds_and_stops(config: Path, tmp_path: Path) -> None:
     out = tmp_path / "ranked.jsonl"
-    done = teachback("select", config, "-n", 5, "--out", out, "--run-dir", tmp_path / "run")
+    done = command("select", config, "-n", 5, "--out", out, "--run-dir", tmp_path / "run")
     assert done.returncode == 0, done.stderr
     rows = [json.loads(line) for line in out.read_text().splitlines()]
     assert [row["rank"] for row in rows] == list(range(5))
     assert [row["score"] for row in rows] == sorted((row["score"] for row in rows), reverse=True)
     assert all(row["question"] for row in rows)
-    assert teachback("select", config, "-n", 13, "--run-dir", tmp_path / "run").returncode == 2
+    assert command("select", config, "-n", 13, "--run-dir", tmp_path / "run").returncode == 2
 
 
 def test_select_needs_no_teacher_and_notices_another_seed_file(config: Path, tmp_path: Path) -> None:
@@ -116,21 +116,21 @@ def test_select_needs_no_teacher_and_notices_another_seed_file(config: Path, tmp
     seeds.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     task = f"task={{name: jsonl, seeds: {seeds}, n_dev: 2, grader: number}}"
     args = ("select", config, "-n", 3, "--run-dir", tmp_path / "run", "--set", task)
-    done = teachback(*args)
+    done = command(*args)
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 3
     seeds.write_text(seeds.read_text().replace("What is 7", "How much is 7"), encoding="utf-8")
-    again = teachback(*args)
+    again = command(*args)
     assert again.returncode == 2
     assert "the inputs of the run in" in again.stderr
     assert "seeds: " in again.stderr
-    run = teachback("run", config, "--run-dir", tmp_path / "other", "--set", task)
+    run = command("run", config, "--run-dir", tmp_path / "other", "--set", task)
     assert run.returncode == 2
     assert "can't set exercises of its own" in run.stderr
 
 
 def test_compare_prints_a_table_with_paired_differences(config: Path, tmp_path: Path) -> None:
-    done = teachback(
+    done = command(
         "compare", config, "--arms", "random,loss", "--repeats", 2, "--run-dir", tmp_path / "cmp", "--set", "rounds=1"
     )
     assert done.returncode == 0, done.stderr
@@ -140,7 +140,7 @@ def test_compare_prints_a_table_with_paired_differences(config: Path, tmp_path: 
     assert arms == ["loss", "random"]
     baselines = {p.read_bytes() for p in (tmp_path / "cmp").glob("repeat-*/*/round-00/baseline.json")}
     assert len(baselines) == 1
-    again = teachback(
+    again = command(
         "compare",
         config,
         "--arms",
@@ -154,11 +154,11 @@ def test_compare_prints_a_table_with_paired_differences(config: Path, tmp_path: 
         "--json",
     )
     assert len(json.loads(again.stdout)["curves"]) == 4
-    assert teachback("compare", config, "--arms", "random,lossy", "--run-dir", tmp_path / "cmp").returncode == 2
+    assert command("compare", config, "--arms", "random,lossy", "--run-dir", tmp_path / "cmp").returncode == 2
 
 
 def test_exit_code_3_when_the_budget_closes_early(config: Path, tmp_path: Path) -> None:
-    done = teachback("run", config, "--run-dir", tmp_path, "--set", "budget.generated=6")
+    done = command("run", config, "--run-dir", tmp_path, "--set", "budget.generated=6")
     assert done.returncode == 3
     assert "the budget closed before the rounds that were asked for" in done.stderr
     assert "6 rows generated" in done.stdout
@@ -178,7 +178,7 @@ def test_exit_code_3_when_the_budget_closes_early(config: Path, tmp_path: Path) 
     ],
 )
 def test_wrong_input_is_exit_code_2_and_a_sentence(args: list[str], message: str, config: Path, tmp_path: Path) -> None:
-    done = teachback(
+    done = command(
         *[str(config) if a == "CONFIG" else a for a in args],
         *(["--run-dir", tmp_path / "run"] if args[-1] != "run" and args[0] == "run" else []),
         cwd=tmp_path,
@@ -186,6 +186,12 @@ def test_wrong_input_is_exit_code_2_and_a_sentence(args: list[str], message: str
     assert done.returncode == 2, done.stderr
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_an_error_ends_a_process_with_its_exit_code() -> None:
+    done = process("run", "no.yaml")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: the config no.yaml can't be read")
 
 
 @pytest.mark.parametrize(
@@ -196,27 +202,27 @@ def test_wrong_input_is_exit_code_2_and_a_sentence(args: list[str], message: str
 def test_what_may_not_change_under_a_run_is_refused(
     change: str, message: str, config: Path, finished: tuple[Path, subprocess.CompletedProcess[str]]
 ) -> None:
-    done = teachback("run", config, "--run-dir", finished[0], "--set", change)
+    done = command("run", config, "--run-dir", finished[0], "--set", change)
     assert done.returncode == 2
     assert message in done.stderr
 
 
 def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(config: Path, tmp_path: Path) -> None:
-    process = subprocess.Popen(
+    running = subprocess.Popen(
         [*ENTRY, "run", str(config), "--run-dir", str(tmp_path / "run")],
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
     while not (tmp_path / "run/round-00/baseline.json").exists():
-        assert process.poll() is None
+        assert running.poll() is None
         time.sleep(0.001)
-    process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130, stderr
+    running.send_signal(signal.SIGINT)
+    _, stderr = running.communicate(timeout=60)
+    assert running.returncode == 130, stderr
     assert "the same command goes on from here" in stderr
     assert "Traceback" not in stderr
-    assert teachback("run", config, "--run-dir", tmp_path / "run").returncode == 0
+    assert command("run", config, "--run-dir", tmp_path / "run").returncode == 0
 
 
 def test_ctrl_c_that_a_library_swallowed_stops_at_the_next_event() -> None:

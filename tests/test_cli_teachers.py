@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from commands import command
 from teachback import api, config
 from teachback.costs import Budget
 from teachback.errors import InputsChanged
 from teachback.ledger import Ledger
-from test_cli import ENTRY, teachback
+from test_cli import ENTRY
 
 KEY = "sk-proj-0123456789-abcdefghij"
 PRICES = "prices: {rehearsal: {as_of: 2026-11-01, input: 2.5, output: 10, parameters: 8.0e9}}\n"
@@ -55,7 +56,7 @@ def test_a_rehearsal_with_faults_ends_as_the_program_teacher_would(asked: Path, 
     """The same rows, a bill by role and round, and the key in no file."""
     log = tmp_path / "log.jsonl"
     with rehearsal(asked, "--faults", "500:0.1,reset:0.05", "--log", str(log)) as url:
-        run = teachback(
+        run = command(
             "run", asked, "--run-dir", tmp_path / "run", "--set", f"teacher.base_url={url}", "--yes", THE_KEY=KEY
         )
     assert run.returncode == 0, run.stderr
@@ -66,7 +67,7 @@ def test_a_rehearsal_with_faults_ends_as_the_program_teacher_would(asked: Path, 
         for name in ("run", "free")
     ]
     assert rows[0] == rows[1]
-    found = teachback("status", tmp_path / "run", "--costs", "--json")
+    found = command("status", tmp_path / "run", "--costs", "--json")
     facts = json.loads(found.stdout)
     assert [(c["role"], c["round"], c["calls"]) for c in facts["costs"]] == [
         ("question", 0, 4), ("answer", 0, 4), ("question", 1, 4), ("answer", 1, 4)
@@ -77,7 +78,7 @@ def test_a_rehearsal_with_faults_ends_as_the_program_teacher_would(asked: Path, 
     paid = sum(u["prompt_tokens"] * 2.5 + u["completion_tokens"] * 10 for u in usage) / 1e6
     assert facts["spend"]["usd"] == pytest.approx(paid)
     assert facts["spend"]["flops"] == 16e9 * sum(u["prompt_tokens"] + u["completion_tokens"] for u in usage)
-    text = teachback("status", tmp_path / "run", "--costs").stdout
+    text = command("status", tmp_path / "run", "--costs").stdout
     assert "median s" in text
     assert "of $0.5" in text
     for file in (tmp_path / "run").rglob("*"):
@@ -101,7 +102,7 @@ def curated(folder: Path, round: int) -> list[dict[str, str]]:
 def test_a_teacher_that_is_down_is_exit_code_4_and_everything_is_kept(
     asked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    down = teachback("run", asked, "--run-dir", tmp_path / "run", "--yes", THE_KEY=KEY)
+    down = command("run", asked, "--run-dir", tmp_path / "run", "--yes", THE_KEY=KEY)
     assert down.returncode == 4
     assert "no connection" in down.stderr
     assert "Traceback" not in down.stderr
@@ -112,7 +113,7 @@ def test_a_teacher_that_is_down_is_exit_code_4_and_everything_is_kept(
 
 
 def test_no_key_is_said_before_anything_else(asked: Path, tmp_path: Path) -> None:
-    missing = teachback("run", asked, "--run-dir", tmp_path / "run", "--yes")
+    missing = command("run", asked, "--run-dir", tmp_path / "run", "--yes")
     assert missing.returncode == 2
     assert "THE_KEY" in missing.stderr
     assert not (tmp_path / "run/ledger.sqlite").exists()
@@ -137,7 +138,7 @@ def test_a_config_that_cannot_be_paid_for_is_refused(
     asked: Path, tmp_path: Path, changes: list[str], said: str
 ) -> None:
     sets = [part for change in changes for part in ("--set", change)]
-    refused = teachback("run", asked, "--run-dir", tmp_path / "run", *sets, "--yes", THE_KEY=KEY)
+    refused = command("run", asked, "--run-dir", tmp_path / "run", *sets, "--yes", THE_KEY=KEY)
     assert refused.returncode == 2
     assert said in refused.stderr
     assert not (tmp_path / "run/ledger.sqlite").exists()
@@ -176,7 +177,7 @@ def test_a_priced_teacher_asks_once_and_shows_the_plan(asked: Path, tmp_path: Pa
 def test_accepted_rows_can_be_the_budget(asked: Path, tmp_path: Path) -> None:
     done = go(asked, tmp_path / "run", *FREE, "budget={accepted: 6}", "rounds=null")
     assert [len(r.fresh.rows) for r in done.history.rounds] == [4, 2]
-    assert "6 of 6 accepted rows" in teachback("status", tmp_path / "run").stdout
+    assert "6 of 6 accepted rows" in command("status", tmp_path / "run").stdout
 
 
 def test_the_pool_teacher_hands_out_each_row_once(asked: Path, tmp_path: Path) -> None:
@@ -197,19 +198,19 @@ def test_the_pool_teacher_hands_out_each_row_once(asked: Path, tmp_path: Path) -
 
 
 def test_the_plan_is_a_bill_and_sends_nothing(asked: Path, tmp_path: Path) -> None:
-    bill = teachback("plan", asked, "--run-dir", tmp_path / "run")
+    bill = command("plan", asked, "--run-dir", tmp_path / "run")
     assert bill.returncode == 0, bill.stderr
     assert "rounds 0-1" in bill.stdout
     assert "USD 0.5" in bill.stdout
     assert not (tmp_path / "run").exists()
-    facts = json.loads(teachback("plan", asked, "--run-dir", tmp_path / "run", "--json").stdout)
+    facts = json.loads(command("plan", asked, "--run-dir", tmp_path / "run", "--json").stdout)
     assert facts
-    wrong = teachback("plan", asked, "--probe", "13", THE_KEY=KEY)
+    wrong = command("plan", asked, "--probe", "13", THE_KEY=KEY)
     assert wrong.returncode == 2
 
 
 def test_wrong_orders_to_the_rehearsal_server_are_refused(asked: Path) -> None:
-    wrong = teachback("serve-program", asked, "--faults", "5000:0.1")
+    wrong = command("serve-program", asked, "--faults", "5000:0.1")
     assert wrong.returncode == 2
     assert "allowed: a status of 300 to 599" in wrong.stderr
 

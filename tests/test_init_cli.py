@@ -1,55 +1,36 @@
 """`teachback init` as a user meets it: the file it writes, what it asks, and the run that comes of it."""
 
-import io
 import json
 import os
 import pty
 import random
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
+from commands import Done, command
 from teachback import config
-from teachback.cli import main
 from teachback.wire_tasks import make_task
 from test_cli import ENTRY
 
 QUICK = ["--set", "student.max_new_tokens=8", "--set", "machine.threads=1", "--set", "finetune.epochs=1"]
 
 
-class Done(NamedTuple):
-    returncode: int
-    stdout: str
-    stderr: str
-
-
 Init = Callable[..., Done]
 
 
 @pytest.fixture
-def init(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Init:
-    """The command in this process, without a terminal, in the test's folder."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "stdin", io.StringIO())
+def init(tmp_path: Path) -> Init:
+    """The command in the test's folder, without a terminal."""
 
-    def init(*args: object, command: str = "init") -> Done:
-        monkeypatch.setattr(sys, "argv", ["teachback", command, *map(str, args)])
-        with pytest.raises(SystemExit) as exit:
-            main()
-        return Done(int(exit.value.code or 0), *capsys.readouterr())
+    def init(*args: object, name: str = "init") -> Done:
+        return command(name, *args, cwd=tmp_path)
 
     return init
-
-
-def teachback(*args: object, cwd: Path, stdin: int = subprocess.DEVNULL) -> subprocess.CompletedProcess[str]:
-    """In a process of its own."""
-    command = [*ENTRY, *map(str, args)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=200, cwd=cwd, stdin=stdin)
 
 
 def write(path: Path, rows: list[dict[str, Any]]) -> Path:
@@ -79,11 +60,11 @@ def test_from_a_file_to_a_finished_run_in_two_commands(tiny: Path, tmp_path: Pat
     """Columns by other names, rows without an answer, and one that comes twice."""
     rows = additions(40)
     write(tmp_path / "my.jsonl", [*map(renamed, [*rows, rows[0]]), {"text": "How many?"}])
-    made = teachback("init", "my.jsonl", cwd=tmp_path)
+    made = command("init", "my.jsonl", cwd=tmp_path)
     assert made.returncode == 0, made.stderr
     assert "grader number: " in made.stderr
     assert made.stdout.split() == ["next:", "teachback", "run", "my.yaml"]
-    done = teachback("run", "my.yaml", "--set", f"student.model={tiny}", *QUICK, cwd=tmp_path)
+    done = command("run", "my.yaml", "--set", f"student.model={tiny}", *QUICK, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "12 rows generated" in done.stdout
     assert "after 3 rounds" in done.stdout
@@ -117,7 +98,7 @@ def test_the_other_teacher_below_it_is_a_config_too(init: Init, tmp_path: Path) 
     bare = re.sub(r"^# ", "", commented, flags=re.MULTILINE)
     assert "fill in" in bare
     (tmp_path / "other.yaml").write_text(f"{before}\n{bare}\ncriterion:{rest}", encoding="utf-8")
-    refused = init("other.yaml", command="plan")
+    refused = init("other.yaml", name="plan")
     assert (refused.returncode, "as_of" in refused.stderr) == (2, True)
     filled = (
         bare.replace("YYYY-MM-DD", "2025-06-01").replace("input: USD", "input: 1").replace("output: USD", "output: 2")
@@ -178,7 +159,9 @@ def boxed(tmp_path: Path) -> Path:
 def test_where_two_graders_fit_it_asks(boxed: Path) -> None:
     person, terminal = pty.openpty()
     os.write(person, b"numbr\nmath\n")
-    done = teachback("init", boxed.name, cwd=boxed.parent, stdin=terminal)
+    done = subprocess.run(
+        [*ENTRY, "init", boxed.name], capture_output=True, text=True, timeout=60, cwd=boxed.parent, stdin=terminal
+    )
     os.close(person)
     os.close(terminal)
     assert done.returncode == 0, done.stderr

@@ -1,6 +1,7 @@
 """A run whose student answers behind a real server, which the run starts, and ends."""
 
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -30,7 +31,9 @@ def tree(folder: Path, tiny: Path, **student: Any) -> dict[str, Any]:
 
 
 def running() -> bool:
-    found = subprocess.run(["pgrep", "-f", str(SERVER)], capture_output=True, text=True)
+    """Whether a server that this process started is alive (another test's, in another process, may well be)."""
+    ours = ["pgrep", "--parent", str(os.getpid()), "--full", str(SERVER)]
+    found = subprocess.run(ours, capture_output=True, text=True)
     return found.returncode == 0
 
 

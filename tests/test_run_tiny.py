@@ -1,4 +1,4 @@
-"""The real loop on a tiny student, in processes of their own: resumed after SIGKILL, it is the same run (R8)."""
+"""The real loop on a tiny student, killed in a process of its own and resumed in this one: the same run (R8)."""
 
 import json
 import os
@@ -7,12 +7,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import teachback
 from test_crash import snapshot
 
-SETTINGS = {
+SETTINGS: dict[str, Any] = {
     "task": {"name": "prontoqa", "hops": [1, 2], "seeds": 80, "dev": 80, "test": 10},
     "student": {"max_new_tokens": 12, "precision": "float32"},
     "per_round": 8,
@@ -23,15 +25,14 @@ SETTINGS = {
 CODE = "import json, sys, teachback; teachback.run(json.loads(sys.argv[1]))"
 
 
-def start(folder: Path, student: Path) -> subprocess.Popen[bytes]:
-    settings = {**SETTINGS, "student": {**SETTINGS["student"], "model": str(student)}, "run_dir": str(folder)}
-    return subprocess.Popen([sys.executable, "-c", CODE, json.dumps(settings)])
+def settings(folder: Path, student: Path) -> dict[str, Any]:
+    return {**SETTINGS, "student": {**SETTINGS["student"], "model": str(student)}, "run_dir": str(folder)}
 
 
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory: pytest.TempPathFactory, tiny: Path) -> dict[str, object]:
     folder = tmp_path_factory.mktemp("tiny") / "run"
-    assert start(folder, tiny).wait(120) == 0
+    teachback.run(settings(folder, tiny))
     return snapshot(folder)
 
 
@@ -45,7 +46,7 @@ MOMENTS = {
 @pytest.mark.parametrize("step", MOMENTS)
 def test_killed_in_a_step_and_resumed(step: str, tmp_path: Path, tiny: Path, unbroken: dict[str, object]) -> None:
     """Killed as soon as the step has left its first trace."""
-    process = start(tmp_path / "run", tiny)
+    process = subprocess.Popen([sys.executable, "-c", CODE, json.dumps(settings(tmp_path / "run", tiny))])
     trace = tmp_path / "run" / MOMENTS[step]
     while not trace.exists():
         assert process.poll() is None, "it ended before it could be killed"
@@ -53,7 +54,7 @@ def test_killed_in_a_step_and_resumed(step: str, tmp_path: Path, tiny: Path, unb
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert not (tmp_path / "run/round-01" / f"{step}.json").exists()
-    assert start(tmp_path / "run", tiny).wait(120) == 0
+    teachback.run(settings(tmp_path / "run", tiny))
     assert snapshot(tmp_path / "run") == unbroken
 
 

@@ -27,25 +27,25 @@ def convert(cache: Path) -> subprocess.Popen[str]:
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One conversion killed half-way, then three processes at once: one folder, whole."""
+    """One conversion killed half-way, then two processes at once: one folder, whole."""
     folder = tmp_path_factory.mktemp("cache")
     killed = convert(folder)
-    while not list(folder.glob("*.tmp/*.safetensors*")):
+    while not list(folder.glob("*.tmp/*")):
         assert killed.poll() is None, "it ended before it could be killed"
         time.sleep(0.005)
     os.kill(killed.pid, signal.SIGKILL)
     killed.communicate()
     assert not [p for p in folder.glob("smollm2-135m-*") if p.suffix != ".tmp"]
     started = time.monotonic()
-    three = [convert(folder) for _ in range(3)]
-    said = {process.communicate(timeout=240)[0] for process in three}
-    assert [process.returncode for process in three] == [0, 0, 0]
+    both = [convert(folder) for _ in range(2)]
+    said = {process.communicate(timeout=240)[0] for process in both}
+    assert [process.returncode for process in both] == [0, 0]
     assert len(said) == 1
     assert time.monotonic() - started < 240
     return folder
 
 
-def test_killed_half_way_then_three_at_once(cache: Path) -> None:
+def test_killed_half_way_then_two_at_once(cache: Path) -> None:
     names = sorted(p.name for p in cache.iterdir())
     assert len(names) == 2, names
     assert names[1] == "smollm2-135m.lock"

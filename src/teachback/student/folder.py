@@ -93,12 +93,12 @@ def convert_gguf(source: Path, name: str, into: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     quiet()
+    AutoTokenizer.from_pretrained(source, gguf_file=name).save_pretrained(into)
     with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):  # its progress bar can't be switched off
         model = AutoModelForCausalLM.from_pretrained(source, gguf_file=name, dtype=torch.float32)
     model.hf_quantizer = None  # the weights are expanded: what is saved is an ordinary float32 model
     del model.config.quantization_config
     model.save_pretrained(into)
-    AutoTokenizer.from_pretrained(source, gguf_file=name).save_pretrained(into)
 
 
 def load(folder: Path) -> Loaded:
