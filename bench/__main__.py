@@ -1,4 +1,5 @@
 """python -m bench run NAME CONFIG [--set A.B=C ...]: one run of the loop, recorded in bench/results/NAME.json.
+python -m bench run NAME CONFIG --arms random,loss --repeats 3: the same of a comparison of criteria.
 python -m bench client|tails|limits|ledger|dedup|grade [--quick]: ours against a peer on the same work, on this machine.
 python -m bench contamination [--quick]: what curation refuses of real rows, and of rows made from a test set.
 python -m bench scoring|attempts|finetune [--quick]: the student engine against lm-eval, generate(), TRL and Trainer.
@@ -15,6 +16,8 @@ import sys
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+
+from teachback import config as cfg
 
 BENCHES = (
     "client",
@@ -44,14 +47,17 @@ def main() -> int:
     run.add_argument("name")
     run.add_argument("config", type=Path)
     run.add_argument("--set", action="append", default=[], dest="changes", metavar="A.B=C")
+    run.add_argument("--arms", help="criteria, to compare: as in random,loss")
+    run.add_argument("--repeats", type=int, default=3)
     for name in BENCHES:
         commands.add_parser(name).add_argument("--quick", action="store_true", help="no target, no result file")
     commands.choices["harness"].add_argument("--student", default="smollm2-135m", help="a folder or a model of the Hub")
     args = parser.parse_args()
     if args.what == "run":
-        from bench.run import record
+        from bench.run import compared, keep, recorded
 
-        record(args.name, args.config, args.changes)
+        config = cfg.read(args.config, args.changes, Path("runs") / f"bench-{args.name}")
+        keep(args.name, compared(config, args.arms.split(","), args.repeats) if args.arms else recorded(config))
         return 0
     from bench.against import told
 

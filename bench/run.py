@@ -1,8 +1,9 @@
-"""One run of the loop, recorded in bench/results/NAME.json.
+"""One run of the loop, or a comparison, recorded in bench/results/NAME.json.
 
 The run itself lies in runs/bench-NAME and resumes like any other; its seconds are summed over all of its starts.
 """
 
+import io
 import json
 import shlex
 import sys
@@ -10,43 +11,78 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
 import teachback
 from bench.machine import machine
-from teachback import config as cfg
+from teachback.compare.comparison import compare, show
+from teachback.config import Config
+from teachback.report import history
 from teachback.report.progress import Progress
 from teachback.telling import run_facts
 
 RESULTS = Path(__file__).parent / "results"
 
 
-def record(name: str, config: Path, changes: list[str]) -> None:
-    facts = recorded(name, config, changes)
+def keep(name: str, facts: dict[str, Any]) -> None:
     out = RESULTS / f"{name}.json"
     out.parent.mkdir(exist_ok=True)
     out.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    print(f"{name}: {facts['said']}; {out}")
+
+
+def recorded(config: Config) -> dict[str, Any]:
+    with progress() as shown:
+        result = teachback.run(config, listen=shown.hear)
+    facts = {key: value for key, value in run_facts(result).items() if key not in ("run_dir", "student")}
     curve = [facts["baseline"], *(r["dev"] for r in facts["rounds"])]
-    print(f"{name}: dev accuracy {' → '.join(format(point['accuracy'], '.0%') for point in curve)}; {out}")
-
-
-def recorded(name: str, path: Path, changes: list[str]) -> dict[str, Any]:
-    from rich.console import Console
-
-    config = cfg.read(path, changes, Path("runs") / f"bench-{name}")
-    with Progress(Console(stderr=True, highlight=False, markup=False)) as progress:
-        result = teachback.run(config, listen=progress.hear)
-    facts = run_facts(result)
-    facts = {key: value for key, value in facts.items() if key not in ("run_dir", "student")}
-    inputs = json.loads((result.run_dir / "inputs.json").read_bytes())
     return {
-        "command": f"python -m bench {shlex.join(sys.argv[1:])}",
-        "machine": machine(),
-        "versions": inputs["versions"],
-        "student": inputs["student"],
-        "precision": inputs["precision"],
+        "said": f"dev accuracy {' → '.join(format(point['accuracy'], '.0%') for point in curve)}",
+        **conditions(result.run_dir),
         "seed": config.seed,
         "repeat": config.repeat,
         **facts,
         "seconds": seconds(result.run_dir),
+    }
+
+
+def compared(config: Config, arms: list[str], repeats: int) -> dict[str, Any]:
+    """table: as `teachback compare` prints it. picks: of each arm and repeat, ids by round."""
+    with progress() as shown:
+        comparison = compare(config, arms, repeats, listen=shown.hear)
+    table = Console(file=io.StringIO(), width=100)
+    show(comparison, table)
+    assert isinstance(table.file, io.StringIO)
+    lines = table.file.getvalue().splitlines()
+    folders = {
+        f"{arm} {repeat}": config.run_dir / f"repeat-{repeat}" / arm for repeat in range(repeats) for arm in arms
+    }
+    return {
+        "said": comparison.notes[0] if comparison.notes else f"{repeats} repeats",
+        **conditions(next(iter(folders.values()))),
+        "seed": config.seed,
+        "table": lines,
+        **vars(comparison),
+        "curves": [vars(curve) for curve in comparison.curves],
+        "differences": [vars(difference) for difference in comparison.differences],
+        "picks": {
+            name: [[pick.seed for pick in r.chosen.picks] for r in history.read(folder).rounds]
+            for name, folder in folders.items()
+        },
+        "seconds": {name: seconds(folder)["all"] for name, folder in folders.items()},
+    }
+
+
+def progress() -> Progress:
+    return Progress(Console(stderr=True, highlight=False, markup=False))
+
+
+def conditions(run_dir: Path) -> dict[str, Any]:
+    inputs = json.loads((run_dir / "inputs.json").read_bytes())
+    return {
+        "command": f"python -m bench {shlex.join(sys.argv[1:])}",
+        "machine": machine(),
+        **{name: inputs[name] for name in ("versions", "student", "precision")},
     }
 
 

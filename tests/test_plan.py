@@ -20,7 +20,8 @@ from teachback.errors import ConfigError
 from teachback.files import dump
 from teachback.ledger import Ledger
 from teachback.plan import course, roles
-from teachback.plan.course import Course, Pace, Terms
+from teachback.plan.asks import role as asked_role
+from teachback.plan.course import NONE, Course, Pace, Terms
 from teachback.plan.estimate import Facts, Teaching, estimate
 from teachback.plan.roles import Role
 from teachback.plan.student import NAME, Lesson, Work, find_size, guessed
@@ -63,13 +64,19 @@ ASKINGS = [
 ]
 
 
-def teaching(asked: Asking, pool: tuple[Example, ...], per_round: int, *, probe: bool = False) -> Teaching:
+MARKS = asked_role("marker", asking().endpoint, 3, 1, [100, 200, 300], [200, 300, 400], 3, 20)
+
+
+def teaching(
+    asked: Asking, pool: tuple[Example, ...], per_round: int, *, probe: bool = False, judged: bool = False
+) -> Teaching:
     found = roles.asked(asked, pool, per_round, shows=False)
     if probe:
         usages = [(f"s{i}", role.name, Usage(30 + i, 10 + 3 * i, 8)) for i in range(2) for role in found]
         found = roles.probed(found, 2, usages)
     cases: tuple[Case, ...] = ("low", "high", "expected") if probe else ("low", "high")
-    return Teaching(found, dict.fromkeys(cases, roles.asked_holds(asked, pool, shows=False)))
+    asks, asking = ((MARKS,), MARKS.price.of(MARKS.most)) if judged else ((), NONE)
+    return Teaching(found, dict.fromkeys(cases, roles.asked_holds(asked, pool, shows=False)), asks, asking)
 
 
 def planned(terms: Terms, taught: Teaching, pool: tuple[Example, ...]) -> Plan:
@@ -89,16 +96,19 @@ LENGTHS = st.lists(st.integers(1, 300), min_size=4, max_size=8)
 
 
 @settings(max_examples=40)
-@given(LENGTHS, st.sampled_from(ASKINGS), st.integers(1, 4), st.integers(1, 4), st.booleans())
-def test_low_expected_high(lengths: list[int], asked: Asking, per_round: int, rounds: int, probe: bool) -> None:
+@given(LENGTHS, st.sampled_from(ASKINGS), st.integers(1, 4), st.integers(1, 4), st.booleans(), st.booleans())
+def test_low_expected_high(
+    lengths: list[int], asked: Asking, per_round: int, rounds: int, probe: bool, judged: bool
+) -> None:
     pool = seeds(lengths)
-    plan = planned(Terms(len(pool), per_round, rounds), teaching(asked, pool, per_round, probe=probe), pool)
+    taught = teaching(asked, pool, per_round, probe=probe, judged=judged)
+    plan = planned(Terms(len(pool), per_round, rounds), taught, pool)
     for value in [*bills(plan), plan.within.tokens, plan.student.total.answering, plan.student.total.finetuning]:
         assert 0 <= value.low <= value.high
         assert value.expected is None or value.low <= value.expected <= value.high
     worst = sum(max(price(e, 999, asked).tokens for e in pool) for _ in range(per_round * rounds))
-    assert plan.within.tokens.high <= worst
-    assert all(len(line) <= WIDTH for line in plan_lines(plan))
+    assert plan.within.tokens.high <= worst + rounds * taught.asking.tokens
+    assert [line for line in plan_lines(plan) if len(line) > WIDTH] == []
     assert dump(plan)
 
 
@@ -118,26 +128,39 @@ def test_more_never_costs_less(lengths: list[int], asked: Asking, per_round: int
         assert all(a <= b * (1 + 1e-12) for a, b in zip(some, more, strict=True))
 
 
-def really(terms: Terms, pace: Pace, usages: list[tuple[Role, Usage]], worsts: list[Cost]) -> list[int]:
-    """Pairs that the ledger lets through, round by round, each used as the case has it."""
+def really(
+    terms: Terms, pace: Pace, usages: list[tuple[Role, Usage]], worsts: list[Cost], asks: list[tuple[Role, Usage]]
+) -> list[int]:
+    """Pairs that the ledger lets through, round by round, each used as the case has it; before them what is asked."""
     bought = list[int]()
     with Ledger(Path(":memory:"), budget=terms.budget) as ledger:
         for r in range(terms.rounds or 1):
             left = ledger.left(before_round=r)
             wanted = min(terms.per_round, terms.per_round if left.generated is None else left.generated)
+            needed = pace.dearest + pace.asking
             limits = (
-                (pace.dearest.tokens, left.teacher_tokens),
-                (pace.dearest.usd, left.usd),
-                (pace.dearest.flops, left.flops),
+                (needed.tokens, left.teacher_tokens),
+                (needed.usd, left.usd),
+                (needed.flops, left.flops),
             )
             if wanted < 1 or any(limit is not None and (worst or 0) > limit for worst, limit in limits):
                 break
+            for role, usage in asks:
+                assert buy(ledger, "s0", r, pace.asking, [(role, usage)], [pace.asking], kind=role.name)
             bought.append(sum(buy(ledger, f"s{i}", r, pace.hold, usages, worsts) for i in range(wanted)))
     return bought
 
 
-def buy(ledger: Ledger, seed: str, r: int, hold: Cost, usages: list[tuple[Role, Usage]], worsts: list[Cost]) -> bool:
-    pair = ledger.reserve(seed, r, r, hold)
+def buy(
+    ledger: Ledger,
+    seed: str,
+    r: int,
+    hold: Cost,
+    usages: list[tuple[Role, Usage]],
+    worsts: list[Cost],
+    kind: str = "pair",
+) -> bool:
+    pair = ledger.reserve(seed, r, r, hold, kind=kind)
     if pair is None:
         return False
     for (role, usage), worst in zip(usages, worsts, strict=True):
@@ -156,13 +179,19 @@ def buy(ledger: Ledger, seed: str, r: int, hold: Cost, usages: list[tuple[Role, 
     st.sampled_from(["teacher_tokens", "usd", "flops", "all"]),
     st.floats(0, 16),
     st.integers(1, 20),
-    st.booleans(),
+    st.tuples(st.booleans(), st.booleans()),
 )
 def test_a_limit_stops_where_the_ledger_stops(
-    lengths: list[int], asked: Asking, size: tuple[int, int], kind: str, pairs: float, generated: int, probe: bool
+    lengths: list[int],
+    asked: Asking,
+    size: tuple[int, int],
+    kind: str,
+    pairs: float,
+    generated: int,
+    how: tuple[bool, bool],
 ) -> None:
-    pool, (per_round, rounds) = seeds(lengths), size
-    taught = teaching(asked, pool, per_round, probe=probe)
+    pool, (per_round, rounds), (probe, judged) = seeds(lengths), size, how
+    taught = teaching(asked, pool, per_round, probe=probe, judged=judged)
     for case in taught.cases:
         pace = taught.pace(case)
         limits = {
@@ -174,12 +203,14 @@ def test_a_limit_stops_where_the_ledger_stops(
         # A call's worst case: its share of the hold, which is all that the pair may use
         worsts = [role.price.worst(usage.input_tokens, usage.output_tokens) for role, usage in usages]
         found: Course = course.course(terms, pace)
-        assert list(found.bought) == really(terms, pace, usages, worsts)
+        asks = [(role, role.usage(case)) for role in taught.asks]
+        assert list(found.bought) == really(terms, pace, usages, worsts, asks)
 
 
-def test_it_says_what_one_pair_and_one_round_need() -> None:
+@pytest.mark.parametrize("judged", [False, True])
+def test_it_says_what_one_pair_and_one_round_need(judged: bool) -> None:
     pool = seeds([30, 50, 80])
-    taught, terms = teaching(asking(), pool, 2), Terms(3, 2, 3, budget=Budget(teacher_tokens=100))
+    taught, terms = teaching(asking(), pool, 2, judged=judged), Terms(3, 2, 3, budget=Budget(teacher_tokens=100))
     plan = planned(terms, taught, pool)
     assert plan.ends == {"low": "teacher_tokens", "high": "teacher_tokens"}
     assert plan.within.pairs == Range(0, 0)

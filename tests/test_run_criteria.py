@@ -8,7 +8,9 @@ import pytest
 
 import teachback
 from loopback import loopback
+from teachback import api
 from teachback import config as cfg
+from teachback.compare.comparison import compare
 from teachback.criteria import BLENDS, CRITERIA
 from teachback.errors import CriterionError, TeachbackError
 from teachback.ledger import Ledger
@@ -92,6 +94,8 @@ def test_a_round_by(name: str, tiny: Path, tmp_path: Path) -> None:
 def test_what_is_asked_of_a_judge_is_paid_and_does_not_count_as_generated(tiny: Path, tmp_path: Path) -> None:
     with loopback(answers) as server:
         config = settings(tmp_path, tiny, section("judge", tmp_path, server.base_url))
+        bill = {role.role: role for role in api.plan(config).total}
+        assert server.calls == 0
         result = teachback.run(config)
         assert server.calls == 12, "one for each candidate: ten times per_round are more than there are"
         assert teachback.run(config).history == result.history
@@ -101,7 +105,11 @@ def test_what_is_asked_of_a_judge_is_paid_and_does_not_count_as_generated(tiny: 
     chosen = result.history.rounds[0].chosen
     unmarked = {e.id for e in make_task(config.task).seeds if "7 + 7" in e.question}
     assert unmarked.isdisjoint(id for id, _ in chosen.scores), "no mark, no candidate"
-    assert set(costs) == {"teacher", "marker"}
+    assert set(costs) == {"teacher", "marker"} == set(bill)
+    marker, planned = costs["marker"], bill["marker"]
+    assert planned.calls.low == planned.calls.high == 12
+    assert planned.input_tokens.low <= marker.spend.input_tokens <= planned.input_tokens.high
+    assert planned.output_tokens.low <= marker.spend.output_tokens <= planned.output_tokens.high
     assert result.spend.pairs == 4
     assert "got no mark and could not be selected" in chosen.notes[0]
 
@@ -112,6 +120,15 @@ def test_a_round_that_cannot_pay_its_marks_does_not_open(tiny: Path, tmp_path: P
         result = teachback.run(settings(tmp_path, tiny, given, budget={"teacher_tokens": 500}))
     assert result.history.rounds == ()
     assert server.calls == 0
+
+
+def test_a_judge_whose_marks_cannot_be_read_stops_the_run_and_is_quoted(tiny: Path, tmp_path: Path) -> None:
+    with loopback(lambda messages: "Lovely!") as server:
+        config = settings(tmp_path, tiny, section("judge", tmp_path, server.base_url))
+        with pytest.raises(
+            CriterionError, match=r"left with 0 seeds, and the round needs 4(.|\n)*12 attempts.*'Lovely!'"
+        ):
+            teachback.run(config)
 
 
 def test_candidates_are_a_random_part_of_the_pool(tiny: Path, tmp_path: Path) -> None:
@@ -132,6 +149,18 @@ def test_arrays_are_kept_with_the_attempts(tiny: Path, tmp_path: Path) -> None:
         kept = json.loads((config.run_dir / "round-00/attempt.json").read_text())
         shapes = {name: run.load_array(ArrayFile(kept[name]["file"])).shape for name in ("embedding", "gradient")}
     assert shapes == {"embedding": (12, 16), "gradient": (12, 4096)}
+
+
+def test_arms_that_keep_arrays_compare_with_one_that_does_not(tiny: Path, tmp_path: Path) -> None:
+    """Each attempts the pool as if it ran alone; the untuned student's answers to dev are made once."""
+    config = settings(tmp_path, tiny, "random")
+    compare(config, ["badge", "loss", "kcenter"], 1, listen=lambda event: None)
+    arms = {arm: config.run_dir / "repeat-0" / arm / "round-00" for arm in ("badge", "loss", "kcenter")}
+    assert len({(folder / "baseline.json").read_bytes() for folder in arms.values()}) == 1
+    for arm, folder in arms.items():
+        teachback.run(settings(tmp_path, tiny, arm, run_dir=str(tmp_path / arm)))
+        for step in ("attempt", "select", "evaluate"):
+            assert (tmp_path / arm / f"round-00/{step}.json").read_bytes() == (folder / f"{step}.json").read_bytes()
 
 
 OWN = """

@@ -15,7 +15,7 @@ from .criteria.facility import facility
 from .criteria.reward import reward
 from .criteria.select import select
 from .draws import draw
-from .errors import ConfigError, DataError
+from .errors import ConfigError, CriterionError, DataError
 from .functions import imported
 from .rundir import Run
 from .student.measure import Samples
@@ -223,6 +223,12 @@ class Choosing:
         evidence = self.evidence(attempts, gathered, baseline, past)
         drawn = partial(draw, self.config.seed, self.config.repeat)
         name = self.config.criterion.name
+        if len(evidence.candidates) < m and gathered.notes:
+            raise CriterionError(
+                f"the criterion {name} is left with {len(evidence.candidates)} seeds, and the round needs {m}",
+                got=gathered.notes[0],
+                fix="take a model that keeps to the form of a reply, or state it in your own words: criterion.prompt",
+            )
         chosen = select(evidence, m, name=name, criterion=self.criterion, draw=drawn, rule=self.rule)
         scores = dict(chosen.scores)
         ordered = tuple((e.id, scores[e.id]) for e in self.task.seeds if e.id in scores)

@@ -1,6 +1,7 @@
 """How far a run gets when every pair uses the same: the loop's and the ledger's rules, without either.
 
 - A round opens if what its predecessors left pays for the dearest pair of the pool (wire_teachers.affordable).
+- A criterion that asks others does so in every round, before its pairs; a round opens if that is paid for too.
 - A pair is reserved with its worst case, its hold, when all before it have settled; so a limit closes as soon as
   limit − spent < hold (Ledger.reserve). Then the round ends short, and none opens after it.
 - Pairs that the probe bought are met again when their seed is selected: they cost nothing then.
@@ -13,6 +14,7 @@ from ..costs import Budget, Cost
 
 MOST_ROUNDS = 1000  # where the plan looks no further: a free teacher may go on without end
 UNLIMITED, NOTHING = Budget(), Budget(0, 0, 0, 0)
+NONE = Cost(0, 0, 0)
 KINDS = ("teacher_tokens", "usd", "flops")
 
 
@@ -56,6 +58,7 @@ class Terms:
 class Pace:
     """What each pair uses, and holds while it is under way; dearest: the largest hold of the pool, at least `hold`.
 
+    asked: what the criterion's calls of a round use; asking: the most that they can, at least that.
     met: the share of the probe's pairs that are met when their seeds come up: 0, 1, or None for as often as chance
     has it.
     """
@@ -64,6 +67,8 @@ class Pace:
     hold: Cost
     dearest: Cost
     met: float | None = 0
+    asked: Cost = NONE
+    asking: Cost = NONE
 
 
 @dataclass(frozen=True)
@@ -80,12 +85,13 @@ def course(terms: Terms, pace: Pace) -> Course:
     pairs, bought = list[int](), list[int]()
     ended: tuple[str, int] | None = None
     for r in count(terms.done):
-        spent = spent_by(terms, pace, sum(bought))
+        spent = spent_by(terms, pace, sum(bought), len(pairs))
         wanted, why = allowance(terms, sum(pairs), spent, pace, r)
         if wanted < 1:
             return Course(tuple(pairs), tuple(bought), *(ended or (why, r)))
         met = min(wanted, met_by(terms, pace, len(pairs) + 1) - (sum(pairs) - sum(bought)))
-        new, why = affordable(terms.budget, spent, pace, wanted - met)
+        asked = spent_by(terms, pace, sum(bought), len(pairs) + 1)
+        new, why = affordable(terms.budget, asked, pace, wanted - met)
         if new < wanted - met:
             ended = ended or (why, r)
         pairs.append(met + new)
@@ -108,7 +114,7 @@ def allowance(terms: Terms, selected: int, spent: Budget, pace: Pace, r: int) ->
             return 0, name
     for kind in KINDS:
         limit = getattr(terms.budget, kind)
-        if limit is not None and limit - getattr(spent, kind) < amount(pace.dearest, kind):
+        if limit is not None and limit - getattr(spent, kind) < amount(pace.dearest + pace.asking, kind):
             return 0, kind
     most = min(n for name, n in left.items() if n is not None and name != "rounds")
     return min(terms.per_round, most), ""
@@ -137,10 +143,11 @@ def met_by(terms: Terms, pace: Pace, rounds: int) -> int:
     return round(terms.probed * (1 - missed))
 
 
-def spent_by(terms: Terms, pace: Pace, bought: int) -> Budget:
+def spent_by(terms: Terms, pace: Pace, bought: int, rounds: int) -> Budget:
+    """After so many pairs, and the criterion's calls of so many rounds."""
+    more = {kind: bought * amount(pace.used, kind) + rounds * amount(pace.asked, kind) for kind in KINDS}
     return Budget(
-        (terms.spent.generated or 0) + bought,
-        *((getattr(terms.spent, kind) or 0) + bought * amount(pace.used, kind) for kind in KINDS),
+        (terms.spent.generated or 0) + bought, *((getattr(terms.spent, kind) or 0) + more[kind] for kind in KINDS)
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from ..costs import KILO, PICO, Cost
-from .course import KINDS, Course, Pace, Terms, amount, course
+from .course import KINDS, NONE, Course, Pace, Terms, amount, course
 from .roles import Holds, Role, used
 from .student import Lesson, added, before, disk, memory, rounds
 from .values import Case, Plan, Probed, Range, Reached, RoleBill, RoundsBill, Size, Spending, Stop, StudentBill
@@ -30,10 +30,17 @@ class Facts:
 
 @dataclass(frozen=True)
 class Teaching:
-    """roles: with what was expected, if `cases` has it. holds: by case."""
+    """roles: of a pair, with what was expected, if `cases` has it. holds: by case. asks: of a round, beside its pairs;
+    asking: the most that these can cost."""
 
     roles: tuple[Role, ...]
     holds: Mapping[Case, Holds]
+    asks: tuple[Role, ...] = ()
+    asking: Cost = NONE
+
+    @property
+    def all(self) -> tuple[Role, ...]:
+        return (*self.asks, *self.roles)
 
     @property
     def cases(self) -> tuple[Case, ...]:
@@ -42,11 +49,12 @@ class Teaching:
     def pace(self, case: Case) -> Pace:
         """The low case buys where it is cheapest and meets all that the probe bought; the high case the opposite."""
         holds, cost = self.holds[case], used(self.roles, case)
+        asks = {"asked": used(self.asks, case), "asking": self.asking}
         if case == "high":
-            return Pace(cost, holds.latest, holds.latest, met=0)
+            return Pace(cost, holds.latest, holds.latest, met=0, **asks)
         if case == "low":
-            return Pace(cost, holds.cheapest, holds.dearest, met=1)
-        return Pace(cost, holds.middle, holds.dearest, met=None)
+            return Pace(cost, holds.cheapest, holds.dearest, met=1, **asks)
+        return Pace(cost, holds.middle, holds.dearest, met=None, **asks)
 
     def courses(self, terms: Terms) -> dict[Case, Course]:
         return {case: course(terms, self.pace(case)) for case in self.cases}
@@ -55,7 +63,6 @@ class Teaching:
 def estimate(facts: Facts, terms: Terms, teaching: Teaching, lesson: Lesson, probe: Probed | None = None) -> Plan:
     full = teaching.courses(terms)
     asked = full if terms.open_ended else teaching.courses(terms.counted)
-    bought: dict[Case, int] = {case: sum(c.bought) for case, c in asked.items()}
     return Plan(
         run_dir=facts.run_dir,
         teacher=facts.teacher,
@@ -65,8 +72,8 @@ def estimate(facts: Facts, terms: Terms, teaching: Teaching, lesson: Lesson, pro
         rounds_asked=terms.rounds,
         done=terms.done,
         rounds=round_bills(teaching, asked, terms.done),
-        total=tuple(role_bill(role, bought) for role in teaching.roles),
-        unpriced=tuple(sorted({role.model for role in teaching.roles if role.model and unknown(role)})),
+        total=bills(teaching, *counts(asked)),
+        unpriced=tuple(sorted({role.model for role in teaching.all if role.model and unknown(role)})),
         within=within(terms, teaching, full),
         ends={case: c.ended for case, c in full.items()},
         stops=stops(terms, teaching, asked),
@@ -80,8 +87,18 @@ def unknown(role: Role) -> bool:
     return role.price.input is None or role.price.output is None
 
 
+def counts(courses: Mapping[Case, Course]) -> tuple[dict[Case, int], dict[Case, int]]:
+    """The pairs that are bought, and the rounds."""
+    return {case: sum(c.bought) for case, c in courses.items()}, {case: len(c.pairs) for case, c in courses.items()}
+
+
+def bills(teaching: Teaching, bought: Mapping[Case, int], rounds: Mapping[Case, int]) -> tuple[RoleBill, ...]:
+    asks = (role_bill(role, rounds) for role in teaching.asks)
+    return (*asks, *(role_bill(role, bought) for role in teaching.roles))
+
+
 def role_bill(role: Role, bought: Mapping[Case, int]) -> RoleBill:
-    """Of so many pairs."""
+    """Of so many pairs, or of so many rounds."""
     usage = {case: role.usage(case) for case in bought}
     costs = {case: role.price.of(usage[case]) for case in bought}
     return RoleBill(
@@ -109,15 +126,15 @@ def round_bills(teaching: Teaching, courses: Mapping[Case, Course], first: int) 
     each = [
         tuple((case, at(c.pairs, r), at(c.bought, r)) for case, c in courses.items()) for r in range(most)
     ]  # what tells rounds apart
-    bills, r = list[RoundsBill](), first
+    found, r = list[RoundsBill](), first
     for alike, group in groupby(each):
         n = len(list(group))
         bought: dict[Case, int] = {case: bought for case, _, bought in alike}
         pairs = Range.of({case: pairs for case, pairs, _ in alike})
-        roles = tuple(role_bill(role, bought) for role in teaching.roles)
-        bills.append(RoundsBill(r, r + n - 1, pairs, Range.of(bought), roles))
+        opened: dict[Case, int] = {case: int(pairs > 0) for case, pairs, _ in alike}
+        found.append(RoundsBill(r, r + n - 1, pairs, Range.of(bought), bills(teaching, bought, opened)))
         r += n
-    return tuple(bills)
+    return tuple(found)
 
 
 def at(counts: Sequence[int], r: int) -> int:
@@ -125,14 +142,17 @@ def at(counts: Sequence[int], r: int) -> int:
 
 
 def within(terms: Terms, teaching: Teaching, full: Mapping[Case, Course]) -> Spending:
-    bought: dict[Case, int] = {case: sum(c.bought) for case, c in full.items()}
-    costs = {case: used(teaching.roles, case) for case in full}
+    bought, rounds = counts(full)
+    pair, asks = ({case: used(roles, case) for case in full} for roles in (teaching.roles, teaching.asks))
 
     def range_of(kind: str) -> Range | None:
-        more, spent = amounts(kind, costs, bought), (getattr(terms.spent, kind) or 0) * UNIT[kind]
-        return None if more is None else more + Range(spent, spent, spent)
+        more, asked = amounts(kind, pair, bought), amounts(kind, asks, rounds)
+        spent = (getattr(terms.spent, kind) or 0) * UNIT[kind]
+        return None if more is None or asked is None else more + asked + Range(spent, spent, spent)
 
-    tokens: dict[Case, float] = {case: n * costs[case].tokens for case, n in bought.items()}
+    tokens: dict[Case, float] = {
+        case: n * pair[case].tokens + rounds[case] * asks[case].tokens for case, n in bought.items()
+    }
     pairs, before = terms.spent.generated or 0, terms.spent.teacher_tokens or 0
     return Spending(
         Range.of(bought) + Range(pairs, pairs, pairs),
@@ -159,19 +179,23 @@ def stop(limit: str, value: int, terms: Terms, teaching: Teaching, asked: Mappin
     each: dict[Case, int] = {
         case: amount(used(teaching.roles, case), limit) if limit in KINDS else 1 for case in teaching.cases
     }
+    asks: dict[Case, int] = {
+        case: amount(used(teaching.asks, case), limit) if limit in KINDS else 0 for case in teaching.cases
+    }
     n = {case: sum(c.pairs if limit == "accepted" else c.bought) for case, c in asked.items()}
-    hold = amount(teaching.holds["high"].latest, limit) if limit in KINDS else 1
+    rounds = {case: len(c.pairs) for case, c in asked.items()}
+    hold = amount(teaching.holds["high"].latest + teaching.asking, limit) if limit in KINDS else 1
 
-    def enough(pairs: int) -> float:
-        return (start + max(0, pairs - 1) * each["high"] + hold) * unit
+    def enough(pairs: int, rounds: int = 1) -> float:
+        return (start + max(0, pairs - 1) * each["high"] + max(0, rounds - 1) * asks["high"] + hold) * unit
 
     return Stop(
         limit,
         value * unit,
-        Range.of({case: (start + n[case] * each[case]) * unit for case in teaching.cases}),
+        Range.of({case: (start + n[case] * each[case] + rounds[case] * asks[case]) * unit for case in teaching.cases}),
         enough(1),
         enough(min(terms.per_round, terms.seeds)),
-        enough(n["high"]),
+        enough(n["high"], rounds["high"]),
         reached.get("low"),
         reached.get("high"),
         reached.get("expected"),
@@ -183,7 +207,11 @@ def student_bill(
 ) -> StudentBill:
     start, parameters = before(lesson, terms.done), lesson.parameters
     each = rounds(lesson, courses, terms.done, terms.rows)
-    calls = sum(sum(c.bought) for c in courses.values()) * sum(role.calls.high for role in teaching.roles)
+    calls = sum(
+        sum(c.bought) * sum(role.calls.high for role in teaching.roles)
+        + len(c.pairs) * sum(role.calls.high for role in teaching.asks)
+        for c in courses.values()
+    )
     return StudentBill(
         model=facts.model,
         size=facts.size,

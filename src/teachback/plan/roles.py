@@ -24,7 +24,7 @@ CALL_BYTES = 3000  # of a call in the ledger
 
 @dataclass(frozen=True)
 class Role:
-    """The calls of one role that a pair makes, all together. most: the worst case."""
+    """The calls of one role that a pair makes, or the criterion in a round, all together. most: the worst case."""
 
     name: str
     model: str | None
@@ -53,9 +53,8 @@ class Holds:
 
 
 def used(roles: Sequence[Role], case: Case) -> Cost:
-    """By a whole pair."""
-    first, *others = (role.price.of(role.usage(case)) for role in roles)
-    return sum(others, first)
+    """By a whole pair, or by all that the criterion asks in a round."""
+    return sum((role.price.of(role.usage(case)) for role in roles), Cost(0, 0, 0))
 
 
 def texts(seeds: Sequence[Example]) -> tuple[float, float]:

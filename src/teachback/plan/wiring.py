@@ -24,6 +24,7 @@ from ..wire_criteria import make_criterion, sampling
 from ..wire_tasks import make_task, reserve_rows
 from ..wire_teachers import make_asking, make_budget, make_judging
 from . import roles as costs
+from .asks import criterion_roles
 from .course import NOTHING, Terms
 from .estimate import Facts, Teaching, estimate
 from .probe import ROUND, Bought, answers, buy, chosen, learn
@@ -99,7 +100,8 @@ def make_teaching(config: cfg.Config, task: Task, measured: Measured | None) -> 
         roles = costs.written(task.seeds, config.per_round)
     if measured:
         roles = costs.probed(roles, measured.bought.pairs, measured.bought.usages)
-    return Teaching(roles, {case: holds if asked else costs.written_holds(roles, case) for case in cases})
+    each = {case: holds if asked else costs.written_holds(roles, case) for case in cases}
+    return Teaching(roles, each, criterion_roles(config, task), worst_asked(config, task, task.seeds))
 
 
 def make_lesson(config: cfg.Config, task: Task, teaching: Teaching, measured: Measured | None) -> Lesson:
@@ -181,9 +183,8 @@ def caveats(config: cfg.Config, task: Task, measured: Measured | None) -> list[s
         worst = judging.worst(task.dev)
         cents = "" if worst.usd is None else f", ${worst.usd / PICO:.2f}"
         said += [f"judging dev is not in it: at most {worst.tokens:,} tokens{cents} each time, which is kept back"]
-    if (asked := worst_asked(config, task, task.seeds)).tokens:
-        cents = "" if asked.usd is None else f", ${asked.usd / PICO:.2f}"
-        said += [f"what the criterion asks is not in it: at most {asked.tokens:,} tokens{cents} a round, kept back"]
+    if isinstance(config.criterion, choosing.Lion):
+        said += ["the teacher's answer to a seed is bought once, and counted in every round here"]
     return [*said, "every pair is taken for an accepted row; all that are rejected cost the same"]
 
 

@@ -187,7 +187,7 @@ def student_line(label: str, work: StudentRound) -> str:
 
 
 def row(label: str, role: str, calls: str, first: str, second: str, last: str) -> str:
-    return f"{label:<12} {role:<9} {calls:<11} {first:<20} {second:<20} {last}".rstrip()
+    return f"{label:<12} {role:<14} {calls:<10} {first:<18} {second:<18} {last}".rstrip()
 
 
 def folded(label: str, text: str) -> list[str]:

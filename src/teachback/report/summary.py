@@ -34,6 +34,8 @@ def round_line(r: int, finished: Round) -> str:
         parts.append(f"median loss of seeds {transfer.seed_median:.3f} and of their rows {transfer.row_median:.3f}")
     if transfer.row_rho is not None:
         parts.append(f"row by row rho {transfer.row_rho:+.2f}")
+    if transfer.row_score_rho is not None:
+        parts.append(f"by the criterion's own score rho {transfer.row_score_rho:+.2f}")
     return f"round {r}: {', '.join(parts)}; dev {percent(finished.report)}"
 
 
