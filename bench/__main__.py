@@ -4,6 +4,7 @@ python -m bench client|tails|limits|ledger|dedup|grade [--quick]: ours against a
 python -m bench contamination [--quick]: what curation refuses of real rows, and of rows made from a test set.
 python -m bench scoring|attempts|finetune [--quick]: the student engine against lm-eval, generate(), TRL and Trainer.
 python -m bench badge|sketch|diversity [--quick]: selection against scikit-activeml and apricot, gradient sketches.
+python -m bench compare|intervals [--quick]: runs side by side, and whether a comparison's statistics hold.
 python -m bench harness [--student MODEL] [--quick]: our accuracy on GSM8K against lm-eval's, item by item.
 
 A benchmark checks first that both computed the same thing, writes bench/results/NAME.json and prints as its last line
@@ -35,6 +36,8 @@ BENCHES = (
     "sketch",
     "diversity",
     "replay",
+    "compare",
+    "intervals",
 )  # fmt: skip  (modules of this folder, each with a function bench(quick) → Outcome)
 
 

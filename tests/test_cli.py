@@ -137,7 +137,8 @@ def test_compare_prints_a_table_with_paired_differences(config: Path, tmp_path: 
     assert "loss − random" in done.stdout
     assert "2 repeats are too few to test" in done.stdout
     arms = sorted(p.parent.name for p in (tmp_path / "cmp/repeat-1").glob("*/config.json"))
-    assert arms == ["loss", "random"]
+    assert arms == ["base", "loss", "random"]
+    assert "repeat 1, loss · round 0 · the student answers test" in done.stderr
     baselines = {p.read_bytes() for p in (tmp_path / "cmp").glob("repeat-*/*/round-00/baseline.json")}
     assert len(baselines) == 1
     again = command(
@@ -154,6 +155,10 @@ def test_compare_prints_a_table_with_paired_differences(config: Path, tmp_path: 
         "--json",
     )
     assert len(json.loads(again.stdout)["curves"]) == 4
+    lines = (tmp_path / "cmp/curves.csv").read_text().splitlines()
+    assert lines[0] == "arm,repeat,rounds,accuracy,generated,accepted,tokens,usd"
+    assert len(lines) == 1 + 4 * 2
+    assert "loss: not distinguishable from random" in (tmp_path / "cmp/findings.csv").read_text()
     assert command("compare", config, "--arms", "random,lossy", "--run-dir", tmp_path / "cmp").returncode == 2
 
 

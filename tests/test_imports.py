@@ -46,12 +46,15 @@ def test_only_those_above_it_import_the_loop_the_wiring_and_the_config() -> None
         "wire_student",
         "wire_tasks",
         "wire_teachers",
+        "plan.asks",
         "plan.wiring",
         "api",
         "cli",
         "telling",
         "testing",
         "compare.comparison",
+        "compare.side_by_side",
+        "compare.units",
         "__init__",
     }
     for low in ("loop", "wire"):

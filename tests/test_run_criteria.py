@@ -154,7 +154,7 @@ def test_arrays_are_kept_with_the_attempts(tiny: Path, tmp_path: Path) -> None:
 def test_arms_that_keep_arrays_compare_with_one_that_does_not(tiny: Path, tmp_path: Path) -> None:
     """Each attempts the pool as if it ran alone; the untuned student's answers to dev are made once."""
     config = settings(tmp_path, tiny, "random")
-    compare(config, ["badge", "loss", "kcenter"], 1, listen=lambda event: None)
+    compare(config, ["badge", "loss", "kcenter"], 1, jobs=1, listen=lambda event: None)
     arms = {arm: config.run_dir / "repeat-0" / arm / "round-00" for arm in ("badge", "loss", "kcenter")}
     assert len({(folder / "baseline.json").read_bytes() for folder in arms.values()}) == 1
     for arm, folder in arms.items():

@@ -274,6 +274,7 @@ def compare(
     path: ConfigFile,
     arms: Annotated[str, typer.Option(help="Criteria, with commas between them.")] = "random,loss",
     repeats: Annotated[int, typer.Option(min=1, help="Repeats: each has draws of its own, shared by its arms.")] = 3,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Runs at a time (default: one a core; one on a GPU).")] = None,
     set_: Set = [],  # noqa: B006
     run_dir: RunDir = None,
     yes: Yes = False,
@@ -286,7 +287,7 @@ def compare(
     if not yes and not (settings.run_dir / "repeat-0").exists():
         ask_before_spending(settings, runs=len(names) * repeats)
     with working() as progress:
-        result = comparison.compare(settings, names, repeats, listen=progress.hear)
+        result = comparison.compare(settings, names, repeats, jobs=jobs, listen=progress.hear)
     if as_json:
         print_json(to_plain(result))
     else:
@@ -318,9 +319,9 @@ def working() -> Iterator[Progress]:
 
 @contextmanager
 def ledger_of(folder: Path, settings: config.Config) -> Iterator[Ledger]:
-    """An arm of a comparison has its ledger one folder up, shared with the other arms of its repeat."""
+    """An arm of a comparison has its ledger two folders up, shared with the other arms."""
     own = folder / "ledger.sqlite"
-    path, arm = (own, "main") if own.exists() else (folder.parent / own.name, settings.criterion.name)
+    path, arm = (own, "main") if own.exists() else (folder.parent.parent / own.name, folder.name)
     with Ledger.look(path, arm=arm, repeat=settings.repeat) as ledger:
         yield ledger
 

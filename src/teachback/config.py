@@ -38,6 +38,7 @@ from .sections import (
     ReasoningGym,
     Section,
     StudentConfig,
+    TotalConfig,
     Verifier,
 )
 
@@ -62,6 +63,7 @@ __all__ = [
     "Section",
     "StudentConfig",
     "TaskConfig",
+    "TotalConfig",
     "Verifier",
     "identity",
     "make",
@@ -82,6 +84,7 @@ class Config(Section):
     judge: Judge | None = None
     prices: dict[str, PriceConfig] = Field(default_factory=dict)  # by the model's name
     criterion: CriterionConfig = Plain()
+    primary: str = "loss"  # of a comparison: the arm whose difference from random is tested alone; the others together
     rule: RuleConfig | None = None  # None: top, where the criterion is a score; a chooser has none
     candidates: Candidates = None  # seeds that a criterion is asked of a round: 10x (per_round), a number, or all
     per_round: Count = 32  # m: seeds selected a round
@@ -99,10 +102,9 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _ends(self) -> "Config":
-        if self.rounds is None and self.budget == BudgetConfig():
-            raise ValueError(
-                f"nothing ends this run: set rounds, or one of budget: {', '.join(BudgetConfig.model_fields)}"
-            )
+        if self.rounds is None and self.budget.model_copy(update={"total": None}) == BudgetConfig():
+            limits = ", ".join(name for name in BudgetConfig.model_fields if name != "total")
+            raise ValueError(f"nothing ends this run: set rounds, or one of budget: {limits}")
         return self
 
     @model_validator(mode="after")

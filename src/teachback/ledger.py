@@ -10,10 +10,13 @@ What an arm has committed = the holds of its pairs + the charges of its calls. T
 every statement that adds to it is an INSERT that selects nothing when the sum would pass the budget.
 """
 
+import fcntl
+import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -21,7 +24,7 @@ from typing import Literal, Self
 
 from . import ledger_sql as sql
 from .costs import Budget, Cost, Price, RoleSpend, Spend, Usage, refuse_below
-from .errors import LedgerError
+from .errors import BudgetClosed, LedgerError
 from .ledger_sql import FLYING, SCHEMA, SUMS, VERSION
 from .stats import median_and_p95
 
@@ -58,10 +61,24 @@ class Ledger:
     Opening takes this arm's calls in flight for those of a process that died, and puts them in doubt. So one process
     at a time works for an arm (R9), and who only wants to look calls `look`. Raises LedgerError: the file can't
     be opened or is of another version, or the budget is below what the arm has committed.
+
+    shared: other processes may be at work on the file for other arms. Then each holds a lock beside it, which tells the
+    others that its calls in flight are alive (`elsewhere`). total: limits what all arms together really send.
     """
 
-    def __init__(self, path: Path, *, arm: str = "main", repeat: int = 0, budget: Budget = UNLIMITED) -> None:
-        self.path, self.arm, self.repeat, self.budget = path, arm, repeat, budget
+    def __init__(
+        self,
+        path: Path,
+        *,
+        arm: str = "main",
+        repeat: int = 0,
+        budget: Budget = UNLIMITED,
+        shared: bool = False,
+        total: Budget = UNLIMITED,
+    ) -> None:
+        self.path, self.arm, self.repeat, self.budget, self.total = path, arm, repeat, budget, total
+        self.shared = shared
+        self._alive: int | None = None
         limits = (budget.generated, budget.teacher_tokens, budget.usd, budget.flops)
         self._values = dict(zip(("max_pairs", "max_tokens", "max_usd", "max_flops"), limits, strict=True))
         self._lock, self._depth, self._spoiled = threading.RLock(), 0, False
@@ -70,7 +87,7 @@ class Ledger:
             try:
                 self._open()
             except BaseException:
-                self._db.close()
+                self.close()
                 raise
         except sqlite3.Error as error:
             raise LedgerError(f"can't open {path}", got=error, allowed="a ledger, or no file") from error
@@ -104,6 +121,9 @@ class Ledger:
     def close(self) -> None:
         with self._lock:
             self._db.close()
+            if self._alive is not None:
+                os.close(self._alive)
+                self._alive = None
 
     def _open(self) -> None:
         self._refuse_version()  # before anything is written: WAL mode alone would change the file
@@ -117,18 +137,22 @@ class Ledger:
             # An excess passed the budget without anyone lowering it: such a run can still be resumed and reported (L3)
             committed = "id, pairs, tokens - excess_tokens, usd - excess_usd, flops - excess_flops"
             find = f"SELECT {committed} FROM arms WHERE arm = :name AND repeat = :repeat"
-            self._values["arm"], *spent = self._db.execute(find, me).fetchone()
+            mine, *spent = self._db.execute(find, me).fetchone()
+            self._values["arm"] = mine
             refuse_below(self.budget, Budget(*spent), self.arm)
-            mine = "state = 'sent' AND pair IN (SELECT id FROM pairs WHERE arm = :arm)"
-            self._do(f"UPDATE calls SET state = 'in_doubt', reason = 'its process ended before it' WHERE {mine}")
+            if self.shared:
+                self._alive = self._hold(mine)
+            of_mine = "state = 'sent' AND pair IN (SELECT id FROM pairs WHERE arm = :arm)"
+            self._do(f"UPDATE calls SET state = 'in_doubt', reason = 'its process ended before it' WHERE {of_mine}")
 
     def _refuse_version(self) -> int:
-        version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
-        new = version == 0 and self._db.execute("SELECT 1 FROM sqlite_master").fetchone() is None
+        both = "SELECT user_version, (SELECT count(*) FROM sqlite_master) FROM pragma_user_version"  # at one moment
+        version, tables = self._db.execute(both).fetchone()
+        new = version == tables == 0
         if version != VERSION and not new:
             fix = "use the teachback that wrote it, or start a new run"
             raise LedgerError(f"{self.path} is no ledger of this version", got=version, allowed=VERSION, fix=fix)
-        return version
+        return int(version)
 
     @contextmanager
     def group(self) -> Iterator[None]:
@@ -208,6 +232,7 @@ class Ledger:
         does not fit, or the arm overran."""
         self._refuse_worst(worst)
         with self._operation():
+            self._refuse_total(worst)
             made = self._do(sql.CALL, **self._key(pair, role, request), **vars(worst))
             if not made.rowcount or made.lastrowid is None:
                 raise LedgerError(f"pair {pair.id} can't send a call", got=self._state(pair), allowed="open")
@@ -215,6 +240,29 @@ class Ledger:
                 self._do("DELETE FROM calls WHERE id = :call", call=made.lastrowid)
                 return None
             return made.lastrowid
+
+    def elsewhere(self, pair: Pair, role: str, request: bytes) -> bool:
+        """Whether a process that is alive has this call in flight for another arm: its answer can be waited for."""
+        with self._operation():
+            arms = self._do(sql.FLYING_ELSEWHERE, **self._key(pair, role, request)).fetchall()
+            return any(is_locked(self._lock_of(arm)) for (arm,) in arms)
+
+    def _lock_of(self, arm: int) -> Path:
+        return self.path.with_name(f"{self.path.name}-arm{arm}")
+
+    def _hold(self, arm: int) -> int:
+        """The system lets go of it when the process ends, however that happens. Who asks whether it is held holds it
+        for an instant: hence the second look."""
+        file = os.open(self._lock_of(arm), os.O_RDWR | os.O_CREAT, 0o644)
+        for _ in range(20):
+            with suppress(OSError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return file
+            time.sleep(0.01)
+        os.close(file)
+        raise LedgerError(
+            f"another process is at work for arm {self.arm!r}", got=str(self.path), fix="wait for it, or stop it"
+        )
 
     def answer(self, call: int, body: str, usage: Usage | None, latency_s: float, price: Price) -> Usage:
         """Keeps what came back, and charges what it used, at that price, instead of the worst case.
@@ -383,6 +431,26 @@ class Ledger:
     def _no_such(self, what: str, id: int) -> LedgerError:
         return LedgerError(f"no such {what}", got=id, allowed=f"a {what} of arm {self.arm!r}, repeat {self.repeat}")
 
+    def _refuse_total(self, worst: Cost) -> None:
+        """All arms together: what was answered, and the worst case of what is in flight or in doubt."""
+        limits = {kind: limit for kind in ("tokens", "usd", "flops") if (limit := self._total(kind)) is not None}
+        if not limits:
+            return
+        sent = dict(zip(("tokens", "usd", "flops"), self._do(sql.SENT).fetchone(), strict=True))
+        for kind, limit in limits.items():
+            more = getattr(worst, kind)
+            if more is None or sent[kind] + more > limit:
+                raise BudgetClosed(
+                    f"budget.total is spent: all arms together have sent {sent[kind]} {kind} at most",
+                    got=f"{more} more" if more is not None else "a call whose price is unknown",
+                    allowed=limit,
+                    fix="raise budget.total and run the same command: what is bought is kept",
+                )
+
+    def _total(self, kind: str) -> int | None:
+        limit: int | None = getattr(self.total, "teacher_tokens" if kind == "tokens" else kind)
+        return limit
+
     def _refuse_worst(self, worst: Cost) -> None:
         """Negative, or unknown where the budget has to know it: only a bug asks for that."""
         known = {"usd": worst.usd, "flops": worst.flops}
@@ -392,3 +460,17 @@ class Ledger:
             if value is None and getattr(self.budget, kind) is not None:
                 fix = "give the model's price and parameters, or drop the limit"
                 raise LedgerError(f"the budget `{kind}` can't be held: a call's {kind} are unknown", fix=fix)
+
+
+def is_locked(path: Path) -> bool:
+    try:
+        file = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(file)
+    return False

@@ -110,6 +110,16 @@ ANSWERED = f"""
     FROM pairs LEFT JOIN calls ON {KEY} AND calls.state = 'answered'
         LEFT JOIN charges ON call = calls.id AND charges.pair = pairs.id
     WHERE pairs.id = :pair AND pairs.arm = :arm ORDER BY paid DESC, try LIMIT 1"""
+# What all arms have really sent, at most: answers as they came, the rest at its worst case
+SENT = """
+    SELECT coalesce(sum(iif(state = 'answered', input_tokens + output_tokens, worst_tokens)), 0),
+        coalesce(sum(iif(state = 'answered', usd, worst_usd)), 0),
+        coalesce(sum(iif(state = 'answered', flops, worst_flops)), 0)
+    FROM calls WHERE state <> 'refused'"""
+FLYING_ELSEWHERE = f"""
+    SELECT DISTINCT sender.arm FROM pairs JOIN calls ON {KEY} AND calls.state = 'sent'
+        JOIN pairs AS sender ON sender.id = calls.pair
+    WHERE pairs.id = :pair AND pairs.arm = :arm AND sender.arm <> :arm"""
 # A call ends once: these change nothing unless it is in flight, and this arm's
 IN_FLIGHT = "id = :call AND state = 'sent' AND (SELECT arm FROM pairs WHERE pairs.id = pair) = :arm"
 ANSWER = f"""

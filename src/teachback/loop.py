@@ -42,6 +42,7 @@ class Parts:
     transfer(student, attempts, fresh)           the same student on the fresh rows
     finetune(base, student, rows, fresh)         the next student
     evaluate(student)                            accuracy on dev
+    test(student)                                accuracy on test, where arms are compared: no step reads it
     """
 
     given: Callable[[], tuple[Row, ...]]
@@ -55,6 +56,7 @@ class Parts:
     transfer: Callable[[Student, Sequence[Attempt], Curated], Transfer]
     finetune: Callable[[Student, Student, Sequence[Row], Sequence[Row]], Student]
     evaluate: Callable[[Student], Report]
+    test: Callable[[Student], Report] | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,8 @@ def teach(run: Run, parts: Parts, base: Student, pool: Sequence[Example], rounds
     given = run.step(0, "given", parts.given)
     rows = list(given)
     baseline = run.step(0, "baseline", parts.evaluate, base)
+    if parts.test:
+        run.step(0, "test-baseline", parts.test, base)
     student = run.step(0, "start", parts.finetune, base, base, rows, rows) if rows else base
     for r in count() if rounds is None else range(rounds):
         step = run.steps(r)
@@ -89,6 +93,8 @@ def teach(run: Run, parts: Parts, base: Student, pool: Sequence[Example], rounds
         rows = [*rows, *fresh.rows]
         student = step("finetune", parts.finetune, base, student, rows, fresh.rows)
         report = step("evaluate", parts.evaluate, student)
+        if parts.test:
+            step("test", parts.test, student)
         past = [*past, Round(chosen, fresh, transfer, student, report)]
         run.keep_weights(past)
     return History(baseline, tuple(past), tuple(rows), run.final_student(past, student))

@@ -39,7 +39,8 @@ START = Path("round-00/start")  # the student that was trained on the rows that 
 
 @dataclasses.dataclass(frozen=True)
 class Event:
-    """What a listener hears: a step begins ("start"), reports progress ("part"), or has committed ("done")."""
+    """What a listener hears: a step begins ("start"), reports progress ("part"), or has committed ("done"). unit: of
+    which of several runs that are at work at the same time."""
 
     kind: Literal["start", "part", "done", "note"]
     round: int
@@ -48,6 +49,7 @@ class Event:
     total: int = 0
     value: object = None
     seconds: float = 0.0
+    unit: str = ""
 
 
 class Run:

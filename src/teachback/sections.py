@@ -258,6 +258,14 @@ class FinetuneConfig(Section):
     replay: Share = 1.0  # with restart: continue, the share of earlier rows trained on again
 
 
+class TotalConfig(Section):
+    """Hard limits on what all arms of a comparison really send, together."""
+
+    teacher_tokens: Count | None = None
+    usd: Positive | None = None
+    flops: Positive | None = None
+
+
 class BudgetConfig(Section):
     """Hard limits; the first that is reached ends the run."""
 
@@ -266,6 +274,7 @@ class BudgetConfig(Section):
     teacher_tokens: Count | None = None  # prompt and completion tokens of every call, of any role
     usd: Positive | None = None  # by `prices`
     flops: Positive | None = None  # 2 × parameters × tokens, by `prices`
+    total: TotalConfig | None = None  # of `teachback compare`, where the others limit each arm
 
 
 class MachineConfig(Section):

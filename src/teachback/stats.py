@@ -1,7 +1,7 @@
 """The few statistics that a run needs. scipy is imported when one is asked for."""
 
 from collections.abc import Sequence
-from statistics import fmean, quantiles, stdev
+from statistics import quantiles
 
 
 def spearman(x: Sequence[float], y: Sequence[float]) -> float | None:
@@ -19,17 +19,6 @@ def wilson(right: int, n: int) -> tuple[float, float]:
 
     interval = binomtest(right, n).proportion_ci(method="wilson")
     return float(interval.low), float(interval.high)
-
-
-def paired_t(differences: Sequence[float]) -> tuple[float, float, float] | None:
-    """Mean of the per-repeat differences with its 95 % t interval; None with fewer than 2 repeats."""
-    if len(differences) < 2:
-        return None
-    from scipy.stats import t
-
-    mean = fmean(differences)
-    half = float(t.ppf(0.975, len(differences) - 1)) * stdev(differences) / len(differences) ** 0.5
-    return mean, mean - half, mean + half
 
 
 def median_and_p95(values: Sequence[float]) -> tuple[float, float] | None:

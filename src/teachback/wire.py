@@ -45,7 +45,7 @@ from .wire_criteria import Choosing, check_criterion, criterion_sources, make_cr
 from .wire_grading import grading_sources, judged
 from .wire_student import Answerer, Respondent, make_answerer
 from .wire_tasks import make_task, reserve_rows
-from .wire_teachers import affordable, check_endpoints, make_budget, make_teacher, meter, prompt_hash
+from .wire_teachers import affordable, check_endpoints, make_budget, make_teacher, make_total, meter, prompt_hash
 
 Train = Callable[[Path, list[tuple[str, str]], int], Path]  # train(start, (message, text) rows, seed) → a folder
 
@@ -90,7 +90,7 @@ class Wired:
 
 def prepare(config: cfg.Config, run: Run) -> Prepared:
     """Checks the config against the data, and the inputs against the run's first start."""
-    task = make_task(config.task)
+    task = make_task(config.task, config.repeat)
     check(config, task)
     if config.machine.threads is not None:
         import torch
@@ -105,14 +105,27 @@ def prepare(config: cfg.Config, run: Run) -> Prepared:
     return Prepared(task, Student(str(folder)), make_answerer(config, run, task, folder, precision), precision, prompt)
 
 
-def wire(config: cfg.Config, run: Run, *, ledger_path: Path | None = None, arm: str = "main") -> Wired:
-    """Everything a run is made of. ledger_path and arm: for a comparison, whose arms share one ledger."""
+def wire(
+    config: cfg.Config,
+    run: Run,
+    *,
+    ledger_path: Path | None = None,
+    arm: str = "main",
+    shared: bool = False,
+    test: bool = False,
+) -> Wired:
+    """Everything a run is made of. The rest is for a comparison, whose arms have one ledger, `shared` if they may be at
+    work at the same time; test: each round is evaluated on test too."""
     check_endpoints(config)
+    if config.budget.total and ledger_path is None:
+        fix = "set the same limit in budget itself"
+        raise ConfigError("budget.total limits a comparison, and this is one run", got=config.budget.total, fix=fix)
     prepared = prepare(config, run)
     task, answer, folder = prepared.task, prepared.answer, run.path(prepared.base)
     budget, count = make_budget(config.budget), tokenizer_count(folder)
     reserve = make_reserve(config, prepared, count)
-    ledger = Ledger(ledger_path or run.folder / "ledger.sqlite", arm=arm, repeat=config.repeat, budget=budget)
+    path, total = ledger_path or run.folder / "ledger.sqlite", make_total(config.budget.total)
+    ledger = Ledger(path, arm=arm, repeat=config.repeat, budget=budget, shared=shared, total=total)
     tell = meter(config, ledger, run.tell)
     teacher = make_teacher(config, task, ledger, count, prepared.prompt, reserve, tell)
     recipe = Recipe(**config.finetune.model_dump(exclude={"restart", "replay"}), precision=prepared.precision)
@@ -125,7 +138,7 @@ def wire(config: cfg.Config, run: Run, *, ledger_path: Path | None = None, arm: 
         return finetune(start, texts, run.workspace, **how, child=config.machine.child, tell=run.tell, say=say)
 
     choosing = make_choosing(config, run, task, answer, ledger)
-    parts = make_parts(config, task, run, ledger, answer, choosing, teacher, train)
+    parts = make_parts(config, task, run, ledger, answer, choosing, teacher, train, test=test and bool(task.test))
     return Wired(task, parts, prepared.base, ledger, teacher, answer)
 
 
@@ -181,6 +194,8 @@ def make_parts(
     choosing: Choosing,
     teacher: Teacher,
     train: Train,
+    *,
+    test: bool = False,
 ) -> Parts:
     """The steps of a round as functions."""
     taken, checks = taken_keys(task), make_checks(task)
@@ -202,10 +217,10 @@ def make_parts(
         texts = [(task.prompt(row.question), row.text) for row in data]
         return run.student(train(run.path(start), texts, drawn("finetune", "", len(rows)).getrandbits(31)))
 
-    def evaluate(student: Student) -> Report:
-        found = answer.measure(student, task.dev)
-        grading = judged(config, task, ledger, run.round, list(zip(task.dev, found.attempts, strict=True)))
-        return report(grading, "dev", task.dev, *found)
+    def evaluate(split: str, examples: Sequence[Example], student: Student) -> Report:
+        found = answer.measure(student, examples)
+        grading = judged(config, task, ledger, run.round, list(zip(examples, found.attempts, strict=True)))
+        return report(grading, split, examples, *found)
 
     return Parts(
         given=partial(given, config, task),
@@ -222,7 +237,8 @@ def make_parts(
         ),
         transfer=carry_over,
         finetune=next_student,
-        evaluate=evaluate,
+        evaluate=partial(evaluate, "dev", task.dev),
+        test=partial(evaluate, "test", task.test) if test else None,
     )
 
 

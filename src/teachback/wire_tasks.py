@@ -34,10 +34,13 @@ FORMS: Mapping[str, own.Form] = {
 }
 
 
-def make_task(config: cfg.TaskConfig) -> Task:
-    """Raises ConfigError and DataError. A task's module takes its section's fields by their names."""
+def make_task(config: cfg.TaskConfig, repeat: int = 0) -> Task:
+    """repeat: of a comparison; where questions are made, each has a test set of its own. Raises ConfigError and
+    DataError. A task's module takes its section's fields by their names."""
     if not isinstance(config, cfg.Jsonl | cfg.Hub):
         fields = {name: getattr(config, name) for name in type(config).model_fields if name != "name"}
+        if isinstance(config, cfg.ProntoQA):
+            fields["repeat"] = repeat
         return LOAD[type(config)](**fields)
     seeds, dev, test = own_rows(config)
     return own.load(

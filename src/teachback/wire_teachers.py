@@ -43,6 +43,11 @@ def make_budget(budget: cfg.BudgetConfig) -> Budget:
     return Budget(budget.generated, budget.teacher_tokens, usd, flops)
 
 
+def make_total(total: cfg.TotalConfig | None) -> Budget:
+    """Of all arms of a comparison together."""
+    return Budget() if total is None else make_budget(cfg.BudgetConfig(**vars(total)))
+
+
 def meter(config: cfg.Config, ledger: Ledger, tell: Callable[[int, int, object], None]) -> Tell:
     """tell(done, total) with what is spent by then: a few times a second, because the ledger is at work."""
     limits = [n for n in (config.budget.generated, config.rounds and config.rounds * config.per_round) if n]

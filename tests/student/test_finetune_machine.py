@@ -1,5 +1,6 @@
 """What may go wrong on a machine: kills, memory, children; and what trackers are told."""
 
+import gc
 import os
 import shutil
 import signal
@@ -184,6 +185,16 @@ def test_a_callback_that_raises_ends_the_child(tiny: Path, tmp_path: Path) -> No
     with pytest.raises(Killed):
         train(tiny, tmp_path, replace(RECIPE, epochs=1000), child=True, tell=stop)
     assert set(children()) <= set(before)
+
+
+def test_a_finished_finetuning_leaves_no_tensor_behind(tiny: Path, tmp_path: Path) -> None:
+    """Nor with it the weights: a run has many rounds, a comparison many runs."""
+    left = []
+    for name in "abc":
+        train(tiny, tmp_path / name)
+        gc.collect()
+        left.append(sum(issubclass(type(one), torch.Tensor) for one in gc.get_objects()))
+    assert left[1:] == left[:1] * 2
 
 
 PARENT = """

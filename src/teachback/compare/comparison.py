@@ -1,12 +1,11 @@
-"""`teachback compare`: arms × repeats, one after the other, and a table with paired differences.
+"""`teachback compare`: arms × repeats side by side, and a table with paired differences.
 
-    comparison/repeat-0/loss/…              an ordinary run's directory
-    comparison/repeat-0/ledger.sqlite       shared by the arms of a repeat: the n-th row of a seed is bought once
-
-Arms of a repeat share the run seed, the teacher's draws and the training order. The untuned student's answers are the
-same in every arm and repeat: they are made once and copied.
+Arms of a repeat share the run seed, the teacher's draws, the training order and, where questions are made, the test
+set. units.py says what lies where.
 """
 
+import csv
+import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,29 +20,19 @@ from ..config import Config
 from ..criteria import CRITERIA
 from ..errors import ConfigError
 from ..files import commit
-from ..loop import teach
-from ..rundir import Event, Run
-from ..stats import paired_t
-from ..wire import wire
-from ..wire_criteria import ARRAYS, make_criterion
+from ..rundir import Event
+from .curves import Curve, measure
+from .findings import AXES, TESTABLE, Finding, findings, reach_sentence, sentence
+from .side_by_side import Workers, as_many_as_fit
+from .stats import paired_t
+from .units import BASE, base_unit, make_unit
 
-TESTABLE = 8  # repeats from which a difference is tested (METHOD: fewer print curves and intervals)
-SHARED = ("given", "baseline", "attempt")  # steps of round 0 that come before the criterion
-
-
-@dataclass(frozen=True)
-class Curve:
-    """accuracy: of the untuned student, then after each round. accepted: rows trained on, as many."""
-
-    arm: str
-    repeat: int
-    accuracy: tuple[float, ...]
-    accepted: tuple[int, ...]
+REFERENCE = "random"
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Accuracy of an arm minus the first arm's after a round (0: untuned), over repeats; None with one repeat."""
+    """Accuracy of an arm minus the reference's after a round (0: untuned), over repeats; None with one repeat."""
 
     arm: str
     round: int
@@ -54,48 +43,86 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
+    """split: what accuracy is measured on. findings: of each arm against `random`, or the first one if it is not there;
+    empty where not all arms could pay for every round."""
+
     arms: tuple[str, ...]
     repeats: int
+    split: str
     curves: tuple[Curve, ...]
     differences: tuple[Difference, ...]
+    findings: tuple[Finding, ...]
     notes: tuple[str, ...]
 
 
-def compare(settings: Config, arms: Sequence[str], repeats: int, *, listen: Callable[[Event], None]) -> Comparison:
-    """Every arm in every repeat; what is finished is read back. Raises ConfigError for arms that aren't criteria."""
-    if len(set(arms)) != len(arms) or len(arms) < 2:
+def compare(
+    settings: Config,
+    arms: Sequence[str],
+    repeats: int,
+    *,
+    jobs: int | None = None,
+    listen: Callable[[Event], None],
+) -> Comparison:
+    """Every arm in every repeat, `jobs` at a time (None: as many as fit); what is finished is read back.
+    Raises ConfigError for arms that aren't criteria."""
+    if len(set(arms)) != len(arms) or len(arms) < 2 or BASE in arms:
         raise ConfigError(
             "a comparison takes two arms or more, each once", got=", ".join(arms), allowed="as in --arms random,loss"
         )
-    given = {arm: arm_of(settings, arm) for arm in arms}
-    first = next((arm for arm in arms if not keeps_arrays(given[arm])), None)
-    donor = settings.run_dir / "repeat-0" / (first or arms[0])
-    curves = []
-    for repeat in range(repeats):
-        for arm in arms:
-            listen(Event("note", 0, "arm", value=f"-- repeat {repeat}, arm {arm}"))
-            curves.append(run_arm(settings, arm, given[arm], repeat, donor, listen))
-    differences = tuple(d for arm in arms[1:] for d in paired(curves, arms[0], arm))
-    return Comparison(tuple(arms), repeats, tuple(curves), differences, tuple(notes(curves, repeats)))
+    jobs = as_many_as_fit(settings) if jobs is None else jobs
+    given, together = {arm: arm_of(settings, arm) for arm in arms}, jobs > 1
+    bases = [base_unit(settings, repeat, together) for repeat in range(repeats)]
+    units = [make_unit(settings, arm, given[arm], repeat, together) for repeat in range(repeats) for arm in arms]
+    with Workers(jobs, settings.machine.threads, listen) as workers:
+        for some in (bases[:1], bases[1:], units):
+            workers.run(some)
+    measured = [measure(unit) for unit in units]
+    curves, split = [one.curve for one in measured], measured[0].split
+    reference = REFERENCE if REFERENCE in arms else arms[0]
+    result = Comparison(
+        tuple(arms),
+        repeats,
+        split,
+        tuple(curves),
+        differences=tuple(d for arm in arms if arm != reference for d in paired(curves, reference, arm)),
+        findings=tuple(findings(measured, arms, reference, settings.primary)),
+        notes=tuple(notes(curves, repeats, split)),
+    )
+    write(settings.run_dir, result)
+    return result
 
 
-def run_arm(
-    settings: Config, arm: str, criterion: CriterionConfig, repeat: int, donor: Path, listen: Callable[[Event], None]
-) -> Curve:
-    together = settings.run_dir / f"repeat-{repeat}"
-    rule = settings.rule if make_criterion(criterion, Path.cwd()).scores else None
-    changes = {"criterion": criterion, "rule": rule, "repeat": repeat, "run_dir": together / arm}
-    config = settings.model_copy(update=changes)
-    ledger = together / "ledger.sqlite"
-    with (
-        Run(config.run_dir, keep=config.keep, listen=listen) as run,
-        wire(config, run, ledger_path=ledger, arm=arm) as wired,
-    ):
-        adopt(donor, config.run_dir, [name for name in SHARED if name != "attempt" or not keeps_arrays(criterion)])
-        history = teach(run, wired.parts, wired.base, wired.task.seeds, config.rounds)
-    rows = [0, *(len(r.fresh.rows) for r in history.rounds)]
-    accuracy = (history.baseline.accuracy, *(r.report.accuracy for r in history.rounds))
-    return Curve(arm, repeat, accuracy, tuple(sum(rows[: i + 1]) for i in range(len(rows))))
+def write(folder: Path, comparison: Comparison) -> None:
+    """curves.csv: a line for each arm, repeat and point; findings.csv: one for each finding."""
+    points = [
+        {
+            "arm": c.arm,
+            "repeat": c.repeat,
+            "rounds": p,
+            "accuracy": c.accuracy[p],
+            "generated": c.generated[p],
+            "accepted": c.accepted[p],
+            "tokens": c.tokens[p],
+            "usd": None if c.usd is None else c.usd[p],
+        }
+        for c in comparison.curves
+        for p in range(len(c.accuracy))
+    ]
+    found = [
+        {
+            **{name: getattr(one, name) for name in ("arm", "reference", "axis", "upto", "repeats", "primary", "p")},
+            **{name: getattr(one.difference, name, None) for name in ("estimate", "low", "high")},
+            "said": sentence(one),
+        }
+        for one in comparison.findings
+    ]
+    for name, lines in (("curves.csv", points), ("findings.csv", found)):
+        text = io.StringIO(newline="")
+        if lines:
+            table = csv.DictWriter(text, list(lines[0]), lineterminator="\n")
+            table.writeheader()
+            table.writerows(lines)
+        commit(folder / name, text.getvalue().encode())
 
 
 def arm_of(settings: Config, arm: str) -> CriterionConfig:
@@ -112,19 +139,6 @@ def arm_of(settings: Config, arm: str) -> CriterionConfig:
         ) from error
 
 
-def keeps_arrays(criterion: CriterionConfig) -> bool:
-    """Whether arrays are kept with its attempts, which other arms don't have."""
-    return bool(make_criterion(criterion, Path.cwd()).needs & set(ARRAYS))
-
-
-def adopt(donor: Path, folder: Path, names: Sequence[str]) -> None:
-    """Copy what the donor computed before any criterion was asked: the identity check has shown that it is the same."""
-    for name in names:
-        theirs, ours = (place / "round-00" / f"{name}.json" for place in (donor, folder))
-        if theirs.exists() and not ours.exists():
-            commit(ours, theirs.read_bytes())
-
-
 def paired(curves: Sequence[Curve], first: str, arm: str) -> list[Difference]:
     """By round, over the repeats in which both arms got that far."""
     accuracy = {(c.arm, c.repeat): c.accuracy for c in curves}
@@ -134,12 +148,13 @@ def paired(curves: Sequence[Curve], first: str, arm: str) -> list[Difference]:
     for r in range(rounds):
         differences = [theirs[r] - base[r] for base, theirs in pairs]
         interval = paired_t(differences)
-        found.append(Difference(arm, r, fmean(differences), interval and interval[1], interval and interval[2]))
+        low, high = (interval.low, interval.high) if interval else (None, None)
+        found.append(Difference(arm, r, fmean(differences), low, high))
     return found
 
 
-def notes(curves: Sequence[Curve], repeats: int) -> list[str]:
-    found = []
+def notes(curves: Sequence[Curve], repeats: int, split: str) -> list[str]:
+    found = [] if split == "test" else ["the task has no test set: this is accuracy on dev, which some criteria read"]
     if repeats < TESTABLE:
         found.append(f"{repeats} repeats are too few to test: {TESTABLE} or more would do")
     if len({len(c.accuracy) for c in curves}) > 1:
@@ -154,18 +169,26 @@ def show(comparison: Comparison, console: Console) -> None:
     for arm in comparison.arms:
         curves = [c.accuracy for c in comparison.curves if c.arm == arm]
         table.add_row(arm, *(f"{fmean(points):.1%}" for points in zip(*curves, strict=False)))
-    for arm in comparison.arms[1:]:
+    for arm in dict.fromkeys(d.arm for d in comparison.differences):
         cells = [
             f"{100 * d.mean:+.1f}"
             + ("" if d.low is None or d.high is None else f" [{100 * d.low:+.1f}, {100 * d.high:+.1f}]")
             for d in comparison.differences
             if d.arm == arm
         ]
-        table.add_row(f"{arm} − {comparison.arms[0]}", *cells)
+        reference = REFERENCE if REFERENCE in comparison.arms else comparison.arms[0]
+        table.add_row(f"{arm} − {reference}", *cells)
     console.print(table)
     console.print(
-        f"dev accuracy, mean of {comparison.repeats} repeats; "
+        f"{comparison.split} accuracy, mean of {comparison.repeats} repeats; "
         "differences in points, with 95 % paired t intervals over repeats"
     )
+    for axis, name in AXES.items():
+        some = [one for one in comparison.findings if one.axis == axis]
+        if some:
+            console.print(f"area under the curve against {name}, up to {some[0].upto:,.6g}:")
+        for one in some:
+            for line in filter(None, (sentence(one), reach_sentence(one))):
+                console.print(f"  {line}")
     for note in comparison.notes:
         console.print(note)

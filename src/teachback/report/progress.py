@@ -61,9 +61,10 @@ class Progress:
     def hear(self, event: Event) -> None:
         if self._interrupted:
             raise KeyboardInterrupt
-        what = f"round {event.round} · {DOING.get(event.step, event.step)}"
+        where = f"{event.unit} · " if event.unit else ""
+        what = f"{where}round {event.round} · {DOING.get(event.step, event.step)}"
         if event.kind == "note":
-            self.say(str(event.value))
+            self.say(f"{where}{event.value}")
         elif event.kind == "done":
             for line in result(event.value):
                 self.say(f"{what}: {line}  ({event.seconds:.0f} s)")

@@ -196,15 +196,22 @@ def _hops(seed: Example) -> int:
     return truth.hops
 
 
-def load(*, path: Path | None, hops: tuple[int, int], seeds: int, dev: int, test: int, seed: int) -> Task:
-    """The task with splits of the given sizes that share no `key`; hops: fewest and most, both included.
+def load(
+    *, path: Path | None, hops: tuple[int, int], seeds: int, dev: int, test: int, seed: int, repeat: int = 0
+) -> Task:
+    """The task with splits of the given sizes that share no `key`; hops: fewest and most, both included. repeat: of a
+    comparison: where questions are generated, each has a test set of its own, and the same seeds and dev.
 
     path None: generated, hops uniform. Otherwise the folder with prontoqa_train.jsonl: all three splits come from its
     rows with shuffled premises, by a hash of (seed, key), so the file's order does not matter; nor do the sizes of
     seeds and test to each other. Raises DataError when rows are bad or too few, ConfigError for hops that can't be.
     """
     sizes = {"test": test, "dev": dev, "seed": seeds}
-    splits = _generated(hops, sizes, seed) if path is None else _split(path / "prontoqa_train.jsonl", hops, sizes, seed)
+    splits = (
+        _generated(hops, sizes, seed, repeat)
+        if path is None
+        else _split(path / "prontoqa_train.jsonl", hops, sizes, seed)
+    )
     return Task(
         name="prontoqa",
         seeds=splits["seed"],
@@ -222,22 +229,27 @@ def load(*, path: Path | None, hops: tuple[int, int], seeds: int, dev: int, test
     )
 
 
-def _generated(hops: tuple[int, int], sizes: Mapping[str, int], seed: int) -> dict[str, tuple[Example, ...]]:
+def _generated(
+    hops: tuple[int, int], sizes: Mapping[str, int], seed: int, repeat: int
+) -> dict[str, tuple[Example, ...]]:
     if not HOPS[0] <= hops[0] <= hops[1] <= HOPS[1]:
         raise ConfigError(
             "prontoqa: hops can't be generated", got=list(hops), allowed=f"fewest, most within {list(HOPS)}"
         )
-    splits, seen = {}, set[str]()
-    for split, size in sizes.items():
-        rows = []
+    seen = set[str]()
+
+    def made(split: str, size: int, repeat: int) -> tuple[Example, ...]:
+        rows, mark = [], f"-{repeat}" if repeat else ""
         for i in range(size):
-            draws = (draw(seed, 0, f"prontoqa/{split}", str(i), k) for k in count())
-            made = (generate(rng.randint(*hops), rng) for rng in draws)
-            row = next(example for example in made if key(example.question) not in seen)
+            draws = (draw(seed, repeat, f"prontoqa/{split}", str(i), k) for k in count())
+            tries = (generate(rng.randint(*hops), rng) for rng in draws)
+            row = next(example for example in tries if key(example.question) not in seen)
             seen.add(key(row.question))
-            rows.append(replace(row, id=f"prontoqa-{split}-{i:04d}"))
-        splits[split] = tuple(rows)
-    return splits
+            rows.append(replace(row, id=f"prontoqa-{split}{mark}-{i:04d}"))
+        return tuple(rows)
+
+    splits = {split: made(split, size, 0) for split, size in sizes.items()}
+    return splits if repeat == 0 else {**splits, "test": made("test", sizes["test"], repeat)}
 
 
 def _split(file: Path, hops: tuple[int, int], sizes: Mapping[str, int], seed: int) -> dict[str, tuple[Example, ...]]:

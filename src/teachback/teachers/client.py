@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     import aiohttp
 
 BACKOFF_S, BACKOFF_CAP_S = 0.5, 60.0
+OTHERS_S = 0.05  # between two looks at a call that another arm has in flight
 TURNED_AWAY = frozenset({429, 503})
 AGAIN = frozenset({408, 409, 425, 429})  # and every 5xx
 THIS_ONE = frozenset({400, 413, 422})  # perhaps this request only: too long, or held back by a content filter
@@ -59,6 +60,10 @@ class Miss:
     away: bool = False
     wait_s: float = 0.0
     final: bool = False
+
+
+class Elsewhere:
+    """A call that another arm's process has in flight."""
 
 
 class Failed(Exception):
@@ -143,6 +148,9 @@ class Client:
         tried = away = 0
         while True:
             reply = await self._try(pair, role, request, cap, first=tried + away == 0)
+            if reply is None:
+                await self._sleep(OTHERS_S)
+                continue
             if isinstance(reply, Answer):
                 return reply
             if reply.away:
@@ -154,7 +162,8 @@ class Client:
                     raise Unanswered(self, reply)
             await self._pause(tried + away, 0.0 if reply.outcome == "limited" else reply.wait_s)
 
-    async def _try(self, pair: Pair, role: str, request: bytes, cap: int, *, first: bool) -> Answer | Miss:
+    async def _try(self, pair: Pair, role: str, request: bytes, cap: int, *, first: bool) -> Answer | Miss | None:
+        """None: another arm has the same call in flight, in another process. Its answer will be ours."""
         worst = self.endpoint.worst(request, cap)
         ticket = await self.limiter.enter(worst.tokens)
         outcome: Outcome = "refused"
@@ -165,6 +174,9 @@ class Client:
             call = await self.group.run(self._send, pair, role, request, worst)
             if call is None:
                 raise Failed(f"budget closed before the {role}" if first else "budget closed before a retry")
+            if not isinstance(call, int):
+                unused = worst.tokens
+                return call if isinstance(call, Answer) else None
             reply = await self._post(call, request)
             if isinstance(reply, Answer):
                 outcome, unused = "answered", max(0, worst.tokens - reply.usage.total)
@@ -174,8 +186,14 @@ class Client:
         finally:
             self.limiter.leave(ticket, outcome, retry_after_s=wait_s, unused_tokens=unused)
 
-    def _send(self, pair: Pair, role: str, request: bytes, worst: Cost) -> int | None:
-        """Runs in the ledger's thread, and notes the call there: whoever asked may be cancelled meanwhile."""
+    def _send(self, pair: Pair, role: str, request: bytes, worst: Cost) -> int | Answer | Elsewhere | None:
+        """Runs in the ledger's thread, and notes the call there: whoever asked may be cancelled meanwhile. Where arms
+        share the ledger, another one may have sent it since the ledger was looked at."""
+        if self.ledger.shared:
+            if known := self.ledger.answered(pair, role, request):
+                return known
+            if self.ledger.elsewhere(pair, role, request):
+                return Elsewhere()
         call = self.ledger.send(pair, role, request, worst)
         if call is not None:
             self._sent.add(call)
@@ -227,10 +245,14 @@ class Client:
 
     async def _pause(self, tried: int, wait_s: float) -> None:
         """Full jitter on top of what the server asked for, in seconds; ends early when everything stops."""
-        delay = min(wait_s, BACKOFF_CAP_S) + self._jitter.uniform(0, min(BACKOFF_CAP_S, BACKOFF_S * 2**tried))
+        await self._sleep(
+            min(wait_s, BACKOFF_CAP_S) + self._jitter.uniform(0, min(BACKOFF_CAP_S, BACKOFF_S * 2**tried))
+        )
+
+    async def _sleep(self, seconds: float) -> None:
         self.asleep += 1
         with suppress(TimeoutError):
-            await asyncio.wait_for(self.halt.event.wait(), delay)
+            await asyncio.wait_for(self.halt.event.wait(), seconds)
         self.asleep -= 1
 
     def _refuse_endless(self, miss: Miss) -> None:

@@ -13,12 +13,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from ...child import Child, Send
 from ..chat import Chat
 from ..folder import load
 from ..heap import keep_heap
 from .batch import IGNORE, Tokens, checked_rows, collate, dict_row, schedule
 from .checkpoints import last_checkpoint
-from .child import in_child
 from .fit import check_fit
 from .methods import check_method, halve_frozen, keep_less, save, trainable
 from .passes import choose_way
@@ -72,10 +72,17 @@ def finetune(
     """
     job = Job(start, rows, workspace, chat, recipe, seed, means)
     if child:
-        in_child("teachback.student.training.finetune:train", job, tell, say)
+        hear: dict[str, Callable[..., None]] = {"tell": tell, "say": say}
+        with Child() as process:
+            process.do("teachback.student.training.finetune:train_here", job, lambda what, *rest: hear[what](*rest))
     else:
         train(job, tell, say)
     return workspace / "student"
+
+
+def train_here(job: Job, send: Send) -> None:
+    """In a child."""
+    train(job, lambda step, steps: send("tell", step, steps), lambda what: send("say", what))
 
 
 def train(job: Job, tell: Callable[[int, int], None], say: Callable[[str], None]) -> None:

@@ -93,22 +93,21 @@ def per_token(model: Any, rows: Sequence[Tokens], way: Way, recipe: Recipe) -> f
 def kept_bytes(model: Any, row: Tokens, way: Way, recipe: Recipe, device: Any) -> int:
     import torch
 
-    found: dict[int, int] = {}
+    held: dict[int, Any] = {}  # storages, until all are counted: a new one could take the place of an old one
 
-    def keep(tensor: Any) -> Any:
-        found[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
-        held.append(tensor)  # until all are counted: a new one could take its place
-        return tensor
+    def keep(tensor: Any) -> None:
+        """Nothing of the tensor goes back: its graph would hold it, and it its graph, a circle that nobody frees."""
+        storage = tensor.untyped_storage()
+        held[storage.data_ptr()] = storage
 
-    held: list[Any] = []
     with (
         torch.random.fork_rng(),
         way.attention(model),
         autocast(device, recipe.precision),
-        torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
+        torch.autograd.graph.saved_tensors_hooks(keep, lambda nothing: nothing),  # no backward pass comes
     ):
         loss_of(model.train(), [row], way, device)
-    return sum(found.values())
+    return sum(storage.nbytes() for storage in held.values())
 
 
 def free_bytes(model: Any) -> int | None:

@@ -1,0 +1,110 @@
+"""What a comparison is made of: for each repeat what its arms share, and a run for each arm. Every one resumes alone.
+
+comparison/ledger.sqlite       of all arms: the n-th row of a seed is bought once a repeat, each arm pays for it
+comparison/repeat-0/base/…     the untuned student's answers, made once
+comparison/repeat-0/loss/…     an ordinary run's directory
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from ..child import Send
+from ..choosing import CriterionConfig, section
+from ..config import Config
+from ..files import commit
+from ..loop import teach
+from ..report import history
+from ..rundir import Event, Run
+from ..wire import Wired, wire
+from ..wire_criteria import ARRAYS, make_criterion
+
+LEDGER = "ledger.sqlite"
+BASE = "base"  # the unit that the arms of a repeat share
+
+
+@dataclass(frozen=True)
+class Unit:
+    """config: with the arm's criterion, the repeat and the unit's folder. arm: its name. together: units of this
+    comparison may run at the same time."""
+
+    config: Config
+    arm: str
+    together: bool
+
+    @property
+    def folder(self) -> Path:
+        return self.config.run_dir
+
+    @property
+    def root(self) -> Path:
+        return self.folder.parent.parent
+
+    @property
+    def name(self) -> str:
+        return f"repeat {self.config.repeat}, {self.arm}"
+
+
+def make_unit(settings: Config, arm: str, criterion: CriterionConfig, repeat: int, together: bool) -> Unit:
+    scores = make_criterion(criterion, Path.cwd()).scores
+    changes = {
+        "criterion": criterion,
+        "rule": settings.rule if scores else None,
+        "repeat": repeat,
+        "run_dir": settings.run_dir / f"repeat-{repeat}" / arm,
+    }
+    return Unit(settings.model_copy(update=changes), arm, together)
+
+
+def base_unit(settings: Config, repeat: int, together: bool) -> Unit:
+    return make_unit(settings, BASE, section("random"), repeat, together)
+
+
+def run_unit(unit: Unit, listen: Callable[[Event], None]) -> None:
+    config = unit.config
+    with (
+        Run(unit.folder, keep=config.keep, listen=listen) as run,
+        wire(config, run, ledger_path=unit.root / LEDGER, arm=unit.arm, shared=unit.together, test=True) as wired,
+    ):
+        if unit.arm == BASE:
+            prepare_base(run, wired, unit.root / "repeat-0" / BASE)
+        else:
+            adopt(unit.folder.parent / BASE, unit.folder, shared_steps(unit, wired))
+            teach(run, wired.parts, wired.base, wired.task.seeds, config.rounds)
+
+
+def prepare_base(run: Run, wired: Wired, first: Path) -> None:
+    """What is the same in every repeat is made in the first one."""
+    parts, base = wired.parts, wired.base
+    asked = history.step(first / "round-00", "test-baseline")
+    same = asked is not None and [item.id for item in asked.items] == [example.id for example in wired.task.test]
+    adopt(first, run.folder, ["given", "baseline", "attempt", *(["test-baseline"] if same else [])])
+    given = run.step(0, "given", parts.given)
+    run.step(0, "baseline", parts.evaluate, base)
+    if parts.test:
+        run.step(0, "test-baseline", parts.test, base)
+    if not given:
+        run.step(0, "attempt", parts.attempt, base, wired.task.seeds)
+
+
+def shared_steps(unit: Unit, wired: Wired) -> list[str]:
+    """Without attempts where they come with arrays, which the base has not, or of a student that is trained first."""
+    arrays = make_criterion(unit.config.criterion, Path.cwd()).needs & set(ARRAYS)
+    return ["given", "baseline", "test-baseline", *([] if arrays or wired.parts.given() else ["attempt"])]
+
+
+def adopt(donor: Path, folder: Path, names: list[str]) -> None:
+    """Copies what was computed before any criterion was asked: both configs are the same but for the criterion."""
+    for name in names:
+        theirs, ours = (place / "round-00" / f"{name}.json" for place in (donor, folder))
+        if theirs.exists() and not ours.exists():
+            commit(ours, theirs.read_bytes())
+
+
+def in_child(unit: Unit, send: Send) -> None:
+    run_unit(unit, partial(tell, unit, send))
+
+
+def tell(unit: Unit, send: Send, event: Event) -> None:
+    send(replace(event, unit=unit.name))

@@ -1,0 +1,82 @@
+"""From curves to sentences."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from teachback.compare.curves import Curve, Measured
+from teachback.compare.findings import Finding, findings, reach_sentence, sentence
+
+ITEMS = 400
+
+
+def measured(arm: str, repeat: int, gain: float, *, fresh: bool = True, tokens: int = 100) -> Measured:
+    """Three rounds that end `gain` above the 30 % at which all begin."""
+    rng = np.random.default_rng([repeat, len(arm), round(1000 * gain) + 1000])
+    skill_P = 0.3 + gain * np.arange(4) / 3 + np.array([0, *rng.normal(0, 0.01, 3)])
+    right_P_I = rng.random((4, ITEMS)) < skill_P[:, None]
+    ids = tuple(f"{repeat if fresh else 0}-{i}" for i in range(ITEMS))
+    spent = tuple(tokens * p for p in range(4))
+    curve = Curve(arm, repeat, tuple(right_P_I.mean(1)), (0, 10, 20, 30), (0, 10, 20, 30), spent, None)
+    return Measured(curve, "test", ids, right_P_I)
+
+
+def found(repeats: int, gains: dict[str, float], **changes: Any) -> list[Finding]:
+    units = [measured(arm, r, gain, **changes) for r in range(repeats) for arm, gain in gains.items()]
+    return findings(units, list(gains), "random", "loss")
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+def test_a_gain_is_told_with_its_interval_and_equals_are_not_told_apart(fresh: bool) -> None:
+    all_ = found(8, {"random": 0.1, "loss": 0.4, "wrong": 0.1, "longest": -0.2}, fresh=fresh)
+    loss, wrong, longest = (one for one in all_ if one.axis == "generated")
+    assert loss.primary
+    assert sentence(loss).startswith("loss gains ")
+    assert sentence(loss).endswith("points of area over random (8 repeats, p = 0.008)")
+    assert sentence(wrong).startswith("wrong: not distinguishable from random (")
+    assert sentence(longest).startswith("longest loses ")
+    assert "adjusted" in sentence(longest)
+    assert loss.difference is not None
+    assert 0.15 in loss.difference, "half of the 0.3 between the ends"
+
+
+def test_few_repeats_give_intervals_and_no_p() -> None:
+    all_ = found(3, {"random": 0.1, "loss": 0.4})
+    assert all(one.p is None for one in all_)
+    assert "p =" not in sentence(all_[0])
+    assert found(1, {"random": 0.1, "loss": 0.4})[0].difference is None
+
+
+def test_an_arm_that_spends_more_is_judged_up_to_where_every_curve_reaches() -> None:
+    dear = [measured("judge", r, 0.3, tokens=1000) for r in range(8)]
+    cheap = [measured("random", r, 0.3, tokens=100) for r in range(8)]
+    by_axis = {one.axis: one for one in findings([*dear, *cheap], ["random", "judge"], "random", "loss")}
+    assert set(by_axis) == {"generated", "tokens"}, "no price, no axis of money"
+    assert by_axis["tokens"].upto == 300
+    assert "not distinguishable" in sentence(by_axis["generated"])
+    assert sentence(by_axis["tokens"]).startswith("judge loses ")
+    assert by_axis["tokens"].reach is None
+
+
+def test_samples_to_target_is_a_sentence_too() -> None:
+    all_ = found(8, {"random": 0.2, "loss": 0.5})
+    said = reach_sentence(all_[0])
+    assert said is not None
+    assert said.startswith("loss reaches 4")
+    assert "times fewer samples than random" in said
+    worse = reach_sentence(found(8, {"random": 0.5, "loss": 0.1})[0])
+    assert worse == f"loss: no ratio of samples (8 of 8 repeats did not reach {all_and(0.5)})"
+
+
+def all_and(gain: float) -> str:
+    mean_P = np.mean([measured("random", r, gain).curve.accuracy for r in range(8)], axis=0)
+    return f"{mean_P[0] + 0.8 * (mean_P[-1] - mean_P[0]):.1%}"
+
+
+def test_arms_that_came_unequally_far_are_not_compared_by_area() -> None:
+    units = [measured(arm, r, 0.2) for r in range(2) for arm in ("random", "loss")]
+    short = units[0].curve
+    cut = Curve(short.arm, 0, short.accuracy[:2], (0, 10), (0, 10), (0, 100), None)
+    units[0] = Measured(cut, "test", units[0].items, units[0].right_P_I[:2])
+    assert findings(units, ["random", "loss"], "random", "loss") == []

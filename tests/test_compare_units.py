@@ -1,0 +1,92 @@
+"""A comparison: side by side or one after the other, killed and gone on with, it is the same."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from teachback import config as cfg
+from teachback.compare.comparison import compare
+from teachback.errors import ConfigError, TeachbackError
+from teachback.wire_tasks import make_task
+
+
+def settings(folder: Path, tiny: Path, **changes: Any) -> dict[str, Any]:
+    return {
+        "task": {"name": "prontoqa", "hops": [1, 2], "seeds": 12, "dev": 4, "test": 6},
+        "student": {"model": str(tiny), "max_new_tokens": 8, "precision": "float32"},
+        "per_round": 4,
+        "rounds": 2,
+        "finetune": {"epochs": 1, "rows_per_step": 4, "lr": 1e-3},
+        "machine": {"threads": 1, "checkpoint_every_s": 0},
+        "run_dir": str(folder),
+        **changes,
+    }
+
+
+ARMS = ["random", "badge"]
+CODE = """
+import json, sys
+from teachback import config
+from teachback.compare.comparison import compare
+compare(config.make(json.loads(sys.argv[1])), ["random", "badge"], 2, jobs=2, listen=lambda event: None)
+"""
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """The steps of every unit."""
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.glob("repeat-*/*/round-*/*.json")}
+
+
+def test_killed_side_by_side_and_resumed_it_is_what_it_is_one_after_the_other(tiny: Path, tmp_path: Path) -> None:
+    tree = settings(tmp_path / "killed", tiny, rounds=1)
+    process = subprocess.Popen([sys.executable, "-c", CODE, json.dumps(tree)])
+    under_way = [tmp_path / f"killed/repeat-0/{arm}/round-00/select.json" for arm in ARMS]
+    while not all(path.exists() for path in under_way):
+        assert process.poll() is None, "it ended before it could be killed"
+        time.sleep(0.002)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    time.sleep(0.5)  # its children see it at their next breath
+    killed = compare(cfg.make(tree), ARMS, 2, jobs=1, listen=lambda event: None)
+    alone = compare(cfg.make(settings(tmp_path / "alone", tiny, rounds=1)), ARMS, 2, jobs=1, listen=lambda event: None)
+    assert killed == alone
+    assert files(tmp_path / "killed") == files(tmp_path / "alone")
+    assert alone.split == "test"
+    assert [curve.generated for curve in alone.curves] == [(0, 4)] * 4
+    assert len({path for path in files(tmp_path / "alone") if path.endswith("test.json")}) == 4
+
+
+def test_a_repeat_has_a_test_set_of_its_own_and_the_same_pool(tmp_path: Path, tiny: Path) -> None:
+    task = cfg.make(settings(tmp_path, tiny)).task
+    zero, one, again = make_task(task), make_task(task, 1), make_task(task, 1)
+    assert (zero.seeds, zero.dev) == (one.seeds, one.dev)
+    assert {e.id for e in zero.test}.isdisjoint(e.id for e in one.test)
+    assert one.test == again.test
+    taken = {one.key(e.question) for e in (*one.seeds, *one.dev)}
+    assert taken.isdisjoint(one.key(e.question) for e in one.test)
+
+
+def test_rows_that_one_has_are_trained_on_first_by_each_arm(tmp_path: Path, tiny: Path) -> None:
+    """Then the student that answers the pool is another one in each repeat."""
+    config = cfg.make(settings(tmp_path / "c", tiny, include_seeds=True, rounds=1))
+    compare(config, ["random", "loss"], 2, jobs=1, listen=lambda event: None)
+    attempts = {p.parts[-4:-2]: p.read_bytes() for p in (tmp_path / "c").glob("repeat-*/*/round-00/attempt.json")}
+    assert attempts["repeat-0", "random"] == attempts["repeat-0", "loss"]
+    assert attempts["repeat-0", "loss"] != attempts["repeat-1", "loss"]
+
+
+def test_the_total_is_of_comparisons_only(tmp_path: Path, tiny: Path) -> None:
+    import teachback
+
+    config = cfg.make(settings(tmp_path / "c", tiny, budget={"generated": 8, "total": {"teacher_tokens": 10}}))
+    with pytest.raises(ConfigError, match=r"budget\.total limits a comparison"):
+        teachback.run(config)
+    with pytest.raises(TeachbackError, match=r"budget\.total is spent"):
+        compare(config, ["random", "loss"], 1, jobs=1, listen=lambda event: None)
