@@ -82,6 +82,20 @@ def test_rows_that_one_has_are_trained_on_first_by_each_arm(tmp_path: Path, tiny
     assert attempts["repeat-0", "loss"] != attempts["repeat-1", "loss"]
 
 
+def test_arms_share_draws_unless_they_are_to_be_independent(tmp_path: Path, tiny: Path) -> None:
+    def rows(independent: bool) -> list[dict[str, str]]:
+        """Of each arm, by seed; every seed is picked."""
+        folder, arms = tmp_path / str(independent), ["random", "loss"]
+        config = cfg.make(settings(folder, tiny, rounds=1, per_round=12))
+        compare(config, arms, 1, jobs=1, independent=independent, listen=lambda event: None)
+        drafts = [json.loads((folder / f"repeat-0/{arm}/round-00/generate.json").read_text()) for arm in arms]
+        return [{draft["seed"]: draft["question"] for draft in some} for some in drafts]
+
+    shared, own = rows(False), rows(True)
+    assert shared[0] == shared[1]
+    assert all(own[0][seed] != own[1][seed] for seed in own[0])
+
+
 def test_the_total_is_of_comparisons_only(tmp_path: Path, tiny: Path) -> None:
     import teachback
 

@@ -275,6 +275,9 @@ def compare(
     arms: Annotated[str, typer.Option(help="Criteria, with commas between them.")] = "random,loss",
     repeats: Annotated[int, typer.Option(min=1, help="Repeats: each has draws of its own, shared by its arms.")] = 3,
     jobs: Annotated[int | None, typer.Option(min=1, help="Runs at a time (default: one a core; one on a GPU).")] = None,
+    independent: Annotated[
+        bool, typer.Option("--independent-draws", help="Arms share no draws, and each buys everything itself.")
+    ] = False,
     set_: Set = [],  # noqa: B006
     run_dir: RunDir = None,
     yes: Yes = False,
@@ -287,7 +290,7 @@ def compare(
     if not yes and not (settings.run_dir / "repeat-0").exists():
         ask_before_spending(settings, runs=len(names) * repeats)
     with working() as progress:
-        result = comparison.compare(settings, names, repeats, jobs=jobs, listen=progress.hear)
+        result = comparison.compare(settings, names, repeats, jobs=jobs, independent=independent, listen=progress.hear)
     if as_json:
         print_json(to_plain(result))
     else:

@@ -62,6 +62,7 @@ class Ledger:
     at a time works for an arm (R9), and who only wants to look calls `look`. Raises LedgerError: the file can't
     be opened or is of another version, or the budget is below what the arm has committed.
 
+    draws: arms of the same number are served one another's answers; None: those of the repeat.
     shared: other processes may be at work on the file for other arms. Then each holds a lock beside it, which tells the
     others that its calls in flight are alive (`elsewhere`). total: limits what all arms together really send.
     """
@@ -73,11 +74,12 @@ class Ledger:
         arm: str = "main",
         repeat: int = 0,
         budget: Budget = UNLIMITED,
+        draws: int | None = None,
         shared: bool = False,
         total: Budget = UNLIMITED,
     ) -> None:
         self.path, self.arm, self.repeat, self.budget, self.total = path, arm, repeat, budget, total
-        self.shared = shared
+        self.draws, self.shared = repeat if draws is None else draws, shared
         self._alive: int | None = None
         limits = (budget.generated, budget.teacher_tokens, budget.usd, budget.flops)
         self._values = dict(zip(("max_pairs", "max_tokens", "max_usd", "max_flops"), limits, strict=True))
@@ -400,7 +402,7 @@ class Ledger:
         return self._db.execute(statement, {**self._values, **values})
 
     def _key(self, pair: Pair, role: str, request: bytes) -> dict[str, Value]:
-        return {"pair": pair.id, "role": role, "request": sha256(request).hexdigest(), "repeat": self.repeat}
+        return {"pair": pair.id, "role": role, "request": sha256(request).hexdigest(), "repeat": self.draws}
 
     def _charge(self, pair: int, call: int) -> bool:
         """Charges the call's worst case to the pair, if what its hold lacks of it fits."""

@@ -111,11 +111,13 @@ def wire(
     *,
     ledger_path: Path | None = None,
     arm: str = "main",
+    draws: int | None = None,
     shared: bool = False,
     test: bool = False,
 ) -> Wired:
     """Everything a run is made of. The rest is for a comparison, whose arms have one ledger, `shared` if they may be at
-    work at the same time; test: each round is evaluated on test too."""
+    work at the same time, and are served one another's answers where `draws` is the same (None: the repeat); test: each
+    round is evaluated on test too."""
     check_endpoints(config)
     if config.budget.total and ledger_path is None:
         fix = "set the same limit in budget itself"
@@ -125,7 +127,9 @@ def wire(
     budget, count = make_budget(config.budget), tokenizer_count(folder)
     reserve = make_reserve(config, prepared, count)
     path, total = ledger_path or run.folder / "ledger.sqlite", make_total(config.budget.total)
-    ledger = Ledger(path, arm=arm, repeat=config.repeat, budget=budget, shared=shared, total=total)
+    ledger = Ledger(
+        path, arm=arm, repeat=config.repeat if draws is None else draws, budget=budget, shared=shared, total=total
+    )
     tell = meter(config, ledger, run.tell)
     teacher = make_teacher(config, task, ledger, count, prepared.prompt, reserve, tell)
     recipe = Recipe(**config.finetune.model_dump(exclude={"restart", "replay"}), precision=prepared.precision)

@@ -61,9 +61,11 @@ def compare(
     repeats: int,
     *,
     jobs: int | None = None,
+    independent: bool = False,
     listen: Callable[[Event], None],
 ) -> Comparison:
-    """Every arm in every repeat, `jobs` at a time (None: as many as fit); what is finished is read back.
+    """Every arm in every repeat, `jobs` at a time (None: as many as fit); what is finished is read back. independent:
+    the arms of a repeat share no draws, and each buys everything itself.
     Raises ConfigError for arms that aren't criteria."""
     if len(set(arms)) != len(arms) or len(arms) < 2 or BASE in arms:
         raise ConfigError(
@@ -72,7 +74,11 @@ def compare(
     jobs = as_many_as_fit(settings) if jobs is None else jobs
     given, together = {arm: arm_of(settings, arm) for arm in arms}, jobs > 1
     bases = [base_unit(settings, repeat, together) for repeat in range(repeats)]
-    units = [make_unit(settings, arm, given[arm], repeat, together) for repeat in range(repeats) for arm in arms]
+    units = [
+        make_unit(settings, arm, given[arm], repeat, together=together, independent=independent)
+        for repeat in range(repeats)
+        for arm in arms
+    ]
     with Workers(jobs, settings.machine.threads, listen) as workers:
         for some in (bases[:1], bases[1:], units):
             workers.run(some)

@@ -9,10 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from ..child import Send
 from ..choosing import CriterionConfig, section
 from ..config import Config
+from ..draws import draw
 from ..files import commit
 from ..loop import teach
 from ..report import history
@@ -27,11 +29,12 @@ BASE = "base"  # the unit that the arms of a repeat share
 @dataclass(frozen=True)
 class Unit:
     """config: with the arm's criterion, the repeat and the unit's folder. arm: its name. together: units of this
-    comparison may run at the same time."""
+    comparison may run at the same time. draws: units of the same number are served one another's answers."""
 
     config: Config
     arm: str
     together: bool
+    draws: int
 
     @property
     def folder(self) -> Path:
@@ -46,7 +49,16 @@ class Unit:
         return f"repeat {self.config.repeat}, {self.arm}"
 
 
-def make_unit(settings: Config, arm: str, criterion: CriterionConfig, repeat: int, together: bool) -> Unit:
+def make_unit(
+    settings: Config,
+    arm: str,
+    criterion: CriterionConfig,
+    repeat: int,
+    *,
+    together: bool = False,
+    independent: bool = False,
+) -> Unit:
+    """independent: the teacher's draws and the training order are the arm's own, and it buys everything itself."""
     scores = make_criterion(criterion, Path.cwd()).scores
     changes = {
         "criterion": criterion,
@@ -54,19 +66,26 @@ def make_unit(settings: Config, arm: str, criterion: CriterionConfig, repeat: in
         "repeat": repeat,
         "run_dir": settings.run_dir / f"repeat-{repeat}" / arm,
     }
-    return Unit(settings.model_copy(update=changes), arm, together)
+    if not independent:
+        return Unit(settings.model_copy(update=changes), arm, together, repeat)
+    own = draw(settings.seed, repeat, "arm", arm, 0)
+    changes["seed"] = own.getrandbits(31)
+    return Unit(settings.model_copy(update=changes), arm, together, 2**40 + own.getrandbits(40))
 
 
 def base_unit(settings: Config, repeat: int, together: bool) -> Unit:
-    return make_unit(settings, BASE, section("random"), repeat, together)
+    return make_unit(settings, BASE, section("random"), repeat, together=together)
 
 
 def run_unit(unit: Unit, listen: Callable[[Event], None]) -> None:
     config = unit.config
-    with (
-        Run(unit.folder, keep=config.keep, listen=listen) as run,
-        wire(config, run, ledger_path=unit.root / LEDGER, arm=unit.arm, shared=unit.together, test=True) as wired,
-    ):
+    own: dict[str, Any] = {
+        "ledger_path": unit.root / LEDGER,
+        "arm": unit.arm,
+        "draws": unit.draws,
+        "shared": unit.together,
+    }
+    with Run(unit.folder, keep=config.keep, listen=listen) as run, wire(config, run, **own, test=True) as wired:
         if unit.arm == BASE:
             prepare_base(run, wired, unit.root / "repeat-0" / BASE)
         else:
