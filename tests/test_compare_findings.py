@@ -69,6 +69,12 @@ def test_samples_to_target_is_a_sentence_too() -> None:
     assert worse == f"loss: no ratio of samples (8 of 8 repeats did not reach {all_and(0.5)})"
 
 
+def test_where_random_gains_nothing_that_is_said() -> None:
+    flat = [measured("random", r, -0.2) for r in range(3)] + [measured("loss", r, 0.2) for r in range(3)]
+    said = reach_sentence(findings(flat, ["random", "loss"], "random", "loss")[0])
+    assert said == "loss: no ratio of samples (random gained nothing)"
+
+
 def all_and(gain: float) -> str:
     mean_P = np.mean([measured("random", r, gain).curve.accuracy for r in range(8)], axis=0)
     return f"{mean_P[0] + 0.8 * (mean_P[-1] - mean_P[0]):.1%}"

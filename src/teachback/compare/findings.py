@@ -125,6 +125,8 @@ def reach_sentence(finding: Finding) -> str | None:
     found = finding.reach
     if found is None:
         return None
+    if found.ratio is None and not found.censored:
+        return f"{finding.arm}: no ratio of samples ({finding.reference} gained nothing)"
     if found.ratio is None:
         short = f"{found.censored} of {finding.repeats} repeats did not reach {found.target:.1%}"
         return f"{finding.arm}: no ratio of samples ({short})"

@@ -119,7 +119,7 @@ def area(spent_P: Sequence[float], accuracy_P: Sequence[float], upto: float) -> 
 @dataclass(frozen=True)
 class Reach:
     """How many times fewer samples than the reference an arm needs to get to `target`. ratio: None when more than a
-    quarter of the repeats is censored: one of the two did not get there."""
+    quarter of the repeats is censored (one of the two did not get there), or the reference gained nothing."""
 
     target: float
     censored: int
@@ -132,13 +132,15 @@ def samples_to_target(spent_R_P: Any, reference_R_P: Any, arm_R_P: Any) -> Reach
     spent_R_P, reference_R_P, arm_R_P = (np.asarray(one, float) for one in (spent_R_P, reference_R_P, arm_R_P))
     mean_P = isotonic(reference_R_P.mean(0))
     target = float(mean_P[0] + GAIN * (mean_P[-1] - mean_P[0]))
+    if mean_P[-1] <= mean_P[0]:
+        return Reach(target, 0, None)
     logs = []
     for spent_P, ours_P, theirs_P in zip(spent_R_P, arm_R_P, reference_R_P, strict=True):
         at = [reached(spent_P, isotonic(one), target) for one in (theirs_P, ours_P)]
         if at[0] and at[1]:
             logs.append(log(at[0] / at[1]))
     censored = len(arm_R_P) - len(logs)
-    found = paired_t(logs) if mean_P[-1] > mean_P[0] and censored <= CENSORED * len(arm_R_P) else None
+    found = paired_t(logs) if censored <= CENSORED * len(arm_R_P) else None
     return Reach(target, censored, found and Interval(*map(exp, (found.estimate, found.low, found.high))))
 
 
