@@ -87,7 +87,8 @@ def test_arms_share_draws_unless_they_are_to_be_independent(tmp_path: Path, tiny
         """Of each arm, by seed; every seed is picked."""
         folder, arms = tmp_path / str(independent), ["random", "loss"]
         config = cfg.make(settings(folder, tiny, rounds=1, per_round=12))
-        compare(config, arms, 1, jobs=1, independent=independent, listen=lambda event: None)
+        found = compare(config, arms, 1, jobs=1, independent=independent, listen=lambda event: None)
+        assert [curve.generated for curve in found.curves] == [(0, 12)] * 2
         drafts = [json.loads((folder / f"repeat-0/{arm}/round-00/generate.json").read_text()) for arm in arms]
         return [{draft["seed"]: draft["question"] for draft in some} for some in drafts]
 

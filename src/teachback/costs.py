@@ -153,12 +153,16 @@ class Meter:
     pairs: int | None
 
 
+def as_given(kind: str, value: int) -> float:
+    """An amount of a limit's kind as a config gives it: USD and FLOPs, not the ledger's units."""
+    return {"usd": value / PICO, "flops": value * KILO}.get(kind, value)
+
+
 def refuse_below(budget: Budget, spent: Budget, arm: str) -> None:
     """Raises LedgerError for a limit that is below what has been committed already (R4)."""
     for kind, limit in vars(budget).items():
         least = vars(spent)[kind]
         if limit is not None and limit < least:
-            unit = {"usd": PICO, "flops": 1 / KILO}.get(kind)  # as a config gives it
-            got, most = (limit, least) if unit is None else (limit / unit, least / unit)
+            got, most = as_given(kind, limit), as_given(kind, least)
             what = f"the budget `{kind}` is below the {most} that arm {arm!r} has already committed"
             raise LedgerError(what, got=got, allowed=f"{most} or more", fix=f"raise `{kind}` to {most} or more")

@@ -10,20 +10,19 @@ What an arm has committed = the holds of its pairs + the charges of its calls. T
 every statement that adds to it is an INSERT that selects nothing when the sum would pass the budget.
 """
 
-import fcntl
 import os
 import sqlite3
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Literal, Self
 
 from . import ledger_sql as sql
-from .costs import Budget, Cost, Price, RoleSpend, Spend, Usage, refuse_below
+from .alive import hold, is_held
+from .costs import Budget, Cost, Price, RoleSpend, Spend, Usage, as_given, refuse_below
 from .errors import BudgetClosed, LedgerError
 from .ledger_sql import FLYING, SCHEMA, SUMS, VERSION
 from .stats import median_and_p95
@@ -142,8 +141,10 @@ class Ledger:
             mine, *spent = self._db.execute(find, me).fetchone()
             self._values["arm"] = mine
             refuse_below(self.budget, Budget(*spent), self.arm)
-            if self.shared:
-                self._alive = self._hold(mine)
+            if self.shared and (alive := hold(self._lock_of(mine))) is None:
+                fix = "wait for it, or stop it"
+                raise LedgerError(f"another process is at work for arm {self.arm!r}", got=self.path, fix=fix)
+            self._alive = alive if self.shared else None
             of_mine = "state = 'sent' AND pair IN (SELECT id FROM pairs WHERE arm = :arm)"
             self._do(f"UPDATE calls SET state = 'in_doubt', reason = 'its process ended before it' WHERE {of_mine}")
 
@@ -247,24 +248,10 @@ class Ledger:
         """Whether a process that is alive has this call in flight for another arm: its answer can be waited for."""
         with self._operation():
             arms = self._do(sql.FLYING_ELSEWHERE, **self._key(pair, role, request)).fetchall()
-            return any(is_locked(self._lock_of(arm)) for (arm,) in arms)
+            return any(is_held(self._lock_of(arm)) for (arm,) in arms)
 
     def _lock_of(self, arm: int) -> Path:
         return self.path.with_name(f"{self.path.name}-arm{arm}")
-
-    def _hold(self, arm: int) -> int:
-        """The system lets go of it when the process ends, however that happens. Who asks whether it is held holds it
-        for an instant: hence the second look."""
-        file = os.open(self._lock_of(arm), os.O_RDWR | os.O_CREAT, 0o644)
-        for _ in range(20):
-            with suppress(OSError):
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return file
-            time.sleep(0.01)
-        os.close(file)
-        raise LedgerError(
-            f"another process is at work for arm {self.arm!r}", got=str(self.path), fix="wait for it, or stop it"
-        )
 
     def answer(self, call: int, body: str, usage: Usage | None, latency_s: float, price: Price) -> Usage:
         """Keeps what came back, and charges what it used, at that price, instead of the worst case.
@@ -435,23 +422,19 @@ class Ledger:
 
     def _refuse_total(self, worst: Cost) -> None:
         """All arms together: what was answered, and the worst case of what is in flight or in doubt."""
-        limits = {kind: limit for kind in ("tokens", "usd", "flops") if (limit := self._total(kind)) is not None}
+        limits = {kind: limit for kind, limit in vars(self.total).items() if limit is not None}
         if not limits:
             return
-        sent = dict(zip(("tokens", "usd", "flops"), self._do(sql.SENT).fetchone(), strict=True))
+        sent = dict(zip(("teacher_tokens", "usd", "flops"), self._do(sql.SENT).fetchone(), strict=True))
+        more = {"teacher_tokens": worst.tokens, "usd": worst.usd, "flops": worst.flops}
         for kind, limit in limits.items():
-            more = getattr(worst, kind)
-            if more is None or sent[kind] + more > limit:
+            if sent[kind] + (more[kind] or 0) > limit:  # a price that is unknown was refused before
                 raise BudgetClosed(
-                    f"budget.total is spent: all arms together have sent {sent[kind]} {kind} at most",
-                    got=f"{more} more" if more is not None else "a call whose price is unknown",
-                    allowed=limit,
+                    f"budget.total is spent: all arms together may have used {as_given(kind, sent[kind])} {kind}",
+                    got=f"a call that may use {as_given(kind, more[kind] or 0)} more",
+                    allowed=as_given(kind, limit),
                     fix="raise budget.total and run the same command: what is bought is kept",
                 )
-
-    def _total(self, kind: str) -> int | None:
-        limit: int | None = getattr(self.total, "teacher_tokens" if kind == "tokens" else kind)
-        return limit
 
     def _refuse_worst(self, worst: Cost) -> None:
         """Negative, or unknown where the budget has to know it: only a bug asks for that."""
@@ -459,20 +442,6 @@ class Ledger:
         if worst.tokens < 0 or any(value is not None and value < 0 for value in known.values()):
             raise LedgerError("a worst case can't be negative", got=worst, allowed="0 or more")
         for kind, value in known.items():
-            if value is None and getattr(self.budget, kind) is not None:
+            if value is None and (getattr(self.budget, kind), getattr(self.total, kind)) != (None, None):
                 fix = "give the model's price and parameters, or drop the limit"
                 raise LedgerError(f"the budget `{kind}` can't be held: a call's {kind} are unknown", fix=fix)
-
-
-def is_locked(path: Path) -> bool:
-    try:
-        file = os.open(path, os.O_RDWR)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(file)
-    return False

@@ -75,8 +75,6 @@ def teach(run: Run, parts: Parts, base: Student, pool: Sequence[Example], rounds
     given = run.step(0, "given", parts.given)
     rows = list(given)
     baseline = run.step(0, "baseline", parts.evaluate, base)
-    if parts.test:
-        run.step(0, "test-baseline", parts.test, base)
     student = run.step(0, "start", parts.finetune, base, base, rows, rows) if rows else base
     for r in count() if rounds is None else range(rounds):
         step = run.steps(r)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from . import config as cfg
+from .costs import Budget
 from .curate import curate, make_checks, taken_keys
 from .curate.verify import verify
 from .draws import draw
@@ -105,31 +106,28 @@ def prepare(config: cfg.Config, run: Run) -> Prepared:
     return Prepared(task, Student(str(folder)), make_answerer(config, run, task, folder, precision), precision, prompt)
 
 
-def wire(
-    config: cfg.Config,
-    run: Run,
-    *,
-    ledger_path: Path | None = None,
-    arm: str = "main",
-    draws: int | None = None,
-    shared: bool = False,
-    test: bool = False,
-) -> Wired:
-    """Everything a run is made of. The rest is for a comparison, whose arms have one ledger, `shared` if they may be at
-    work at the same time, and are served one another's answers where `draws` is the same (None: the repeat); test: each
-    round is evaluated on test too."""
+@dataclass(frozen=True)
+class Arm:
+    """What a comparison adds to a run. ledger: of all its arms. draws: arms of the same number are served one another's
+    answers. together: they may be at work at the same time."""
+
+    ledger: Path
+    name: str
+    draws: int
+    together: bool
+
+
+def wire(config: cfg.Config, run: Run, arm: Arm | None = None) -> Wired:
+    """Everything a run is made of. An arm of a comparison is evaluated on test too, in each round."""
     check_endpoints(config)
-    if config.budget.total and ledger_path is None:
+    if config.budget.total and arm is None:
         fix = "set the same limit in budget itself"
         raise ConfigError("budget.total limits a comparison, and this is one run", got=config.budget.total, fix=fix)
     prepared = prepare(config, run)
     task, answer, folder = prepared.task, prepared.answer, run.path(prepared.base)
     budget, count = make_budget(config.budget), tokenizer_count(folder)
     reserve = make_reserve(config, prepared, count)
-    path, total = ledger_path or run.folder / "ledger.sqlite", make_total(config.budget.total)
-    ledger = Ledger(
-        path, arm=arm, repeat=config.repeat if draws is None else draws, budget=budget, shared=shared, total=total
-    )
+    ledger = open_ledger(config, run, budget, arm)
     tell = meter(config, ledger, run.tell)
     teacher = make_teacher(config, task, ledger, count, prepared.prompt, reserve, tell)
     recipe = Recipe(**config.finetune.model_dump(exclude={"restart", "replay"}), precision=prepared.precision)
@@ -142,8 +140,22 @@ def wire(
         return finetune(start, texts, run.workspace, **how, child=config.machine.child, tell=run.tell, say=say)
 
     choosing = make_choosing(config, run, task, answer, ledger)
-    parts = make_parts(config, task, run, ledger, answer, choosing, teacher, train, test=test and bool(task.test))
+    parts = make_parts(config, task, run, ledger, answer, choosing, teacher, train, test=bool(arm and task.test))
     return Wired(task, parts, prepared.base, ledger, teacher, answer)
+
+
+def open_ledger(config: cfg.Config, run: Run, budget: Budget, arm: Arm | None) -> Ledger:
+    if arm is None:
+        return Ledger(run.folder / "ledger.sqlite", repeat=config.repeat, budget=budget)
+    return Ledger(
+        arm.ledger,
+        arm=arm.name,
+        repeat=config.repeat,
+        budget=budget,
+        draws=arm.draws,
+        shared=arm.together,
+        total=make_total(config.budget.total),
+    )
 
 
 def make_means(config: cfg.Config) -> Means:

@@ -43,10 +43,11 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """split: what accuracy is measured on. findings: of each arm against `random`, or the first one if it is not there;
-    empty where not all arms could pay for every round."""
+    """reference: `random`, or the first arm if it is not there. split: what accuracy is measured on. findings: of each
+    arm against the reference; empty where not all arms could pay for every round."""
 
     arms: tuple[str, ...]
+    reference: str
     repeats: int
     split: str
     curves: tuple[Curve, ...]
@@ -87,6 +88,7 @@ def compare(
     reference = REFERENCE if REFERENCE in arms else arms[0]
     result = Comparison(
         tuple(arms),
+        reference,
         repeats,
         split,
         tuple(curves),
@@ -182,8 +184,7 @@ def show(comparison: Comparison, console: Console) -> None:
             for d in comparison.differences
             if d.arm == arm
         ]
-        reference = REFERENCE if REFERENCE in comparison.arms else comparison.arms[0]
-        table.add_row(f"{arm} − {reference}", *cells)
+        table.add_row(f"{arm} − {comparison.reference}", *cells)
     console.print(table)
     console.print(
         f"{comparison.split} accuracy, mean of {comparison.repeats} repeats; "

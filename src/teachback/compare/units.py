@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from ..child import Send
 from ..choosing import CriterionConfig, section
@@ -19,7 +18,7 @@ from ..files import commit
 from ..loop import teach
 from ..report import history
 from ..rundir import Event, Run
-from ..wire import Wired, wire
+from ..wire import Arm, Wired, wire
 from ..wire_criteria import ARRAYS, make_criterion
 
 LEDGER = "ledger.sqlite"
@@ -79,22 +78,18 @@ def base_unit(settings: Config, repeat: int, together: bool) -> Unit:
 
 def run_unit(unit: Unit, listen: Callable[[Event], None]) -> None:
     config = unit.config
-    own: dict[str, Any] = {
-        "ledger_path": unit.root / LEDGER,
-        "arm": unit.arm,
-        "draws": unit.draws,
-        "shared": unit.together,
-    }
-    with Run(unit.folder, keep=config.keep, listen=listen) as run, wire(config, run, **own, test=True) as wired:
+    arm = Arm(unit.root / LEDGER, unit.arm, unit.draws, unit.together)
+    with Run(unit.folder, keep=config.keep, listen=listen) as run, wire(config, run, arm) as wired:
         if unit.arm == BASE:
             prepare_base(run, wired, unit.root / "repeat-0" / BASE)
         else:
-            adopt(unit.folder.parent / BASE, unit.folder, shared_steps(unit, wired))
+            adopt(unit.folder.parent / BASE, unit.folder, shared_steps(config.criterion))
             teach(run, wired.parts, wired.base, wired.task.seeds, config.rounds)
 
 
 def prepare_base(run: Run, wired: Wired, first: Path) -> None:
-    """What is the same in every repeat is made in the first one."""
+    """What is the same in every repeat is made in the first one. With rows that are given, each repeat's student has
+    been trained on them before it answers the seeds: there are no attempts to share."""
     parts, base = wired.parts, wired.base
     asked = history.step(first / "round-00", "test-baseline")
     same = asked is not None and [item.id for item in asked.items] == [example.id for example in wired.task.test]
@@ -107,10 +102,10 @@ def prepare_base(run: Run, wired: Wired, first: Path) -> None:
         run.step(0, "attempt", parts.attempt, base, wired.task.seeds)
 
 
-def shared_steps(unit: Unit, wired: Wired) -> list[str]:
-    """Without attempts where they come with arrays, which the base has not, or of a student that is trained first."""
-    arrays = make_criterion(unit.config.criterion, Path.cwd()).needs & set(ARRAYS)
-    return ["given", "baseline", "test-baseline", *([] if arrays or wired.parts.given() else ["attempt"])]
+def shared_steps(criterion: CriterionConfig) -> list[str]:
+    """Without attempts where they come with arrays, which the base has not."""
+    arrays = make_criterion(criterion, Path.cwd()).needs & set(ARRAYS)
+    return ["given", "baseline", "test-baseline", *([] if arrays else ["attempt"])]
 
 
 def adopt(donor: Path, folder: Path, names: list[str]) -> None:
