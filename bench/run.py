@@ -15,7 +15,8 @@ from rich.console import Console
 
 import teachback
 from bench.machine import machine
-from teachback.compare.comparison import compare, show
+from teachback.compare.comparison import compare
+from teachback.compare.tables import show
 from teachback.config import Config
 from teachback.report import history
 from teachback.report.progress import Progress

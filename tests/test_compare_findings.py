@@ -1,12 +1,17 @@
 """From curves to sentences."""
 
+import io
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from teachback.compare.curves import Curve, Measured
 from teachback.compare.findings import Finding, findings, reach_sentence, sentence
+from teachback.compare.summary import Spent, summarise
+from teachback.compare.tables import show
 
 ITEMS = 400
 
@@ -19,7 +24,7 @@ def measured(arm: str, repeat: int, gain: float, *, fresh: bool = True, tokens: 
     ids = tuple(f"{repeat if fresh else 0}-{i}" for i in range(ITEMS))
     spent = tuple(tokens * p for p in range(4))
     curve = Curve(arm, repeat, tuple(right_P_I.mean(1)), (0, 10, 20, 30), (0, 10, 20, 30), spent, None)
-    return Measured(curve, "test", ids, right_P_I)
+    return Measured(curve, "test", ids, right_P_I, tuple((p + gain, p + repeat / 10) for p in range(3)))
 
 
 def found(repeats: int, gains: dict[str, float], **changes: Any) -> list[Finding]:
@@ -80,9 +85,29 @@ def all_and(gain: float) -> str:
     return f"{mean_P[0] + 0.8 * (mean_P[-1] - mean_P[0]):.1%}"
 
 
-def test_arms_that_came_unequally_far_are_not_compared_by_area() -> None:
+def test_arms_that_came_unequally_far_are_compared_up_to_where_all_came() -> None:
     units = [measured(arm, r, 0.2) for r in range(2) for arm in ("random", "loss")]
     short = units[0].curve
     cut = Curve(short.arm, 0, short.accuracy[:2], (0, 10), (0, 10), (0, 100), None)
-    units[0] = Measured(cut, "test", units[0].items, units[0].right_P_I[:2])
-    assert findings(units, ["random", "loss"], "random", "loss") == []
+    units[0] = replace(units[0], curve=cut, right_P_I=units[0].right_P_I[:2])
+    one = findings(units, ["random", "loss"], "random", "loss")[0]
+    assert one.upto == 10
+    assert one.reach is None
+    assert one.difference is not None
+    assert abs(one.difference.estimate) < 0.05, "until then both have made a third of the same gain"
+
+
+def test_a_summary_says_who_is_above_whom_what_carries_over_and_what_was_spent() -> None:
+    arms = {"random": 0.1, "loss": 0.5, "again": 0.1}
+    units = [measured(arm, r, gain) for r in range(8) for arm, gain in arms.items()]
+    found = summarise(units, list(arms), "loss", Spent(4321, None))
+    assert found.wins[1] == (1.0, 0.0, 1.0), "loss is above both after each round"
+    assert sum(found.wins[0]) + sum(found.wins[2]) <= 0.7
+    assert found.carry_over is not None
+    assert found.carry_over.low > 0
+    console = Console(file=io.StringIO(), width=200)
+    show(found, console)
+    said = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "loss 2.0" in said
+    assert f"rank correlation of {found.carry_over.estimate:+.2f} [" in said
+    assert "charged to the arms 7,200 tokens; really sent 4,321 tokens" in said

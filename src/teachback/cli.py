@@ -285,6 +285,7 @@ def compare(
 ) -> None:
     """Run several criteria on the same seeds and draws, and print accuracy by round with paired differences."""
     from .compare import comparison
+    from .compare.tables import show
 
     settings, names = config.read(path, set_, run_dir), [arm.strip() for arm in arms.split(",")]
     if not yes and not (settings.run_dir / "repeat-0").exists():
@@ -294,7 +295,8 @@ def compare(
     if as_json:
         print_json(to_plain(result))
     else:
-        comparison.show(result, out)
+        show(result, out)
+        out.print(f"curves.csv, findings.csv and {comparison.PAGE} lie in {telling.shown(settings.run_dir)}")
 
 
 def main() -> None:

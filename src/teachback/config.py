@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, JsonValue, ValidationError, field_validator, model_validator
 
 from .choosing import TAGS as CHOOSING
 from .choosing import Candidates, CriterionConfig, Lion, Marks, Plain, RuleConfig
@@ -31,6 +31,7 @@ from .sections import (
     Judge,
     MachineConfig,
     OpenAITeacher,
+    OwnTask,
     PoolTeacher,
     PriceConfig,
     ProgramTeacher,
@@ -55,6 +56,7 @@ __all__ = [
     "Judge",
     "MachineConfig",
     "OpenAITeacher",
+    "OwnTask",
     "PoolTeacher",
     "PriceConfig",
     "ProgramTeacher",
@@ -73,7 +75,9 @@ __all__ = [
 ]
 
 
-TaskConfig = ProntoQA | GSM8K | MATH | Game24 | ReasoningGym | Jsonl | Hub
+TaskConfig = ProntoQA | GSM8K | MATH | Game24 | ReasoningGym | Jsonl | Hub | OwnTask
+
+ARM = ("criterion", "rule", "candidates", "per_round", "rounds", "reuse_seeds", "finetune")  # what an arm may change
 
 
 class Config(Section):
@@ -85,6 +89,7 @@ class Config(Section):
     prices: dict[str, PriceConfig] = Field(default_factory=dict)  # by the model's name
     criterion: CriterionConfig = Plain()
     primary: str = "loss"  # of a comparison: the arm whose difference from random is tested alone; the others together
+    arms: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)  # of a comparison, with settings of their own
     rule: RuleConfig | None = None  # None: top, where the criterion is a score; a chooser has none
     candidates: Candidates = None  # seeds that a criterion is asked of a round: 10x (per_round), a number, or all
     per_round: Count = 32  # m: seeds selected a round
@@ -99,6 +104,16 @@ class Config(Section):
     keep: Literal["last", "best", "all"] = "last"
     run_dir: Path = Path("runs/run")
     machine: MachineConfig = MachineConfig()
+
+    @field_validator("arms")
+    @classmethod
+    def _arms(cls, arms: dict[str, dict[str, JsonValue]]) -> dict[str, dict[str, JsonValue]]:
+        for arm, changes in arms.items():
+            if not re.fullmatch(r"\w[\w.+-]*", arm):
+                raise ValueError(f"{arm!r} is a folder's name too: letters, digits and . _ + - are allowed")
+            if unknown := [name for name in changes if name.split(".")[0] not in ARM]:
+                raise ValueError(f"{arm} changes {', '.join(unknown)}; an arm may change {', '.join(ARM)}")
+        return arms
 
     @model_validator(mode="after")
     def _ends(self) -> "Config":
@@ -166,6 +181,7 @@ ROADS = (
 FREE = (
     "rounds",
     "budget",
+    "arms",
     "keep",
     "run_dir",
     "machine",
@@ -303,7 +319,27 @@ def located(tree: dict[str, Any], base: Path) -> dict[str, Any]:
             continue
         start = Path.cwd() if name == "run_dir" else base.absolute()
         tree = put(tree, name.split("."), str(start / filled(name, text)))
+    arms = tree.get("arms")
+    if isinstance(arms, Mapping):
+        placed = {arm: located(one, base) if isinstance(one, dict) else one for arm, one in arms.items()}
+        tree = {**tree, "arms": placed}
     return tree
+
+
+def of_arm(config: Config, arm: str) -> Config:
+    """The config of an arm of a comparison: with what `arms` says of it; the config's own criterion, if that has its
+    name; else the criterion of that name, with its defaults. Raises ConfigError."""
+    changes = config.arms.get(arm, {} if config.criterion.name == arm else {"criterion": arm})
+    tree: dict[str, Any] = config.model_dump(mode="json", exclude={"arms"})
+    for name, value in changes.items():
+        tree = put(tree, name.split("."), value)
+    try:
+        return Config.model_validate(tree)
+    except ValidationError as error:
+        raise ConfigError(
+            "\n".join([f"no such arm: {arm}", *(f"  {explain(e)}" for e in error.errors()[:8])]),
+            fix="--arms random,loss; settings of its own go into the config: arms: {mine: {criterion: …}}",
+        ) from error
 
 
 def filled(name: str, text: str) -> Path:
@@ -331,6 +367,7 @@ TAGS: Mapping[str, type[Section]] = {
     "reasoning_gym": ReasoningGym,
     "jsonl": Jsonl,
     "hub": Hub,
+    "own": OwnTask,
     "program": ProgramTeacher,
     "openai": OpenAITeacher,
     "pool": PoolTeacher,

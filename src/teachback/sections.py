@@ -170,6 +170,14 @@ class StudentConfig(Section):
         return self
 
 
+class OwnTask(Section):
+    """A task of one's own: a function of (options, repeat) that returns a teachback.types.Task."""
+
+    name: Literal["own"]
+    function: str  # my_module:my_function, or my_file.py:my_function
+    options: dict[str, JsonValue] = {}
+
+
 class ProgramTeacher(Section):
     """The task's own program sets and solves new exercises. Free and exact; metered as if bought."""
 

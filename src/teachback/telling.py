@@ -16,10 +16,14 @@ ALWAYS = ("generated", "teacher_tokens")
 
 def allowance(settings: config.Config) -> str:
     task, budget = settings.task, settings.budget
-    seeds: object = task.seeds
-    dev: object = task.dev
-    if isinstance(task, config.Jsonl | config.Hub):
+    seeds: object
+    dev: object
+    if isinstance(task, config.OwnTask):
+        seeds = dev = "the task's"
+    elif isinstance(task, config.Jsonl | config.Hub):
         seeds, dev = task.n_seeds or "all", task.n_dev or "all"
+    else:
+        seeds, dev = task.seeds, task.dev
     rounds = f"{settings.rounds} rounds" if settings.rounds else "rounds until the budget is spent"
     limits = [f"{v:,} {name.replace('_', ' ')}" for name, v in budget.model_dump().items() if v is not None]
     return (

@@ -8,6 +8,7 @@ from . import config as cfg
 from .graders import function
 from .ledger import Ledger
 from .types import Attempt, Example, Task
+from .wire_tasks import own_function
 from .wire_teachers import make_judging
 
 
@@ -16,6 +17,8 @@ def grading_sources(config: cfg.Config) -> dict[str, bytes]:
     task, found = config.task, dict[str, bytes]()
     if isinstance(task, cfg.Jsonl | cfg.Hub) and task.function is not None:
         found["grader"] = function.make(task.function, Path.cwd())[1]
+    if isinstance(task, cfg.OwnTask):
+        found["task"] = own_function(task)[1]
     if judging := make_judging(config):
         found["judge"] = judging.template.encode()
     return found

@@ -5,6 +5,8 @@ from functools import partial
 from pathlib import Path
 
 from . import config as cfg
+from .errors import ConfigError
+from .functions import imported
 from .graders import GRADERS, exact, function, regex
 from .tasks import game24, gsm8k, math, own, prontoqa, reasoning_gym
 from .tasks.given import given_rows
@@ -37,6 +39,8 @@ FORMS: Mapping[str, own.Form] = {
 def make_task(config: cfg.TaskConfig, repeat: int = 0) -> Task:
     """repeat: of a comparison; where questions are made, each has a test set of its own. Raises ConfigError and
     DataError. A task's module takes its section's fields by their names."""
+    if isinstance(config, cfg.OwnTask):
+        return own_task(config, repeat)
     if not isinstance(config, cfg.Jsonl | cfg.Hub):
         fields = {name: getattr(config, name) for name in type(config).model_fields if name != "name"}
         if isinstance(config, cfg.ProntoQA):
@@ -54,6 +58,23 @@ def make_task(config: cfg.TaskConfig, repeat: int = 0) -> Task:
         templated=config.templated,
         by=tuple(config.by),
     )
+
+
+def own_task(config: cfg.OwnTask, repeat: int) -> Task:
+    task = own_function(config)[0](config.options, repeat)
+    if not isinstance(task, Task) or not task.dev:
+        raise ConfigError(
+            f"task.function: {config.function} makes no task",
+            got="a task without dev" if isinstance(task, Task) else type(task).__name__,
+            allowed="a teachback.types.Task with seeds and dev",
+        )
+    return task
+
+
+def own_function(config: cfg.OwnTask) -> tuple[Callable[..., object], bytes]:
+    """A function of one's own that makes a task, and its source, which is part of what a run is."""
+    form = "(options, repeat)"
+    return imported(config.function, Path.cwd(), "task.function", form, "return teachback.types.Task(...)")
 
 
 def own_rows(config: cfg.Jsonl | cfg.Hub) -> tuple[list[Example], list[Example] | None, list[Example] | None]:

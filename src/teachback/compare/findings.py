@@ -31,9 +31,7 @@ class Finding:
 
 
 def findings(measured: Sequence[Measured], arms: Sequence[str], reference: str, primary: str) -> list[Finding]:
-    """Arms in the order given. Empty where the arms did not all come as far, or nothing was spent."""
-    if len({len(one.curve.accuracy) for one in measured}) > 1:
-        return []
+    """Arms in the order given, up to what the one that spent least has spent. Empty where nothing was."""
     by = {(one.curve.arm, one.curve.repeat): one for one in measured}
     repeats = sorted({repeat for _, repeat in by})
     fixed, others = len({one.items for one in measured}) == 1, [arm for arm in arms if arm != reference]

@@ -5,18 +5,18 @@ comparison/repeat-0/base/…     the untuned student's answers, made once
 comparison/repeat-0/loss/…     an ordinary run's directory
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from ..child import Send
-from ..choosing import CriterionConfig, section
-from ..config import Config
+from ..choosing import CriterionConfig
+from ..config import Config, of_arm
 from ..draws import draw
 from ..files import commit
 from ..loop import teach
-from ..report import history
 from ..rundir import Event, Run
 from ..wire import Arm, Wired, wire
 from ..wire_criteria import ARRAYS, make_criterion
@@ -48,19 +48,11 @@ class Unit:
         return f"repeat {self.config.repeat}, {self.arm}"
 
 
-def make_unit(
-    settings: Config,
-    arm: str,
-    criterion: CriterionConfig,
-    repeat: int,
-    *,
-    together: bool = False,
-    independent: bool = False,
-) -> Unit:
-    """independent: the teacher's draws and the training order are the arm's own, and it buys everything itself."""
-    scores = make_criterion(criterion, Path.cwd()).scores
+def make_unit(settings: Config, arm: str, repeat: int, *, together: bool = False, independent: bool = False) -> Unit:
+    """settings: of the arm. A rule that they have for all arms is not for one whose criterion picks the seeds itself.
+    independent: the teacher's draws and the training order are the arm's own, and it buys everything itself."""
+    scores = make_criterion(settings.criterion, Path.cwd()).scores
     changes = {
-        "criterion": criterion,
         "rule": settings.rule if scores else None,
         "repeat": repeat,
         "run_dir": settings.run_dir / f"repeat-{repeat}" / arm,
@@ -73,7 +65,7 @@ def make_unit(
 
 
 def base_unit(settings: Config, repeat: int, together: bool) -> Unit:
-    return make_unit(settings, BASE, section("random"), repeat, together=together)
+    return make_unit(of_arm(settings, "random"), BASE, repeat, together=together)
 
 
 def run_unit(unit: Unit, listen: Callable[[Event], None]) -> None:
@@ -88,12 +80,12 @@ def run_unit(unit: Unit, listen: Callable[[Event], None]) -> None:
 
 
 def prepare_base(run: Run, wired: Wired, first: Path) -> None:
-    """What is the same in every repeat is made in the first one. With rows that are given, each repeat's student has
+    """What is asked in every repeat is answered in the first one. With rows that are given, each repeat's student has
     been trained on them before it answers the seeds: there are no attempts to share."""
     parts, base = wired.parts, wired.base
-    asked = history.step(first / "round-00", "test-baseline")
-    same = asked is not None and [item.id for item in asked.items] == [example.id for example in wired.task.test]
-    adopt(first, run.folder, ["given", "baseline", "attempt", *(["test-baseline"] if same else [])])
+    theirs, ours = (json.loads((folder / "inputs.json").read_bytes()) for folder in (first, run.folder))
+    asked = {"seeds": ["given", "attempt"], "dev": ["baseline"], "test": ["test-baseline"]}
+    adopt(first, run.folder, [step for split, steps in asked.items() if theirs[split] == ours[split] for step in steps])
     given = run.step(0, "given", parts.given)
     run.step(0, "baseline", parts.evaluate, base)
     if parts.test:

@@ -1,0 +1,109 @@
+"""What the study reads from a comparison's runs: accuracy on mixtures of levels, and what was selected."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+
+from teachback.compare.curves import right
+from teachback.compare.units import Unit
+from teachback.config import Config
+from teachback.report import history
+from teachback.types import Attempt, Example, Item, Selection, Task
+from teachback.wire_tasks import make_task
+
+Score = Callable[[Item], float]
+
+
+def uniform(config: Config) -> Score:
+    """Proof and label right, on as many questions of each level."""
+    return right
+
+
+def pool(config: Config) -> Score:
+    """The same on the pool's own mixture of levels: a question counts by how often its level occurs there."""
+    task = make_task(config.task, config.repeat)
+    weight = weights(task)
+    level = {example.id: level_of(example) for example in task.test}
+    return lambda item: right(item) * weight[level[item.id]]
+
+
+def labels(config: Config) -> Score:
+    """The label alone, however it was come by."""
+    return lambda item: float(item.answer_right)
+
+
+def hardest(config: Config) -> Score:
+    """The uniform accuracy's part that is due to the highest level."""
+    task = make_task(config.task, config.repeat)
+    levels = {example.id: level_of(example) for example in task.test}
+    top, n = max(levels.values()), len(levels)
+    share = sum(level == top for level in levels.values()) / n
+    return lambda item: right(item) * (levels[item.id] == top) / share
+
+
+SCORES: Mapping[str, Callable[[Config], Score]] = {
+    "uniform": uniform,
+    "pool": pool,
+    "labels": labels,
+    "hardest": hardest,
+}
+
+
+def weights(task: Task) -> dict[Any, float]:
+    """Of each level of test: its share among the seeds whose level is tested, over its share of test."""
+    tested, seeds = (Counter(map(level_of, rows)) for rows in (task.test, task.seeds))
+    n = sum(seeds[level] for level in tested)
+    return {level: (seeds[level] / n) / (k / len(task.test)) for level, k in tested.items()}
+
+
+def level_of(example: Example) -> Any:
+    return example.meta["hops"] if "hops" in example.meta else example.meta["skill"]
+
+
+def chosen(unit: Unit) -> list[dict[str, Any]]:
+    """Of each round: picks by level, how many of them the student fails, and how well the score tells what it fails."""
+    task = make_task(unit.config.task, unit.config.repeat)
+    seeds = {example.id: example for example in task.seeds}
+    found = []
+    for r, done in enumerate(history.read(unit.folder).rounds):
+        attempts: Sequence[Attempt] = history.step(unit.folder / f"round-{r:02d}", "attempt").rows
+        fails = {a.id: a.truncated or task.grade(seeds[a.id], a.text).outcome != "right" for a in attempts}
+        picked = [pick.seed for pick in done.chosen.picks]
+        found.append(
+            {
+                "picked": dict(sorted(Counter(str(level_of(seeds[id])) for id in picked).items())),
+                "fails": fmean(fails[id] for id in picked),
+                "fails_in_pool": fmean(fails.values()),
+                "length_rho": done.chosen.length_rho,
+                "row_rho": done.transfer.row_rho,
+                **told(done.chosen, fails, seeds),
+            }
+        )
+    return found
+
+
+def told(selection: Selection, fails: Mapping[str, bool], seeds: Mapping[str, Example]) -> dict[str, float | None]:
+    """AUROC of the score for failure; within levels, as the mean over the pairs that are of one level."""
+    scores = dict(selection.scores)
+    if not scores:
+        return {"auroc": None, "auroc_within": None}
+    levels = {level_of(seeds[id]) for id in scores}
+    counted = [
+        pairs([scores[id] for id in ids if fails[id]], [scores[id] for id in ids if not fails[id]])
+        for ids in ([id for id in scores if level_of(seeds[id]) == level] for level in sorted(levels, key=str))
+    ]
+    whole = pairs([s for id, s in scores.items() if fails[id]], [s for id, s in scores.items() if not fails[id]])
+    won, n = (sum(column) for column in zip(*counted, strict=True))
+    return {"auroc": whole[0] / whole[1] if whole[1] else None, "auroc_within": won / n if n else None}
+
+
+def pairs(failed: Sequence[float], solved: Sequence[float]) -> tuple[float, int]:
+    """In how many pairs the failed one has the larger score, ties as halves; and how many pairs there are."""
+    if not failed or not solved:
+        return 0.0, 0
+    below = np.searchsorted(np.sort(solved), failed, "left").sum()
+    upto = np.searchsorted(np.sort(solved), failed, "right").sum()
+    return float(below + upto) / 2, len(failed) * len(solved)

@@ -1,0 +1,93 @@
+"""python -m bench study PLAN: the experiments that a plan names, one `teachback compare` each, and what they showed.
+
+A plan is a YAML file that is committed before its first run: the student, the config that all runs share, the arms, how
+many repeats, the primary comparison, and the experiments, which differ in the task's options. Each is recorded in
+bench/results/study-PLAN-EXPERIMENT.json when it is done; the runs lie in runs/study/PLAN/EXPERIMENT and resume.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bench.run import conditions, keep, progress
+from bench.study.measures import SCORES, chosen
+from bench.study.student import make
+from teachback import config as cfg
+from teachback.compare.comparison import compare, make_units, really_sent
+from teachback.compare.curves import measure
+from teachback.compare.findings import reach_sentence, sentence
+from teachback.compare.side_by_side import cores
+from teachback.compare.summary import summarise
+from teachback.files import to_plain
+
+RUNS, ROOT = Path("runs/study"), Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    name: str
+    plan: str
+    config: cfg.Config
+    arms: tuple[str, ...]
+    repeats: int
+
+
+def study(path: Path, only: str | None = None) -> None:
+    text = path.read_bytes()
+    plan = yaml.safe_load(text)
+    todo = [one for one in experiments(plan) if only in (None, one.name)]
+    runs = {one.name: len(one.arms) * one.repeats for one in todo}
+    hours = sum(runs.values()) * plan["seconds_a_run"] / cores() / 3600
+    print(f"{path}: {sum(runs.values())} runs in {len(runs)} experiments, about {hours:.1f} hours on {cores()} cores")
+    make(plan["student"], RUNS / "students")
+    for one in todo:
+        with progress() as shown:
+            compare(one.config, one.arms, one.repeats, listen=shown.hear)
+        facts = {"plan": {"file": path.name, "sha256": sha256(text).hexdigest()}, **recorded(one)}
+        keep(f"study-{one.plan}-{one.name}", facts)
+
+
+def experiments(plan: Mapping[str, Any]) -> Iterator[Experiment]:
+    for name, own in plan["experiments"].items():
+        tree = {**plan["config"], "arms": plan["arms"], "primary": plan["primary"]}
+        tree["run_dir"] = str(RUNS / plan["name"] / name)
+        tree["student"] = {**tree["student"], "model": str((RUNS / "students" / plan["student"]).absolute())}
+        for key, value in own.get("config", {}).items():
+            tree = cfg.put(tree, key.split("."), value)
+        arms = tuple(own.get("arms", plan["compared"]))
+        yield Experiment(name, plan["name"], cfg.make(tree, base=ROOT), arms, own.get("repeats", plan["repeats"]))
+
+
+def recorded(one: Experiment) -> dict[str, Any]:
+    """scores: by what a question counts (measures.py), the curves of each arm and repeat and what can be said of them.
+    chosen: of each arm and repeat, round by round, what was selected."""
+    units = make_units(one.config, one.arms, one.repeats)
+    found: dict[str, Any] = {}
+    for name, scorer in SCORES.items():
+        measured = [measure(unit, scorer(unit.config)) for unit in units]
+        summary = summarise(measured, one.arms, one.config.primary, really_sent(one.config.run_dir))
+        found[name] = {
+            "said": [line for f in summary.findings for line in (sentence(f), reach_sentence(f)) if line],
+            **{part: to_plain(getattr(summary, part)) for part in ("curves", "findings", "wins", "carry_over")},
+        }
+    return {
+        "said": found["uniform"]["said"][0],
+        **conditions(units[0].folder),
+        "experiment": one.name,
+        "config": cfg.identity(one.config),
+        "arms": one.arms,
+        "repeats": one.repeats,
+        "scores": found,
+        "chosen": [{"arm": unit.arm, "repeat": unit.config.repeat, "rounds": chosen(unit)} for unit in units],
+        "seconds_a_run": round(sum(map(seconds_of, units)) / len(units), 1),
+    }
+
+
+def seconds_of(unit: Any) -> float:
+    lines = (unit.folder / "timings.jsonl").read_text().split("\n")
+    return sum(json.loads(line or "{}").get("seconds", 0.0) for line in lines)

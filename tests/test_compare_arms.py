@@ -1,0 +1,84 @@
+"""Arms with settings of their own, arms that are added later, and the page."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_compare_units import files, settings
+
+from teachback import config as cfg
+from teachback.compare.comparison import PAGE, compare
+from teachback.errors import ConfigError
+
+ARMS = {
+    "soft": {"criterion": "loss", "rule": {"name": "softmax", "temperature": 0.5}},
+    "small": {"per_round": 2, "rounds": 2, "criterion": "random"},
+    "on": {"criterion": "random", "finetune.restart": "continue"},
+}
+
+
+def compared(config: dict[str, Any], arms: list[str], repeats: int = 1) -> Any:
+    return compare(cfg.make(config), arms, repeats, jobs=1, listen=lambda event: None)
+
+
+def test_an_arm_changes_what_it_says_and_nothing_else(tiny: Path, tmp_path: Path) -> None:
+    found = compared(settings(tmp_path / "c", tiny, arms=ARMS, rounds=1), ["random", *ARMS])
+    assert [curve.generated for curve in found.curves] == [(0, 4), (0, 4), (0, 2, 4), (0, 4)]
+    assert {one.arm: one.upto for one in found.findings if one.axis == "generated"} == dict.fromkeys(ARMS, 4)
+    kept = {p.parent.name: json.loads(p.read_bytes()) for p in (tmp_path / "c/repeat-0").glob("*/config.json")}
+    assert kept["soft"]["rule"] == ARMS["soft"]["rule"]
+    assert kept["on"]["finetune"] == {**kept["random"]["finetune"], "restart": "continue"}
+    for arm, tree in kept.items():
+        changed = {name.split(".")[0] for name in ARMS.get(arm, {})}
+        same = {name for name in tree if tree[name] == kept["random"][name]}
+        assert same >= tree.keys() - changed, arm
+
+
+def test_arms_and_repeats_that_are_added_later_find_what_is_there(tiny: Path, tmp_path: Path) -> None:
+    config = settings(tmp_path / "c", tiny, rounds=1)
+    compared(config, ["random", "loss"])
+    before = files(tmp_path / "c")
+    compared({**config, "arms": ARMS}, ["random", "loss", "soft"], 2)
+    after = files(tmp_path / "c")
+    assert before.items() <= after.items()
+    alone = files_of(settings(tmp_path / "alone", tiny, rounds=1, arms=ARMS), ["random", "loss", "soft"])
+    assert after == alone
+
+
+def files_of(config: dict[str, Any], arms: list[str]) -> dict[str, bytes]:
+    compared(config, arms, 2)
+    return files(Path(config["run_dir"]))
+
+
+@pytest.mark.parametrize(
+    ("arms", "said"),
+    [
+        ({"mine": {"seed": 3}}, r"mine changes seed; an arm may change criterion, rule"),
+        ({"mine": {"student.model": "x"}}, r"mine changes student\.model"),
+        ({"../up": {"criterion": "loss"}}, r"'\.\./up' is a folder's name too"),
+    ],
+)
+def test_what_an_arm_may_not_do_is_said(arms: dict[str, Any], said: str, tiny: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=said):
+        cfg.make(settings(tmp_path, tiny, arms=arms))
+
+
+def test_an_arm_that_is_not_there_is_named(tiny: Path, tmp_path: Path) -> None:
+    arms = {"mine": {"finetune.epoch": 3}}
+    with pytest.raises(ConfigError, match=r"no such arm: mine\n  unknown key finetune\.epoch; did you mean epochs"):
+        compared(settings(tmp_path, tiny, arms=arms), ["random", "mine"])
+    with pytest.raises(ConfigError, match=r"no such arm: los\n.*did you mean loss"):
+        compared(settings(tmp_path, tiny), ["random", "los"])
+
+
+def test_the_page_has_every_arm_and_needs_nothing_else(tiny: Path, tmp_path: Path) -> None:
+    pytest.importorskip("plotly")
+    found = compared(settings(tmp_path / "c", tiny), ["random", "loss"], 2)
+    page = (tmp_path / "c" / PAGE).read_text()
+    assert page.count("<h2>") == 5, "two budgets, the selection by hops, score and length, seeds and rows"
+    assert "test accuracy against generated pairs" in page
+    assert all(note in page for note in found.notes)
+    assert "src=" not in page.split("<h2>")[0], "no script from elsewhere"
+    curves = json.loads(page.split("Plotly.newPlot(")[1].split("[", 1)[1].join(["[", ""]).split("],  ")[0] + "]")
+    assert {trace["name"] for trace in curves if "name" in trace} == {"random", "loss"}
