@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_compare_units import files, settings
 
+from comparing import files, settings
 from teachback import config as cfg
 from teachback.compare.comparison import PAGE, compare
 from teachback.errors import ConfigError

@@ -7,28 +7,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from comparing import files, settings
 from teachback import config as cfg
 from teachback.compare.comparison import compare
 from teachback.errors import ConfigError, TeachbackError
 from teachback.wire_tasks import make_task
-
-
-def settings(folder: Path, tiny: Path, **changes: Any) -> dict[str, Any]:
-    return {
-        "task": {"name": "prontoqa", "hops": [1, 2], "seeds": 12, "dev": 4, "test": 6},
-        "student": {"model": str(tiny), "max_new_tokens": 8, "precision": "float32"},
-        "per_round": 4,
-        "rounds": 2,
-        "finetune": {"epochs": 1, "rows_per_step": 4, "lr": 1e-3},
-        "machine": {"threads": 1, "checkpoint_every_s": 0},
-        "run_dir": str(folder),
-        **changes,
-    }
-
 
 ARMS = ["random", "badge"]
 CODE = """
@@ -37,11 +23,6 @@ from teachback import config
 from teachback.compare.comparison import compare
 compare(config.make(json.loads(sys.argv[1])), ["random", "badge"], 2, jobs=2, listen=lambda event: None)
 """
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    """The steps of every unit."""
-    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.glob("repeat-*/*/round-*/*.json")}
 
 
 def test_killed_side_by_side_and_resumed_it_is_what_it_is_one_after_the_other(tiny: Path, tmp_path: Path) -> None:
