@@ -5,6 +5,7 @@ python -m bench contamination [--quick]: what curation refuses of real rows, and
 python -m bench scoring|attempts|finetune [--quick]: the student engine against lm-eval, generate(), TRL and Trainer.
 python -m bench badge|sketch|diversity [--quick]: selection against scikit-activeml and apricot, gradient sketches.
 python -m bench compare|intervals [--quick]: runs side by side, and whether a comparison's statistics hold.
+python -m bench study PLAN [--only EXPERIMENT]: a planned comparison of criteria (bench/study/plan.yaml).
 python -m bench harness [--student MODEL] [--quick]: our accuracy on GSM8K against lm-eval's, item by item.
 
 A benchmark checks first that both computed the same thing, writes bench/results/NAME.json and prints as its last line
@@ -55,12 +56,22 @@ def main() -> int:
     for name in BENCHES:
         commands.add_parser(name).add_argument("--quick", action="store_true", help="no target, no result file")
     commands.choices["harness"].add_argument("--student", default="smollm2-135m", help="a folder or a model of the Hub")
+    study = commands.add_parser("study", help="a planned comparison of criteria")
+    study.add_argument("plan", type=Path)
+    study.add_argument("--only", help="one of the plan's experiments")
+    study.add_argument("--report", action="store_true", help="print what is recorded, as tables")
     args = parser.parse_args()
     if args.what == "run":
         from bench.run import compared, keep, recorded
 
         config = cfg.read(args.config, args.changes, Path("runs") / f"bench-{args.name}")
         keep(args.name, compared(config, args.arms.split(","), args.repeats) if args.arms else recorded(config))
+        return 0
+    if args.what == "study":
+        from bench.study.study import study as carry_out
+        from bench.study.study import tables
+
+        print("\n".join(tables(args.plan))) if args.report else carry_out(args.plan, args.only)
         return 0
     from bench.against import told
 

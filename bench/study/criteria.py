@@ -4,6 +4,8 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from random import Random
 
+import numpy as np
+
 from teachback.criteria import Evidence
 from teachback.criteria.learnability import learnability as passes
 from teachback.criteria.loss import loss
@@ -46,3 +48,25 @@ def tied_by(evidence: Evidence, second: Sequence[float]) -> list[float]:
     low, high = min(second), max(second)
     within = [(score - low) / (high - low) / 2 if high > low else 0.0 for score in second]
     return [(not right) + part for right, part in zip(evidence.right, within, strict=True)]
+
+
+def judge_30(evidence: Evidence) -> list[float]:
+    return marks(evidence, 0.3)
+
+
+def judge_60(evidence: Evidence) -> list[float]:
+    return marks(evidence, 0.6)
+
+
+def judge_100(evidence: Evidence) -> list[float]:
+    return marks(evidence, 1.0)
+
+
+def marks(evidence: Evidence, rho: float) -> list[float]:
+    """Minus a mark from 1 to 10 of each attempt by a scripted judge: it correlates by rho with whether the attempt is
+    right, before it is rounded."""
+    right = np.array(evidence.right, float)
+    seen = (right - right.mean()) / (right.std() or 1.0)
+    luck = np.array([Random(f"{seed.id} {len(evidence.past)}").gauss(0, 1) for seed in evidence.seeds])
+    wanted = 5.5 + 2 * (rho * seen + (1 - rho**2) ** 0.5 * luck)
+    return [-float(mark) for mark in np.clip(np.round(wanted), 1, 10)]

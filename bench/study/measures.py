@@ -2,19 +2,25 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import numpy as np
 
-from teachback.compare.curves import right
+from teachback.compare.curves import Measured, right
 from teachback.compare.units import Unit
 from teachback.config import Config
 from teachback.report import history
 from teachback.types import Attempt, Example, Item, Selection, Task
+from teachback.wire import tokenizer_count
 from teachback.wire_tasks import make_task
 
 Score = Callable[[Item], float]
+
+INSTRUCTIONS, REPLY = 80, 8  # tokens of a judge's prompt besides what it marks, and of its reply
+PRICES = (1.0, 0.1)  # of a judge's token, in the teacher's
 
 
 def uniform(config: Config) -> Score:
@@ -107,3 +113,25 @@ def pairs(failed: Sequence[float], solved: Sequence[float]) -> tuple[float, int]
     below = np.searchsorted(np.sort(solved), failed, "left").sum()
     upto = np.searchsorted(np.sort(solved), failed, "right").sum()
     return float(below + upto) / 2, len(failed) * len(solved)
+
+
+def judged(unit: Unit, price: float) -> list[float]:
+    """What a scripted judge's marks would have cost by the end of each round, in the teacher's tokens: it reads
+    INSTRUCTIONS, the question and the attempt and writes REPLY tokens, each at `price` times the teacher's."""
+    if not unit.arm.startswith("judge"):
+        return [0.0] * (len(history.read(unit.folder).rounds) + 1)
+    count = tokenizer_count(Path(unit.config.student.model))
+    task, costs = make_task(unit.config.task, unit.config.repeat), [0.0]
+    asked = {example.id: count(example.question) for example in task.seeds}
+    for r in range(len(history.read(unit.folder).rounds)):
+        folder = unit.folder / f"round-{r:02d}"
+        answered = {a.id: a.n_tokens for a in history.step(folder, "attempt").rows}
+        marked = history.step(folder, "gather").seeds
+        costs.append(sum(INSTRUCTIONS + asked[id] + answered[id] + REPLY for id in marked) * price)
+    return [sum(costs[: i + 1]) for i in range(len(costs))]
+
+
+def with_judging(measured: Measured, unit: Unit, price: float) -> Measured:
+    """The same curve against all that it cost."""
+    tokens = tuple(round(a + b) for a, b in zip(measured.curve.tokens, judged(unit, price), strict=True))
+    return replace(measured, curve=replace(measured.curve, tokens=tokens))

@@ -1,31 +1,93 @@
-"""The study's student: a llama of a third of a million parameters, made here and trained on what it is to begin with.
+"""The study's students: of a third of a million parameters, made here and trained on what they are to begin with.
 
-Its words are tokens, plurals apart ("wumpus", "es"). It is a model of transformers like any other, and is trained by
-the same finetuning as every student. `python -m bench student` makes it, in some minutes on one core.
+Their words are tokens, plurals apart ("wumpus", "es"). Each is a model of transformers like any other, trained by the
+same finetuning as every student, in some minutes on one core.
 """
 
-from collections.abc import Iterator, Sequence
+import random
+import shutil
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
+from bench.study import tasks
+from teachback.student.chat import Chat
+from teachback.student.training.finetune import Recipe, finetune
+from teachback.tasks import prontoqa
 from teachback.testing import CHAT_TEMPLATE
+from teachback.types import Example
 
 SPECIAL = ["<|pad|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>", "<|unknown|>"]
 WORD = r" ?(?:[A-Za-z][a-z]*us(?=es)|es\b|[A-Za-z]+)| ?\d|[^A-Za-z0-9]"
 SHAPE = {
     "hidden_size": 96,
     "intermediate_size": 256,
+    "layer_types": [
+        "conv",
+        "full_attention",
+        "conv",
+        "full_attention",
+    ],  # without convolutions it never looks things up
     "num_hidden_layers": 4,
-    "layer_types": ["conv", "full_attention", "full_attention", "full_attention"],
     "block_auto_adjust_ff_dim": False,
     "num_attention_heads": 4,
     "num_key_value_heads": 4,
     "max_position_embeddings": 512,
     "tie_word_embeddings": True,
+    "initializer_range": 0.1,  # about 1/√width; the usual 0.02 learns several times slower at this size
 }
 
 
-def untrained(folder: Path, words: Sequence[str], seed: int = 0, **shape: Any) -> Path:
+class Beginning(NamedTuple):
+    """What a student knows to begin with. levels: one of a row, drawn; steps of 32 rows, each seen once."""
+
+    make: Callable[[int, random.Random], Example]
+    text: Callable[[Example], str]
+    levels: Sequence[int]  # of the rows it is trained on
+    words: Sequence[int]  # of the rows whose words it has
+    steps: int
+    lr: float = 3e-3
+
+
+BEGINNINGS = {
+    "proofs": Beginning(
+        tasks.proof,
+        lambda e: prontoqa.answer_form(str(e.solution), str(e.answer)) if e.meta["hops"] else str(e.solution),
+        levels=[1] * 8 + [2] * 8 + [3] * 3 + [4],
+        words=[0, 1, 2, 3, 4, 5],
+        steps=3000,
+    ),
+}
+
+
+def make(name: str, folder: Path) -> Path:
+    """The student in folder/name, unless it is there. Goes on where it was cut off."""
+    out, beginning = folder / name, BEGINNINGS[name]
+    if out.exists():
+        return out
+    aside = folder / f"{name}-making"
+    rows = list(exercises(beginning, beginning.levels, 32 * beginning.steps, "train"))
+    words = words_of(text for row in exercises(beginning, beginning.words, 5000, "words") for text in row)
+    untrained(aside / "base", words)
+    recipe = Recipe(lr=beginning.lr, epochs=1, rows_per_step=32, warmup=0.05)
+    finetune(aside / "base", rows, aside, chat=Chat(), recipe=recipe, seed=0).rename(out)
+    shutil.rmtree(aside)
+    return out
+
+
+def exercises(beginning: Beginning, levels: Sequence[int], n: int, purpose: str) -> Iterable[tuple[str, str]]:
+    rng = random.Random(f"study {purpose}")
+    made = (beginning.make(rng.choice(levels), rng) for _ in range(n))
+    return ((e.question, beginning.text(e)) for e in made)
+
+
+def words_of(texts: Iterable[str]) -> list[str]:
+    import re
+
+    return sorted({word for text in texts for word in re.findall(WORD, text)})
+
+
+def untrained(folder: Path, words: Sequence[str]) -> Path:
     """Random weights, saved with tokenizer and chat template."""
     import torch
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
@@ -41,16 +103,10 @@ def untrained(folder: Path, words: Sequence[str], seed: int = 0, **shape: Any) -
     )
     fast.chat_template = CHAT_TEMPLATE
     ids = {"eos_token_id": 1, "pad_token_id": 0, "bos_token_id": None}
-    config = Lfm2Config(vocab_size=len(vocabulary), **{**SHAPE, **shape}, **ids)
+    config = Lfm2Config(vocab_size=len(vocabulary), **SHAPE, **ids)
     with torch.random.fork_rng():
-        torch.manual_seed(seed)
+        torch.manual_seed(0)
         model = Lfm2ForCausalLM(config)
     model.save_pretrained(folder)
     fast.save_pretrained(folder)
     return folder
-
-
-def words_of(texts: Iterator[str]) -> list[str]:
-    import regex
-
-    return sorted({word for text in texts for word in regex.findall(WORD, text)})

@@ -3,6 +3,7 @@
 A plan is a YAML file that is committed before its first run: the student, the config that all runs share, the arms, how
 many repeats, the primary comparison, and the experiments, which differ in the task's options. Each is recorded in
 bench/results/study-PLAN-EXPERIMENT.json when it is done; the runs lie in runs/study/PLAN/EXPERIMENT and resume.
+`runs`: of another experiment, with which they are shared.
 """
 
 import json
@@ -15,7 +16,8 @@ from typing import Any
 import yaml
 
 from bench.run import conditions, keep, progress
-from bench.study.measures import SCORES, chosen
+from bench.study.measures import PRICES, SCORES, chosen, with_judging
+from bench.study.report import report
 from bench.study.student import make
 from teachback import config as cfg
 from teachback.compare.comparison import compare, make_units, really_sent
@@ -52,14 +54,20 @@ def study(path: Path, only: str | None = None) -> None:
         keep(f"study-{one.plan}-{one.name}", facts)
 
 
+def tables(path: Path) -> Iterator[str]:
+    plan = yaml.safe_load(path.read_bytes())
+    return report(plan["name"], list(plan["experiments"]))
+
+
 def experiments(plan: Mapping[str, Any]) -> Iterator[Experiment]:
     for name, own in plan["experiments"].items():
         tree = {**plan["config"], "arms": plan["arms"], "primary": plan["primary"]}
-        tree["run_dir"] = str(RUNS / plan["name"] / name)
+        tree["run_dir"] = str(RUNS / plan["name"] / own.get("runs", name))
         tree["student"] = {**tree["student"], "model": str((RUNS / "students" / plan["student"]).absolute())}
         for key, value in own.get("config", {}).items():
             tree = cfg.put(tree, key.split("."), value)
         arms = tuple(own.get("arms", plan["compared"]))
+        tree = json.loads(json.dumps(tree))  # YAML's numbers as keys become text
         yield Experiment(name, plan["name"], cfg.make(tree, base=ROOT), arms, own.get("repeats", plan["repeats"]))
 
 
@@ -75,6 +83,15 @@ def recorded(one: Experiment) -> dict[str, Any]:
             "said": [line for f in summary.findings for line in (sentence(f), reach_sentence(f)) if line],
             **{part: to_plain(getattr(summary, part)) for part in ("curves", "findings", "wins", "carry_over")},
         }
+    if any(arm.startswith("judge") for arm in one.arms):
+        for price in PRICES:
+            paid = [with_judging(measure(unit), unit, price) for unit in units]
+            summary = summarise(paid, one.arms, one.config.primary, really_sent(one.config.run_dir))
+            along_tokens = [f for f in summary.findings if f.axis == "tokens"]
+            found[f"judging at {price}"] = {
+                "said": [sentence(f) for f in along_tokens],
+                **{part: to_plain(value) for part, value in (("curves", summary.curves), ("findings", along_tokens))},
+            }
     return {
         "said": found["uniform"]["said"][0],
         **conditions(units[0].folder),

@@ -74,7 +74,8 @@ def shared_out(shares: Mapping[int, float], n: int) -> list[int]:
 
 
 def proof(hops: int, rng: Random) -> Example:
-    return prontoqa.generate(hops, rng) if hops != HASHED else hashed(rng)
+    """Without side rules: a student of this size does not learn to choose between two rules."""
+    return prontoqa.generate(hops, rng, side_rules=False) if hops != HASHED else hashed(rng)
 
 
 def hashed(rng: Random) -> Example:
@@ -114,3 +115,67 @@ def write(levels: Sequence[int], seed: Example, rng: Random) -> Written:
     made = proof(hops, rng)
     text = str(made.solution)
     return Written(made.question, text if hops == HASHED else prontoqa.answer_form(text, str(made.answer)))
+
+
+LETTERS = "abcdefghij"
+
+
+def every_pair(x: str) -> str:
+    return "".join(x[i : i + 2][::-1] for i in range(0, len(x), 2))
+
+
+SKILLS: Mapping[str, Callable[[str], str]] = {
+    "copy": lambda x: x,
+    "reverse": lambda x: x[::-1],
+    "twice": lambda x: "".join(letter * 2 for letter in x),
+    "rotate": lambda x: x[1:] + x[:1],
+    "swap": every_pair,
+    "next": lambda x: "".join(LETTERS[(LETTERS.index(letter) + 1) % len(LETTERS)] for letter in x),
+    "sort": lambda x: "".join(sorted(x)),
+    "distinct": lambda x: "".join(dict.fromkeys(x)),
+}
+
+
+def skills(options: Mapping[str, Any], repeat: int) -> Task:
+    """Eight skills that have nothing to do with one another, each on six letters. pool: the share of each among the
+    seeds; dev and test hold each as often."""
+    names = [*SKILLS]
+    pool = shared_out({names.index(name): share for name, share in options["pool"].items()}, options["seeds"])
+    wanted = {"seed": pool, **{split: [i % len(names) for i in range(options[split])] for split in ("dev", "test")}}
+    made = questions(wanted, exercise, str, options["seed"], repeat)
+    return Task(
+        name="skills",
+        seeds=made["seed"],
+        dev=made["dev"],
+        test=made["test"],
+        prompt=str,
+        target=lambda e: e.solution,
+        grade=lambda e, text: check(e.question, text),
+        verify=check,
+        exact=True,
+        key=str,
+        write=write_exercise,
+        templated=True,
+        by=("skill",),
+    )
+
+
+def exercise(skill: int, rng: Random) -> Example:
+    name, letters = [*SKILLS][skill], "".join(rng.choices(LETTERS, k=6))
+    solution = " ".join(SKILLS[name](letters))
+    return Example("", f"{name}: {' '.join(letters)}", solution, solution, {"skill": name})
+
+
+def check(question: str, text: str) -> Grade:
+    name, _, letters = question.partition(": ")
+    wanted = " ".join(SKILLS[name](letters.replace(" ", "")))
+    return Grade("right", text, True) if text == wanted else Grade("wrong", text, False, f"it is {wanted}")
+
+
+def write_exercise(seed: Example, rng: Random) -> Written:
+    """Of the seed's skill with probability 0.8, or of another one."""
+    skill = [*SKILLS].index(str(seed.meta["skill"]))
+    if rng.random() < 0.2:
+        skill = rng.choice([i for i in range(len(SKILLS)) if i != skill])
+    made = exercise(skill, rng)
+    return Written(made.question, str(made.solution))

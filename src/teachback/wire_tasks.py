@@ -43,7 +43,7 @@ def make_task(config: cfg.TaskConfig, repeat: int = 0) -> Task:
         return own_task(config, repeat)
     if not isinstance(config, cfg.Jsonl | cfg.Hub):
         fields = {name: getattr(config, name) for name in type(config).model_fields if name != "name"}
-        if isinstance(config, cfg.ProntoQA):
+        if isinstance(config, cfg.ProntoQA | cfg.ReasoningGym):
             fields["repeat"] = repeat
         return LOAD[type(config)](**fields)
     seeds, dev, test = own_rows(config)

@@ -39,6 +39,14 @@ def test_generated_proofs_are_the_only_ones() -> None:
         assert sum(p.rule for p in question.premises) + 1 == len(context(example.question))
 
 
+def test_without_side_rules_no_concept_has_two() -> None:
+    for k in range(60):
+        example = generate(1 + k % 6, draw(0, 0, "bare", "", k), side_rules=False)
+        rules = [p for p in parsed(example.question).premises if p.rule]
+        assert len({p.subject for p in rules}) == len(rules) == 2 * (1 + k % 6)
+        assert verify(example.question, gold(example)).outcome == "right"
+
+
 def test_broken_proofs_are_wrong() -> None:
     rows = made(300, "broken", (2, 6))
     for example, stranger in zip(rows, rows[1:] + rows[:1], strict=True):

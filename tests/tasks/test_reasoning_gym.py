@@ -54,6 +54,15 @@ def test_splits_share_nothing_and_are_the_same_again(dataset: str) -> None:
     assert not {e.question for e in other.seeds} & {e.question for e in task.seeds}
 
 
+def test_each_repeat_of_a_comparison_has_a_test_set_of_its_own() -> None:
+    zero, one, again = load("chain_sum"), load("chain_sum", repeat=1), load("chain_sum", repeat=1)
+    assert (one.seeds, one.dev) == (zero.seeds, zero.dev)
+    assert one.test == again.test
+    rows = (*zero.test, *one.seeds, *one.dev, *one.test)
+    assert len({one.key(e.question) for e in rows}) == len({e.id for e in rows}) == len(rows)
+    assert all(one.grade(e, str(one.target(e))).outcome == "right" for e in one.test)
+
+
 def test_a_larger_split_only_adds() -> None:
     task, larger = load("chain_sum", dev=0), load("chain_sum", dev=0, seeds=9)
     assert larger.seeds[:6] == task.seeds

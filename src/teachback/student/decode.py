@@ -140,7 +140,7 @@ def prefill(
 
 
 def prefill_whole(student: Frozen, held: Held, distinct: Sequence[Read]) -> tuple[Any, list[float | None]]:
-    """The same in one pass, padded on the left, and one for the targets: all that transformers' own cache can do."""
+    """The same in one pass, padded on the left, and others for the targets: all that transformers' own cache can do."""
     import torch
 
     ids_P_T, mask_P_T = padded(student, [one.prompt for one in distinct], left=True)
@@ -148,14 +148,11 @@ def prefill_whole(student: Frozen, held: Held, distinct: Sequence[Read]) -> tupl
     row_B = torch.arange(len(distinct)).repeat_interleave(torch.tensor([o.copies for o in distinct])).to(student.device)
     if len(row_B) > len(distinct):
         held.past.reorder_cache(row_B)
-    nlls: list[float | None] = []
-    for one in distinct:
-        hidden_1_T_D = None
-        if one.target:
-            ids_1_T = torch.tensor([[*one.prompt, *one.target[:-1]]], device=student.device)
-            hidden_1_T_D = student.decoder(input_ids=ids_1_T, use_cache=False).last_hidden_state
-        nlls += target_nlls(student, hidden_1_T_D, [len(one.prompt) - 1], [one])
-    return hidden_P_T_D[row_B, -1], nlls
+    found: list[float | None] = []
+    for part in parts(distinct, 0) if any(one.target for one in distinct) else []:
+        hidden_Q_T_D = forward_from(student, None, [[*one.prompt, *one.target[:-1]] for one in part], 0)
+        found += target_nlls(student, hidden_Q_T_D, [len(one.prompt) - 1 for one in part], part)
+    return hidden_P_T_D[row_B, -1], found or [None] * len(row_B)
 
 
 def target_nlls(student: Frozen, hidden_P_T_D: Any, ends: Sequence[int], part: Sequence[Read]) -> list[float | None]:

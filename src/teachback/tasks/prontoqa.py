@@ -111,12 +111,13 @@ def key(question: str) -> str:
     return hashlib.sha256(json.dumps(form).encode()).hexdigest()[:32]
 
 
-def generate(hops: int, rng: Random) -> Example:
+def generate(hops: int, rng: Random, *, side_rules: bool = True) -> Example:
     """A fictional exercise of `hops` rules (1..6) with its only proof, in the data set's wording; its id is empty.
 
     Two chains of concepts of equal length end in rules about the same property, of opposite polarity; which chain the
     name is on is decided last. So nothing but following the chain tells the label: in the published files the other
-    rule's concept occurs nowhere else, which gives it away. Up to three more rules hang on random concepts.
+    rule's concept occurs nowhere else, which gives it away. Up to three more rules hang on random concepts; without
+    side_rules there are none, and on the way there is never a choice.
     """
     concepts = rng.sample(CONCEPTS, len(CONCEPTS))
     chains = [[concepts.pop() for _ in range(hops)] for _ in range(2)]
@@ -124,7 +125,8 @@ def generate(hops: int, rng: Random) -> Example:
     asked = rng.choice(families.pop())
     ends = [Rule(chain[-1], asked, False, negated) for chain, negated in zip(chains, (False, True), strict=True)]
     links = [[*(Rule(a, b) for a, b in pairwise(chain)), end] for chain, end in zip(chains, ends, strict=True)]
-    rules = [*links[0], *links[1], *_more_rules(chains, concepts, families, rng)]
+    more = _more_rules(chains, concepts, families, rng) if side_rules else []
+    rules = [*links[0], *links[1], *more]
     said = {rule: rule.wording(rng.choice(("Each", "Every", None, None))) for rule in rules}
     premises = rng.sample(rules, len(rules))
     name, proof, negated = rng.choice(NAMES), rng.choice(links), rng.random() < 0.5

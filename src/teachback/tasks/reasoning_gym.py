@@ -7,7 +7,7 @@ gsm_symbolic is made from GSM8K *test* questions (median masked 5-shingle Jaccar
 of its own. Its rows must never train a student that is tested on GSM8K.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from random import Random
@@ -32,8 +32,10 @@ def load(
     dev: int,
     test: int,
     seed: int,
+    repeat: int = 0,
 ) -> Task:
-    """The task with splits of the given sizes that share no `key`, the levels taken in turn.
+    """The task with splits of the given sizes that share no `key`, the levels taken in turn. repeat: of a comparison:
+    each has a test set of its own, and the same seeds and dev.
 
     levels: easiest and hardest, of the splits and of what the program writes; None: the first three, where the dataset
     has a curriculum. options go before what a level would set. Raises ConfigError for a dataset, options or levels
@@ -44,7 +46,7 @@ def load(
     can only tell that there is an answer. A row of the program teacher is checked against the program's own.
     """
     source = open_source(dataset, options, levels)
-    drawn = _splits(source, {"test": test, "dev": dev, "seed": seeds}, seed)
+    drawn = _splits(source, {"test": test, "dev": dev, "seed": seeds}, seed, repeat)
     items = {text_key(item.example.question): item for split in drawn.values() for item in split}
     examples = {split: tuple(item.example for item in rows) for split, rows in drawn.items()}
     multiline = dataset in MULTILINE
@@ -66,22 +68,26 @@ def load(
     )
 
 
-def _splits(source: Source, sizes: Mapping[str, int], seed: int) -> dict[str, list[Item]]:
+def _splits(source: Source, sizes: Mapping[str, int], seed: int, repeat: int) -> dict[str, list[Item]]:
     levels, seen = list(source.datasets), set[str]()
-    splits: dict[str, list[Item]] = {}
-    for split, size in sizes.items():
-        splits[split] = []
+
+    def made(split: str, size: int, repeat: int) -> list[Item]:
+        rows, mark = [], f"-{repeat}" if repeat else ""
         for i in range(size):
-            item = _unseen(source, levels[i % len(levels)], seen, seed, f"reasoning_gym/{source.name}/{split}", i)
-            named = replace(item.example, id=f"{source.name}-{split}-{i:04d}")
-            splits[split].append(replace(item, example=named))
-    return splits
+            draws = partial(draw, seed, repeat, f"reasoning_gym/{source.name}/{split}", str(i))
+            item = _unseen(source, levels[i % len(levels)], seen, draws)
+            named = replace(item.example, id=f"{source.name}-{split}{mark}-{i:04d}")
+            rows.append(replace(item, example=named))
+        return rows
+
+    splits = {split: made(split, size, 0) for split, size in sizes.items()}
+    return splits if repeat == 0 else {**splits, "test": made("test", sizes["test"], repeat)}
 
 
-def _unseen(source: Source, level: int | None, seen: set[str], seed: int, purpose: str, i: int) -> Item:
+def _unseen(source: Source, level: int | None, seen: set[str], draws: Callable[[int], Random]) -> Item:
     """An item whose key isn't in `seen`, and then is."""
     for k in range(TRIES):
-        item = source.draw(level, draw(seed, 0, purpose, str(i), k))
+        item = source.draw(level, draws(k))
         if (this := text_key(item.example.question)) not in seen:
             seen.add(this)
             return item
