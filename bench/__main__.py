@@ -60,6 +60,7 @@ def main() -> int:
     study.add_argument("plan", type=Path)
     study.add_argument("--only", help="one of the plan's experiments")
     study.add_argument("--report", action="store_true", help="print what is recorded, as tables")
+    study.add_argument("--picture", type=Path, metavar="FILE.svg", help="draw the learning curves of --only")
     args = parser.parse_args()
     if args.what == "run":
         from bench.run import compared, keep, recorded
@@ -68,10 +69,15 @@ def main() -> int:
         keep(args.name, compared(config, args.arms.split(","), args.repeats) if args.arms else recorded(config))
         return 0
     if args.what == "study":
+        from bench.study.study import draw, tables
         from bench.study.study import study as carry_out
-        from bench.study.study import tables
 
-        print("\n".join(tables(args.plan))) if args.report else carry_out(args.plan, args.only)
+        if args.report:
+            print("\n".join(tables(args.plan)))
+        elif args.picture:
+            draw(args.plan, args.only, args.picture)
+        else:
+            carry_out(args.plan, args.only)
         return 0
     from bench.against import told
 

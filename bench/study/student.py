@@ -53,9 +53,16 @@ BEGINNINGS = {
     "proofs": Beginning(
         tasks.proof,
         lambda e: prontoqa.answer_form(str(e.solution), str(e.answer)) if e.meta["hops"] else str(e.solution),
-        levels=[1] * 8 + [2] * 8 + [3] * 3 + [4],
-        words=[0, 1, 2, 3, 4, 5],
-        steps=3000,
+        levels=[1, 2, 3, 4],  # with one and two alone it finds a shortcut: whatever is asked comes next
+        words=[0, 1, 2, 3, 4, 5, 6],
+        steps=2500,
+    ),
+    "skills": Beginning(
+        tasks.exercise,
+        lambda e: str(e.solution),
+        levels=[0] * 8 + [1] * 8 + [2] * 8 + [3] * 3 + [4] * 3 + [5],
+        words=range(len(tasks.SKILLS)),
+        steps=1500,
     ),
 }
 

@@ -17,6 +17,7 @@ import yaml
 
 from bench.run import conditions, keep, progress
 from bench.study.measures import PRICES, SCORES, chosen, with_judging
+from bench.study.picture import picture
 from bench.study.report import report
 from bench.study.student import make
 from teachback import config as cfg
@@ -57,6 +58,10 @@ def study(path: Path, only: str | None = None) -> None:
 def tables(path: Path) -> Iterator[str]:
     plan = yaml.safe_load(path.read_bytes())
     return report(plan["name"], list(plan["experiments"]))
+
+
+def draw(path: Path, experiment: str, out: Path) -> None:
+    picture(yaml.safe_load(path.read_bytes())["name"], experiment, out)
 
 
 def experiments(plan: Mapping[str, Any]) -> Iterator[Experiment]:

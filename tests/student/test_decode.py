@@ -152,6 +152,35 @@ def test_what_prompts_share_and_equal_prompts_are_read_once(case: Case, monkeypa
         assert decoded.signals.nll == pytest.approx(case.batch[i].signals.nll, abs=1e-4)
 
 
+def test_an_answer_that_is_its_target_is_not_decoded_again(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its tokens, signals and embedding are those of decoding; rows beside it whose targets are others go on."""
+    steps: list[int] = []
+    forward = decoding.forward
+
+    def counted(student: Frozen, held: Held, ids: torch.Tensor, mask: torch.Tensor, position: torch.Tensor) -> object:
+        if ids.shape[1] == 1:
+            steps.append(len(ids))
+        return forward(student, held, ids, mask, position)
+
+    monkeypatch.setattr(decoding, "forward", counted)
+    ended = [d.ended for d in case.batch]
+    own = [d.tokens for d in case.batch]
+    found = decode(case.student, case.prompts, TOKENS, targets=own)
+    steps_own, steps[:] = sum(steps), []
+    assert [(d.tokens, d.ended) for d in found] == [(d.tokens, d.ended) for d in case.batch]
+    for ours, theirs in zip(found, case.batch, strict=True):
+        assert ours.target_nll == pytest.approx(float(theirs.signals.nll.mean(dtype=np.float64)), abs=1e-5)
+        assert ours.embedding_D == pytest.approx(theirs.embedding_D, abs=1e-4)
+        for mine, known in zip(ours.signals, theirs.signals, strict=True):
+            assert mine == pytest.approx(known, rel=1e-4, abs=5e-4)
+    others = [[*tokens[:-1], tokens[-1] ^ 1] for tokens in own]
+    again = decode(case.student, case.prompts, TOKENS, targets=others)
+    assert [d.tokens for d in again] == own
+    assert sum(steps) - steps_own == sum(len(d.tokens) - 1 for d, e in zip(case.batch, ended, strict=True) if e)
+    short = [tokens[: len(tokens) - 1] for tokens in own]
+    assert [d.tokens for d in decode(case.student, case.prompts, TOKENS, targets=short)] == own, "no end, no answer"
+
+
 def test_targets_are_read_with_their_prompts_and_change_nothing_else(case: Case) -> None:
     """Of some prompts, one of them twice with another target; the likelihoods are those of `score`'s pass."""
     rows = [(p, d.tokens[:k]) for k, (p, d) in enumerate(zip(case.prompts, case.batch, strict=True))]

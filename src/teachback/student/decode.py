@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from .cache import Held, Placed, closed_up, hold
 from .frozen import Frozen, head
 from .reading import forward, forward_from, padded, read_common
-from .signals import Array, Signals, mean_nlls, signals
+from .signals import Array, Signals, blocks, nll_only, signals
 from .sketch import Sketch, Sums, new_sums
 
 PREFILL_TOKENS = 768  # of prompts that are read together, padding included: on a CPU more is slower
@@ -79,9 +79,15 @@ def decode(
         longest = max(map(len, prompts))
         held = hold(student.model.config, len(prompts), longest, longest + max_new_tokens)
         running = start(student, prompts, max_new_tokens)
-        hidden_B_D, target_nlls = prefill(student, held, prompts, targets or [()] * len(prompts))
+        most = max_new_tokens if sampling is None and stops is None and sketch is None else 0
+        hidden_B_D, aimed = prefill(student, held, prompts, targets or [()] * len(prompts), most)
         log = new_log(hidden_B_D, max_new_tokens, sketch)
-        for t in range(max_new_tokens):
+        left = closed_up([not one.known for one in aimed])
+        for row, one in enumerate(aimed):
+            if one.known:
+                enter(log, row, one)
+        running, hidden_B_D = narrowed(student, held, running, hidden_B_D, left)
+        for t in range(max_new_tokens if left else 0):
             logits_B_V = head(student, hidden_B_D)
             token_B = choose(logits_B_V, sampling, running.rows_B)
             into = log.sums.at(running.rows_B) if log.sums else None
@@ -89,13 +95,21 @@ def decode(
             stay = closed_up(going_on(student, log, t, running.rows_B, token_B, stops))
             if not stay or t + 1 == max_new_tokens:
                 break
-            if len(stay) < len(token_B):
-                stay_B = torch.tensor(stay, device=student.device)
-                held.keep(stay, stay_B)
-                running, token_B = Running(*(column[stay_B] for column in running)), token_B[stay_B]
+            running, token_B = narrowed(student, held, running, token_B, stay)
             mask_B_C, position_B_1 = running.mask_B_C[:, : longest + t + 1], running.position_B[:, None] + t
             hidden_B_D = forward(student, held, token_B[:, None], mask_B_C, position_B_1)[:, 0]
-        return [one._replace(target_nll=nll) for one, nll in zip(results(log), target_nlls, strict=True)]
+        return [one._replace(target_nll=aim.nll) for one, aim in zip(results(log), aimed, strict=True)]
+
+
+def narrowed(student: Frozen, held: Held, running: Running, each_B: Any, stay: list[int]) -> tuple[Running, Any]:
+    """Only the rows `stay` go on; each_B: something else of the rows."""
+    import torch
+
+    if not stay or len(stay) == len(each_B):
+        return running, each_B
+    stay_B = torch.tensor(stay, dtype=torch.long, device=student.device)
+    held.keep(stay, stay_B)
+    return Running(*(column[stay_B] for column in running)), each_B[stay_B]
 
 
 def start(student: Frozen, prompts: Sequence[Sequence[int]], max_new_tokens: int) -> Running:
@@ -104,6 +118,21 @@ def start(student: Frozen, prompts: Sequence[Sequence[int]], max_new_tokens: int
     _, mask_B_T = padded(student, prompts, left=True)
     mask_B_C = torch.cat([mask_B_T, mask_B_T.new_ones(len(prompts), max_new_tokens)], dim=1)
     return Running(torch.arange(len(prompts), device=student.device), mask_B_C, mask_B_T.sum(-1))
+
+
+class Aimed(NamedTuple):
+    """Of a row's target, if it has one: its mean nll; and, where each of its T tokens is the one that the student would
+    have chosen, so that the greedy answer is known without decoding it: the tokens, their signals, what the head read.
+    """
+
+    nll: float | None = None
+    ids_T: Any = None
+    signals_T: Signals | None = None
+    hidden_T_D: Any = None
+
+    @property
+    def known(self) -> bool:
+        return self.signals_T is not None
 
 
 class Read(NamedTuple):
@@ -115,17 +144,17 @@ class Read(NamedTuple):
 
 
 def prefill(
-    student: Frozen, held: Held, prompts: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]
-) -> tuple[Any, list[float | None]]:
-    """hidden_B_D of the last token of each prompt, and the targets' mean nlls, of which equal ones are read once; so
-    is what all prompts begin with."""
+    student: Frozen, held: Held, prompts: Sequence[Sequence[int]], targets: Sequence[Sequence[int]], most: int
+) -> tuple[Any, list[Aimed]]:
+    """hidden_B_D of the last token of each prompt, and what the student makes of the targets. Equal prompts are read
+    once; so is what all prompts begin with. most: tokens of a target that may stand for its answer."""
     import torch
 
     same = groupby(zip(prompts, targets, strict=True))
     distinct = [Read(prompt, target, len(list(rows))) for (prompt, target), rows in same]
     if held.extent is None:
-        return prefill_whole(student, held, distinct)
-    shared, hidden, nlls, first = read_common(student, held, [one.prompt for one in distinct]), [], [], 0
+        return prefill_whole(student, held, distinct, most)
+    shared, hidden, aimed, first = read_common(student, held, [one.prompt for one in distinct]), [], [], 0
     for part in parts(distinct, shared):
         firsts = accumulate([one.copies for one in part], initial=first)
         held.extent.reading = [Placed(r, one.copies, len(one.prompt)) for r, one in zip(firsts, part, strict=False)]
@@ -133,40 +162,88 @@ def prefill(
         ends = [len(one.prompt) - shared - 1 for one in part]  # what is read there predicts the first token
         last_P_D = hidden_P_T_D[torch.arange(len(part)), ends]
         hidden += [last_D.expand(one.copies, -1) for last_D, one in zip(last_P_D, part, strict=True)]
-        nlls += target_nlls(student, hidden_P_T_D, ends, part)
+        aimed += aims(student, hidden_P_T_D, ends, part, most)
         first += sum(one.copies for one in part)
     held.extent.reading = None
-    return torch.cat(hidden), nlls
+    return torch.cat(hidden), aimed
 
 
-def prefill_whole(student: Frozen, held: Held, distinct: Sequence[Read]) -> tuple[Any, list[float | None]]:
-    """The same in one pass, padded on the left, and others for the targets: all that transformers' own cache can do."""
+def prefill_whole(student: Frozen, held: Held, distinct: Sequence[Read], most: int) -> tuple[Any, list[Aimed]]:
+    """The same in passes for the targets, and one for the prompts whose answers are not known then, padded on the left:
+    all that transformers' own cache can do. It holds as many rows as there are; those that are known, anything."""
     import torch
 
-    ids_P_T, mask_P_T = padded(student, [one.prompt for one in distinct], left=True)
-    hidden_P_T_D = forward(student, held, ids_P_T, mask_P_T, (mask_P_T.cumsum(-1) - 1).clamp(min=0))
-    row_B = torch.arange(len(distinct)).repeat_interleave(torch.tensor([o.copies for o in distinct])).to(student.device)
-    if len(row_B) > len(distinct):
-        held.past.reorder_cache(row_B)
-    found: list[float | None] = []
+    aimed: list[Aimed] = []
     for part in parts(distinct, 0) if any(one.target for one in distinct) else []:
         hidden_Q_T_D = forward_from(student, None, [[*one.prompt, *one.target[:-1]] for one in part], 0)
-        found += target_nlls(student, hidden_Q_T_D, [len(one.prompt) - 1 for one in part], part)
-    return hidden_P_T_D[row_B, -1], found or [None] * len(row_B)
+        aimed += aims(student, hidden_Q_T_D, [len(one.prompt) - 1 for one in part], part, most)
+    copies = [p for p, one in enumerate(distinct) for _ in range(one.copies)]
+    aimed = aimed or [Aimed()] * len(copies)
+    open_ = sorted({p for p, aim in zip(copies, aimed, strict=True) if not aim.known}) or [0]
+    ids_P_T, mask_P_T = padded(student, [prompt.prompt for prompt in distinct], left=True)
+    ids_O_T, mask_O_T = ids_P_T[open_], mask_P_T[open_]
+    hidden_O_T_D = forward(student, held, ids_O_T, mask_O_T, (mask_O_T.cumsum(-1) - 1).clamp(min=0))
+    place = {p: o for o, p in enumerate(open_)}
+    row_B = torch.tensor([place.get(p, 0) for p in copies], device=student.device)
+    if row_B.tolist() != list(range(len(open_))):
+        held.past.reorder_cache(row_B)
+    return hidden_O_T_D[row_B, -1], aimed
 
 
-def target_nlls(student: Frozen, hidden_P_T_D: Any, ends: Sequence[int], part: Sequence[Read]) -> list[float | None]:
+def aims(student: Frozen, hidden_P_T_D: Any, ends: Sequence[int], part: Sequence[Read], most: int) -> list[Aimed]:
     """One a row. ends: the prompts' last columns."""
     import torch
 
     wanted = [(p, end, one.target) for p, (end, one) in enumerate(zip(ends, part, strict=True)) if one.target]
-    if not wanted:
-        return [None for one in part for _ in range(one.copies)]
-    hidden_N_D = torch.cat([hidden_P_T_D[p, end : end + len(target)] for p, end, target in wanted])
-    ids_N = torch.tensor([token for _, _, target in wanted for token in target], device=student.device)
-    found = iter(mean_nlls(student, hidden_N_D, ids_N, [len(target) for _, _, target in wanted]))
-    each = [next(found) if one.target else None for one in part]
-    return [nll for nll, one in zip(each, part, strict=True) for _ in range(one.copies)]
+    hidden = [hidden_P_T_D[p, end : end + len(target)] for p, end, target in wanted]
+    ids = [torch.tensor(list(target), device=student.device) for _, _, target in wanted]
+    found = iter(
+        Aimed(nll, ids_T, chosen_signals(student, h, ids_T), h)
+        if chosen and len(ids_T) <= most and ends_once(student, ids_T)
+        else Aimed(nll)
+        for (nll, chosen), ids_T, h in zip(nlls_and_chosen(student, hidden, ids), ids, hidden, strict=True)
+    )
+    each = [next(found) if one.target else Aimed() for one in part]
+    return [aim for aim, one in zip(each, part, strict=True) for _ in range(one.copies)]
+
+
+def nlls_and_chosen(student: Frozen, hidden: Sequence[Any], ids: Sequence[Any]) -> list[tuple[float, bool]]:
+    """Of each target its mean nll, and whether each of its tokens is the likeliest one."""
+    import torch
+
+    if not ids:
+        return []
+    hidden_N_D, ids_N, chosen, nlls = torch.cat(list(hidden)), torch.cat(list(ids)), [], []
+    for h, wanted in blocks(hidden_N_D, ids_N):
+        logits_B_V = head(student, h)
+        nlls.append(nll_only(logits_B_V, wanted).double())
+        chosen.append(logits_B_V.argmax(-1) == wanted)
+    lengths = [len(ids_T) for ids_T in ids]
+    each = zip(torch.split(torch.cat(nlls), lengths), torch.split(torch.cat(chosen), lengths), strict=True)
+    return [(float(nll_T.mean()), bool(chosen_T.all())) for nll_T, chosen_T in each]
+
+
+def ends_once(student: Frozen, ids_T: Any) -> bool:
+    """With its last token."""
+    *others, last = [token in student.ends for token in ids_T.tolist()]
+    return last and not any(others)
+
+
+def chosen_signals(student: Frozen, hidden_T_D: Any, ids_T: Any) -> Signals:
+    import torch
+
+    each = [signals(head(student, h), h, ids) for h, ids in blocks(hidden_T_D, ids_T)]
+    return Signals(*(torch.cat(column) for column in zip(*each, strict=True)))
+
+
+def enter(log: Log, row: int, aim: Aimed) -> None:
+    """Enters a row whose answer is known to be its target in the log."""
+    size = len(aim.ids_T)
+    log.token_N_T[row, :size] = aim.ids_T
+    for kept_N_T, new_T in zip(log.signals_N_T, aim.signals_T or (), strict=True):
+        kept_N_T[row, :size] = new_T
+    log.hidden_N_D[row] = aim.hidden_T_D.float().sum(0)
+    log.length_N[row], log.ended_N[row] = size, True
 
 
 def parts(distinct: Sequence[Read], shared: int) -> Iterator[list[Read]]:

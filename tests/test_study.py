@@ -1,0 +1,99 @@
+"""The study's tasks, references and measures; its runs are teachback's own comparisons."""
+
+from collections import Counter
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+import yaml
+from bench.study import criteria, measures, tasks
+from bench.study.study import experiments
+
+from teachback.config import of_arm
+from teachback.criteria import Evidence
+from teachback.draws import draw
+from teachback.types import Attempt, Example, Selection
+from teachback.wire_tasks import make_task
+
+OPTIONS = {"levels": [1, 2, 3], "pool": {"0": 0.1, "1": 0.6, "3": 0.3}, "seeds": 41, "dev": 4, "test": 12, "seed": 0}
+PLANS = sorted(Path(tasks.__file__).parent.glob("*.yaml"))
+
+
+def test_a_pool_has_its_shares_and_test_each_level_as_often() -> None:
+    zero, one = tasks.proofs(OPTIONS, 0), tasks.proofs(OPTIONS, 1)
+    assert Counter(e.meta["hops"] for e in zero.seeds) == {0: 4, 1: 25, 3: 12}
+    assert Counter(e.meta["hops"] for e in zero.test) == {1: 4, 2: 4, 3: 4}
+    rows = [e for task in (zero, one) for e in (*task.seeds, *task.dev, *task.test)]
+    assert len({e.id for e in rows}) == len({zero.key(e.question) for e in rows}) == len(rows)
+
+
+@pytest.mark.parametrize(
+    "task", [tasks.proofs(OPTIONS, 0), tasks.skills({**OPTIONS, "pool": {"sort": 1, "next": 2}}, 0)]
+)
+def test_what_its_program_writes_is_right_and_follows_the_seed(task: tasks.Task) -> None:
+    assert task.write is not None
+    same = 0
+    for seed in task.seeds:
+        assert task.grade(seed, str(task.target(seed))).outcome == "right"
+        assert task.grade(seed, "True").outcome != "right"
+        for n in range(5):
+            written = task.write(seed, draw(0, 0, "teacher", seed.id, n))
+            assert task.verify(written.question, written.text).outcome == "right"
+            same += written.question.split()[0] == seed.question.split()[0] or task.name == "proofs"
+    assert same > 0.7 * 5 * len(task.seeds)
+    hashed = [seed for seed in task.seeds if seed.meta.get("hops") == tasks.HASHED]
+    assert all(tasks.is_hashed(task.write(seed, Random(0)).question) for seed in hashed)
+
+
+def evidence(hops: list[int], right: list[bool]) -> Evidence:
+    seeds = [Example(f"s{i:03d}", "", meta={"hops": h}) for i, h in enumerate(hops)]
+    attempts = [Attempt(e.id, "", 1, False, 0.01 * i) for i, e in enumerate(seeds)]
+    return Evidence(seeds, attempts, range(len(seeds)), right=right)
+
+
+def test_the_oracle_takes_as_many_of_each_level_as_there_are() -> None:
+    given = evidence([0] * 10 + [1] * 30 + [2] * 3 + [3] * 20, [True] * 63)
+    picked = criteria.equal_hops(given, 23, lambda id: Random(id))
+    assert len(set(picked)) == 23
+    assert Counter(given.seeds[i].meta["hops"] for i in picked) == {1: 10, 2: 3, 3: 10}
+
+
+@pytest.mark.parametrize(
+    ("judge", "rho"), [(criteria.judge_30, 0.3), (criteria.judge_60, 0.6), (criteria.judge_100, 1)]
+)
+def test_a_scripted_judge_is_as_good_as_it_says(judge: object, rho: float) -> None:
+    right = [Random(i).random() < 0.6 for i in range(4000)]
+    marks = [-x for x in judge(evidence([1] * 4000, right))]  # type: ignore[operator]
+    assert set(marks) <= set(range(1, 11))
+    assert np.corrcoef(marks, right)[0, 1] == pytest.approx(rho, abs=0.04)
+
+
+def test_a_tie_break_never_moves_a_right_attempt_above_a_wrong_one() -> None:
+    given = evidence([1] * 6, [True, False, True, False, True, False])
+    scores = criteria.wrong_then_loss(given)
+    assert sorted(range(6), key=lambda i: -scores[i]) == [5, 3, 1, 4, 2, 0]
+
+
+def test_auroc_is_counted_over_pairs_and_within_levels() -> None:
+    seeds = {f"s{i}": Example(f"s{i}", "", meta={"hops": i % 2}) for i in range(8)}
+    fails = {f"s{i}": i % 2 == 1 or i == 0 for i in range(8)}  # all of level 1, and one of level 0
+    scores = tuple((f"s{i}", float(i % 2) + 0.1 * i) for i in range(8))
+    found = measures.told(Selection((), scores), fails, seeds)
+    assert found == {"auroc": pytest.approx(12 / 15), "auroc_within": 0.0}
+
+
+def test_a_question_weighs_as_much_as_its_level_in_the_pool() -> None:
+    weight = measures.weights(tasks.proofs(OPTIONS, 0))
+    assert weight[1] == pytest.approx(25 / 37 * 3)
+    assert sum(weight.values()) == pytest.approx(3)
+
+
+@pytest.mark.parametrize("plan", PLANS, ids=lambda path: path.stem)
+def test_a_plan_can_be_carried_out(plan: Path) -> None:
+    for one in experiments(yaml.safe_load(plan.read_bytes())):
+        task = make_task(one.config.task, 1)
+        assert len(task.test) >= 600
+        assert one.config.primary in one.arms or one.config.primary == "loss"
+        for arm in one.arms:
+            assert of_arm(one.config, arm).per_round <= len(task.seeds)
