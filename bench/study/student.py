@@ -39,30 +39,30 @@ SHAPE = {
 
 
 class Beginning(NamedTuple):
-    """What a student knows to begin with. levels: one of a row, drawn; steps of 32 rows, each seen once."""
+    """What a student knows to begin with. levels: one of a row, drawn. stages: of so many steps of 32 rows, each seen
+    once, at that peak learning rate."""
 
     make: Callable[[int, random.Random], Example]
     text: Callable[[Example], str]
     levels: Sequence[int]  # of the rows it is trained on
     words: Sequence[int]  # of the rows whose words it has
-    steps: int
-    lr: float = 3e-3
+    stages: Sequence[tuple[int, float]]
 
 
 BEGINNINGS = {
     "proofs": Beginning(
         tasks.proof,
         lambda e: prontoqa.answer_form(str(e.solution), str(e.answer)) if e.meta["hops"] else str(e.solution),
-        levels=[1, 2, 3, 4],  # with one and two alone it finds a shortcut: whatever is asked comes next
-        words=[0, 1, 2, 3, 4, 5, 6],
-        steps=2500,
+        levels=[1] * 8 + [2] * 8 + [3] * 3 + [4],  # of one and two alone: whatever is asked comes next
+        words=[0, 1, 2, 3, 4, 5],
+        stages=[(3000, 3e-3), (1500, 2e-3)],
     ),
     "skills": Beginning(
         tasks.exercise,
         lambda e: str(e.solution),
         levels=[0] * 8 + [1] * 8 + [2] * 8 + [3] * 3 + [4] * 3 + [5],
         words=range(len(tasks.SKILLS)),
-        steps=1500,
+        stages=[(1500, 3e-3)],
     ),
 }
 
@@ -73,11 +73,16 @@ def make(name: str, folder: Path) -> Path:
     if out.exists():
         return out
     aside = folder / f"{name}-making"
-    rows = list(exercises(beginning, beginning.levels, 32 * beginning.steps, "train"))
     words = words_of(text for row in exercises(beginning, beginning.words, 5000, "words") for text in row)
-    untrained(aside / "base", words)
-    recipe = Recipe(lr=beginning.lr, epochs=1, rows_per_step=32, warmup=0.05)
-    finetune(aside / "base", rows, aside, chat=Chat(), recipe=recipe, seed=0).rename(out)
+    student = untrained(aside / "untrained", words)
+    for stage, (steps, lr) in enumerate(beginning.stages):
+        rows = list(exercises(beginning, beginning.levels, 32 * steps, "train" if stage == 0 else f"train {stage}"))
+        recipe = Recipe(lr=lr, epochs=1, rows_per_step=32, warmup=0.05)
+        trained = aside / f"stage-{stage}"
+        if not trained.exists():
+            finetune(student, rows, aside, chat=Chat(), recipe=recipe, seed=0).rename(trained)
+        student = trained
+    student.rename(out)
     shutil.rmtree(aside)
     return out
 

@@ -101,13 +101,18 @@ def recorded(one: Experiment) -> dict[str, Any]:
         "said": found["uniform"]["said"][0],
         **conditions(units[0].folder),
         "experiment": one.name,
-        "config": cfg.identity(one.config),
+        "config": shown(cfg.identity(one.config)),
         "arms": one.arms,
         "repeats": one.repeats,
         "scores": found,
         "chosen": [{"arm": unit.arm, "repeat": unit.config.repeat, "rounds": chosen(unit)} for unit in units],
         "seconds_a_run": round(sum(map(seconds_of, units)) / len(units), 1),
     }
+
+
+def shown(config: Mapping[str, Any]) -> Any:
+    """Without where this project lies."""
+    return json.loads(json.dumps(config).replace(f"{ROOT}/", "").replace(f"{Path.cwd()}/", ""))
 
 
 def seconds_of(unit: Any) -> float:
