@@ -19,7 +19,8 @@ from bench.run import conditions, keep, progress
 from bench.study.measures import PRICES, SCORES, chosen, with_judging
 from bench.study.picture import picture
 from bench.study.report import report
-from bench.study.student import make
+from bench.study.splits import splits
+from bench.study.student import BEGINNINGS, make
 from teachback import config as cfg
 from teachback.compare.comparison import compare, make_units, really_sent
 from teachback.compare.curves import measure
@@ -38,6 +39,7 @@ class Experiment:
     config: cfg.Config
     arms: tuple[str, ...]
     repeats: int
+    split: bool  # its runs are random ones: split them again and again (splits.py)
 
 
 def study(path: Path, only: str | None = None) -> None:
@@ -47,7 +49,8 @@ def study(path: Path, only: str | None = None) -> None:
     runs = {one.name: len(one.arms) * one.repeats for one in todo}
     hours = sum(runs.values()) * plan["seconds_a_run"] / cores() / 3600
     print(f"{path}: {sum(runs.values())} runs in {len(runs)} experiments, about {hours:.1f} hours on {cores()} cores")
-    make(plan["student"], RUNS / "students")
+    if plan["student"] in BEGINNINGS:
+        make(plan["student"], RUNS / "students")
     for one in todo:
         with progress() as shown:
             compare(one.config, one.arms, one.repeats, listen=shown.hear)
@@ -68,12 +71,14 @@ def experiments(plan: Mapping[str, Any]) -> Iterator[Experiment]:
     for name, own in plan["experiments"].items():
         tree = {**plan["config"], "arms": plan["arms"], "primary": plan["primary"]}
         tree["run_dir"] = str(RUNS / plan["name"] / own.get("runs", name))
-        tree["student"] = {**tree["student"], "model": str((RUNS / "students" / plan["student"]).absolute())}
+        model = str((RUNS / "students" / plan["student"]).absolute())
+        tree["student"] = {**tree["student"], "model": model if plan["student"] in BEGINNINGS else plan["student"]}
         for key, value in own.get("config", {}).items():
             tree = cfg.put(tree, key.split("."), value)
         arms = tuple(own.get("arms", plan["compared"]))
         tree = json.loads(json.dumps(tree))  # YAML's numbers as keys become text
-        yield Experiment(name, plan["name"], cfg.make(tree, base=ROOT), arms, own.get("repeats", plan["repeats"]))
+        repeats, split = own.get("repeats", plan["repeats"]), plan.get("split", False)
+        yield Experiment(name, plan["name"], cfg.make(tree, base=ROOT), arms, repeats, split)
 
 
 def recorded(one: Experiment) -> dict[str, Any]:
@@ -106,6 +111,7 @@ def recorded(one: Experiment) -> dict[str, Any]:
         "repeats": one.repeats,
         "scores": found,
         "chosen": [{"arm": unit.arm, "repeat": unit.config.repeat, "rounds": chosen(unit)} for unit in units],
+        **({"splits": splits([measure(unit) for unit in units])} if one.split else {}),
         "seconds_a_run": round(sum(map(seconds_of, units)) / len(units), 1),
     }
 
