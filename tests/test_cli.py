@@ -165,6 +165,17 @@ def test_compare_prints_a_table_with_paired_differences(config: Path, tmp_path: 
     assert command("compare", config, "--arms", "random,lossy", "--run-dir", tmp_path / "cmp").returncode == 2
 
 
+def test_compare_takes_the_arms_of_the_config(config: Path, tmp_path: Path) -> None:
+    arms = "arms={longest: {criterion: longest.py:longest}}"
+    (config.parent / "longest.py").write_text("def longest(evidence): return [a.n_tokens for a in evidence.attempts]\n")
+    args = ("--repeats", 1, "--run-dir", tmp_path / "cmp", "--set", "rounds=1", "--set", arms, "--jobs", 1)
+    done = command("compare", config, *args)
+    assert done.returncode == 0, done.stderr
+    assert sorted(p.name for p in (tmp_path / "cmp/repeat-0").iterdir()) == ["base", "longest", "random"]
+    assert "teacher: charged to the arms " in done.stdout
+    assert "curves.csv, findings.csv and comparison.html lie in" in done.stdout.replace("\n", " ")
+
+
 def test_exit_code_3_when_the_budget_closes_early(config: Path, tmp_path: Path) -> None:
     done = command("run", config, "--run-dir", tmp_path, "--set", "budget.generated=6")
     assert done.returncode == 3

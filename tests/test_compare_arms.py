@@ -10,6 +10,7 @@ from comparing import files, settings
 from teachback import config as cfg
 from teachback.compare.comparison import PAGE, compare
 from teachback.errors import ConfigError
+from teachback.rundir import Event
 
 ARMS = {
     "soft": {"criterion": "loss", "rule": {"name": "softmax", "temperature": 0.5}},
@@ -70,6 +71,18 @@ def test_an_arm_that_is_not_there_is_named(tiny: Path, tmp_path: Path) -> None:
         compared(settings(tmp_path, tiny, arms=arms), ["random", "mine"])
     with pytest.raises(ConfigError, match=r"no such arm: los\n.*did you mean loss"):
         compared(settings(tmp_path, tiny), ["random", "los"])
+
+
+def test_after_an_error_what_is_under_way_ends_and_nothing_begins(tiny: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.py").write_text("def bad(evidence):\n    return 1 / 0\n")
+    config = settings(tmp_path / "c", tiny, arms={"bad": {"criterion": f"{tmp_path}/bad.py:bad"}})
+    said: list[Event] = []
+    with pytest.raises(ZeroDivisionError):
+        compare(cfg.make(config), ["bad", "random", "loss", "badge"], 1, jobs=2, listen=said.append)
+    rounds = {arm: len(list((tmp_path / f"c/repeat-0/{arm}").glob("round-*/test.json"))) for arm in ("random", "loss")}
+    assert rounds == {"random": 2, "loss": 0}
+    assert not (tmp_path / "c/repeat-0/badge").exists()
+    assert any("division by zero; what is under way ends first: 1 runs" in str(event.value) for event in said)
 
 
 def test_the_page_has_every_arm_and_needs_nothing_else(tiny: Path, tmp_path: Path) -> None:

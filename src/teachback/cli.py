@@ -272,7 +272,9 @@ def serve_program(
 @app.command()
 def compare(
     path: ConfigFile,
-    arms: Annotated[str, typer.Option(help="Criteria, with commas between them.")] = "random,loss",
+    arms: Annotated[
+        str | None, typer.Option(help="Criteria, with commas (default: random, and the config's arms or else loss).")
+    ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Repeats: each has draws of its own, shared by its arms.")] = 3,
     jobs: Annotated[int | None, typer.Option(min=1, help="Runs at a time (default: one a core; one on a GPU).")] = None,
     independent: Annotated[
@@ -287,7 +289,8 @@ def compare(
     from .compare import comparison
     from .compare.tables import show
 
-    settings, names = config.read(path, set_, run_dir), [arm.strip() for arm in arms.split(",")]
+    settings = config.read(path, set_, run_dir)
+    names = [arm.strip() for arm in arms.split(",")] if arms else ["random", *(settings.arms or ["loss"])]
     if not yes and not (settings.run_dir / "repeat-0").exists():
         ask_before_spending(settings, runs=len(names) * repeats)
     with working() as progress:

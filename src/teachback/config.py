@@ -304,6 +304,8 @@ def located(tree: dict[str, Any], base: Path) -> dict[str, Any]:
     A student or prompts may also be a name: there only what begins with . / ~ or $ is a path. A function may be in an
     installed module.
     """
+    if isinstance(short := tree.get("criterion"), str) and ":" in short:
+        tree = {**tree, "criterion": {"name": "function", "function": short}}
     for name in PATHS:
         value = dig(tree, name)
         if name in SPLITS and dig(tree, "task.name") != "jsonl":

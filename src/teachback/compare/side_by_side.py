@@ -39,7 +39,8 @@ def as_many_as_fit(config: Config) -> int:
 class Workers:
     """with Workers(jobs, threads, listen) as workers: workers.run(units), as often as wanted. One job: in this process.
 
-    The first error ends the units that are under way where they are: the same call goes on from there.
+    After an error no unit begins, and those that are under way end first: what they have in flight is paid for. Leaving
+    the block ends them where they are. Either way the same call goes on from there.
     """
 
     def __init__(self, jobs: int, threads: int | None, listen: Callable[[Event], None]) -> None:
@@ -65,15 +66,32 @@ class Workers:
             self._children.append(self._stack.enter_context(Child(self.threads)))
         for child in self._children[: len(units)]:
             threading.Thread(target=work, args=(child, todo, heard), daemon=True).start()
-        left = len(units)
+        left, failed = len(units), None
         while left:  # in this thread, which Ctrl-C reaches and a terminal belongs to
             what = heard.get()
-            if isinstance(what, Exception):
-                raise what
-            if what is None:
-                left -= 1
-            else:
+            if isinstance(what, Event):
                 self.listen(what)
+                continue
+            left -= 1
+            if what is not None:
+                failed = failed or what
+                left -= drained(todo)
+                if left:
+                    said = str(what).partition("\n")[0]
+                    self.listen(Event("note", 0, "unit", value=f"{said}; what is under way ends first: {left} runs"))
+        if failed:
+            raise failed
+
+
+def drained(todo: deque[Unit]) -> int:
+    """How many were left, now that nobody can take one."""
+    n = 0
+    while True:
+        try:
+            todo.popleft()
+        except IndexError:
+            return n
+        n += 1
 
 
 def work(child: Child, todo: deque[Unit], heard: SimpleQueue[Heard]) -> None:
