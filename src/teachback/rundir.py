@@ -34,6 +34,7 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 SHARD = 64  # rows a shard; part of what a kill can cost, so never a setting of the machine (R2)
+SHARD_OF_SMALL, SMALL = 512, 20e6  # of a student of fewer parameters: it answers them as fast, and many at once faster
 START = Path("round-00/start")  # the student that was trained on the rows that were given
 
 
@@ -65,6 +66,7 @@ class Run:
         self.folder = folder
         self.keep = keep
         self.listen = listen
+        self.shard = SHARD
         self._open: tuple[int, str] | None = None
 
     def __enter__(self) -> Self:
@@ -157,10 +159,10 @@ class Run:
         name: tells the maps of one step apart.
         """
         done: list[T] = []
-        for k, first in enumerate(range(0, len(rows), SHARD)):
+        for k, first in enumerate(range(0, len(rows), self.shard)):
             path = self.workspace / f"{k:03d}-{name}.json"
             if not path.exists():
-                commit(path, dump(fn(rows[first : first + SHARD]), where=str(path)))
+                commit(path, dump(fn(rows[first : first + self.shard]), where=str(path)))
             done += load(path, tuple[of, ...])  # type: ignore[valid-type]
             self.tell(len(done), len(rows))
         return tuple(done)
@@ -172,10 +174,10 @@ class Run:
         """Like `map`, where `fn` also gives arrays by name, each with one entry a row: and the files of all of each."""
         done: list[T] = []
         arrays: dict[str, list[np.ndarray[Any, Any]]] = {}
-        for k, first in enumerate(range(0, len(rows), SHARD)):
+        for k, first in enumerate(range(0, len(rows), self.shard)):
             path = self.workspace / f"{k:03d}-rows.json"
             if not path.exists():
-                values, found = fn(rows[first : first + SHARD])
+                values, found = fn(rows[first : first + self.shard])
                 for name, array in found.items():
                     self.save_array(f"{k:03d}-{name}", array)
                 commit(path, dump(values, where=str(path)))  # last: it commits the arrays
@@ -190,10 +192,10 @@ class Run:
     ) -> ArrayFile:
         """Like `map`, where `fn` gives an array with one entry a row: the file of them all, in row order."""
         parts: list[np.ndarray[Any, Any]] = []
-        for k, first in enumerate(range(0, len(rows), SHARD)):
+        for k, first in enumerate(range(0, len(rows), self.shard)):
             path = self.workspace / f"{k:03d}-{name}.npy"
             if not path.exists():
-                self.save_array(path.stem, fn(rows[first : first + SHARD]))
+                self.save_array(path.stem, fn(rows[first : first + self.shard]))
             parts.append(np.load(path, allow_pickle=False))
             self.tell(sum(map(len, parts)), len(rows))
         return self.save_array(name, np.concatenate(parts))

@@ -20,7 +20,8 @@ from .evaluate import report
 from .files import dump
 from .ledger import Ledger
 from .loop import Parts
-from .rundir import Event, Run
+from .plan.student import find_size
+from .rundir import SHARD, SHARD_OF_SMALL, SMALL, Event, Run
 from .student.attempt import Asked
 from .student.folder import resolve
 from .student.precision import choose
@@ -100,6 +101,8 @@ def prepare(config: cfg.Config, run: Run) -> Prepared:
     folder, model = resolve(config.student.model, config.student.revision)
     kept, prompt = kept_precision(run.folder), prompt_hash(config, task)
     precision = kept or choose(config.student.precision)
+    size = find_size(str(folder)).parameters
+    run.shard = SHARD_OF_SMALL if size is not None and size < SMALL else SHARD
     run.identify(cfg.identity(config), inputs(task, config, model, prompt, precision), cfg.settings(config))
     if kept is None:
         run.listen(Event("note", 0, "precision", value=f"precision: {precision}, from now on part of this run"))
