@@ -166,3 +166,15 @@ def refuse_below(budget: Budget, spent: Budget, arm: str) -> None:
             got, most = as_given(kind, limit), as_given(kind, least)
             what = f"the budget `{kind}` is below the {most} that arm {arm!r} has already committed"
             raise LedgerError(what, got=got, allowed=f"{most} or more", fix=f"raise `{kind}` to {most} or more")
+
+
+def refuse_worst(worst: Cost, *budgets: Budget) -> None:
+    """Raises LedgerError for a worst case that is negative, or unknown where a budget has to know it: only a bug asks
+    for that."""
+    known = {"usd": worst.usd, "flops": worst.flops}
+    if worst.tokens < 0 or any(value is not None and value < 0 for value in known.values()):
+        raise LedgerError("a worst case can't be negative", got=worst, allowed="0 or more")
+    for kind, value in known.items():
+        if value is None and any(getattr(budget, kind) is not None for budget in budgets):
+            fix = "give the model's price and parameters, or drop the limit"
+            raise LedgerError(f"the budget `{kind}` can't be held: a call's {kind} are unknown", fix=fix)

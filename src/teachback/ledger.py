@@ -12,9 +12,8 @@ every statement that adds to it is an INSERT that selects nothing when the sum w
 
 import os
 import sqlite3
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -22,9 +21,10 @@ from typing import Literal, Self
 
 from . import ledger_sql as sql
 from .alive import hold, is_held
-from .costs import Budget, Cost, Price, RoleSpend, Spend, Usage, as_given, refuse_below
+from .costs import Budget, Cost, Price, RoleSpend, Spend, Usage, as_given, refuse_below, refuse_worst
 from .errors import BudgetClosed, LedgerError
 from .ledger_sql import FLYING, SCHEMA, SUMS, VERSION
+from .ledger_work import Work
 from .stats import median_and_p95
 
 
@@ -82,9 +82,9 @@ class Ledger:
         self._alive: int | None = None
         limits = (budget.generated, budget.teacher_tokens, budget.usd, budget.flops)
         self._values = dict(zip(("max_pairs", "max_tokens", "max_usd", "max_flops"), limits, strict=True))
-        self._lock, self._depth, self._spoiled = threading.RLock(), 0, False
         try:
             self._db = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
+            self._work = Work(self._db, path)
             try:
                 self._open()
             except BaseException:
@@ -100,9 +100,9 @@ class Ledger:
         idle = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
         self = cls.__new__(cls)
         self.path, self.arm, self.repeat, self.budget = path, arm, repeat, UNLIMITED
-        self._lock, self._depth, self._spoiled = threading.RLock(), 0, False
         try:
             self._db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro{idle}", uri=True)
+            self._work = Work(self._db, path)
             try:
                 self._refuse_version()
                 found = self._db.execute("SELECT id FROM arms WHERE arm = ? AND repeat = ?", (arm, repeat)).fetchone()
@@ -120,7 +120,7 @@ class Ledger:
         self.close()
 
     def close(self) -> None:
-        with self._lock:
+        with self._work.lock:
             self._db.close()
             if self._alive is not None:
                 os.close(self._alive)
@@ -157,53 +157,17 @@ class Ledger:
             raise LedgerError(f"{self.path} is no ledger of this version", got=version, allowed=VERSION, fix=fix)
         return int(version)
 
-    @contextmanager
-    def group(self) -> Iterator[None]:
+    def group(self) -> AbstractContextManager[None]:
         """Makes the operations inside one durable transaction; none of them counts if the block raises. A group within
         a group is a savepoint: it can fail alone. It keeps other threads out, so never await inside."""
-        with self._lock:
-            whole = self._depth == 0
-            if not whole and not self._db.in_transaction:  # a full disk can end it: what follows must not commit alone
-                raise LedgerError(f"the transaction on {self.path} was rolled back: see the error before this one")
-            self._db.execute("BEGIN IMMEDIATE" if whole else "SAVEPOINT part")
-            self._depth += 1
-            try:
-                yield
-                if whole and self._spoiled:
-                    raise LedgerError(f"an operation on {self.path} failed halfway: see the error before this one")
-                self._db.execute("COMMIT" if whole else "RELEASE part")
-            except BaseException:
-                if self._db.in_transaction:
-                    for undo in ("ROLLBACK",) if whole else ("ROLLBACK TO part", "RELEASE part"):
-                        self._db.execute(undo)
-                raise
-            finally:
-                self._depth -= 1
-                self._spoiled = self._spoiled and not whole
-
-    @contextmanager
-    def _operation(self) -> Iterator[None]:
-        """A transaction of its own, or a part of the group around it, without the cost of a savepoint: an operation
-        raises before its first write. If SQLite itself fails after that (a full disk), the whole group is undone."""
-        with self._lock:
-            if self._depth == 0:
-                with self.group():
-                    yield
-                return
-            if not self._db.in_transaction:
-                raise LedgerError(f"the transaction on {self.path} was rolled back: see the error before this one")
-            try:
-                yield
-            except sqlite3.Error:
-                self._spoiled = True
-                raise
+        return self._work.group()
 
     def reserve(self, seed: str, n: int, round: int, worst: Cost, *, kind: str = "pair") -> Pair | None:
         """Holds `worst`, the worst case of all of the pair's calls. A pair that exists is returned as it is, and
         nothing is reserved. None: it does not fit the budget, or the arm overran. kind: for what else is bought for a
         seed, such as a judge's grade; it does not count as generated."""
-        self._refuse_worst(worst)
-        with self._operation():
+        refuse_worst(worst, self.budget, self.total)
+        with self._work.operation():
             it: dict[str, Value] = {"kind": kind, "seed": seed, "n": n}
             made = self._do(sql.RESERVE, **it, round=round, counted=int(kind == "pair"), **vars(worst))
             if made.rowcount and made.lastrowid:
@@ -215,7 +179,7 @@ class Ledger:
     def answered(self, pair: Pair, role: str, request: bytes) -> Answer | None:
         """The answer of a call with this key: the one that the pair has paid for, else the first one of any arm, which
         is charged as if it were sent and answered now: it has to fit, and only an open pair gets it. Or None."""
-        with self._operation():
+        with self._work.operation():
             found = self._do(sql.ANSWERED, **self._key(pair, role, request)).fetchone()
             if found is None:
                 raise self._no_such("pair", pair.id)
@@ -233,8 +197,8 @@ class Ledger:
         """To be called before the request's first byte leaves. request: the exact body, without credentials. worst:
         the most it can cost; what the pair's hold lacks of it must fit the budget. Returns the call's id, or None: it
         does not fit, or the arm overran."""
-        self._refuse_worst(worst)
-        with self._operation():
+        refuse_worst(worst, self.budget, self.total)
+        with self._work.operation():
             self._refuse_total(worst)
             made = self._do(sql.CALL, **self._key(pair, role, request), **vars(worst))
             if not made.rowcount or made.lastrowid is None:
@@ -246,7 +210,7 @@ class Ledger:
 
     def elsewhere(self, pair: Pair, role: str, request: bytes) -> bool:
         """Whether a process that is alive has this call in flight for another arm: its answer can be waited for."""
-        with self._operation():
+        with self._work.operation():
             arms = self._do(sql.FLYING_ELSEWHERE, **self._key(pair, role, request)).fetchall()
             return any(is_held(self._lock_of(arm)) for (arm,) in arms)
 
@@ -261,7 +225,7 @@ class Ledger:
         """
         if usage is not None and min(usage.input_tokens, usage.output_tokens) < 0:
             raise LedgerError("the tokens of an answer can't be negative", got=usage, allowed="0 or more")
-        with self._operation():
+        with self._work.operation():
             came: dict[str, Value] = {"call": call, "body": body, "latency_s": latency_s}
             if usage is None:
                 found = self._do(sql.ESTIMATE, **came).fetchone()
@@ -283,7 +247,7 @@ class Ledger:
 
     def settle(self, pair: Pair) -> None:
         """All of the pair's calls are done; what it still holds is released."""
-        with self._operation():
+        with self._work.operation():
             if found := self._do(sql.FLYING_OF, pair=pair.id).fetchone():
                 what = f"pair {pair.id} can't be settled: call {found[0]} is in flight"
                 raise LedgerError(what, fix="answer, refuse or doubt it first")
@@ -292,7 +256,7 @@ class Ledger:
     def fail(self, pair: Pair, reason: str) -> None:
         """Gives the pair up: what it still holds is released, a call in flight is in doubt from now on. The pair
         counts as generated if any of its calls was answered or is in doubt."""
-        with self._operation():
+        with self._work.operation():
             self._close(pair, "failed", reason)
             doubt = f"state = 'in_doubt', reason = 'its pair was given up' WHERE id IN ({sql.FLYING_OF})"
             self._do(f"UPDATE calls SET {doubt}", pair=pair.id)
@@ -304,12 +268,12 @@ class Ledger:
         these = "arm = :arm AND (:before IS NULL OR round < :before) AND (:round IS NULL OR round = :round)"
         pairs, held = (f"SELECT coalesce(sum({n}), 0) FROM pairs WHERE {these}" for n in ("counted", "hold_tokens"))
         query = f"SELECT ({pairs}), {SUMS}, ({held}) + {FLYING} FROM costs WHERE {these}"
-        with self._lock:  # else it could see half a group of another thread
+        with self._work.lock:  # else it could see half a group of another thread
             return Spend(*self._do(query, before=before_round, round=round).fetchone())
 
     def costs(self) -> list[RoleSpend]:
         """The same by round and role; pairs: those that paid for a call of the role."""
-        with self._lock:
+        with self._work.lock:
             found = self._do(sql.BY_ROLE).fetchall()
             latency: dict[tuple[str, int], list[float]] = {}
             for role, round, latency_s in self._do(sql.LATENCIES):
@@ -322,18 +286,18 @@ class Ledger:
     def bought(self) -> Spend:
         """What was really sent, by all arms together. pairs: those that sent something that was not refused."""
         pairs = "SELECT count(DISTINCT pair) FROM calls WHERE state <> 'refused'"
-        with self._lock:
+        with self._work.lock:
             return Spend(*self._do(f"SELECT ({pairs}), {SUMS}, {FLYING} FROM calls").fetchone())
 
     def committed(self) -> Budget:
         """What counts against each limit of this arm by now, holds and calls in flight included. Quick."""
-        with self._lock:
+        with self._work.lock:
             found = self._do("SELECT pairs, tokens, usd, flops FROM arms WHERE id = :arm").fetchone()
         return Budget(*(found or (0, 0, 0, 0)))
 
     def paid(self) -> Budget:
         """The same without what is only held: of the pairs that are done, and of the answers so far."""
-        with self._lock:
+        with self._work.lock:
             parts = [self._do(query).fetchone() for query in (sql.HELD, sql.FLIGHT)]
             committed = vars(self.committed()).values()
         return Budget(*(all_ - sum(pending) for all_, *pending in zip(committed, *parts, strict=True)))
@@ -342,7 +306,7 @@ class Ledger:
         """What the rounds before that one leave of each limit, 0 or more."""
         these = "arm = :arm AND (:before IS NULL OR round < :before)"
         sums = ", ".join(f"coalesce(sum({n}), 0)" for n in ("counted", "hold_tokens", "hold_usd", "hold_flops"))
-        with self._lock:
+        with self._work.lock:
             held = self._do(f"SELECT {sums} FROM pairs WHERE {these}", before=before_round).fetchone()
             paid = "coalesce(sum(tokens), 0), coalesce(sum(usd), 0), coalesce(sum(flops), 0)"
             charged = self._do(f"SELECT 0, {paid} FROM costs WHERE {these}", before=before_round).fetchone()
@@ -354,7 +318,7 @@ class Ledger:
         """(seed, role, usage) of every answered call of that round that this arm has paid for, in their order."""
         fields = "seed, role, input_tokens, output_tokens, cached_tokens, reasoning_tokens, estimated"
         query = f"SELECT {fields} FROM costs WHERE arm = :arm AND round = :round AND state = 'answered' ORDER BY call"
-        with self._lock:
+        with self._work.lock:
             found = self._do(query, round=round).fetchall()
         return [
             (seed, role, Usage(sent, came, cached, reasoning, bool(estimated)))
@@ -364,7 +328,7 @@ class Ledger:
     def answers(self, role: str) -> list[tuple[str, int, str]]:
         """(seed, n, body) of every answered call of that role that this arm has paid for, in the order of the calls."""
         query = "SELECT costs.seed, costs.n, body FROM costs JOIN calls ON id = call WHERE costs.arm = :arm"
-        with self._lock:
+        with self._work.lock:
             return self._do(
                 f"{query} AND costs.role = :role AND costs.state = 'answered' ORDER BY id", role=role
             ).fetchall()
@@ -372,7 +336,7 @@ class Ledger:
     @property
     def overran(self) -> bool:
         """A call of this arm used more than its worst case: no reservation can be trusted, so nothing more is sent."""
-        with self._lock:
+        with self._work.lock:
             found = self._do("SELECT excess_tokens + excess_usd + excess_flops FROM arms WHERE id = :arm").fetchone()
         return bool(found[0])
 
@@ -380,7 +344,7 @@ class Ledger:
     def overran_why(self) -> str | None:
         over = "arm = :arm AND (tokens > worst_tokens OR usd > worst_usd)"
         query = f"SELECT call, role, tokens, worst_tokens FROM costs WHERE {over} ORDER BY call"
-        with self._lock:
+        with self._work.lock:
             found = self._do(query).fetchone()
         return "call {} ({}) used {} tokens where {} is the worst case".format(*found) if found else None
 
@@ -396,7 +360,7 @@ class Ledger:
         return bool(self._do(sql.CHARGE, pair=pair, call=call).rowcount)
 
     def _end(self, call: int, state: str, reason: str) -> None:
-        with self._operation():
+        with self._work.operation():
             if not self._do(sql.END, call=call, state=state, reason=reason).rowcount:
                 raise self._not_in_flight(call, state.replace("_", " "))
 
@@ -435,13 +399,3 @@ class Ledger:
                     allowed=as_given(kind, limit),
                     fix="raise budget.total and run the same command: what is bought is kept",
                 )
-
-    def _refuse_worst(self, worst: Cost) -> None:
-        """Negative, or unknown where the budget has to know it: only a bug asks for that."""
-        known = {"usd": worst.usd, "flops": worst.flops}
-        if worst.tokens < 0 or any(value is not None and value < 0 for value in known.values()):
-            raise LedgerError("a worst case can't be negative", got=worst, allowed="0 or more")
-        for kind, value in known.items():
-            if value is None and (getattr(self.budget, kind), getattr(self.total, kind)) != (None, None):
-                fix = "give the model's price and parameters, or drop the limit"
-                raise LedgerError(f"the budget `{kind}` can't be held: a call's {kind} are unknown", fix=fix)
