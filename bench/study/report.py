@@ -41,6 +41,8 @@ def areas(facts: Mapping[str, Any]) -> Iterator[str]:
 
 
 def interval(finding: Mapping[str, Any]) -> str:
+    if finding["difference"] is None:
+        return "–"
     value, low, high = (100 * finding["difference"][k] for k in ("estimate", "low", "high"))
     return f"{value:+.1f} [{low:+.1f}, {high:+.1f}]"
 
