@@ -50,12 +50,12 @@ def bench(quick: bool) -> Outcome:
 
 
 def settings(folder: Path, student: Path, quick: bool) -> dict[str, Any]:
-    size = {"seeds": 24, "dev": 8, "test": 16} if quick else {"seeds": 256, "dev": 128, "test": 512}
+    size = {"seeds": 24, "dev": 8, "test": 16} if quick else {"seeds": 96, "dev": 32, "test": 128}
     return {
         "task": {"name": "prontoqa", "hops": [1, 3], **size},
         "student": {"model": str(student), "max_new_tokens": 48, "precision": "float32"},
         "per_round": size["seeds"] // 4,
-        "rounds": 1 if quick else 4,
+        "rounds": 1 if quick else 3,
         "finetune": {"epochs": 2, "rows_per_step": 8, "lr": 1e-3},
         "machine": {"threads": 1},
         "run_dir": str(folder),

@@ -143,6 +143,7 @@ def test_a_stop_costs_one_shard_and_the_same_call_goes_on(
         settings = teachback.config.read(config, run_dir=tmp_path / folder)
         return api.evaluate(settings, split="dev", samples=2, **how)  # type: ignore[arg-type]
 
+    monkeypatch.setattr("teachback.wire.SHARD_OF_SMALL", 64)
     unbroken = ask("whole")
     monkeypatch.setattr("teachback.wire_student.measure", counted)
     with pytest.raises(Stopped):
