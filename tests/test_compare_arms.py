@@ -73,6 +73,33 @@ def test_an_arm_that_is_not_there_is_named(tiny: Path, tmp_path: Path) -> None:
         compared(settings(tmp_path, tiny), ["random", "los"])
 
 
+def test_a_section_keeps_what_an_arm_does_not_say_and_paths_are_beside_the_config(tiny: Path, tmp_path: Path) -> None:
+    arms = {
+        "on": {"finetune": {"restart": "continue"}},
+        "short": {"criterion": "mine.py:f"},
+        "long": {"criterion": {"name": "function", "function": "mine.py:f"}},
+        "dotted": {"criterion.function": "other.py:g"},
+    }
+    own = {"name": "function", "function": "mine.py:f", "kind": "chooser"}
+    given = cfg.make(settings(tmp_path, tiny, arms=arms, criterion=own), base=tmp_path)
+    assert given.finetune.lr == 1e-3, "not the default"
+    assert cfg.of_arm(given, "on").finetune == given.finetune.model_copy(update={"restart": "continue"})
+    found = {arm: cfg.of_arm(given, arm).model_dump()["criterion"] for arm in ("short", "long", "dotted")}
+    assert {arm: one["function"].removeprefix(f"{tmp_path}/") for arm, one in found.items()} == {
+        "short": "mine.py:f",
+        "long": "mine.py:f",
+        "dotted": "other.py:g",
+    }
+    assert {arm: one["kind"] for arm, one in found.items()} == {"short": "score", "long": "score", "dotted": "chooser"}
+
+
+def test_a_rule_that_an_arm_can_not_have_is_refused(tiny: Path, tmp_path: Path) -> None:
+    arms = {"ruled": {"criterion": "badge", "rule": "balanced"}}
+    with pytest.raises(ConfigError, match="the criterion badge picks the seeds itself"):
+        compared(settings(tmp_path / "own", tiny, arms=arms, rounds=1), ["random", "ruled"])
+    compared(settings(tmp_path / "all", tiny, rule="balanced", rounds=1), ["random", "badge"])
+
+
 def test_after_an_error_what_is_under_way_ends_and_nothing_begins(tiny: Path, tmp_path: Path) -> None:
     (tmp_path / "bad.py").write_text("def bad(evidence):\n    return 1 / 0\n")
     config = settings(tmp_path / "c", tiny, arms={"bad": {"criterion": f"{tmp_path}/bad.py:bad"}})

@@ -66,7 +66,7 @@ def weights(task: Task) -> dict[Any, float]:
 
 
 def level_of(example: Example) -> Any:
-    return example.meta["hops"] if "hops" in example.meta else example.meta["skill"]
+    return example.meta["hops"]
 
 
 def chosen(unit: Unit) -> list[dict[str, Any]]:

@@ -39,7 +39,7 @@ def proofs(options: Mapping[str, Any], repeat: int) -> Task:
         verify=verify,
         exact=True,
         key=key,
-        write=partial(write, levels),
+        write=partial(write, (min(levels), max(levels))),
         templated=True,
         by=("hops",),
     )
@@ -107,75 +107,9 @@ def key(question: str) -> str:
     return question if is_hashed(question) else prontoqa.key(question)
 
 
-def write(levels: Sequence[int], seed: Example, rng: Random) -> Written:
-    """As many hops as the seed with probability 0.6, or one fewer or more (0.2 each), among the levels."""
-    hops = int(str(seed.meta["hops"]))
-    if hops != HASHED:
-        hops = min(max(hops + rng.choices((0, -1, 1), (0.6, 0.2, 0.2))[0], min(levels)), max(levels))
-    made = proof(hops, rng)
-    text = str(made.solution)
-    return Written(made.question, text if hops == HASHED else prontoqa.answer_form(text, str(made.answer)))
-
-
-LETTERS = "abcdefghij"
-
-
-def every_pair(x: str) -> str:
-    return "".join(x[i : i + 2][::-1] for i in range(0, len(x), 2))
-
-
-SKILLS: Mapping[str, Callable[[str], str]] = {
-    "copy": lambda x: x,
-    "reverse": lambda x: x[::-1],
-    "twice": lambda x: "".join(letter * 2 for letter in x),
-    "rotate": lambda x: x[1:] + x[:1],
-    "swap": every_pair,
-    "next": lambda x: "".join(LETTERS[(LETTERS.index(letter) + 1) % len(LETTERS)] for letter in x),
-    "sort": lambda x: "".join(sorted(x)),
-    "distinct": lambda x: "".join(dict.fromkeys(x)),
-}
-
-
-def skills(options: Mapping[str, Any], repeat: int) -> Task:
-    """Eight skills that have nothing to do with one another, each on six letters. pool: the share of each among the
-    seeds; dev and test hold each as often."""
-    names = [*SKILLS]
-    pool = shared_out({names.index(name): share for name, share in options["pool"].items()}, options["seeds"])
-    wanted = {"seed": pool, **{split: [i % len(names) for i in range(options[split])] for split in ("dev", "test")}}
-    made = questions(wanted, exercise, str, options["seed"], repeat)
-    return Task(
-        name="skills",
-        seeds=made["seed"],
-        dev=made["dev"],
-        test=made["test"],
-        prompt=str,
-        target=lambda e: e.solution,
-        grade=lambda e, text: check(e.question, text),
-        verify=check,
-        exact=True,
-        key=str,
-        write=write_exercise,
-        templated=True,
-        by=("skill",),
-    )
-
-
-def exercise(skill: int, rng: Random) -> Example:
-    name, letters = [*SKILLS][skill], "".join(rng.choices(LETTERS, k=6))
-    solution = " ".join(SKILLS[name](letters))
-    return Example("", f"{name}: {' '.join(letters)}", solution, solution, {"skill": name})
-
-
-def check(question: str, text: str) -> Grade:
-    name, _, letters = question.partition(": ")
-    wanted = " ".join(SKILLS[name](letters.replace(" ", "")))
-    return Grade("right", text, True) if text == wanted else Grade("wrong", text, False, f"it is {wanted}")
-
-
-def write_exercise(seed: Example, rng: Random) -> Written:
-    """Of the seed's skill with probability 0.8, or of another one."""
-    skill = [*SKILLS].index(str(seed.meta["skill"]))
-    if rng.random() < 0.2:
-        skill = rng.choice([i for i in range(len(SKILLS)) if i != skill])
-    made = exercise(skill, rng)
-    return Written(made.question, str(made.solution))
+def write(within: tuple[int, int], seed: Example, rng: Random) -> Written:
+    """Of the seed's kind: another hash, or about as many hops."""
+    if is_hashed(seed.question):
+        made = hashed(rng)
+        return Written(made.question, str(made.solution))
+    return prontoqa.write(seed, rng, within=within, side_rules=False)

@@ -6,7 +6,6 @@ current folder); $NAME in a path is taken from the environment.
 
 import difflib
 import json
-import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from pydantic import Field, JsonValue, ValidationError, field_validator, model_v
 
 from .choosing import TAGS as CHOOSING
 from .choosing import Candidates, CriterionConfig, Lion, Marks, Plain, RuleConfig
+from .config_tree import KINDS, changed, dig, located, merged, named, put
 from .errors import ConfigError
 from .sections import (
     GSM8K,
@@ -255,24 +255,6 @@ def read(path: Path, changes: Sequence[str] = (), run_dir: Path | None = None) -
     return make(tree, base=path.parent)
 
 
-def changed(tree: dict[str, Any], change: str) -> dict[str, Any]:
-    """The tree after one --set a.b=c; the value is read as YAML."""
-    name, sign, text = change.partition("=")
-    if not sign or not name.strip():
-        raise ConfigError("--set takes a name and a value", got=change, allowed="NAME=VALUE, as in finetune.epochs=2")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"the value of --set {name} is no YAML: {error}", got=text) from error
-    return put(tree, name.strip().split("."), value)
-
-
-def put(tree: Mapping[str, Any], path: Sequence[str], value: object) -> dict[str, Any]:
-    first, *rest = path
-    below = tree.get(first)
-    return {**tree, first: put(below if isinstance(below, dict) else {}, rest, value) if rest else value}
-
-
 def make(tree: Mapping[str, Any], base: Path = Path()) -> Config:
     """A checked Config from plain data. Relative paths are taken from `base`."""
     try:
@@ -283,58 +265,13 @@ def make(tree: Mapping[str, Any], base: Path = Path()) -> Config:
         ) from error
 
 
-def named(tree: dict[str, Any]) -> dict[str, Any]:
-    """name: reasoning_gym/NAME as a name and a data set."""
-    name, slash, dataset = str(dig(tree, "task.name")).partition("/")
-    if name == "reasoning_gym" and slash and dig(tree, "task.dataset") in (None, dataset):
-        return put(put(tree, ["task", "name"], name), ["task", "dataset"], dataset)
-    return tree
-
-
-PATHS = (
-    "task.path", "task.seeds", "task.dev", "task.test", "rows", "run_dir", "student.model", "teacher.prompts",
-    "teacher.rows", "task.function", "judge.prompt", "criterion.prompt", "criterion.function", "criterion.model",
-)  # fmt: skip
-SPLITS = ("task.seeds", "task.dev", "task.test")  # names of splits, or numbers of rows, where the task is not jsonl
-
-
-def located(tree: dict[str, Any], base: Path) -> dict[str, Any]:
-    """Paths with $NAME filled in and made absolute.
-
-    A student or prompts may also be a name: there only what begins with . / ~ or $ is a path. A function may be in an
-    installed module.
-    """
-    if isinstance(short := tree.get("criterion"), str) and ":" in short:
-        tree = {**tree, "criterion": {"name": "function", "function": short}}
-    for name in PATHS:
-        value = dig(tree, name)
-        if name in SPLITS and dig(tree, "task.name") != "jsonl":
-            continue
-        if not isinstance(value, str | Path) or isinstance(value, bool):
-            continue
-        text = str(value)
-        if name in ("student.model", "criterion.model", "teacher.prompts") and not text.startswith(
-            (".", "/", "~", "$")
-        ):
-            continue
-        if name in ("task.function", "criterion.function") and ".py:" not in text:
-            continue
-        start = Path.cwd() if name == "run_dir" else base.absolute()
-        tree = put(tree, name.split("."), str(start / filled(name, text)))
-    arms = tree.get("arms")
-    if isinstance(arms, Mapping):
-        placed = {arm: located(one, base) if isinstance(one, dict) else one for arm, one in arms.items()}
-        tree = {**tree, "arms": placed}
-    return tree
-
-
 def of_arm(config: Config, arm: str) -> Config:
     """The config of an arm of a comparison: with what `arms` says of it; the config's own criterion, if that has its
     name; else the criterion of that name, with its defaults. Raises ConfigError."""
     changes = config.arms.get(arm, {} if config.criterion.name == arm else {"criterion": arm})
     tree: dict[str, Any] = config.model_dump(mode="json", exclude={"arms"})
     for name, value in changes.items():
-        tree = put(tree, name.split("."), value)
+        tree = merged(tree, name.split("."), value)
     try:
         return Config.model_validate(tree)
     except ValidationError as error:
@@ -342,23 +279,6 @@ def of_arm(config: Config, arm: str) -> Config:
             "\n".join([f"no such arm: {arm}", *(f"  {explain(e)}" for e in error.errors()[:8])]),
             fix="--arms random,loss; settings of its own go into the config: arms: {mine: {criterion: …}}",
         ) from error
-
-
-def filled(name: str, text: str) -> Path:
-    out = Path(os.path.expandvars(text)).expanduser()
-    if missing := re.search(r"\$\{?(\w+)", str(out)):
-        raise ConfigError(
-            f"{name} names an environment variable that is not set",
-            got=text,
-            fix=f"export {missing[1]}=FOLDER, or write the path",
-        )
-    return out
-
-
-def dig(tree: object, name: str) -> object:
-    for key in name.split("."):
-        tree = tree.get(key) if isinstance(tree, Mapping) else None
-    return tree
 
 
 TAGS: Mapping[str, type[Section]] = {
@@ -374,13 +294,12 @@ TAGS: Mapping[str, type[Section]] = {
     "openai": OpenAITeacher,
     "pool": PoolTeacher,
 }
-TAGGED = ("criterion", "rule")  # sections whose kinds have names of their own
 
 
 def explain(error: Any) -> str:
     """One of pydantic's complaints, with the value and, for an unknown key, the nearest name."""
     loc = error["loc"]
-    place = [str(key) for i, key in enumerate(loc) if not (loc[0] in TAGGED and i == 1) and key not in TAGS]
+    place = [str(key) for i, key in enumerate(loc) if not (loc[0] in KINDS and i == 1) and key not in TAGS]
     where = ".".join(place) or "config"
     if error["type"] == "extra_forbidden":
         names = allowed_names(error["loc"])
@@ -403,7 +322,7 @@ def explain(error: Any) -> str:
 def allowed_names(loc: Sequence[object]) -> list[str]:
     section: type[Section] = Config
     for i, key in enumerate(loc[:-1]):
-        if loc[0] in TAGGED and i < 2:
+        if loc[0] in KINDS and i < 2:
             section = CHOOSING[str(key)] if i == 1 else section
         elif key in TAGS:
             section = TAGS[str(key)]

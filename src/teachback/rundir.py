@@ -18,7 +18,7 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, ParamSpec, Self, TypeVar
@@ -54,7 +54,10 @@ class Event:
 
 
 class Run:
-    """One run's directory, locked for as long as the object is open (`with Run(folder) as run`)."""
+    """One run's directory, locked for as long as the object is open (`with Run(folder) as run`).
+
+    shard: rows of a step that are kept together; set before the first step, by the student's size alone.
+    """
 
     def __init__(
         self,
@@ -151,6 +154,10 @@ class Run:
         finally:
             self._open = None
 
+    def shards(self, rows: Sequence[U]) -> Iterator[tuple[int, Sequence[U]]]:
+        """The rows, `shard` of them at a time, with their numbers."""
+        return enumerate(rows[first : first + self.shard] for first in range(0, len(rows), self.shard))
+
     def map(
         self, fn: Callable[[Sequence[U]], Sequence[T]], rows: Sequence[U], *, of: type[T], name: str = "rows"
     ) -> tuple[T, ...]:
@@ -159,10 +166,10 @@ class Run:
         name: tells the maps of one step apart.
         """
         done: list[T] = []
-        for k, first in enumerate(range(0, len(rows), self.shard)):
+        for k, shard in self.shards(rows):
             path = self.workspace / f"{k:03d}-{name}.json"
             if not path.exists():
-                commit(path, dump(fn(rows[first : first + self.shard]), where=str(path)))
+                commit(path, dump(fn(shard), where=str(path)))
             done += load(path, tuple[of, ...])  # type: ignore[valid-type]
             self.tell(len(done), len(rows))
         return tuple(done)
@@ -174,16 +181,16 @@ class Run:
         """Like `map`, where `fn` also gives arrays by name, each with one entry a row: and the files of all of each."""
         done: list[T] = []
         arrays: dict[str, list[np.ndarray[Any, Any]]] = {}
-        for k, first in enumerate(range(0, len(rows), self.shard)):
+        for k, shard in self.shards(rows):
             path = self.workspace / f"{k:03d}-rows.json"
             if not path.exists():
-                values, found = fn(rows[first : first + self.shard])
+                values, found = fn(shard)
                 for name, array in found.items():
                     self.save_array(f"{k:03d}-{name}", array)
                 commit(path, dump(values, where=str(path)))  # last: it commits the arrays
             done += load(path, tuple[of, ...])  # type: ignore[valid-type]
-            for shard in sorted(self.workspace.glob(f"{k:03d}-*.npy")):
-                arrays.setdefault(shard.stem[4:], []).append(np.load(shard, allow_pickle=False))
+            for saved in sorted(self.workspace.glob(f"{k:03d}-*.npy")):
+                arrays.setdefault(saved.stem[4:], []).append(np.load(saved, allow_pickle=False))
             self.tell(len(done), len(rows))
         return tuple(done), {name: self.save_array(name, np.concatenate(parts)) for name, parts in arrays.items()}
 
@@ -192,10 +199,10 @@ class Run:
     ) -> ArrayFile:
         """Like `map`, where `fn` gives an array with one entry a row: the file of them all, in row order."""
         parts: list[np.ndarray[Any, Any]] = []
-        for k, first in enumerate(range(0, len(rows), self.shard)):
+        for k, shard in self.shards(rows):
             path = self.workspace / f"{k:03d}-{name}.npy"
             if not path.exists():
-                self.save_array(path.stem, fn(rows[first : first + self.shard]))
+                self.save_array(path.stem, fn(shard))
             parts.append(np.load(path, allow_pickle=False))
             self.tell(sum(map(len, parts)), len(rows))
         return self.save_array(name, np.concatenate(parts))

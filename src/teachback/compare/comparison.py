@@ -64,9 +64,10 @@ def make_units(
         raise ConfigError(
             "a comparison takes two arms or more, each once", got=", ".join(arms), allowed="as in --arms random,loss"
         )
-    given = {arm: of_arm(settings, arm) for arm in arms}
+    given = {arm: of_arm(settings, arm) for arm in {*arms, *settings.arms}}  # a mistake in any of them is told
+    ruled = {arm for arm, changes in settings.arms.items() if any(name.split(".")[0] == "rule" for name in changes)}
     return [
-        make_unit(given[arm], arm, repeat, together=together, independent=independent)
+        make_unit(given[arm], arm, repeat, together=together, independent=independent, own_rule=arm in ruled)
         for repeat in range(repeats)
         for arm in arms
     ]

@@ -48,12 +48,21 @@ class Unit:
         return f"repeat {self.config.repeat}, {self.arm}"
 
 
-def make_unit(settings: Config, arm: str, repeat: int, *, together: bool = False, independent: bool = False) -> Unit:
-    """settings: of the arm. A rule that they have for all arms is not for one whose criterion picks the seeds itself.
+def make_unit(
+    settings: Config,
+    arm: str,
+    repeat: int,
+    *,
+    together: bool = False,
+    independent: bool = False,
+    own_rule: bool = False,
+) -> Unit:
+    """settings: of the arm. A rule that the comparison has for all is not for an arm whose criterion picks the seeds
+    itself; one that is the arm's own (own_rule) is refused there, as in any run.
     independent: the teacher's draws and the training order are the arm's own, and it buys everything itself."""
     scores = make_criterion(settings.criterion, Path.cwd()).scores
     changes = {
-        "rule": settings.rule if scores else None,
+        "rule": settings.rule if scores or own_rule else None,
         "repeat": repeat,
         "run_dir": settings.run_dir / f"repeat-{repeat}" / arm,
     }

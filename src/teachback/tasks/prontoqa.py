@@ -175,13 +175,13 @@ def solve(question: str) -> str | None:
     return text if verify(question, text).outcome == "right" else None
 
 
-def write(seed: Example, rng: Random) -> Written:
-    """A new exercise with as many hops as the seed (probability 0.6), or one fewer or more (0.2 each), within 1..6.
+def write(seed: Example, rng: Random, *, within: tuple[int, int] = HOPS, side_rules: bool = True) -> Written:
+    """A new exercise with as many hops as the seed (probability 0.6), or one fewer or more (0.2 each), of those within.
 
     The seed's hops are its meta["hops"], or else what its question takes. Raises DataError when neither tells.
     """
     hops = _hops(seed) + rng.choices((0, -1, 1), (0.6, 0.2, 0.2))[0]
-    made = generate(min(max(hops, HOPS[0]), HOPS[1]), rng)
+    made = generate(min(max(hops, within[0]), within[1]), rng, side_rules=side_rules)
     return Written(made.question, answer_form(str(made.solution), str(made.answer)))
 
 
