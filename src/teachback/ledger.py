@@ -327,11 +327,10 @@ class Ledger:
 
     def answers(self, role: str) -> list[tuple[str, int, str]]:
         """(seed, n, body) of every answered call of that role that this arm has paid for, in the order of the calls."""
-        query = "SELECT costs.seed, costs.n, body FROM costs JOIN calls ON id = call WHERE costs.arm = :arm"
+        these = "costs.arm = :arm AND costs.role = :role AND costs.state = 'answered'"
+        query = f"SELECT costs.seed, costs.n, body FROM costs JOIN calls ON id = call WHERE {these} ORDER BY id"
         with self._work.lock:
-            return self._do(
-                f"{query} AND costs.role = :role AND costs.state = 'answered' ORDER BY id", role=role
-            ).fetchall()
+            return self._do(query, role=role).fetchall()
 
     @property
     def overran(self) -> bool:
