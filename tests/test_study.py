@@ -7,7 +7,7 @@ from random import Random
 import numpy as np
 import pytest
 import yaml
-from bench.study import criteria, measures, tasks
+from bench.study import criteria, forms, measures, tasks
 from bench.study.splits import splits
 from bench.study.study import experiments
 
@@ -49,6 +49,34 @@ def test_what_its_program_writes_is_right_and_follows_the_seed() -> None:
     assert 0.6 < same / (5 * len(chains)) < 0.95, "0.6, and 0.8 at either end"
 
 
+def test_a_form_is_of_the_proof_and_its_program_follows_the_seed() -> None:
+    plain = forms.exercise(0, Random(7))
+    fact, *steps = forms.sentences(str(plain.solution).partition("\n")[0])
+    assert len(steps) == 2 * forms.HOPS
+    without_last = forms.exercise(4, Random(7)).solution
+    assert str(without_last).partition("\n")[0] == " ".join([fact, *steps[:-1]])
+    task, same = forms.forms({"pool": {"0": 0.5, "7": 0.5}, "seeds": 40, "dev": 10, "test": 20, "seed": 0}, 0), 0
+    assert task.write is not None
+    assert Counter(e.meta["form"] for e in task.test) == dict.fromkeys(range(10), 2)
+    for seed in task.seeds:
+        assert task.grade(seed, str(seed.solution)).outcome == "right"
+        asked = {form: f"The number is {form}.{seed.question[16:]}" for form in range(10)}
+        right = [form for form in asked if forms.verify(asked[form], str(seed.solution)).outcome == "right"]
+        assert right == [seed.meta["form"]], "two forms are the same"
+        for n in range(5):
+            written = task.write(seed, draw(0, 0, "teacher", seed.id, n))
+            assert task.verify(written.question, written.text).outcome == "right"
+            same += forms.parts(written.question)[0] == seed.meta["form"]
+    assert 0.7 < same / 200 < 0.9
+
+
+def test_equal_forms_takes_turns() -> None:
+    seeds = [Example(f"s{i:03d}", "", meta={"form": form}) for i, form in enumerate([0] * 10 + [1] * 30 + [9] * 3)]
+    given = Evidence(seeds, [Attempt(e.id, "", 1, False, 0.0) for e in seeds], range(43))
+    picked = forms.equal_forms(given, 13, lambda id: Random(id))
+    assert Counter(seeds[i].meta["form"] for i in picked) == {0: 5, 1: 5, 9: 3}
+
+
 def evidence(hops: list[int], right: list[bool]) -> Evidence:
     seeds = [Example(f"s{i:03d}", "", meta={"hops": h}) for i, h in enumerate(hops)]
     attempts = [Attempt(e.id, "", 1, False, 0.01 * i) for i, e in enumerate(seeds)]
@@ -79,10 +107,10 @@ def test_a_tie_break_never_moves_a_right_attempt_above_a_wrong_one() -> None:
 
 
 def test_auroc_is_counted_over_pairs_and_within_levels() -> None:
-    seeds = {f"s{i}": Example(f"s{i}", "", meta={"hops": i % 2}) for i in range(8)}
+    level = {f"s{i}": i % 2 for i in range(8)}
     fails = {f"s{i}": i % 2 == 1 or i == 0 for i in range(8)}  # all of level 1, and one of level 0
     scores = tuple((f"s{i}", float(i % 2) + 0.1 * i) for i in range(8))
-    found = measures.told(Selection((), scores), fails, seeds)
+    found = measures.told(Selection((), scores), fails, level)
     assert found == {"auroc": pytest.approx(12 / 15), "auroc_within": 0.0}
 
 

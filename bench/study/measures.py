@@ -32,7 +32,7 @@ def pool(config: Config) -> Score:
     """The same on the pool's own mixture of levels: a question counts by how often its level occurs there."""
     task = make_task(config.task, config.repeat)
     weight = weights(task)
-    level = {example.id: level_of(example) for example in task.test}
+    level = levels(task, task.test)
     return lambda item: right(item) * weight[level[item.id]]
 
 
@@ -44,10 +44,10 @@ def labels(config: Config) -> Score:
 def hardest(config: Config) -> Score:
     """The uniform accuracy's part that is due to the highest level."""
     task = make_task(config.task, config.repeat)
-    levels = {example.id: level_of(example) for example in task.test}
-    top, n = max(levels.values()), len(levels)
-    share = sum(level == top for level in levels.values()) / n
-    return lambda item: right(item) * (levels[item.id] == top) / share
+    level = levels(task, task.test)
+    top = max(level.values())
+    share = fmean(one == top for one in level.values())
+    return lambda item: right(item) * (level[item.id] == top) / share
 
 
 SCORES: Mapping[str, Callable[[Config], Score]] = {
@@ -60,19 +60,20 @@ SCORES: Mapping[str, Callable[[Config], Score]] = {
 
 def weights(task: Task) -> dict[Any, float]:
     """Of each level of test: its share among the seeds whose level is tested, over its share of test."""
-    tested, seeds = (Counter(map(level_of, rows)) for rows in (task.test, task.seeds))
+    tested, seeds = (Counter(levels(task, rows).values()) for rows in (task.test, task.seeds))
     n = sum(seeds[level] for level in tested)
     return {level: (seeds[level] / n) / (k / len(task.test)) for level, k in tested.items()}
 
 
-def level_of(example: Example) -> Any:
-    return example.meta["hops"]
+def levels(task: Task, rows: Sequence[Example]) -> dict[str, Any]:
+    """By id, what the task tells its questions apart by: hops, or a form."""
+    return {example.id: example.meta[task.by[0]] for example in rows}
 
 
 def chosen(unit: Unit) -> list[dict[str, Any]]:
     """Of each round: picks by level, how many of them the student fails, and how well the score tells what it fails."""
     task = make_task(unit.config.task, unit.config.repeat)
-    seeds = {example.id: example for example in task.seeds}
+    seeds, level = {example.id: example for example in task.seeds}, levels(task, task.seeds)
     found = []
     for r, done in enumerate(history.read(unit.folder).rounds):
         attempts: Sequence[Attempt] = history.step(unit.folder / f"round-{r:02d}", "attempt").rows
@@ -80,26 +81,25 @@ def chosen(unit: Unit) -> list[dict[str, Any]]:
         picked = [pick.seed for pick in done.chosen.picks]
         found.append(
             {
-                "picked": dict(sorted(Counter(str(level_of(seeds[id])) for id in picked).items())),
+                "picked": dict(sorted(Counter(str(level[id]) for id in picked).items())),
                 "fails": fmean(fails[id] for id in picked),
                 "fails_in_pool": fmean(fails.values()),
                 "length_rho": done.chosen.length_rho,
                 "row_rho": done.transfer.row_rho,
-                **told(done.chosen, fails, seeds),
+                **told(done.chosen, fails, level),
             }
         )
     return found
 
 
-def told(selection: Selection, fails: Mapping[str, bool], seeds: Mapping[str, Example]) -> dict[str, float | None]:
+def told(selection: Selection, fails: Mapping[str, bool], level: Mapping[str, Any]) -> dict[str, float | None]:
     """AUROC of the score for failure; within levels, as the mean over the pairs that are of one level."""
     scores = dict(selection.scores)
     if not scores:
         return {"auroc": None, "auroc_within": None}
-    levels = {level_of(seeds[id]) for id in scores}
     counted = [
         pairs([scores[id] for id in ids if fails[id]], [scores[id] for id in ids if not fails[id]])
-        for ids in ([id for id in scores if level_of(seeds[id]) == level] for level in sorted(levels, key=str))
+        for ids in ([id for id in scores if level[id] == one] for one in {level[id] for id in scores})
     ]
     whole = pairs([s for id, s in scores.items() if fails[id]], [s for id, s in scores.items() if not fails[id]])
     won, n = (sum(column) for column in zip(*counted, strict=True))

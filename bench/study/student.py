@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.study import tasks
+from bench.study import forms, tasks
 from teachback.student.chat import Chat
 from teachback.student.training.finetune import Recipe, finetune
 from teachback.tasks import prontoqa
@@ -35,13 +35,14 @@ SHAPE = {
 
 class Beginning(NamedTuple):
     """What a student knows to begin with. levels: one of a row, drawn. stages: of so many steps of 32 rows, each seen
-    once, at that peak learning rate."""
+    once, at that peak learning rate. start: another student, whose words it has."""
 
     make: Callable[[int, random.Random], Example]
     text: Callable[[Example], str]
     levels: Sequence[int]  # of the rows it is trained on
     words: Sequence[int]  # of the rows whose words it has
     stages: Sequence[tuple[int, float]]
+    start: str | None = None
 
 
 BEGINNINGS = {
@@ -52,17 +53,31 @@ BEGINNINGS = {
         words=[0, 1, 2, 3, 4, 5],
         stages=[(3000, 3e-3), (1500, 2e-3)],
     ),
+    "forms": Beginning(
+        lambda form, rng: forms.exercise(form, rng, rng.choice([1, 2])),
+        lambda e: str(e.solution),
+        levels=[0, 1, 2, 3] * 1000 + [4, 5, 6] * 8 + [7, 8, 9] * 3,  # four well, of the others some 50 and 20 rows
+        words=[],
+        stages=[(800, 2e-3)],
+        start="proofs",
+    ),
 }
 
 
 def make(name: str, folder: Path) -> Path:
-    """The student in folder/name, unless it is there. Goes on where it was cut off."""
+    """The student in folder/name, unless it is there. Goes on where it was cut off. One thread: its bits depend on it."""
     out, beginning = folder / name, BEGINNINGS[name]
     if out.exists():
         return out
+    import torch
+
+    torch.set_num_threads(1)
     aside = folder / f"{name}-making"
-    words = words_of(text for row in exercises(beginning, beginning.words, 5000, "words") for text in row)
-    student = untrained(aside / "untrained", words)
+    if beginning.start is not None:
+        student = make(beginning.start, folder)
+    else:
+        words = words_of(text for row in exercises(beginning, beginning.words, 5000, "words") for text in row)
+        student = untrained(aside / "untrained", words)
     for stage, (steps, lr) in enumerate(beginning.stages):
         rows = list(exercises(beginning, beginning.levels, 32 * steps, "train" if stage == 0 else f"train {stage}"))
         recipe = Recipe(lr=lr, epochs=1, rows_per_step=32, warmup=0.05)
