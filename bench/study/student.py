@@ -5,12 +5,13 @@ same finetuning as every student, in some minutes on one core.
 """
 
 import random
+import re
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.study import forms, tasks
+from bench.study import forms, puzzles, tasks
 from teachback.student.chat import Chat
 from teachback.student.training.finetune import Recipe, finetune
 from teachback.tasks import prontoqa
@@ -19,6 +20,7 @@ from teachback.types import Example
 
 SPECIAL = ["<|pad|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>", "<|unknown|>"]
 WORD = r" ?(?:[A-Za-z][a-z]*us(?=es)|es\b|[A-Za-z]+)| ?\d|[^A-Za-z0-9]"
+EXPRESSION = r" ?\d+| ?[A-Za-z]+| ?[^\sA-Za-z0-9]|\s"
 SHAPE = {
     "hidden_size": 96,
     "intermediate_size": 256,
@@ -43,6 +45,7 @@ class Beginning(NamedTuple):
     words: Sequence[int]  # of the rows whose words it has
     stages: Sequence[tuple[int, float]]
     start: str | None = None
+    word: str = WORD
 
 
 BEGINNINGS = {
@@ -61,11 +64,19 @@ BEGINNINGS = {
         stages=[(800, 2e-3)],
         start="proofs",
     ),
+    "puzzles": Beginning(
+        lambda k, rng: puzzles.shuffled(puzzles.known()[k], rng),
+        lambda e: str(e.solution),
+        levels=range(puzzles.KNOWN),
+        words=range(puzzles.KNOWN),
+        stages=[(1500, 3e-3), (1500, 2e-3)],
+        word=EXPRESSION,
+    ),
 }
 
 
 def make(name: str, folder: Path) -> Path:
-    """The student in folder/name, unless it is there. Goes on where it was cut off. One thread: its bits depend on it."""
+    """The student in folder/name, unless it is there. Goes on where it was cut off. One thread: bits depend on it."""
     out, beginning = folder / name, BEGINNINGS[name]
     if out.exists():
         return out
@@ -76,8 +87,9 @@ def make(name: str, folder: Path) -> Path:
     if beginning.start is not None:
         student = make(beginning.start, folder)
     else:
-        words = words_of(text for row in exercises(beginning, beginning.words, 5000, "words") for text in row)
-        student = untrained(aside / "untrained", words)
+        texts = (text for row in exercises(beginning, beginning.words, 5000, "words") for text in row)
+        words = sorted({word for text in texts for word in re.findall(beginning.word, text)})
+        student = untrained(aside / "untrained", words, beginning.word)
     for stage, (steps, lr) in enumerate(beginning.stages):
         rows = list(exercises(beginning, beginning.levels, 32 * steps, "train" if stage == 0 else f"train {stage}"))
         recipe = Recipe(lr=lr, epochs=1, rows_per_step=32, warmup=0.05)
@@ -96,21 +108,15 @@ def exercises(beginning: Beginning, levels: Sequence[int], n: int, purpose: str)
     return ((e.question, beginning.text(e)) for e in made)
 
 
-def words_of(texts: Iterable[str]) -> list[str]:
-    import re
-
-    return sorted({word for text in texts for word in re.findall(WORD, text)})
-
-
-def untrained(folder: Path, words: Sequence[str]) -> Path:
-    """Random weights, saved with tokenizer and chat template."""
+def untrained(folder: Path, words: Sequence[str], word: str) -> Path:
+    """Random weights, saved with chat template and a tokenizer of these words; word: what one looks like."""
     import torch
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
     from transformers import Lfm2Config, Lfm2ForCausalLM, PreTrainedTokenizerFast
 
     vocabulary = {token: i for i, token in enumerate([*SPECIAL, *words])}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token=SPECIAL[-1]))
-    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(WORD), "isolated")
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(word), "isolated")
     tokenizer.decoder = decoders.Fuse()
     tokenizer.add_special_tokens(SPECIAL)
     fast = PreTrainedTokenizerFast(
