@@ -73,7 +73,7 @@ def main() -> int:
         from bench.study.study import study as carry_out
 
         if args.report:
-            print("\n".join(tables(args.plan)))
+            print("\n".join(tables(args.plan, args.only)))
         elif args.picture:
             draw(args.plan, args.only, args.picture)
         else:

@@ -1,4 +1,6 @@
-"""python -m bench study PLAN --report: what the recorded experiments showed, as tables for docs/results.md."""
+"""python -m bench study PLAN --report: what the recorded experiments showed, as tables for docs/results.md.
+
+--only EXPERIMENT: all that is recorded of one."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,14 +8,62 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from teachback.compare.findings import AXES
+
 RESULTS = Path(__file__).parents[1] / "results"
 
 
-def report(plan: str, experiments: Sequence[str]) -> Iterator[str]:
-    for name in experiments:
-        path = RESULTS / f"study-{plan}-{name}.json"
-        if path.exists():
-            yield from told(json.loads(path.read_bytes()))
+def report(plan: str, experiments: Mapping[str, Mapping[str, Any]], only: str | None) -> Iterator[str]:
+    """Those with the plan's own arms side by side, the others one by one; or only one, whole."""
+    paths = {name: RESULTS / f"study-{plan}-{name}.json" for name in experiments if only in (None, name)}
+    recorded = {name: json.loads(path.read_bytes()) for name, path in paths.items() if path.exists()}
+    if only is not None:
+        yield from (line for facts in recorded.values() for line in told(facts))
+        return
+    mixes = [facts for name, facts in recorded.items() if "arms" not in experiments[name]]
+    for score, axis in (("uniform", "generated"), ("pool", "generated"), ("uniform", "tokens")):
+        yield from side_by_side(mixes, score, axis)
+    yield from (f"- {facts['experiment']}: {carried(facts)}" for facts in mixes)
+    yield ""
+    for name, facts in recorded.items():
+        if "arms" in experiments[name]:
+            yield from told(facts)
+
+
+def side_by_side(recorded: Sequence[Mapping[str, Any]], score: str, axis: str) -> Iterator[str]:
+    """Each arm's area minus random's, in points, in each experiment; in bold where a test tells them apart."""
+    yield f"| {score} test, by {AXES[axis]} | {' | '.join(facts['experiment'] for facts in recorded)} |"
+    yield "|---|" + "---:|" * len(recorded)
+    found = [{f["arm"]: f for f in along(facts, score, axis)} for facts in recorded]
+    for arm in dict.fromkeys(arm for one in found for arm in one):
+        cells = [bold(interval(one[arm]), one[arm]) if arm in one else "" for one in found]
+        yield f"| {arm} | {' | '.join(cells)} |"
+    starts = [" → ".join(f"{100 * x:.0f} %" for x in ends(facts, score)) for facts in recorded]
+    yield f"| random itself, untuned → at the end | {' | '.join(starts)} |"
+    yield ""
+
+
+def along(facts: Mapping[str, Any], score: str, axis: str = "generated") -> list[Mapping[str, Any]]:
+    return [f for f in facts["scores"][score]["findings"] if f["axis"] == axis]
+
+
+def carried(facts: Mapping[str, Any]) -> str:
+    """Whether the rows' losses follow their seeds': medians of whole sets, and row by row."""
+    rho = facts["scores"]["uniform"]["carry_over"]
+    sets = "too few sets" if rho is None else "rho of medians {estimate:.2f} [{low:.2f}, {high:.2f}]".format(**rho)
+    rows = [r["row_rho"] for run in facts["chosen"] for r in run["rounds"] if r["row_rho"] is not None]
+    return f"{sets} over {len(rows)} sets, row by row {fmean(rows):.2f} on average"
+
+
+def ends(facts: Mapping[str, Any], score: str) -> tuple[float, float]:
+    """random's accuracy before and after."""
+    curves = [c for c in facts["scores"][score]["curves"] if c["arm"] == "random"]
+    start, end = (fmean(c["accuracy"][p] for c in curves) for p in (0, -1))
+    return start, end
+
+
+def bold(text: str, finding: Mapping[str, Any]) -> str:
+    return f"**{text}**" if finding["p"] is not None and finding["p"] < 0.05 else text
 
 
 def told(facts: Mapping[str, Any]) -> Iterator[str]:
@@ -21,17 +71,17 @@ def told(facts: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield from areas(facts)
     yield ""
+    yield f"Carry-over: {carried(facts)}."
+    yield ""
     yield from picks(facts)
     yield ""
 
 
 def areas(facts: Mapping[str, Any]) -> Iterator[str]:
     """Each arm against random, in points of area against generated pairs, by what is counted."""
-    scores = facts["scores"]
-    found = {name: {f["arm"]: f for f in one["findings"] if f["axis"] == "generated"} for name, one in scores.items()}
-    curves = [c for c in scores["uniform"]["curves"] if c["arm"] == "random"]
-    start, end = (100 * fmean(c["accuracy"][p] for c in curves) for p in (0, -1))
-    yield f"`random`: {start:.1f} % untuned, {end:.1f} % at the end (uniform test)."
+    found = {name: {f["arm"]: f for f in along(facts, name)} for name in facts["scores"]}
+    start, end = ends(facts, "uniform")
+    yield f"`random`: {start:.1%} untuned, {end:.1%} at the end (uniform test)."
     yield ""
     yield "| arm | uniform test | p | pool's own mixture | label alone | hardest level | times fewer samples |"
     yield "|---|---:|---:|---:|---:|---:|---:|"

@@ -58,9 +58,9 @@ def study(path: Path, only: str | None = None) -> None:
         keep(f"study-{one.plan}-{one.name}", facts)
 
 
-def tables(path: Path) -> Iterator[str]:
+def tables(path: Path, only: str | None) -> Iterator[str]:
     plan = yaml.safe_load(path.read_bytes())
-    return report(plan["name"], list(plan["experiments"]))
+    return report(plan["name"], plan["experiments"], only)
 
 
 def draw(path: Path, experiment: str, out: Path) -> None:
