@@ -34,7 +34,7 @@ from teachback.student.frozen import Frozen, freeze
 from teachback.student.signals import read
 from teachback.student.sketch import SIZE, Sketch, make_sketch
 
-ROWS, FEW, ASKED, NEW_TOKENS = 1000, 300, 32, 48
+ROWS, FEW, ASKED, NEW_TOKENS = 2000, 300, 32, 48
 SLICE, VOCABULARY = 20, 6144  # rows, and tokens of the vocabulary, that are measured and kept together
 SKETCHES, PAIRED, PICKS, SEEDS = 200, 4, 30, 2000
 TARGET, RMS, POTENTIAL = 0.87, 2 / SIZE**0.5, 0.01

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -12,7 +13,9 @@ import pytest
 
 from comparing import files, settings
 from teachback import config as cfg
-from teachback.compare.comparison import compare
+from teachback.compare.comparison import compare, make_units
+from teachback.compare.side_by_side import Queue
+from teachback.compare.units import base_unit
 from teachback.errors import ConfigError, TeachbackError
 from teachback.wire_tasks import make_task
 
@@ -42,6 +45,30 @@ def test_killed_side_by_side_and_resumed_it_is_what_it_is_one_after_the_other(ti
     assert alone.split == "test"
     assert [curve.generated for curve in alone.curves] == [(0, 4)] * 4
     assert len({path for path in files(tmp_path / "alone") if path.endswith("test.json")}) == 4
+
+
+def test_a_unit_is_handed_out_once_its_base_is_finished_and_others_go_before_it(tiny: Path, tmp_path: Path) -> None:
+    config = cfg.make(settings(tmp_path, tiny))
+    bases = [base_unit(config, repeat, together=True) for repeat in range(3)]
+    arms = make_units(config, ARMS, 3)
+    queue = Queue(sorted([*bases, *arms], key=lambda unit: unit.config.repeat))
+    taken = [queue.take()]
+    waiting = threading.Thread(target=lambda: taken.append(queue.take()), daemon=True)
+    waiting.start()
+    waiting.join(0.1)
+    assert taken == [bases[0]], "all others come after it"
+    queue.finished(bases[0])
+    waiting.join(10)
+    assert taken == [bases[0], arms[0]]
+    assert [queue.take() for _ in range(3)] == [arms[1], *bases[1:]]
+    queue.finished(bases[2])
+    assert queue.take() == arms[4], "repeat 1 waits for its base, repeat 2 does not"
+    waiting = threading.Thread(target=lambda: taken.append([queue.take() for _ in range(2)][1]), daemon=True)
+    waiting.start()
+    waiting.join(0.1)
+    assert queue.drop() == 2
+    waiting.join(10)
+    assert taken[-1] is None
 
 
 def test_a_repeat_has_a_test_set_of_its_own_and_the_same_pool(tmp_path: Path, tiny: Path) -> None:

@@ -15,7 +15,7 @@ from ..ledger import Ledger
 from ..rundir import Event
 from .curves import measure
 from .page import write_page
-from .side_by_side import Workers, as_many_as_fit
+from .side_by_side import as_many_as_fit, run_units
 from .summary import Comparison, Spent, summarise
 from .tables import write_tables
 from .units import BASE, LEDGER, Unit, base_unit, make_unit
@@ -38,9 +38,8 @@ def compare(
     jobs = as_many_as_fit(settings) if jobs is None else jobs
     bases = [base_unit(settings, repeat, together=jobs > 1) for repeat in range(repeats)]
     units = make_units(settings, arms, repeats, together=jobs > 1, independent=independent)
-    with Workers(jobs, settings.machine.threads, listen) as workers:
-        for some in (bases[:1], bases[1:], units):
-            workers.run(some)
+    in_order = sorted([*bases, *units], key=lambda unit: unit.config.repeat)
+    run_units(in_order, jobs, settings.machine.threads, listen)
     result = summarise([measure(unit) for unit in units], arms, settings.primary, really_sent(settings.run_dir))
     write_tables(settings.run_dir, result)
     if find_spec("plotly"):

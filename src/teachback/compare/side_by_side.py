@@ -2,12 +2,9 @@
 
 import os
 import threading
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from queue import SimpleQueue
-from types import TracebackType
-from typing import Self
 
 from ..child import Child
 from ..config import Config
@@ -36,73 +33,77 @@ def as_many_as_fit(config: Config) -> int:
     return max(1, min(cores(), fit))
 
 
-class Workers:
-    """with Workers(jobs, threads, listen) as workers: workers.run(units), as often as wanted. One job: in this process.
+def run_units(units: Sequence[Unit], jobs: int, threads: int | None, listen: Callable[[Event], None]) -> None:
+    """Every unit, `jobs` at a time with `threads` each (None: their share of the cores); what is finished is read back.
+    None of `units` stands before the one it is `after`. One job: in this process.
 
-    After an error no unit begins, and those that are under way end first: what they have in flight is paid for. Leaving
-    the block ends them where they are. Either way the same call goes on from there.
+    After an error no unit begins, and those that are under way end first: what they have in flight is paid for. A stop
+    ends them where they are. Either way the same call goes on from there.
     """
-
-    def __init__(self, jobs: int, threads: int | None, listen: Callable[[Event], None]) -> None:
-        self.jobs, self.threads, self.listen = jobs, threads or max(1, cores() // jobs), listen
-        self._children: list[Child] = []
-        self._stack = ExitStack()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._stack.close()
-
-    def run(self, units: Sequence[Unit]) -> None:
-        """Every unit; what is finished is read back."""
-        if self.jobs == 1:
-            for unit in units:
-                self.listen(Event("note", 0, "unit", value=f"-- {unit.name}"))
-                run_unit(unit, self.listen)
-            return
-        todo, heard = deque(units), SimpleQueue[Heard]()
-        while len(self._children) < min(self.jobs, len(units)):
-            self._children.append(self._stack.enter_context(Child(self.threads)))
-        for child in self._children[: len(units)]:
-            threading.Thread(target=work, args=(child, todo, heard), daemon=True).start()
-        left, failed = len(units), None
+    if jobs == 1:
+        for unit in units:
+            listen(Event("note", 0, "unit", value=f"-- {unit.name}"))
+            run_unit(unit, listen)
+        return
+    queue, heard = Queue(units), SimpleQueue[Heard]()
+    left, failed = len(units), None
+    with ExitStack() as stack:
+        for _ in range(min(jobs, len(units))):
+            child = stack.enter_context(Child(threads or max(1, cores() // jobs)))
+            threading.Thread(target=work, args=(child, queue, heard), daemon=True).start()
         while left:  # in this thread, which Ctrl-C reaches and a terminal belongs to
             what = heard.get()
             if isinstance(what, Event):
-                self.listen(what)
+                listen(what)
                 continue
             left -= 1
             if what is not None:
                 failed = failed or what
-                left -= drained(todo)
+                left -= queue.drop()
                 if left:
                     said = str(what).partition("\n")[0]
-                    self.listen(Event("note", 0, "unit", value=f"{said}; what is under way ends first: {left} runs"))
-        if failed:
-            raise failed
+                    listen(Event("note", 0, "unit", value=f"{said}; what is under way ends first: {left} runs"))
+    if failed:
+        raise failed
 
 
-def drained(todo: deque[Unit]) -> int:
-    """How many were left, now that nobody can take one."""
-    n = 0
-    while True:
-        try:
-            todo.popleft()
-        except IndexError:
-            return n
-        n += 1
+class Queue:
+    """Units to be taken by several threads: the first one each time of which what it comes after is finished."""
+
+    def __init__(self, units: Sequence[Unit]) -> None:
+        self._todo, self._unfinished = list(units), {unit.folder for unit in units}
+        self._changed = threading.Condition()
+
+    def take(self) -> Unit | None:
+        """Waits until there is one; None when none is left."""
+        with self._changed:
+            while self._todo:
+                ready = [i for i, unit in enumerate(self._todo) if unit.after not in self._unfinished]
+                if ready:
+                    return self._todo.pop(ready[0])
+                self._changed.wait()
+            return None
+
+    def finished(self, unit: Unit) -> None:
+        with self._changed:
+            self._unfinished.discard(unit.folder)
+            self._changed.notify_all()
+
+    def drop(self) -> int:
+        """Nobody gets another one; how many were left."""
+        with self._changed:
+            left = len(self._todo)
+            self._todo.clear()
+            self._changed.notify_all()
+            return left
 
 
-def work(child: Child, todo: deque[Unit], heard: SimpleQueue[Heard]) -> None:
-    while True:
-        try:
-            unit = todo.popleft()
-        except IndexError:
-            return
+def work(child: Child, queue: Queue, heard: SimpleQueue[Heard]) -> None:
+    while unit := queue.take():
         try:
             child.do("teachback.compare.units:in_child", unit, heard.put)
         except Exception as error:
             heard.put(error)
             return
+        queue.finished(unit)
         heard.put(None)

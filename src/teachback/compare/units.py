@@ -23,6 +23,7 @@ from ..wire_criteria import ARRAYS, make_criterion
 
 LEDGER = "ledger.sqlite"
 BASE = "base"  # the unit that the arms of a repeat share
+FIRST = Path("repeat-0") / BASE  # whose answers the other bases share where they are asked the same
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,13 @@ class Unit:
     @property
     def name(self) -> str:
         return f"repeat {self.config.repeat}, {self.arm}"
+
+    @property
+    def after(self) -> Path | None:
+        """The folder of the unit that has to be finished first: of its repeat's base; of a base, the first one."""
+        if self.arm != BASE:
+            return self.folder.parent / BASE
+        return self.root / FIRST if self.config.repeat else None
 
 
 def make_unit(
@@ -82,7 +90,7 @@ def run_unit(unit: Unit, listen: Callable[[Event], None]) -> None:
     arm = Arm(unit.root / LEDGER, unit.arm, unit.draws, unit.together)
     with Run(unit.folder, keep=config.keep, listen=listen) as run, wire(config, run, arm) as wired:
         if unit.arm == BASE:
-            prepare_base(run, wired, unit.root / "repeat-0" / BASE)
+            prepare_base(run, wired, unit.root / FIRST)
         else:
             adopt(unit.folder.parent / BASE, unit.folder, shared_steps(config.criterion))
             teach(run, wired.parts, wired.base, wired.task.seeds, config.rounds)
