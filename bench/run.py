@@ -5,6 +5,7 @@ The run itself lies in runs/bench-NAME and resumes like any other; its seconds a
 
 import io
 import json
+import re
 import shlex
 import sys
 from collections import defaultdict
@@ -28,7 +29,9 @@ RESULTS = Path(__file__).parent / "results"
 def keep(name: str, facts: dict[str, Any]) -> None:
     out = RESULTS / f"{name}.json"
     out.parent.mkdir(exist_ok=True)
-    out.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = json.dumps(facts, indent=1, ensure_ascii=False)
+    text = re.sub(r"\[([^][{}\"]*)\]", lambda numbers: f"[{' '.join(numbers[1].split())}]", text)  # on one line
+    out.write_text(text + "\n", encoding="utf-8")
     print(f"{name}: {facts['said']}; {out}")
 
 

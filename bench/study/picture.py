@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.study.report import RESULTS
+from bench.study.report import RESULTS, curves_of
 from teachback.compare.stats import paired_t
 
 COLOURS = {
@@ -25,10 +25,11 @@ def picture(plan: str, experiment: str, out: Path, arms: Sequence[str] = tuple(C
 
     matplotlib.rcParams |= {"svg.hashsalt": "teachback", "font.family": "sans-serif", "svg.fonttype": "none"}
     facts = json.loads((RESULTS / f"study-{plan}-{experiment}.json").read_bytes())
-    curves = facts["scores"]["uniform"]["curves"]
     figure, axes = plt.subplots(figsize=(7.2, 4.0))
     for arm in [arm for arm in arms if arm in facts["arms"]]:
-        spent, mean, low, high = band([c for c in curves if c["arm"] == arm])
+        spent, mean, low, high = band(
+            [(run["generated"], curve) for run, curve in curves_of(facts, "uniform") if run["arm"] == arm]
+        )
         axes.fill_between(spent, low, high, color=COLOURS[arm], alpha=0.12, linewidth=0)
         axes.plot(spent, mean, marker="o", markersize=4, color=COLOURS[arm], label=arm)
     axes.set_xlabel("generated pairs")
@@ -42,8 +43,8 @@ def picture(plan: str, experiment: str, out: Path, arms: Sequence[str] = tuple(C
 
 
 def band(curves: Sequence[Any]) -> tuple[list[float], list[float], list[float], list[float]]:
-    """Mean accuracy by generated pairs, with its 95 % t interval over repeats."""
-    intervals = [paired_t([c["accuracy"][p] for c in curves]) for p in range(len(curves[0]["accuracy"]))]
+    """Mean accuracy by generated pairs, with its 95 % t interval over repeats. curves: (generated, accuracy) of each."""
+    intervals = [paired_t(at_one_point) for at_one_point in zip(*(accuracy for _, accuracy in curves), strict=True)]
     found = [(i.estimate, i.low, i.high) for i in intervals if i is not None]
     mean, low, high = (list(column) for column in zip(*found, strict=True))
-    return curves[0]["generated"], mean, low, high
+    return curves[0][0], mean, low, high

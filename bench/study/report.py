@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from teachback.compare.findings import AXES
+from teachback.compare.findings import AXES, shown_p
 
 RESULTS = Path(__file__).parents[1] / "results"
 
@@ -51,15 +51,20 @@ def carried(facts: Mapping[str, Any]) -> str:
     """Whether the rows' losses follow their seeds': medians of whole sets, and row by row."""
     rho = facts["scores"]["uniform"]["carry_over"]
     sets = "too few sets" if rho is None else "rho of medians {estimate:.2f} [{low:.2f}, {high:.2f}]".format(**rho)
-    rows = [r["row_rho"] for run in facts["chosen"] for r in run["rounds"] if r["row_rho"] is not None]
+    rows = [r["row_rho"] for run in facts["runs"] for r in run["chosen"] if r["row_rho"] is not None]
     return f"{sets} over {len(rows)} sets, row by row {fmean(rows):.2f} on average"
 
 
 def ends(facts: Mapping[str, Any], score: str) -> tuple[float, float]:
     """random's accuracy before and after."""
-    curves = [c for c in facts["scores"][score]["curves"] if c["arm"] == "random"]
-    start, end = (fmean(c["accuracy"][p] for c in curves) for p in (0, -1))
+    curves = [curve for run, curve in curves_of(facts, score) if run["arm"] == "random"]
+    start, end = (fmean(curve[p] for curve in curves) for p in (0, -1))
     return start, end
+
+
+def curves_of(facts: Mapping[str, Any], score: str) -> list[tuple[Mapping[str, Any], Sequence[float]]]:
+    """Each run with its accuracy."""
+    return list(zip(facts["runs"], facts["scores"][score]["accuracy"], strict=True))
 
 
 def bold(text: str, finding: Mapping[str, Any]) -> str:
@@ -100,7 +105,7 @@ def interval(finding: Mapping[str, Any]) -> str:
 def p_of(finding: Mapping[str, Any]) -> str:
     if finding["p"] is None:
         return ""
-    return f"{finding['p']:.3f}" + (" (primary)" if finding["primary"] else "")
+    return shown_p(finding["p"]).removeprefix("p ").removeprefix("= ") + (" (primary)" if finding["primary"] else "")
 
 
 def ratio(finding: Mapping[str, Any]) -> str:
@@ -117,7 +122,7 @@ def picks(facts: Mapping[str, Any]) -> Iterator[str]:
     yield "| arm | picks that fail: first round, later | in the pool | AUROC for failure | within levels | picked |"
     yield "|---|---:|---:|---:|---:|---|"
     for arm in facts["arms"]:
-        runs = [one["rounds"] for one in facts["chosen"] if one["arm"] == arm]
+        runs = [one["chosen"] for one in facts["runs"] if one["arm"] == arm]
         first, later = [run[0] for run in runs], [r for run in runs for r in run[1:]]
         every = [*first, *later]
         levels = sorted({level for r in every for level in r["picked"]})

@@ -27,6 +27,7 @@ from teachback.compare.curves import measure
 from teachback.compare.findings import reach_sentence, sentence
 from teachback.compare.side_by_side import cores
 from teachback.compare.summary import summarise
+from teachback.compare.units import Unit
 from teachback.files import to_plain
 
 RUNS, ROOT = Path("runs/study"), Path(__file__).parents[2]
@@ -55,7 +56,7 @@ def study(path: Path, only: str | None = None) -> None:
         with progress() as shown:
             compare(one.config, one.arms, one.repeats, listen=shown.hear)
         facts = {"plan": {"file": path.name, "sha256": sha256(text).hexdigest()}, **recorded(one)}
-        keep(f"study-{one.plan}-{one.name}", facts)
+        keep(f"study-{one.plan}-{one.name}", short(facts))
 
 
 def tables(path: Path, only: str | None) -> Iterator[str]:
@@ -82,8 +83,8 @@ def experiments(plan: Mapping[str, Any]) -> Iterator[Experiment]:
 
 
 def recorded(one: Experiment) -> dict[str, Any]:
-    """scores: by what a question counts (measures.py), the curves of each arm and repeat and what can be said of them.
-    chosen: of each arm and repeat, round by round, what was selected."""
+    """runs: of each arm and repeat what it spent, and round by round what was selected. scores: by what a question counts
+    (measures.py), the accuracy of each of these runs before and after every round, and what can be said of the arms."""
     units = make_units(one.config, one.arms, one.repeats)
     found: dict[str, Any] = {}
     for name, scorer in SCORES.items():
@@ -91,7 +92,8 @@ def recorded(one: Experiment) -> dict[str, Any]:
         summary = summarise(measured, one.arms, one.config.primary, really_sent(one.config.run_dir))
         found[name] = {
             "said": [line for f in summary.findings for line in (sentence(f), reach_sentence(f)) if line],
-            **{part: to_plain(getattr(summary, part)) for part in ("curves", "findings", "wins", "carry_over")},
+            "accuracy": [curve.accuracy for curve in summary.curves],
+            **{part: to_plain(getattr(summary, part)) for part in ("findings", "wins", "carry_over")},
         }
     if any(arm.startswith("judge") for arm in one.arms):
         for price in PRICES:
@@ -100,7 +102,8 @@ def recorded(one: Experiment) -> dict[str, Any]:
             along_tokens = [f for f in summary.findings if f.axis == "tokens"]
             found[f"judging at {price}"] = {
                 "said": [sentence(f) for f in along_tokens],
-                **{part: to_plain(value) for part, value in (("curves", summary.curves), ("findings", along_tokens))},
+                "tokens": [curve.tokens for curve in summary.curves],
+                "findings": to_plain(along_tokens),
             }
     return {
         "said": found["uniform"]["said"][0],
@@ -109,11 +112,26 @@ def recorded(one: Experiment) -> dict[str, Any]:
         "config": shown(cfg.identity(one.config)),
         "arms": one.arms,
         "repeats": one.repeats,
+        "runs": [ran(unit) for unit in units],
         "scores": found,
-        "chosen": [{"arm": unit.arm, "repeat": unit.config.repeat, "rounds": chosen(unit)} for unit in units],
         **({"splits": splits([measure(unit) for unit in units])} if one.split else {}),
         "seconds_a_run": round(sum(map(seconds_of, units)) / len(units), 1),
     }
+
+
+def ran(unit: Unit) -> dict[str, Any]:
+    curve = measure(unit).curve
+    spent = {name: getattr(curve, name) for name in ("generated", "accepted", "tokens")}
+    return {"arm": unit.arm, "repeat": unit.config.repeat, **spent, "chosen": chosen(unit)}
+
+
+def short(value: Any) -> Any:
+    """Every float to 5 digits."""
+    if isinstance(value, Mapping):
+        return {key: short(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [short(one) for one in value]
+    return float(f"{value:.5g}") if isinstance(value, float) else value
 
 
 def shown(config: Mapping[str, Any]) -> Any:
@@ -121,6 +139,6 @@ def shown(config: Mapping[str, Any]) -> Any:
     return json.loads(json.dumps(config).replace(f"{ROOT}/", "").replace(f"{Path.cwd()}/", ""))
 
 
-def seconds_of(unit: Any) -> float:
+def seconds_of(unit: Unit) -> float:
     lines = (unit.folder / "timings.jsonl").read_text().split("\n")
     return sum(json.loads(line or "{}").get("seconds", 0.0) for line in lines)

@@ -110,13 +110,17 @@ def sentence(finding: Finding) -> str:
     if one.difference is None:
         return f"{one.arm}: one repeat says nothing of {one.reference}"
     value, low, high = (100 * x for x in (one.difference.estimate, one.difference.low, one.difference.high))
-    how = repeats if one.p is None else f"{repeats}, p = {one.p:.3f}{'' if one.primary else ' adjusted'}"
+    how = repeats if one.p is None else f"{repeats}, {shown_p(one.p)}{'' if one.primary else ' adjusted'}"
     if 0.0 in one.difference or (one.p is not None and one.p >= 0.05):
         size = f"{value:+.1f} [{low:+.1f}, {high:+.1f}] points of area"
         return f"{one.arm}: not distinguishable from {one.reference} ({size}; {how})"
     verb = "gains" if value > 0 else "loses"
     low, high = sorted((abs(low), abs(high)))
     return f"{one.arm} {verb} {abs(value):.1f} [{low:.1f}, {high:.1f}] points of area over {one.reference} ({how})"
+
+
+def shown_p(p: float) -> str:
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
 def reach_sentence(finding: Finding) -> str | None:
