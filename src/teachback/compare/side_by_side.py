@@ -78,9 +78,9 @@ class Queue:
         """Waits until there is one; None when none is left."""
         with self._changed:
             while self._todo:
-                ready = [i for i, unit in enumerate(self._todo) if unit.after not in self._unfinished]
-                if ready:
-                    return self._todo.pop(ready[0])
+                for i, unit in enumerate(self._todo):
+                    if unit.after not in self._unfinished:
+                        return self._todo.pop(i)
                 self._changed.wait()
             return None
 
