@@ -59,6 +59,7 @@ def main() -> int:
     study = commands.add_parser("study", help="a planned comparison of criteria")
     study.add_argument("plan", type=Path)
     study.add_argument("--only", help="one of the plan's experiments")
+    study.add_argument("--jobs", type=int, help="runs at a time; left out: as many as fit the machine")
     study.add_argument("--report", action="store_true", help="print what is recorded, as tables")
     study.add_argument("--picture", type=Path, metavar="FILE.svg", help="draw the learning curves of --only")
     args = parser.parse_args()
@@ -77,7 +78,7 @@ def main() -> int:
         elif args.picture:
             draw(args.plan, args.only, args.picture)
         else:
-            carry_out(args.plan, args.only)
+            carry_out(args.plan, args.only, args.jobs)
         return 0
     from bench.against import told
 

@@ -18,6 +18,7 @@ from teachback.tasks import prontoqa
 from teachback.testing import CHAT_TEMPLATE
 from teachback.types import Example
 
+KEPT = Path(__file__).parent / "students"
 SPECIAL = ["<|pad|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>", "<|unknown|>"]
 WORD = r" ?(?:[A-Za-z][a-z]*us(?=es)|es\b|[A-Za-z]+)| ?\d|[^A-Za-z0-9]"
 EXPRESSION = r" ?\d+| ?[A-Za-z]+| ?[^\sA-Za-z0-9]|\s"
@@ -75,8 +76,14 @@ BEGINNINGS = {
 }
 
 
+def made(name: str) -> Path:
+    """The student of that name. It is kept with its recipe: its bits depend on the processor that it was made on, and
+    an experiment's runs belong to one student wherever they are carried out."""
+    return make(name, KEPT)
+
+
 def make(name: str, folder: Path) -> Path:
-    """The student in folder/name, unless it is there. Goes on where it was cut off. One thread: bits depend on it."""
+    """The student in folder/name, unless it is there. Goes on where it was cut off; one thread."""
     out, beginning = folder / name, BEGINNINGS[name]
     if out.exists():
         return out

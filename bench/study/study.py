@@ -20,7 +20,7 @@ from bench.study.measures import PRICES, SCORES, chosen, with_judging
 from bench.study.picture import picture
 from bench.study.report import report
 from bench.study.splits import splits
-from bench.study.student import BEGINNINGS, make
+from bench.study.student import BEGINNINGS, KEPT, made
 from teachback import config as cfg
 from teachback.compare.comparison import compare, make_units, really_sent
 from teachback.compare.curves import measure
@@ -43,7 +43,8 @@ class Experiment:
     split: bool  # its runs are random ones: split them again and again (splits.py)
 
 
-def study(path: Path, only: str | None = None) -> None:
+def study(path: Path, only: str | None = None, jobs: int | None = None) -> None:
+    """jobs: runs at a time; None: as many as fit the machine."""
     text = path.read_bytes()
     plan = yaml.safe_load(text)
     todo = [one for one in experiments(plan) if only in (None, one.name)]
@@ -51,10 +52,10 @@ def study(path: Path, only: str | None = None) -> None:
     hours = sum(runs.values()) * plan["seconds_a_run"] / cores() / 3600
     print(f"{path}: {sum(runs.values())} runs in {len(runs)} experiments, about {hours:.1f} hours on {cores()} cores")
     if plan["student"] in BEGINNINGS:
-        make(plan["student"], RUNS / "students")
+        made(plan["student"])
     for one in todo:
         with progress() as shown:
-            compare(one.config, one.arms, one.repeats, listen=shown.hear)
+            compare(one.config, one.arms, one.repeats, jobs=jobs, listen=shown.hear)
         facts = {"plan": {"file": path.name, "sha256": sha256(text).hexdigest()}, **recorded(one)}
         keep(f"study-{one.plan}-{one.name}", short(facts))
 
@@ -72,7 +73,7 @@ def experiments(plan: Mapping[str, Any]) -> Iterator[Experiment]:
     for name, own in plan["experiments"].items():
         tree = {**plan["config"], "arms": plan["arms"], "primary": plan["primary"]}
         tree["run_dir"] = str(RUNS / plan["name"] / own.get("runs", name))
-        model = str((RUNS / "students" / plan["student"]).absolute())
+        model = str(KEPT / plan["student"])
         tree["student"] = {**tree["student"], "model": model if plan["student"] in BEGINNINGS else plan["student"]}
         for key, value in own.get("config", {}).items():
             tree = cfg.put(tree, key.split("."), value)

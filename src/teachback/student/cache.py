@@ -21,7 +21,7 @@ class Placed(NamedTuple):
 class Extent:
     """What all layers of a cache share.
 
-    columns: of the longest prompt. capacity: columns in all. reading: the prompts of the next pass; none of them: what
+    columns: of the longest prompt; 0 where prompts are read whole. capacity: columns in all. reading: the prompts of the next pass; none of them: what
     all prompts begin with is read; None: the rows are answered.
     """
 
@@ -33,22 +33,22 @@ class Extent:
 
 @dataclass
 class Held:
-    """past: what the model is given as past_key_values. extent: None where that is transformers' own cache."""
+    """past: what the model is given as past_key_values. extent: None where a layer keeps a state too, so that prompts
+    have to be read whole, padded on the left."""
 
     past: Any
     extent: Extent | None = None
 
     def keep(self, stay: Sequence[int], stay_B: Any) -> None:
         """Only the rows `stay` go on, in this order (as `closed_up` gives it); stay_B: the same as a tensor."""
-        if self.extent is None:
-            self.past.reorder_cache(stay_B)
-            return
         from .in_place import InPlaceLayer
 
         moved = [(to, place) for to, place in enumerate(stay) if to != place]
         for layer in self.past.layers:
             if isinstance(layer, InPlaceLayer):
                 layer.move(moved)
+            else:
+                layer.reorder_cache(stay_B)
 
 
 def closed_up(running: Sequence[bool]) -> list[int]:
@@ -59,17 +59,15 @@ def closed_up(running: Sequence[bool]) -> list[int]:
 
 
 def hold(config: Any, rows: int, columns: int, capacity: int) -> Held:
-    """An empty cache for a model. Where a layer keeps more than keys and values (a state, say), transformers' own."""
+    """An empty cache for a model. A layer that keeps a state (a convolution's, say) is transformers' own."""
     from transformers.cache_utils import DummyLayer, DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
     from .in_place import InPlaceLayer
 
-    past = DynamicCache(config=config)
-    if not {type(layer) for layer in past.layers} <= {DynamicLayer, DynamicSlidingWindowLayer, DummyLayer}:
-        return Held(past)
-    extent = Extent(rows, columns, capacity)
+    past, ours = DynamicCache(config=config), (DynamicLayer, DynamicSlidingWindowLayer)
+    apart = {type(layer) for layer in past.layers} <= {*ours, DummyLayer}  # a row can be read without the others
+    extent = Extent(rows, columns if apart else 0, capacity)
     past.layers = [
-        layer if type(layer) is DummyLayer else InPlaceLayer(extent, is_sliding=layer.is_sliding)
-        for layer in past.layers
+        InPlaceLayer(extent, is_sliding=layer.is_sliding) if type(layer) in ours else layer for layer in past.layers
     ]
-    return Held(past, extent)
+    return Held(past, extent if apart else None)

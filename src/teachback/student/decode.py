@@ -5,6 +5,7 @@ from itertools import accumulate, groupby
 from random import Random
 from typing import Any, NamedTuple
 
+from .at_once import at_once
 from .cache import Held, Placed, closed_up, hold
 from .frozen import Frozen, head
 from .reading import forward, forward_from, padded, read_common
@@ -155,7 +156,7 @@ def prefill(
     if held.extent is None:
         return prefill_whole(student, held, distinct, most)
     shared, hidden, aimed, first = read_common(student, held, [one.prompt for one in distinct]), [], [], 0
-    for part in parts(distinct, shared):
+    for part in parts(distinct, shared, student.device):
         firsts = accumulate([one.copies for one in part], initial=first)
         held.extent.reading = [Placed(r, one.copies, len(one.prompt)) for r, one in zip(firsts, part, strict=False)]
         hidden_P_T_D = forward_from(student, held, [[*one.prompt, *one.target[:-1]][shared:] for one in part], shared)
@@ -174,7 +175,7 @@ def prefill_whole(student: Frozen, held: Held, distinct: Sequence[Read], most: i
     import torch
 
     aimed: list[Aimed] = []
-    for part in parts(distinct, 0) if any(one.target for one in distinct) else []:
+    for part in parts(distinct, 0, student.device) if any(one.target for one in distinct) else []:
         hidden_Q_T_D = forward_from(student, None, [[*one.prompt, *one.target[:-1]] for one in part], 0)
         aimed += aims(student, hidden_Q_T_D, [len(one.prompt) - 1 for one in part], part, most)
     copies = [p for p, one in enumerate(distinct) for _ in range(one.copies)]
@@ -246,12 +247,13 @@ def enter(log: Log, row: int, aim: Aimed) -> None:
     log.length_N[row], log.ended_N[row] = size, True
 
 
-def parts(distinct: Sequence[Read], shared: int) -> Iterator[list[Read]]:
-    """What is read together: at most PREFILL_TOKENS with padding, or one."""
+def parts(distinct: Sequence[Read], shared: int, device: Any) -> Iterator[list[Read]]:
+    """What is read together: at most PREFILL_TOKENS with padding (on a GPU more), or one."""
     part: list[Read] = []
+    most = at_once(PREFILL_TOKENS, device)
     for one in distinct:
         longest = max(len(x.prompt) - shared + len(x.target) for x in [*part, one])
-        if part and longest * (len(part) + 1) > PREFILL_TOKENS:
+        if part and longest * (len(part) + 1) > most:
             yield part
             part = []
         part.append(one)

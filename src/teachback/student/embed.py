@@ -12,11 +12,11 @@ from .attempt import Asked
 from .chat import Chat, prompt_ids
 from .frozen import Frozen
 from .reading import forward_from
-from .signals import BATCH_TOKENS, batches
+from .signals import batches, tokens_of
 
 
 def embed(
-    student: Frozen, chat: Chat, asked: Sequence[Asked], batch_tokens: int = BATCH_TOKENS
+    student: Frozen, chat: Chat, asked: Sequence[Asked], batch_tokens: int | None = None
 ) -> np.ndarray[Any, np.dtype[np.float32]]:
     """embedding_N_D in float32, one row a question in their order; D is the width of the hidden states.
 
@@ -28,7 +28,7 @@ def embed(
     prompts = [prompt_ids(student, chat, question.message) for question in asked]
     mean_of: dict[int, np.ndarray[Any, np.dtype[np.float32]]] = {}
     with torch.inference_mode():
-        for batch in batches([len(prompt) for prompt in prompts], batch_tokens):
+        for batch in batches([len(prompt) for prompt in prompts], tokens_of(batch_tokens, student.device)):
             hidden_B_T_D = forward_from(student, None, [prompts[i] for i in batch], 0)
             for i, hidden_T_D in zip(batch, hidden_B_T_D, strict=True):
                 mean_of[i] = hidden_T_D[: len(prompts[i])].float().mean(0).cpu().numpy()

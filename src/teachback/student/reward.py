@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import StudentError
 from .chat import encode
 from .folder import quiet, resolve
-from .signals import BATCH_TOKENS, Array, batches
+from .signals import Array, batches, tokens_of
 
 if TYPE_CHECKING:
     import torch
@@ -86,7 +86,7 @@ def keep_head(model: Any) -> None:
             layer.float().register_forward_pre_hook(lambda _, given: (given[0].float(), *given[1:]))
 
 
-def reward(model: RewardModel, rows: Sequence[tuple[str, str]], batch_tokens: int = BATCH_TOKENS) -> Array:
+def reward(model: RewardModel, rows: Sequence[tuple[str, str]], batch_tokens: int | None = None) -> Array:
     """reward_N in float32: the score of each (question, attempt), in their order, whatever the batches.
 
     As the model's makers use it: one conversation of a user and an assistant, in the model's own chat template. Raises
@@ -97,7 +97,8 @@ def reward(model: RewardModel, rows: Sequence[tuple[str, str]], batch_tokens: in
     tokens = [row_tokens(model, question, attempt) for question, attempt in rows]
     reward_N = np.empty(len(rows), dtype=np.float32)
     with torch.inference_mode():
-        for places in batches([len(row) for row in tokens], batch_tokens if model.pad is not None else 1):
+        most = tokens_of(batch_tokens, model.device) if model.pad is not None else 1
+        for places in batches([len(row) for row in tokens], most):
             ids_B_T, mask_B_T = filled([tokens[i] for i in places], model.pad or 0)
             given = {"input_ids": ids_B_T.to(model.device), "attention_mask": mask_B_T.to(model.device)}
             reward_N[places] = model.model(**given).logits[:, 0].float().cpu().numpy()

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .at_once import at_once
 from .cache import Placed, hold
 from .chat import Chat, row_ids
 from .frozen import Frozen, head
@@ -59,7 +60,7 @@ def signals(logits_N_V: Any, hidden_N_D: Any, ids_N: Any, into: Into | None = No
     """
     import torch
 
-    rows = max(1, CACHED // logits_N_V.shape[1])
+    rows = max(1, at_once(CACHED, logits_N_V.device) // logits_N_V.shape[1])
     parts = zip(logits_N_V.split(rows), hidden_N_D.split(rows), ids_N.split(rows), strict=True)
     intos = repeat(None) if into is None else into.split(rows)
     found = [block_signals(*part, one) for part, one in zip(parts, intos, strict=False)]
@@ -91,7 +92,7 @@ def nll_only(logits_N_V: Any, ids_N: Any) -> Any:
     """nll_N, where nothing else is asked for."""
     import torch
 
-    rows = max(1, CACHED // logits_N_V.shape[1])
+    rows = max(1, at_once(CACHED, logits_N_V.device) // logits_N_V.shape[1])
     parts = zip(logits_N_V.split(rows), ids_N.split(rows), strict=True)
     return torch.cat([-z.log_softmax(-1).gather(1, ids[:, None])[:, 0] for z, ids in parts])
 
@@ -100,7 +101,7 @@ def read(
     student: Frozen,
     chat: Chat,
     rows: Sequence[tuple[str, str]],
-    batch_tokens: int = BATCH_TOKENS,
+    batch_tokens: int | None = None,
     sketch: Sketch | None = None,
 ) -> list[Answer]:
     """What the student makes of each (message, answer) row's answer, its end token included, in the rows' order.
@@ -128,9 +129,7 @@ def read(
     return [found[i] for i in range(len(rows))]
 
 
-def score(
-    student: Frozen, chat: Chat, rows: Sequence[tuple[str, str]], batch_tokens: int = BATCH_TOKENS
-) -> list[float]:
+def score(student: Frozen, chat: Chat, rows: Sequence[tuple[str, str]], batch_tokens: int | None = None) -> list[float]:
     """Mean nll in nats of the tokens of each (message, answer) row's answer: `read`, where only that is asked for."""
     found: dict[int, float] = {}
     for places, lengths, hidden_N_D, ids_N in passes(student, chat, rows, batch_tokens):
@@ -152,7 +151,7 @@ def summed(nll: Array, entropy: Array, gap: Array, egl: Array, embedding_D: Arra
 
 
 def passes(
-    student: Frozen, chat: Chat, rows: Sequence[tuple[str, str]], batch_tokens: int
+    student: Frozen, chat: Chat, rows: Sequence[tuple[str, str]], batch_tokens: int | None
 ) -> Iterator[tuple[list[int], list[int], Any, Any]]:
     """(rows' places, their answers' lengths, hidden_N_D, ids_N) of one micro-batch after the other.
 
@@ -165,7 +164,7 @@ def passes(
         lengths = [len(prompt) + len(answer) - 1 for prompt, answer in tokens]  # the last token predicts nothing
         held = hold(student.model.config, 0, max(lengths), max(lengths))  # nobody goes on from these rows
         shared = read_common(student, held, [prompt for prompt, _ in tokens])
-        for places in batches([length - shared for length in lengths], batch_tokens):
+        for places in batches([length - shared for length in lengths], tokens_of(batch_tokens, student.device)):
             given = [tokens[i] for i in places]
             if held.extent is not None:
                 held.extent.reading = [Placed(0, 0, lengths[i]) for i in places]
@@ -178,7 +177,12 @@ def passes(
 
 
 def blocks(*columns_N: Any) -> Iterator[tuple[Any, ...]]:
-    return zip(*(column.split(BLOCK) for column in columns_N), strict=True)
+    return zip(*(column.split(at_once(BLOCK, columns_N[0].device)) for column in columns_N), strict=True)
+
+
+def tokens_of(batch_tokens: int | None, device: Any) -> int:
+    """Of a micro-batch: as many as were asked for; None: as many as suit the machine."""
+    return batch_tokens or at_once(BATCH_TOKENS, device)
 
 
 def batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...errors import StudentError
+from ..at_once import at_once
 from .batch import Tokens, length, size
 from .head_loss import BLOCK, CACHED
 from .passes import Way, autocast, causal, loss_of
@@ -65,7 +66,9 @@ def estimate(model: Any, rows: Sequence[Tokens], way: Way, recipe: Recipe, means
         optimiser=2 * trained_bytes,
         copies=sum(p.numel() * 2 for p in trained if p.ndim == 2) if half else 0,
         activations=int(per_token(model, rows, way, recipe) * tokens),
-        head=logits * each + 3 * 4 * CACHED + (vocabulary.numel() * 6 if vocabulary.requires_grad else 0),
+        head=logits * each
+        + 3 * 4 * at_once(CACHED, vocabulary.device)
+        + (vocabulary.numel() * 6 if vocabulary.requires_grad else 0),
         tokens=tokens,
     )
 

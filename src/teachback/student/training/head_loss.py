@@ -7,6 +7,8 @@ and both of the head's gradients are taken at once.
 from functools import cache
 from typing import Any
 
+from ..at_once import at_once
+
 BLOCK = 2**26  # logits that exist at once: 134 MB in bf16
 CACHED = 2**20  # logits that are reduced at once, in float32: what stays in the processor's cache
 
@@ -21,7 +23,7 @@ def to_gradient(logits_N_V: Any, labels_N: Any) -> Any:
     import torch
 
     total = torch.zeros((), device=logits_N_V.device)
-    rows = max(1, CACHED // logits_N_V.shape[1])
+    rows = max(1, at_once(CACHED, logits_N_V.device) // logits_N_V.shape[1])
     for part, label in zip(logits_N_V.split(rows), labels_N[:, None].split(rows), strict=True):
         scores = part.float()
         logsum = scores.logsumexp(-1, keepdim=True)
