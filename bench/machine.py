@@ -2,12 +2,15 @@
 
 import os
 import platform
+import sys
 from pathlib import Path
 
 
 def machine() -> dict[str, object]:
-    """Processor, cores and memory of this machine, in words."""
-    return {"cpu": cpu(), "cores": len(os.sched_getaffinity(0)), "memory_gib": memory_gib(), "os": platform.system()}
+    """Processor, cores and memory of this machine, in words; and its GPU, where torch is loaded and sees one."""
+    found = {"cpu": cpu(), "cores": len(os.sched_getaffinity(0)), "memory_gib": memory_gib(), "os": platform.system()}
+    torch = sys.modules.get("torch")
+    return {**found, "gpu": torch.cuda.get_device_name()} if torch and torch.cuda.is_available() else found
 
 
 def cpu() -> str:
