@@ -55,7 +55,7 @@ BEGINNINGS = {
         lambda e: prontoqa.answer_form(str(e.solution), str(e.answer)) if e.meta["hops"] else str(e.solution),
         levels=[1] * 8 + [2] * 8 + [3] * 3 + [4],  # of one and two alone: whatever is asked comes next
         words=[0, 1, 2, 3, 4, 5],
-        stages=[(3000, 3e-3), (1500, 2e-3)],
+        stages=[(3000, 3e-3), (1500, 2e-3), (1500, 1e-3)],  # until it knows one to four hops without a fault
     ),
     "forms": Beginning(
         lambda form, rng: forms.exercise(form, rng, rng.choice([1, 2])),

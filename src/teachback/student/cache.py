@@ -21,8 +21,8 @@ class Placed(NamedTuple):
 class Extent:
     """What all layers of a cache share.
 
-    columns: of the longest prompt; 0 where prompts are read whole. capacity: columns in all. reading: the prompts of the next pass; none of them: what
-    all prompts begin with is read; None: the rows are answered.
+    columns: of the longest prompt; 0 where prompts are read whole. capacity: columns in all. reading: the prompts of
+    the next pass; none of them: what all prompts begin with is read; None: the rows are answered.
     """
 
     rows: int
@@ -60,12 +60,14 @@ def closed_up(running: Sequence[bool]) -> list[int]:
 
 def hold(config: Any, rows: int, columns: int, capacity: int) -> Held:
     """An empty cache for a model. A layer that keeps a state (a convolution's, say) is transformers' own."""
-    from transformers.cache_utils import DummyLayer, DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
+    from transformers import cache_utils
+    from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
     from .in_place import InPlaceLayer
 
     past, ours = DynamicCache(config=config), (DynamicLayer, DynamicSlidingWindowLayer)
-    apart = {type(layer) for layer in past.layers} <= {*ours, DummyLayer}  # a row can be read without the others
+    nothing = getattr(cache_utils, "DummyLayer", None)  # of a layer that keeps nothing; 5.17 has none yet
+    apart = {type(layer) for layer in past.layers} <= {*ours, nothing}  # a row can be read without the others
     extent = Extent(rows, columns if apart else 0, capacity)
     past.layers = [
         InPlaceLayer(extent, is_sliding=layer.is_sliding) if type(layer) in ours else layer for layer in past.layers

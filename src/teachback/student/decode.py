@@ -1,7 +1,7 @@
 """Decoding of a batch: what prompts share is read once, and so are equal prompts; a row that has ended leaves."""
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import accumulate, groupby
+from itertools import accumulate, groupby, repeat
 from random import Random
 from typing import Any, NamedTuple
 
@@ -284,8 +284,9 @@ def going_on(
 ) -> list[bool]:
     """Which of the B rows get another token. Enters in the log how long the others are."""
     running = []
-    for row, token in zip(rows_B.tolist(), token_B.tolist(), strict=True):
-        ended = token in student.ends or (stops is not None and stops(log.token_N_T[row, : t + 1].tolist()))
+    so_far = repeat([]) if stops is None else log.token_N_T[rows_B, : t + 1].tolist()  # all at once: a GPU waits once
+    for row, token, tokens in zip(rows_B.tolist(), token_B.tolist(), so_far, strict=False):
+        ended = token in student.ends or (stops is not None and stops(tokens))
         log.length_N[row], log.ended_N[row] = t + 1, ended
         running.append(not ended)
     return running

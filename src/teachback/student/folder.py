@@ -109,7 +109,7 @@ def load(folder: Path) -> Loaded:
     quiet()
     if not (folder / "config.json").exists():
         raise StudentError(f"no student in {folder}", fix="its weights were removed: start a new run, or put them back")
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = device_here()
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder)
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).to(device).eval()
@@ -124,6 +124,20 @@ def load(folder: Path) -> Loaded:
             fix="choose the model's instruct version, or put a chat_template.jinja into its folder",
         )
     return Loaded(model, tokenizer, end_tokens(model, tokenizer), device)
+
+
+def device_here() -> "torch.device":
+    """A GPU if there is one, with attention by any kernel but cuDNN's.
+
+    torch prefers that one for bf16 on an H100: it is planned anew for each length, some 30 ms for every token that is
+    decoded, and where padding sees nothing it may give NaN.
+    """
+    import torch
+
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    torch.backends.cuda.enable_cudnn_sdp(False)
+    return torch.device("cuda")
 
 
 def end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:

@@ -68,7 +68,8 @@ def as_loaded(folder: Path, precision: Literal["float32", "bf16"]) -> Frozen:
         )
     if precision == "bf16":
         head_weight = output.weight.detach().clone()  # of the checkpoint, not rounded
-        model = model.to(torch.bfloat16)
+        for parameter in model.parameters():  # and no buffer: rotary frequencies, rounded, misplace what is far away
+            parameter.data = parameter.data.to(torch.bfloat16)
         output.weight = torch.nn.Parameter(head_weight, requires_grad=False)
         if output.bias is not None:
             output.bias = torch.nn.Parameter(output.bias.float(), requires_grad=False)

@@ -46,7 +46,7 @@ class InPlaceLayer(CacheLayerMixin):  # type: ignore[misc]
         if self.shared is not None:
             whole = joined(self.shared[0], key_states), joined(self.shared[1], value_states)
         for buffer, states in zip((self.keys, self.values), whole, strict=True):
-            for b, prompt in enumerate(prompts):
+            for b, prompt in enumerate(prompts if self.extent.rows else ()):
                 self.place(buffer[prompt.first : prompt.first + prompt.copies], states[b], prompt.length)
         return whole
 

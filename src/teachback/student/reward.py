@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import StudentError
 from .chat import encode
-from .folder import quiet, resolve
+from .folder import device_here, quiet, resolve
 from .signals import Array, batches, tokens_of
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ def load_reward(folder: Path) -> RewardModel:
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     quiet()
-    gpu = torch.cuda.is_available()
-    dtype = torch.bfloat16 if gpu and torch.cuda.is_bf16_supported() else torch.float32
+    device = device_here()
+    dtype = torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder)
         model, info = AutoModelForSequenceClassification.from_pretrained(folder, dtype=dtype, output_loading_info=True)
@@ -56,7 +56,6 @@ def load_reward(folder: Path) -> RewardModel:
     model.config.use_cache = False  # nobody goes on from these rows
     keep_head(model)
     config = model.config.get_text_config()
-    device = torch.device("cuda" if gpu else "cpu")
     longest = getattr(config, "max_position_embeddings", None)
     return RewardModel(model.to(device).eval(), tokenizer, config.pad_token_id, longest, device)
 

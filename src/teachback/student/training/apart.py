@@ -54,6 +54,8 @@ def attend(
         raise ValueError(f"packed rows of {row_lengths} tokens can't be a batch of {tuple(query.shape)}")
     kind = Kind(query.shape[-1] ** -0.5 if scaling is None else scaling, sliding_window, softcap)
     if query.device.type != "cpu" and not softcap and max(row_lengths) <= (sliding_window or max(row_lengths)):
+        if value.dtype == torch.float32:  # its fused kernel shares no keys; the plain one is dozens of launches a row
+            key, value = (x.repeat_interleave(query.shape[1] // x.shape[1], 1) for x in (key, value))
         q, k, v = (x.to(value.dtype).split(row_lengths, 2) for x in (query, key, value))
         grouped = query.shape[1] != key.shape[1]
         out = [
