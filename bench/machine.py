@@ -2,15 +2,19 @@
 
 import os
 import platform
-import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 
 def machine() -> dict[str, object]:
-    """Processor, cores and memory of this machine, in words; and its GPU, where torch is loaded and sees one."""
+    """Processor, cores and memory of this machine, in words; and its GPU, if torch sees one."""
     found = {"cpu": cpu(), "cores": len(os.sched_getaffinity(0)), "memory_gib": memory_gib(), "os": platform.system()}
-    torch = sys.modules.get("torch")
-    return {**found, "gpu": torch.cuda.get_device_name()} if torch and torch.cuda.is_available() else found
+    if find_spec("torch"):
+        import torch
+
+        if torch.cuda.is_available():
+            return {**found, "gpu": torch.cuda.get_device_name()}
+    return found
 
 
 def cpu() -> str:
