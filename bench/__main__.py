@@ -61,6 +61,7 @@ def main() -> int:
     study.add_argument("--only", help="one of the plan's experiments")
     study.add_argument("--jobs", type=int, help="runs at a time; left out: as many as fit the machine")
     study.add_argument("--report", action="store_true", help="print what is recorded, as tables")
+    study.add_argument("--splits", action="store_true", help="A/A: split the recorded random runs again and again")
     study.add_argument("--picture", type=Path, metavar="FILE.svg", help="draw the learning curves of --only")
     args = parser.parse_args()
     if args.what == "run":
@@ -70,11 +71,13 @@ def main() -> int:
         keep(args.name, compared(config, args.arms.split(","), args.repeats) if args.arms else recorded(config))
         return 0
     if args.what == "study":
-        from bench.study.study import draw, tables
+        from bench.study.study import draw, same_against_same, tables
         from bench.study.study import study as carry_out
 
         if args.report:
             print("\n".join(tables(args.plan, args.only)))
+        elif args.splits:
+            same_against_same(args.plan)
         elif args.picture:
             draw(args.plan, args.only, args.picture)
         else:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import yaml
 from bench.study import criteria, forms, measures, tasks
-from bench.study.splits import splits
+from bench.study.splits import of_recorded, splits
 from bench.study.study import experiments
 
 from teachback.compare.curves import Curve, Measured
@@ -133,6 +133,22 @@ def test_splits_of_equal_runs_are_rarely_told_apart() -> None:
     assert found["repeats"] == 12
     assert found["rejected_by_sign_flips"] <= 0.08
     assert found["interval_without_0"] <= 0.09
+
+
+def test_recorded_random_runs_are_split_and_no_others() -> None:
+    """As `recorded` keeps them: what was run, and apart from it the accuracies in the same order."""
+    runs = [random_run(i) for i in range(24)]
+    arms = ["random", "loss", "again"]
+    listed = [(arm, one) for one in runs for arm in arms]
+    spent = {name: [0, 10, 20, 30] for name in ("generated", "accepted", "tokens")}
+    facts = {
+        "runs": [{"arm": arm, "repeat": one.curve.repeat, **spent} for arm, one in listed],
+        "scores": {"uniform": {"accuracy": [one.curve.accuracy for _, one in listed]}},
+    }
+    found = of_recorded(facts)
+    assert [one.curve.arm for one in found] == ["random", "again"] * 24
+    once = [one for one in found if one.curve.arm == "random"]
+    assert splits(once, n=100) == splits(runs, n=100), "its curve is all that a run's split looks at"
 
 
 @pytest.mark.parametrize("plan", PLANS, ids=lambda path: path.stem)

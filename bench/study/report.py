@@ -3,7 +3,7 @@
 --only EXPERIMENT: all that is recorded of one."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -13,10 +13,15 @@ from teachback.compare.findings import AXES, shown_p
 RESULTS = Path(__file__).parents[1] / "results"
 
 
+def read(plan: str, experiments: Iterable[str]) -> dict[str, Mapping[str, Any]]:
+    """Those that are recorded."""
+    paths = {name: RESULTS / f"study-{plan}-{name}.json" for name in experiments}
+    return {name: json.loads(path.read_bytes()) for name, path in paths.items() if path.exists()}
+
+
 def report(plan: str, experiments: Mapping[str, Mapping[str, Any]], only: str | None) -> Iterator[str]:
     """Those with the plan's own arms side by side, the others one by one; or only one, whole."""
-    paths = {name: RESULTS / f"study-{plan}-{name}.json" for name in experiments if only in (None, name)}
-    recorded = {name: json.loads(path.read_bytes()) for name, path in paths.items() if path.exists()}
+    recorded = read(plan, [name for name in experiments if only in (None, name)])
     if only is not None:
         yield from (line for facts in recorded.values() for line in told(facts))
         return

@@ -1,5 +1,6 @@
-"""A/A: do the tests of a comparison find differences between runs that differ in nothing? Recorded runs of `random`,
-split at random into two arms again and again, and each split compared like any two arms."""
+"""A/A: do the tests of a comparison find differences between runs that differ in nothing? An experiment's recorded runs
+of random selection (`random` and `again`), split at random into two arms again and again, and each split compared like
+any two arms."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -7,10 +8,28 @@ from typing import Any
 
 import numpy as np
 
-from teachback.compare.curves import Measured
+from bench.study.report import curves_of
+from teachback.compare.curves import Curve, Measured
 from teachback.compare.findings import findings
 
 SPLITS, LEVEL = 2000, 0.05
+SAME = ("random", "again")
+AXES = ("generated", "accepted", "tokens")
+
+
+def of_recorded(facts: Mapping[str, Any]) -> list[Measured]:
+    """The random runs of an experiment, as it was recorded. A run's test is one item: its questions are its own."""
+    return [
+        Measured(
+            Curve(run["arm"], run["repeat"], tuple(curve), *(tuple(run[axis]) for axis in AXES), usd=None),
+            "test",
+            (f"{run['repeat']}",),
+            np.array(curve)[:, None],
+            (),
+        )
+        for run, curve in curves_of(facts, "uniform")
+        if run["arm"] in SAME
+    ]
 
 
 def splits(measured: Sequence[Measured], n: int = SPLITS, seed: int = 0) -> Mapping[str, Any]:

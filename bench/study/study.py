@@ -18,8 +18,8 @@ import yaml
 from bench.run import conditions, keep, progress
 from bench.study.measures import PRICES, SCORES, chosen, with_judging
 from bench.study.picture import picture
-from bench.study.report import report
-from bench.study.splits import splits
+from bench.study.report import read, report
+from bench.study.splits import SAME, SPLITS, of_recorded, splits
 from bench.study.student import BEGINNINGS, KEPT, made
 from teachback import config as cfg
 from teachback.compare.comparison import compare, make_units, really_sent
@@ -40,7 +40,6 @@ class Experiment:
     config: cfg.Config
     arms: tuple[str, ...]
     repeats: int
-    split: bool  # its runs are random ones: split them again and again (splits.py)
 
 
 def study(path: Path, only: str | None = None, jobs: int | None = None) -> None:
@@ -65,6 +64,19 @@ def tables(path: Path, only: str | None) -> Iterator[str]:
     return report(plan["name"], plan["experiments"], only)
 
 
+def same_against_same(path: Path) -> None:
+    """A/A of every recorded experiment that has random runs twice."""
+    plan = yaml.safe_load(path.read_bytes())
+    recorded = {
+        name: facts for name, facts in read(plan["name"], plan["experiments"]).items() if {*SAME} <= {*facts["arms"]}
+    }
+    found = {name: {"student": facts["student"], **splits(of_recorded(facts))} for name, facts in recorded.items()}
+    worst = max(one["rejected_by_sign_flips"] for one in found.values())
+    said = f"equal arms are told apart in at most {worst:.1%} of {SPLITS} splits"
+    command = f"python -m bench study bench/study/{path.name} --splits"
+    keep(f"study-{plan['name']}-splits", {"said": said, "command": command, "experiments": short(found)})
+
+
 def draw(path: Path, experiment: str, out: Path) -> None:
     picture(yaml.safe_load(path.read_bytes())["name"], experiment, out)
 
@@ -79,8 +91,7 @@ def experiments(plan: Mapping[str, Any]) -> Iterator[Experiment]:
             tree = cfg.put(tree, key.split("."), value)
         arms = tuple(own.get("arms", plan["compared"]))
         tree = json.loads(json.dumps(tree))  # YAML's numbers as keys become text
-        repeats, split = own.get("repeats", plan["repeats"]), plan.get("split", False)
-        yield Experiment(name, plan["name"], cfg.make(tree, base=ROOT), arms, repeats, split)
+        yield Experiment(name, plan["name"], cfg.make(tree, base=ROOT), arms, own.get("repeats", plan["repeats"]))
 
 
 def recorded(one: Experiment) -> dict[str, Any]:
@@ -115,7 +126,6 @@ def recorded(one: Experiment) -> dict[str, Any]:
         "repeats": one.repeats,
         "runs": [ran(unit) for unit in units],
         "scores": found,
-        **({"splits": splits([measure(unit) for unit in units])} if one.split else {}),
         "seconds_a_run": round(sum(map(seconds_of, units)) / len(units), 1),
     }
 
