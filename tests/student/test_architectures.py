@@ -75,6 +75,17 @@ def test_in_bf16_the_head_is_in_float32_and_the_rest_near(name: str, tmp_path: P
     torch.testing.assert_close(head(rounded, hidden), torch.tanh(logits / cap) * cap if cap else logits)
 
 
+@pytest.mark.parametrize("name", ["llama", "gemma3"])
+def test_in_bf16_positions_are_not_rounded(name: str, tmp_path: Path) -> None:
+    """A rotary frequency that is off by a 500th turns a token a few hundred places away by most of a radian."""
+    folder = build(name, tmp_path / name)
+    exact, rounded = (dict(student.model.named_buffers()) for student in (load(folder), freeze(folder, "bf16")))
+    frequencies = [where for where in exact if where.endswith("inv_freq")]
+    assert frequencies
+    for where in frequencies:
+        assert torch.equal(exact[where], rounded[where])
+
+
 def test_attention_is_ours_where_the_model_runs_sdpa_and_its_own_elsewhere(tmp_path: Path) -> None:
     kinds = {name: freeze(build(name, tmp_path / name)).model.config._attn_implementation for name in ARCHITECTURES}
     assert kinds.pop("gemma2") == "eager"

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -17,6 +17,7 @@ from teachback.student.chat import Chat, prompt_ids
 from teachback.student.decode import Decoded, decode
 from teachback.student.folder import Loaded, load
 from teachback.student.frozen import Frozen, freeze
+from teachback.student.in_place import InPlaceLayer
 from teachback.student.signals import signals, summed
 
 CHAT = Chat("Answer in one word, and say why.")
@@ -117,6 +118,31 @@ def test_a_batch_says_what_a_row_alone_says(case: Case) -> None:
     for together, alone in zip(case.batch, case.alone, strict=True):
         for ours, theirs in zip(together.signals, alone.signals, strict=True):
             assert ours == pytest.approx(theirs, rel=1e-4, abs=1e-4)
+
+
+def test_keys_stay_where_they_are_beside_a_layer_that_keeps_a_state(
+    case_of: Callable[[str], Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of Lfm2: transformers' own cache would copy the keys and values of all columns for each token."""
+    case, seen = case_of("lfm2"), set[int]()
+
+    def held(*shape: Any) -> Held:
+        made = hold(*shape)
+        kept.append(made)
+        return made
+
+    def noted(student: Frozen, held: Held, *given: torch.Tensor) -> torch.Tensor:
+        out = forward(student, held, *given)
+        seen.update(layer.keys.data_ptr() for layer in held.past.layers if isinstance(layer, InPlaceLayer))
+        return out
+
+    kept, forward = list[Held](), decoding.forward
+    monkeypatch.setattr(decoding, "hold", held)
+    monkeypatch.setattr(decoding, "forward", noted)
+    assert [d.tokens for d in decode(case.student, case.prompts, TOKENS)] == case.generated
+    layers = [type(layer).__name__ for layer in kept[0].past.layers]
+    assert layers == ["LinearAttentionLayer", "InPlaceLayer", "LinearAttentionLayer"]
+    assert len(seen) == 1, "one buffer, from the first token to the last"
 
 
 def test_prompts_read_in_parts_or_each_from_its_beginning_give_the_same(

@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from teachback.student import signals as engine
+from teachback.student.at_once import at_once
 from teachback.student.chat import Chat, row_ids
 from teachback.student.folder import load
 from teachback.student.frozen import Frozen, freeze, head
-from teachback.student.signals import batches, nll_only, read, score, signals
+from teachback.student.signals import batches, nll_only, read, score, signals, tokens_of
 
 CHAT = Chat(system="Be brief.")
 ROWS = [
@@ -70,6 +71,13 @@ def test_a_block_more_or_less_changes_nothing(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(engine, "CACHED", 700)
     for one, other in zip(whole, signals(logits, hidden, ids), strict=True):
         assert torch.equal(one, other)
+
+
+def test_a_gpu_is_given_more_at_once() -> None:
+    cpu, gpu = torch.device("cpu"), torch.device("cuda", 0)
+    assert [at_once(512, device) for device in (cpu, gpu)] == [512, 8192]
+    assert [tokens_of(None, device) for device in (cpu, gpu)] == [engine.BATCH_TOKENS, 16 * engine.BATCH_TOKENS]
+    assert tokens_of(300, gpu) == 300, "what was asked for"
 
 
 @pytest.fixture(scope="module")
