@@ -60,6 +60,7 @@ def main() -> int:
     study.add_argument("plan", type=Path)
     study.add_argument("--only", help="one of the plan's experiments")
     study.add_argument("--jobs", type=int, help="runs at a time; left out: as many as fit the machine")
+    study.add_argument("--repeats", type=int, help="the first so many of the plan's alone")
     study.add_argument("--report", action="store_true", help="print what is recorded, as tables")
     study.add_argument("--splits", action="store_true", help="A/A: split the recorded random runs again and again")
     study.add_argument("--picture", type=Path, metavar="FILE.svg", help="draw the learning curves of --only")
@@ -81,7 +82,7 @@ def main() -> int:
         elif args.picture:
             draw(args.plan, args.only, args.picture)
         else:
-            carry_out(args.plan, args.only, args.jobs)
+            carry_out(args.plan, args.only, args.jobs, args.repeats)
         return 0
     from bench.against import told
 

@@ -8,7 +8,7 @@ bench/results/study-PLAN-EXPERIMENT.json when it is done; the runs lie in runs/s
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -42,11 +42,13 @@ class Experiment:
     repeats: int
 
 
-def study(path: Path, only: str | None = None, jobs: int | None = None) -> None:
-    """jobs: runs at a time; None: as many as fit the machine."""
+def study(path: Path, only: str | None = None, jobs: int | None = None, repeats: int | None = None) -> None:
+    """jobs: runs at a time; None: as many as fit the machine. repeats: the first so many alone, where there is no time
+    for all of the plan's; what is recorded says how many they were."""
     text = path.read_bytes()
     plan = yaml.safe_load(text)
-    todo = [one for one in experiments(plan) if only in (None, one.name)]
+    planned = [one for one in experiments(plan) if only in (None, one.name)]
+    todo = [replace(one, repeats=min(one.repeats, repeats or one.repeats)) for one in planned]
     runs = {one.name: len(one.arms) * one.repeats for one in todo}
     hours = sum(runs.values()) * plan["seconds_a_run"] / cores() / 3600
     print(f"{path}: {sum(runs.values())} runs in {len(runs)} experiments, about {hours:.1f} hours on {cores()} cores")
@@ -55,7 +57,8 @@ def study(path: Path, only: str | None = None, jobs: int | None = None) -> None:
     for one in todo:
         with progress() as shown:
             compare(one.config, one.arms, one.repeats, jobs=jobs, listen=shown.hear)
-        facts = {"plan": {"file": path.name, "sha256": sha256(text).hexdigest()}, **recorded(one)}
+        source = {"file": path.name, "sha256": sha256(text).hexdigest(), "repeats": plan["repeats"]}
+        facts = {"plan": source, **recorded(one)}
         keep(f"study-{one.plan}-{one.name}", short(facts))
 
 
