@@ -129,8 +129,8 @@ def load(folder: Path) -> Loaded:
 def device_here() -> "torch.device":
     """A GPU if there is one, with attention by any kernel but cuDNN's.
 
-    torch prefers that one for bf16 on an H100: it is planned anew for each length, some 30 ms for every token that is
-    decoded, and where padding sees nothing it may give NaN.
+    torch may prefer that one for bf16. Reported of it, and not measured here: it is planned anew for each length, which
+    costs every token that is decoded some 30 ms, and gives NaN where padding sees nothing (pytorch issue 196678).
     """
     import torch
 
