@@ -92,6 +92,13 @@ def chosen(unit: Unit) -> list[dict[str, Any]]:
     return found
 
 
+def by_level(unit: Unit) -> list[dict[str, float]]:
+    """Accuracy on each level of test, of the untuned student and after the last round."""
+    first, last = unit.folder / "round-00", unit.folder / f"round-{len(history.read(unit.folder).rounds) - 1:02d}"
+    reports = [history.step(first, "test-baseline"), history.step(last, "test")]
+    return [{level: one.right / one.n for level, one in next(iter(report.by.values())).items()} for report in reports]
+
+
 def told(selection: Selection, fails: Mapping[str, bool], level: Mapping[str, Any]) -> dict[str, float | None]:
     """AUROC of the score for failure; within levels, as the mean over the pairs that are of one level."""
     scores = dict(selection.scores)

@@ -85,6 +85,7 @@ def told(facts: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield from picks(facts)
     yield ""
+    yield from levels(facts)
 
 
 def areas(facts: Mapping[str, Any]) -> Iterator[str]:
@@ -141,6 +142,19 @@ def picks(facts: Mapping[str, Any]) -> Iterator[str]:
             mean(every, "auroc_within"),
         ]
         yield f"| {arm} | {' | '.join(row)} | {shares} |"
+
+
+def levels(facts: Mapping[str, Any]) -> Iterator[str]:
+    """Accuracy at the end by level, where that was recorded."""
+    if "by_level" not in facts["runs"][0]:
+        return
+    names = list(facts["runs"][0]["by_level"][1])
+    yield f"| accuracy at the end, by level | {' | '.join(names)} |"
+    yield "|---|" + "---:|" * len(names)
+    for arm, point in (("untuned", 0), *((arm, 1) for arm in facts["arms"])):
+        runs = [one["by_level"][point] for one in facts["runs"] if point == 0 or one["arm"] == arm]
+        yield f"| {arm} | {' | '.join(f'{fmean(run[name] for run in runs):.0%}' for name in names)} |"
+    yield ""
 
 
 def mean(rounds: Sequence[Mapping[str, Any]], name: str) -> str:

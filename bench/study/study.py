@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from bench.run import conditions, keep, progress
-from bench.study.measures import PRICES, SCORES, chosen, with_judging
+from bench.study.measures import PRICES, SCORES, by_level, chosen, with_judging
 from bench.study.picture import picture
 from bench.study.report import read, report
 from bench.study.splits import SAME, SPLITS, of_recorded, splits
@@ -98,7 +98,7 @@ def experiments(plan: Mapping[str, Any]) -> Iterator[Experiment]:
 
 
 def recorded(one: Experiment) -> dict[str, Any]:
-    """runs: of each arm and repeat what it spent, and round by round what was selected. scores: by what a question
+    """runs: of each arm and repeat what it spent, how it ended by level, and round by round what was selected. scores: by what a question
     counts (measures.py), the accuracy of each of these runs before and after every round, and what can be said."""
     units = make_units(one.config, one.arms, one.repeats)
     found: dict[str, Any] = {}
@@ -136,7 +136,7 @@ def recorded(one: Experiment) -> dict[str, Any]:
 def ran(unit: Unit) -> dict[str, Any]:
     curve = measure(unit).curve
     spent = {name: getattr(curve, name) for name in ("generated", "accepted", "tokens")}
-    return {"arm": unit.arm, "repeat": unit.config.repeat, **spent, "chosen": chosen(unit)}
+    return {"arm": unit.arm, "repeat": unit.config.repeat, **spent, "by_level": by_level(unit), "chosen": chosen(unit)}
 
 
 def short(value: Any) -> Any:
