@@ -98,8 +98,9 @@ def experiments(plan: Mapping[str, Any]) -> Iterator[Experiment]:
 
 
 def recorded(one: Experiment) -> dict[str, Any]:
-    """runs: of each arm and repeat what it spent, how it ended by level, and round by round what was selected. scores: by what a question
-    counts (measures.py), the accuracy of each of these runs before and after every round, and what can be said."""
+    """runs: of each arm and repeat what it spent, how it ended by level, and round by round what was selected. scores:
+    by what a question counts (measures.py), the accuracy of each of these runs before and after every round, and what
+    can be said."""
     units = make_units(one.config, one.arms, one.repeats)
     found: dict[str, Any] = {}
     for name, scorer in SCORES.items():
