@@ -9,7 +9,7 @@ from statistics import fmean
 from bench.study.report import RESULTS, curves_of
 from teachback.compare.stats import paired_t
 
-COLOURS = {"random": "#666666", "loss": "#0072B2", "wrong": "#D55E00", "learnability": "#009E73"}
+COLOURS = {"random": "#666666", "loss": "#0072B2", "wrong": "#D55E00", "learnability": "#009E73", "badge": "#CC79A7"}
 AXES = {"generated": "generated pairs", "tokens": "the teacher's tokens, thousands"}
 
 
