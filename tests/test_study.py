@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import yaml
 from bench.study import criteria, forms, measures, tasks
+from bench.study.report import minus_loss
 from bench.study.splits import of_recorded, splits
 from bench.study.study import experiments
 
@@ -149,6 +150,23 @@ def test_recorded_random_runs_are_split_and_no_others() -> None:
     assert [one.curve.arm for one in found] == ["random", "again"] * 24
     once = [one for one in found if one.curve.arm == "random"]
     assert splits(once, n=100) == splits(runs, n=100), "its curve is all that a run's split looks at"
+
+
+def test_arms_are_held_against_loss_within_each_repeat() -> None:
+    """Repeats differ by far more than the arms do; up to what the arm that spent least has spent."""
+    arms, starts = ["random", "loss", "badge"], [0.2, 0.5, 0.8]
+    gains, spent = {"random": 0.0, "loss": 0.1, "badge": 0.12}, {"random": 50, "loss": 100, "badge": 100}
+    listed = [(arm, r) for r in range(3) for arm in arms]
+    facts = {
+        "arms": arms,
+        "repeats": 3,
+        "runs": [{"arm": arm, "repeat": r, "generated": [0, 10], "tokens": [0, spent[arm]]} for arm, r in listed],
+        "scores": {"uniform": {"accuracy": [[starts[r], starts[r] + gains[arm]] for arm, r in listed]}},
+    }
+    table = list(minus_loss(facts))
+    assert table[2] == "| random | -5.0 [-5.0, -5.0] | -2.5 [-2.5, -2.5] |"
+    assert table[3] == "| badge | +1.0 [+1.0, +1.0] | +0.5 [+0.5, +0.5] |"
+    assert not list(minus_loss({**facts, "arms": ["random", "wrong"]}))
 
 
 @pytest.mark.parametrize("plan", PLANS, ids=lambda path: path.stem)

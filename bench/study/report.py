@@ -9,6 +9,7 @@ from statistics import fmean
 from typing import Any
 
 from teachback.compare.findings import AXES, shown_p
+from teachback.compare.stats import area, paired_t
 
 RESULTS = Path(__file__).parents[1] / "results"
 
@@ -81,6 +82,7 @@ def told(facts: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield from areas(facts)
     yield ""
+    yield from minus_loss(facts)
     yield f"Carry-over: {carried(facts)}."
     yield ""
     yield from picks(facts)
@@ -121,6 +123,28 @@ def ratio(finding: Mapping[str, Any]) -> str:
     if reach["ratio"] is None:
         return f"none ({reach['censored']} censored)"
     return "{estimate:.2f} [{low:.2f}, {high:.2f}]".format(**reach["ratio"])
+
+
+def minus_loss(facts: Mapping[str, Any], axes: Sequence[str] = ("generated", "tokens")) -> Iterator[str]:
+    """Each arm's area minus that of `loss`, in points, paired by repeat: intervals, and no test."""
+    if "loss" not in facts["arms"]:
+        return
+    yield f"| minus `loss` | {' | '.join(AXES[axis] for axis in axes)} |"
+    yield "|---|" + "---:|" * len(axes)
+    found = {axis: areas_of(facts, axis) for axis in axes}
+    for arm in [arm for arm in facts["arms"] if arm != "loss"]:
+        differences = [
+            paired_t([found[axis][arm, r] - found[axis]["loss", r] for r in range(facts["repeats"])]) for axis in axes
+        ]
+        cells = [interval({"difference": d and vars(d)}) for d in differences]
+        yield f"| {arm} | {' | '.join(cells)} |"
+    yield ""
+
+
+def areas_of(facts: Mapping[str, Any], axis: str) -> dict[tuple[str, int], float]:
+    """Of each run, up to what the run that spent least has spent; on the uniform test."""
+    upto = min(run[axis][-1] for run in facts["runs"])
+    return {(run["arm"], run["repeat"]): area(run[axis], curve, upto) for run, curve in curves_of(facts, "uniform")}
 
 
 def picks(facts: Mapping[str, Any]) -> Iterator[str]:
