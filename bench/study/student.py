@@ -76,14 +76,11 @@ BEGINNINGS = {
 }
 
 
-def made(name: str) -> Path:
-    """The student of that name. It is kept with its recipe: its bits depend on the processor that it was made on, and
-    an experiment's runs belong to one student wherever they are carried out."""
-    return make(name, KEPT)
+def make(name: str, folder: Path = KEPT) -> Path:
+    """The student in folder/name, unless it is there. Goes on where it was cut off; one thread.
 
-
-def make(name: str, folder: Path) -> Path:
-    """The student in folder/name, unless it is there. Goes on where it was cut off; one thread."""
+    It is kept with its recipe: its bits depend on the processor that it was made on, and an experiment's runs belong to
+    one student wherever they are carried out."""
     out, beginning = folder / name, BEGINNINGS[name]
     if out.exists():
         return out

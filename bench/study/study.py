@@ -20,7 +20,7 @@ from bench.study.measures import PRICES, SCORES, by_level, chosen, with_judging
 from bench.study.picture import picture
 from bench.study.report import read, report
 from bench.study.splits import SAME, SPLITS, of_recorded, splits
-from bench.study.student import BEGINNINGS, KEPT, made
+from bench.study.student import BEGINNINGS, KEPT, make
 from teachback import config as cfg
 from teachback.compare.comparison import compare, make_units, really_sent
 from teachback.compare.curves import measure
@@ -48,12 +48,12 @@ def study(path: Path, only: str | None = None, jobs: int | None = None, repeats:
     text = path.read_bytes()
     plan = yaml.safe_load(text)
     planned = [one for one in experiments(plan) if only in (None, one.name)]
-    todo = [replace(one, repeats=min(one.repeats, repeats or one.repeats)) for one in planned]
+    todo = planned if repeats is None else [replace(one, repeats=min(one.repeats, repeats)) for one in planned]
     runs = {one.name: len(one.arms) * one.repeats for one in todo}
     hours = sum(runs.values()) * plan["seconds_a_run"] / cores() / 3600
     print(f"{path}: {sum(runs.values())} runs in {len(runs)} experiments, about {hours:.1f} hours on {cores()} cores")
     if plan["student"] in BEGINNINGS:
-        made(plan["student"])
+        make(plan["student"])
     for one in todo:
         with progress() as shown:
             compare(one.config, one.arms, one.repeats, jobs=jobs, listen=shown.hear)
