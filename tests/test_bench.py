@@ -11,10 +11,10 @@ ROOT = Path(__file__).parents[1]
 LAST = r"{} ratio=\d+\.\d\d target=\d+(\.\d+)? rss=\d+ gate=ok"
 
 
-MINUTES = [pytest.param(name, marks=pytest.mark.slow) for name in ("tails", "limits", "contamination", "intervals")]
+SLOW = ("dedup", "grade", "tails", "limits", "contamination", "intervals")
 
 
-@pytest.mark.parametrize("name", ["client", "ledger", "dedup", "grade", *MINUTES])
+@pytest.mark.parametrize("name", ["client", "ledger", *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)])
 def test_quick(name: str, request: pytest.FixtureRequest) -> None:
     if name == "client":
         pytest.importorskip("openai")

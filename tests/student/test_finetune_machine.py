@@ -127,7 +127,7 @@ print(peaks[-1], before[0])
 """
 
 
-@pytest.mark.parametrize("precision", ["float32", "bf16"])
+@pytest.mark.parametrize("precision", [pytest.param("float32", marks=pytest.mark.slow), "bf16"])
 def test_the_estimate_is_near_what_a_real_run_takes(precision: Any, tmp_path: Path) -> None:
     """On a student of four million parameters: estimated against the peak above what the process held when it began."""
     folder = wide(tmp_path / "wide")

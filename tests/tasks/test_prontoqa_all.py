@@ -1,4 +1,4 @@
-"""Every published row: its proof is right, in other words too, and a near miss is wrong. Some 10 s: 11,434 rows.
+"""Published rows: their proofs are right, in other words too, and a near miss is wrong. Every fifth; all 11,434 if slow.
 
 By forward chaining, so that the label comes from the premises and not from the file.
 """
@@ -60,12 +60,14 @@ def near_misses(example: Example) -> Iterator[tuple[str, bool]]:
 
 
 @needs_data
+@pytest.mark.parametrize("step", [5, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", FILES)
-def test_every_row(name: str) -> None:
+def test_rows(name: str, step: int) -> None:
     rows = [prontoqa._example(row, name) for row in read_jsonl(DATA / f"{name}.jsonl")]
     assert len(rows) == FILES[name]
+    looked_at = rows[::step]
     reworded = 0
-    for e in rows:
+    for e in looked_at:
         assert grade(e, gold(e)).outcome == verify(e.question, gold(e)).outcome == "right", e
         texts = list(rewritings(e))
         assert all(grade(e, text).outcome == "right" for text in texts), (e, texts)
@@ -73,4 +75,4 @@ def test_every_row(name: str) -> None:
         for text, label_right in near_misses(e):
             found = grade(e, text)
             assert (found.outcome, found.answer_right) == ("wrong", label_right), (e, text)
-    assert reworded > 0.95 * len(rows)
+    assert reworded > 0.95 * len(looked_at)
