@@ -140,6 +140,17 @@ def test_candidates_are_a_random_part_of_the_pool(tiny: Path, tmp_path: Path) ->
     assert all(pick.seed in one for r, one in zip(rounds, asked, strict=True) for pick in r.chosen.picks)
 
 
+@pytest.mark.parametrize(("reuse", "distinct"), [(False, [2, 4, 6]), ("evenly", [2, 4, 6, 6]), (True, [2, 2, 2, 2])])
+def test_seeds_that_are_selected_again(reuse: object, distinct: list[int], tiny: Path, tmp_path: Path) -> None:
+    """How many of the six were selected by the end of each round, by a criterion that has its favourites."""
+    (tmp_path / "mine.py").write_text("def last(evidence):\n    return list(range(len(evidence.seeds)))\n")
+    six = {"name": "jsonl", "seeds": "q.jsonl", "n_seeds": 6, "n_dev": 4, "n_test": 4, "grader": "number"}
+    config = settings(tmp_path, tiny, "mine.py:last", task=six, per_round=2, rounds=4, reuse_seeds=reuse)
+    rounds = teachback.run(config).history.rounds
+    picked = [pick.seed for r in rounds for pick in r.chosen.picks]
+    assert [len(set(picked[: 2 * (i + 1)])) for i in range(len(rounds))] == distinct
+
+
 def test_arrays_are_kept_with_the_attempts(tiny: Path, tmp_path: Path) -> None:
     from teachback.rundir import Run
 

@@ -1,12 +1,14 @@
 """The sections of a config that say how seeds are chosen: the criterion, its rule, and what it is asked of."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
 from pydantic import BeforeValidator, Field, TypeAdapter, model_validator
 
 from .sections import Count, EndpointConfig, Positive, Section
+from .types import Round
 
 PlainName = Literal[
     "random", "loss", "true_loss", "entropy", "margin", "least_confidence", "max_nll", "egl", "wrong", "kcenter",
@@ -127,6 +129,19 @@ class Stratified(Section):
 
 
 RuleConfig = Annotated[Top | Softmax | Stratified, Field(discriminator="name"), BeforeValidator(named)]
+
+
+ReuseConfig = bool | Literal["evenly"]  # evenly: again once fewer than per_round are left that were selected less often
+
+
+def selectable(seeds: Iterable[str], reuse: ReuseConfig, per_round: int, past: Sequence[Round]) -> set[str]:
+    """Ids of the seeds that the next round may select."""
+    times = Counter(pick.seed for r in past for pick in r.chosen.picks)
+    by_times = sorted(seeds, key=lambda id: times[id])
+    if reuse is True or not by_times:
+        return set(by_times)
+    most = times[by_times[min(per_round, len(by_times)) - 1]] if reuse == "evenly" else 0
+    return {id for id in by_times if times[id] <= most}
 
 
 def subset(candidates: str | int | None, per_round: int, dear: bool) -> int | None:

@@ -15,7 +15,7 @@ import yaml
 from pydantic import Field, JsonValue, ValidationError, field_validator, model_validator
 
 from .choosing import TAGS as CHOOSING
-from .choosing import Candidates, CriterionConfig, Lion, Marks, Plain, RuleConfig
+from .choosing import Candidates, CriterionConfig, Lion, Marks, Plain, ReuseConfig, RuleConfig
 from .config_tree import KINDS, changed, dig, located, merged, named, put
 from .errors import ConfigError
 from .sections import (
@@ -94,7 +94,7 @@ class Config(Section):
     candidates: Candidates = None  # seeds that a criterion is asked of a round: 10x (per_round), a number, or all
     per_round: Count = 32  # m: seeds selected a round
     rounds: Count | None = None  # None: until the budget is spent
-    reuse_seeds: bool = True
+    reuse_seeds: ReuseConfig = True
     rows: Path | None = None  # rows one already has: question, and answer or solution
     include_seeds: bool = False  # also train on the seeds' own solutions
     finetune: FinetuneConfig = FinetuneConfig()

@@ -205,8 +205,7 @@ class Choosing:
         return sorted(sorted(open_, key=lambda id: self.drawn("candidate", id, len(past)).random())[: max(few, m)])
 
     def selectable(self, past: Sequence[Round]) -> set[str]:
-        used = {pick.seed for r in past for pick in r.chosen.picks}
-        return set(self.by_id) if self.config.reuse_seeds else set(self.by_id) - used
+        return choosing.selectable(self.by_id, self.config.reuse_seeds, self.config.per_round, past)
 
     def right(self, seed: Example, attempt: Attempt) -> bool:
         return not attempt.truncated and self.task.grade(seed, attempt.text).outcome == "right"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import config as cfg
-from .choosing import Lion
+from .choosing import Lion, selectable
 from .costs import Budget, Cost, Meter, kiloflops, picodollars, price
 from .draws import draw
 from .errors import ConfigError, DataError
@@ -77,7 +77,8 @@ def affordable(
     None after a call used more than its worst case, too: where that happens no budget can be held.
     """
     selected = Counter(pick.seed for r in past for pick in r.chosen.picks)
-    pool = [e for e in task.seeds if config.reuse_seeds or not selected[e.id]]
+    open_ = selectable([e.id for e in task.seeds], config.reuse_seeds, config.per_round, past)
+    pool = [e for e in task.seeds if e.id in open_]
     left = ledger.left(before_round=len(past))
     limits = [left.generated, wanted(config.budget, past), teacher.left()]
     pairs = min(config.per_round, len(pool), *(limit for limit in limits if limit is not None))

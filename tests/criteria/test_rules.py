@@ -1,6 +1,7 @@
 """Rules: each picks as it says, by chances that are checked."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 from math import exp
 
@@ -8,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from choices import evidence_of
+from choices import evidence_of, past_round
+from teachback.choosing import selectable
 from teachback.criteria.rules import balanced, parts, softmax, stratified, top
 from teachback.draws import draw
 from teachback.errors import CriterionError
+from teachback.types import Pick, Selection
 
 
 def draws(repeat: int):
@@ -66,3 +69,25 @@ def test_parts_add_up_and_are_near(sizes: dict[str, int], data: st.DataObject) -
     for name, n in found.items():
         assert abs(n - m * sizes[name] / total) < 1
         assert n <= sizes[name]
+
+
+def select_by(order: Iterable[str]) -> Selection:
+    return Selection(tuple(Pick(id, 0, rank, None, "x") for rank, id in enumerate(order)))
+
+
+@given(st.integers(1, 12), st.integers(1, 12), st.integers(1, 12), st.randoms(use_true_random=False))
+def test_evenly_a_seed_waits_while_enough_were_selected_less_often(n, m, rounds, random) -> None:
+    seeds, m = [f"s{i}" for i in range(n)], min(m, n)
+    past, times = [], Counter[str]()
+    for _ in range(rounds):
+        once = selectable(seeds, False, m, past)
+        assert once == {id for id in seeds if not times[id]}
+        open_ = selectable(seeds, "evenly", m, past)
+        assert m <= len(open_)
+        for id in seeds:
+            less_often = sum(times[other] < times[id] for other in seeds)
+            assert (id in open_) == (less_often < m)
+        assert selectable(seeds, True, m, past) == set(seeds)
+        chosen = random.sample(sorted(open_), m)
+        times.update(chosen)
+        past.append(past_round(select_by(chosen)))

@@ -10,6 +10,7 @@
 from dataclasses import dataclass, replace
 from itertools import count
 
+from ..choosing import ReuseConfig
 from ..costs import Budget, Cost
 
 MOST_ROUNDS = 1000  # where the plan looks no further: a free teacher may go on without end
@@ -27,7 +28,7 @@ class Terms:
     seeds: int
     per_round: int
     rounds: int | None
-    reuse_seeds: bool = True
+    reuse_seeds: ReuseConfig = True
     budget: Budget = UNLIMITED
     accepted: int | None = None
     done: int = 0
@@ -51,7 +52,9 @@ class Terms:
     @property
     def open_ended(self) -> bool:
         """Only tokens, money or FLOPs end it."""
-        return (self.rounds, self.budget.generated, self.accepted, self.reserve) == (None,) * 4 and self.reuse_seeds
+        return (self.rounds, self.budget.generated, self.accepted, self.reserve) == (None,) * 4 and bool(
+            self.reuse_seeds
+        )
 
 
 @dataclass(frozen=True)
@@ -139,7 +142,7 @@ def met_by(terms: Terms, pace: Pace, rounds: int) -> int:
     if pace.met is not None:
         return min(round(pace.met * terms.probed), terms.per_round * rounds)
     share = min(1.0, terms.per_round / terms.seeds)
-    missed = (1 - share) ** rounds if terms.reuse_seeds else max(0.0, 1 - share * rounds)
+    missed = (1 - share) ** rounds if terms.reuse_seeds is True else max(0.0, 1 - share * rounds)
     return round(terms.probed * (1 - missed))
 
 
