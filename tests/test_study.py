@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import yaml
 from bench.study import criteria, forms, measures, tasks
-from bench.study.report import minus_loss
+from bench.study.report import minus_loss, variants
 from bench.study.splits import of_recorded, splits
 from bench.study.study import experiments
 
@@ -163,10 +163,15 @@ def test_arms_are_held_against_loss_within_each_repeat() -> None:
         "runs": [{"arm": arm, "repeat": r, "generated": [0, 10], "tokens": [0, spent[arm]]} for arm, r in listed],
         "scores": {"uniform": {"accuracy": [[starts[r], starts[r] + gains[arm]] for arm, r in listed]}},
     }
+    longer = {"random": "random_on", "loss": "badge", "badge": "badge_on"}
+    others = {**facts, "arms": [*longer.values()], "runs": [{**r, "arm": longer[r["arm"]]} for r in facts["runs"]]}
+    rows = [line.split(" |")[0] for line in variants(others)]
+    assert rows[2:-1] == ["| badge_on − badge", "| badge_on − random_on"]
     table = list(minus_loss(facts))
-    assert table[2] == "| random | -5.0 [-5.0, -5.0] | -2.5 [-2.5, -2.5] |"
-    assert table[3] == "| badge | +1.0 [+1.0, +1.0] | +0.5 [+0.5, +0.5] |"
+    assert table[2] == "| random − loss | -5.0 [-5.0, -5.0] | -2.5 [-2.5, -2.5] |"
+    assert table[3] == "| badge − loss | +1.0 [+1.0, +1.0] | +0.5 [+0.5, +0.5] |"
     assert not list(minus_loss({**facts, "arms": ["random", "wrong"]}))
+    assert not list(variants(facts))
 
 
 @pytest.mark.parametrize("plan", PLANS, ids=lambda path: path.stem)

@@ -83,6 +83,7 @@ def told(facts: Mapping[str, Any]) -> Iterator[str]:
     yield from areas(facts)
     yield ""
     yield from minus_loss(facts)
+    yield from variants(facts)
     yield f"Carry-over: {carried(facts)}."
     yield ""
     yield from picks(facts)
@@ -125,19 +126,35 @@ def ratio(finding: Mapping[str, Any]) -> str:
     return "{estimate:.2f} [{low:.2f}, {high:.2f}]".format(**reach["ratio"])
 
 
-def minus_loss(facts: Mapping[str, Any], axes: Sequence[str] = ("generated", "tokens")) -> Iterator[str]:
-    """Each arm's area minus that of `loss`, in points, paired by repeat: intervals, and no test."""
-    if "loss" not in facts["arms"]:
-        return
-    yield f"| minus `loss` | {' | '.join(AXES[axis] for axis in axes)} |"
-    yield "|---|" + "---:|" * len(axes)
-    found = {axis: areas_of(facts, axis) for axis in axes}
-    for arm in [arm for arm in facts["arms"] if arm != "loss"]:
-        differences = [
-            paired_t([found[axis][arm, r] - found[axis]["loss", r] for r in range(facts["repeats"])]) for axis in axes
-        ]
-        cells = [interval({"difference": d and vars(d)}) for d in differences]
-        yield f"| {arm} | {' | '.join(cells)} |"
+def minus_loss(facts: Mapping[str, Any]) -> Iterator[str]:
+    """Each arm's area minus that of `loss`."""
+    if "loss" in facts["arms"]:
+        yield from differences(facts, [(arm, "loss") for arm in facts["arms"] if arm != "loss"])
+
+
+def variants(facts: Mapping[str, Any]) -> Iterator[str]:
+    """Of arms such as `wrong_once` the area minus that of `wrong`, and minus that of `random_once`; but for what
+    minus_loss has."""
+    pairs = []
+    for arm in facts["arms"]:
+        plain, _, how = arm.partition("_")
+        others = {plain, f"random_{how}"} & {*facts["arms"]} - {arm, "loss"}
+        pairs += [(arm, other) for other in sorted(others) if how]
+    if pairs:
+        yield from differences(facts, pairs)
+
+
+def differences(facts: Mapping[str, Any], pairs: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """Of one arm's area minus another's, in points, paired by repeat: intervals, and no test."""
+    found = {axis: areas_of(facts, axis) for axis in ("generated", "tokens")}
+    yield f"| area minus another's | {' | '.join(AXES[axis] for axis in found)} |"
+    yield "|---|" + "---:|" * len(found)
+    for arm, other in pairs:
+        cells = []
+        for area_of in found.values():
+            difference = paired_t([area_of[arm, r] - area_of[other, r] for r in range(facts["repeats"])])
+            cells.append(interval({"difference": difference and vars(difference)}))
+        yield f"| {arm} − {other} | {' | '.join(cells)} |"
     yield ""
 
 
