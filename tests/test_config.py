@@ -30,6 +30,7 @@ def write(folder: Path, text: str) -> Path:
             r"criterion: no 'lossy'; did you mean loss\?  \(allowed: random, loss, .*",
         ),
         ({"task": {"name": "prontoqa", "hops": [3, 1]}}, r"from the fewest to the most"),
+        ({"reuse_seeds": "evnly"}, r"reuse_seeds: true, false and evenly are allowed \(got 'evnly'\)"),
         ({"task": {"name": "gsm9k"}}, r"task: no 'gsm9k'; did you mean gsm8k\?  \(allowed: prontoqa, gsm8k, math, "),
         ({"task": {"name": "jsonl"}}, r"task\.seeds is missing"),
         ({"rounds": None}, r"nothing ends this run"),

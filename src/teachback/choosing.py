@@ -131,7 +131,14 @@ class Stratified(Section):
 RuleConfig = Annotated[Top | Softmax | Stratified, Field(discriminator="name"), BeforeValidator(named)]
 
 
-ReuseConfig = bool | Literal["evenly"]  # evenly: again once fewer than per_round are left that were selected less often
+def _reuse(given: object) -> object:
+    if given is True or given is False or given == "evenly":
+        return given
+    raise ValueError("true, false and evenly are allowed")
+
+
+# evenly: again once fewer than per_round are left that were selected less often
+ReuseConfig = Annotated[bool | Literal["evenly"], BeforeValidator(_reuse)]
 
 
 def selectable(seeds: Iterable[str], reuse: ReuseConfig, per_round: int, past: Sequence[Round]) -> set[str]:
