@@ -64,6 +64,7 @@ def main() -> int:
     study.add_argument("--report", action="store_true", help="print what is recorded, as tables")
     study.add_argument("--splits", action="store_true", help="A/A: split the recorded random runs again and again")
     study.add_argument("--picture", type=Path, metavar="FILE.svg", help="draw the learning curves of --only")
+    study.add_argument("--arms", help="of the picture: random,loss; left out: those without settings of their own")
     args = parser.parse_args()
     if args.what == "run":
         from bench.run import compared, keep, recorded
@@ -80,7 +81,7 @@ def main() -> int:
         elif args.splits:
             same_against_same(args.plan)
         elif args.picture:
-            draw(args.plan, args.only, args.picture)
+            draw(args.plan, args.only, args.picture, args.arms)
         else:
             carry_out(args.plan, args.only, args.jobs, args.repeats)
         return 0

@@ -13,7 +13,8 @@ COLOURS = {"random": "#666666", "loss": "#0072B2", "wrong": "#D55E00", "learnabi
 AXES = {"generated": "generated pairs", "tokens": "the teacher's tokens, thousands"}
 
 
-def picture(plan: str, experiment: str, out: Path, arms: Sequence[str] = tuple(COLOURS)) -> None:
+def picture(plan: str, experiment: str, out: Path, arms: Sequence[str]) -> None:
+    """arms: each has the colour of the criterion that its name begins with, and is dashed where its name goes on."""
     import matplotlib
 
     matplotlib.use("svg")
@@ -28,8 +29,10 @@ def picture(plan: str, experiment: str, out: Path, arms: Sequence[str] = tuple(C
             scale = 1 if axis == "generated" else 1000
             spent = [fmean(column) / scale for column in zip(*(run[axis] for run, _ in runs), strict=True)]
             mean, low, high = band([curve for _, curve in runs])
-            axes.fill_between(spent, low, high, color=COLOURS[arm], alpha=0.12, linewidth=0)
-            axes.plot(spent, mean, marker="o", markersize=4, color=COLOURS[arm], label=arm)
+            criterion, variant, _ = arm.partition("_")
+            colour, line = COLOURS[criterion], "--" if variant else "-"
+            axes.fill_between(spent, low, high, color=colour, alpha=0.12, linewidth=0)
+            axes.plot(spent, mean, line, marker="o", markersize=4, color=colour, label=arm.replace("_", ", "))
         axes.set_xlabel(label)
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)

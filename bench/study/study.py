@@ -17,7 +17,7 @@ import yaml
 
 from bench.run import conditions, keep, progress
 from bench.study.measures import PRICES, SCORES, by_level, chosen, with_judging
-from bench.study.picture import picture
+from bench.study.picture import COLOURS, picture
 from bench.study.report import read, report
 from bench.study.splits import SAME, SPLITS, of_recorded, splits
 from bench.study.student import BEGINNINGS, KEPT, make
@@ -80,13 +80,15 @@ def same_against_same(path: Path) -> None:
     keep(f"study-{plan['name']}-splits", {"said": said, "command": command, "experiments": short(found)})
 
 
-def draw(path: Path, experiment: str, out: Path) -> None:
-    picture(yaml.safe_load(path.read_bytes())["name"], experiment, out)
+def draw(path: Path, experiment: str, out: Path, arms: str | None) -> None:
+    shown = arms.split(",") if arms else tuple(COLOURS)
+    picture(yaml.safe_load(path.read_bytes())["name"], experiment, out, shown)
 
 
 def experiments(plan: Mapping[str, Any]) -> Iterator[Experiment]:
     for name, own in plan["experiments"].items():
-        tree = {**plan["config"], "arms": plan["arms"], "primary": plan["primary"]}
+        paper = {"reuse_seeds": True}  # where a plan says nothing: the first of them are older than today's default
+        tree = {**paper, **plan["config"], "arms": plan["arms"], "primary": plan["primary"]}
         tree["run_dir"] = str(RUNS / plan["name"] / own.get("runs", name))
         model = str(KEPT / plan["student"])
         tree["student"] = {**tree["student"], "model": model if plan["student"] in BEGINNINGS else plan["student"]}

@@ -94,7 +94,7 @@ class Config(Section):
     candidates: Candidates = None  # seeds that a criterion is asked of a round: 10x (per_round), a number, or all
     per_round: Count = 32  # m: seeds selected a round
     rounds: Count | None = None  # None: until the budget is spent
-    reuse_seeds: ReuseConfig = True
+    reuse_seeds: ReuseConfig = "evenly"  # may a seed be selected in more than one round?
     rows: Path | None = None  # rows one already has: question, and answer or solution
     include_seeds: bool = False  # also train on the seeds' own solutions
     finetune: FinetuneConfig = FinetuneConfig()

@@ -67,7 +67,7 @@ def check_evidence(ids: Sequence[str], evidence: Evidence, m: int) -> None:
         raise CriterionError(
             f"can't select {m} seeds of {len(evidence.candidates)}",
             allowed=f"1 to {len(evidence.candidates)} a round: so many of the {len(ids)} seeds may be selected",
-            fix="lower per_round, give more seeds, raise candidates, or set reuse_seeds: true",
+            fix="lower per_round, give more seeds, raise candidates, or set reuse_seeds: evenly",
         )
 
 

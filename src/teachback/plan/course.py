@@ -28,7 +28,7 @@ class Terms:
     seeds: int
     per_round: int
     rounds: int | None
-    reuse_seeds: ReuseConfig = True
+    reuse_seeds: ReuseConfig = "evenly"
     budget: Budget = UNLIMITED
     accepted: int | None = None
     done: int = 0
