@@ -87,8 +87,8 @@ def draw(path: Path, experiment: str, out: Path, arms: str | None) -> None:
 
 def experiments(plan: Mapping[str, Any]) -> Iterator[Experiment]:
     for name, own in plan["experiments"].items():
-        paper = {"reuse_seeds": True}  # where a plan says nothing: the first of them are older than today's default
-        tree = {**paper, **plan["config"], "arms": plan["arms"], "primary": plan["primary"]}
+        first = {"reuse_seeds": True}  # the default when plans that say nothing of it were written
+        tree = {**first, **plan["config"], "arms": plan["arms"], "primary": plan["primary"]}
         tree["run_dir"] = str(RUNS / plan["name"] / own.get("runs", name))
         model = str(KEPT / plan["student"])
         tree["student"] = {**tree["student"], "model": model if plan["student"] in BEGINNINGS else plan["student"]}
