@@ -1,6 +1,7 @@
 """Where a student's weights are: a folder, a model of the Hub, or the packaged SmolLM2. Loads it for a step."""
 
 import fcntl
+import functools
 import hashlib
 import os
 import shutil
@@ -93,12 +94,28 @@ def convert_gguf(source: Path, name: str, into: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     quiet()
-    AutoTokenizer.from_pretrained(source, gguf_file=name).save_pretrained(into)
-    with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):  # its progress bar can't be switched off
+    with read_once(), open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):  # its progress bar has no switch
+        AutoTokenizer.from_pretrained(source, gguf_file=name).save_pretrained(into)
         model = AutoModelForCausalLM.from_pretrained(source, gguf_file=name, dtype=torch.float32)
     model.hf_quantizer = None  # the weights are expanded: what is saved is an ordinary float32 model
     del model.config.quantization_config
     model.save_pretrained(into)
+
+
+@contextmanager
+def read_once() -> Iterator[None]:
+    """A GGUF file's header is 98,000 strings here. transformers would read them for the tokenizer, for the config and for
+    the weights, and map the weights' names anew for each part of the model: half of the whole time."""
+    import gguf
+
+    theirs = {name: getattr(gguf, name) for name in ("GGUFReader", "get_tensor_name_map")}
+    for name, slow in theirs.items():
+        setattr(gguf, name, functools.cache(slow))
+    try:
+        yield
+    finally:
+        for name, slow in theirs.items():
+            setattr(gguf, name, slow)
 
 
 def load(folder: Path) -> Loaded:
