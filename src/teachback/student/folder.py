@@ -104,7 +104,7 @@ def convert_gguf(source: Path, name: str, into: Path) -> None:
 
 @contextmanager
 def read_once() -> Iterator[None]:
-    """A GGUF file's header is 98,000 strings here. transformers would read them for the tokenizer, for the config and for
+    """A GGUF file has a header of 98,000 strings here. transformers would read it for the tokenizer, the config and
     the weights, and map the weights' names anew for each part of the model: half of the whole time."""
     import gguf
 
