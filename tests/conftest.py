@@ -1,5 +1,6 @@
 """Shared fixtures. Everything runs offline; a test that needs the real data files skips without them."""
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,6 +25,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.name not in FORKING)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def loaded_modules_stay() -> None:
+    """Each finetuning asks for a collection: half a second, if torch and transformers are looked through every time."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def data() -> Path:
     folder = Path(os.environ.get("TEACHBACK_DATA", Path(__file__).parents[1] / "../shared/data")).resolve()
@@ -37,7 +45,9 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A student of a few thousand parameters, made on the spot."""
     from teachback.testing import tiny_student
 
-    return tiny_student(tmp_path_factory.mktemp("students") / "tiny")
+    student = tiny_student(tmp_path_factory.mktemp("students") / "tiny")
+    gc.freeze()
+    return student
 
 
 @pytest.fixture
