@@ -6,12 +6,15 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import teachback
+from teachback.student.frozen import Frozen, freeze
+from teachback.student.training.finetune import finetune
 from test_crash import snapshot
 
 SETTINGS: dict[str, Any] = {
@@ -56,6 +59,29 @@ def test_killed_in_a_step_and_resumed(step: str, tmp_path: Path, tiny: Path, unb
     assert not (tmp_path / "run/round-01" / f"{step}.json").exists()
     teachback.run(settings(tmp_path / "run", tiny))
     assert snapshot(tmp_path / "run") == unbroken
+
+
+def test_a_student_is_loaded_once_and_gone_before_the_next_is_trained(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[weakref.ref[Any]] = []
+    in_memory: list[int] = []
+
+    def counted(folder: Path, precision: Any) -> Frozen:
+        student = freeze(folder, precision)
+        loaded.append(weakref.ref(student.model))
+        return student
+
+    def watched(*args: Any, **named: Any) -> Path:
+        in_memory.append(sum(model() is not None for model in loaded))
+        return finetune(*args, **named)
+
+    monkeypatch.setattr("teachback.wire_student.freeze", counted)
+    monkeypatch.setattr("teachback.wire.finetune", watched)
+    teachback.run(settings(tmp_path / "run", tiny))
+    assert len(loaded) == 3, "the untuned student, and that of each round"
+    assert in_memory == [0, 0]
+    assert not any(model() for model in loaded)
 
 
 def test_what_a_round_leaves_behind(unbroken: dict[str, object]) -> None:

@@ -57,6 +57,22 @@ class Respondent(Protocol):
     ) -> tuple[ArrayFile, ArrayFile]: ...
 
 
+class Held:
+    """The student that was asked last, in memory: a round asks the same one several times. One at a time."""
+
+    def __init__(self, precision: Literal["float32", "bf16"]) -> None:
+        self._precision, self._last = precision, dict[Path, Frozen]()
+
+    def __call__(self, folder: Path) -> Frozen:
+        if folder not in self._last:
+            self.drop()
+            self._last[folder] = freeze(folder, self._precision)
+        return self._last[folder]
+
+    def drop(self) -> None:
+        self._last.clear()
+
+
 @dataclass(frozen=True)
 class Answerer:
     """A student's answers to questions of the task, in shards of the run. serving: what answers; None: this process."""
@@ -65,7 +81,7 @@ class Answerer:
     task: Task
     chat: Chat
     max_new_tokens: int
-    precision: Literal["float32", "bf16"]
+    held: Held
     serving: Serving | None = None
 
     def __call__(self, student: Student, questions: Iterable[tuple[str, str]]) -> tuple[Attempt, ...]:
@@ -184,10 +200,11 @@ class Answerer:
 
     def loaded(self, student: Student) -> Callable[[], Frozen]:
         """The student in memory, as soon as it is asked for: only if a shard is missing."""
-        return cache(lambda: freeze(self.run.path(student), self.precision))
+        return lambda: self.held(self.run.path(student))
 
     def stop(self) -> None:
-        """Before finetuning, and at a run's end: a server that was started gives its memory back."""
+        """Before finetuning, and at a run's end: what answers gives its memory back."""
+        self.held.drop()
         if self.serving is not None:
             self.serving.stop()
 
@@ -209,7 +226,7 @@ def make_answerer(
             ready_s=student.ready_s,
         )
     chat = Chat(student.system, student.chat_template_kwargs)
-    return Answerer(run, task, chat, student.max_new_tokens, precision, serving)
+    return Answerer(run, task, chat, student.max_new_tokens, Held(precision), serving)
 
 
 def kept(done: Attempted, name: str) -> "Array":
