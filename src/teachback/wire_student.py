@@ -13,7 +13,7 @@ from .rundir import Run
 from .student.attempt import Asked, Attempted, Sampling, attempt
 from .student.chat import Chat
 from .student.embed import embed
-from .student.folder import cache_folder
+from .student.folder import cache_folder, empty_gpu_cache
 from .student.frozen import Frozen, freeze
 from .student.measure import Answers, Measured, Question, Samples, by_example, measure, questions
 from .student.served.asking import Limits
@@ -70,7 +70,9 @@ class Held:
         return self._last[folder]
 
     def drop(self) -> None:
-        self._last.clear()
+        if self._last:
+            self._last.clear()
+            empty_gpu_cache()
 
 
 @dataclass(frozen=True)

@@ -157,6 +157,14 @@ def device_here() -> "torch.device":
     return torch.device("cuda")
 
 
+def empty_gpu_cache() -> None:
+    """What torch keeps of a GPU's freed memory goes back, so that another process can have it."""
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
 def end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
     """Every token that ends a turn: the tokenizer's own, and those of the generation config (it may list several)."""
     listed = model.generation_config.eos_token_id

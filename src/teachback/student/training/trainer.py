@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import StudentError
+from ..folder import empty_gpu_cache
 from .batch import Tokens, micro_batches
 from .checkpoints import watcher
 from .passes import Way, autocast, loss_of
@@ -61,7 +62,7 @@ def make_trainer(
                         raise
                 model.zero_grad()  # outside of the handler: its traceback holds on to the activations
                 budget.halve()
-                empty_cache()
+                empty_gpu_cache()
 
     trainer = StepTrainer(
         model=model.train(),
@@ -94,13 +95,6 @@ def out_of_memory(error: RuntimeError) -> bool:
     import torch
 
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
-
-
-def empty_cache() -> None:
-    import torch
-
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
 
 
 def arguments(model: Any, n_rows: int, checkpoints: Path, recipe: Recipe, means: Means, seed: int) -> Any:
