@@ -1,4 +1,4 @@
-"""python -m bench study PLAN --report: what the recorded experiments showed, as tables for docs/results.md.
+"""python -m bench study PLAN --report: what the recorded experiments showed, as tables for docs/study.md.
 
 --only EXPERIMENT: all that is recorded of one."""
 
