@@ -14,7 +14,8 @@ AXES = {"generated": "generated pairs", "tokens": "the teacher's tokens, thousan
 
 
 def picture(plan: str, experiment: str, out: Path, arms: Sequence[str]) -> None:
-    """arms: each has the colour of the criterion that its name begins with, and is dashed where its name goes on."""
+    """arms: each has the colour of the criterion that its name begins with (black, if it is none of COLOURS), and is dashed
+    where its name goes on."""
     import matplotlib
 
     matplotlib.use("svg")
@@ -30,7 +31,7 @@ def picture(plan: str, experiment: str, out: Path, arms: Sequence[str]) -> None:
             spent = [fmean(column) / scale for column in zip(*(run[axis] for run, _ in runs), strict=True)]
             mean, low, high = band([curve for _, curve in runs])
             criterion, variant, _ = arm.partition("_")
-            colour, line = COLOURS[criterion], "--" if variant else "-"
+            colour, line = COLOURS.get(criterion, "black"), "--" if variant else "-"
             axes.fill_between(spent, low, high, color=colour, alpha=0.12, linewidth=0)
             axes.plot(spent, mean, line, marker="o", markersize=4, color=colour, label=arm.replace("_", ", "))
         axes.set_xlabel(label)
