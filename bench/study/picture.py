@@ -14,8 +14,8 @@ AXES = {"generated": "generated pairs", "tokens": "the teacher's tokens, thousan
 
 
 def picture(plan: str, experiment: str, out: Path, arms: Sequence[str]) -> None:
-    """arms: each has the colour of the criterion that its name begins with (black, if it has none), and is dashed where its
-    name goes on."""
+    """arms: each has the colour of the criterion that its name begins with (black, if it has none), and is dashed
+    where its name goes on."""
     import matplotlib
 
     matplotlib.use("svg")
