@@ -9,7 +9,7 @@ demo: $(READY)  ## the closed loop on a real small student: no key, no GPU
 	$(BIN)/teachback run recipes/demo.yaml --run-dir runs/demo
 
 test: $(TESTED)
-	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder  # two cores: some tests wait
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder  # two cores: some tests wait
 
 check: $(TESTED)
 	$(BIN)/ruff check .

@@ -18,11 +18,13 @@ settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
 
 
-FORKING = {"test_crash.py", "test_faults.py", "test_ledger_kills.py"}  # a hundred times each: before torch is loaded
+FORKING = ["test_crash.py", "test_faults.py", "test_ledger_kills.py"]  # a hundred times each: before torch is loaded
+LONGEST = ["test_smollm2.py", "test_compare_arms.py", "test_finetune_machine.py", "test_run_tiny.py", "test_cli.py"]
+FIRST = [*FORKING, *LONGEST]  # so that no worker is left alone with one of them at the end
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: item.path.name not in FORKING)
+    items.sort(key=lambda item: FIRST.index(item.path.name) if item.path.name in FIRST else len(FIRST))
 
 
 @pytest.fixture(autouse=True, scope="module")

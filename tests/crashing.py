@@ -1,4 +1,4 @@
-"""Runs on the public fakes in forked children that can be killed. Nothing in a child touches torch."""
+"""What runs in forked children that can be killed; and runs on the public fakes there, which never touch torch."""
 
 import os
 import signal
@@ -20,6 +20,11 @@ def child(target: Callable[..., None], *args: object) -> int:
             traceback.print_exc()
             os._exit(1)
     return pid
+
+
+def running(pid: int) -> bool:
+    """Whether a child has not ended; it is still to be waited for."""
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
 
 
 def ended(pid: int) -> int:

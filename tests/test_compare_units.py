@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -12,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from comparing import files, settings
+from crashing import child, ended, running
 from teachback import config as cfg
 from teachback.compare.comparison import compare, make_units
 from teachback.compare.side_by_side import Queue
@@ -20,23 +19,17 @@ from teachback.errors import ConfigError, TeachbackError
 from teachback.wire_tasks import make_task
 
 ARMS = ["random", "badge"]
-CODE = """
-import json, sys
-from teachback import config
-from teachback.compare.comparison import compare
-compare(config.make(json.loads(sys.argv[1])), ["random", "badge"], 2, jobs=2, listen=lambda event: None)
-"""
 
 
 def test_killed_side_by_side_and_resumed_it_is_what_it_is_one_after_the_other(tiny: Path, tmp_path: Path) -> None:
     tree = settings(tmp_path / "killed", tiny, rounds=1)
-    process = subprocess.Popen([sys.executable, "-c", CODE, json.dumps(tree)])
+    pid = child(lambda: compare(cfg.make(tree), ARMS, 2, jobs=2, listen=lambda event: None))
     under_way = [tmp_path / f"killed/repeat-0/{arm}/round-00/select.json" for arm in ARMS]
     while not all(path.exists() for path in under_way):
-        assert process.poll() is None, "it ended before it could be killed"
+        assert running(pid), "it ended before it could be killed"
         time.sleep(0.002)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    os.kill(pid, signal.SIGKILL)
+    assert ended(pid) == -signal.SIGKILL
     time.sleep(0.5)  # its children see it at their next breath
     killed = compare(cfg.make(tree), ARMS, 2, jobs=1, listen=lambda event: None)
     alone = compare(cfg.make(settings(tmp_path / "alone", tiny, rounds=1)), ARMS, 2, jobs=1, listen=lambda event: None)

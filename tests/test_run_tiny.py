@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 import weakref
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 import pytest
 
 import teachback
+from crashing import child, ended, running
 from teachback.student.frozen import Frozen, freeze
 from teachback.student.training.finetune import finetune
 from test_crash import snapshot
@@ -25,7 +24,6 @@ SETTINGS: dict[str, Any] = {
     "finetune": {"epochs": 2, "rows_per_step": 4},
     "machine": {"threads": 1, "checkpoint_every_s": 0},
 }
-CODE = "import json, sys, teachback; teachback.run(json.loads(sys.argv[1]))"
 
 
 def settings(folder: Path, student: Path) -> dict[str, Any]:
@@ -49,13 +47,13 @@ MOMENTS = {
 @pytest.mark.parametrize("step", MOMENTS)
 def test_killed_in_a_step_and_resumed(step: str, tmp_path: Path, tiny: Path, unbroken: dict[str, object]) -> None:
     """Killed as soon as the step has left its first trace."""
-    process = subprocess.Popen([sys.executable, "-c", CODE, json.dumps(settings(tmp_path / "run", tiny))])
+    pid = child(teachback.run, settings(tmp_path / "run", tiny))
     trace = tmp_path / "run" / MOMENTS[step]
     while not trace.exists():
-        assert process.poll() is None, "it ended before it could be killed"
+        assert running(pid), "it ended before it could be killed"
         time.sleep(0.0005)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    os.kill(pid, signal.SIGKILL)
+    assert ended(pid) == -signal.SIGKILL
     assert not (tmp_path / "run/round-01" / f"{step}.json").exists()
     teachback.run(settings(tmp_path / "run", tiny))
     assert snapshot(tmp_path / "run") == unbroken

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 
+from crashing import child, ended, running
 from teachback.errors import StudentError
 from teachback.student.chat import Chat
 from teachback.student.folder import load
@@ -197,27 +198,20 @@ def test_a_finished_finetuning_leaves_no_tensor_behind(tiny: Path, tmp_path: Pat
     assert left[1:] == left[:1] * 2
 
 
-PARENT = """
-import sys
-from pathlib import Path
-from teachback.student.chat import Chat
-from teachback.student.training.finetune import Recipe, finetune
-finetune(Path(sys.argv[1]), [("Why?", "So.")] * 40, Path(sys.argv[2]), chat=Chat(), recipe=Recipe(epochs=100000),
-         seed=1, child=True, tell=lambda *at: Path(sys.argv[2], "training").touch())
-"""
-
-
 def test_a_child_does_not_outlive_a_killed_parent(tiny: Path, tmp_path: Path) -> None:
-    parent = subprocess.Popen([sys.executable, "-c", PARENT, str(tiny), str(tmp_path)])
+    def tell(*at: int) -> None:
+        (tmp_path / "training").touch()
+
+    parent = child(lambda: train(tiny, tmp_path, replace(RECIPE, epochs=10_000), child=True, tell=tell))
     deadline = time.monotonic() + 90
     while not (tmp_path / "training").exists():
-        assert parent.poll() is None
+        assert running(parent)
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    (child,) = children(parent.pid)
-    os.kill(parent.pid, signal.SIGKILL)
-    parent.wait()
-    while alive(child):
+    (trainer,) = children(parent)
+    os.kill(parent, signal.SIGKILL)
+    assert ended(parent) == -signal.SIGKILL
+    while alive(trainer):
         assert time.monotonic() < deadline, "it runs on"
         time.sleep(0.02)
 

@@ -3,45 +3,38 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
 import teachback
+from crashing import child, ended, running
 from teachback.student.folder import resolve
 
-CODE = "from teachback.student.folder import resolve; print(*resolve('smollm2-135m'))"
 
-
-def convert(cache: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", CODE],
-        env={**os.environ, "TEACHBACK_CACHE": str(cache)},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+def convert(cache: Path, said: Path) -> None:
+    os.environ["TEACHBACK_CACHE"] = str(cache)
+    said.write_text(" ".join(map(str, resolve("smollm2-135m"))))
 
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One conversion killed half-way, then two processes at once: one folder, whole."""
-    folder = tmp_path_factory.mktemp("cache")
-    killed = convert(folder)
+    import transformers
+
+    assert transformers.AutoModelForCausalLM, "loaded here, not by each child anew"
+    folder, said = tmp_path_factory.mktemp("cache"), tmp_path_factory.mktemp("said")
+    killed = child(convert, folder, said / "killed")
     while not list(folder.glob("*.tmp/*")):
-        assert killed.poll() is None, "it ended before it could be killed"
+        assert running(killed), "it ended before it could be killed"
         time.sleep(0.005)
-    os.kill(killed.pid, signal.SIGKILL)
-    killed.communicate()
+    os.kill(killed, signal.SIGKILL)
+    assert ended(killed) == -signal.SIGKILL
     assert not [p for p in folder.glob("smollm2-135m-*") if p.suffix != ".tmp"]
-    started = time.monotonic()
-    both = [convert(folder) for _ in range(2)]
-    said = {process.communicate(timeout=240)[0] for process in both}
-    assert [process.returncode for process in both] == [0, 0]
-    assert len(said) == 1
-    assert time.monotonic() - started < 240
+    both = [child(convert, folder, said / name) for name in "ab"]
+    assert [ended(pid) for pid in both] == [0, 0]
+    assert (said / "a").read_text() == (said / "b").read_text() != ""
     return folder
 
 
