@@ -18,9 +18,10 @@ settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
 
 
-FORKING = ["test_crash.py", "test_faults.py", "test_ledger_kills.py"]  # a hundred times each: before torch is loaded
-LONGEST = ["test_smollm2.py", "test_compare_arms.py", "test_finetune_machine.py", "test_run_tiny.py", "test_cli.py"]
-FIRST = [*FORKING, *LONGEST]  # so that no worker is left alone with one of them at the end
+FIRST = [
+    *("test_crash.py", "test_faults.py", "test_ledger_kills.py"),  # they fork a hundred times: before torch is loaded
+    *("test_smollm2.py", "test_compare_arms.py", "test_finetune_machine.py", "test_run_tiny.py", "test_cli.py"),
+]  # and the longest, so that no worker is left alone with one of them at the end
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

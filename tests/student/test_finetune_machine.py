@@ -202,7 +202,7 @@ def test_a_child_does_not_outlive_a_killed_parent(tiny: Path, tmp_path: Path) ->
     def tell(*at: int) -> None:
         (tmp_path / "training").touch()
 
-    parent = child(lambda: train(tiny, tmp_path, replace(RECIPE, epochs=10_000), child=True, tell=tell))
+    parent = child(lambda: train(tiny, tmp_path, replace(RECIPE, epochs=100_000), child=True, tell=tell))
     deadline = time.monotonic() + 90
     while not (tmp_path / "training").exists():
         assert running(parent)

@@ -32,7 +32,11 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     os.kill(killed, signal.SIGKILL)
     assert ended(killed) == -signal.SIGKILL
     assert not [p for p in folder.glob("smollm2-135m-*") if p.suffix != ".tmp"]
+    deadline = time.monotonic() + 240
     both = [child(convert, folder, said / name) for name in "ab"]
+    while any(running(pid) for pid in both):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
     assert [ended(pid) for pid in both] == [0, 0]
     assert (said / "a").read_text() == (said / "b").read_text() != ""
     return folder
