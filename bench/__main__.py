@@ -19,7 +19,7 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 
-from teachback import config as cfg
+from teachback.config import config as cfg
 
 BENCHES = (
     "client",
@@ -44,33 +44,66 @@ BENCHES = (
 
 def main() -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m bench",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="what", required=True)
     run = commands.add_parser("run", help="one run of the loop")
     run.add_argument("name")
     run.add_argument("config", type=Path)
-    run.add_argument("--set", action="append", default=[], dest="changes", metavar="A.B=C")
+    run.add_argument(
+        "--set", action="append", default=[], dest="changes", metavar="A.B=C"
+    )
     run.add_argument("--arms", help="criteria, to compare: as in random,loss")
     run.add_argument("--repeats", type=int, default=3)
     for name in BENCHES:
-        commands.add_parser(name).add_argument("--quick", action="store_true", help="no target, no result file")
-    commands.choices["harness"].add_argument("--student", default="smollm2-135m", help="a folder or a model of the Hub")
+        commands.add_parser(name).add_argument(
+            "--quick", action="store_true", help="no target, no result file"
+        )
+    commands.choices["harness"].add_argument(
+        "--student", default="smollm2-135m", help="a folder or a model of the Hub"
+    )
     study = commands.add_parser("study", help="a planned comparison of criteria")
     study.add_argument("plan", type=Path)
     study.add_argument("--only", help="one of the plan's experiments")
-    study.add_argument("--jobs", type=int, help="runs at a time; left out: as many as fit the machine")
-    study.add_argument("--repeats", type=int, help="the first so many of the plan's alone")
-    study.add_argument("--report", action="store_true", help="print what is recorded, as tables")
-    study.add_argument("--splits", action="store_true", help="A/A: split the recorded random runs again and again")
-    study.add_argument("--picture", type=Path, metavar="FILE.svg", help="draw the learning curves of --only")
-    study.add_argument("--arms", help="of the picture: random,loss; left out: those without settings of their own")
+    study.add_argument(
+        "--jobs", type=int, help="runs at a time; left out: as many as fit the machine"
+    )
+    study.add_argument(
+        "--repeats", type=int, help="the first so many of the plan's alone"
+    )
+    study.add_argument(
+        "--report", action="store_true", help="print what is recorded, as tables"
+    )
+    study.add_argument(
+        "--splits",
+        action="store_true",
+        help="A/A: split the recorded random runs again and again",
+    )
+    study.add_argument(
+        "--picture",
+        type=Path,
+        metavar="FILE.svg",
+        help="draw the learning curves of --only",
+    )
+    study.add_argument(
+        "--arms",
+        help="of the picture: random,loss; left out: those without settings of their own",
+    )
     args = parser.parse_args()
     if args.what == "run":
         from bench.run import compared, keep, recorded
 
-        config = cfg.read(args.config, args.changes, Path("runs") / f"bench-{args.name}")
-        keep(args.name, compared(config, args.arms.split(","), args.repeats) if args.arms else recorded(config))
+        config = cfg.read(
+            args.config, args.changes, Path("runs") / f"bench-{args.name}"
+        )
+        keep(
+            args.name,
+            compared(config, args.arms.split(","), args.repeats)
+            if args.arms
+            else recorded(config),
+        )
         return 0
     if args.what == "study":
         from bench.study.study import draw, same_against_same, tables

@@ -19,22 +19,26 @@ from platform import python_version
 from statistics import median
 from typing import Any, TypeVar
 
-import aiohttp  # noqa: F401  (here, so that it is loaded before anyone's clock starts)
+import aiohttp
 
 from bench.machine import machine
-from teachback.costs import PICO, Budget, Price
-from teachback.ledger import Ledger
-from teachback.teachers.endpoint import Endpoint
+from teachback.endpoints.endpoint import Endpoint
+from teachback.endpoints.replies import read
+from teachback.ledger.costs import PICO, Budget, Price
+from teachback.ledger.ledger import Ledger
 from teachback.teachers.openai import Asking, generate
 from teachback.teachers.prompts import load_prompts
-from teachback.teachers.reading import read
 from teachback.types import Example, Pick
 
 RESULTS = Path(__file__).parent / "results"
-PRICE = Price(2_500_000, 10_000_000, 1_250_000)  # picodollars a token: money is counted too
+PRICE = Price(
+    2_500_000, 10_000_000, 1_250_000
+)  # picodollars a token: money is counted too
 # Limits that are checked at every call, and never reached
 BUDGET = Budget(generated=10**6, teacher_tokens=10**12, usd=10**6 * PICO)
-Texts = list[tuple[str, str]]  # sha256 of a request's body, and what was answered: sorted
+Texts = list[
+    tuple[str, str]
+]  # sha256 of a request's body, and what was answered: sorted
 T = TypeVar("T")
 
 
@@ -84,10 +88,14 @@ def on_disk() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="bench-", dir="runs")
 
 
-def asking(base_url: str, in_flight: int, *, pair_in_one: bool = False, tries: int = 3) -> Asking:
+def asking(
+    base_url: str, in_flight: int, *, pair_in_one: bool = False, tries: int = 3
+) -> Asking:
     """The shipped prompts; with two calls a pair, or one."""
     prompts = load_prompts("neutral", calls=1 if pair_in_one else 2)
-    endpoint = Endpoint(base_url, "teachback", in_flight=in_flight, tries=tries, price=PRICE)
+    endpoint = Endpoint(
+        base_url, "teachback", in_flight=in_flight, tries=tries, price=PRICE
+    )
     return Asking(endpoint, prompts, max_tokens_question=256, max_tokens_answer=512)
 
 
@@ -110,7 +118,13 @@ def bought(given: Asking, count: int) -> Bought:
         path = Path(folder) / "ledger.sqlite"
         started, cpu = time.monotonic(), time.process_time()
         with Ledger(path, budget=BUDGET) as ledger:
-            generate(picks, {seed.id: seed for seed in pool}, round=0, ledger=ledger, asking=given)
+            generate(
+                picks,
+                {seed.id: seed for seed in pool},
+                round=0,
+                ledger=ledger,
+                asking=given,
+            )
         cpu, ended, rss = time.process_time() - cpu, time.monotonic(), peak_mib()
         return Bought(kept(path), cpu, started, ended, rss)
 
@@ -119,20 +133,29 @@ def kept(ledger_path: Path) -> Texts:
     """What the ledger holds of the answered calls."""
     db = sqlite3.connect(ledger_path)
     try:
-        found = db.execute("SELECT request, body FROM calls WHERE state = 'answered'").fetchall()
+        found = db.execute(
+            "SELECT request, body FROM calls WHERE state = 'answered'"
+        ).fetchall()
     finally:
         db.close()
     return sorted((request, read(body).text()) for request, body in found)
 
 
 def keyed(bodies: Sequence[bytes], texts: Sequence[str]) -> Texts:
-    return sorted((sha256(body).hexdigest(), text) for body, text in zip(bodies, texts, strict=True))
+    return sorted(
+        (sha256(body).hexdigest(), text)
+        for body, text in zip(bodies, texts, strict=True)
+    )
 
 
 def spread(values: Sequence[float], digits: int = 4) -> dict[str, Any]:
     """Every repeat's number, never the best alone."""
     rounded = [round(value, digits) for value in values]
-    return {"min": min(rounded), "median": round(median(rounded), digits), "all": rounded}
+    return {
+        "min": min(rounded),
+        "median": round(median(rounded), digits),
+        "all": rounded,
+    }
 
 
 def conditions(load: Sequence[float]) -> dict[str, Any]:
@@ -141,7 +164,12 @@ def conditions(load: Sequence[float]) -> dict[str, Any]:
         with suppress(PackageNotFoundError):
             versions[name] = version(name)
     command = f"python -m bench {shlex.join(sys.argv[1:])}"
-    return {"command": command, "machine": machine(), "versions": versions, "load_at_start": [*load]}
+    return {
+        "command": command,
+        "machine": machine(),
+        "versions": versions,
+        "load_at_start": [*load],
+    }
 
 
 def told(name: str, bench: Callable[[bool], Outcome], quick: bool) -> int:
@@ -155,10 +183,21 @@ def told(name: str, bench: Callable[[bool], Outcome], quick: bool) -> int:
     gate = "ok" if outcome.same else "FAILED"
     last = f"{name} ratio={outcome.ratio:.2f} target={outcome.target:g} rss={outcome.rss_mib:.0f} gate={gate}"
     if not quick:
-        facts = {**conditions(load), "ratio": round(outcome.ratio, 3), "target": outcome.target, "gate": gate}
-        facts |= {"missed": missed, "rss_mib": round(outcome.rss_mib, 1), **outcome.facts}
+        facts = {
+            **conditions(load),
+            "ratio": round(outcome.ratio, 3),
+            "target": outcome.target,
+            "gate": gate,
+        }
+        facts |= {
+            "missed": missed,
+            "rss_mib": round(outcome.rss_mib, 1),
+            **outcome.facts,
+        }
         RESULTS.mkdir(exist_ok=True)
-        (RESULTS / f"{name}.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        (RESULTS / f"{name}.json").write_text(
+            json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
     print(json.dumps(outcome.facts, indent=1))
     for what in [] if quick else missed:
         print(f"missed: {what}")

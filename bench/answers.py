@@ -11,13 +11,22 @@ from teachback.types import Example
 UNITLESS = re.compile(r"-?\d+(?:\.\d+)?")
 PAIR = re.compile(r"\(([^(),\[\]]+),([^(),\[\]]+)\)")
 PLAIN_LIST = re.compile(r"[^()\[\]{}\\,]+(?:, *[^()\[\]{}\\,]+)+")
-POSITIVE = re.compile(r"(?:\\\$ ?)?[\d.,\\!]*[1-9][\d.,\\!]*|\\d?frac\{\d+\}\{\d+\}|\d*\\sqrt\{\d+\}")
+POSITIVE = re.compile(
+    r"(?:\\\$ ?)?[\d.,\\!]*[1-9][\d.,\\!]*|\\d?frac\{\d+\}\{\d+\}|\d*\\sqrt\{\d+\}"
+)
 THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+")
 
 
 def examples(path: Path) -> list[Example]:
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
-    return [Example(row["id"], row["question"], row["answer"], row["solution"]) for row in rows]
+    rows = [
+        json.loads(line)
+        for line in path.read_text(encoding="utf-8").split("\n")
+        if line
+    ]
+    return [
+        Example(row["id"], row["question"], row["answer"], row["solution"])
+        for row in rows
+    ]
 
 
 def sample(pool: list[Example], count: int) -> list[Example]:
@@ -52,7 +61,10 @@ def rewritten(gold: str) -> Iterator[tuple[str, str]]:
         if (10**6 * int(over)) % int(under) == 0:
             yield "decimal", f"{sign}{int(over) / int(under)}"
     if PLAIN_LIST.fullmatch(gold) and not THOUSANDS.fullmatch(gold) and "=" not in gold:
-        yield "reordered", ", ".join(reversed([part.strip() for part in gold.split(",")]))
+        yield (
+            "reordered",
+            ", ".join(reversed([part.strip() for part in gold.split(",")])),
+        )
 
 
 def fraction(number: str) -> str:
@@ -75,4 +87,7 @@ def near_misses(gold: str) -> Iterator[tuple[str, str]]:
         yield "swapped", f"({pair[2]},{pair[1]})"
         yield "set", rf"\{{{pair[1]},{pair[2]}\}}"
     if (last := re.search(r"\d(?=\D*$)", gold)) and re.fullmatch(r"-?[\d.]+", gold):
-        yield "last digit", f"{gold[: last.start()]}{(int(last[0]) + 1) % 10}{gold[last.end() :]}"
+        yield (
+            "last digit",
+            f"{gold[: last.start()]}{(int(last[0]) + 1) % 10}{gold[last.end() :]}",
+        )

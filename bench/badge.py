@@ -26,7 +26,7 @@ from teachback.criteria.badge import badge
 from teachback.criteria.evidence import Evidence
 from teachback.criteria.points import Points, gradients
 from teachback.criteria.seeding import seeding
-from teachback.draws import draw
+from teachback.rng import draw
 from teachback.types import Example
 
 TARGETS = {10: 200.0, 50: 1000.0}  # classes
@@ -48,8 +48,16 @@ class Made(NamedTuple):
 def bench(quick: bool) -> Outcome:
     rows, m, repeats, draws = (1000, 40, 1, 8) if quick else (10_000, 200, 3, 40)
     facts: dict[str, Any] = {
-        "work": {"rows": rows, "hidden": WIDTH, "picks": m, "repeats": repeats, "seed": SEED},
-        "versions_compared": {name: version(name) for name in ("scikit-activeml", "scikit-learn", "numpy")},
+        "work": {
+            "rows": rows,
+            "hidden": WIDTH,
+            "picks": m,
+            "repeats": repeats,
+            "seed": SEED,
+        },
+        "versions_compared": {
+            name: version(name) for name in ("scikit-activeml", "scikit-learn", "numpy")
+        },
     }
     same, rss = True, 0.0
     for classes, target in TARGETS.items():
@@ -58,27 +66,47 @@ def bench(quick: bool) -> Outcome:
             our.append(fresh(ours, classes, rows, m))
             their.append(fresh(theirs, classes, rows, m))
         left = fresh(potentials, classes, rows, m, draws)
-        facts[f"{classes}_classes"] = one = {"target": target, **summary(our, their, left)}
+        facts[f"{classes}_classes"] = one = {
+            "target": target,
+            **summary(our, their, left),
+        }
         same &= abs(one["potential"]["apart_in_standard_errors"]) < STANDARD_ERRORS
         same &= one["badges_chances_off_ours"] < MILLIONTH
         rss = max(rss, *(made.rss_mib for made in our))
     facts["scale"] = fresh(scale, *((2000, 64, 50) if quick else SCALE))
     few, many = (facts[f"{classes}_classes"]["ratio"] for classes in TARGETS)
-    missed = [f"50 classes: ratio {many}, target {TARGETS[50]:g}"] if many < TARGETS[50] else []
+    missed = (
+        [f"50 classes: ratio {many}, target {TARGETS[50]:g}"]
+        if many < TARGETS[50]
+        else []
+    )
     return Outcome(few, TARGETS[10], same, rss, facts, missed)
 
 
-def summary(our: Sequence[Made], their: Sequence[Made], left: dict[str, list[float]]) -> dict[str, Any]:
+def summary(
+    our: Sequence[Made], their: Sequence[Made], left: dict[str, list[float]]
+) -> dict[str, Any]:
     mine, exact = left["ours"], left["one_by_one"]
     error = (stdev(mine) ** 2 / len(mine) + stdev(exact) ** 2 / len(exact)) ** 0.5
-    seconds = {"ours": spread([one.seconds for one in our]), "scikit_activeml": spread([one.seconds for one in their])}
+    seconds = {
+        "ours": spread([one.seconds for one in our]),
+        "scikit_activeml": spread([one.seconds for one in their]),
+    }
     return {
-        "ratio": round(seconds["scikit_activeml"]["median"] / seconds["ours"]["median"], 1),
+        "ratio": round(
+            seconds["scikit_activeml"]["median"] / seconds["ours"]["median"], 1
+        ),
         "seconds": seconds,
-        "peak_mib": {"ours": round(our[0].rss_mib), "scikit_activeml": round(their[0].rss_mib)},
+        "peak_mib": {
+            "ours": round(our[0].rss_mib),
+            "scikit_activeml": round(their[0].rss_mib),
+        },
         "badges_chances_off_ours": max(one.off for one in their),
         "potential": {
-            **{name: {"mean": fmean(sums), "stdev": stdev(sums), "draws": len(sums)} for name, sums in left.items()},
+            **{
+                name: {"mean": fmean(sums), "stdev": stdev(sums), "draws": len(sums)}
+                for name, sums in left.items()
+            },
             "apart_in_standard_errors": round((fmean(mine) - fmean(exact)) / error, 2),
             "scikit_activeml": [one.left for one in their],
         },
@@ -90,7 +118,9 @@ def work(classes: int, rows: int) -> tuple[Array, Array]:
     generator = np.random.default_rng(SEED)
     centre_K_D = 0.3 * generator.standard_normal((classes, WIDTH))
     class_N = generator.integers(classes, size=LABELLED + rows)
-    hidden_N_D = np.maximum(centre_K_D[class_N] + generator.standard_normal((len(class_N), WIDTH)), 0)
+    hidden_N_D = np.maximum(
+        centre_K_D[class_N] + generator.standard_normal((len(class_N), WIDTH)), 0
+    )
     known_N_D, class_N = hidden_N_D[:LABELLED], class_N[:LABELLED]
     mean_K_D = np.stack([known_N_D[class_N == k].mean(axis=0) for k in range(classes)])
     logit_N_K = hidden_N_D[LABELLED:] @ mean_K_D.T - (mean_K_D**2).sum(axis=1) / 2
@@ -111,7 +141,9 @@ def ours(classes: int, rows: int, m: int) -> Made:
     started = time.perf_counter()
     picks = seeding(factors(p_N_K, hidden_N_D), m, np.random.default_rng(SEED))
     seconds = time.perf_counter() - started
-    return Made(seconds, peak_mib(), float(factors(p_N_K, hidden_N_D).nearest(picks).sum()))
+    return Made(
+        seconds, peak_mib(), float(factors(p_N_K, hidden_N_D).nearest(picks).sum())
+    )
 
 
 def theirs(classes: int, rows: int, m: int) -> Made:
@@ -122,7 +154,9 @@ def theirs(classes: int, rows: int, m: int) -> Made:
     picks, chance_M_N = queried(p_N_K, hidden_N_D, m)
     seconds, rss = time.perf_counter() - started, peak_mib()
     points = factors(p_N_K, hidden_N_D)
-    return Made(seconds, rss, float(points.nearest(picks).sum()), off(points, picks, chance_M_N))
+    return Made(
+        seconds, rss, float(points.nearest(picks).sum()), off(points, picks, chance_M_N)
+    )
 
 
 def queried(p_N_K: Array, hidden_N_D: Array, m: int) -> tuple[list[int], Array]:
@@ -137,10 +171,18 @@ def queried(p_N_K: Array, hidden_N_D: Array, m: int) -> tuple[list[int], Array]:
         def predict_proba(self, X: Array, embedded: bool = True) -> tuple[Array, Array]:
             return p_N_K, hidden_N_D
 
-    badge, unknown_N = Badge(clf_embedding_flag_name="embedded", random_state=SEED), np.full(len(p_N_K), np.nan)
+    badge, unknown_N = (
+        Badge(clf_embedding_flag_name="embedded", random_state=SEED),
+        np.full(len(p_N_K), np.nan),
+    )
     classifier = Given(classes=[*range(p_N_K.shape[1])])
     picks, chance_M_N = badge.query(
-        hidden_N_D, unknown_N, classifier, fit_clf=False, batch_size=m, return_utilities=True
+        hidden_N_D,
+        unknown_N,
+        classifier,
+        fit_clf=False,
+        batch_size=m,
+        return_utilities=True,
     )
     return [int(i) for i in picks], chance_M_N
 
@@ -149,9 +191,14 @@ def off(points: Points, picks: Sequence[int], chance_M_N: Array) -> float:
     """The largest difference of Badge's chances from those by our D², in means of them, before four of its picks."""
     worst = 0.0
     for k in {1, 2, len(picks) // 2, len(picks) - 1}:
-        nearest_N = np.minimum(points.squared_N, points.nearest(picks[:k]))  # the origin is a pick to it
+        nearest_N = np.minimum(
+            points.squared_N, points.nearest(picks[:k])
+        )  # the origin is a pick to it
         theirs_N = np.nan_to_num(chance_M_N[k])  # NaN: picked before
-        worst = max(worst, float(np.abs(theirs_N - nearest_N / nearest_N.sum()).max() * len(theirs_N)))
+        worst = max(
+            worst,
+            float(np.abs(theirs_N - nearest_N / nearest_N.sum()).max() * len(theirs_N)),
+        )
     return worst
 
 
@@ -159,11 +206,18 @@ def potentials(classes: int, rows: int, m: int, draws: int) -> dict[str, list[fl
     """The sum of D² that each of so many draws leaves, of either algorithm."""
     points = factors(*work(classes, rows))
 
-    def left(choose: Callable[[Points, int, np.random.Generator], list[int]], seed: int) -> float:
-        return float(points.nearest(choose(points, m, np.random.default_rng(seed))).sum())
+    def left(
+        choose: Callable[[Points, int, np.random.Generator], list[int]], seed: int
+    ) -> float:
+        return float(
+            points.nearest(choose(points, m, np.random.default_rng(seed))).sum()
+        )
 
     mine = [left(seeding, seed) for seed in range(draws)]
-    return {"ours": mine, "one_by_one": [left(one_by_one, draws + seed) for seed in range(draws)]}
+    return {
+        "ours": mine,
+        "one_by_one": [left(one_by_one, draws + seed) for seed in range(draws)],
+    }
 
 
 def one_by_one(points: Points, m: int, generator: np.random.Generator) -> list[int]:
@@ -188,4 +242,10 @@ def scale(seeds: int, width: int, m: int) -> dict[str, Any]:
     picks = badge(evidence, m, lambda id: draw(SEED, 0, "select", id, 0))
     seconds = time.perf_counter() - started
     assert len(set(picks)) == m
-    return {"seeds": seeds, "width": width, "picks": m, "seconds": round(seconds, 2), "peak_mib": round(peak_mib())}
+    return {
+        "seeds": seeds,
+        "width": width,
+        "picks": m,
+        "seconds": round(seconds, 2),
+        "peak_mib": round(peak_mib()),
+    }

@@ -37,23 +37,43 @@ def bench(quick: bool) -> Outcome:
         kept: dict[str, dict[str, bytes]] = {}
         for _ in range(times):
             for way, jobs in ways.items():
-                seconds[way].append(compared(Path(folder) / "run", student, repeats, jobs, quick))
+                seconds[way].append(
+                    compared(Path(folder) / "run", student, repeats, jobs, quick)
+                )
                 kept[way] = files(Path(folder) / "run")
                 shutil.rmtree(Path(folder) / "run")
     found = {way: spread(some) for way, some in seconds.items()}
     ratio = found["one after the other"]["median"] / found["side by side"]["median"]
     facts = {
-        "work": {"runs": 2 * repeats, "jobs": cores(), "task": settings(Path(), student, quick)["task"]},
+        "work": {
+            "runs": 2 * repeats,
+            "jobs": cores(),
+            "task": settings(Path(), student, quick)["task"],
+        },
         "seconds": found,
     }
-    return Outcome(round(ratio, 2), TARGET, kept["side by side"] == kept["one after the other"], 0.0, facts)
+    return Outcome(
+        round(ratio, 2),
+        TARGET,
+        kept["side by side"] == kept["one after the other"],
+        0.0,
+        facts,
+    )
 
 
 def settings(folder: Path, student: Path, quick: bool) -> dict[str, Any]:
-    size = {"seeds": 24, "dev": 8, "test": 16} if quick else {"seeds": 96, "dev": 32, "test": 128}
+    size = (
+        {"seeds": 24, "dev": 8, "test": 16}
+        if quick
+        else {"seeds": 96, "dev": 32, "test": 128}
+    )
     return {
         "task": {"name": "prontoqa", "hops": [1, 3], **size},
-        "student": {"model": str(student), "max_new_tokens": 48, "precision": "float32"},
+        "student": {
+            "model": str(student),
+            "max_new_tokens": 48,
+            "precision": "float32",
+        },
         "per_round": size["seeds"] // 4,
         "rounds": 1 if quick else 3,
         "finetune": {"epochs": 2, "rows_per_step": 8, "lr": 1e-3},
@@ -62,13 +82,23 @@ def settings(folder: Path, student: Path, quick: bool) -> dict[str, Any]:
     }
 
 
-def compared(folder: Path, student: Path, repeats: int, jobs: int, quick: bool) -> float:
+def compared(
+    folder: Path, student: Path, repeats: int, jobs: int, quick: bool
+) -> float:
     started = time.perf_counter()
     tree = json.dumps(settings(folder, student, quick))
     command = [sys.executable, "-c", CODE, tree, str(repeats), str(jobs)]
-    subprocess.run(command, check=True, stderr=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    subprocess.run(
+        command,
+        check=True,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
     return time.perf_counter() - started
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.glob("repeat-*/*/round-*/*.json")}
+    return {
+        str(p.relative_to(folder)): p.read_bytes()
+        for p in folder.glob("repeat-*/*/round-*/*.json")
+    }

@@ -23,7 +23,10 @@ from teachback.types import Curated, Example, Row, Verdict
 SEEDS, A_ROUND, MOST = 300, 40, 0.02
 HELD = {"gsm8k": "gsm8k_test", "math": "math500_test"}
 TEMPLATED = {
-    "prontoqa": (prontoqa.key, ("prontoqa_test", "prontoqa_test_shuffled", "prontoqa_test_long")),
+    "prontoqa": (
+        prontoqa.key,
+        ("prontoqa_test", "prontoqa_test_shuffled", "prontoqa_test_long"),
+    ),
     "game24": (game24.key, ("game24_test",)),
 }
 
@@ -31,33 +34,56 @@ TEMPLATED = {
 def bench(quick: bool) -> Outcome:
     data = Path(os.environ.get("TEACHBACK_DATA", "../shared/data"))
     limit = 800 if quick else None
-    pairs = json.loads((data / "overlap_math_near_duplicates.json").read_text())["math_train__math500_test"]
+    pairs = json.loads((data / "overlap_math_near_duplicates.json").read_text())[
+        "math_train__math500_test"
+    ]
     known = {pair["train_id"] for pair in pairs}
-    real = {name: text_task(data, name, held, known, limit) for name, held in HELD.items()}
-    by_key = {name: templated(data, name, key, held) for name, (key, held) in TEMPLATED.items()}
+    real = {
+        name: text_task(data, name, held, known, limit) for name, held in HELD.items()
+    }
+    by_key = {
+        name: templated(data, name, key, held)
+        for name, (key, held) in TEMPLATED.items()
+    }
     made = symbolic(data, 400)
     worst = max(facts["false"] for facts in (*real.values(), *by_key.values()))
     ratio = MOST / worst if worst else float(MOST / 1e-6)
-    same = made["rounds_told"] == made["rounds"] and not any(facts["rounds_told"] for facts in real.values())
-    facts: dict[str, Any] = {"rows_a_round": A_ROUND, "seeds": SEEDS, "most_false": MOST, "text": real}
+    same = made["rounds_told"] == made["rounds"] and not any(
+        facts["rounds_told"] for facts in real.values()
+    )
+    facts: dict[str, Any] = {
+        "rows_a_round": A_ROUND,
+        "seeds": SEEDS,
+        "most_false": MOST,
+        "text": real,
+    }
     facts |= {"templated_by_key": by_key, "gsm_symbolic_against_gsm8k_test": made}
     facts |= {"reasoning_gym": version("reasoning-gym")}
     return Outcome(ratio, 1.0, same, peak_mib(), facts)
 
 
-def text_task(data: Path, name: str, held: str, known: set[str], limit: int | None) -> dict[str, Any]:
+def text_task(
+    data: Path, name: str, held: str, known: set[str], limit: int | None
+) -> dict[str, Any]:
     train, test = questions(data, f"{name}_train"), questions(data, held)
     seeds = train[:: len(train) // SEEDS][:SEEDS]
     chosen = {e.id for e in seeds}
     rest = [e for e in train if e.id not in chosen][:limit]
     outs = rounds(seeds, test, rest)
-    refused = {x.seed for out in outs for x in out.rejected if x.reason.startswith("contaminated")}
+    refused = {
+        x.seed
+        for out in outs
+        for x in out.rejected
+        if x.reason.startswith("contaminated")
+    }
     return {
         "rows": len(rest),
         "refused": len(refused),
         "on_the_list_of_real_near_duplicates": len(refused & known),
         "false": round(len(refused - known) / len(rest), 5),
-        "near_duplicates_of_rows": sum(x.reason.startswith("near") for out in outs for x in out.rejected),
+        "near_duplicates_of_rows": sum(
+            x.reason.startswith("near") for out in outs for x in out.rejected
+        ),
         "warned": round(sum(len(out.warnings) for out in outs) / len(rest), 4),
         "rounds": len(outs),
         "rounds_told": told(outs),
@@ -76,7 +102,9 @@ def symbolic(data: Path, n: int) -> dict[str, Any]:
 
     made = reasoning_gym.create_dataset("gsm_symbolic", size=n, seed=11)
     rows = [Example(f"y{i}", made[i]["question"], "1") for i in range(n)]
-    outs = rounds(questions(data, "gsm8k_train")[:SEEDS], questions(data, "gsm8k_test"), rows)
+    outs = rounds(
+        questions(data, "gsm8k_train")[:SEEDS], questions(data, "gsm8k_test"), rows
+    )
     reasons = [x.reason for out in outs for x in out.rejected]
     return {
         "rows": n,
@@ -87,11 +115,26 @@ def symbolic(data: Path, n: int) -> dict[str, Any]:
     }
 
 
-def rounds(seeds: Sequence[Example], test: Sequence[Example], rows: Sequence[Example]) -> list[Curated]:
-    task = own.load(seeds, dev=test[:1], test=test[1:], sizes=Sizes(), form=Form(GRADER, checked=False))
-    checks, taken, so_far, outs = make_checks(task), taken_keys(task), list[Row](), list[Curated]()
+def rounds(
+    seeds: Sequence[Example], test: Sequence[Example], rows: Sequence[Example]
+) -> list[Curated]:
+    task = own.load(
+        seeds,
+        dev=test[:1],
+        test=test[1:],
+        sizes=Sizes(),
+        form=Form(GRADER, checked=False),
+    )
+    checks, taken, so_far, outs = (
+        make_checks(task),
+        taken_keys(task),
+        list[Row](),
+        list[Curated](),
+    )
     for at in range(0, len(rows), A_ROUND):
-        verdicts = [Verdict(e.id, 0, e.question, "text") for e in rows[at : at + A_ROUND]]
+        verdicts = [
+            Verdict(e.id, 0, e.question, "text") for e in rows[at : at + A_ROUND]
+        ]
         outs.append(curate(verdicts, so_far, key=task.key, taken=taken, checks=checks))
         so_far += outs[-1].rows
     return outs
@@ -103,4 +146,7 @@ def told(outs: Sequence[Curated]) -> int:
 
 def questions(data: Path, name: str) -> list[Example]:
     lines = (data / f"{name}.jsonl").read_text(encoding="utf-8").split("\n")
-    return [Example(row["id"], row["question"], row["answer"]) for row in map(json.loads, filter(None, lines))]
+    return [
+        Example(row["id"], row["question"], row["answer"])
+        for row in map(json.loads, filter(None, lines))
+    ]

@@ -40,13 +40,17 @@ class Processor:
     texts: dict[int, str] = field(default_factory=dict)
 
     async def process(self, bodies: Sequence[bytes]) -> None:
-        pending = [await self.start(Request(at, body)) for at, body in enumerate(bodies)]
+        pending = [
+            await self.start(Request(at, body)) for at, body in enumerate(bodies)
+        ]
         await asyncio.gather(*pending)
         running: set[asyncio.Task[None]] = set()
         while not self.retries.empty() or running:
             if not self.retries.empty():
                 running.add(await self.start(self.retries.get_nowait()))
-            _, running = await asyncio.wait(running, timeout=0.1)  # for all of them, or a tenth of a second
+            _, running = await asyncio.wait(
+                running, timeout=0.1
+            )  # for all of them, or a tenth of a second
 
     async def start(self, request: Request) -> asyncio.Task[None]:
         await self.slots.acquire()

@@ -27,7 +27,10 @@ from teachback.curate.words import jaccard
 
 TARGET, RECALL, REPEATS, SEED = 5.0, 0.95, 3, 7
 BATCH, PART = 500, 2000
-LENGTHS = {0.8: (29, 38, 47), 0.9: (40, 59)}  # words of a text that can be changed into one so alike: see `changed`
+LENGTHS = {
+    0.8: (29, 38, 47),
+    0.9: (40, 59),
+}  # words of a text that can be changed into one so alike: see `changed`
 Found = list[tuple[int, int]]  # a text, and the earlier one that it is like
 
 
@@ -55,53 +58,93 @@ def bench(quick: bool) -> Outcome:
     for _ in range(repeats):
         for name in CONTENDERS:
             done[name].append(fresh(streamed, name, rows))
-    parts = {name: 1e6 * fresh(sketched, name).wall_s / PART for name in ("update", "update_batch", "bulk")}
+    parts = {
+        name: 1e6 * fresh(sketched, name).wall_s / PART
+        for name in ("update", "update_batch", "bulk")
+    }
     work = make(rows)
     quality = {name: judged(work, ones[0].found) for name, ones in done.items()}
     ours, theirs = done["ours"], done["datasketch"]
     ratio = spread([b.wall_s / a.wall_s for a, b in zip(ours, theirs, strict=True)], 2)
     facts: dict[str, Any] = {
-        "work": {"rows": rows, "batch": BATCH, "words": round(fmean(len(t.split()) for t in work.texts)), "seed": SEED}
-        | {"injected": {str(level): len(pairs) for level, pairs in work.pairs.items()}, "repeats": repeats}
+        "work": {
+            "rows": rows,
+            "batch": BATCH,
+            "words": round(fmean(len(t.split()) for t in work.texts)),
+            "seed": SEED,
+        }
+        | {
+            "injected": {str(level): len(pairs) for level, pairs in work.pairs.items()},
+            "repeats": repeats,
+        }
         | {"values": VALUES, "bands": BANDS, "threshold": THRESHOLD, "threads": 1},
-        "versions_compared": {name: version(name) for name in ("rensa", "datasketch", "numpy")},
-        "us_a_row": {name: spread([1e6 * d.wall_s / rows for d in ones], 1) for name, ones in done.items()},
+        "versions_compared": {
+            name: version(name) for name in ("rensa", "datasketch", "numpy")
+        },
+        "us_a_row": {
+            name: spread([1e6 * d.wall_s / rows for d in ones], 1)
+            for name, ones in done.items()
+        },
         "times_as_fast": ratio,
-        "datasketch_sketch_us_a_row": {name: round(us, 1) for name, us in parts.items()},
+        "datasketch_sketch_us_a_row": {
+            name: round(us, 1) for name, us in parts.items()
+        },
         "quality": quality,
-        "bytes_a_row": {name: spread([d.grown / rows for d in ones], 0) for name, ones in done.items()}
+        "bytes_a_row": {
+            name: spread([d.grown / rows for d in ones], 0)
+            for name, ones in done.items()
+        }
         | {"text": round(fmean(map(getsizeof, work.texts)))},
-        "peak_mib": {name: spread([d.rss_mib for d in ones], 0) for name, ones in done.items()},
+        "peak_mib": {
+            name: spread([d.rss_mib for d in ones], 0) for name, ones in done.items()
+        },
     }
     mine = quality["ours"]
-    same = mine["precision"] == 1.0 and all(mine[f"recall_at_{level}"] >= RECALL for level in work.pairs)
-    same = same and all(d.found == ones[0].found for ones in done.values() for d in ones)
+    same = mine["precision"] == 1.0 and all(
+        mine[f"recall_at_{level}"] >= RECALL for level in work.pairs
+    )
+    same = same and all(
+        d.found == ones[0].found for ones in done.values() for d in ones
+    )
     return Outcome(ratio["median"], TARGET, same, max(d.rss_mib for d in ours), facts)
 
 
 def make(rows: int) -> Work:
     """Texts of 25 to 70 words, out of common phrases and words by Zipf's law, and changed copies, in mixed order."""
     random = Random(SEED)
-    vocabulary = ["".join(random.choices("abcdefghiklmnoprstuvwy", k=random.randint(2, 9))) for _ in range(20_000)]
+    vocabulary = [
+        "".join(random.choices("abcdefghiklmnoprstuvwy", k=random.randint(2, 9)))
+        for _ in range(20_000)
+    ]
     zipf = [*accumulate(1 / (rank + 3) for rank in range(len(vocabulary)))]
-    phrases = [random.choices(vocabulary, cum_weights=zipf, k=random.randint(2, 6)) for _ in range(3000)]
+    phrases = [
+        random.choices(vocabulary, cum_weights=zipf, k=random.randint(2, 6))
+        for _ in range(3000)
+    ]
 
     def text(n: int) -> list[str]:
         out: list[str] = []
         while len(out) < n:
             out += (
-                random.choice(phrases) if random.random() < 0.4 else random.choices(vocabulary, cum_weights=zipf, k=2)
+                random.choice(phrases)
+                if random.random() < 0.4
+                else random.choices(vocabulary, cum_weights=zipf, k=2)
             )
         return out[:n]
 
-    made: list[tuple[str, int | None, float]] = []  # text, the number of the text that it was made from, likeness
+    made: list[
+        tuple[str, int | None, float]
+    ] = []  # text, the number of the text that it was made from, likeness
     for level, lengths in LENGTHS.items():
         while sum(near == level for _, _, near in made) < rows // 50:
             words = text(random.choice(lengths))
             copy = changed(words, level, random)
             if jaccard(cut(" ".join(words)), cut(copy)) == level:
                 made += [(" ".join(words), None, 0.0), (copy, len(made), level)]
-    made += [(" ".join(text(random.randint(25, 70))), None, 0.0) for _ in range(rows - len(made))]
+    made += [
+        (" ".join(text(random.randint(25, 70))), None, 0.0)
+        for _ in range(rows - len(made))
+    ]
     order = random.sample(range(rows), rows)
     place = {number: at for at, number in enumerate(order)}
     pairs: dict[float, Found] = {level: [] for level in LENGTHS}
@@ -115,7 +158,9 @@ def make(rows: int) -> Work:
 def changed(words: Sequence[str], level: float, random: Random) -> str:
     """With other words at its end: of m shingles the last k change, so that m - k of m + k are shared."""
     k = round((len(words) - 2) * (1 - level) / (1 + level))
-    return " ".join([*words[:-k], *("".join(random.choices("jqxz", k=6)) for _ in range(k))])
+    return " ".join(
+        [*words[:-k], *("".join(random.choices("jqxz", k=6)) for _ in range(k))]
+    )
 
 
 def judged(work: Work, found: Found) -> dict[str, float]:
@@ -123,9 +168,14 @@ def judged(work: Work, found: Found) -> dict[str, float]:
     right = sum(likeness(work.texts[a], work.texts[b]) >= THRESHOLD for a, b in found)
     told = {later for later, _ in found}
     recalls = {
-        f"recall_at_{level}": sum(b in told for _, b in pairs) / len(pairs) for level, pairs in work.pairs.items()
+        f"recall_at_{level}": sum(b in told for _, b in pairs) / len(pairs)
+        for level, pairs in work.pairs.items()
     }
-    return {"reported": len(found), "precision": right / len(found) if found else 1.0, **recalls}
+    return {
+        "reported": len(found),
+        "precision": right / len(found) if found else 1.0,
+        **recalls,
+    }
 
 
 def likeness(a: str, b: str) -> float:
@@ -137,7 +187,11 @@ def streamed(name: str, rows: int) -> Done:
     texts = make(rows).texts
     contender = CONTENDERS[name]()
     before, started = resident(), time.monotonic()
-    found = [pair for at in range(0, rows, BATCH) for pair in contender(at, texts[at : at + BATCH])]
+    found = [
+        pair
+        for at in range(0, rows, BATCH)
+        for pair in contender(at, texts[at : at + BATCH])
+    ]
     wall = time.monotonic() - started
     return Done(found, wall, resident() - before, peak_mib())
 
@@ -200,7 +254,9 @@ def resident() -> int:
     return int(status.partition("VmRSS:")[2].split()[0]) * 1024
 
 
-CONTENDERS: dict[str, Callable[[], Callable[[int, Sequence[str]], Iterator[tuple[int, int]]]]] = {
+CONTENDERS: dict[
+    str, Callable[[], Callable[[int, Sequence[str]], Iterator[tuple[int, int]]]]
+] = {
     "ours": ours,
     "datasketch": datasketch,
 }

@@ -26,7 +26,7 @@ from teachback.criteria.facility import facility
 from teachback.criteria.farthest import farthest
 from teachback.criteria.kcenter import kcenter
 from teachback.criteria.points import vectors
-from teachback.draws import draw
+from teachback.rng import draw
 from teachback.types import Example
 
 TARGET, REPEATS, SEED = 5.0, 3, 7
@@ -49,8 +49,16 @@ class Made(NamedTuple):
 
 def bench(quick: bool) -> Outcome:
     facts: dict[str, Any] = {
-        "work": {"width": WIDTH, "clusters": CLUSTERS, "repeats": REPEATS, "seed": SEED},
-        "versions_compared": {name: version(name) for name in ("scikit-activeml", "apricot-select", "numba", "numpy")},
+        "work": {
+            "width": WIDTH,
+            "clusters": CLUSTERS,
+            "repeats": REPEATS,
+            "seed": SEED,
+        },
+        "versions_compared": {
+            name: version(name)
+            for name in ("scikit-activeml", "apricot-select", "numba", "numpy")
+        },
     }
     same, rss = True, 0.0
     for name, (rows, m) in (FEW if quick else ROWS_AND_PICKS).items():
@@ -60,25 +68,42 @@ def bench(quick: bool) -> Outcome:
                 made.append(fresh(chosen, name, who, rows, m))
         mine, peers = runs["ours"], runs[PEERS[name]]
         agree = all(made.picks == mine[0].picks for made in [*mine, *peers])
-        agree &= all(abs(made.objective / mine[0].objective - 1) < 1e-6 for made in peers)
-        facts[name] = {"rows": rows, "picks": m, "same_picks_and_objective": agree, **summary(mine, peers, PEERS[name])}
+        agree &= all(
+            abs(made.objective / mine[0].objective - 1) < 1e-6 for made in peers
+        )
+        facts[name] = {
+            "rows": rows,
+            "picks": m,
+            "same_picks_and_objective": agree,
+            **summary(mine, peers, PEERS[name]),
+        }
         same, rss = same and agree, max(rss, *(made.rss_mib for made in mine))
     large = (3000, 64, 50, 500) if quick else (*SCALE, CANDIDATES)
     facts["scale"] = {name: fresh(scale, name, *large) for name in PEERS}
     ratios = {name: facts[name]["ratio"] for name in PEERS}
     ratio = min(ratios.values())
-    missed = [f"{name}: ratio {one}, target {TARGET:g}" for name, one in ratios.items() if ratio < one < TARGET]
+    missed = [
+        f"{name}: ratio {one}, target {TARGET:g}"
+        for name, one in ratios.items()
+        if ratio < one < TARGET
+    ]
     return Outcome(ratio, TARGET, same, rss, facts, missed)
 
 
 def summary(mine: Sequence[Made], peers: Sequence[Made], peer: str) -> dict[str, Any]:
     runs = {"ours": mine, peer: peers}
-    seconds = {who: spread([made.seconds for made in some]) for who, some in runs.items()}
+    seconds = {
+        who: spread([made.seconds for made in some]) for who, some in runs.items()
+    }
     return {
         "ratio": round(seconds[peer]["median"] / seconds["ours"]["median"], 2),
         "seconds": seconds,
-        "seconds_of_a_second_selection": {who: spread([made.again_s for made in some]) for who, some in runs.items()},
-        "peak_mib": {who: round(max(made.rss_mib for made in some)) for who, some in runs.items()},
+        "seconds_of_a_second_selection": {
+            who: spread([made.again_s for made in some]) for who, some in runs.items()
+        },
+        "peak_mib": {
+            who: round(max(made.rss_mib for made in some)) for who, some in runs.items()
+        },
         "objective": {who: some[0].objective for who, some in runs.items()},
     }
 
@@ -98,7 +123,9 @@ def chosen(name: str, who: str, rows: int, m: int) -> Made:
     """Warmed up on a few rows, then timed, twice."""
     x_N_D = embeddings(rows, WIDTH)
     if name == "facility":
-        x_N_D = (x_N_D / np.linalg.norm(x_N_D, axis=1, keepdims=True)).astype(np.float32)
+        x_N_D = (x_N_D / np.linalg.norm(x_N_D, axis=1, keepdims=True)).astype(
+            np.float32
+        )
     choose = CHOOSE[name, who]
     choose(x_N_D[:300], 5)
     picks, seconds = timed(choose, x_N_D, m)
@@ -111,7 +138,9 @@ def chosen(name: str, who: str, rows: int, m: int) -> Made:
     return Made(picks, seconds, rss, OBJECTIVE[name](x_N_D, picks), again_s)
 
 
-def timed(choose: Callable[..., list[int]], x_N_D: np.ndarray[Any, Any], m: int) -> tuple[list[int], float]:
+def timed(
+    choose: Callable[..., list[int]], x_N_D: np.ndarray[Any, Any], m: int
+) -> tuple[list[int], float]:
     started = time.perf_counter()
     picks = choose(x_N_D, m)
     return picks, time.perf_counter() - started
@@ -130,7 +159,9 @@ def core_set(x_N_D: np.ndarray[Any, Any], m: int) -> list[int]:
 
 
 def our_facility(unit_N_D: np.ndarray[Any, Any], m: int) -> list[int]:
-    return coverage(unit_N_D, np.arange(len(unit_N_D)), np.ones(len(unit_N_D), np.float32), m)
+    return coverage(
+        unit_N_D, np.arange(len(unit_N_D)), np.ones(len(unit_N_D), np.float32), m
+    )
 
 
 def apricot(unit_N_D: np.ndarray[Any, Any], m: int) -> list[int]:
@@ -138,7 +169,12 @@ def apricot(unit_N_D: np.ndarray[Any, Any], m: int) -> list[int]:
     from apricot import FacilityLocationSelection
 
     similar_N_N = np.maximum(unit_N_D @ unit_N_D.T, 0)
-    return [int(i) for i in FacilityLocationSelection(m, metric="precomputed").fit(similar_N_N).ranking]
+    return [
+        int(i)
+        for i in FacilityLocationSelection(m, metric="precomputed")
+        .fit(similar_N_N)
+        .ranking
+    ]
 
 
 def keep_kernels() -> None:
@@ -155,7 +191,9 @@ def radius(x_N_D: np.ndarray[Any, Any], picks: list[int]) -> float:
 
 
 def covered(unit_N_D: np.ndarray[Any, Any], picks: list[int]) -> float:
-    return float((unit_N_D.astype(np.float64) @ unit_N_D[picks].T).max(axis=1).clip(0).sum())
+    return float(
+        (unit_N_D.astype(np.float64) @ unit_N_D[picks].T).max(axis=1).clip(0).sum()
+    )
 
 
 CHOOSE: dict[tuple[str, str], Callable[..., list[int]]] = {
@@ -170,8 +208,12 @@ OBJECTIVE = {"kcenter": radius, "facility": covered}
 def scale(name: str, seeds: int, width: int, m: int, candidates: int) -> dict[str, Any]:
     """The criterion itself, in the first round."""
     examples = [Example(f"s{i:06}", "?") for i in range(seeds)]
-    offered = range(0, seeds, seeds // candidates) if name == "facility" else range(seeds)
-    evidence = Evidence(examples, [], offered, embedding_N_D=embeddings(seeds, width, np.float32))
+    offered = (
+        range(0, seeds, seeds // candidates) if name == "facility" else range(seeds)
+    )
+    evidence = Evidence(
+        examples, [], offered, embedding_N_D=embeddings(seeds, width, np.float32)
+    )
     criterion = {"kcenter": kcenter, "facility": facility}[name]
     started = time.perf_counter()
     picks = criterion(evidence, m, lambda id: draw(SEED, 0, "select", id, 0))

@@ -70,33 +70,56 @@ CASES = {
 def bench(quick: bool) -> Outcome:
     folder, identity = resolve("smollm2-135m")
     steps, repeats = (2, 1) if quick else (STEPS, REPEATS)
-    done: dict[str, dict[str, list[Trained]]] = {case: {name: [] for name in CONTENDERS} for case in CASES}
+    done: dict[str, dict[str, list[Trained]]] = {
+        case: {name: [] for name in CONTENDERS} for case in CASES
+    }
     for _ in range(repeats):
         for case, found in done.items():
             for name in CONTENDERS:
                 found[name].append(fresh(contender, name, case, folder, steps))
-    exact = [fresh(contender, name, "prompts", folder, steps, "float32").loss for name in ("ours", "plain")]
+    exact = [
+        fresh(contender, name, "prompts", folder, steps, "float32").loss
+        for name in ("ours", "plain")
+    ]
     facts = {
         "student": identity,
-        "versions_compared": {name: version(name) for name in ("torch", "transformers", "trl")},
+        "versions_compared": {
+            name: version(name) for name in ("torch", "transformers", "trl")
+        },
     }
     facts |= {
-        "work": {"rows_a_step": ROWS, "steps": steps, "repeats": repeats, "held_rows": HELD, "threads": threads()}
+        "work": {
+            "rows_a_step": ROWS,
+            "steps": steps,
+            "repeats": repeats,
+            "held_rows": HELD,
+            "threads": threads(),
+        }
     }
     missed, ratios = [], list[float]()
     for case, found in done.items():
         ours, *peers = (found[name] for name in CONTENDERS)
         facts[case] = {name: shown(runs) for name, runs in found.items()}
         against = [rate(ours) / rate(peer) for peer in peers]
-        facts[case] |= {"ratio": dict(zip(CONTENDERS[1:], [round(r, 3) for r in against], strict=True))}
-        memory = median(run.rss_mib for run in ours) / median(run.rss_mib for run in peers[0])
+        facts[case] |= {
+            "ratio": dict(
+                zip(CONTENDERS[1:], [round(r, 3) for r in against], strict=True)
+            )
+        }
+        memory = median(run.rss_mib for run in ours) / median(
+            run.rss_mib for run in peers[0]
+        )
         facts[case] |= {"memory_of_trl": round(memory, 3), "target": CASES[case].target}
         ratios += against if CASES[case].target == TARGET else []
         if min(against) < CASES[case].target:
-            missed.append(f"{case}: ratio {min(against):.2f}, target {CASES[case].target:g}")
+            missed.append(
+                f"{case}: ratio {min(against):.2f}, target {CASES[case].target:g}"
+            )
         if memory > MEMORY:
             missed.append(f"{case}: {memory:.2f} of TRL's memory, target {MEMORY:g}")
-    facts["prompts"]["held_loss_float32"] = dict(zip(("ours", "plain"), [round(x, 6) for x in exact], strict=True))
+    facts["prompts"]["held_loss_float32"] = dict(
+        zip(("ours", "plain"), [round(x, 6) for x in exact], strict=True)
+    )
     same = all(near(found) for case, found in done.items() if not CASES[case].short)
     same = same and as_exact(done["prompts"], *exact)
     rss = max(run.rss_mib for found in done.values() for run in found["ours"])
@@ -114,9 +137,14 @@ def near(found: dict[str, list[Trained]]) -> bool:
 
 def as_exact(found: dict[str, list[Trained]], ours: float, plain: float) -> bool:
     """ours, plain: the held loss after the same in float32."""
-    off = {name: abs(median(run.loss for run in runs) - plain) for name, runs in found.items()}
+    off = {
+        name: abs(median(run.loss for run in runs) - plain)
+        for name, runs in found.items()
+    }
     agree = abs(ours / plain - 1) <= EXACT
-    return agree and (near(found) or off["ours"] <= max(off[name] for name in CONTENDERS[1:]))
+    return agree and (
+        near(found) or off["ours"] <= max(off[name] for name in CONTENDERS[1:])
+    )
 
 
 def shown(runs: Sequence[Trained]) -> dict[str, Any]:
@@ -134,35 +162,62 @@ def threads() -> int:
 
 def texts(short: bool, count: int) -> list[tuple[str, str]]:
     """(question, solution) pairs of both files by turns; short: (question, label) pairs of ProntoQA."""
-    data = Path(os.environ.get("TEACHBACK_DATA", Path(__file__).parents[1] / "../shared/data"))
+    data = Path(
+        os.environ.get("TEACHBACK_DATA", Path(__file__).parents[1] / "../shared/data")
+    )
     found = []
-    for name in ("prontoqa_train.jsonl",) if short else ("gsm8k_train.jsonl", "prontoqa_train.jsonl"):
+    for name in (
+        ("prontoqa_train.jsonl",)
+        if short
+        else ("gsm8k_train.jsonl", "prontoqa_train.jsonl")
+    ):
         lines = (data / name).read_text(encoding="utf-8").split("\n")[:count]
         rows = [json.loads(line) for line in lines]
-        found.append([(row["question"], row["answer" if short else "solution"]) for row in rows])
+        found.append(
+            [(row["question"], row["answer" if short else "solution"]) for row in rows]
+        )
     return [pair for pairs in zip(*found, strict=True) for pair in pairs][:count]
 
 
 def contender(
-    name: str, case: str, folder: Path, steps: int, precision: Literal["float32", "bf16"] = "bf16"
+    name: str,
+    case: str,
+    folder: Path,
+    steps: int,
+    precision: Literal["float32", "bf16"] = "bf16",
 ) -> Trained:
     """Steps of one contender in this process, its peak memory, and the held rows' loss after them."""
     import torch
 
     torch.set_num_threads(threads())
     method, short, _ = CASES[case]
-    recipe = Recipe(method=method, lr=1e-4, epochs=1, rows_per_step=ROWS, warmup=1 / steps, precision=precision)
+    recipe = Recipe(
+        method=method,
+        lr=1e-4,
+        epochs=1,
+        rows_per_step=ROWS,
+        warmup=1 / steps,
+        precision=precision,
+    )
     pairs = texts(short, steps * ROWS + HELD)
     train, held = pairs[: steps * ROWS], pairs[steps * ROWS :]
     ends: list[float] = []
     with tempfile.TemporaryDirectory(prefix="bench-") as out:
         given = (folder, train, Path(out), recipe, ends)
-        model = ours(*given) if name == "ours" else trl(*given) if name == "trl" else plain(*given)
+        model = (
+            ours(*given)
+            if name == "ours"
+            else trl(*given)
+            if name == "trl"
+            else plain(*given)
+        )
         rss = peak_mib()
         student = load(model if isinstance(model, Path) else folder)
     rows = tokens(student, train)
     order = schedule(rows, recipe, SEED)
-    lengths = [sum(map(length, order[i : i + ROWS])) for i in range(0, len(order), ROWS)]
+    lengths = [
+        sum(map(length, order[i : i + ROWS])) for i in range(0, len(order), ROWS)
+    ]
     model = student.model if isinstance(model, Path) else model
     loss = held_loss(model.eval(), tokens(student, held))
     return Trained([b - a for a, b in pairwise(ends)], lengths[1:], loss, rss)
@@ -176,11 +231,20 @@ def held_loss(model: Any, rows: Sequence[Tokens]) -> float:
     import torch
 
     with torch.no_grad():
-        parts = [loss_of(model, rows[i : i + 4], PADDED, torch.device("cpu")).item() for i in range(0, len(rows), 4)]
+        parts = [
+            loss_of(model, rows[i : i + 4], PADDED, torch.device("cpu")).item()
+            for i in range(0, len(rows), 4)
+        ]
     return float(sum(parts) / sum(len(row["answer"]) for row in rows))
 
 
-def ours(folder: Path, train: list[tuple[str, str]], out: Path, recipe: Recipe, ends: list[float]) -> Path:
+def ours(
+    folder: Path,
+    train: list[tuple[str, str]],
+    out: Path,
+    recipe: Recipe,
+    ends: list[float],
+) -> Path:
     return finetune(
         folder,
         train,
@@ -235,11 +299,20 @@ def lora(recipe: Recipe) -> Any:
     from peft import LoraConfig
 
     return LoraConfig(
-        r=recipe.lora_rank, lora_alpha=recipe.lora_alpha, target_modules="all-linear", task_type="CAUSAL_LM"
+        r=recipe.lora_rank,
+        lora_alpha=recipe.lora_alpha,
+        target_modules="all-linear",
+        task_type="CAUSAL_LM",
     )
 
 
-def trl(folder: Path, train: list[tuple[str, str]], out: Path, recipe: Recipe, ends: list[float]) -> Any:
+def trl(
+    folder: Path,
+    train: list[tuple[str, str]],
+    out: Path,
+    recipe: Recipe,
+    ends: list[float],
+) -> Any:
     from datasets import Dataset
     from trl import SFTConfig, SFTTrainer
 
@@ -264,7 +337,13 @@ def trl(folder: Path, train: list[tuple[str, str]], out: Path, recipe: Recipe, e
     return in_float32(trainer)
 
 
-def plain(folder: Path, train: list[tuple[str, str]], out: Path, recipe: Recipe, ends: list[float]) -> Any:
+def plain(
+    folder: Path,
+    train: list[tuple[str, str]],
+    out: Path,
+    recipe: Recipe,
+    ends: list[float],
+) -> Any:
     from peft import get_peft_model
     from transformers import DataCollatorForSeq2Seq, Trainer, TrainingArguments
 
@@ -279,7 +358,9 @@ def plain(folder: Path, train: list[tuple[str, str]], out: Path, recipe: Recipe,
         for row in rows
     ]
     trainer = Trainer(
-        model=get_peft_model(student.model, lora(recipe)) if recipe.method == "lora" else student.model,
+        model=get_peft_model(student.model, lora(recipe))
+        if recipe.method == "lora"
+        else student.model,
         args=TrainingArguments(**same_for_peers(out, recipe, len(train))),
         train_dataset=data,
         data_collator=DataCollatorForSeq2Seq(student.tokenizer),

@@ -25,7 +25,14 @@ from teachback.types import Example
 
 TARGET, WITHIN_S, PATIENCE_S = 1.0, 2.5, 10.0
 FILES = ("math500_test.jsonl", "gsm8k_test.jsonl")
-HANGING = ("9**9**9", "9^{9^{9}}", r"9^{9^{9^{9}}}", "((100!)!)!", "(10^{10})!", r"\binom{10^{12}}{10^{11}}")
+HANGING = (
+    "9**9**9",
+    "9^{9^{9}}",
+    r"9^{9^{9^{9}}}",
+    "((100!)!)!",
+    "(10^{10})!",
+    r"\binom{10^{12}}{10^{11}}",
+)
 DIFFERENT = {
     "set": "stricter: a pair in brackets is not the set of its two values",
     "last digit": "stricter: decimals are exact, math-verify rounds them to 6 places",
@@ -58,7 +65,9 @@ class Said(NamedTuple):
 def bench(quick: bool) -> Outcome:
     asked = work(20 if quick else None)
     our, their = fresh(ours, asked), fresh(direct, asked)
-    mistakes = [one for one, said in zip(asked, our.right, strict=True) if said != one.right]
+    mistakes = [
+        one for one, said in zip(asked, our.right, strict=True) if said != one.right
+    ]
     kinds: dict[str, list[Asked]] = defaultdict(list)
     for one, a, b in zip(asked, our.right, their.right, strict=True):
         if a != b:
@@ -66,36 +75,72 @@ def bench(quick: bool) -> Outcome:
     hanging = HANGING[:1] if quick else HANGING
     ended = {answer: hung(answer) for answer in hanging}
     facts: dict[str, Any] = {
-        "versions_compared": {name: version(name) for name in ("math-verify", "latex2sympy2_extended", "sympy")},
-        "work": {"files": FILES, "comparisons": len(asked), "right": sum(one.right for one in asked)},
-        "ours": {"comparisons_a_second": round(len(asked) / our.seconds), "outcomes": our.outcomes},
-        "math_verify": {"comparisons_a_second": round(len(asked) / their.seconds), "outcomes": their.outcomes},
+        "versions_compared": {
+            name: version(name)
+            for name in ("math-verify", "latex2sympy2_extended", "sympy")
+        },
+        "work": {
+            "files": FILES,
+            "comparisons": len(asked),
+            "right": sum(one.right for one in asked),
+        },
+        "ours": {
+            "comparisons_a_second": round(len(asked) / our.seconds),
+            "outcomes": our.outcomes,
+        },
+        "math_verify": {
+            "comparisons_a_second": round(len(asked) / their.seconds),
+            "outcomes": their.outcomes,
+        },
         "our_mistakes": [one._asdict() for one in mistakes],
         "differences": {
-            what: {"count": len(ones), "why": DIFFERENT.get(what, "UNEXPLAINED"), "some": [shown(o) for o in ones[:5]]}
+            what: {
+                "count": len(ones),
+                "why": DIFFERENT.get(what, "UNEXPLAINED"),
+                "some": [shown(o) for o in ones[:5]],
+            }
             for what, ones in kinds.items()
         },
         "hanging": {
             "deadline_s": math.DEADLINE_S,
-            "ours": {answer: {"outcome": said, "seconds": round(s, 3)} for answer, (said, s) in ended.items()},
-            "math_verify": {} if quick else {answer: direct_hung(answer) for answer in hanging},
+            "ours": {
+                answer: {"outcome": said, "seconds": round(s, 3)}
+                for answer, (said, s) in ended.items()
+            },
+            "math_verify": {}
+            if quick
+            else {answer: direct_hung(answer) for answer in hanging},
             "seconds": spread([s for _, s in ended.values()], 3),
         },
     }
-    same = not mistakes and kinds.keys() <= DIFFERENT.keys() and all(said == "timed_out" for said, _ in ended.values())
-    return Outcome(WITHIN_S / max(s for _, s in ended.values()), TARGET, same, our.rss_mib, facts)
+    same = (
+        not mistakes
+        and kinds.keys() <= DIFFERENT.keys()
+        and all(said == "timed_out" for said, _ in ended.values())
+    )
+    return Outcome(
+        WITHIN_S / max(s for _, s in ended.values()), TARGET, same, our.rss_mib, facts
+    )
 
 
 def work(count: int | None) -> list[Asked]:
-    data = Path(os.environ.get("TEACHBACK_DATA", Path(__file__).parents[1] / "../shared/data"))
+    data = Path(
+        os.environ.get("TEACHBACK_DATA", Path(__file__).parents[1] / "../shared/data")
+    )
     asked = []
     for name in FILES:
         pool = examples(data / name)
         for example in pool if count is None else sample(pool, count):
             gold = str(example.answer)
             asked.append(Asked(gold, example.question, gold, "as it is", True))
-            asked += [Asked(gold, example.question, answer, what, True) for what, answer in rewritten(gold)]
-            asked += [Asked(gold, example.question, answer, what, False) for what, answer in near_misses(gold)]
+            asked += [
+                Asked(gold, example.question, answer, what, True)
+                for what, answer in rewritten(gold)
+            ]
+            asked += [
+                Asked(gold, example.question, answer, what, False)
+                for what, answer in near_misses(gold)
+            ]
     return asked
 
 
@@ -107,7 +152,9 @@ def ours(asked: list[Asked]) -> Said:
     """Through the grader, with its processes."""
 
     def outcome(one: Asked) -> str:
-        return math.GRADER.grade(Example("x", one.question, one.gold), rf"\boxed{{{one.answer}}}").outcome
+        return math.GRADER.grade(
+            Example("x", one.question, one.gold), rf"\boxed{{{one.answer}}}"
+        ).outcome
 
     return told(asked, outcome)
 
@@ -117,7 +164,10 @@ def direct(asked: list[Asked]) -> Said:
     from math_verify import parse, verify
 
     def outcome(one: Asked) -> str:
-        gold, answer = parse(rf"\boxed{{{one.gold}}}"), parse(rf"\boxed{{{one.answer}}}")
+        gold, answer = (
+            parse(rf"\boxed{{{one.gold}}}"),
+            parse(rf"\boxed{{{one.answer}}}"),
+        )
         return "right" if verify(gold, answer) else "wrong"
 
     return told(asked, outcome)
@@ -128,7 +178,12 @@ def told(asked: list[Asked], outcome: Callable[[Asked], str]) -> Said:
     started = time.monotonic()
     found = [outcome(one) for one in asked]
     seconds = time.monotonic() - started
-    return Said([one == "right" for one in found], {one: found.count(one) for one in set(found)}, seconds, peak_mib())
+    return Said(
+        [one == "right" for one in found],
+        {one: found.count(one) for one in set(found)},
+        seconds,
+        peak_mib(),
+    )
 
 
 def hung(answer: str) -> tuple[str, float]:
@@ -141,8 +196,15 @@ def hung(answer: str) -> tuple[str, float]:
 def direct_hung(answer: str) -> str:
     try:
         done = subprocess.run(
-            [sys.executable, "-c", DIRECT, answer], capture_output=True, text=True, timeout=PATIENCE_S + 2
+            [sys.executable, "-c", DIRECT, answer],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S + 2,
         )
     except subprocess.TimeoutExpired:
         return f"still at work after {PATIENCE_S:g} s: killed"
-    return f"{done.stdout.split()[0]} after {float(done.stdout.split()[1]):.1f} s" if done.stdout else "died"
+    return (
+        f"{done.stdout.split()[0]} after {float(done.stdout.split()[1]):.1f} s"
+        if done.stdout
+        else "died"
+    )

@@ -36,10 +36,17 @@ def gone_over(student: Frozen, rows: Sequence[tuple[str, str]]) -> Arrays:
         logits = [head(student, hidden) for (hidden,) in blocks(hidden_N_D)]
         logsum_N = torch.cat([z.logsumexp(-1) for z in logits])
         least_N = torch.cat([z.topk(TOP).values[:, -1] for z in logits])
-        columns = (column.split(lengths) for column in (hidden_N_D, ids_N, logsum_N, least_N))
+        columns = (
+            column.split(lengths) for column in (hidden_N_D, ids_N, logsum_N, least_N)
+        )
         of |= zip(places, map(list, zip(*columns, strict=True)), strict=True)
-    columns_N = [torch.cat(column).numpy() for column in zip(*(of[i] for i in range(len(rows))), strict=True)]
-    return Pass(*columns_N, np.array([len(of[i][1]) for i in range(len(rows))]))._asdict()
+    columns_N = [
+        torch.cat(column).numpy()
+        for column in zip(*(of[i] for i in range(len(rows))), strict=True)
+    ]
+    return Pass(
+        *columns_N, np.array([len(of[i][1]) for i in range(len(rows))])
+    )._asdict()
 
 
 def gram(found: Pass, weight_K_D: Any, start: int) -> Arrays:
@@ -51,12 +58,18 @@ def gram(found: Pass, weight_K_D: Any, start: int) -> Arrays:
     total = {name: np.zeros((len(lengths), len(lengths))) for name in ("exact", "top")}
     for at in range(0, len(weight_K_D), BLOCK):
         logits_N_K = hidden @ weight_K_D[at : at + BLOCK].T
-        own_N_K = ids[:, None] == torch.arange(start + at, start + at + logits_N_K.shape[1])
+        own_N_K = ids[:, None] == torch.arange(
+            start + at, start + at + logits_N_K.shape[1]
+        )
         delta_N_K = (logits_N_K - logsum[:, None]).exp() - own_N_K.float()
-        likely_N_K = own_N_K | (logits_N_K > least[:, None] - 1e-4)  # rounded another way than the pass did
+        likely_N_K = own_N_K | (
+            logits_N_K > least[:, None] - 1e-4
+        )  # rounded another way than the pass did
         for name, kept_N_K in (("exact", delta_N_K), ("top", delta_N_K * likely_N_K)):
             each = zip(kept_N_K.split(lengths), hidden.split(lengths), strict=True)
-            gradient_R_KD = torch.stack([(delta.T @ h).flatten() / len(h) for delta, h in each])
+            gradient_R_KD = torch.stack(
+                [(delta.T @ h).flatten() / len(h) for delta, h in each]
+            )
             total[name] += (gradient_R_KD @ gradient_R_KD.T).numpy()
     return total
 
@@ -65,10 +78,18 @@ def shortest(found: Pass, count: int) -> list[tuple[int, Any, Any]]:
     """(row, hidden_T_D, ids_T) of so many rows."""
     import torch
 
-    ends, rows = np.cumsum(found.length_R), np.argsort(found.length_R, kind="stable")[:count]
+    ends, rows = (
+        np.cumsum(found.length_R),
+        np.argsort(found.length_R, kind="stable")[:count],
+    )
     parts = [(r, slice(ends[r] - found.length_R[r], ends[r])) for r in rows]
     return [
-        (int(r), torch.from_numpy(found.hidden_N_D[part]), torch.from_numpy(found.ids_N[part])) for r, part in parts
+        (
+            int(r),
+            torch.from_numpy(found.hidden_N_D[part]),
+            torch.from_numpy(found.ids_N[part]),
+        )
+        for r, part in parts
     ]
 
 
@@ -81,23 +102,32 @@ def by_kernel(found: Pass, weight_V_D: Any, count: int) -> Arrays:
         delta = (hidden.double() @ weight_V_D.double().T).softmax(-1)
         delta[torch.arange(len(ids)), ids] -= 1
         some.append((delta, hidden.double()))
-    for (delta_i, hidden_i), (delta_j, hidden_j) in combinations_with_replacement(some, 2):
+    for (delta_i, hidden_i), (delta_j, hidden_j) in combinations_with_replacement(
+        some, 2
+    ):
         products.append(((delta_i @ delta_j.T) * (hidden_i @ hidden_j.T)).mean().item())
     return {"rows": [row for row, _, _ in shortest(found, count)], "products": products}
 
 
-def by_sketches(found: Pass, weight_V_D: Any, count: int, size: int, sketches: int) -> Arrays:
+def by_sketches(
+    found: Pass, weight_V_D: Any, count: int, size: int, sketches: int
+) -> Arrays:
     """The same of many sketches, through the signals pass."""
     import torch
 
     _, hidden, ids = zip(*shortest(found, count), strict=True)
     lengths, hidden_N_D, products = [len(one) for one in ids], torch.cat(hidden), []
-    logits_N_V, row_N = hidden_N_D @ weight_V_D.T, torch.repeat_interleave(torch.tensor(lengths))
+    logits_N_V, row_N = (
+        hidden_N_D @ weight_V_D.T,
+        torch.repeat_interleave(torch.tensor(lengths)),
+    )
     for seed in range(sketches):
         sums = new_sums(draw_sketch(*weight_V_D.shape, size, seed), count)
         signals(logits_N_V, hidden_N_D, torch.cat(ids), sums.at(row_N))
         gradients = sums.means(lengths).astype(np.float64)
-        products.append([one @ other for one, other in combinations_with_replacement(gradients, 2)])
+        products.append(
+            [one @ other for one, other in combinations_with_replacement(gradients, 2)]
+        )
     return {"products": products}
 
 
@@ -122,9 +152,15 @@ def potentials(exact: Any, found: Any, picks: int, draws: int) -> dict[str, floa
     """The potential under exact distances of picks made with these / with exact ones, from the same numbers."""
     true, near, random = squares(exact), squares(found), np.random.default_rng(0)
     numbers = [random.random(picks) for _ in range(draws)]
-    ours, best = (np.array([true[seeded(s, one)].min(0).sum() for one in numbers]) for s in (near, true))
+    ours, best = (
+        np.array([true[seeded(s, one)].min(0).sum() for one in numbers])
+        for s in (near, true)
+    )
     error = (ours - best).std() / draws**0.5 / best.mean()
-    return {"potential_over_exact": round(ours.mean() / best.mean(), 5), "its_standard_error": round(float(error), 5)}
+    return {
+        "potential_over_exact": round(ours.mean() / best.mean(), 5),
+        "its_standard_error": round(float(error), 5),
+    }
 
 
 def seeded(square_R_R: Any, drawn: Any) -> list[int]:
@@ -133,7 +169,13 @@ def seeded(square_R_R: Any, drawn: Any) -> list[int]:
     nearest = square_R_R[picks[0]]
     for number in drawn[1:]:
         law = nearest.cumsum()
-        picks.append(int(np.searchsorted(law, number * law[-1], side="right").clip(max=len(law) - 1)))
+        picks.append(
+            int(
+                np.searchsorted(law, number * law[-1], side="right").clip(
+                    max=len(law) - 1
+                )
+            )
+        )
         nearest = np.minimum(nearest, square_R_R[picks[-1]])
     return picks
 
@@ -147,7 +189,9 @@ def rival_costs(found: Pass, size: int) -> dict[str, float]:
     kernel = min(timed(lambda: found.hidden_N_D @ one.T)[1] for _ in range(5))
     sketch = min(timed(lambda: gradients @ gradients[0])[1] for _ in range(5))
     return {
-        "bytes_a_row": round(float(found.length_R.mean()) * (4 * width + 8 * (TOP + 1))),
+        "bytes_a_row": round(
+            float(found.length_R.mean()) * (4 * width + 8 * (TOP + 1))
+        ),
         "bytes_a_row_of_the_sketch": 4 * size,
         "seconds_a_pick_and_1000_rows": round(kernel / rows * 1000, 5),
         "seconds_a_pick_and_1000_rows_of_the_sketch": round(sketch / rows * 1000, 6),

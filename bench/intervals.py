@@ -16,7 +16,14 @@ from typing import Any
 import numpy as np
 
 from bench.against import Outcome, peak_mib
-from teachback.compare.stats import Interval, crossed, max_t, paired_t, samples_to_target, sign_flip
+from teachback.compare.stats import (
+    Interval,
+    crossed,
+    max_t,
+    paired_t,
+    samples_to_target,
+    sign_flip,
+)
 
 SIMULATED, REPEATS, ARMS, FRESH, SHARED, SEED = 2000, 8, 12, 600, 200, 7
 ITEM, REPEAT, UNIT, TASTE = 1.5, 0.3, 0.25, 0.5  # standard deviations, in logits
@@ -31,8 +38,12 @@ def bench(quick: bool) -> Outcome:
     coverage = {
         "fresh items": share(n, fresh_items),
         "shared items": share(n, shared_items),
-        "shared items that arms do unlike": share(n, lambda generator: shared_items(generator, TASTE)),
-        "shared items, 20 of them": share(n, lambda generator: shared_items(generator, TASTE, items=20)),
+        "shared items that arms do unlike": share(
+            n, lambda generator: shared_items(generator, TASTE)
+        ),
+        "shared items, 20 of them": share(
+            n, lambda generator: shared_items(generator, TASTE, items=20)
+        ),
         "ratio of samples": share(n, ratio_of_samples),
     }
     errors = {
@@ -41,8 +52,14 @@ def bench(quick: bool) -> Outcome:
     }
     slack = 2 * sqrt(0.05 * 0.95 / n) if quick else 0.0
     least, most, error = WITHIN[0] - slack, WITHIN[1] + slack, ERROR + slack
-    outside = [name for name, one in coverage.items() if one < least or (one > most and not name.startswith("ratio"))]
-    outside += [f"errors, {name}" for name, one in errors.items() if max(one.values()) > error]
+    outside = [
+        name
+        for name, one in coverage.items()
+        if one < least or (one > most and not name.startswith("ratio"))
+    ]
+    outside += [
+        f"errors, {name}" for name, one in errors.items() if max(one.values()) > error
+    ]
     facts = {
         "work": {
             "simulated": n,
@@ -57,7 +74,9 @@ def bench(quick: bool) -> Outcome:
         "outside": outside,
     }
     worst = max(max(one.values()) for one in errors.values())
-    return Outcome(ERROR / max(worst, 1 / n), 0.0 if quick else 1.0, not outside, peak_mib(), facts)
+    return Outcome(
+        ERROR / max(worst, 1 / n), 0.0 if quick else 1.0, not outside, peak_mib(), facts
+    )
 
 
 def share(n: int, draw: Draw) -> float:
@@ -67,7 +86,13 @@ def share(n: int, draw: Draw) -> float:
     return round(sum(0.0 in one for one in given) / len(given), 4)
 
 
-def right(generator: np.random.Generator, skill_A: Any, items: int, shared: bool, taste: float = 0.0) -> Any:
+def right(
+    generator: np.random.Generator,
+    skill_A: Any,
+    items: int,
+    shared: bool,
+    taste: float = 0.0,
+) -> Any:
     """Answers (A, R, I), 1 for right."""
     arms, once = len(skill_A), 1 if shared else REPEATS
     logit = (
@@ -84,7 +109,10 @@ def truth(gap: float, taste: float = 0.0) -> float:
     """The difference in accuracy over all repeats and items: a logit that is normal, integrated."""
     spread = sqrt(ITEM**2 + REPEAT**2 + UNIT**2 + taste**2)
     x, weight = np.polynomial.hermite_e.hermegauss(60)
-    mean = [float((weight / (1 + np.exp(-(skill + spread * x)))).sum() / weight.sum()) for skill in (gap, 0.0)]
+    mean = [
+        float((weight / (1 + np.exp(-(skill + spread * x)))).sum() / weight.sum())
+        for skill in (gap, 0.0)
+    ]
     return mean[0] - mean[1]
 
 
@@ -97,7 +125,9 @@ def fresh_items(generator: np.random.Generator) -> Interval | None:
     return less(paired_t(arm_R_I.mean(1) - other_R_I.mean(1)), truth(0.4))
 
 
-def shared_items(generator: np.random.Generator, taste: float = 0.0, items: int = SHARED) -> Interval | None:
+def shared_items(
+    generator: np.random.Generator, taste: float = 0.0, items: int = SHARED
+) -> Interval | None:
     arm_R_I, other_R_I = right(generator, [0.4, 0.0], items, shared=True, taste=taste)
     return less(crossed(arm_R_I.astype(float) - other_R_I), truth(0.4, taste))
 
@@ -106,7 +136,9 @@ def rejected(n: int, shared: bool) -> dict[str, float]:
     """Of n comparisons of equal arms, those that find something: by the primary test, and by any of the family's."""
     primary = family = 0
     for k in range(n):
-        right_A_R_I = right(np.random.default_rng([SEED, k]), [0.0] * (ARMS + 1), SHARED, shared)
+        right_A_R_I = right(
+            np.random.default_rng([SEED, k]), [0.0] * (ARMS + 1), SHARED, shared
+        )
         accuracy_A_R = right_A_R_I.mean(2)
         difference_K_R = accuracy_A_R[1:] - accuracy_A_R[0]
         primary += sign_flip(difference_K_R[0]) < 0.05
@@ -119,8 +151,15 @@ def ratio_of_samples(generator: np.random.Generator) -> Interval | None:
     spent_P = np.arange(ROUNDS + 1) * 40.0
     rise_P = 1.6 * (1 - np.exp(-np.arange(ROUNDS + 1) / 2))
     skill_R_P = [
-        [rise_P + np.cumsum(UNIT / 2 * generator.standard_normal(ROUNDS + 1)) for _ in range(REPEATS)] for _ in "ab"
+        [
+            rise_P + np.cumsum(UNIT / 2 * generator.standard_normal(ROUNDS + 1))
+            for _ in range(REPEATS)
+        ]
+        for _ in "ab"
     ]
-    accuracy = [generator.binomial(FRESH, 1 / (1 + np.exp(0.5 - np.array(one)))) / FRESH for one in skill_R_P]
+    accuracy = [
+        generator.binomial(FRESH, 1 / (1 + np.exp(0.5 - np.array(one)))) / FRESH
+        for one in skill_R_P
+    ]
     found = samples_to_target([spent_P] * REPEATS, *accuracy).ratio
     return found and Interval(*np.log([found.estimate, found.low, found.high]))

@@ -13,9 +13,19 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from bench.against import BUDGET, PRICE, Bought, Outcome, Texts, fresh, on_disk, peak_mib, spread
-from teachback.costs import Usage
-from teachback.ledger import Ledger, Pair
+from bench.against import (
+    BUDGET,
+    PRICE,
+    Bought,
+    Outcome,
+    Texts,
+    fresh,
+    on_disk,
+    peak_mib,
+    spread,
+)
+from teachback.ledger.costs import Usage
+from teachback.ledger.ledger import Ledger, Pair
 
 TARGET, ROWS_A_SECOND, REPEATS = 1.0, 5000, 3
 GROUP, BYTES = 64, 1300
@@ -39,26 +49,48 @@ def bench(quick: bool) -> Outcome:
     for _ in range(repeats):
         for name, contender in CONTENDERS.items():
             found[name].append(fresh(contender, rows))
-    speed = {name: spread([rows / bought.wall_s for bought in ones], 0) for name, ones in found.items()}
+    speed = {
+        name: spread([rows / bought.wall_s for bought in ones], 0)
+        for name, ones in found.items()
+    }
     facts: dict[str, Any] = {
-        "work": {"rows": rows, "group": GROUP, "answer_bytes": BYTES, "synchronous": "FULL", "repeats": repeats},
+        "work": {
+            "rows": rows,
+            "group": GROUP,
+            "answer_bytes": BYTES,
+            "synchronous": "FULL",
+            "repeats": repeats,
+        },
         "rows_a_second": speed,
-        "cpu_us_a_row": {name: spread([1e6 * b.cpu_s / rows for b in ones], 1) for name, ones in found.items()},
+        "cpu_us_a_row": {
+            name: spread([1e6 * b.cpu_s / rows for b in ones], 1)
+            for name, ones in found.items()
+        },
     }
     texts = [bought.texts for ones in found.values() for bought in ones]
     same = len(texts[0]) == rows and all(other == texts[0] for other in texts)
     rss = max(bought.rss_mib for bought in found["whole_row"])
-    return Outcome(speed["whole_row"]["median"] / ROWS_A_SECOND, TARGET, same, rss, facts)
+    return Outcome(
+        speed["whole_row"]["median"] / ROWS_A_SECOND, TARGET, same, rss, facts
+    )
 
 
 def work(rows: int) -> list[Group]:
     """Requests are told apart by their hash; their own bytes are not kept."""
-    made = [Row(f"s{row}", b"request %d" % row, f"answer {row} ".ljust(BYTES, "x")) for row in range(rows)]
+    made = [
+        Row(f"s{row}", b"request %d" % row, f"answer {row} ".ljust(BYTES, "x"))
+        for row in range(rows)
+    ]
     return [made[at : at + GROUP] for at in range(0, rows, GROUP)]
 
 
 def whole_row(rows: int) -> Bought:
-    return measured(rows, lambda ledger, group: settle(ledger, buy(ledger, group, reserve(ledger, group))))
+    return measured(
+        rows,
+        lambda ledger, group: settle(
+            ledger, buy(ledger, group, reserve(ledger, group))
+        ),
+    )
 
 
 def send_answer(rows: int) -> Bought:
@@ -68,7 +100,9 @@ def send_answer(rows: int) -> Bought:
     def before(ledger: Ledger, groups: Sequence[Group]) -> None:
         pairs.update((group[0].seed, reserve(ledger, group)) for group in groups)
 
-    return measured(rows, lambda ledger, group: buy(ledger, group, pairs[group[0].seed]), before)
+    return measured(
+        rows, lambda ledger, group: buy(ledger, group, pairs[group[0].seed]), before
+    )
 
 
 def measured(
@@ -85,10 +119,17 @@ def measured(
             for group in groups:
                 one(ledger, group)
             cpu, ended, rss = time.process_time() - cpu, time.monotonic(), peak_mib()
-            if ledger.spend().calls != rows or ledger.spend().input_tokens != rows * USAGE.input_tokens:
+            if (
+                ledger.spend().calls != rows
+                or ledger.spend().input_tokens != rows * USAGE.input_tokens
+            ):
                 raise AssertionError("the ledger's sums are not those of the work")
         return Bought(
-            stored(path, "SELECT request, body FROM calls WHERE state = 'answered'"), cpu, started, ended, rss
+            stored(path, "SELECT request, body FROM calls WHERE state = 'answered'"),
+            cpu,
+            started,
+            ended,
+            rss,
         )
 
 
@@ -99,7 +140,10 @@ def reserve(ledger: Ledger, group: Group) -> list[Pair]:
 
 def buy(ledger: Ledger, group: Group, pairs: list[Pair]) -> list[Pair]:
     with ledger.group():
-        calls = [there(ledger.send(pair, "pair", row.request, WORST)) for pair, row in zip(pairs, group, strict=True)]
+        calls = [
+            there(ledger.send(pair, "pair", row.request, WORST))
+            for pair, row in zip(pairs, group, strict=True)
+        ]
     with ledger.group():
         for call, row in zip(calls, group, strict=True):
             ledger.answer(call, row.answer, USAGE, 0.05, PRICE)
@@ -128,7 +172,9 @@ def bare_insert(rows: int) -> Bought:
             db.execute("COMMIT")
         cpu, ended, rss = time.process_time() - cpu, time.monotonic(), peak_mib()
         db.close()
-        return Bought(stored(path, "SELECT request, body FROM calls"), cpu, started, ended, rss)
+        return Bought(
+            stored(path, "SELECT request, body FROM calls"), cpu, started, ended, rss
+        )
 
 
 def stored(path: Path, query: str) -> Texts:

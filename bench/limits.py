@@ -18,7 +18,16 @@ from typing import Any
 
 import aiohttp
 
-from bench.against import Bought, Outcome, asking, bought, fresh, keyed, single_calls, spread
+from bench.against import (
+    Bought,
+    Outcome,
+    asking,
+    bought,
+    fresh,
+    keyed,
+    single_calls,
+    spread,
+)
 from bench.curator import MAX_RETRIES, SECONDS_TO_PAUSE, Processor
 from bench.rehearsal import Asked, Setting, rehearsal
 from teachback.serve.pace import Limit
@@ -36,28 +45,58 @@ ALONE = (  # 5,000 a minute without much of a burst, by what its Retry-After tel
 
 
 def bench(quick: bool) -> Outcome:
-    faced, alone, pause_s = ((Limit(100, 20, "fraction"), 60), (), 0.2) if quick else (FACED, ALONE, SECONDS_TO_PAUSE)
+    faced, alone, pause_s = (
+        ((Limit(100, 20, "fraction"), 60), (), 0.2)
+        if quick
+        else (FACED, ALONE, SECONDS_TO_PAUSE)
+    )
     plan = [(*faced, "ours"), (*faced, "curator"), *((*one, "ours") for one in alone)]
     found: list[list[Run]] = [[] for _ in plan]
     for repeat in range(1 if quick else REPEATS):
-        for (limit, calls, name), runs in list(zip(plan, found, strict=True))[: len(plan) if repeat == 0 else 2]:
+        for (limit, calls, name), runs in list(zip(plan, found, strict=True))[
+            : len(plan) if repeat == 0 else 2
+        ]:
             with rehearsal(Setting(LATENCY_S, 0.0, ERRORS, SEED, limit)) as server:
-                runs.append((fresh(CONTENDERS[name], server.base_url, single_calls(calls), pause_s), server.ask()))
+                runs.append(
+                    (
+                        fresh(
+                            CONTENDERS[name],
+                            server.base_url,
+                            single_calls(calls),
+                            pause_s,
+                        ),
+                        server.ask(),
+                    )
+                )
     told = [facts_of(*one, runs) for one, runs in zip(plan, found, strict=True)]
-    work = {"in_flight": IN_FLIGHT, "latency_s": LATENCY_S, "errors": ERRORS, "seed": SEED, "tries": 1 + MAX_RETRIES}
+    work = {
+        "in_flight": IN_FLIGHT,
+        "latency_s": LATENCY_S,
+        "errors": ERRORS,
+        "seed": SEED,
+        "tries": 1 + MAX_RETRIES,
+    }
     facts = {"work": work | {"peer_pauses_s": pause_s}, "runs": told}
     rss = max(b.rss_mib for b, _ in found[0])
     ratio = told[1]["wall_s"]["median"] / told[0]["wall_s"]["median"]
-    return Outcome(ratio, TARGET, all(one["same"] for one in told), rss, facts, short(told[0]))
+    return Outcome(
+        ratio, TARGET, all(one["same"] for one in told), rss, facts, short(told[0])
+    )
 
 
-def facts_of(limit: Limit, calls: int, name: str, runs: Sequence[Run]) -> dict[str, Any]:
+def facts_of(
+    limit: Limit, calls: int, name: str, runs: Sequence[Run]
+) -> dict[str, Any]:
     """same: every request has its answer, the one that the server's teacher gives."""
     work = single_calls(calls)
     right = keyed(work, [additions(json.loads(body)["messages"]) for body in work])
     return {
         "who": name,
-        "limit": {"per_second": round(limit.per_second, 2), "burst": limit.burst, "retry_after": limit.retry_after},
+        "limit": {
+            "per_second": round(limit.per_second, 2),
+            "burst": limit.burst,
+            "retry_after": limit.retry_after,
+        },
         "calls": calls,
         "same": all(b.texts == right for b, _ in runs),
         "wall_s": spread([b.wall_s for b, _ in runs], 2),
@@ -71,19 +110,31 @@ def facts_of(limit: Limit, calls: int, name: str, runs: Sequence[Run]) -> dict[s
 
 def rate(limit: Limit, asked: Asked) -> float:
     """Of what the bucket would have let in from the first call to the last."""
-    return (asked.calls - asked.limited) / (limit.burst + limit.per_second * (asked.last_at - asked.first_at))
+    return (asked.calls - asked.limited) / (
+        limit.burst + limit.per_second * (asked.last_at - asked.first_at)
+    )
 
 
 def short(facts: dict[str, Any]) -> list[str]:
     share, waste = facts["rate_share"]["median"], facts["waste"]["median"]
     return [
-        *([f"{share:.1%} of the allowed rate, target {RATE:.0%}"] if share < RATE else []),
-        *([f"{waste:.1%} of the calls wasted, target {WASTE:.0%}"] if waste > WASTE else []),
+        *(
+            [f"{share:.1%} of the allowed rate, target {RATE:.0%}"]
+            if share < RATE
+            else []
+        ),
+        *(
+            [f"{waste:.1%} of the calls wasted, target {WASTE:.0%}"]
+            if waste > WASTE
+            else []
+        ),
     ]
 
 
 def ours(base_url: str, work: Sequence[bytes], pause_s: float) -> Bought:
-    return bought(asking(base_url, IN_FLIGHT, pair_in_one=True, tries=1 + MAX_RETRIES), len(work))
+    return bought(
+        asking(base_url, IN_FLIGHT, pair_in_one=True, tries=1 + MAX_RETRIES), len(work)
+    )
 
 
 def curator(base_url: str, work: Sequence[bytes], pause_s: float) -> Bought:
@@ -91,7 +142,10 @@ def curator(base_url: str, work: Sequence[bytes], pause_s: float) -> Bought:
 
 
 async def paused(base_url: str, work: Sequence[bytes], pause_s: float) -> Bought:
-    connector, headers = aiohttp.TCPConnector(limit=10 * IN_FLIGHT), {"Content-Type": "application/json"}
+    connector, headers = (
+        aiohttp.TCPConnector(limit=10 * IN_FLIGHT),
+        {"Content-Type": "application/json"},
+    )
     async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
         slots = asyncio.Semaphore(IN_FLIGHT)
         processor = Processor(f"{base_url}/chat/completions", session, slots, pause_s)
@@ -99,8 +153,13 @@ async def paused(base_url: str, work: Sequence[bytes], pause_s: float) -> Bought
         await processor.process(work)
         cpu, ended = time.process_time() - cpu, time.monotonic()
     answered = sorted(processor.texts)
-    texts = keyed([work[at] for at in answered], [processor.texts[at] for at in answered])
+    texts = keyed(
+        [work[at] for at in answered], [processor.texts[at] for at in answered]
+    )
     return Bought(texts, cpu, started, ended)
 
 
-CONTENDERS: dict[str, Callable[[str, Sequence[bytes], float], Bought]] = {"ours": ours, "curator": curator}
+CONTENDERS: dict[str, Callable[[str, Sequence[bytes], float], Bought]] = {
+    "ours": ours,
+    "curator": curator,
+}

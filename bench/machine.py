@@ -8,7 +8,12 @@ from pathlib import Path
 
 def machine() -> dict[str, object]:
     """Processor, cores and memory of this machine, in words; and its GPU, if torch sees one."""
-    found = {"cpu": cpu(), "cores": len(os.sched_getaffinity(0)), "memory_gib": memory_gib(), "os": platform.system()}
+    found = {
+        "cpu": cpu(),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gib": memory_gib(),
+        "os": platform.system(),
+    }
     if find_spec("torch"):
         import torch
 
@@ -19,7 +24,11 @@ def machine() -> dict[str, object]:
 
 def cpu() -> str:
     lines = Path("/proc/cpuinfo").read_text().splitlines()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    names = [
+        line.partition(":")[2].strip()
+        for line in lines
+        if line.startswith("model name")
+    ]
     return names[0] if names else platform.processor()
 
 

@@ -51,7 +51,9 @@ def bare(read: str) -> str:
 def within(case: Case) -> bool:
     """lm-eval read a part of what our mark says, and another value."""
     said = case.ours.answer or ""
-    return bool(bare(case.read)) and bare(case.read) in bare(said) and not same_value(case)
+    return (
+        bool(bare(case.read)) and bare(case.read) in bare(said) and not same_value(case)
+    )
 
 
 def same_value(case: Case) -> bool:
@@ -61,13 +63,19 @@ def same_value(case: Case) -> bool:
 
 def earlier_hashes(case: Case) -> bool:
     """What lm-eval read stands behind a "####" before what our mark says."""
-    return 0 <= case.text.find(f"#### {case.read}") < case.text.rfind(case.ours.answer or NOTHING) - len("#### ")
+    return (
+        0
+        <= case.text.find(f"#### {case.read}")
+        < case.text.rfind(case.ours.answer or NOTHING) - len("#### ")
+    )
 
 
 def behind(case: Case) -> bool:
     """What lm-eval read stands behind what our mark says."""
     said = case.ours.answer or NOTHING
-    return said in case.text and case.text.rfind(case.read) >= case.text.rfind(said) + len(said)
+    return said in case.text and case.text.rfind(case.read) >= case.text.rfind(
+        said
+    ) + len(said)
 
 
 # The first that holds is told.
@@ -78,18 +86,31 @@ REASONS = {
     ),
     "no mark": Reason(
         "ours takes no number that merely stands last: without a mark there is no final answer",
-        lambda c: only_theirs(c) and c.ours.outcome == "unparsed" and c.ours.answer is None,
+        lambda c: (
+            only_theirs(c) and c.ours.outcome == "unparsed" and c.ours.answer is None
+        ),
     ),
     "only hashes": Reason(
         "strict-match knows no mark but '#### ', which lm-eval's own prompt shows and ours does not ask for",
-        lambda c: only_ours(c) and c.filter == STRICT and c.read == NOTHING and "####" not in c.text,
+        lambda c: (
+            only_ours(c)
+            and c.filter == STRICT
+            and c.read == NOTHING
+            and "####" not in c.text
+        ),
     ),
     "bare digits": Reason(
         "strict-match wants digits right behind '#### ': no currency, no bold type",
-        lambda c: only_ours(c) and c.filter == STRICT and c.read == NOTHING and not re.search(r"#### -?[\d.,]", c.text),
+        lambda c: (
+            only_ours(c)
+            and c.filter == STRICT
+            and c.read == NOTHING
+            and not re.search(r"#### -?[\d.,]", c.text)
+        ),
     ),
     "first hashes": Reason(
-        "strict-match takes the first '#### ', ours the last mark", lambda c: c.filter == STRICT and earlier_hashes(c)
+        "strict-match takes the first '#### ', ours the last mark",
+        lambda c: c.filter == STRICT and earlier_hashes(c),
     ),
     "as text": Reason(
         "lm-eval compares characters, ours values: 18.00 is 18",
@@ -97,13 +118,17 @@ REASONS = {
     ),
     "punctuation": Reason(
         "flexible-extract takes two characters of punctuation for a number, such as the '$.' that ends a formula",
-        lambda c: only_ours(c) and c.filter == FLEXIBLE and not re.search(r"\d", c.read),
+        lambda c: (
+            only_ours(c) and c.filter == FLEXIBLE and not re.search(r"\d", c.read)
+        ),
     ),
     "a part": Reason(
-        "lm-eval reads a part of the marked answer: 2 of 36/2, 18 of '- 18', '18 dozen' and '19 or 18'", within
+        "lm-eval reads a part of the marked answer: 2 of 36/2, 18 of '- 18', '18 dozen' and '19 or 18'",
+        within,
     ),
     "later number": Reason(
-        "flexible-extract takes the last number, ours the marked one", lambda c: c.filter == FLEXIBLE and behind(c)
+        "flexible-extract takes the last number, ours the marked one",
+        lambda c: c.filter == FLEXIBLE and behind(c),
     ),
 }
 
@@ -150,17 +175,31 @@ def differences(rows: Sequence[Row]) -> Iterator[Difference]:
         for name, (read, right) in row.theirs.read.items():
             if (row.ours.outcome == "right") != right:
                 same = row.text == row.theirs.text
-                why = reason(Case(row.gold, row.text, row.ours, name, read, right)) if same else "other text"
+                why = (
+                    reason(Case(row.gold, row.text, row.ours, name, read, right))
+                    if same
+                    else "other text"
+                )
                 yield Difference(row, name, why)
 
 
 def parting(row: Row, stops: Sequence[str], gap: float) -> dict[str, Any]:
     """Where our student's text and lm-eval's part, and why. gap: of the two largest logits there."""
     a, b = row.text, row.theirs.text
-    at = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+    at = next(
+        (i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y),
+        min(len(a), len(b)),
+    )
     cut = any(b == a.split(stop)[0] for stop in stops)
     why = "stop string" if cut else "near tie" if gap < NEAR_TIE else None
-    return {"id": row.name, "reason": why, "at": at, "ours": a[at : at + 30], "theirs": b[at : at + 30], "gap": gap}
+    return {
+        "id": row.name,
+        "reason": why,
+        "at": at,
+        "ours": a[at : at + 30],
+        "theirs": b[at : at + 30],
+        "gap": gap,
+    }
 
 
 def facts_of(rows: Sequence[Row]) -> dict[str, Any]:
@@ -170,8 +209,14 @@ def facts_of(rows: Sequence[Row]) -> dict[str, Any]:
         "texts": len(rows),
         "right": {"ours": sum(row.ours.outcome == "right" for row in rows)} | right,
         "our_outcomes": dict(Counter(row.ours.outcome for row in rows)),
-        "agree": {name: len(rows) - sum(one.filter == name for one in found) for name in FILTERS},
-        "differences": {name: by_reason([one for one in found if one.filter == name]) for name in FILTERS},
+        "agree": {
+            name: len(rows) - sum(one.filter == name for one in found)
+            for name in FILTERS
+        },
+        "differences": {
+            name: by_reason([one for one in found if one.filter == name])
+            for name in FILTERS
+        },
     }
 
 
@@ -179,7 +224,12 @@ def by_reason(found: Sequence[Difference]) -> dict[str, Any]:
     """How many of each, the most frequent first, and some of them."""
     counted = Counter(one.reason or "UNEXPLAINED" for one in found)
     return {
-        why: {"count": n, "some": [shown(one) for one in found if (one.reason or "UNEXPLAINED") == why][:SHOWN]}
+        why: {
+            "count": n,
+            "some": [
+                shown(one) for one in found if (one.reason or "UNEXPLAINED") == why
+            ][:SHOWN],
+        }
         for why, n in counted.most_common()
     }
 
@@ -188,4 +238,9 @@ def shown(one: Difference) -> dict[str, str | None]:
     read, right = one.row.theirs.read[one.filter]
     theirs = f"{read}: {'right' if right else 'wrong'}"
     ours = f"{one.row.ours.answer}: {one.row.ours.outcome}"
-    return {"of": one.row.name, "ours": ours, "theirs": theirs, "ending": one.row.text[-60:]}
+    return {
+        "of": one.row.name,
+        "ours": ours,
+        "theirs": theirs,
+        "ending": one.row.text[-60:],
+    }

@@ -72,7 +72,13 @@ def serve(setting: Setting, pipe: Connection) -> None:
     """Until the other end of the pipe is closed."""
     asked = Asked()
     noted, faults = noting(asked, setting), ordering(asked, setting)
-    service = Service(additions, faults, latency_s=lambda r: noted(server, r), limit=setting.limit, keep=False)
+    service = Service(
+        additions,
+        faults,
+        latency_s=lambda r: noted(server, r),
+        limit=setting.limit,
+        keep=False,
+    )
     with serving(service) as server:
         pipe.send(server.base_url)
         while True:
@@ -80,7 +86,11 @@ def serve(setting: Setting, pipe: Connection) -> None:
                 pipe.recv()
             except EOFError:
                 return
-            asked.calls, asked.limited, asked.peak = server.calls, server.limited, server.peak
+            asked.calls, asked.limited, asked.peak = (
+                server.calls,
+                server.limited,
+                server.peak,
+            )
             pipe.send(asked)
 
 

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from bench.against import Outcome, fresh, peak_mib
-from teachback import config as cfg
-from teachback import files
+from teachback.build.task import make_task
+from teachback.config import config as cfg
 from teachback.errors import ConfigError
+from teachback.run import files
 from teachback.student.chat import Chat, encode, prompt_ids
 from teachback.student.folder import Loaded, load, resolve
 from teachback.types import Attempt, Example, Task
-from teachback.wire_tasks import make_task
 
 TARGET = 1.5
 RUNS = ("gsm8k", "math", "game24", "prontoqa", "prontoqa-random")
@@ -50,7 +50,13 @@ class Row(NamedTuple):
 
 def bench(quick: bool) -> Outcome:
     folder, identity = resolve("smollm2-135m")
-    student, rows = load(folder), {name: recorded(Path("runs", f"bench-{name}")) for name in RUNS[-1 if quick else 0 :]}
+    student, rows = (
+        load(folder),
+        {
+            name: recorded(Path("runs", f"bench-{name}"))
+            for name in RUNS[-1 if quick else 0 :]
+        },
+    )
     costs = fresh(measured, str(folder), quick)
     facts: dict[str, Any] = {}
     seconds: dict[Kind, list[tuple[float, float]]] = {"previous": [], "gold": []}
@@ -58,41 +64,64 @@ def bench(quick: bool) -> Outcome:
         for kind, told in seconds.items():
             tokens = [tokenized(student, *one, kind) for one in rounds]
             told += [(plain(given, costs), replayed(given, costs)) for given in tokens]
-            facts |= {f"{name}, round {r}, {kind}": said(given, costs) for r, given in enumerate(tokens, start=1)}
-    gains = {kind: sum(a for a, _ in told) / sum(b for _, b in told) for kind, told in seconds.items()}
+            facts |= {
+                f"{name}, round {r}, {kind}": said(given, costs)
+                for r, given in enumerate(tokens, start=1)
+            }
+    gains = {
+        kind: sum(a for a, _ in told) / sum(b for _, b in told)
+        for kind, told in seconds.items()
+    }
     about = {"student": identity, "runs": list(rows), "costs_ms": in_ms(costs)}
     overall = {kind: round(gain, 3) for kind, gain in gains.items()}
     found = {"work": about, "predicted_gain": overall, "rounds": facts}
     return Outcome(max(gains.values()), TARGET, True, peak_mib(), found)
 
 
-def recorded(folder: Path) -> list[tuple[Task, Chat, Sequence[Attempt], Sequence[Attempt]]]:
+def recorded(
+    folder: Path,
+) -> list[tuple[Task, Chat, Sequence[Attempt], Sequence[Attempt]]]:
     """Of a run, each round's attempts with those of the round before."""
     config = cfg.of_run(folder)
     chat = Chat(config.student.system, config.student.chat_template_kwargs)
-    rounds = [files.load(path, tuple[Attempt, ...]) for path in sorted(folder.glob("round-*/attempt.json"))]
+    rounds = [
+        files.load(path, tuple[Attempt, ...])
+        for path in sorted(folder.glob("round-*/attempt.json"))
+    ]
     if len(rounds) < 2:
         fix = f"python -m bench run {folder.name.removeprefix('bench-')} recipes/…"
-        raise ConfigError(f"{folder} holds no two rounds of attempts", got=len(rounds), fix=fix)
+        raise ConfigError(
+            f"{folder} holds no two rounds of attempts", got=len(rounds), fix=fix
+        )
     return [(make_task(config.task), chat, old, new) for old, new in pairwise(rounds)]
 
 
 def tokenized(
-    student: Loaded, task: Task, chat: Chat, old: Sequence[Attempt], new: Sequence[Attempt], kind: Kind
+    student: Loaded,
+    task: Task,
+    chat: Chat,
+    old: Sequence[Attempt],
+    new: Sequence[Attempt],
+    kind: Kind,
 ) -> list[Row]:
     seeds = {seed.id: seed for seed in task.seeds}
     return [
         Row(
             len(prompt_ids(student, chat, task.prompt(seeds[now.id].question))),
             tokens_of(student, now.text, now.truncated),
-            tokens_of(student, was.text, was.truncated) if kind == "previous" else gold(student, task, seeds[now.id]),
+            tokens_of(student, was.text, was.truncated)
+            if kind == "previous"
+            else gold(student, task, seeds[now.id]),
         )
         for was, now in zip(old, new, strict=True)
     ]
 
 
 def tokens_of(student: Loaded, text: str, truncated: bool) -> list[int]:
-    return [*encode(student.tokenizer, text), *([] if truncated else [student.tokenizer.eos_token_id])]
+    return [
+        *encode(student.tokenizer, text),
+        *([] if truncated else [student.tokenizer.eos_token_id]),
+    ]
 
 
 def gold(student: Loaded, task: Task, seed: Example) -> list[int]:
@@ -103,7 +132,10 @@ def gold(student: Loaded, task: Task, seed: Example) -> list[int]:
 def kept(row: Row) -> int:
     """Tokens of the draft that the student would have chosen too, up to the first that it would not."""
     pairs = zip(row.answer, row.draft, strict=False)
-    return next((t for t, (a, b) in enumerate(pairs) if a != b), min(len(row.answer), len(row.draft)))
+    return next(
+        (t for t, (a, b) in enumerate(pairs) if a != b),
+        min(len(row.answer), len(row.draft)),
+    )
 
 
 def kept_realigned(row: Row) -> int:
@@ -113,7 +145,9 @@ def kept_realigned(row: Row) -> int:
         same = kept(Row(0, row.answer[t:], row.draft[at:]))
         total, t, at = total + same, t + same + 1, at + same
         while t < len(row.answer):
-            found = place(row.draft, row.answer[t - AGREE : t], at) if t >= AGREE else None
+            found = (
+                place(row.draft, row.answer[t - AGREE : t], at) if t >= AGREE else None
+            )
             if found is not None:
                 at = found
                 break
@@ -157,17 +191,25 @@ def step_s(rows: int, costs: Costs) -> float:
 
 
 def said(rows: Sequence[Row], costs: Costs) -> dict[str, Any]:
-    tokens, drafts = sum(len(row.answer) for row in rows), sum(len(row.draft) for row in rows)
+    tokens, drafts = (
+        sum(len(row.answer) for row in rows),
+        sum(len(row.draft) for row in rows),
+    )
     return {
         "answer_tokens": tokens,
         "draft_tokens": drafts,
         "share_kept": round(sum(map(kept, rows)) / tokens, 3),
         "share_kept_realigned": round(sum(map(kept_realigned, rows)) / tokens, 3),
         "answers_kept_whole": sum(kept(row) == len(row.answer) for row in rows),
-        "predicted_s": {"plain": round(plain(rows, costs), 2), "replay": round(replayed(rows, costs), 2)},
+        "predicted_s": {
+            "plain": round(plain(rows, costs), 2),
+            "replay": round(replayed(rows, costs), 2),
+        },
         "predicted_gain": round(plain(rows, costs) / replayed(rows, costs), 3),
         "gain_were_all_kept": round(
-            plain(rows, costs) / replayed([r._replace(draft=r.answer) for r in rows], costs), 3
+            plain(rows, costs)
+            / replayed([r._replace(draft=r.answer) for r in rows], costs),
+            3,
         ),
     }
 
@@ -179,7 +221,9 @@ def measured(folder: str, quick: bool) -> Costs:
     from teachback.student.reading import forward_from
     from teachback.student.signals import signals
 
-    student = replace(freeze(Path(folder)), ends=frozenset({0}))  # which it never says: no row ends early
+    student = replace(
+        freeze(Path(folder)), ends=frozenset({0})
+    )  # which it never says: no row ends early
     row = [(7 * t) % 20_000 + 100 for t in range(250)]
     prompt, n = row[:150], 4 if quick else 16
 
@@ -188,20 +232,27 @@ def measured(folder: str, quick: bool) -> Costs:
 
         with torch.inference_mode():
             for _ in range(n // 2):  # two rows a pass, as signals are read
-                hidden_N_D = forward_from(student, None, [row, row], 0)[:, 150:].reshape(200, -1)
+                hidden_N_D = forward_from(student, None, [row, row], 0)[
+                    :, 150:
+                ].reshape(200, -1)
                 ids_N = torch.tensor([*row[150:], *row[150:]])
-                for hidden, ids in zip(hidden_N_D.split(64), ids_N.split(64), strict=True):
+                for hidden, ids in zip(
+                    hidden_N_D.split(64), ids_N.split(64), strict=True
+                ):
                     signals(head(student, hidden), hidden, ids)
 
     def prefill() -> None:
-        decode(student, [[t, *prompt[1:]] for t in range(100, 100 + n)], 1)  # they share no beginning
+        decode(
+            student, [[t, *prompt[1:]] for t in range(100, 100 + n)], 1
+        )  # they share no beginning
 
     prompt_s = best(prefill) / n
     steps = {}
     for rows in ROWS[: 3 if quick else None]:
         given = [prompt] * rows  # read once: what is left is the steps
         steps[rows] = (
-            best(lambda given=given: decode(student, given, 25)) - best(lambda given=given: decode(student, given, 1))
+            best(lambda given=given: decode(student, given, 25))
+            - best(lambda given=given: decode(student, given, 1))
         ) / 24
     return Costs(prompt_s / 150, (best(verify) / n - prompt_s) / 100, steps)
 

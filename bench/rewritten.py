@@ -80,21 +80,28 @@ def other(x: int) -> int:
 
 def verdicts(row: Row) -> dict[str, bool]:
     """Who says "right"."""
-    return {"ours": row.ours.outcome == "right"} | {name: row.theirs.read[name][1] for name in FILTERS}
+    return {"ours": row.ours.outcome == "right"} | {
+        name: row.theirs.read[name][1] for name in FILTERS
+    }
 
 
 def table(written: Sequence[Form], judged: Sequence[Row]) -> dict[str, dict[str, Any]]:
     """By form: how many texts, and how many of them each calls right."""
     out: dict[str, dict[str, Any]] = {}
     for form, row in zip(written, judged, strict=True):
-        line = out.setdefault(form.name, {"meant": form.meant, "texts": 0, "ours": 0} | dict.fromkeys(FILTERS, 0))
+        line = out.setdefault(
+            form.name,
+            {"meant": form.meant, "texts": 0, "ours": 0} | dict.fromkeys(FILTERS, 0),
+        )
         line["texts"] += 1
         for who, right in verdicts(row).items():
             line[who] += right
     return out
 
 
-def mistakes_of(written: Sequence[Form], judged: Sequence[Row]) -> dict[str, dict[str, int]]:
+def mistakes_of(
+    written: Sequence[Form], judged: Sequence[Row]
+) -> dict[str, dict[str, int]]:
     """By judge and form: how many verdicts are not what is meant."""
     out: dict[str, Counter[str]] = {who: Counter() for who in ("ours", *FILTERS)}
     for form, row in zip(written, judged, strict=True):

@@ -18,10 +18,10 @@ import teachback
 from bench.machine import machine
 from teachback.compare.comparison import compare
 from teachback.compare.tables import show
-from teachback.config import Config
-from teachback.report import history
+from teachback.config.config import Config
 from teachback.report.progress import Progress
-from teachback.telling import run_facts
+from teachback.report.telling import run_facts
+from teachback.run import history
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -30,7 +30,9 @@ def keep(name: str, facts: dict[str, Any]) -> None:
     out = RESULTS / f"{name}.json"
     out.parent.mkdir(exist_ok=True)
     text = json.dumps(facts, indent=1, ensure_ascii=False)
-    text = re.sub(r"\[([^][{}\"]*)\]", lambda numbers: f"[{' '.join(numbers[1].split())}]", text)  # on one line
+    text = re.sub(
+        r"\[([^][{}\"]*)\]", lambda numbers: f"[{' '.join(numbers[1].split())}]", text
+    )  # on one line
     out.write_text(text + "\n", encoding="utf-8")
     print(f"{name}: {facts['said']}; {out}")
 
@@ -38,7 +40,11 @@ def keep(name: str, facts: dict[str, Any]) -> None:
 def recorded(config: Config) -> dict[str, Any]:
     with progress() as shown:
         result = teachback.run(config, listen=shown.hear)
-    facts = {key: value for key, value in run_facts(result).items() if key not in ("run_dir", "student")}
+    facts = {
+        key: value
+        for key, value in run_facts(result).items()
+        if key not in ("run_dir", "student")
+    }
     curve = [facts["baseline"], *(r["dev"] for r in facts["rounds"])]
     return {
         "said": f"dev accuracy {' → '.join(format(point['accuracy'], '.0%') for point in curve)}",
@@ -59,7 +65,9 @@ def compared(config: Config, arms: list[str], repeats: int) -> dict[str, Any]:
     assert isinstance(table.file, io.StringIO)
     lines = table.file.getvalue().splitlines()
     folders = {
-        f"{arm} {repeat}": config.run_dir / f"repeat-{repeat}" / arm for repeat in range(repeats) for arm in arms
+        f"{arm} {repeat}": config.run_dir / f"repeat-{repeat}" / arm
+        for repeat in range(repeats)
+        for arm in arms
     }
     return {
         "said": comparison.notes[0] if comparison.notes else f"{repeats} repeats",
@@ -70,7 +78,10 @@ def compared(config: Config, arms: list[str], repeats: int) -> dict[str, Any]:
         "curves": [vars(curve) for curve in comparison.curves],
         "differences": [vars(difference) for difference in comparison.differences],
         "picks": {
-            name: [[pick.seed for pick in r.chosen.picks] for r in history.read(folder).rounds]
+            name: [
+                [pick.seed for pick in r.chosen.picks]
+                for r in history.read(folder).rounds
+            ]
             for name, folder in folders.items()
         },
         "seconds": {name: seconds(folder)["all"] for name, folder in folders.items()},
@@ -97,4 +108,7 @@ def seconds(run_dir: Path) -> dict[str, float]:
         entry = json.loads(line or "{}")
         if "step" in entry:
             spent[entry["step"]] += entry["seconds"]
-    return {**{step: round(s, 1) for step, s in spent.items() if s >= 0.1}, "all": round(sum(spent.values()), 1)}
+    return {
+        **{step: round(s, 1) for step, s in spent.items() if s >= 0.1},
+        "all": round(sum(spent.values()), 1),
+    }

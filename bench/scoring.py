@@ -73,7 +73,9 @@ def bench(quick: bool) -> Outcome:
         one = summary(folder, rows, our, their, best, median(peaks[precision]))
         facts[precision] = one
         exact = exact or our[0].sums
-        same &= all(agree(precision, exact, our[0].sums, runs[0]) for runs in their.values())
+        same &= all(
+            agree(precision, exact, our[0].sums, runs[0]) for runs in their.values()
+        )
         facts[precision]["nats_off_float32"] = {
             "ours": off(exact, our[0].sums),
             "lm_eval": off(exact, their[best][0].sums),
@@ -81,14 +83,28 @@ def bench(quick: bool) -> Outcome:
         missed += [f"{precision}: {text}" for text in shortfalls(precision, one)]
         ratio, rss = ratio or one["ratio"], max(rss, *(o.rss_mib for o in our))
     versions = {name: version(name) for name in ("lm-eval", "torch", "transformers")}
-    tokens = {"rows": len(rows), "tokens": tokens_of(rows), "of_answers": sum(len(row.completion_ids) for row in rows)}
-    about = {"student": identity, "files": FILES, **tokens, "threads": threads(), "versions_compared": versions}
-    return Outcome(ratio, TARGETS["float32"], same, rss, {"work": about, **facts}, missed)
+    tokens = {
+        "rows": len(rows),
+        "tokens": tokens_of(rows),
+        "of_answers": sum(len(row.completion_ids) for row in rows),
+    }
+    about = {
+        "student": identity,
+        "files": FILES,
+        **tokens,
+        "threads": threads(),
+        "versions_compared": versions,
+    }
+    return Outcome(
+        ratio, TARGETS["float32"], same, rss, {"work": about, **facts}, missed
+    )
 
 
 def work(folder: Path, each: int) -> list[Row]:
     """The first rows of each file."""
-    data = Path(os.environ.get("TEACHBACK_DATA", Path(__file__).parents[1] / "../shared/data"))
+    data = Path(
+        os.environ.get("TEACHBACK_DATA", Path(__file__).parents[1] / "../shared/data")
+    )
     student, rows = load(folder), []
     for name in FILES:
         with open(data / name, encoding="utf-8") as file:
@@ -111,11 +127,15 @@ def ours(folder: str, rows: Sequence[Row], precision: Precision) -> Scored:
     above, peak_rss = peak_mib() - loaded, peak_mib()
     answers, other_s = timed(partial(read, student, CHAT, given))
     assert max(abs(a.nll - mean) for a, mean in zip(answers, means, strict=True)) < 1e-5
-    sums = [-mean * len(row.completion_ids) for mean, row in zip(means, rows, strict=True)]
+    sums = [
+        -mean * len(row.completion_ids) for mean, row in zip(means, rows, strict=True)
+    ]
     return Scored(sums, seconds, above, peak_rss, other_s=other_s)
 
 
-def theirs(folder: str, rows: Sequence[Row], precision: Precision, batch: int) -> Scored:
+def theirs(
+    folder: str, rows: Sequence[Row], precision: Precision, batch: int
+) -> Scored:
     os.environ["HF_HUB_OFFLINE"] = "1"
     import torch
     from lm_eval.models.huggingface import HFLM
@@ -127,8 +147,12 @@ def theirs(folder: str, rows: Sequence[Row], precision: Precision, batch: int) -
     asked = [(("", ""), row.prompt_ids, row.completion_ids) for row in rows]
     model._loglikelihood_tokens(asked[:2], disable_tqdm=True)
     loaded = rss_mib()
-    found, seconds = timed(partial(model._loglikelihood_tokens, asked, disable_tqdm=True))
-    return Scored([float(total) for total, _ in found], seconds, peak_mib() - loaded, peak_mib())
+    found, seconds = timed(
+        partial(model._loglikelihood_tokens, asked, disable_tqdm=True)
+    )
+    return Scored(
+        [float(total) for total, _ in found], seconds, peak_mib() - loaded, peak_mib()
+    )
 
 
 def timed(function: Callable[[], Any]) -> tuple[Any, float]:
@@ -142,10 +166,15 @@ def peak(precision: Precision) -> float:
     import torch
 
     size = 2048
-    x = torch.randn(size, size).to(torch.float32 if precision == "float32" else torch.bfloat16)
+    x = torch.randn(size, size).to(
+        torch.float32 if precision == "float32" else torch.bfloat16
+    )
     packed = torch.ops.mkldnn._reorder_linear_weight(x)
     best = float("inf")
-    for product in (lambda: x @ x, lambda: torch.ops.mkldnn._linear_pointwise(x, packed, None, "none", [], "")):
+    for product in (
+        lambda: x @ x,
+        lambda: torch.ops.mkldnn._linear_pointwise(x, packed, None, "none", [], ""),
+    ):
         best = min(best, *(timed(product)[1] for _ in range(8)))
     return 2 * size**3 / best
 
@@ -154,30 +183,56 @@ def operations(folder: Path, rows: Sequence[Row]) -> float:
     from transformers import AutoConfig
 
     config = AutoConfig.from_pretrained(folder)
-    parameters = {name: p.numel() for name, p in load(folder).model.named_parameters() if p.ndim == 2}
+    parameters = {
+        name: p.numel()
+        for name, p in load(folder).model.named_parameters()
+        if p.ndim == 2
+    }
     embedding = sum(n for name, n in parameters.items() if "embed_tokens" in name)
-    body = sum(n for name, n in parameters.items() if "embed_tokens" not in name and "lm_head" not in name)
+    body = sum(
+        n
+        for name, n in parameters.items()
+        if "embed_tokens" not in name and "lm_head" not in name
+    )
     width = config.num_attention_heads * config.head_dim
-    known, total = common([row.prompt_ids for row in rows]), 0.0  # what all rows begin with is read once
+    known, total = (
+        common([row.prompt_ids for row in rows]),
+        0.0,
+    )  # what all rows begin with is read once
     for row in rows:
         length = len(row.prompt_ids) + len(row.completion_ids) - 1
-        seen = (length * (length + 1) - known * (known + 1)) / 2  # what the tokens of a row may see, together
+        seen = (
+            length * (length + 1) - known * (known + 1)
+        ) / 2  # what the tokens of a row may see, together
         total += 2 * body * (length - known) + 2 * embedding * len(row.completion_ids)
         total += 2 * 2 * width * seen * config.num_hidden_layers
     return total
 
 
 def summary(
-    folder: Path, rows: Sequence[Row], our: Sequence[Scored], their: dict[int, list[Scored]], best: int, peak: float
+    folder: Path,
+    rows: Sequence[Row],
+    our: Sequence[Scored],
+    their: dict[int, list[Scored]],
+    best: int,
+    peak: float,
 ) -> dict[str, Any]:
     seconds = median(one.seconds for one in our)
-    memory = {"ours": max(one.mib for one in our), "lm_eval": max(one.mib for one in their[best])}
+    memory = {
+        "ours": max(one.mib for one in our),
+        "lm_eval": max(one.mib for one in their[best]),
+    }
     return {
         "ratio": round(median(one.seconds for one in their[best]) / seconds, 3),
         "seconds": {"ours": spread([one.seconds for one in our])}
-        | {f"lm_eval, batch {size}": spread([one.seconds for one in runs]) for size, runs in their.items()},
+        | {
+            f"lm_eval, batch {size}": spread([one.seconds for one in runs])
+            for size, runs in their.items()
+        },
         "tokens_a_second": round(tokens_of(rows) / seconds, 1),
-        "all_signals_over_loss": round(median(one.other_s / one.seconds for one in our), 3),
+        "all_signals_over_loss": round(
+            median(one.other_s / one.seconds for one in our), 3
+        ),
         "mib_above_the_model": {name: round(mib, 1) for name, mib in memory.items()},
         "memory_ratio": round(memory["ours"] / memory["lm_eval"], 3),
         "peak_gflops": round(peak / 1e9, 1),
@@ -188,15 +243,29 @@ def summary(
 def shortfalls(precision: str, found: dict[str, Any]) -> list[str]:
     """The ratio in float32 is the benchmark's own, and told by it."""
     checks = [
-        ("ratio", found["ratio"] >= TARGETS[precision] or precision == "float32", f"at least {TARGETS[precision]}"),
-        ("all_signals_over_loss", found["all_signals_over_loss"] <= SIGNALS, f"at most {SIGNALS}"),
+        (
+            "ratio",
+            found["ratio"] >= TARGETS[precision] or precision == "float32",
+            f"at least {TARGETS[precision]}",
+        ),
+        (
+            "all_signals_over_loss",
+            found["all_signals_over_loss"] <= SIGNALS,
+            f"at most {SIGNALS}",
+        ),
         ("memory_ratio", found["memory_ratio"] <= MEMORY, f"at most {MEMORY}"),
         ("share_of_peak", found["share_of_peak"] >= PEAK, f"at least {PEAK}"),
     ]
-    return [f"{name} {found[name]}, target {target}" for name, met, target in checks if not met]
+    return [
+        f"{name} {found[name]}, target {target}"
+        for name, met, target in checks
+        if not met
+    ]
 
 
-def agree(precision: str, exact: Sequence[float], our: Sequence[float], their: Scored) -> bool:
+def agree(
+    precision: str, exact: Sequence[float], our: Sequence[float], their: Scored
+) -> bool:
     if precision == "float32":
         return off(our, their.sums)["largest"] < 1e-3
     return off(exact, our)["mean"] <= off(exact, their.sums)["mean"]

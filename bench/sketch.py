@@ -26,7 +26,18 @@ from typing import Any
 import numpy as np
 
 from bench.against import Outcome, peak_mib
-from bench.gradients import TOP, Arrays, Pass, by_kernel, by_sketches, errors, gone_over, gram, potentials, rival_costs
+from bench.gradients import (
+    TOP,
+    Arrays,
+    Pass,
+    by_kernel,
+    by_sketches,
+    errors,
+    gone_over,
+    gram,
+    potentials,
+    rival_costs,
+)
 from bench.scoring import CHAT, FILES, threads, timed
 from teachback.student.attempt import Asked, attempt
 from teachback.student.folder import load, resolve
@@ -35,7 +46,10 @@ from teachback.student.signals import read
 from teachback.student.sketch import SIZE, Sketch, make_sketch
 
 ROWS, FEW, ASKED, NEW_TOKENS = 2000, 300, 32, 48
-SLICE, VOCABULARY = 20, 6144  # rows, and tokens of the vocabulary, that are measured and kept together
+SLICE, VOCABULARY = (
+    20,
+    6144,
+)  # rows, and tokens of the vocabulary, that are measured and kept together
 SKETCHES, PAIRED, PICKS, SEEDS = 200, 4, 30, 2000
 TARGET, RMS, POTENTIAL = 0.87, 2 / SIZE**0.5, 0.01
 KEPT = Path("runs/bench-sketch")
@@ -46,25 +60,50 @@ Rows = list[tuple[str, str]]
 def bench(quick: bool) -> Outcome:
     count, few, parts, sketches = (8, 8, 1, 3) if quick else (ROWS, FEW, 8, SKETCHES)
     folder, identity = resolve("smollm2-135m")
-    rows, student, keep = work(count), freeze(folder), partial(kept, KEPT / ("quick" if quick else "full"))
+    rows, student, keep = (
+        work(count),
+        freeze(folder),
+        partial(kept, KEPT / ("quick" if quick else "full")),
+    )
     sketch = make_sketch(student, seed=0)
     read(student, CHAT, rows[:2], sketch=sketch)  # warms up
-    both = [keep(f"pass-{k}", partial(in_turns, student, sketch, part, k)) for k, part in sliced(rows)]
-    decoded = [keep(f"decode-{k}", partial(decoding, student, sketch, rows, k)) for k in range(1 if quick else 4)]
-    went = [keep(f"hidden-{k}", partial(gone_over, student, part)) for k, part in sliced(rows[:few])]
-    found = Pass(*(np.concatenate([one[name] for one in went]) for name in Pass._fields))
+    both = [
+        keep(f"pass-{k}", partial(in_turns, student, sketch, part, k))
+        for k, part in sliced(rows)
+    ]
+    decoded = [
+        keep(f"decode-{k}", partial(decoding, student, sketch, rows, k))
+        for k in range(1 if quick else 4)
+    ]
+    went = [
+        keep(f"hidden-{k}", partial(gone_over, student, part))
+        for k, part in sliced(rows[:few])
+    ]
+    found = Pass(
+        *(np.concatenate([one[name] for one in went]) for name in Pass._fields)
+    )
     weight_V_D = load(folder).model.get_output_embeddings().weight.detach()
     starts = range(0, parts * VOCABULARY, VOCABULARY)
-    grams = [keep(f"gram-{s}", partial(gram, found, weight_V_D[s : s + VOCABULARY], s)) for s in starts]
+    grams = [
+        keep(f"gram-{s}", partial(gram, found, weight_V_D[s : s + VOCABULARY], s))
+        for s in starts
+    ]
     kernel = keep("kernel", partial(by_kernel, found, weight_V_D, PAIRED))
     many = keep("many", partial(by_sketches, found, weight_V_D, PAIRED, SIZE, sketches))
-    gradient_R_M = np.concatenate([one["gradient"] for one in both])[:few].astype(np.float64)
+    gradient_R_M = np.concatenate([one["gradient"] for one in both])[:few].astype(
+        np.float64
+    )
     exact, top = (sum(one[name] for one in grams) for name in ("exact", "top"))
     ours = {"tensor_sketch": gradient_R_M @ gradient_R_M.T, f"top_{TOP}": top}
     seconds = np.array([one["seconds"] for one in both])
     off = standard_errors(kernel["products"], many["products"])
     facts = {
-        "work": {"student": identity, "files": FILES, "rows_timed": count, "rows_compared": few}
+        "work": {
+            "student": identity,
+            "files": FILES,
+            "rows_timed": count,
+            "rows_compared": few,
+        }
         | {"tokens_compared": len(found.ids_N), "size": SIZE, "threads": threads()},
         "read": more_time(seconds),
         "decode": {
@@ -72,20 +111,39 @@ def bench(quick: bool) -> Outcome:
             "new_tokens": NEW_TOKENS,
             **more_time(np.array([d["seconds"] for d in decoded])),
         },
-        "unbiased": {"sketches": sketches, "pairs": len(off), "standard_errors_off": off},
-        **{name: {**errors(exact, g), **potentials(exact, g, min(PICKS, few // 2), SEEDS)} for name, g in ours.items()},
+        "unbiased": {
+            "sketches": sketches,
+            "pairs": len(off),
+            "standard_errors_off": off,
+        },
+        **{
+            name: {
+                **errors(exact, g),
+                **potentials(exact, g, min(PICKS, few // 2), SEEDS),
+            }
+            for name, g in ours.items()
+        },
         f"costs_of_top_{TOP}": rival_costs(found, SIZE),
     }
     same = quick or (agree(kernel, exact) and max(map(abs, off)) < 4)
     shutil.rmtree(KEPT / ("quick" if quick else "full"))
     return Outcome(
-        1 / (1 + facts["read"]["more_time"]), TARGET, same, peak_mib(), facts, shortfalls(facts["tensor_sketch"])
+        1 / (1 + facts["read"]["more_time"]),
+        TARGET,
+        same,
+        peak_mib(),
+        facts,
+        shortfalls(facts["tensor_sketch"]),
     )
 
 
 def shortfalls(found: dict[str, float]) -> list[str]:
     targets = {"rms_inner_product_error": RMS, "potential_over_exact": 1 + POTENTIAL}
-    return [f"{name} {found[name]}, target at most {most:.5f}" for name, most in targets.items() if found[name] > most]
+    return [
+        f"{name} {found[name]}, target at most {most:.5f}"
+        for name, most in targets.items()
+        if found[name] > most
+    ]
 
 
 def kept(folder: Path, name: str, measure: Callable[[], Arrays]) -> Arrays:
@@ -101,7 +159,9 @@ def kept(folder: Path, name: str, measure: Callable[[], Arrays]) -> Arrays:
 
 def work(count: int) -> Rows:
     """(question, solution), from the files in turn."""
-    data = Path(os.environ.get("TEACHBACK_DATA", Path(__file__).parents[1] / "../shared/data"))
+    data = Path(
+        os.environ.get("TEACHBACK_DATA", Path(__file__).parents[1] / "../shared/data")
+    )
     rows: list[Rows] = []
     for name in FILES:
         with open(data / name, encoding="utf-8") as file:
@@ -111,10 +171,14 @@ def work(count: int) -> Rows:
 
 
 def sliced(rows: Rows) -> Iterator[tuple[int, Rows]]:
-    return ((k, rows[at : at + SLICE]) for k, at in enumerate(range(0, len(rows), SLICE)))
+    return (
+        (k, rows[at : at + SLICE]) for k, at in enumerate(range(0, len(rows), SLICE))
+    )
 
 
-def both_ways(k: int, plain: Callable[[], Any], sketched: Callable[[], Any]) -> tuple[list[float], Any]:
+def both_ways(
+    k: int, plain: Callable[[], Any], sketched: Callable[[], Any]
+) -> tuple[list[float], Any]:
     """Seconds without and with, and what was found with; every other time the second one is first."""
     if k % 2:
         (found, on), (_, off) = timed(sketched), timed(plain)
@@ -126,18 +190,26 @@ def both_ways(k: int, plain: Callable[[], Any], sketched: Callable[[], Any]) -> 
 def in_turns(student: Frozen, sketch: Sketch, rows: Rows, k: int) -> Arrays:
     plain = partial(read, student, CHAT, rows)
     seconds, found = both_ways(k, plain, partial(plain, sketch=sketch))
-    return {"seconds": seconds, "gradient": np.stack([answer.gradient_M for answer in found])}
+    return {
+        "seconds": seconds,
+        "gradient": np.stack([answer.gradient_M for answer in found]),
+    }
 
 
 def decoding(student: Frozen, sketch: Sketch, rows: Rows, k: int) -> Arrays:
-    asked = [Asked(str(i), question) for i, (question, _) in enumerate(rows[k * ASKED : (k + 1) * ASKED] or rows)]
+    asked = [
+        Asked(str(i), question)
+        for i, (question, _) in enumerate(rows[k * ASKED : (k + 1) * ASKED] or rows)
+    ]
     plain = partial(attempt, student, CHAT, asked, NEW_TOKENS)
     return {"seconds": both_ways(k, plain, partial(plain, sketch=sketch))[0]}
 
 
 def more_time(seconds_K_2: Any) -> dict[str, Any]:
     """Of K measurements, without and with: the median slice's, and of the sums."""
-    each = [round(float(sketched / without) - 1, 4) for without, sketched in seconds_K_2]
+    each = [
+        round(float(sketched / without) - 1, 4) for without, sketched in seconds_K_2
+    ]
     without, sketched = (round(float(total), 2) for total in seconds_K_2.sum(0))
     sums = {
         "seconds_without": without,

@@ -12,7 +12,16 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from bench.against import Bought, Outcome, asking, bought, fresh, keyed, single_calls, spread
+from bench.against import (
+    Bought,
+    Outcome,
+    asking,
+    bought,
+    fresh,
+    keyed,
+    single_calls,
+    spread,
+)
 from bench.client import bare_aiohttp
 from bench.rehearsal import Asked, Setting, rehearsal
 from teachback.serve.messages import Request
@@ -30,24 +39,45 @@ def bench(quick: bool) -> Outcome:
     for _ in range(repeats):
         for name, ones in found.items():
             with rehearsal(setting) as server:
-                ones.append((fresh(CONTENDERS[name], server.base_url, work), server.ask()))
-    wall = {name: spread([b.wall_s for b, _ in ones], 2) for name, ones in found.items()}
+                ones.append(
+                    (fresh(CONTENDERS[name], server.base_url, work), server.ask())
+                )
+    wall = {
+        name: spread([b.wall_s for b, _ in ones], 2) for name, ones in found.items()
+    }
     busy = {name: spread([share(*one) for one in ones]) for name, ones in found.items()}
     drawn = latency(median_s, SIGMA)
     facts: dict[str, Any] = {
-        "work": {"calls": calls, "in_flight": IN_FLIGHT, "median_s": median_s, "sigma": SIGMA, "repeats": repeats},
+        "work": {
+            "calls": calls,
+            "in_flight": IN_FLIGHT,
+            "median_s": median_s,
+            "sigma": SIGMA,
+            "repeats": repeats,
+        },
         "wall_s": wall,
         "busy_share": busy,
         "possible_s": possible([drawn(Request(0, body, {})) for body in work]),
-        "cpu_s": {name: spread([b.cpu_s for b, _ in ones], 2) for name, ones in found.items()},
+        "cpu_s": {
+            name: spread([b.cpu_s for b, _ in ones], 2) for name, ones in found.items()
+        },
     }
     texts = [b.texts for ones in found.values() for b, _ in ones]
     same = len(texts[0]) == calls and all(other == texts[0] for other in texts)
-    same = same and all(asked.calls == calls for ones in found.values() for _, asked in ones)
+    same = same and all(
+        asked.calls == calls for ones in found.values() for _, asked in ones
+    )
     low = busy["ours"]["median"]
     missed = [] if low >= BUSY else [f"slots busy {low:.1%}, target {BUSY:.0%}"]
     rss = max(b.rss_mib for b, _ in found["ours"])
-    return Outcome(wall["batches"]["median"] / wall["ours"]["median"], TARGET, same, rss, facts, missed)
+    return Outcome(
+        wall["batches"]["median"] / wall["ours"]["median"],
+        TARGET,
+        same,
+        rss,
+        facts,
+        missed,
+    )
 
 
 def share(done: Bought, asked: Asked) -> float:
@@ -59,8 +89,14 @@ def possible(seconds: Sequence[float]) -> dict[str, float]:
     free = [0.0] * IN_FLIGHT
     for one in seconds:
         heapq.heapreplace(free, free[0] + one)
-    slowest = [max(seconds[at : at + IN_FLIGHT]) for at in range(0, len(seconds), IN_FLIGHT)]
-    ideal = {"ours": max(free), "batches": sum(slowest), "floor": sum(seconds) / IN_FLIGHT}
+    slowest = [
+        max(seconds[at : at + IN_FLIGHT]) for at in range(0, len(seconds), IN_FLIGHT)
+    ]
+    ideal = {
+        "ours": max(free),
+        "batches": sum(slowest),
+        "floor": sum(seconds) / IN_FLIGHT,
+    }
     return {name: round(value, 2) for name, value in ideal.items()}
 
 
@@ -82,4 +118,7 @@ async def batch_by_batch(base_url: str, work: Sequence[bytes]) -> Bought:
     return Bought(keyed(work, texts), cpu, started, ended)
 
 
-CONTENDERS: dict[str, Callable[[str, Sequence[bytes]], Bought]] = {"ours": window, "batches": batches}
+CONTENDERS: dict[str, Callable[[str, Sequence[bytes]], Bought]] = {
+    "ours": window,
+    "batches": batches,
+}

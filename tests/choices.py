@@ -5,7 +5,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from teachback.criteria import Evidence
-from teachback.types import Attempt, Curated, Example, Grade, Report, Round, Selection, Student, Transfer
+from teachback.types import (
+    Attempt,
+    Curated,
+    Example,
+    Grade,
+    Report,
+    Round,
+    Selection,
+    Student,
+    Transfer,
+)
 
 NEED = {  # a need → the field of Evidence that meets it; attempts hold the others
     "right": "right",
@@ -24,19 +34,36 @@ NEED = {  # a need → the field of Evidence that meets it; attempts hold the ot
 def evidence_of(nlls: Sequence[float]) -> Evidence:
     """Seeds s00, s01, …; all are candidates, of 0 to 2 hops."""
     N = len(nlls)
-    seeds = [Example(f"s{i:02}", f"question {i}", "1", "1", {"hops": i % 3}) for i in range(N)]
+    seeds = [
+        Example(f"s{i:02}", f"question {i}", "1", "1", {"hops": i % 3})
+        for i in range(N)
+    ]
     vectors = np.random.default_rng(N).normal(size=(N, 8)).astype(np.float32)
     return Evidence(
         seeds=seeds,
         attempts=[
-            Attempt(e.id, "text", 5 + i % 7, False, nll, max_nll=nll, entropy=nll, gap=-nll, egl=nll)
+            Attempt(
+                e.id,
+                "text",
+                5 + i % 7,
+                False,
+                nll,
+                max_nll=nll,
+                entropy=nll,
+                gap=-nll,
+                egl=nll,
+            )
             for i, (e, nll) in enumerate(zip(seeds, nlls, strict=True))
         ],
         candidates=range(N),
         baseline=0.1,
         right=[i % 2 == 0 for i in range(N)],
         gold_nll=list(nlls),
-        samples=[[Grade("right", "1", True)] * (i % 5) + [Grade("wrong", str(i))] * (4 - i % 5) for i in range(N)],
+        samples=[
+            [Grade("right", "1", True)] * (i % 5)
+            + [Grade("wrong", str(i))] * (4 - i % 5)
+            for i in range(N)
+        ],
         reward=[-nll for nll in nlls],
         marks=[1.0 + i % 10 for i in range(N)],
         gaps=[i % 4 - 1.0 for i in range(N)],

@@ -19,4 +19,7 @@ def settings(folder: Path, tiny: Path, **changes: Any) -> dict[str, Any]:
 
 def files(folder: Path) -> dict[str, bytes]:
     """The steps of every unit."""
-    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.glob("repeat-*/*/round-*/*.json")}
+    return {
+        str(p.relative_to(folder)): p.read_bytes()
+        for p in folder.glob("repeat-*/*/round-*/*.json")
+    }

@@ -10,22 +10,38 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
-    from teachback.ledger import Ledger
+    from teachback.ledger.ledger import Ledger
 
 os.environ["HF_HUB_OFFLINE"] = "1"
-os.environ["OMP_NUM_THREADS"] = "1"  # before torch is loaded: the models here are small, and threads wait by spinning
+os.environ["OMP_NUM_THREADS"] = (
+    "1"  # before torch is loaded: the models here are small, and threads wait by spinning
+)
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
 
 
 FIRST = [
-    *("test_crash.py", "test_faults.py", "test_ledger_kills.py"),  # they fork a hundred times: before torch is loaded
-    *("test_smollm2.py", "test_compare_arms.py", "test_finetune_machine.py", "test_run_tiny.py", "test_cli.py"),
+    *(
+        "test_crash.py",
+        "test_faults.py",
+        "test_ledger_kills.py",
+    ),  # they fork a hundred times: before torch is loaded
+    *(
+        "test_smollm2.py",
+        "test_compare_arms.py",
+        "test_finetune_machine.py",
+        "test_run_tiny.py",
+        "test_cli.py",
+    ),
 ]  # and the longest, so that no worker is left alone with one of them at the end
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: FIRST.index(item.path.name) if item.path.name in FIRST else len(FIRST))
+    items.sort(
+        key=lambda item: (
+            FIRST.index(item.path.name) if item.path.name in FIRST else len(FIRST)
+        )
+    )
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -37,7 +53,9 @@ def loaded_modules_stay() -> None:
 
 @pytest.fixture(scope="session")
 def data() -> Path:
-    folder = Path(os.environ.get("TEACHBACK_DATA", Path(__file__).parents[1] / "../shared/data")).resolve()
+    folder = Path(
+        os.environ.get("TEACHBACK_DATA", Path(__file__).parents[1] / "../shared/data")
+    ).resolve()
     if not folder.is_dir():
         pytest.skip(f"no real data files in {folder} (set TEACHBACK_DATA)")
     return folder
@@ -61,7 +79,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def start(path: Path) -> Iterator["Callable[..., Ledger]"]:
     """Opens the test's ledger, as often as asked, and closes what it opened."""
-    from teachback.ledger import Ledger
+    from teachback.ledger.ledger import Ledger
 
     opened: list[Ledger] = []
 

@@ -8,7 +8,9 @@ from teachback.curate import curate, make_checks, taken_keys
 from teachback.types import Curated, Example, Grade, Row, Task, Verdict
 
 
-def text_task(seeds: Sequence[str] = (), dev: Sequence[str] = (), test: Sequence[str] = ()) -> Task:
+def text_task(
+    seeds: Sequence[str] = (), dev: Sequence[str] = (), test: Sequence[str] = ()
+) -> Task:
     def examples(split: str, texts: Sequence[str]) -> tuple[Example, ...]:
         return tuple(Example(f"{split}{i}", text, "1") for i, text in enumerate(texts))
 
@@ -27,7 +29,10 @@ def text_task(seeds: Sequence[str] = (), dev: Sequence[str] = (), test: Sequence
 
 
 def verdicts(questions: Sequence[str], start: int = 0) -> list[Verdict]:
-    return [Verdict("x", n, question, "text", "1") for n, question in enumerate(questions, start)]
+    return [
+        Verdict("x", n, question, "text", "1")
+        for n, question in enumerate(questions, start)
+    ]
 
 
 def curated(task: Task, questions: Sequence[str], rows: Sequence[Row] = ()) -> Curated:

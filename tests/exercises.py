@@ -8,14 +8,16 @@ from random import Random
 
 import pytest
 
-from teachback.draws import draw
+from teachback.rng import draw
 from teachback.tasks.ontology import Question, read_question
 from teachback.tasks.prontoqa import answer_form, generate
 from teachback.types import Example
 
 HERE = Path(__file__).resolve().parents[1]
 DATA = HERE / os.environ.get("TEACHBACK_DATA", "../shared/data")
-needs_data = pytest.mark.skipif(not (DATA / "prontoqa_train.jsonl").exists(), reason=f"no ProntoQA files in {DATA}")
+needs_data = pytest.mark.skipif(
+    not (DATA / "prontoqa_train.jsonl").exists(), reason=f"no ProntoQA files in {DATA}"
+)
 
 QUESTION = (
     "Each yumpus is not red. Rompuses are hot. Tumpuses are impuses. Every rompus is a jompus. Jompuses are tumpuses. "
@@ -61,12 +63,20 @@ def context(question: str) -> list[str]:
 def shortcut(example: Example, rng: Random, *, most: bool = False) -> str:
     """The label that a sentence about the asked property gives, whose subject also occurs elsewhere (or most often)."""
     question = parsed(example.question)
-    terms = Counter(chain.from_iterable((p.subject, p.predicate) for p in question.premises))
-    about = sorted(p for p in question.premises if p.rule and p.predicate == question.asked.predicate)
+    terms = Counter(
+        chain.from_iterable((p.subject, p.predicate) for p in question.premises)
+    )
+    about = sorted(
+        p
+        for p in question.premises
+        if p.rule and p.predicate == question.asked.predicate
+    )
     often = max(terms[p.subject] for p in about) if most else 2
     chosen = rng.choice([p for p in about if terms[p.subject] >= often] or about)
     return str(chosen.negated == question.asked.negated)
 
 
 def accuracy(rows: list[Example], labels: list[str]) -> float:
-    return sum(row.answer == label for row, label in zip(rows, labels, strict=True)) / len(rows)
+    return sum(
+        row.answer == label for row, label in zip(rows, labels, strict=True)
+    ) / len(rows)

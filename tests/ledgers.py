@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from teachback.costs import Cost, Price, Spend, Usage
-from teachback.ledger import Ledger, Pair
+from teachback.ledger.costs import Cost, Price, Spend, Usage
+from teachback.ledger.ledger import Ledger, Pair
 
 Open = Callable[..., Ledger]
 T = TypeVar("T")
@@ -25,13 +25,21 @@ def got(value: int | None) -> int:
     return value
 
 
-def reserved(ledger: Ledger, seed: str, tokens: int = 100, n: int = 0, round: int = 0) -> Pair:
+def reserved(
+    ledger: Ledger, seed: str, tokens: int = 100, n: int = 0, round: int = 0
+) -> Pair:
     pair = ledger.reserve(seed, n, round, cost(tokens))
     assert pair is not None
     return pair
 
 
-def buy(ledger: Ledger, pair: Pair, role: str = "question", request: bytes = b"ask", worst: int = 50) -> int:
+def buy(
+    ledger: Ledger,
+    pair: Pair,
+    role: str = "question",
+    request: bytes = b"ask",
+    worst: int = 50,
+) -> int:
     call = got(ledger.send(pair, role, request, cost(worst)))
     ledger.answer(call, f"body of {request.decode()}", Usage(20, 10), 0.5, PRICE)
     return call
@@ -65,7 +73,9 @@ def sums_hold(path: Path) -> None:
 
 
 CALL_ENDS: dict[str, Callable[[Ledger, int], object]] = {
-    "answered": lambda ledger, call: ledger.answer(call, "body", Usage(1, 1), 0.1, PRICE),
+    "answered": lambda ledger, call: ledger.answer(
+        call, "body", Usage(1, 1), 0.1, PRICE
+    ),
     "refused": lambda ledger, call: ledger.refuse(call, "429"),
     "in_doubt": lambda ledger, call: ledger.doubt(call, "timeout"),
 }

@@ -9,7 +9,17 @@ from teachback.serve.program import additions
 from teachback.serve.server import serving
 from teachback.serve.service import Server, Service
 
-__all__ = ["Fault", "Faults", "Kind", "Request", "Server", "Teacher", "additions", "loopback", "tokens"]
+__all__ = [
+    "Fault",
+    "Faults",
+    "Kind",
+    "Request",
+    "Server",
+    "Teacher",
+    "additions",
+    "loopback",
+    "tokens",
+]
 
 
 def loopback(

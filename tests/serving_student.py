@@ -35,7 +35,10 @@ class Service:
 
     async def models(self, http: web.Request) -> web.Response:
         return web.json_response(
-            {"object": "list", "data": [{"id": name, "object": "model"} for name in self.students]}
+            {
+                "object": "list",
+                "data": [{"id": name, "object": "model"} for name in self.students],
+            }
         )
 
     async def completions(self, http: web.Request) -> web.Response:
@@ -50,17 +53,30 @@ class Service:
             return refused(400, "n must be 1 when using greedy sampling")
         async with self.lock:
             decoded = await asyncio.to_thread(decoded_by, student, prompt, body)
-        choices = [choice(student, prompt, body, i, one) for i, one in enumerate(decoded)]
+        choices = [
+            choice(student, prompt, body, i, one) for i, one in enumerate(decoded)
+        ]
         total = sum(len(one.tokens) for one in decoded)
-        usage = {"prompt_tokens": len(prompt), "completion_tokens": total, "total_tokens": len(prompt) + total}
+        usage = {
+            "prompt_tokens": len(prompt),
+            "completion_tokens": total,
+            "total_tokens": len(prompt) + total,
+        }
         return web.json_response(
-            {"object": "text_completion", "model": body["model"], "choices": choices, "usage": usage}
+            {
+                "object": "text_completion",
+                "model": body["model"],
+                "choices": choices,
+                "usage": usage,
+            }
         )
 
     async def load(self, http: web.Request) -> web.Response:
         body = await http.json()
         if body["lora_name"] in self.students:
-            return refused(400, f"The lora adapter '{body['lora_name']}' has already been loaded.")
+            return refused(
+                400, f"The lora adapter '{body['lora_name']}' has already been loaded."
+            )
         path = Path(body["lora_path"])
         if not path.is_dir():
             return refused(404, f"No adapter found for {path}")
@@ -71,10 +87,18 @@ class Service:
 
     async def unload(self, http: web.Request) -> web.Response:
         name = (await http.json())["lora_name"]
-        return web.Response(text="Success") if self.students.pop(name, None) else refused(404, f"no adapter {name}")
+        return (
+            web.Response(text="Success")
+            if self.students.pop(name, None)
+            else refused(404, f"no adapter {name}")
+        )
 
     def adapted(self, path: Path) -> Frozen:
-        return freeze(path) if not (path / "adapter_config.json").exists() else merged(self.folder, path)
+        return (
+            freeze(path)
+            if not (path / "adapter_config.json").exists()
+            else merged(self.folder, path)
+        )
 
 
 def merged(base: Path, adapter: Path) -> Frozen:
@@ -83,40 +107,73 @@ def merged(base: Path, adapter: Path) -> Frozen:
 
     loaded = load(base)
     with TemporaryDirectory() as folder:
-        PeftModel.from_pretrained(loaded.model, adapter).merge_and_unload().save_pretrained(folder)
+        PeftModel.from_pretrained(
+            loaded.model, adapter
+        ).merge_and_unload().save_pretrained(folder)
         loaded.tokenizer.save_pretrained(folder)
         return freeze(Path(folder))
 
 
 def refused(status: int, message: str) -> web.Response:
-    return web.json_response({"error": {"message": message, "code": status}}, status=status)
+    return web.json_response(
+        {"error": {"message": message, "code": status}}, status=status
+    )
 
 
-def decoded_by(student: Frozen, prompt: list[int], body: dict[str, Any]) -> list[Decoded]:
+def decoded_by(
+    student: Frozen, prompt: list[int], body: dict[str, Any]
+) -> list[Decoded]:
     """n answers; the j-th takes the seed after the one before it, as vLLM's do."""
-    n, temperature, stop = body.get("n", 1), body.get("temperature", 1.0), body.get("stop") or []
+    n, temperature, stop = (
+        body.get("n", 1),
+        body.get("temperature", 1.0),
+        body.get("stop") or [],
+    )
     draws = [Random(body.get("seed", 0) + j) for j in range(n)]
     sampling = Sampling(temperature, draws) if temperature else None
-    return decode(student, [prompt] * n, body.get("max_tokens", 16), sampling, stopper(student, stop))
+    return decode(
+        student,
+        [prompt] * n,
+        body.get("max_tokens", 16),
+        sampling,
+        stopper(student, stop),
+    )
 
 
-def choice(student: Frozen, prompt: list[int], body: dict[str, Any], index: int, one: Decoded) -> dict[str, Any]:
+def choice(
+    student: Frozen, prompt: list[int], body: dict[str, Any], index: int, one: Decoded
+) -> dict[str, Any]:
     words = text_of(student, one.tokens)
     for text in body.get("stop") or []:
         words = words.partition(text)[0]
     finish = "stop" if one.ended else "length"
-    logprobs = None if body.get("logprobs") is None else said(student, prompt, body, one)
-    return {"index": index, "text": words, "finish_reason": finish, "logprobs": logprobs}
+    logprobs = (
+        None if body.get("logprobs") is None else said(student, prompt, body, one)
+    )
+    return {
+        "index": index,
+        "text": words,
+        "finish_reason": finish,
+        "logprobs": logprobs,
+    }
 
 
-def said(student: Frozen, prompt: list[int], body: dict[str, Any], one: Decoded) -> dict[str, Any]:
+def said(
+    student: Frozen, prompt: list[int], body: dict[str, Any], one: Decoded
+) -> dict[str, Any]:
     def name(token: int) -> str:
-        return f"token_id:{token}" if body.get("return_tokens_as_token_ids") else student.tokenizer.decode([token])
+        return (
+            f"token_id:{token}"
+            if body.get("return_tokens_as_token_ids")
+            else student.tokenizer.decode([token])
+        )
 
     nll = one.signals.nll.tolist()
     tops = [
         {name(token): value for token, value in [(chosen, -x), *top]}
-        for chosen, x, top in zip(one.tokens, nll, likely(student, prompt, one, body["logprobs"]), strict=True)
+        for chosen, x, top in zip(
+            one.tokens, nll, likely(student, prompt, one, body["logprobs"]), strict=True
+        )
     ]
     return {
         "tokens": [name(token) for token in one.tokens],
@@ -125,12 +182,20 @@ def said(student: Frozen, prompt: list[int], body: dict[str, Any], one: Decoded)
     }
 
 
-def likely(student: Frozen, prompt: list[int], one: Decoded, top: int) -> Iterator[list[tuple[int, float]]]:
+def likely(
+    student: Frozen, prompt: list[int], one: Decoded, top: int
+) -> Iterator[list[tuple[int, float]]]:
     """The most likely tokens of each position, by a pass over the finished answer."""
     with torch.inference_mode():
-        logits = student.model(torch.tensor([prompt + one.tokens])).logits[0, len(prompt) - 1 : -1].float()
+        logits = (
+            student.model(torch.tensor([prompt + one.tokens]))
+            .logits[0, len(prompt) - 1 : -1]
+            .float()
+        )
     found = logits.log_softmax(-1).topk(top)
-    for values, tokens in zip(found.values.tolist(), found.indices.tolist(), strict=True):
+    for values, tokens in zip(
+        found.values.tolist(), found.indices.tolist(), strict=True
+    ):
         yield list(zip(tokens, values, strict=True))
 
 
@@ -139,7 +204,12 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--port", type=int, required=True)
     given = parser.parse_args()
-    service = Service(str(given.folder), given.folder, {str(given.folder): freeze(given.folder)}, asyncio.Lock())
+    service = Service(
+        str(given.folder),
+        given.folder,
+        {str(given.folder): freeze(given.folder)},
+        asyncio.Lock(),
+    )
     app = web.Application()
     app.router.add_get("/v1/models", service.models)
     app.router.add_post("/v1/completions", service.completions)

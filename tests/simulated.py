@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-from teachback.teachers.flow import Limiter, Limits
+from teachback.endpoints.rate_limits import Limiter, Limits
 
 # ---------------------------------------------------------------------------------------------- the clock
 
@@ -45,7 +45,9 @@ def limiter(in_flight: int, **stated: float) -> Limiter:
 
 # -------------------------------------------------------------------------------------------- the servers
 
-Server = Callable[[float], float | None]  # the time of arrival -> Retry-After of a 429 (0: without one); None: accepted
+Server = Callable[
+    [float], float | None
+]  # the time of arrival -> Retry-After of a 429 (0: without one); None: accepted
 
 
 @dataclass
@@ -59,7 +61,11 @@ class TokenBucket:
     at: float = 0.0
 
     def __call__(self, now: float) -> float | None:
-        level = self.burst if self.level < 0 else min(self.burst, self.level + (now - self.at) * self.rate)
+        level = (
+            self.burst
+            if self.level < 0
+            else min(self.burst, self.level + (now - self.at) * self.rate)
+        )
         accepted = level >= 1 - 1e-9
         self.level, self.at = max(0.0, level - accepted), now
         return None if accepted else self.retry((1 - level) / self.rate)
@@ -77,7 +83,11 @@ class FixedWindow:
     def __call__(self, now: float) -> float | None:
         index = int(now // self.span)
         self.index, self.count = index, self.count + 1 if index == self.index else 1
-        return None if self.count <= self.allowed else math.ceil((index + 1) * self.span - now) or 1.0
+        return (
+            None
+            if self.count <= self.allowed
+            else math.ceil((index + 1) * self.span - now) or 1.0
+        )
 
 
 def open_to_all(now: float) -> None:
@@ -138,7 +148,10 @@ async def simulate(
             else:
                 told.accepted.append(loop.time())
                 await asyncio.sleep(latency_s / 2 * slower)
-                flow.leave(call, "failed" if draws.random() < failing(loop.time()) else "answered")
+                flow.leave(
+                    call,
+                    "failed" if draws.random() < failing(loop.time()) else "answered",
+                )
             watch(flow)
 
     async with asyncio.TaskGroup() as tasks:

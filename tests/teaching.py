@@ -8,16 +8,21 @@ from pathlib import Path
 from typing import Any
 
 from loopback import Fault, Request
-from teachback.ledger import Ledger
-from teachback.teachers.endpoint import Endpoint
+from teachback.endpoints.endpoint import Endpoint
+from teachback.ledger.ledger import Ledger
 from teachback.teachers.openai import Asking, generate
 from teachback.teachers.prompts import Prompts
 from teachback.types import Draft, Example, Pick
 
 SEEDS = {
-    f"s{i}": Example(f"s{i}", f"Seed {i}: Ann has {i} pears and buys {i + 2}. How many has she?") for i in range(12)
+    f"s{i}": Example(
+        f"s{i}", f"Seed {i}: Ann has {i} pears and buys {i + 2}. How many has she?"
+    )
+    for i in range(12)
 }
-PROMPTS = Prompts("Like <question>{question}</question>, number {n}.", "Solve: {question}", "f" * 64)
+PROMPTS = Prompts(
+    "Like <question>{question}</question>, number {n}.", "Solve: {question}", "f" * 64
+)
 KEY = "sk-secret-0123456789-abcdef"
 
 
@@ -28,23 +33,52 @@ def picks(count: int) -> list[Pick]:
 def asking(base_url: str = "http://127.0.0.1:9/v1", **changes: Any) -> Asking:
     """changes: of the endpoint, and of what is asked."""
     ours = {field.name for field in fields(Asking)}
-    plain: dict[str, Any] = {"base_url": base_url, "model": "m", "deadline_s": 5.0, "patience_s": 1.0}
-    endpoint = Endpoint(**plain | {name: value for name, value in changes.items() if name not in ours})
-    asked: dict[str, Any] = {"prompts": PROMPTS, "max_tokens_question": 40, "max_tokens_answer": 60}
-    return Asking(endpoint, **asked | {name: value for name, value in changes.items() if name in ours})
+    plain: dict[str, Any] = {
+        "base_url": base_url,
+        "model": "m",
+        "deadline_s": 5.0,
+        "patience_s": 1.0,
+    }
+    endpoint = Endpoint(
+        **plain | {name: value for name, value in changes.items() if name not in ours}
+    )
+    asked: dict[str, Any] = {
+        "prompts": PROMPTS,
+        "max_tokens_question": 40,
+        "max_tokens_answer": 60,
+    }
+    return Asking(
+        endpoint,
+        **asked | {name: value for name, value in changes.items() if name in ours},
+    )
 
 
 def buy(
-    base_url: str, ledger: Ledger, count: int = 6, seeds: Mapping[str, Example] = SEEDS, **changes: Any
+    base_url: str,
+    ledger: Ledger,
+    count: int = 6,
+    seeds: Mapping[str, Example] = SEEDS,
+    **changes: Any,
 ) -> tuple[Draft, ...]:
     return buy_picks(picks(count), base_url, ledger, seeds, **changes)
 
 
 def buy_picks(
-    these: list[Pick], base_url: str, ledger: Ledger, seeds: Mapping[str, Example] = SEEDS, **changes: Any
+    these: list[Pick],
+    base_url: str,
+    ledger: Ledger,
+    seeds: Mapping[str, Example] = SEEDS,
+    **changes: Any,
 ) -> tuple[Draft, ...]:
     attempts = changes.pop("attempts", None)
-    return generate(these, seeds, round=0, ledger=ledger, asking=asking(base_url, **changes), attempts=attempts)
+    return generate(
+        these,
+        seeds,
+        round=0,
+        ledger=ledger,
+        asking=asking(base_url, **changes),
+        attempts=attempts,
+    )
 
 
 def rows(path: Path, query: str) -> list[tuple[Any, ...]]:
@@ -57,9 +91,16 @@ def rows(path: Path, query: str) -> list[tuple[Any, ...]]:
 
 def good(draft: Draft) -> bool:
     """An addition, solved, in two calls."""
-    if draft.reason is not None or draft.question is None or draft.text is None or len(draft.calls) != 2:
+    if (
+        draft.reason is not None
+        or draft.question is None
+        or draft.text is None
+        or len(draft.calls) != 2
+    ):
         return False
-    first, second = draft.question.removeprefix("What is ").removesuffix("?").split(" + ")
+    first, second = (
+        draft.question.removeprefix("What is ").removesuffix("?").split(" + ")
+    )
     return draft.text.endswith(f"\nAnswer: {int(first) + int(second)}")
 
 
@@ -69,7 +110,9 @@ def only(fault: Fault, at: int) -> Callable[[Request], Fault | None]:
 
 def about(fault: Fault, *seeds: int) -> Callable[[Request], Fault | None]:
     """The fault whenever the question from one of these seeds is asked."""
-    return lambda request: fault if any(f"Seed {seed}:" in request.prompt for seed in seeds) else None
+    return lambda request: (
+        fault if any(f"Seed {seed}:" in request.prompt for seed in seeds) else None
+    )
 
 
 def closed_port() -> str:

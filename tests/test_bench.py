@@ -14,7 +14,14 @@ LAST = r"{} ratio=\d+\.\d\d target=\d+(\.\d+)? rss=\d+ gate=ok"
 SLOW = ("dedup", "grade", "tails", "limits", "contamination", "intervals")
 
 
-@pytest.mark.parametrize("name", ["client", "ledger", *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "client",
+        "ledger",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW),
+    ],
+)
 def test_quick(name: str, request: pytest.FixtureRequest) -> None:
     if name == "client":
         pytest.importorskip("openai")
@@ -28,19 +35,29 @@ def test_quick(name: str, request: pytest.FixtureRequest) -> None:
     results = ROOT / "bench" / "results"
     before = {path: path.stat().st_mtime_ns for path in results.iterdir()}
     done = subprocess.run(
-        [sys.executable, "-m", "bench", name, "--quick"], cwd=ROOT, capture_output=True, text=True, timeout=120
+        [sys.executable, "-m", "bench", name, "--quick"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.fullmatch(LAST.format(name), done.stdout.strip().rpartition("\n")[2])
     assert {path: path.stat().st_mtime_ns for path in results.iterdir()} == before
 
 
-def test_a_gate_that_fails_is_told(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gate_that_fails_is_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.syspath_prepend(ROOT)
     from bench.against import Outcome, told
 
-    assert told("other", lambda quick: Outcome(9.0, 5.0, False, 1.0, {}), quick=True) == 1
-    assert capsys.readouterr().out.endswith("\nother ratio=9.00 target=5 rss=1 gate=FAILED\n")
+    assert (
+        told("other", lambda quick: Outcome(9.0, 5.0, False, 1.0, {}), quick=True) == 1
+    )
+    assert capsys.readouterr().out.endswith(
+        "\nother ratio=9.00 target=5 rss=1 gate=FAILED\n"
+    )
 
 
 def test_a_target_that_is_missed_is_told_and_kept(
@@ -50,7 +67,17 @@ def test_a_target_that_is_missed_is_told_and_kept(
     from bench import against
 
     monkeypatch.setattr(against, "RESULTS", tmp_path)
-    assert against.told("slow", lambda quick: against.Outcome(4.9, 5.0, True, 1.0, {}), quick=False) == 1
+    assert (
+        against.told(
+            "slow", lambda quick: against.Outcome(4.9, 5.0, True, 1.0, {}), quick=False
+        )
+        == 1
+    )
     assert "missed: ratio 4.90, target 5" in capsys.readouterr().out
     assert '"missed"' in (tmp_path / "slow.json").read_text()
-    assert against.told("fast", lambda quick: against.Outcome(5.1, 5.0, True, 1.0, {}), quick=False) == 0
+    assert (
+        against.told(
+            "fast", lambda quick: against.Outcome(5.1, 5.0, True, 1.0, {}), quick=False
+        )
+        == 0
+    )

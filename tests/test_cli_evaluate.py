@@ -8,9 +8,9 @@ from typer.testing import CliRunner, Result
 
 import teachback
 from teachback import api, cli
-from teachback.draws import draw
 from teachback.errors import TeachbackError
-from teachback.rundir import Event
+from teachback.rng import draw
+from teachback.run.directory import Event
 from teachback.student import measure as measuring
 from teachback.testing import tiny_student
 from teachback.types import Report
@@ -60,7 +60,9 @@ def test_a_run_s_students_on_test_are_steps_of_the_run(run: Path) -> None:
     assert beside(run) == before
 
 
-def test_dev_of_a_run_is_read_back_and_not_asked_again(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dev_of_a_run_is_read_back_and_not_asked_again(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(api, "tested", None)
     for flags, name in (((), "evaluate"), (("--base",), "baseline")):
         kept = json.loads((run / f"round-00/{name}.json").read_text())
@@ -78,7 +80,9 @@ def test_what_is_printed(run: Path) -> None:
     assert "kept in" in done.stderr
 
 
-def test_other_settings_lie_beside_the_run_each_in_a_folder_of_its_own(run: Path) -> None:
+def test_other_settings_lie_beside_the_run_each_in_a_folder_of_its_own(
+    run: Path,
+) -> None:
     before = beside(run)
     first = facts(run, "--n", 3, "--samples", 2, "--temperature", 0.5)
     assert (first["n"], first["samples"], list(first["pass_at"])) == (3, 2, ["1", "2"])  # type: ignore[call-overload]
@@ -94,24 +98,39 @@ def test_other_settings_lie_beside_the_run_each_in_a_folder_of_its_own(run: Path
     assert len(beside(run) - before) == 2
 
 
-def test_any_student_is_asked_as_the_config_says(run: Path, config: Path, tiny: Path, tmp_path: Path) -> None:
+def test_any_student_is_asked_as_the_config_says(
+    run: Path, config: Path, tiny: Path, tmp_path: Path
+) -> None:
     other = tiny_student(tmp_path / "other", seed=5)
-    by_run, by_config = facts(run, "--student", other), facts(config, "--student", other, "--run-dir", tmp_path / "x")
+    by_run, by_config = (
+        facts(run, "--student", other),
+        facts(config, "--student", other, "--run-dir", tmp_path / "x"),
+    )
     assert by_run == by_config
     assert by_run["gold_nll"] != facts(run)["gold_nll"]
     base = facts(run, "--base")
-    assert facts(run, "--student", tiny) == base == facts(config, "--run-dir", tmp_path / "x"), "the same student"
+    assert (
+        facts(run, "--student", tiny)
+        == base
+        == facts(config, "--run-dir", tmp_path / "x")
+    ), "the same student"
     assert len(list(tmp_path.glob("x-evaluate-test-*"))) == 2
     tuned = facts(run, "--student", run / "round-00/finetune/student")
     assert tuned == facts(run)
 
 
-def test_another_student_in_the_same_folder_is_measured_anew(config: Path, tmp_path: Path) -> None:
+def test_another_student_in_the_same_folder_is_measured_anew(
+    config: Path, tmp_path: Path
+) -> None:
     folder = tmp_path / "mine"
     found = []
     for seed in (1, 2):
         tiny_student(folder, seed=seed)
-        found.append(facts(config, "--student", folder, "--run-dir", tmp_path / "run")["gold_nll"])
+        found.append(
+            facts(config, "--student", folder, "--run-dir", tmp_path / "run")[
+                "gold_nll"
+            ]
+        )
     assert found[0] != found[1]
 
 
@@ -143,9 +162,9 @@ def test_a_stop_costs_one_shard_and_the_same_call_goes_on(
         settings = teachback.config.read(config, run_dir=tmp_path / folder)
         return api.evaluate(settings, split="dev", samples=2, **how)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("teachback.wire.SHARD_OF_SMALL", 64)
+    monkeypatch.setattr("teachback.build.run.SHARD_OF_SMALL", 64)
     unbroken = ask("whole")
-    monkeypatch.setattr("teachback.wire_student.measure", counted)
+    monkeypatch.setattr("teachback.build.student.measure", counted)
     with pytest.raises(Stopped):
         ask("cut", listen=stop)
     assert ask("cut") == unbroken
@@ -155,7 +174,9 @@ def test_a_stop_costs_one_shard_and_the_same_call_goes_on(
     assert len({item.gold_nll for item in unbroken.items}) > 1
 
 
-def test_samples_follow_the_run_s_seed(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_samples_follow_the_run_s_seed(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     drawn: set[tuple[object, ...]] = set()
 
     def watched(*key: object) -> object:
@@ -163,9 +184,13 @@ def test_samples_follow_the_run_s_seed(config: Path, tmp_path: Path, monkeypatch
         return draw(*key)  # type: ignore[arg-type]
 
     monkeypatch.setattr(api, "draw", watched)
-    api.evaluate(teachback.config.read(config, ["seed=3"], tmp_path / "run"), n=2, samples=2)
+    api.evaluate(
+        teachback.config.read(config, ["seed=3"], tmp_path / "run"), n=2, samples=2
+    )
     assert {key[:3] for key in drawn} == {(3, 0, "sample")}
-    assert sorted(key[3:] for key in drawn) == sorted((f"prontoqa-test-000{k}", i) for k in (0, 1) for i in (0, 1))  # type: ignore[type-var]
+    assert sorted(key[3:] for key in drawn) == sorted(
+        (f"prontoqa-test-000{k}", i) for k in (0, 1) for i in (0, 1)
+    )  # type: ignore[type-var]
 
 
 @pytest.mark.parametrize(
@@ -185,14 +210,18 @@ def test_samples_follow_the_run_s_seed(config: Path, tmp_path: Path, monkeypatch
         (["nowhere.yaml"], "the config nowhere.yaml can't be read"),
     ],
 )
-def test_wrong_input_is_refused_in_a_sentence(args: list[object], said: str, run: Path) -> None:
+def test_wrong_input_is_refused_in_a_sentence(
+    args: list[object], said: str, run: Path
+) -> None:
     done = evaluate(*(run if a == "RUN" else a for a in args))
     assert isinstance(done.exception, TeachbackError), done.output
     assert said in str(done.exception)
     assert done.exception.exit_code == 2
 
 
-def test_a_run_without_a_finished_round_has_no_student_yet(config: Path, tmp_path: Path) -> None:
+def test_a_run_without_a_finished_round_has_no_student_yet(
+    config: Path, tmp_path: Path
+) -> None:
     settings = teachback.config.read(config, run_dir=tmp_path / "run")
     with pytest.raises(Stopped):
         teachback.run(settings, listen=lambda event: stop_at(event, "attempt"))
@@ -209,7 +238,10 @@ def stop_at(event: Event, step: str) -> None:
 
 def test_a_task_without_test_questions_says_so(tmp_path: Path, tiny: Path) -> None:
     seeds = tmp_path / "seeds.jsonl"
-    rows = [{"id": i, "question": f"What is {i} + 1?", "answer": str(i + 1)} for i in range(6)]
+    rows = [
+        {"id": i, "question": f"What is {i} + 1?", "answer": str(i + 1)}
+        for i in range(6)
+    ]
     seeds.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     tree = {
         "task": {"name": "jsonl", "seeds": str(seeds), "n_dev": 2, "grader": "number"},

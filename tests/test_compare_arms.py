@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from comparing import files, settings
-from teachback import config as cfg
 from teachback.compare.comparison import PAGE, compare
+from teachback.config import config as cfg
 from teachback.errors import ConfigError
-from teachback.rundir import Event
+from teachback.run.directory import Event
 
 ARMS = {
     "soft": {"criterion": "loss", "rule": {"name": "softmax", "temperature": 0.5}},
@@ -23,27 +23,49 @@ def compared(config: dict[str, Any], arms: list[str], repeats: int = 1) -> Any:
     return compare(cfg.make(config), arms, repeats, jobs=1, listen=lambda event: None)
 
 
-def test_an_arm_changes_what_it_says_and_nothing_else(tiny: Path, tmp_path: Path) -> None:
-    found = compared(settings(tmp_path / "c", tiny, arms=ARMS, rounds=1), ["random", *ARMS])
-    assert [curve.generated for curve in found.curves] == [(0, 4), (0, 4), (0, 2, 4), (0, 4)]
-    assert {one.arm: one.upto for one in found.findings if one.axis == "generated"} == dict.fromkeys(ARMS, 4)
-    kept = {p.parent.name: json.loads(p.read_bytes()) for p in (tmp_path / "c/repeat-0").glob("*/config.json")}
+def test_an_arm_changes_what_it_says_and_nothing_else(
+    tiny: Path, tmp_path: Path
+) -> None:
+    found = compared(
+        settings(tmp_path / "c", tiny, arms=ARMS, rounds=1), ["random", *ARMS]
+    )
+    assert [curve.generated for curve in found.curves] == [
+        (0, 4),
+        (0, 4),
+        (0, 2, 4),
+        (0, 4),
+    ]
+    assert {
+        one.arm: one.upto for one in found.findings if one.axis == "generated"
+    } == dict.fromkeys(ARMS, 4)
+    kept = {
+        p.parent.name: json.loads(p.read_bytes())
+        for p in (tmp_path / "c/repeat-0").glob("*/config.json")
+    }
     assert kept["soft"]["rule"] == ARMS["soft"]["rule"]
-    assert kept["on"]["finetune"] == {**kept["random"]["finetune"], "restart": "continue"}
+    assert kept["on"]["finetune"] == {
+        **kept["random"]["finetune"],
+        "restart": "continue",
+    }
     for arm, tree in kept.items():
         changed = {name.split(".")[0] for name in ARMS.get(arm, {})}
         same = {name for name in tree if tree[name] == kept["random"][name]}
         assert same >= tree.keys() - changed, arm
 
 
-def test_arms_and_repeats_that_are_added_later_find_what_is_there(tiny: Path, tmp_path: Path) -> None:
+def test_arms_and_repeats_that_are_added_later_find_what_is_there(
+    tiny: Path, tmp_path: Path
+) -> None:
     config = settings(tmp_path / "c", tiny, rounds=1)
     compared(config, ["random", "loss"])
     before = files(tmp_path / "c")
     compared({**config, "arms": ARMS}, ["random", "loss", "soft"], 2)
     after = files(tmp_path / "c")
     assert before.items() <= after.items()
-    alone = files_of(settings(tmp_path / "alone", tiny, rounds=1, arms=ARMS), ["random", "loss", "soft"])
+    alone = files_of(
+        settings(tmp_path / "alone", tiny, rounds=1, arms=ARMS),
+        ["random", "loss", "soft"],
+    )
     assert after == alone
 
 
@@ -55,25 +77,35 @@ def files_of(config: dict[str, Any], arms: list[str]) -> dict[str, bytes]:
 @pytest.mark.parametrize(
     ("arms", "said"),
     [
-        ({"mine": {"seed": 3}}, r"mine changes seed; an arm may change criterion, rule"),
+        (
+            {"mine": {"seed": 3}},
+            r"mine changes seed; an arm may change criterion, rule",
+        ),
         ({"mine": {"student.model": "x"}}, r"mine changes student\.model"),
         ({"../up": {"criterion": "loss"}}, r"'\.\./up' is a folder's name too"),
     ],
 )
-def test_what_an_arm_may_not_do_is_said(arms: dict[str, Any], said: str, tiny: Path, tmp_path: Path) -> None:
+def test_what_an_arm_may_not_do_is_said(
+    arms: dict[str, Any], said: str, tiny: Path, tmp_path: Path
+) -> None:
     with pytest.raises(ConfigError, match=said):
         cfg.make(settings(tmp_path, tiny, arms=arms))
 
 
 def test_an_arm_that_is_not_there_is_named(tiny: Path, tmp_path: Path) -> None:
     arms = {"mine": {"finetune.epoch": 3}}
-    with pytest.raises(ConfigError, match=r"no such arm: mine\n  unknown key finetune\.epoch; did you mean epochs"):
+    with pytest.raises(
+        ConfigError,
+        match=r"no such arm: mine\n  unknown key finetune\.epoch; did you mean epochs",
+    ):
         compared(settings(tmp_path, tiny, arms=arms), ["random", "mine"])
     with pytest.raises(ConfigError, match=r"no such arm: los\n.*did you mean loss"):
         compared(settings(tmp_path, tiny), ["random", "los"])
 
 
-def test_a_section_keeps_what_an_arm_does_not_say_and_paths_are_beside_the_config(tiny: Path, tmp_path: Path) -> None:
+def test_a_section_keeps_what_an_arm_does_not_say_and_paths_are_beside_the_config(
+    tiny: Path, tmp_path: Path
+) -> None:
     arms = {
         "on": {"finetune": {"restart": "continue"}},
         "short": {"criterion": "mine.py:f"},
@@ -83,42 +115,83 @@ def test_a_section_keeps_what_an_arm_does_not_say_and_paths_are_beside_the_confi
     own = {"name": "function", "function": "mine.py:f", "kind": "chooser"}
     given = cfg.make(settings(tmp_path, tiny, arms=arms, criterion=own), base=tmp_path)
     assert given.finetune.lr == 1e-3, "not the default"
-    assert cfg.of_arm(given, "on").finetune == given.finetune.model_copy(update={"restart": "continue"})
-    found = {arm: cfg.of_arm(given, arm).model_dump()["criterion"] for arm in ("short", "long", "dotted")}
-    assert {arm: one["function"].removeprefix(f"{tmp_path}/") for arm, one in found.items()} == {
+    assert cfg.of_arm(given, "on").finetune == given.finetune.model_copy(
+        update={"restart": "continue"}
+    )
+    found = {
+        arm: cfg.of_arm(given, arm).model_dump()["criterion"]
+        for arm in ("short", "long", "dotted")
+    }
+    assert {
+        arm: one["function"].removeprefix(f"{tmp_path}/") for arm, one in found.items()
+    } == {
         "short": "mine.py:f",
         "long": "mine.py:f",
         "dotted": "other.py:g",
     }
-    assert {arm: one["kind"] for arm, one in found.items()} == {"short": "score", "long": "score", "dotted": "chooser"}
+    assert {arm: one["kind"] for arm, one in found.items()} == {
+        "short": "score",
+        "long": "score",
+        "dotted": "chooser",
+    }
 
 
 def test_a_rule_that_an_arm_can_not_have_is_refused(tiny: Path, tmp_path: Path) -> None:
     arms = {"ruled": {"criterion": "badge", "rule": "balanced"}}
     with pytest.raises(ConfigError, match="the criterion badge picks the seeds itself"):
-        compared(settings(tmp_path / "own", tiny, arms=arms, rounds=1), ["random", "ruled"])
-    compared(settings(tmp_path / "all", tiny, rule="balanced", rounds=1), ["random", "badge"])
+        compared(
+            settings(tmp_path / "own", tiny, arms=arms, rounds=1), ["random", "ruled"]
+        )
+    compared(
+        settings(tmp_path / "all", tiny, rule="balanced", rounds=1), ["random", "badge"]
+    )
 
 
-def test_after_an_error_what_is_under_way_ends_and_nothing_begins(tiny: Path, tmp_path: Path) -> None:
+def test_after_an_error_what_is_under_way_ends_and_nothing_begins(
+    tiny: Path, tmp_path: Path
+) -> None:
     (tmp_path / "bad.py").write_text("def bad(evidence):\n    return 1 / 0\n")
-    config = settings(tmp_path / "c", tiny, arms={"bad": {"criterion": f"{tmp_path}/bad.py:bad"}})
+    config = settings(
+        tmp_path / "c", tiny, arms={"bad": {"criterion": f"{tmp_path}/bad.py:bad"}}
+    )
     said: list[Event] = []
     with pytest.raises(ZeroDivisionError):
-        compare(cfg.make(config), ["bad", "random", "loss", "badge"], 1, jobs=2, listen=said.append)
-    rounds = {arm: len(list((tmp_path / f"c/repeat-0/{arm}").glob("round-*/test.json"))) for arm in ("random", "loss")}
+        compare(
+            cfg.make(config),
+            ["bad", "random", "loss", "badge"],
+            1,
+            jobs=2,
+            listen=said.append,
+        )
+    rounds = {
+        arm: len(list((tmp_path / f"c/repeat-0/{arm}").glob("round-*/test.json")))
+        for arm in ("random", "loss")
+    }
     assert rounds == {"random": 2, "loss": 0}
     assert not (tmp_path / "c/repeat-0/badge").exists()
-    assert any("division by zero; what is under way ends first: 1 runs" in str(event.value) for event in said)
+    assert any(
+        "division by zero; what is under way ends first: 1 runs" in str(event.value)
+        for event in said
+    )
 
 
-def test_the_page_has_every_arm_and_needs_nothing_else(tiny: Path, tmp_path: Path) -> None:
+def test_the_page_has_every_arm_and_needs_nothing_else(
+    tiny: Path, tmp_path: Path
+) -> None:
     pytest.importorskip("plotly")
     found = compared(settings(tmp_path / "c", tiny), ["random", "loss"], 2)
     page = (tmp_path / "c" / PAGE).read_text()
-    assert page.count("<h2>") == 5, "two budgets, the selection by hops, score and length, seeds and rows"
+    assert page.count("<h2>") == 5, (
+        "two budgets, the selection by hops, score and length, seeds and rows"
+    )
     assert "test accuracy against generated pairs" in page
     assert all(note in page for note in found.notes)
     assert "src=" not in page.split("<h2>")[0], "no script from elsewhere"
-    curves = json.loads(page.split("Plotly.newPlot(")[1].split("[", 1)[1].join(["[", ""]).split("],  ")[0] + "]")
+    curves = json.loads(
+        page.split("Plotly.newPlot(")[1]
+        .split("[", 1)[1]
+        .join(["[", ""])
+        .split("],  ")[0]
+        + "]"
+    )
     assert {trace["name"] for trace in curves if "name" in trace} == {"random", "loss"}

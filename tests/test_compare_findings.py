@@ -16,25 +16,49 @@ from teachback.compare.tables import show
 ITEMS = 400
 
 
-def measured(arm: str, repeat: int, gain: float, *, fresh: bool = True, tokens: int = 100) -> Measured:
+def measured(
+    arm: str, repeat: int, gain: float, *, fresh: bool = True, tokens: int = 100
+) -> Measured:
     """Three rounds that end `gain` above the 30 % at which all begin."""
     rng = np.random.default_rng([repeat, len(arm), round(1000 * gain) + 1000])
     skill_P = 0.3 + gain * np.arange(4) / 3 + np.array([0, *rng.normal(0, 0.01, 3)])
     right_P_I = rng.random((4, ITEMS)) < skill_P[:, None]
     ids = tuple(f"{repeat if fresh else 0}-{i}" for i in range(ITEMS))
     spent = tuple(tokens * p for p in range(4))
-    curve = Curve(arm, repeat, tuple(right_P_I.mean(1)), (0, 10, 20, 30), (0, 10, 20, 30), spent, None)
-    return Measured(curve, "test", ids, right_P_I, tuple((p + gain, p + repeat / 10) for p in range(3)))
+    curve = Curve(
+        arm,
+        repeat,
+        tuple(right_P_I.mean(1)),
+        (0, 10, 20, 30),
+        (0, 10, 20, 30),
+        spent,
+        None,
+    )
+    return Measured(
+        curve,
+        "test",
+        ids,
+        right_P_I,
+        tuple((p + gain, p + repeat / 10) for p in range(3)),
+    )
 
 
 def found(repeats: int, gains: dict[str, float], **changes: Any) -> list[Finding]:
-    units = [measured(arm, r, gain, **changes) for r in range(repeats) for arm, gain in gains.items()]
+    units = [
+        measured(arm, r, gain, **changes)
+        for r in range(repeats)
+        for arm, gain in gains.items()
+    ]
     return findings(units, list(gains), "random", "loss")
 
 
 @pytest.mark.parametrize("fresh", [True, False])
-def test_a_gain_is_told_with_its_interval_and_equals_are_not_told_apart(fresh: bool) -> None:
-    all_ = found(8, {"random": 0.1, "loss": 0.4, "wrong": 0.1, "longest": -0.2}, fresh=fresh)
+def test_a_gain_is_told_with_its_interval_and_equals_are_not_told_apart(
+    fresh: bool,
+) -> None:
+    all_ = found(
+        8, {"random": 0.1, "loss": 0.4, "wrong": 0.1, "longest": -0.2}, fresh=fresh
+    )
     loss, wrong, longest = (one for one in all_ if one.axis == "generated")
     assert loss.primary
     assert sentence(loss).startswith("loss gains ")
@@ -56,7 +80,10 @@ def test_few_repeats_give_intervals_and_no_p() -> None:
 def test_an_arm_that_spends_more_is_judged_up_to_where_every_curve_reaches() -> None:
     dear = [measured("judge", r, 0.3, tokens=1000) for r in range(8)]
     cheap = [measured("random", r, 0.3, tokens=100) for r in range(8)]
-    by_axis = {one.axis: one for one in findings([*dear, *cheap], ["random", "judge"], "random", "loss")}
+    by_axis = {
+        one.axis: one
+        for one in findings([*dear, *cheap], ["random", "judge"], "random", "loss")
+    }
     assert set(by_axis) == {"generated", "tokens"}, "no price, no axis of money"
     assert by_axis["tokens"].upto == 300
     assert "not distinguishable" in sentence(by_axis["generated"])
@@ -71,17 +98,24 @@ def test_samples_to_target_is_a_sentence_too() -> None:
     assert said.startswith("loss reaches 4")
     assert "times fewer samples than random" in said
     worse = reach_sentence(found(8, {"random": 0.5, "loss": 0.1})[0])
-    assert worse == f"loss: no ratio of samples (8 of 8 repeats did not reach {all_and(0.5)})"
+    assert (
+        worse
+        == f"loss: no ratio of samples (8 of 8 repeats did not reach {all_and(0.5)})"
+    )
 
 
 def test_where_random_gains_nothing_that_is_said() -> None:
-    flat = [measured("random", r, -0.2) for r in range(3)] + [measured("loss", r, 0.2) for r in range(3)]
+    flat = [measured("random", r, -0.2) for r in range(3)] + [
+        measured("loss", r, 0.2) for r in range(3)
+    ]
     said = reach_sentence(findings(flat, ["random", "loss"], "random", "loss")[0])
     assert said == "loss: no ratio of samples (random gained nothing)"
 
 
 def all_and(gain: float) -> str:
-    mean_P = np.mean([measured("random", r, gain).curve.accuracy for r in range(8)], axis=0)
+    mean_P = np.mean(
+        [measured("random", r, gain).curve.accuracy for r in range(8)], axis=0
+    )
     return f"{mean_P[0] + 0.8 * (mean_P[-1] - mean_P[0]):.1%}"
 
 
@@ -94,10 +128,14 @@ def test_arms_that_came_unequally_far_are_compared_up_to_where_all_came() -> Non
     assert one.upto == 10
     assert one.reach is None
     assert one.difference is not None
-    assert abs(one.difference.estimate) < 0.05, "until then both have made a third of the same gain"
+    assert abs(one.difference.estimate) < 0.05, (
+        "until then both have made a third of the same gain"
+    )
 
 
-def test_a_summary_says_who_is_above_whom_what_carries_over_and_what_was_spent() -> None:
+def test_a_summary_says_who_is_above_whom_what_carries_over_and_what_was_spent() -> (
+    None
+):
     arms = {"random": 0.1, "loss": 0.5, "again": 0.1}
     units = [measured(arm, r, gain) for r in range(8) for arm, gain in arms.items()]
     found = summarise(units, list(arms), "loss", Spent(4321, None))

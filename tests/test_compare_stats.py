@@ -37,21 +37,34 @@ def test_the_t_interval_is_scipys() -> None:
     d_R = drawn(8)
     ours, theirs = paired_t(d_R), ttest_1samp(d_R, 0).confidence_interval()
     assert ours is not None
-    assert (ours.estimate, ours.low, ours.high) == pytest.approx((d_R.mean(), theirs.low, theirs.high))
+    assert (ours.estimate, ours.low, ours.high) == pytest.approx(
+        (d_R.mean(), theirs.low, theirs.high)
+    )
     assert paired_t([0.5]) is None
 
 
 @settings(max_examples=50)
 @given(DIFFERENCES)
 def test_sign_flips_go_through_all_of_them(d_R: list[float]) -> None:
-    means = [abs(sum(s * d for s, d in zip(signs, d_R, strict=True))) for signs in product((1, -1), repeat=len(d_R))]
-    assert sign_flip(d_R) == pytest.approx(fmean(one >= abs(sum(d_R)) - 1e-12 for one in means))
+    means = [
+        abs(sum(s * d for s, d in zip(signs, d_R, strict=True)))
+        for signs in product((1, -1), repeat=len(d_R))
+    ]
+    assert sign_flip(d_R) == pytest.approx(
+        fmean(one >= abs(sum(d_R)) - 1e-12 for one in means)
+    )
     assert sign_flip([-d for d in d_R]) == sign_flip(d_R)
 
 
 def test_sign_flips_are_scipys() -> None:
     d_R = drawn(10)
-    theirs = permutation_test((d_R,), np.mean, permutation_type="samples", n_resamples=np.inf, alternative="two-sided")
+    theirs = permutation_test(
+        (d_R,),
+        np.mean,
+        permutation_type="samples",
+        n_resamples=np.inf,
+        alternative="two-sided",
+    )
     assert sign_flip(d_R) == pytest.approx(theirs.pvalue)
 
 
@@ -60,14 +73,26 @@ def test_many_repeats_are_flipped_by_chance_the_same_way_each_time() -> None:
     assert sign_flip(d_R) == sign_flip(d_R)
     assert len(flips(EXACT + 1)) < 2 ** (EXACT + 1)
     theirs = permutation_test(
-        (d_R,), np.mean, permutation_type="samples", n_resamples=2**15, rng=np.random.default_rng(1)
+        (d_R,),
+        np.mean,
+        permutation_type="samples",
+        n_resamples=2**15,
+        rng=np.random.default_rng(1),
     )
     assert sign_flip(d_R) == pytest.approx(theirs.pvalue, abs=0.01)
 
 
 @settings(max_examples=50)
-@given(st.integers(1, 4).flatmap(lambda k: st.lists(st.lists(NUMBERS, min_size=6, max_size=6), min_size=k, max_size=k)))
-def test_max_t_is_at_least_the_p_of_each_alone_and_for_one_comparison_that_p(d_K_R: list[list[float]]) -> None:
+@given(
+    st.integers(1, 4).flatmap(
+        lambda k: st.lists(
+            st.lists(NUMBERS, min_size=6, max_size=6), min_size=k, max_size=k
+        )
+    )
+)
+def test_max_t_is_at_least_the_p_of_each_alone_and_for_one_comparison_that_p(
+    d_K_R: list[list[float]],
+) -> None:
     together = max_t(d_K_R)
     for p, d_R in zip(together, d_K_R, strict=True):
         assert max_t([d_R])[0] == pytest.approx(sign_flip(d_R)), (
@@ -81,15 +106,21 @@ def test_max_t_is_at_least_the_p_of_each_alone_and_for_one_comparison_that_p(d_K
 
 def test_eight_repeats_and_seven_comparisons_can_reject() -> None:
     d_K_R = drawn(7, 8) * 0.1 + 3
-    assert max(max_t(d_K_R)) <= 2 / 2**8 + 1e-12, "Holm's smallest would be 7 · 2/256 = 0.055"
+    assert max(max_t(d_K_R)) <= 2 / 2**8 + 1e-12, (
+        "Holm's smallest would be 7 · 2/256 = 0.055"
+    )
 
 
-def test_crossed_is_the_mean_of_both_and_agrees_with_one_way_where_the_other_is_nothing() -> None:
+def test_crossed_is_the_mean_of_both_and_agrees_with_one_way_where_the_other_is_nothing() -> (
+    None
+):
     repeats_only = np.repeat(drawn(8)[:, None], 50, 1)
     ours, plain = crossed(repeats_only), paired_t(repeats_only.mean(1))
     assert ours is not None
     assert plain is not None
-    assert (ours.estimate, ours.low, ours.high) == pytest.approx((plain.estimate, plain.low, plain.high))
+    assert (ours.estimate, ours.low, ours.high) == pytest.approx(
+        (plain.estimate, plain.low, plain.high)
+    )
     assert crossed(repeats_only.T) == ours, "repeats and items play the same part"
     assert crossed(np.ones((1, 9))) is None
     assert crossed(np.zeros((4, 9))) is not None
@@ -99,10 +130,21 @@ def test_crossed_is_what_resampling_both_comes_to_without_its_bias() -> None:
     """Owen 2007: resampling repeats and items counts what neither explains three times."""
     rng = np.random.default_rng(5)
     n, m = 40, 60
-    d = rng.normal(0, 0.5, (n, 1)) + rng.normal(0, 0.7, (1, m)) + rng.normal(0, 2.0, (n, m))
-    means = [d[np.ix_(rng.integers(n, size=n), rng.integers(m, size=m))].mean() for _ in range(4000)]
+    d = (
+        rng.normal(0, 0.5, (n, 1))
+        + rng.normal(0, 0.7, (1, m))
+        + rng.normal(0, 2.0, (n, m))
+    )
+    means = [
+        d[np.ix_(rng.integers(n, size=n), rng.integers(m, size=m))].mean()
+        for _ in range(4000)
+    ]
     row, column = d.mean(1), d.mean(0)
-    noise = ((d - row[:, None] - column + d.mean()) ** 2).sum() / ((n - 1) * (m - 1)) / (n * m)
+    noise = (
+        ((d - row[:, None] - column + d.mean()) ** 2).sum()
+        / ((n - 1) * (m - 1))
+        / (n * m)
+    )
     ours = crossed(d)
     assert ours is not None
     se = (ours.high - ours.low) / 2 / 2.0
@@ -152,11 +194,16 @@ def test_repeats_that_do_not_get_there_are_censored(short: int, given: bool) -> 
 
 
 def test_where_random_gains_nothing_there_is_no_ratio() -> None:
-    assert samples_to_target([[0, 1]] * 8, [[0.5, 0.4]] * 8, [[0.5, 0.9]] * 8).ratio is None
+    assert (
+        samples_to_target([[0, 1]] * 8, [[0.5, 0.4]] * 8, [[0.5, 0.9]] * 8).ratio
+        is None
+    )
 
 
 @given(st.lists(NUMBERS, min_size=2, max_size=6), NUMBERS)
-def test_a_curve_made_monotone_reaches_what_lies_on_it(curve: list[float], target: float) -> None:
+def test_a_curve_made_monotone_reaches_what_lies_on_it(
+    curve: list[float], target: float
+) -> None:
     rising = isotonic(curve)
     assert all(a <= b for a, b in pairwise(rising))
     assert rising.mean() == pytest.approx(fmean(curve))
@@ -164,15 +211,23 @@ def test_a_curve_made_monotone_reaches_what_lies_on_it(curve: list[float], targe
     if at is None:
         assert rising[-1] < target
     else:
-        assert float(np.interp(at, range(len(curve)), rising)) == pytest.approx(max(target, rising[0]))
+        assert float(np.interp(at, range(len(curve)), rising)) == pytest.approx(
+            max(target, rising[0])
+        )
 
 
 def test_wins_count_points_that_a_paired_test_tells_apart() -> None:
     base = np.random.default_rng(0).normal(0.5, 0.05, (1, 8, 1))
     worse_R_P = np.concatenate([base[0], base[0], base[0]], 1)
-    better_R_P = worse_R_P + np.array([0.0, 0.2, 0.0]) + np.random.default_rng(1).normal(0, 0.01, (8, 3))
+    better_R_P = (
+        worse_R_P
+        + np.array([0.0, 0.2, 0.0])
+        + np.random.default_rng(1).normal(0, 0.01, (8, 3))
+    )
     found_A_A = wins([better_R_P, worse_R_P])
-    assert found_A_A.tolist() == [[0, 0.5], [0, 0]], "of two points after the start, one"
+    assert found_A_A.tolist() == [[0, 0.5], [0, 0]], (
+        "of two points after the start, one"
+    )
     with pytest.raises(ValueError, match="2 repeats"):
         wins([better_R_P[:1], worse_R_P[:1]])
 

@@ -11,20 +11,26 @@ import pytest
 
 from comparing import files, settings
 from crashing import child, ended, running
-from teachback import config as cfg
+from teachback.build.task import make_task
 from teachback.compare.comparison import compare, make_units
 from teachback.compare.side_by_side import Queue
 from teachback.compare.units import base_unit
+from teachback.config import config as cfg
 from teachback.errors import ConfigError, TeachbackError
-from teachback.wire_tasks import make_task
 
 ARMS = ["random", "badge"]
 
 
-def test_killed_side_by_side_and_resumed_it_is_what_it_is_one_after_the_other(tiny: Path, tmp_path: Path) -> None:
+def test_killed_side_by_side_and_resumed_it_is_what_it_is_one_after_the_other(
+    tiny: Path, tmp_path: Path
+) -> None:
     tree = settings(tmp_path / "killed", tiny, rounds=1)
-    pid = child(lambda: compare(cfg.make(tree), ARMS, 2, jobs=2, listen=lambda event: None))
-    under_way = [tmp_path / f"killed/repeat-0/{arm}/round-00/select.json" for arm in ARMS]
+    pid = child(
+        lambda: compare(cfg.make(tree), ARMS, 2, jobs=2, listen=lambda event: None)
+    )
+    under_way = [
+        tmp_path / f"killed/repeat-0/{arm}/round-00/select.json" for arm in ARMS
+    ]
     while not all(path.exists() for path in under_way):
         assert running(pid), "it ended before it could be killed"
         time.sleep(0.002)
@@ -32,15 +38,26 @@ def test_killed_side_by_side_and_resumed_it_is_what_it_is_one_after_the_other(ti
     assert ended(pid) == -signal.SIGKILL
     time.sleep(0.5)  # its children see it at their next breath
     killed = compare(cfg.make(tree), ARMS, 2, jobs=1, listen=lambda event: None)
-    alone = compare(cfg.make(settings(tmp_path / "alone", tiny, rounds=1)), ARMS, 2, jobs=1, listen=lambda event: None)
+    alone = compare(
+        cfg.make(settings(tmp_path / "alone", tiny, rounds=1)),
+        ARMS,
+        2,
+        jobs=1,
+        listen=lambda event: None,
+    )
     assert killed == alone
     assert files(tmp_path / "killed") == files(tmp_path / "alone")
     assert alone.split == "test"
     assert [curve.generated for curve in alone.curves] == [(0, 4)] * 4
-    assert len({path for path in files(tmp_path / "alone") if path.endswith("test.json")}) == 4
+    assert (
+        len({path for path in files(tmp_path / "alone") if path.endswith("test.json")})
+        == 4
+    )
 
 
-def test_a_unit_is_handed_out_once_its_base_is_finished_and_others_go_before_it(tiny: Path, tmp_path: Path) -> None:
+def test_a_unit_is_handed_out_once_its_base_is_finished_and_others_go_before_it(
+    tiny: Path, tmp_path: Path
+) -> None:
     config = cfg.make(settings(tmp_path, tiny))
     bases = [base_unit(config, repeat, together=True) for repeat in range(3)]
     arms = make_units(config, ARMS, 3)
@@ -56,7 +73,9 @@ def test_a_unit_is_handed_out_once_its_base_is_finished_and_others_go_before_it(
     assert [queue.take() for _ in range(3)] == [arms[1], *bases[1:]]
     queue.finished(bases[2])
     assert queue.take() == arms[4], "repeat 1 waits for its base, repeat 2 does not"
-    waiting = threading.Thread(target=lambda: taken.append([queue.take() for _ in range(2)][1]), daemon=True)
+    waiting = threading.Thread(
+        target=lambda: taken.append([queue.take() for _ in range(2)][1]), daemon=True
+    )
     waiting.start()
     waiting.join(0.1)
     assert queue.drop() == 2
@@ -64,7 +83,9 @@ def test_a_unit_is_handed_out_once_its_base_is_finished_and_others_go_before_it(
     assert taken[-1] is None
 
 
-def test_a_repeat_has_a_test_set_of_its_own_and_the_same_pool(tmp_path: Path, tiny: Path) -> None:
+def test_a_repeat_has_a_test_set_of_its_own_and_the_same_pool(
+    tmp_path: Path, tiny: Path
+) -> None:
     task = cfg.make(settings(tmp_path, tiny)).task
     zero, one, again = make_task(task), make_task(task, 1), make_task(task, 1)
     assert (zero.seeds, zero.dev) == (one.seeds, one.dev)
@@ -74,23 +95,35 @@ def test_a_repeat_has_a_test_set_of_its_own_and_the_same_pool(tmp_path: Path, ti
     assert taken.isdisjoint(one.key(e.question) for e in one.test)
 
 
-def test_rows_that_one_has_are_trained_on_first_by_each_arm(tmp_path: Path, tiny: Path) -> None:
+def test_rows_that_one_has_are_trained_on_first_by_each_arm(
+    tmp_path: Path, tiny: Path
+) -> None:
     """Then the student that answers the pool is another one in each repeat."""
     config = cfg.make(settings(tmp_path / "c", tiny, include_seeds=True, rounds=1))
     compare(config, ["random", "loss"], 2, jobs=1, listen=lambda event: None)
-    attempts = {p.parts[-4:-2]: p.read_bytes() for p in (tmp_path / "c").glob("repeat-*/*/round-00/attempt.json")}
+    attempts = {
+        p.parts[-4:-2]: p.read_bytes()
+        for p in (tmp_path / "c").glob("repeat-*/*/round-00/attempt.json")
+    }
     assert attempts["repeat-0", "random"] == attempts["repeat-0", "loss"]
     assert attempts["repeat-0", "loss"] != attempts["repeat-1", "loss"]
 
 
-def test_arms_share_draws_unless_they_are_to_be_independent(tmp_path: Path, tiny: Path) -> None:
+def test_arms_share_draws_unless_they_are_to_be_independent(
+    tmp_path: Path, tiny: Path
+) -> None:
     def rows(independent: bool) -> list[dict[str, str]]:
         """Of each arm, by seed; every seed is picked."""
         folder, arms = tmp_path / str(independent), ["random", "loss"]
         config = cfg.make(settings(folder, tiny, rounds=1, per_round=12))
-        found = compare(config, arms, 1, jobs=1, independent=independent, listen=lambda event: None)
+        found = compare(
+            config, arms, 1, jobs=1, independent=independent, listen=lambda event: None
+        )
         assert [curve.generated for curve in found.curves] == [(0, 12)] * 2
-        drafts = [json.loads((folder / f"repeat-0/{arm}/round-00/generate.json").read_text()) for arm in arms]
+        drafts = [
+            json.loads((folder / f"repeat-0/{arm}/round-00/generate.json").read_text())
+            for arm in arms
+        ]
         return [{draft["seed"]: draft["question"] for draft in some} for some in drafts]
 
     shared, own = rows(False), rows(True)
@@ -101,7 +134,13 @@ def test_arms_share_draws_unless_they_are_to_be_independent(tmp_path: Path, tiny
 def test_the_total_is_of_comparisons_only(tmp_path: Path, tiny: Path) -> None:
     import teachback
 
-    config = cfg.make(settings(tmp_path / "c", tiny, budget={"generated": 8, "total": {"teacher_tokens": 10}}))
+    config = cfg.make(
+        settings(
+            tmp_path / "c",
+            tiny,
+            budget={"generated": 8, "total": {"teacher_tokens": 10}},
+        )
+    )
     with pytest.raises(ConfigError, match=r"budget\.total limits a comparison"):
         teachback.run(config)
     with pytest.raises(TeachbackError, match=r"budget\.total is spent"):

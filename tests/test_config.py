@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from teachback import config as cfg
+from teachback.config import config as cfg
 from teachback.errors import ConfigError
 
 RECIPES = Path(__file__).parents[1] / "recipes"
@@ -20,22 +20,46 @@ def write(folder: Path, text: str) -> Path:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"finetune": {"learning_rate": 1}}, r"unknown key finetune\.learning_rate.*allowed: .*lr"),
+        (
+            {"finetune": {"learning_rate": 1}},
+            r"unknown key finetune\.learning_rate.*allowed: .*lr",
+        ),
         ({"critereon": "loss"}, r"unknown key critereon; did you mean criterion\?"),
-        ({"task": {"name": "prontoqa", "hop": [1, 2]}}, r"unknown key task\.hop; did you mean hops\?"),
-        ({"finetune": {"epochs": 0}}, r"finetune\.epochs: .*greater than or equal to 1 \(got 0\)"),
+        (
+            {"task": {"name": "prontoqa", "hop": [1, 2]}},
+            r"unknown key task\.hop; did you mean hops\?",
+        ),
+        (
+            {"finetune": {"epochs": 0}},
+            r"finetune\.epochs: .*greater than or equal to 1 \(got 0\)",
+        ),
         ({"finetune": {"lr": float("nan")}}, r"finetune\.lr: .*finite"),
         (
             {"criterion": "lossy"},
             r"criterion: no 'lossy'; did you mean loss\?  \(allowed: random, loss, .*",
         ),
-        ({"task": {"name": "prontoqa", "hops": [3, 1]}}, r"from the fewest to the most"),
-        ({"reuse_seeds": "evnly"}, r"reuse_seeds: true, false and evenly are allowed \(got 'evnly'\)"),
-        ({"task": {"name": "gsm9k"}}, r"task: no 'gsm9k'; did you mean gsm8k\?  \(allowed: prontoqa, gsm8k, math, "),
+        (
+            {"task": {"name": "prontoqa", "hops": [3, 1]}},
+            r"from the fewest to the most",
+        ),
+        (
+            {"reuse_seeds": "evnly"},
+            r"reuse_seeds: true, false and evenly are allowed \(got 'evnly'\)",
+        ),
+        (
+            {"task": {"name": "gsm9k"}},
+            r"task: no 'gsm9k'; did you mean gsm8k\?  \(allowed: prontoqa, gsm8k, math, ",
+        ),
         ({"task": {"name": "jsonl"}}, r"task\.seeds is missing"),
         ({"rounds": None}, r"nothing ends this run"),
-        ({"teacher": {"name": "openai", "model": "m"}}, r"teacher\.base_url is missing"),
-        ({"budget": {"generated": "many"}}, r"budget\.generated: .*integer.*got 'many'"),
+        (
+            {"teacher": {"name": "openai", "model": "m"}},
+            r"teacher\.base_url is missing",
+        ),
+        (
+            {"budget": {"generated": "many"}},
+            r"budget\.generated: .*integer.*got 'many'",
+        ),
     ],
 )
 def test_wrong_values_are_named(change: dict[str, object], message: str) -> None:
@@ -45,11 +69,26 @@ def test_wrong_values_are_named(change: dict[str, object], message: str) -> None
 
 def test_set_changes_one_value_as_yaml(tmp_path: Path) -> None:
     path = write(tmp_path, "task: {name: prontoqa}\nrounds: 2\n")
-    config = cfg.read(path, ["finetune.lr=1e-3", "task.hops=[2, 4]", "budget.generated=7", "rounds=null"])
-    assert (config.finetune.lr, config.task.hops, config.budget.generated, config.rounds) == (1e-3, (2, 4), 7, None)  # type: ignore[union-attr]
+    config = cfg.read(
+        path,
+        ["finetune.lr=1e-3", "task.hops=[2, 4]", "budget.generated=7", "rounds=null"],
+    )
+    assert (
+        config.finetune.lr,
+        config.task.hops,
+        config.budget.generated,
+        config.rounds,
+    ) == (
+        1e-3,
+        (2, 4),
+        7,
+        None,
+    )  # type: ignore[union-attr]
     with pytest.raises(ConfigError, match="--set takes a name and a value"):
         cfg.read(path, ["finetune.lr"])
-    with pytest.raises(ConfigError, match=r"unknown key finetune\.lrr; did you mean lr"):
+    with pytest.raises(
+        ConfigError, match=r"unknown key finetune\.lrr; did you mean lr"
+    ):
         cfg.read(path, ["finetune.lrr=1"])
 
 
@@ -65,7 +104,8 @@ def test_paths_are_relative_to_the_file_and_take_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write(
-        tmp_path, "task: {name: jsonl, seeds: $HERE/s.jsonl, dev: d.jsonl}\nrounds: 1\nstudent: {model: ../m}\n"
+        tmp_path,
+        "task: {name: jsonl, seeds: $HERE/s.jsonl, dev: d.jsonl}\nrounds: 1\nstudent: {model: ../m}\n",
     )
     monkeypatch.setenv("HERE", "/data")
     monkeypatch.chdir("/")
@@ -74,21 +114,36 @@ def test_paths_are_relative_to_the_file_and_take_the_environment(
     assert config.task.dev == tmp_path / "d.jsonl"  # type: ignore[union-attr]
     assert config.student.model == str(tmp_path / "../m")
     assert config.run_dir == Path("/runs/task")
-    assert cfg.read(path, ["student.model=smollm2-135m"]).student.model == "smollm2-135m"
+    assert (
+        cfg.read(path, ["student.model=smollm2-135m"]).student.model == "smollm2-135m"
+    )
     monkeypatch.delenv("HERE")
-    with pytest.raises(ConfigError, match=r"task\.seeds names an environment variable that is not set\n.*\$HERE"):
+    with pytest.raises(
+        ConfigError,
+        match=r"task\.seeds names an environment variable that is not set\n.*\$HERE",
+    ):
         cfg.read(path)
 
 
 def test_identity_leaves_out_what_may_differ_from_start_to_start() -> None:
     one = cfg.make(TASK)
     two = cfg.make(
-        {**TASK, "rounds": 9, "budget": {"generated": 5}, "machine": {"threads": 1}, "run_dir": "/else", "keep": "all"}
+        {
+            **TASK,
+            "rounds": 9,
+            "budget": {"generated": 5},
+            "machine": {"threads": 1},
+            "run_dir": "/else",
+            "keep": "all",
+        }
     )
     assert cfg.identity(one) == cfg.identity(two)
     assert cfg.identity(one) != cfg.identity(cfg.make({**TASK, "per_round": 8}))
     remote = {"name": "openai", "model": "m", "base_url": "http://a"}
-    here, there = ({**TASK, "teacher": {**remote, **x}} for x in ({}, {"base_url": "http://b", "in_flight": 2}))
+    here, there = (
+        {**TASK, "teacher": {**remote, **x}}
+        for x in ({}, {"base_url": "http://b", "in_flight": 2})
+    )
     assert cfg.identity(cfg.make(here)) == cfg.identity(cfg.make(there))
     assert cfg.settings(cfg.make(there))["teacher"]["in_flight"] == 2  # type: ignore[index]
 

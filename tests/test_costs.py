@@ -7,10 +7,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledgers import PRICE, Open, buy, cost, got, reserved, rows, sums_hold
-from teachback.costs import Budget, Cost, Price, Usage, kiloflops, picodollars, price
 from teachback.errors import LedgerError
+from teachback.ledger.costs import (
+    Budget,
+    Cost,
+    Price,
+    Usage,
+    kiloflops,
+    picodollars,
+    price,
+)
 
-LIMITS = {"teacher_tokens": 100, "usd": 700, "flops": 300}  # each of them 100 tokens at PRICE
+LIMITS = {
+    "teacher_tokens": 100,
+    "usd": 700,
+    "flops": 300,
+}  # each of them 100 tokens at PRICE
 
 
 @pytest.mark.parametrize("kind", LIMITS)
@@ -46,12 +58,19 @@ def test_what_is_held_is_not_paid_yet(start: Open) -> None:
 
 def test_money_by_the_kind_of_token(start: Open, path: Path) -> None:
     ledger, price = start(), Price(input=5, output=40, cached=1, flops=2)
-    call = got(ledger.send(reserved(ledger, "a", 100), "question", b"ask", price.worst(60, 40)))
+    call = got(
+        ledger.send(reserved(ledger, "a", 100), "question", b"ask", price.worst(60, 40))
+    )
     used = Usage(50, 30, cached_tokens=20, reasoning_tokens=25)
     assert ledger.answer(call, "body", used, 0.1, price) == used
     spend = ledger.spend()
     assert (spend.usd, spend.flops) == (30 * 5 + 20 * 1 + 30 * 40, 80 * 2)
-    assert (spend.input_tokens, spend.cached_tokens, spend.output_tokens, spend.reasoning_tokens) == (50, 20, 30, 25)
+    assert (
+        spend.input_tokens,
+        spend.cached_tokens,
+        spend.output_tokens,
+        spend.reasoning_tokens,
+    ) == (50, 20, 30, 25)
     assert spend.unpriced_calls == 0
     sums_hold(path)
 
@@ -63,7 +82,11 @@ def test_a_cached_token_that_is_dearer_is_the_worst_case() -> None:
 
 def test_an_unknown_price_stays_unknown(start: Open, path: Path) -> None:
     ledger = start()
-    call = got(ledger.send(reserved(ledger, "a", 100), "question", b"ask", Price().worst(60, 40)))
+    call = got(
+        ledger.send(
+            reserved(ledger, "a", 100), "question", b"ask", Price().worst(60, 40)
+        )
+    )
     ledger.answer(call, "body", Usage(5, 5), 0.1, Price())
     assert rows(path, "SELECT usd, flops FROM calls") == [(None, None)]
     assert (ledger.spend().usd, ledger.spend().unpriced_calls) == (0, 1)
@@ -77,7 +100,13 @@ def test_more_money_than_the_worst_case_stops_the_arm_too(start: Open) -> None:
     """As many tokens as were reserved, but more of the dear ones."""
     ledger, price = start(), Price(input=1, output=10)
     pair = reserved(ledger, "a")
-    ledger.answer(got(ledger.send(pair, "question", b"ask", price.worst(50, 10))), "body", Usage(0, 60), 0.1, price)
+    ledger.answer(
+        got(ledger.send(pair, "question", b"ask", price.worst(50, 10))),
+        "body",
+        Usage(0, 60),
+        0.1,
+        price,
+    )
     assert ledger.overran
     assert ledger.overran_why is not None
     assert ledger.send(pair, "answer", b"ask", Cost(0, 0, 0)) is None
@@ -90,26 +119,55 @@ def test_costs_by_role_and_round(start: Open) -> None:
         buy(ledger, pair, "question")
         ledger.refuse(got(ledger.send(pair, "answer", b"ask", cost(50))), "429")
         buy(ledger, pair, "answer")
-    found = [(one.role, one.round, one.sent, one.spend.calls, one.spend.refused_calls) for one in ledger.costs()]
+    found = [
+        (one.role, one.round, one.sent, one.spend.calls, one.spend.refused_calls)
+        for one in ledger.costs()
+    ]
     assert found == [
         ("question", 0, 1, 1, 0), ("answer", 0, 2, 1, 1), ("question", 1, 1, 1, 0), ("answer", 1, 2, 1, 1)
     ]  # fmt: skip
     assert [one.latency_s for one in ledger.costs()] == [(0.5, 0.5)] * 4
     assert sum(one.spend.usd for one in ledger.costs()) == ledger.spend().usd == 4 * 210
-    assert ledger.answers("question") == [("a", 0, "body of ask"), ("b", 0, "body of ask")]
+    assert ledger.answers("question") == [
+        ("a", 0, "body of ask"),
+        ("b", 0, "body of ask"),
+    ]
 
 
-@given(st.lists(st.tuples(st.integers(0, 400), st.integers(0, 300), st.integers(0, 300)), max_size=12))
-def test_the_sum_of_costs_is_the_cost_of_the_sum(parts: list[tuple[int, int, int]]) -> None:
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 400), st.integers(0, 300), st.integers(0, 300)),
+        max_size=12,
+    )
+)
+def test_the_sum_of_costs_is_the_cost_of_the_sum(
+    parts: list[tuple[int, int, int]],
+) -> None:
     at = Price(input=5, output=40, cached=1, flops=2)
-    usages = [Usage(max(used, cached), written, cached) for used, written, cached in parts]
+    usages = [
+        Usage(max(used, cached), written, cached) for used, written, cached in parts
+    ]
     kinds = ("input_tokens", "output_tokens", "cached_tokens")
     total = Usage(*(sum(vars(usage)[kind] for usage in usages) for kind in kinds))
     assert sum((at.of(usage) for usage in usages), Cost(0, 0, 0)) == at.of(total)
 
 
 def test_prices_and_budgets_are_exact() -> None:
-    assert price(input=0.15, output=0.6, cached=0.075, parameters=7e9) == Price(150_000, 600_000, 75_000, 14_000_000)
-    assert price(input=None, output=0.6, cached=None, parameters=None).of(Usage(1, 1)) == Cost(2, None, None)
-    assert price(input=0.0375, output=0.3, cached=None, parameters=None).of(Usage(10**6, 10**6)).usd == 337_500_000_000
-    assert (picodollars(5), picodollars(0.1), kiloflops(1e18), kiloflops(1)) == (5 * 10**12, 10**11, 10**15, 1)
+    assert price(input=0.15, output=0.6, cached=0.075, parameters=7e9) == Price(
+        150_000, 600_000, 75_000, 14_000_000
+    )
+    assert price(input=None, output=0.6, cached=None, parameters=None).of(
+        Usage(1, 1)
+    ) == Cost(2, None, None)
+    assert (
+        price(input=0.0375, output=0.3, cached=None, parameters=None)
+        .of(Usage(10**6, 10**6))
+        .usd
+        == 337_500_000_000
+    )
+    assert (picodollars(5), picodollars(0.1), kiloflops(1e18), kiloflops(1)) == (
+        5 * 10**12,
+        10**11,
+        10**15,
+        1,
+    )

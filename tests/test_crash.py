@@ -16,7 +16,13 @@ from crashing import child, ended, run, run_and_die
 from teachback.errors import DataError, LedgerError
 from teachback.testing import fake_run
 
-NOT_COMPARED = {"timings.jsonl", "lock", "ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm"}
+NOT_COMPARED = {
+    "timings.jsonl",
+    "lock",
+    "ledger.sqlite",
+    "ledger.sqlite-wal",
+    "ledger.sqlite-shm",
+}
 
 
 def snapshot(folder: Path) -> dict[str, object]:
@@ -37,7 +43,9 @@ def snapshot(folder: Path) -> dict[str, object]:
 
 
 @pytest.fixture(scope="module")
-def unbroken(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, object], float]:
+def unbroken(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[dict[str, object], float]:
     """An unbroken run, and the seconds that a child takes for one, its start included."""
     folder = tmp_path_factory.mktemp("unbroken")
     fake_run(folder / "here", rounds=2)
@@ -46,13 +54,17 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, object
     return snapshot(folder / "here"), time.monotonic() - started
 
 
-def test_two_runs_are_the_same_run(tmp_path: Path, unbroken: tuple[dict[str, object], float]) -> None:
+def test_two_runs_are_the_same_run(
+    tmp_path: Path, unbroken: tuple[dict[str, object], float]
+) -> None:
     assert ended(child(run, tmp_path, 2)) == 0
     assert snapshot(tmp_path) == unbroken[0]
 
 
 @pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
-def test_killed_at_every_commit(tmp_path: Path, unbroken: tuple[dict[str, object], float], before: bool) -> None:
+def test_killed_at_every_commit(
+    tmp_path: Path, unbroken: tuple[dict[str, object], float], before: bool
+) -> None:
     for k in range(200):
         folder = tmp_path / str(k)
         how = ended(child(run_and_die, folder, 2, k, before))
@@ -60,11 +72,15 @@ def test_killed_at_every_commit(tmp_path: Path, unbroken: tuple[dict[str, object
             break
         assert how == -signal.SIGKILL
         assert ended(child(run, folder, 2)) == 0
-        assert snapshot(folder) == unbroken[0], f"killed {'before' if before else 'after'} commit {k}"
+        assert snapshot(folder) == unbroken[0], (
+            f"killed {'before' if before else 'after'} commit {k}"
+        )
     assert k > 20, "every step commits, and so does every shard"
 
 
-def test_killed_at_a_hundred_random_moments(tmp_path: Path, unbroken: tuple[dict[str, object], float]) -> None:
+def test_killed_at_a_hundred_random_moments(
+    tmp_path: Path, unbroken: tuple[dict[str, object], float]
+) -> None:
     dice = random.Random(0)
     whole, seconds = unbroken
     kills = runs = 0
@@ -89,12 +105,22 @@ def test_growth_rounds_may_be_raised_and_the_rest_is_read_back(tmp_path: Path) -
     assert ours == theirs
 
 
-def test_growth_a_budget_may_be_raised_but_not_lowered_below_what_is_spent(tmp_path: Path) -> None:
+def test_growth_a_budget_may_be_raised_but_not_lowered_below_what_is_spent(
+    tmp_path: Path,
+) -> None:
     short = fake_run(tmp_path, rounds=4, budget={"generated": 6})
-    assert [len(r.fresh.rows) + len(r.fresh.rejected) for r in short.rounds] == [4, 2], "trained and reported as it is"
+    assert [len(r.fresh.rows) + len(r.fresh.rejected) for r in short.rounds] == [
+        4,
+        2,
+    ], "trained and reported as it is"
     longer = fake_run(tmp_path, rounds=4, budget={"generated": 13})
     assert longer.rounds[:2] == short.rounds
-    assert [len(r.fresh.rows) + len(r.fresh.rejected) for r in longer.rounds] == [4, 2, 4, 3]
+    assert [len(r.fresh.rows) + len(r.fresh.rejected) for r in longer.rounds] == [
+        4,
+        2,
+        4,
+        3,
+    ]
     with pytest.raises(LedgerError, match="13"):
         fake_run(tmp_path, rounds=4, budget={"generated": 12})
 
@@ -131,12 +157,18 @@ def test_the_loop_on_fakes_takes_under_two_seconds(tmp_path: Path) -> None:
 
 def test_rows_one_already_has_come_first(tmp_path: Path) -> None:
     given = tmp_path / "rows.jsonl"
-    given.write_text('{"question": "Q?", "answer": "5", "solution": "2 + 3 = 5"}\n', encoding="utf-8")
+    given.write_text(
+        '{"question": "Q?", "answer": "5", "solution": "2 + 3 = 5"}\n', encoding="utf-8"
+    )
     history = fake_run(tmp_path / "run", rows=str(given), rounds=1)
     assert [row.id for row in history.rows[:1]] == ["given-rows-1"]
     assert history.rows[0].text == "2 + 3 = 5\nAnswer: 5"
-    assert (tmp_path / "run/round-00/start.json").exists(), "the first attempt is by the student that has seen them"
-    assert not (tmp_path / "run/round-00/start/student").exists(), "its weights went when the next were there"
+    assert (tmp_path / "run/round-00/start.json").exists(), (
+        "the first attempt is by the student that has seen them"
+    )
+    assert not (tmp_path / "run/round-00/start/student").exists(), (
+        "its weights went when the next were there"
+    )
     given.write_text('{"question": "Q?", "answer": "6"}\n', encoding="utf-8")
     with pytest.raises(Exception, match="rows: "):
         fake_run(tmp_path / "run", rows=str(given), rounds=1)
@@ -147,18 +179,27 @@ def test_rows_one_already_has_come_first(tmp_path: Path) -> None:
 
 def test_seeds_with_solutions_can_be_rows_too(tmp_path: Path) -> None:
     history = fake_run(tmp_path, include_seeds=True, rounds=1)
-    assert [row.id for row in history.rows[:2]] == ["seed-prontoqa-seed-0000", "seed-prontoqa-seed-0001"]
+    assert [row.id for row in history.rows[:2]] == [
+        "seed-prontoqa-seed-0000",
+        "seed-prontoqa-seed-0001",
+    ]
     assert len(history.rows) == 16 + 4
     assert all("Answer: " in row.text for row in history.rows)
 
 
-def test_continue_trains_on_the_fresh_rows_and_a_share_of_the_earlier_ones(tmp_path: Path) -> None:
+def test_continue_trains_on_the_fresh_rows_and_a_share_of_the_earlier_ones(
+    tmp_path: Path,
+) -> None:
     """The fake student's skill is the number of rows it has been trained on, over all of its life."""
 
     def skill(folder: str, **finetune: object) -> int:
-        history = fake_run(tmp_path / folder, rounds=2, finetune={"restart": "continue", **finetune})
+        history = fake_run(
+            tmp_path / folder, rounds=2, finetune={"restart": "continue", **finetune}
+        )
         assert len(history.rows) == 8
-        return int((tmp_path / folder / history.student.folder / "skill.json").read_text())
+        return int(
+            (tmp_path / folder / history.student.folder / "skill.json").read_text()
+        )
 
     assert skill("replay all") == 4 + 8
     assert skill("replay half", replay=0.5) == 4 + 4 + 2

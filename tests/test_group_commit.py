@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from ledgers import PRICE, Open, T, cost, got, reserved, rows, statements, sums_hold
-from teachback.costs import Budget, Usage
 from teachback.errors import LedgerError
-from teachback.group_commit import GroupCommit
-from teachback.ledger import Ledger, Pair
+from teachback.ledger.costs import Budget, Usage
+from teachback.ledger.group_commit import GroupCommit
+from teachback.ledger.ledger import Ledger, Pair
 
 # Group commit
 
@@ -23,22 +23,30 @@ def run(main: Coroutine[object, object, T]) -> T:
     return asyncio.run(asyncio.wait_for(main, 20))
 
 
-async def bought_pair(group: GroupCommit, ledger: Ledger, seed: str) -> tuple[Pair, int]:
+async def bought_pair(
+    group: GroupCommit, ledger: Ledger, seed: str
+) -> tuple[Pair, int]:
     pair = await group.run(ledger.reserve, seed, 0, 0, cost(100))
     assert pair is not None
     call = await group.run(ledger.send, pair, "question", b"ask", cost(50))
-    assert (await group.run(ledger.answer, got(call), "body", Usage(5, 5), 0.1, PRICE)).total == 10
+    assert (
+        await group.run(ledger.answer, got(call), "body", Usage(5, 5), 0.1, PRICE)
+    ).total == 10
     await group.run(ledger.settle, pair)
     return pair, got(call)
 
 
-def test_64_tasks_share_transactions_and_see_what_is_durable(start: Open, path: Path) -> None:
+def test_64_tasks_share_transactions_and_see_what_is_durable(
+    start: Open, path: Path
+) -> None:
     ledger = start(budget=Budget(generated=64))
 
     async def task(group: GroupCommit, other: sqlite3.Connection, seed: str) -> None:
         pair, call = await bought_pair(group, ledger, seed)
         find = "SELECT pairs.state, calls.state, body FROM calls JOIN pairs ON pairs.id = pair WHERE calls.id = ?"
-        assert other.execute(find, (call,)).fetchall() == [("settled", "answered", "body")]
+        assert other.execute(find, (call,)).fetchall() == [
+            ("settled", "answered", "body")
+        ]
         assert pair.state == "open"
 
     async def main() -> None:
@@ -53,10 +61,14 @@ def test_64_tasks_share_transactions_and_see_what_is_durable(start: Open, path: 
     run(main())
     assert ledger.spend().pairs == 64
     assert ledger.spend().tokens == 640
-    assert 4 <= seen.count("COMMIT") == seen.count("BEGIN IMMEDIATE") <= 64  # of 256 operations
+    assert (
+        4 <= seen.count("COMMIT") == seen.count("BEGIN IMMEDIATE") <= 64
+    )  # of 256 operations
 
 
-def together(ledger: Ledger, *jobs: Callable[[], object]) -> tuple[list[object], list[str]]:
+def together(
+    ledger: Ledger, *jobs: Callable[[], object]
+) -> tuple[list[object], list[str]]:
     """The results of jobs that were queued while the thread was busy, and the statements that this took."""
     gate, entered, seen = threading.Event(), threading.Event(), list[str]()
 
@@ -80,9 +92,13 @@ def together(ledger: Ledger, *jobs: Callable[[], object]) -> tuple[list[object],
 
 def test_what_is_queued_behind_a_commit_becomes_one_transaction(start: Open) -> None:
     ledger = start()
-    results, seen = together(ledger, *(partial(ledger.reserve, str(i), 0, 0, cost(1)) for i in range(64)))
+    results, seen = together(
+        ledger, *(partial(ledger.reserve, str(i), 0, 0, cost(1)) for i in range(64))
+    )
     assert [type(result) for result in results] == [Pair] * 64
-    assert seen.count("COMMIT") == 2  # of the job that kept the thread busy, and of the 64
+    assert (
+        seen.count("COMMIT") == 2
+    )  # of the job that kept the thread busy, and of the 64
     assert ledger.spend().pairs == 64
 
 
@@ -112,18 +128,27 @@ def test_nobody_gets_a_result_before_the_commit(start: Open, path: Path) -> None
     run(main())
 
 
-def test_an_operation_that_raises_does_not_undo_the_others(start: Open, path: Path) -> None:
+def test_an_operation_that_raises_does_not_undo_the_others(
+    start: Open, path: Path
+) -> None:
     ledger = start()
     pair = reserved(ledger, "a")
     call = got(ledger.send(pair, "question", b"ask", cost(50)))
     results, seen = together(
         ledger,
         partial(ledger.reserve, "b", 0, 0, cost(1)),
-        partial(ledger.settle, pair),  # raises after it has written: a call is in flight
+        partial(
+            ledger.settle, pair
+        ),  # raises after it has written: a call is in flight
         partial(ledger.doubt, call + 1, "no such call"),
         partial(ledger.reserve, "c", 0, 0, cost(1)),
     )
-    assert [type(result) for result in results] == [Pair, LedgerError, LedgerError, Pair]
+    assert [type(result) for result in results] == [
+        Pair,
+        LedgerError,
+        LedgerError,
+        Pair,
+    ]
     assert rows(path, "SELECT seed, state, hold_tokens FROM pairs") == [
         ("a", "open", 50),
         ("b", "open", 1),
@@ -146,17 +171,25 @@ def test_several_operations_can_be_run_as_one(start: Open, path: Path) -> None:
     assert rows(path, "SELECT seed FROM pairs") == [("a",)]
 
 
-def test_cancelled_callers_break_nothing_and_what_they_queued_is_kept(start: Open) -> None:
+def test_cancelled_callers_break_nothing_and_what_they_queued_is_kept(
+    start: Open,
+) -> None:
     ledger = start()
 
     async def main() -> None:
         async with GroupCommit(ledger) as group:
-            tasks = [asyncio.create_task(group.run(ledger.reserve, str(i), 0, 0, cost(1))) for i in range(64)]
+            tasks = [
+                asyncio.create_task(group.run(ledger.reserve, str(i), 0, 0, cost(1)))
+                for i in range(64)
+            ]
             await asyncio.sleep(0)
             for task in tasks[::2]:
                 task.cancel()
             results = await asyncio.gather(*tasks, return_exceptions=True)
-            assert [type(result) for result in results] == [asyncio.CancelledError, Pair] * 32
+            assert [type(result) for result in results] == [
+                asyncio.CancelledError,
+                Pair,
+            ] * 32
             assert await group.run(ledger.reserve, "after", 0, 0, cost(1))
 
     run(main())
@@ -175,7 +208,9 @@ def test_leaving_finishes_what_is_queued_even_when_cancelled(start: Open) -> Non
         async def run() -> None:
             async with group:
                 for i in range(100):
-                    asyncio.create_task(group.run(ledger.reserve, str(i), 0, 0, cost(1))).add_done_callback(
+                    asyncio.create_task(
+                        group.run(ledger.reserve, str(i), 0, 0, cost(1))
+                    ).add_done_callback(
                         lambda task: task.cancelled() or task.exception()
                     )
                 await asyncio.sleep(0)
@@ -207,10 +242,15 @@ def test_the_loop_goes_on_while_the_last_commit_is_awaited(start: Open) -> None:
     assert run(main())
 
 
-def test_a_full_disk_fails_what_does_not_fit_and_keeps_the_rest(start: Open, path: Path) -> None:
+def test_a_full_disk_fails_what_does_not_fit_and_keeps_the_rest(
+    start: Open, path: Path
+) -> None:
     """SQLite then rolls back the transaction of the whole group, whatever its savepoints."""
     ledger = start()
-    one, two = (got(ledger.send(reserved(ledger, seed), "question", b"ask", cost(50))) for seed in "ab")
+    one, two = (
+        got(ledger.send(reserved(ledger, seed), "question", b"ask", cost(50)))
+        for seed in "ab"
+    )
     (pages,) = ledger._db.execute("PRAGMA page_count").fetchone()
     ledger._db.execute(f"PRAGMA max_page_count = {pages + 4}")
     (before, failed, kept), _ = together(
@@ -222,12 +262,17 @@ def test_a_full_disk_fails_what_does_not_fit_and_keeps_the_rest(start: Open, pat
     assert isinstance(before, Pair)
     assert str(failed) == "database or disk is full"
     assert kept == Usage(1, 1)
-    assert rows(path, "SELECT state, length(body) FROM calls ORDER BY id") == [("sent", None), ("answered", 4)]
+    assert rows(path, "SELECT state, length(body) FROM calls ORDER BY id") == [
+        ("sent", None),
+        ("answered", 4),
+    ]
     assert rows(path, "SELECT seed FROM pairs") == [("a",), ("b",), ("c",)]
     sums_hold(path)
 
 
-def test_a_group_that_lost_its_transaction_commits_nothing(start: Open, path: Path) -> None:
+def test_a_group_that_lost_its_transaction_commits_nothing(
+    start: Open, path: Path
+) -> None:
     ledger = start()
     call = got(ledger.send(reserved(ledger, "a"), "question", b"ask", cost(50)))
     (pages,) = ledger._db.execute("PRAGMA page_count").fetchone()
@@ -237,7 +282,9 @@ def test_a_group_that_lost_its_transaction_commits_nothing(start: Open, path: Pa
         with ledger.group():
             with pytest.raises(sqlite3.OperationalError, match="full"):
                 ledger.answer(call, "x" * 200_000, None, 0.1, PRICE)
-            ledger.reserve("b", 0, 0, cost(1))  # alone, it would be a transaction of its own
+            ledger.reserve(
+                "b", 0, 0, cost(1)
+            )  # alone, it would be a transaction of its own
 
     with pytest.raises(LedgerError, match="see the error before this one"):
         group()

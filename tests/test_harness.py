@@ -22,7 +22,12 @@ from teachback.tasks import gsm8k
 from teachback.types import Example, Grade
 
 ROOT = Path(__file__).parents[1]
-ONE = Example("one", "How much does she make?", "18", "She sells 9 eggs at $2.\n9 * 2 = <<9*2=18>>18\n#### 18")
+ONE = Example(
+    "one",
+    "How much does she make?",
+    "18",
+    "She sells 9 eggs at $2.\n9 * 2 = <<9*2=18>>18\n#### 18",
+)
 LAST = r"harness ratio=1\.00 target=1 rss=\d+ gate=ok"
 
 
@@ -30,7 +35,9 @@ LAST = r"harness ratio=1\.00 target=1 rss=\d+ gate=ok"
 def bench(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     monkeypatch.syspath_prepend(ROOT)
     names = ("reasons", "rewritten", "harness", "against")
-    return SimpleNamespace(**{name: importlib.import_module(f"bench.{name}") for name in names})
+    return SimpleNamespace(
+        **{name: importlib.import_module(f"bench.{name}") for name in names}
+    )
 
 
 @pytest.mark.parametrize(
@@ -49,7 +56,13 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         ("Answer: $18.00", "flexible-extract", "$18.00", False, "as text"),
         (r"It is $\boxed{18}$.", "flexible-extract", "$.", False, "punctuation"),
         ("Answer: 18\nIn 2 days.", "flexible-extract", "2", False, "later number"),
-        ("Answer: 19\nFirst I had 18.", "flexible-extract", "18.", True, "later number"),
+        (
+            "Answer: 19\nFirst I had 18.",
+            "flexible-extract",
+            "18.",
+            True,
+            "later number",
+        ),
         ("So she makes 18.", "flexible-extract", "18.", True, "no mark"),
     ],
 )
@@ -57,33 +70,57 @@ def test_a_difference_has_its_reason(
     bench: SimpleNamespace, text: str, filter: str, read: str, theirs: bool, reason: str
 ) -> None:
     ours = gsm8k.GRADER.grade(ONE, text)
-    assert bench.reasons.reason(bench.reasons.Case("18", text, ours, filter, read, theirs)) == reason
+    assert (
+        bench.reasons.reason(bench.reasons.Case("18", text, ours, filter, read, theirs))
+        == reason
+    )
 
 
 @pytest.mark.parametrize(
     ("text", "filter", "read", "theirs"),
     [
-        ("Answer: 18", "strict-match", "18", False),  # it read something that isn't there
-        ("#### 18", "strict-match", "18", False),  # it read what ours did, and calls it wrong
+        (
+            "Answer: 18",
+            "strict-match",
+            "18",
+            False,
+        ),  # it read something that isn't there
+        (
+            "#### 18",
+            "strict-match",
+            "18",
+            False,
+        ),  # it read what ours did, and calls it wrong
         ("#### 18", "strict-match", "[invalid]", False),
         ("#### 19", "strict-match", "19", True),
         ("Answer: 18", "flexible-extract", "18", False),
-        ("In 2 days.\nAnswer: 18", "flexible-extract", "2", False),  # not the last number
+        (
+            "In 2 days.\nAnswer: 18",
+            "flexible-extract",
+            "2",
+            False,
+        ),  # not the last number
         ("Answer: 19", "flexible-extract", "18", True),
     ],
 )
-def test_what_no_reason_explains_fails(bench: SimpleNamespace, text: str, filter: str, read: str, theirs: bool) -> None:
+def test_what_no_reason_explains_fails(
+    bench: SimpleNamespace, text: str, filter: str, read: str, theirs: bool
+) -> None:
     r = bench.reasons
     ours = gsm8k.GRADER.grade(ONE, text)
     other = next(name for name in r.FILTERS if name != filter)
-    judged = r.Judged("", text, {filter: (read, theirs), other: ("", ours.outcome == "right")})
+    judged = r.Judged(
+        "", text, {filter: (read, theirs), other: ("", ours.outcome == "right")}
+    )
     (found,) = r.differences([r.Row("one", "18", text, ours, judged)])
     assert (found.filter, found.reason) == (filter, None)
     assert r.facts_of([found.row])["differences"][filter]["UNEXPLAINED"]["count"] == 1
 
 
 def test_a_cut_answer_is_told_before_anything_else(bench: SimpleNamespace) -> None:
-    case = bench.reasons.Case("18", "Answer: 18", Grade("truncated"), "flexible-extract", "18", True)
+    case = bench.reasons.Case(
+        "18", "Answer: 18", Grade("truncated"), "flexible-extract", "18", True
+    )
     assert bench.reasons.reason(case) == "cut off"
 
 
@@ -96,9 +133,17 @@ def test_a_cut_answer_is_told_before_anything_else(bench: SimpleNamespace) -> No
         ("First. Question", 0.1, None, 15),  # cut, but not at the stop string
     ],
 )
-def test_texts_part_for_a_reason(bench: SimpleNamespace, theirs: str, gap: float, reason: str | None, at: int) -> None:
+def test_texts_part_for_a_reason(
+    bench: SimpleNamespace, theirs: str, gap: float, reason: str | None, at: int
+) -> None:
     r = bench.reasons
-    row = r.Row("one", "18", "First. Question: Answer: 1", Grade("wrong"), r.Judged("", theirs, {}))
+    row = r.Row(
+        "one",
+        "18",
+        "First. Question: Answer: 1",
+        Grade("wrong"),
+        r.Judged("", theirs, {}),
+    )
     found = r.parting(row, ["Question:", "</s>"], gap)
     assert (found["reason"], found["at"]) == (reason, at)
 
@@ -106,32 +151,57 @@ def test_texts_part_for_a_reason(bench: SimpleNamespace, theirs: str, gap: float
 def test_verdicts_on_different_texts_are_not_compared(bench: SimpleNamespace) -> None:
     r = bench.reasons
     judged = r.Judged("", "Answer: 18", dict.fromkeys(r.FILTERS, ("18", True)))
-    found = [*r.differences([r.Row("one", "18", "Answer: 19", Grade("wrong", "19"), judged)])]
+    found = [
+        *r.differences([r.Row("one", "18", "Answer: 19", Grade("wrong", "19"), judged)])
+    ]
     assert [one.reason for one in found] == ["other text", "other text"]
 
 
-def test_our_grader_says_what_is_meant_of_every_form(bench: SimpleNamespace, data: Path) -> None:
+def test_our_grader_says_what_is_meant_of_every_form(
+    bench: SimpleNamespace, data: Path
+) -> None:
     task = gsm8k.load(path=data, seeds=1, dev=1, test=200, seed=0)
-    forms = [(e, form) for e in task.test if e.answer != "0" for form in bench.rewritten.forms(e)]
+    forms = [
+        (e, form)
+        for e in task.test
+        if e.answer != "0"
+        for form in bench.rewritten.forms(e)
+    ]
     assert len(forms) > 6000
     for example, form in forms:
         if form.meant != "open":
-            assert (task.grade(example, form.text).outcome == "right") == (form.meant == "right"), form
+            assert (task.grade(example, form.text).outcome == "right") == (
+                form.meant == "right"
+            ), form
 
 
-def test_mistakes_are_counted_for_the_judge_that_makes_them(bench: SimpleNamespace) -> None:
+def test_mistakes_are_counted_for_the_judge_that_makes_them(
+    bench: SimpleNamespace,
+) -> None:
     r, w = bench.reasons, bench.rewritten
-    judged = r.Judged("", "", {"strict-match": ("[invalid]", False), "flexible-extract": ("18", True)})
-    forms = [w.Form("good", "right", ""), w.Form("bad", "wrong", ""), w.Form("so so", "open", "")]
+    judged = r.Judged(
+        "", "", {"strict-match": ("[invalid]", False), "flexible-extract": ("18", True)}
+    )
+    forms = [
+        w.Form("good", "right", ""),
+        w.Form("bad", "wrong", ""),
+        w.Form("so so", "open", ""),
+    ]
     rows = [r.Row(form.name, "18", "", Grade("right", "18"), judged) for form in forms]
     found = w.mistakes_of(forms, rows)
-    assert found == {"ours": {"bad": 1}, "strict-match": {"good": 1}, "flexible-extract": {"bad": 1}}
+    assert found == {
+        "ours": {"bad": 1},
+        "strict-match": {"good": 1},
+        "flexible-extract": {"bad": 1},
+    }
     assert w.table(forms, rows)["good"] == {
         "meant": "right", "texts": 1, "ours": 1, "strict-match": 0, "flexible-extract": 1
     }  # fmt: skip
 
 
-def test_the_gap_is_of_the_token_where_the_texts_part(bench: SimpleNamespace, tiny: Path) -> None:
+def test_the_gap_is_of_the_token_where_the_texts_part(
+    bench: SimpleNamespace, tiny: Path
+) -> None:
     import torch
 
     student = freeze(tiny)
@@ -142,11 +212,19 @@ def test_the_gap_is_of_the_token_where_the_texts_part(bench: SimpleNamespace, ti
     assert text.startswith(shared)
     assert text != shared
     with torch.inference_mode():
-        logits = load(tiny).model(torch.tensor([[*prompt, *decoded.tokens]])).logits[0, len(prompt) - 1 :]
+        logits = (
+            load(tiny)
+            .model(torch.tensor([[*prompt, *decoded.tokens]]))
+            .logits[0, len(prompt) - 1 :]
+        )
     top = logits.topk(2).values
     steps = [float(a - b) for a, b in top.tolist()]
-    assert bench.harness.gap(student, prompt, decoded, f"{shared}\x00") == pytest.approx(steps[5], abs=1e-4)
-    assert bench.harness.gap(student, prompt, decoded, "\x00") == pytest.approx(steps[0], abs=1e-4)
+    assert bench.harness.gap(
+        student, prompt, decoded, f"{shared}\x00"
+    ) == pytest.approx(steps[5], abs=1e-4)
+    assert bench.harness.gap(student, prompt, decoded, "\x00") == pytest.approx(
+        steps[0], abs=1e-4
+    )
 
 
 @pytest.mark.parametrize(
@@ -168,24 +246,38 @@ def test_the_gate(
     same: bool,
 ) -> None:
     h = bench.harness
-    monkeypatch.setattr(h, "version", lambda name: "1")  # the peer need not be installed
-    judged = h.Judged("", "#### 18", {"strict-match": (read, read == "18"), "flexible-extract": ("18", True)})
+    monkeypatch.setattr(
+        h, "version", lambda name: "1"
+    )  # the peer need not be installed
+    judged = h.Judged(
+        "",
+        "#### 18",
+        {"strict-match": (read, read == "18"), "flexible-extract": ("18", True)},
+    )
     row = h.Row("one", "18", "#### 18", Grade("right", "18", True), judged)
     their = h.Theirs([judged], [[prompt]], {}, [], [judged])
     form = bench.rewritten.Form("one", meant, "#### 18")
-    found = h.outcome({}, {"ours": 1.0}, h.Ours([], [[7]], {}, 1.0), their, [row], [row], [form])
+    found = h.outcome(
+        {}, {"ours": 1.0}, h.Ours([], [[7]], {}, 1.0), their, [row], [row], [form]
+    )
     assert (found.ratio, found.same) == (ratio, same)
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(find_spec("lm_eval") is None, reason="needs lm-eval, of the extra bench")
+@pytest.mark.skipif(
+    find_spec("lm_eval") is None, reason="needs lm-eval, of the extra bench"
+)
 def test_lm_eval_grades_by_its_own_task_file(bench: SimpleNamespace) -> None:
     texts = ["#### 1,018.", "#### $1018", "1018 eggs in 2 days", "nothing"]
-    docs = [bench.harness.Doc("How many eggs?", "9 * 2 + 1000 = 1018\n#### 1,018")] * len(texts)
+    docs = [
+        bench.harness.Doc("How many eggs?", "9 * 2 + 1000 = 1018\n#### 1,018")
+    ] * len(texts)
     config = bench.against.fresh(bench.harness.published, 8)
     assert config["task"] == "gsm8k"
     given = bench.harness.Given(texts)
-    judged, accuracy = bench.against.fresh(bench.harness.evaluated, given, config, docs, False)
+    judged, accuracy = bench.against.fresh(
+        bench.harness.evaluated, given, config, docs, False
+    )
     assert [one.read["strict-match"] for one in judged] == [
         ("1,018.", True), ("[invalid]", False), ("[invalid]", False), ("[invalid]", False)
     ]  # fmt: skip
@@ -196,12 +288,18 @@ def test_lm_eval_grades_by_its_own_task_file(bench: SimpleNamespace) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(find_spec("lm_eval") is None, reason="needs lm-eval, of the extra bench")
+@pytest.mark.skipif(
+    find_spec("lm_eval") is None, reason="needs lm-eval, of the extra bench"
+)
 def test_quick(data: Path) -> None:
     results = ROOT / "bench" / "results"
     before = {path: path.stat().st_mtime_ns for path in results.iterdir()}
     done = subprocess.run(
-        [sys.executable, "-m", "bench", "harness", "--quick"], cwd=ROOT, capture_output=True, text=True, timeout=300
+        [sys.executable, "-m", "bench", "harness", "--quick"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.fullmatch(LAST, done.stdout.strip().rpartition("\n")[2])

@@ -17,14 +17,26 @@ def imports(path: Path) -> set[str]:
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.level:
-            base = [*here[: len(here) - node.level], *((node.module or "").split(".") if node.module else [])]
-            found |= {".".join([*base, alias.name]) for alias in node.names} if not node.module else {".".join(base)}
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("teachback"):
+            base = [
+                *here[: len(here) - node.level],
+                *((node.module or "").split(".") if node.module else []),
+            ]
+            found |= (
+                {".".join([*base, alias.name]) for alias in node.names}
+                if not node.module
+                else {".".join(base)}
+            )
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(
+            "teachback"
+        ):
             found.add((node.module or "").removeprefix("teachback").strip("."))
     return found
 
 
-FILES = {p.relative_to(PACKAGE).with_suffix("").as_posix().replace("/", "."): imports(p) for p in PACKAGE.rglob("*.py")}
+FILES = {
+    p.relative_to(PACKAGE).with_suffix("").as_posix().replace("/", "."): imports(p)
+    for p in PACKAGE.rglob("*.py")
+}
 
 
 def test_types_and_errors_stand_on_the_ground() -> None:
@@ -63,9 +75,19 @@ def test_only_those_above_it_import_the_loop_the_wiring_and_the_config() -> None
     assert {name for name, used in FILES.items() if "cli" in used} == set()
 
 
-@pytest.mark.parametrize("room", ["graders", "tasks", "criteria", "teachers", "curate", "student"])
+@pytest.mark.parametrize(
+    "room", ["graders", "tasks", "criteria", "teachers", "curate", "student"]
+)
 def test_rooms_do_not_reach_into_each_other(room: str) -> None:
-    others = {"tasks", "criteria", "teachers", "curate", "student", "report", "compare"} - {room}
+    others = {
+        "tasks",
+        "criteria",
+        "teachers",
+        "curate",
+        "student",
+        "report",
+        "compare",
+    } - {room}
     for name, used in FILES.items():
         if name.split(".")[0] == room:
             assert not {u.split(".")[0] for u in used} & others, name
@@ -84,6 +106,10 @@ def test_the_loop_is_short() -> None:
     ],
 )
 def test_nothing_heavy_is_loaded(command: str) -> None:
-    code = f"{command}\nimport sys\nprint('LOADED', sorted({HEAVY!r} & set(sys.modules)))"
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    code = (
+        f"{command}\nimport sys\nprint('LOADED', sorted({HEAVY!r} & set(sys.modules)))"
+    )
+    out = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
     assert out.strip().endswith("LOADED []")

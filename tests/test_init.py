@@ -19,10 +19,23 @@ from teachback.tasks.table import Columns, examples
 from teachback.types import Example
 
 FILES = {
-    **dict.fromkeys(["gsm8k_train", "gsm8k_test", "svamp_test", "gsm_hard_test"], "number"),
+    **dict.fromkeys(
+        ["gsm8k_train", "gsm8k_test", "svamp_test", "gsm_hard_test"], "number"
+    ),
     **dict.fromkeys(["math_train", "math500_test"], "math"),
-    **dict.fromkeys(["prontoqa_train", "prontoqa_train_branching", "prontoqa_test", "prontoqa_test_shuffled"], "proof"),
-    **dict.fromkeys(["prontoqa_test_long", "prontoqa_test_trueontology", "prontoqa_test_branching"], "proof"),
+    **dict.fromkeys(
+        [
+            "prontoqa_train",
+            "prontoqa_train_branching",
+            "prontoqa_test",
+            "prontoqa_test_shuffled",
+        ],
+        "proof",
+    ),
+    **dict.fromkeys(
+        ["prontoqa_test_long", "prontoqa_test_trueontology", "prontoqa_test_branching"],
+        "proof",
+    ),
     **dict.fromkeys(["game24_train", "game24_test"], "game24"),
     **dict.fromkeys(["prosqa_test", "bbh_logic_test"], "exact"),
     "aqua_test": "choice",
@@ -36,15 +49,23 @@ def write(path: Path, rows: Sequence[dict[str, Any]]) -> Path:
 
 
 def sums(n: int, start: int = 0) -> list[dict[str, Any]]:
-    return [{"question": f"What is {i} + 2?", "answer": i + 2} for i in range(start, start + n)]
+    return [
+        {"question": f"What is {i} + 2?", "answer": i + 2}
+        for i in range(start, start + n)
+    ]
 
 
 def asked(*pairs: tuple[str, str | None], solution: str | None = None) -> list[Example]:
-    return [Example(str(i), question, answer, solution) for i, (question, answer) in enumerate(pairs)]
+    return [
+        Example(str(i), question, answer, solution)
+        for i, (question, answer) in enumerate(pairs)
+    ]
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_every_real_file_gets_its_grader_without_a_question(name: str, data: Path) -> None:
+def test_every_real_file_gets_its_grader_without_a_question(
+    name: str, data: Path
+) -> None:
     survey = look(data / f"{name}.jsonl")
     assert survey.columns.question == "question"
     assert survey.columns.answer == "answer"
@@ -57,8 +78,13 @@ def test_every_real_file_is_known(data: Path) -> None:
 
 
 def test_it_says_what_it_looked_at(data: Path) -> None:
-    assert guess(look(data / "gsm8k_train.jsonl").answered).why == ("7,173 of 7,173 answers are numbers",)
-    assert "750 letters, 500 words, 250 numbers" in guess(look(data / "bbh_logic_test.jsonl").answered).why[0]
+    assert guess(look(data / "gsm8k_train.jsonl").answered).why == (
+        "7,173 of 7,173 answers are numbers",
+    )
+    assert (
+        "750 letters, 500 words, 250 numbers"
+        in guess(look(data / "bbh_logic_test.jsonl").answered).why[0]
+    )
 
 
 @pytest.mark.parametrize(
@@ -79,23 +105,41 @@ def test_it_says_what_it_looked_at(data: Path) -> None:
         ([("1 2 3 4", "24"), ("4, 6, 1, 1", "4 * 6 * 1 * 1 = 24")], None, ("game24",)),
         ([("1 2 3 4", "10")], None, ("number",)),
         ([("4 6 1 1", "4 * 6")], None, ("math", "exact")),
-        ([("Max is a cat. Cats are red.\nTrue or false: Max is red.", "True")], "Max is red.", ("proof",)),
-        ([("Max is a cat. Cats are red.\nTrue or false: Max is red.", "True")], None, ("proof", "exact")),
-        ([("Max is a cat, I think.\nTrue or false: Max is red.", "True")], None, ("exact",)),
+        (
+            [("Max is a cat. Cats are red.\nTrue or false: Max is red.", "True")],
+            "Max is red.",
+            ("proof",),
+        ),
+        (
+            [("Max is a cat. Cats are red.\nTrue or false: Max is red.", "True")],
+            None,
+            ("proof", "exact"),
+        ),
+        (
+            [("Max is a cat, I think.\nTrue or false: Max is red.", "True")],
+            None,
+            ("exact",),
+        ),
     ],
 )
-def test_graders(pairs: list[tuple[str, str]], solution: str | None, graders: tuple[str, ...]) -> None:
+def test_graders(
+    pairs: list[tuple[str, str]], solution: str | None, graders: tuple[str, ...]
+) -> None:
     found = guess(asked(*pairs, solution=solution))
     assert found.graders == graders
     assert all(found.why)
 
 
 def test_answers_that_no_grader_reads_are_named() -> None:
-    with pytest.raises(DataError, match=r"1 of 2 answers can't be read by the grader exact\n.*1: 'two"):
+    with pytest.raises(
+        DataError, match=r"1 of 2 answers can't be read by the grader exact\n.*1: 'two"
+    ):
         guess(asked(("q", "one"), ("r", "two\nlines")))
     with pytest.raises(DataError, match="no row has an answer"):
         guess(asked(("q", None)))
-    with pytest.raises(DataError, match="1 of 2 answers can't be read by the grader number"):
+    with pytest.raises(
+        DataError, match="1 of 2 answers can't be read by the grader number"
+    ):
         check("number", asked(("q", "5"), ("r", "five")))
 
 
@@ -120,7 +164,9 @@ def test_answers_that_no_grader_reads_are_named() -> None:
         (lambda i: {"question": f"q{i}"}, Columns("question", None, None, None)),
     ],
 )  # fmt: skip
-def test_columns_by_other_names(row: Callable[[int], dict[str, Any]], columns: Columns) -> None:
+def test_columns_by_other_names(
+    row: Callable[[int], dict[str, Any]], columns: Columns
+) -> None:
     rows = [row(i) for i in range(10)]
     found = find(rows, "my.jsonl").columns
     assert found == columns
@@ -131,12 +177,17 @@ def test_columns_that_were_named_are_taken_as_they_are() -> None:
     rows = [{"frage": "q", "question": "r", "antwort": 5, "answer": 6}]
     found = find(rows, "my.jsonl", question="frage", answer="antwort").columns
     assert (found.question, found.answer) == ("frage", "antwort")
-    with pytest.raises(DataError, match=r"no column 'fragen'\n  got: frage, question, antwort, answer"):
+    with pytest.raises(
+        DataError, match=r"no column 'fragen'\n  got: frage, question, antwort, answer"
+    ):
         find(rows, "my.jsonl", question="fragen")
 
 
 def test_what_the_student_does_not_see_is_said() -> None:
-    rows = [{"question": f"q{i}", "options": ["a", "b"], "input": "context", "answer": "A"} for i in range(3)]
+    rows = [
+        {"question": f"q{i}", "options": ["a", "b"], "input": "context", "answer": "A"}
+        for i in range(3)
+    ]
     notes = find(rows, "my.jsonl").notes
     assert any("'options'" in note for note in notes)
     assert any("not 'input'" in note for note in notes)
@@ -144,15 +195,43 @@ def test_what_the_student_does_not_see_is_said() -> None:
     assert "word for word" in note
 
 
-ANSWERS = ["#### 5", r"\boxed{3}", "(A)", "24", "Answer: x", "x+1", r"\frac12", "True", "5", "7", "yes", "4*6", ""]
-VALUES = st.one_of(st.sampled_from(ANSWERS), st.none(), st.booleans(), st.integers(), st.text(max_size=9), st.just([1]))
+ANSWERS = [
+    "#### 5",
+    r"\boxed{3}",
+    "(A)",
+    "24",
+    "Answer: x",
+    "x+1",
+    r"\frac12",
+    "True",
+    "5",
+    "7",
+    "yes",
+    "4*6",
+    "",
+]
+VALUES = st.one_of(
+    st.sampled_from(ANSWERS),
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.text(max_size=9),
+    st.just([1]),
+)
 QUESTIONS = st.one_of(
-    st.sampled_from(["1 2 3 4", OPTIONS, "Max is a cat.\nTrue or false: Max is a cat.", "How many?"]),
+    st.sampled_from(
+        ["1 2 3 4", OPTIONS, "Max is a cat.\nTrue or false: Max is a cat.", "How many?"]
+    ),
     st.text(max_size=9).map(lambda text: f"{text}?"),
 )
-NAMES = st.sampled_from(["answer", "label", "output", "solution", "response", "Problem", "id", "meta", "x"])
+NAMES = st.sampled_from(
+    ["answer", "label", "output", "solution", "response", "Problem", "id", "meta", "x"]
+)
 ROWS = st.sets(NAMES, max_size=4).flatmap(
-    lambda names: st.lists(st.fixed_dictionaries({"question": QUESTIONS, **dict.fromkeys(names, VALUES)}), max_size=4)
+    lambda names: st.lists(
+        st.fixed_dictionaries({"question": QUESTIONS, **dict.fromkeys(names, VALUES)}),
+        max_size=4,
+    )
 )
 
 
@@ -181,20 +260,29 @@ def test_random_rows_are_guessed_or_refused(rows: list[dict[str, Any]]) -> None:
         ("strain.jsonl", "stest.jsonl", None),
     ],
 )
-def test_files_beside_it(file: str, other: str, part: str | None, tmp_path: Path) -> None:
+def test_files_beside_it(
+    file: str, other: str, part: str | None, tmp_path: Path
+) -> None:
     write(tmp_path / other, sums(12, start=500))
     survey = look(write(tmp_path / file, sums(40)))
     held = {"dev": survey.dev, "test": survey.test}
-    assert {name: h.path.name for name, h in held.items() if h} == ({part: other} if part else {})
+    assert {name: h.path.name for name, h in held.items() if h} == (
+        {part: other} if part else {}
+    )
     assert ("is for measuring" in " ".join(survey.notes)) == (file == "my_test.jsonl")
 
 
-def test_a_file_beside_it_that_can_not_measure_is_left_with_a_note(tmp_path: Path) -> None:
+def test_a_file_beside_it_that_can_not_measure_is_left_with_a_note(
+    tmp_path: Path,
+) -> None:
     write(tmp_path / "my_test.jsonl", [*sums(12), {"question": "open"}])
     (tmp_path / "my_dev.jsonl").write_text("no json\n", encoding="utf-8")
     survey = look(write(tmp_path / "my.jsonl", sums(40)))
     assert (survey.dev, survey.test) == (None, None)
-    assert any("my_test.jsonl lies beside it and is not used: 1 rows without an answer" in n for n in survey.notes)
+    assert any(
+        "my_test.jsonl lies beside it and is not used: 1 rows without an answer" in n
+        for n in survey.notes
+    )
     assert any("my_dev.jsonl, line 1: not JSON" in n for n in survey.notes)
 
 
@@ -216,15 +304,25 @@ def test_few_answers_are_kept_for_measuring(tmp_path: Path) -> None:
     assert len(shares.splits.dev) == 35
     assert shares.splits.test == ()
     assert shares.reserve == ()
-    with pytest.raises(DataError, match=r"too few answered rows.*\n  got: 29 different ones of 429"):
+    with pytest.raises(
+        DataError, match=r"too few answered rows.*\n  got: 29 different ones of 429"
+    ):
         share(look(write(tmp_path / "my.jsonl", rows[6:])))
 
 
 def test_fields_that_tell_rows_of_dev_and_test_apart(tmp_path: Path) -> None:
     rows = [
-        {**row, "meta": {"kind": i % 3, "same": 1, "own": i}, "level": f"l{i % 2}", "x": i % 2 / 2}
+        {
+            **row,
+            "meta": {"kind": i % 3, "same": 1, "own": i},
+            "level": f"l{i % 2}",
+            "x": i % 2 / 2,
+        }
         for i, row in enumerate(sums(300))
     ]
     assert share(look(write(tmp_path / "my.jsonl", rows))).by == ("kind", "level")
-    rows = [{**row, "meta": {"few": i % 2, "many": i % 12}} for i, row in enumerate(sums(60))]
+    rows = [
+        {**row, "meta": {"few": i % 2, "many": i % 12}}
+        for i, row in enumerate(sums(60))
+    ]
     assert share(look(write(tmp_path / "my.jsonl", rows))).by == ("few",)

@@ -6,21 +6,31 @@ from pathlib import Path
 import pytest
 
 from ledgers import PRICE, Open, buy, cost, got, looked, reserved, rows, sums_hold
-from teachback.costs import Budget, Usage
 from teachback.errors import LedgerError
-from teachback.ledger import Answer, Ledger, Pair
-from teachback.ledger_sql import VERSION
+from teachback.ledger.costs import Budget, Usage
+from teachback.ledger.ledger import Answer, Ledger, Pair
+from teachback.ledger.schema import VERSION
 
 # L1
 
 
-def test_a_reservation_that_does_not_fit_reserves_nothing(start: Open, path: Path) -> None:
+def test_a_reservation_that_does_not_fit_reserves_nothing(
+    start: Open, path: Path
+) -> None:
     ledger = start(budget=Budget(generated=2, teacher_tokens=100))
     assert reserved(ledger, "a", 60).state == "open"
     assert ledger.reserve("b", 0, 0, cost(41)) is None
     assert reserved(ledger, "b", 40).state == "open"
     assert ledger.reserve("c", 0, 0, cost(0)) is None  # a third pair
-    assert (ledger.spend().pairs, ledger.spend().tokens, ledger.spend().held_tokens) == (2, 100, 100)
+    assert (
+        ledger.spend().pairs,
+        ledger.spend().tokens,
+        ledger.spend().held_tokens,
+    ) == (
+        2,
+        100,
+        100,
+    )
     assert ledger.left() == Budget(0, 0)
     assert rows(path, "SELECT seed FROM pairs") == [("a",), ("b",)]
 
@@ -33,7 +43,10 @@ def test_no_limit_means_none(start: Open) -> None:
 
 def test_the_budget_binds_two_connections_of_an_arm(start: Open) -> None:
     """The condition is in the statement: no connection trusts a sum that it read before."""
-    one, two = start(budget=Budget(teacher_tokens=100)), start(budget=Budget(teacher_tokens=100))
+    one, two = (
+        start(budget=Budget(teacher_tokens=100)),
+        start(budget=Budget(teacher_tokens=100)),
+    )
     reserved(one, "a", 60)
     assert two.reserve("b", 0, 0, cost(60)) is None
     assert reserved(two, "a", 60) == reserved(one, "a", 60)
@@ -42,15 +55,20 @@ def test_the_budget_binds_two_connections_of_an_arm(start: Open) -> None:
 def test_each_operation_is_durable_when_it_returns(start: Open, path: Path) -> None:
     ledger = start()
     assert rows(path, "PRAGMA journal_mode") == [("wal",)]
-    assert ledger._db.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL: fsync at every commit
+    assert ledger._db.execute("PRAGMA synchronous").fetchone() == (
+        2,
+    )  # FULL: fsync at every commit
     pair = reserved(ledger, "a")
     assert rows(path, "SELECT hold_tokens FROM pairs") == [(100,)]
     call = got(ledger.send(pair, "question", b"ask", cost(30)))
-    assert rows(path, "SELECT costs.state, hold_tokens, tokens FROM costs JOIN pairs ON id = pair") == [
-        ("sent", 70, 30)
-    ]
+    assert rows(
+        path,
+        "SELECT costs.state, hold_tokens, tokens FROM costs JOIN pairs ON id = pair",
+    ) == [("sent", 70, 30)]
     ledger.answer(call, "body\0 \u2028 ü", Usage(3, 4), 0.25, PRICE)
-    assert rows(path, "SELECT body, latency_s FROM calls") == [("body\0 \u2028 ü", 0.25)]
+    assert rows(path, "SELECT body, latency_s FROM calls") == [
+        ("body\0 \u2028 ü", 0.25)
+    ]
 
 
 # L2
@@ -62,7 +80,9 @@ def test_a_pair_is_reserved_as_one_unit(start: Open) -> None:
     assert reserved(ledger, "b", 30)
     assert ledger.left().teacher_tokens == 0
     buy(ledger, pair, "question", worst=40)
-    assert ledger.send(pair, "answer", b"answer", cost(30))  # others took all that was free, but not this pair's
+    assert ledger.send(
+        pair, "answer", b"answer", cost(30)
+    )  # others took all that was free, but not this pair's
 
 
 def test_reserving_again_returns_the_pair_and_reserves_nothing(start: Open) -> None:
@@ -71,7 +91,9 @@ def test_reserving_again_returns_the_pair_and_reserves_nothing(start: Open) -> N
     ledger.settle(settled)
     ledger.fail(failed, "no question in it")
     assert ledger.reserve("a", 0, 5, cost(999)) == Pair(settled.id, "settled", None)
-    assert ledger.reserve("b", 0, 5, cost(999)) == Pair(failed.id, "failed", "no question in it")
+    assert ledger.reserve("b", 0, 5, cost(999)) == Pair(
+        failed.id, "failed", "no question in it"
+    )
     assert ledger.reserve("c", 0, 5, cost(999)) == Pair(still.id, "open", None)
     assert ledger.spend().held_tokens == 100
     assert reserved(ledger, "a", n=1).id not in (settled.id, failed.id, still.id)
@@ -84,10 +106,24 @@ def test_an_answer_stops_charging_what_it_did_not_use(start: Open) -> None:
     ledger = start(budget=Budget(teacher_tokens=100))
     pair = reserved(ledger, "a", 100)
     assert ledger.answer(
-        got(ledger.send(pair, "question", b"ask", cost(60))), "body", Usage(5, 7), 0.1, PRICE
+        got(ledger.send(pair, "question", b"ask", cost(60))),
+        "body",
+        Usage(5, 7),
+        0.1,
+        PRICE,
     ) == Usage(5, 7)
     spend = ledger.spend()
-    assert (spend.calls, spend.input_tokens, spend.output_tokens, spend.held_tokens) == (1, 5, 7, 40)
+    assert (
+        spend.calls,
+        spend.input_tokens,
+        spend.output_tokens,
+        spend.held_tokens,
+    ) == (
+        1,
+        5,
+        7,
+        40,
+    )
     assert spend.tokens == 52
     assert ledger.left().teacher_tokens == 48
 
@@ -103,7 +139,9 @@ def test_missing_usage_charges_the_worst_case_and_says_estimated(start: Open) ->
     assert not ledger.overran
 
 
-def test_usage_above_the_worst_case_is_charged_and_stops_the_arm(start: Open, path: Path) -> None:
+def test_usage_above_the_worst_case_is_charged_and_stops_the_arm(
+    start: Open, path: Path
+) -> None:
     budget = Budget(teacher_tokens=200)
     ledger = start(budget=budget)
     pair, other = reserved(ledger, "a", 50), reserved(ledger, "b", 100)
@@ -114,7 +152,10 @@ def test_usage_above_the_worst_case_is_charged_and_stops_the_arm(start: Open, pa
     assert (ledger.overran, ledger.overran_why) == (False, None)
     ledger.answer(call, "body", Usage(20, 131), 0.1, PRICE)
     assert ledger.overran
-    assert ledger.overran_why == f"call {call} (question) used 151 tokens where 50 is the worst case"
+    assert (
+        ledger.overran_why
+        == f"call {call} (question) used 151 tokens where 50 is the worst case"
+    )
     assert ledger.spend().tokens == 251
     assert ledger.left().teacher_tokens == 0
     assert ledger.send(other, "answer", b"more", cost(0)) is None
@@ -123,7 +164,9 @@ def test_usage_above_the_worst_case_is_charged_and_stops_the_arm(start: Open, pa
     ledger.close()
     again = start(budget=budget)  # nobody lowered this budget
     assert again.overran
-    assert again.answered(other, "question", b"ask") == Answer(flying, "late", Usage(1, 1))
+    assert again.answered(other, "question", b"ask") == Answer(
+        flying, "late", Usage(1, 1)
+    )
     assert start(arm="b").reserve("c", 0, 0, cost(0)) is not None  # another arm goes on
     sums_hold(path)
 
@@ -131,17 +174,33 @@ def test_usage_above_the_worst_case_is_charged_and_stops_the_arm(start: Open, pa
 # L4
 
 
-def test_a_call_in_flight_at_a_kill_is_in_doubt_and_charged_in_full(start: Open, path: Path) -> None:
+def test_a_call_in_flight_at_a_kill_is_in_doubt_and_charged_in_full(
+    start: Open, path: Path
+) -> None:
     ledger = start(budget=Budget(teacher_tokens=100))
     pair = reserved(ledger, "a", 60)
     ledger.send(pair, "question", b"ask", cost(60))
     ledger.close()
     again = start(budget=Budget(teacher_tokens=100))
     spend = again.spend()
-    assert (spend.in_doubt_calls, spend.in_doubt_tokens, spend.held_tokens, spend.calls) == (1, 60, 0, 0)
+    assert (
+        spend.in_doubt_calls,
+        spend.in_doubt_tokens,
+        spend.held_tokens,
+        spend.calls,
+    ) == (
+        1,
+        60,
+        0,
+        0,
+    )
     assert again.answered(pair, "question", b"ask") is None
-    assert again.send(pair, "question", b"ask", cost(41)) is None  # the extension has to fit
-    assert rows(path, "SELECT try, state FROM calls") == [(1, "in_doubt")]  # what did not fit left no call
+    assert (
+        again.send(pair, "question", b"ask", cost(41)) is None
+    )  # the extension has to fit
+    assert rows(path, "SELECT try, state FROM calls") == [
+        (1, "in_doubt")
+    ]  # what did not fit left no call
     assert again.send(pair, "question", b"ask", cost(40))
     assert rows(path, "SELECT try, state, worst_tokens FROM calls ORDER BY try") == [
         (1, "in_doubt", 60),
@@ -155,11 +214,23 @@ def test_a_timeout_is_asked_again_out_of_the_hold_first(start: Open) -> None:
     pair = reserved(ledger, "a", 70)
     ledger.doubt(got(ledger.send(pair, "question", b"ask", cost(50))), "timeout")
     assert ledger.spend().tokens == 70
-    assert ledger.send(pair, "question", b"ask", cost(50))  # 20 of the hold, 30 that were free
-    assert (ledger.spend().tokens, ledger.spend().in_doubt_tokens, ledger.spend().held_tokens) == (100, 50, 50)
+    assert ledger.send(
+        pair, "question", b"ask", cost(50)
+    )  # 20 of the hold, 30 that were free
+    assert (
+        ledger.spend().tokens,
+        ledger.spend().in_doubt_tokens,
+        ledger.spend().held_tokens,
+    ) == (
+        100,
+        50,
+        50,
+    )
 
 
-def test_a_refused_call_costs_nothing_and_its_retry_needs_no_extension(start: Open, path: Path) -> None:
+def test_a_refused_call_costs_nothing_and_its_retry_needs_no_extension(
+    start: Open, path: Path
+) -> None:
     ledger = start(budget=Budget(teacher_tokens=100))
     pair = reserved(ledger, "a", 100)
     for _ in range(3):
@@ -181,7 +252,9 @@ def test_opening_leaves_the_calls_of_another_arm_alone(start: Open) -> None:
     assert ledger.answer(call, "body", Usage(1, 1), 0.1, PRICE) == Usage(1, 1)
 
 
-def test_looking_puts_nothing_in_doubt_and_writes_nothing(start: Open, path: Path) -> None:
+def test_looking_puts_nothing_in_doubt_and_writes_nothing(
+    start: Open, path: Path
+) -> None:
     ledger = start()
     call = got(ledger.send(reserved(ledger, "a"), "question", b"ask", cost(50)))
     assert looked(path) == ledger.spend()
@@ -209,12 +282,18 @@ def test_an_answered_call_is_served_to_the_same_key_only(start: Open) -> None:
     again = start()
     before = again.spend()
     served = Answer(call, "body of ask", Usage(20, 10))
-    assert again.answered(pair, "question", b"ask") == again.answered(pair, "question", b"ask") == served
+    assert (
+        again.answered(pair, "question", b"ask")
+        == again.answered(pair, "question", b"ask")
+        == served
+    )
     assert again.spend() == before  # charged once
     assert again.answered(pair, "answer", b"ask") is None
     assert again.answered(pair, "question", b"ask ") is None
     assert again.answered(reserved(again, "b"), "question", b"ask") is None
-    assert again.answered(reserved(again, "a", n=1), "question", b"ask") is None  # sampling never collapses
+    assert (
+        again.answered(reserved(again, "a", n=1), "question", b"ask") is None
+    )  # sampling never collapses
     later = start(repeat=1)
     assert later.answered(reserved(later, "a"), "question", b"ask") is None
 
@@ -222,10 +301,16 @@ def test_an_answered_call_is_served_to_the_same_key_only(start: Open) -> None:
 def test_the_request_is_kept_as_its_hash_only(start: Open, path: Path) -> None:
     ledger = start()
     buy(ledger, reserved(ledger, "a"), request=b"plain text of the request")
-    (kept,) = rows(path, "SELECT role, length(request), round, repeat, seed, n, try FROM calls")
+    (kept,) = rows(
+        path, "SELECT role, length(request), round, repeat, seed, n, try FROM calls"
+    )
     assert kept == ("question", 64, 0, 0, "a", 0, 1)
     files = b"".join(file.read_bytes() for file in path.parent.iterdir())
-    assert files.count(b"plain text of the request") == files.count(b"body of plain text of the request") > 0
+    assert (
+        files.count(b"plain text of the request")
+        == files.count(b"body of plain text of the request")
+        > 0
+    )
 
 
 def test_a_second_answer_does_not_replace_the_first(start: Open) -> None:
@@ -233,25 +318,39 @@ def test_a_second_answer_does_not_replace_the_first(start: Open) -> None:
     pair = reserved(ledger, "a", 200)
     ledger.doubt(got(ledger.send(pair, "question", b"ask", cost(50))), "timeout")
     first = buy(ledger, pair)
-    ledger.answer(got(ledger.send(pair, "question", b"ask", cost(50))), "another", Usage(1, 1), 0.1, PRICE)
-    assert ledger.answered(pair, "question", b"ask") == Answer(first, "body of ask", Usage(20, 10))
+    ledger.answer(
+        got(ledger.send(pair, "question", b"ask", cost(50))),
+        "another",
+        Usage(1, 1),
+        0.1,
+        PRICE,
+    )
+    assert ledger.answered(pair, "question", b"ask") == Answer(
+        first, "body of ask", Usage(20, 10)
+    )
 
 
 # L6, and R4
 
 
 @pytest.mark.parametrize("version", [VERSION + 1, -1])
-def test_a_file_of_another_version_is_refused_with_both_numbers(path: Path, start: Open, version: int) -> None:
+def test_a_file_of_another_version_is_refused_with_both_numbers(
+    path: Path, start: Open, version: int
+) -> None:
     start().close()
     other = sqlite3.connect(path, isolation_level=None)
     other.execute(f"PRAGMA user_version = {version}")
     other.close()
-    with pytest.raises(LedgerError, match=rf"(?s)got: {version}\n.*allowed: {VERSION}\n.*fix: "):
+    with pytest.raises(
+        LedgerError, match=rf"(?s)got: {version}\n.*allowed: {VERSION}\n.*fix: "
+    ):
         start()
     assert rows(path, "PRAGMA user_version") == [(version,)]
 
 
-def test_a_file_that_is_no_ledger_is_refused_and_left_alone(path: Path, start: Open) -> None:
+def test_a_file_that_is_no_ledger_is_refused_and_left_alone(
+    path: Path, start: Open
+) -> None:
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("CREATE TABLE theirs (x)")
     other.close()
@@ -268,15 +367,24 @@ def test_a_file_that_is_no_ledger_is_refused_and_left_alone(path: Path, start: O
 
 @pytest.mark.parametrize(
     ("low", "kind", "spent"),
-    [(Budget(1, 1000), "generated", 2), (Budget(2, 129), "teacher_tokens", 130), (Budget(0, 0), "generated", 2)],
+    [
+        (Budget(1, 1000), "generated", 2),
+        (Budget(2, 129), "teacher_tokens", 130),
+        (Budget(0, 0), "generated", 2),
+    ],
 )
-def test_a_budget_below_what_is_committed_is_refused(start: Open, low: Budget, kind: str, spent: int) -> None:
+def test_a_budget_below_what_is_committed_is_refused(
+    start: Open, low: Budget, kind: str, spent: int
+) -> None:
     ledger = start(budget=Budget(5, 500))
     pair = reserved(ledger, "a", 50)
     buy(ledger, pair)
     reserved(ledger, "b", 100)
     ledger.close()
-    with pytest.raises(LedgerError, match=rf"(?s)`{kind}` is below the {spent} .*fix: raise `{kind}` to {spent}"):
+    with pytest.raises(
+        LedgerError,
+        match=rf"(?s)`{kind}` is below the {spent} .*fix: raise `{kind}` to {spent}",
+    ):
         start(budget=low)
     start(budget=Budget(2, 130)).close()
     raised = start(budget=Budget(3, 140))

@@ -9,12 +9,18 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
 
 from ledgers import CALL_ENDS, PAIR_ENDS, PRICE, cost, crash, got, rows
-from teachback.costs import Budget, Usage
 from teachback.errors import LedgerError
-from teachback.ledger import Ledger, Pair
+from teachback.ledger.costs import Budget, Usage
+from teachback.ledger.ledger import Ledger, Pair
 
 # Any sequence, against a model
 
@@ -64,7 +70,12 @@ class AnySequence(RuleBasedStateMachine):
         self.crashes = self.age = 0
         self.arm = "one"
 
-    @initialize(data=st.data(), one=st.integers(1, 150), two=st.integers(1, 150), pairs=st.integers(2, 6))
+    @initialize(
+        data=st.data(),
+        one=st.integers(1, 150),
+        two=st.integers(1, 150),
+        pairs=st.integers(2, 6),
+    )
     def begin(self, data: st.DataObject, one: int, two: int, pairs: int) -> None:
         self.budgets = {"one": Budget(pairs, one), "two": Budget(None, two)}
         self.ledger = Ledger(self.path, arm=self.arm, budget=self.budgets[self.arm])
@@ -85,22 +96,35 @@ class AnySequence(RuleBasedStateMachine):
         return {id: pair for id, pair in self.pairs.items() if pair.arm == arm}
 
     def tokens(self, arm: str) -> int:
-        return sum(pair.hold + sum(pair.charges.values()) for pair in self.mine(arm).values())
+        return sum(
+            pair.hold + sum(pair.charges.values()) for pair in self.mine(arm).values()
+        )
 
     def fits(self, more: int) -> bool:
         limit = self.budgets[self.arm].teacher_tokens
-        return self.arm not in self.over and (limit is None or self.tokens(self.arm) + max(0, more) <= limit)
+        return self.arm not in self.over and (
+            limit is None or self.tokens(self.arm) + max(0, more) <= limit
+        )
 
     def open(self) -> list[int]:
         return [id for id, pair in self.mine(self.arm).items() if pair.state == "open"]
 
     def flying(self) -> list[int]:
-        return [id for id, call in self.calls.items() if call.state == "sent" and self.pairs[call.pair].arm == self.arm]
+        return [
+            id
+            for id, call in self.calls.items()
+            if call.state == "sent" and self.pairs[call.pair].arm == self.arm
+        ]
 
     def for_sale(self) -> list[tuple[int, int]]:
         """Open pairs of this arm, with the answers that another arm has had to the same key."""
         answered = [id for id, call in self.calls.items() if call.state == "answered"]
-        both = [(pair, id) for pair in self.open() for id in answered if self.calls[id].key[2] == self.pairs[pair].seed]
+        both = [
+            (pair, id)
+            for pair in self.open()
+            for id in answered
+            if self.calls[id].key[2] == self.pairs[pair].seed
+        ]
         return [(pair, id) for pair, id in both if id not in self.pairs[pair].charges]
 
     def handle(self, id: int) -> Pair:
@@ -110,7 +134,10 @@ class AnySequence(RuleBasedStateMachine):
     def reserve(self, seed: str, round: int, tokens: int) -> None:
         known = [id for id, pair in self.mine(self.arm).items() if pair.seed == seed]
         limit = self.budgets[self.arm].generated
-        room = limit is None or sum(pair.counted for pair in self.mine(self.arm).values()) + 1 <= limit
+        room = (
+            limit is None
+            or sum(pair.counted for pair in self.mine(self.arm).values()) + 1 <= limit
+        )
         self.age += 1
         pair = self.ledger.reserve(seed, 0, round, cost(tokens))
         if known:
@@ -124,8 +151,21 @@ class AnySequence(RuleBasedStateMachine):
             assert pair is None
 
     @precondition(lambda self: self.open())
-    @rule(data=st.data(), role=ROLES, request=REQUESTS, worst=TOKENS, end=st.one_of(st.none(), ENDS))
-    def send(self, data: st.DataObject, role: str, request: bytes, worst: int, end: str | None) -> None:
+    @rule(
+        data=st.data(),
+        role=ROLES,
+        request=REQUESTS,
+        worst=TOKENS,
+        end=st.one_of(st.none(), ENDS),
+    )
+    def send(
+        self,
+        data: st.DataObject,
+        role: str,
+        request: bytes,
+        worst: int,
+        end: str | None,
+    ) -> None:
         call = self.sent(data.draw(st.sampled_from(self.open())), role, request, worst)
         if call is not None and end:
             self.finish(call, data, end)
@@ -160,9 +200,15 @@ class AnySequence(RuleBasedStateMachine):
             self.ledger.doubt(id, "timeout")
         else:
             call.body = data.draw(st.text())
-            written = data.draw(st.integers(0, call.worst)) if end == "answered" else call.worst + (end == "over")
+            written = (
+                data.draw(st.integers(0, call.worst))
+                if end == "answered"
+                else call.worst + (end == "over")
+            )
             call.usage = (
-                Usage(call.worst, 0, estimated=True) if end == "unsaid" else Usage(written - written // 2, written // 2)
+                Usage(call.worst, 0, estimated=True)
+                if end == "unsaid"
+                else Usage(written - written // 2, written // 2)
             )
             reported = None if end == "unsaid" else call.usage
             assert self.ledger.answer(id, call.body, reported, 0.1, PRICE) == call.usage
@@ -171,7 +217,9 @@ class AnySequence(RuleBasedStateMachine):
                 self.over.add(self.arm)
         call.state = end if end in ("refused", "in_doubt") else "answered"
 
-    @precondition(lambda self: len(self.open()) > 1)  # else most sequences end with nothing left to do
+    @precondition(
+        lambda self: len(self.open()) > 1
+    )  # else most sequences end with nothing left to do
     @rule(data=st.data(), settle=st.booleans())
     def close(self, data: st.DataObject, settle: bool) -> None:
         id = data.draw(st.sampled_from(self.open()))
@@ -185,14 +233,18 @@ class AnySequence(RuleBasedStateMachine):
             self.ledger.settle(self.handle(id))
         else:
             self.ledger.fail(self.handle(id), "unparsed")
-            pair.counted = int(any(self.calls[call].state != "refused" for call in pair.charges))
+            pair.counted = int(
+                any(self.calls[call].state != "refused" for call in pair.charges)
+            )
         pair.state, pair.hold = "settled" if settle else "failed", 0
         for call in flying:
             self.calls[call].state = "in_doubt"
 
     @precondition(lambda self: self.pairs)
     @rule(data=st.data(), bug=st.sampled_from([*PAIR_ENDS.values()]))
-    def use_a_pair_wrongly(self, data: st.DataObject, bug: Callable[[Ledger, Pair], object]) -> None:
+    def use_a_pair_wrongly(
+        self, data: st.DataObject, bug: Callable[[Ledger, Pair], object]
+    ) -> None:
         """One that is closed, or that belongs to the other arm."""
         id = data.draw(st.sampled_from([*self.pairs]))
         if id not in self.open():
@@ -203,7 +255,9 @@ class AnySequence(RuleBasedStateMachine):
 
     @precondition(lambda self: self.calls)
     @rule(data=st.data(), bug=st.sampled_from([*CALL_ENDS.values()]))
-    def use_a_call_wrongly(self, data: st.DataObject, bug: Callable[[Ledger, int], object]) -> None:
+    def use_a_call_wrongly(
+        self, data: st.DataObject, bug: Callable[[Ledger, int], object]
+    ) -> None:
         id = data.draw(st.sampled_from([*self.calls]))
         if id not in self.flying():
             with pytest.raises(LedgerError):
@@ -220,24 +274,36 @@ class AnySequence(RuleBasedStateMachine):
     def answered(self, data: st.DataObject, role: str, request: bytes) -> None:
         self.serve(data.draw(st.sampled_from([*self.mine(self.arm)])), role, request)
 
-    @precondition(lambda self: any(call.state == "answered" for call in self.calls.values()))
+    @precondition(
+        lambda self: any(call.state == "answered" for call in self.calls.values())
+    )
     @rule(data=st.data())
     def serve_again(self, data: st.DataObject) -> None:
         """An answered call is always there for the pair that paid for it, open or closed."""
         answered = [call for call in self.calls.values() if call.state == "answered"]
         call = data.draw(st.sampled_from(answered))
         if self.pairs[call.pair].arm == self.arm:
-            assert self.ledger.answered(self.handle(call.pair), *call.key[:2]) is not None
+            assert (
+                self.ledger.answered(self.handle(call.pair), *call.key[:2]) is not None
+            )
             self.serve(call.pair, *call.key[:2])
 
     def serve(self, id: int, role: str, request: bytes) -> None:
         pair, key = self.pairs[id], (role, request, self.pairs[id].seed)
-        all_ = sorted((c.tried, n) for n, c in self.calls.items() if c.key == key and c.state == "answered")
+        all_ = sorted(
+            (c.tried, n)
+            for n, c in self.calls.items()
+            if c.key == key and c.state == "answered"
+        )
         paid = [n for _, n in all_ if n in pair.charges]
         served = self.ledger.answered(self.handle(id), role, request)
         if paid:
             call = paid[0]
-        elif all_ and pair.state == "open" and self.fits(self.calls[all_[0][1]].worst - pair.hold):
+        elif (
+            all_
+            and pair.state == "open"
+            and self.fits(self.calls[all_[0][1]].worst - pair.hold)
+        ):
             call = all_[0][1]
             usage, worst = self.calls[call].usage, self.calls[call].worst
             assert usage is not None
@@ -249,9 +315,15 @@ class AnySequence(RuleBasedStateMachine):
             assert served is None
             return
         assert served is not None
-        assert (served.call, served.body, served.usage) == (call, self.calls[call].body, self.calls[call].usage)
+        assert (served.call, served.body, served.usage) == (
+            call,
+            self.calls[call].body,
+            self.calls[call].usage,
+        )
 
-    @precondition(lambda self: self.age > 5)  # else most of the time nothing is in flight
+    @precondition(
+        lambda self: self.age > 5
+    )  # else most of the time nothing is in flight
     @rule(arm=ARMS, kill=st.booleans(), more=st.integers(0, 30))
     def crash(self, arm: str, kill: bool, more: int) -> None:
         """Another process goes on, for the same arm or another, with as much budget or more."""
@@ -288,8 +360,16 @@ class AnySequence(RuleBasedStateMachine):
     @invariant()
     def spend_is_the_models(self) -> None:
         for round in (None, 0, 1):
-            pairs = [pair for pair in self.mine(self.arm).values() if round in (None, pair.round)]
-            charged = [(self.calls[call], tokens) for pair in pairs for call, tokens in pair.charges.items()]
+            pairs = [
+                pair
+                for pair in self.mine(self.arm).values()
+                if round in (None, pair.round)
+            ]
+            charged = [
+                (self.calls[call], tokens)
+                for pair in pairs
+                for call, tokens in pair.charges.items()
+            ]
             usages = [call.usage for call, _ in charged if call.usage is not None]
             spend = self.ledger.spend(round=round)
             assert spend.pairs == sum(pair.counted for pair in pairs)
@@ -297,24 +377,40 @@ class AnySequence(RuleBasedStateMachine):
             assert spend.input_tokens == sum(usage.input_tokens for usage in usages)
             assert spend.output_tokens == sum(usage.output_tokens for usage in usages)
             assert spend.estimated_calls == sum(usage.estimated for usage in usages)
-            assert spend.in_doubt_calls == sum(call.state == "in_doubt" for call, _ in charged)
-            assert spend.in_doubt_tokens == sum(tokens for call, tokens in charged if call.state == "in_doubt")
-            assert spend.tokens == sum(pair.hold for pair in pairs) + sum(tokens for _, tokens in charged)
+            assert spend.in_doubt_calls == sum(
+                call.state == "in_doubt" for call, _ in charged
+            )
+            assert spend.in_doubt_tokens == sum(
+                tokens for call, tokens in charged if call.state == "in_doubt"
+            )
+            assert spend.tokens == sum(pair.hold for pair in pairs) + sum(
+                tokens for _, tokens in charged
+            )
         assert self.ledger.overran == (self.arm in self.over)
 
     @invariant()
     def calls_are_the_models(self) -> None:
         query = "SELECT id, seed, try, state, body FROM calls ORDER BY id"
         model = [
-            (id, call.key[2], call.tried, call.state, call.body if call.state == "answered" else None)
+            (
+                id,
+                call.key[2],
+                call.tried,
+                call.state,
+                call.body if call.state == "answered" else None,
+            )
             for id, call in sorted(self.calls.items())
         ]
         assert rows(self.path, query) == model
-        assert len({(call.key, call.tried) for call in self.calls.values()}) == len(self.calls)
+        assert len({(call.key, call.tried) for call in self.calls.values()}) == len(
+            self.calls
+        )
         bought = self.ledger.bought()
         sent = [call for call in self.calls.values() if call.state != "refused"]
         assert bought.pairs == len({call.pair for call in sent})
-        assert bought.tokens == sum(call.usage.total if call.usage else call.worst for call in sent)
+        assert bought.tokens == sum(
+            call.usage.total if call.usage else call.worst for call in sent
+        )
 
 
 TestAnySequence = AnySequence.TestCase

@@ -7,15 +7,30 @@ from pathlib import Path
 
 import pytest
 
-from ledgers import CALL_ENDS, PAIR_ENDS, PRICE, Open, buy, cost, crash, got, reserved, rows, statements, sums_hold
-from teachback.costs import Budget, Usage
+from ledgers import (
+    CALL_ENDS,
+    PAIR_ENDS,
+    PRICE,
+    Open,
+    buy,
+    cost,
+    crash,
+    got,
+    reserved,
+    rows,
+    statements,
+    sums_hold,
+)
 from teachback.errors import LedgerError
-from teachback.ledger import Answer, Ledger
+from teachback.ledger.costs import Budget, Usage
+from teachback.ledger.ledger import Answer, Ledger
 
 # Arms that share a file
 
 
-def test_an_arm_is_served_what_another_one_bought_and_pays_as_if_it_had_bought_it(start: Open, path: Path) -> None:
+def test_an_arm_is_served_what_another_one_bought_and_pays_as_if_it_had_bought_it(
+    start: Open, path: Path
+) -> None:
     first, budget = start(arm="first"), Budget(5, 200)
     pair = reserved(first, "a", 100)
     call = buy(first, pair)
@@ -51,7 +66,9 @@ def test_a_shared_answer_has_to_fit_the_budget_of_the_arm(start: Open) -> None:
     assert (third.spend().tokens, third.left().teacher_tokens) == (30, 20)
 
 
-def test_a_closed_pair_is_not_charged_for_the_answer_of_another_arm(start: Open) -> None:
+def test_a_closed_pair_is_not_charged_for_the_answer_of_another_arm(
+    start: Open,
+) -> None:
     first, second = start(arm="first"), start(arm="second")
     mine = reserved(second, "a")
     second.settle(mine)
@@ -60,7 +77,9 @@ def test_a_closed_pair_is_not_charged_for_the_answer_of_another_arm(start: Open)
     assert second.spend().tokens == 0
 
 
-def test_a_pair_is_served_what_it_paid_for_before_what_another_arm_got(start: Open) -> None:
+def test_a_pair_is_served_what_it_paid_for_before_what_another_arm_got(
+    start: Open,
+) -> None:
     first, second = start(arm="first"), start(arm="second")
     theirs, mine = reserved(first, "a"), reserved(second, "a")
     early = got(first.send(theirs, "question", b"ask", cost(50)))
@@ -75,7 +94,13 @@ def test_a_pair_is_served_what_it_paid_for_before_what_another_arm_got(start: Op
 def test_a_shared_answer_above_its_worst_case_stops_this_arm_too(start: Open) -> None:
     first = start(arm="first")
     pair = reserved(first, "a")
-    first.answer(got(first.send(pair, "question", b"ask", cost(50))), "body", Usage(0, 51), 0.1, PRICE)
+    first.answer(
+        got(first.send(pair, "question", b"ask", cost(50))),
+        "body",
+        Usage(0, 51),
+        0.1,
+        PRICE,
+    )
     second = start(arm="second")
     mine = reserved(second, "a")
     assert not second.overran
@@ -97,7 +122,9 @@ def test_a_failed_pair_counts_when_its_answer_was_shared(start: Open) -> None:
 # Groups
 
 
-def test_a_group_is_one_transaction_and_counts_whole_or_not_at_all(start: Open, path: Path) -> None:
+def test_a_group_is_one_transaction_and_counts_whole_or_not_at_all(
+    start: Open, path: Path
+) -> None:
     ledger = start()
     seen = statements(ledger)
     with ledger.group(), ledger.group():
@@ -118,7 +145,9 @@ def test_a_group_is_one_transaction_and_counts_whole_or_not_at_all(start: Open, 
     sums_hold(path)
 
 
-def test_an_operation_that_raises_in_a_group_undoes_itself_only(start: Open, path: Path) -> None:
+def test_an_operation_that_raises_in_a_group_undoes_itself_only(
+    start: Open, path: Path
+) -> None:
     ledger = start()
     with ledger.group():
         pair = reserved(ledger, "a")
@@ -126,7 +155,10 @@ def test_an_operation_that_raises_in_a_group_undoes_itself_only(start: Open, pat
         with pytest.raises(LedgerError):
             ledger.settle(pair)  # raises after it has written
         reserved(ledger, "b")
-    assert rows(path, "SELECT seed, state, hold_tokens FROM pairs") == [("a", "open", 50), ("b", "open", 100)]
+    assert rows(path, "SELECT seed, state, hold_tokens FROM pairs") == [
+        ("a", "open", 50),
+        ("b", "open", 100),
+    ]
 
 
 def test_other_threads_never_see_half_a_group(start: Open) -> None:
@@ -147,7 +179,9 @@ def test_other_threads_never_see_half_a_group(start: Open) -> None:
     thread.join()
 
 
-def test_a_kill_inside_a_group_leaves_nothing_of_it(start: Open, path: Path, tmp_path: Path) -> None:
+def test_a_kill_inside_a_group_leaves_nothing_of_it(
+    start: Open, path: Path, tmp_path: Path
+) -> None:
     ledger = start()
     reserved(ledger, "a")
     with ledger.group():

@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 from ledgers import PRICE, cost, rows, sums_hold
-from teachback.costs import Budget, Usage
-from teachback.ledger import Ledger
+from teachback.ledger.costs import Budget, Usage
+from teachback.ledger.ledger import Ledger
 
 # Kills
 
@@ -63,7 +63,9 @@ def killed(path: Path, run: int, after: int, wait: float) -> list[str]:
     return [line.decode().strip() for line in said if line.endswith(b"\n")]
 
 
-def test_sigkill_at_random_points_loses_nothing_that_was_acknowledged(path: Path) -> None:
+def test_sigkill_at_random_points_loses_nothing_that_was_acknowledged(
+    path: Path,
+) -> None:
     """The first kills fall into the creation of the file."""
     draw, acknowledged = random.Random(0), set()
     for run in range(KILLS):
@@ -72,12 +74,16 @@ def test_sigkill_at_random_points_loses_nothing_that_was_acknowledged(path: Path
         acknowledged |= {line for line in said if "-" in line}
         if not path.exists():
             continue
-        with Ledger(path, budget=KILL_BUDGET) as ledger:  # refuses a file that commits more than its budget
+        with Ledger(
+            path, budget=KILL_BUDGET
+        ) as ledger:  # refuses a file that commits more than its budget
             spend = ledger.spend()
             assert spend.pairs <= 400
             assert spend.tokens <= 7000
             sums_hold(path)
-            assert rows(path, "SELECT count(*) FROM calls WHERE state = 'sent'") == [(0,)]
+            assert rows(path, "SELECT count(*) FROM calls WHERE state = 'sent'") == [
+                (0,)
+            ]
             assert rows(path, "PRAGMA integrity_check") == [("ok",)]
             # a group is whole: no pair is settled without its answer, none is open with one
             torn = "SELECT * FROM costs JOIN pairs ON id = pair WHERE (pairs.state = 'settled') <> (costs.state = "

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from ledgers import CALL_ENDS, PAIR_ENDS, PRICE, Open, buy, cost, got, reserved, rows
-from teachback.costs import Budget, Usage
 from teachback.errors import LedgerError
-from teachback.ledger import Answer, Pair
+from teachback.ledger.costs import Budget, Usage
+from teachback.ledger.ledger import Answer, Pair
 
 # Pairs and their states
 
@@ -22,7 +22,11 @@ def test_a_failed_pair_counts_when_it_may_have_cost_something(start: Open) -> No
     for pair, left in ((never, 1), (refused, 2), (answered, 2), (doubted, 2)):
         ledger.fail(pair, "unparsed")
         assert ledger.left().generated == left
-    assert (ledger.spend().pairs, ledger.spend().held_tokens, ledger.spend().tokens) == (2, 0, 40)
+    assert (
+        ledger.spend().pairs,
+        ledger.spend().held_tokens,
+        ledger.spend().tokens,
+    ) == (2, 0, 40)
 
 
 def test_settling_releases_the_hold(start: Open) -> None:
@@ -40,7 +44,15 @@ def test_failing_puts_a_call_in_flight_in_doubt(start: Open, path: Path) -> None
     call = got(ledger.send(pair, "question", b"ask", cost(50)))
     ledger.fail(pair, "cancelled")
     assert rows(path, "SELECT state FROM calls") == [("in_doubt",)]
-    assert (ledger.spend().pairs, ledger.spend().in_doubt_tokens, ledger.spend().tokens) == (1, 50, 50)
+    assert (
+        ledger.spend().pairs,
+        ledger.spend().in_doubt_tokens,
+        ledger.spend().tokens,
+    ) == (
+        1,
+        50,
+        50,
+    )
     with pytest.raises(LedgerError, match=r"(?s)got: in_doubt.*allowed: sent"):
         ledger.answer(call, "late", None, 1.0, PRICE)
 
@@ -52,7 +64,9 @@ def test_a_call_ends_once(start: Open, first: str, second: str) -> None:
     call = got(ledger.send(reserved(ledger, "a"), "question", b"ask", cost(50)))
     CALL_ENDS[first](ledger, call)
     before = ledger.spend()
-    with pytest.raises(LedgerError, match=rf"(?s)call {call} .*got: {first}\n.*allowed: sent"):
+    with pytest.raises(
+        LedgerError, match=rf"(?s)call {call} .*got: {first}\n.*allowed: sent"
+    ):
         CALL_ENDS[second](ledger, call)
     assert ledger.spend() == before
 
@@ -69,12 +83,18 @@ def test_a_closed_pair_is_only_read(start: Open, end: str) -> None:
         lambda: ledger.send(pair, "question", b"more", cost(1)),
     )
     for bug in bugs:
-        with pytest.raises(LedgerError, match=rf"(?s)pair {pair.id} .*got: {end}\n.*allowed: open"):
+        with pytest.raises(
+            LedgerError, match=rf"(?s)pair {pair.id} .*got: {end}\n.*allowed: open"
+        ):
             bug()
-    assert ledger.answered(pair, "question", b"ask") == Answer(call, "body of ask", Usage(20, 10))
+    assert ledger.answered(pair, "question", b"ask") == Answer(
+        call, "body of ask", Usage(20, 10)
+    )
 
 
-def test_settling_with_a_call_in_flight_is_a_bug_and_changes_nothing(start: Open) -> None:
+def test_settling_with_a_call_in_flight_is_a_bug_and_changes_nothing(
+    start: Open,
+) -> None:
     ledger = start()
     pair = reserved(ledger, "a")
     call = got(ledger.send(pair, "question", b"ask", cost(50)))
@@ -89,7 +109,10 @@ def test_unknown_and_foreign_things_are_bugs(start: Open) -> None:
     ledger, other = start(arm="a"), start(arm="b")
     pair = reserved(ledger, "a")
     call = got(ledger.send(pair, "question", b"ask", cost(50)))
-    for ledger_, call_, pair_ in ((other, call, pair), (ledger, call + 1, Pair(pair.id + 1, "open", None))):
+    for ledger_, call_, pair_ in (
+        (other, call, pair),
+        (ledger, call + 1, Pair(pair.id + 1, "open", None)),
+    ):
         for end in CALL_ENDS.values():
             with pytest.raises(LedgerError, match="no such call"):
                 end(ledger_, call_)
@@ -120,10 +143,21 @@ def test_spend_and_left_by_round(start: Open) -> None:
     ledger = start(budget=Budget(10, 1000))
     for round, used in enumerate((10, 20, 30)):
         pair = reserved(ledger, "a", n=round, round=round)
-        ledger.answer(got(ledger.send(pair, "question", b"ask", cost(50))), "body", Usage(used, 0), 0.1, PRICE)
+        ledger.answer(
+            got(ledger.send(pair, "question", b"ask", cost(50))),
+            "body",
+            Usage(used, 0),
+            0.1,
+            PRICE,
+        )
         ledger.settle(pair)
     assert [ledger.spend(round=round).tokens for round in range(4)] == [10, 20, 30, 0]
-    assert [ledger.spend(before_round=round).tokens for round in range(4)] == [0, 10, 30, 60]
+    assert [ledger.spend(before_round=round).tokens for round in range(4)] == [
+        0,
+        10,
+        30,
+        60,
+    ]
     assert ledger.spend().tokens == 60
     assert ledger.left(before_round=2) == Budget(8, 970)
     assert ledger.left() == Budget(7, 940)

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 import teachback
 from teachback import api
-from teachback import config as cfg
-from teachback.costs import Budget, Cost, Price, Usage
-from teachback.draws import draw
+from teachback.build.task import make_task
+from teachback.config import config as cfg
+from teachback.endpoints.endpoint import Endpoint
 from teachback.errors import ConfigError
-from teachback.files import dump
-from teachback.ledger import Ledger
+from teachback.ledger.costs import Budget, Cost, Price, Usage
+from teachback.ledger.ledger import Ledger
 from teachback.plan import course, roles
 from teachback.plan.asks import role as asked_role
 from teachback.plan.course import NONE, Course, Pace, Terms
@@ -27,25 +27,30 @@ from teachback.plan.roles import Role
 from teachback.plan.student import NAME, Lesson, Work, find_size, guessed
 from teachback.plan.values import Case, Plan, Range, RoleBill, Size
 from teachback.report.bill import WIDTH, plan_lines
+from teachback.rng import draw
+from teachback.run.files import dump
 from teachback.serve.program import additions, program_teacher
 from teachback.serve.server import serving
 from teachback.serve.service import Service
 from teachback.tasks import prontoqa
-from teachback.teachers.endpoint import Endpoint
 from teachback.teachers.openai import Asking, price
 from teachback.teachers.prompts import Prompts
 from teachback.types import Example
-from teachback.wire_tasks import make_task
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 LOGIC = Path(prontoqa.__file__).parents[1] / "teachers/prompts/logic"
-PROMPTS = Prompts("Like <question>{question}</question>, number {n}.", "Solve: {question}", "f" * 64)
+PROMPTS = Prompts(
+    "Like <question>{question}</question>, number {n}.", "Solve: {question}", "f" * 64
+)
 PRICE = Price(2_000_000, 7_000_000, 500_000, 30_000)
 SOLUTION = "Ann has 3 and 5 pears, so she has 3 + 5 = 8.\nAnswer: 8"
 
 
 def seeds(lengths: list[int]) -> tuple[Example, ...]:
-    return tuple(Example(f"s{i}", "q" * n, "8", SOLUTION if n % 2 else None) for i, n in enumerate(lengths))
+    return tuple(
+        Example(f"s{i}", "q" * n, "8", SOLUTION if n % 2 else None)
+        for i, n in enumerate(lengths)
+    )
 
 
 def asking(**changes: Any) -> Asking:
@@ -58,25 +63,43 @@ ASKINGS = [
     asking(votes=3),
     asking(prompts=replace(PROMPTS, question=None, pair="Both, like {question}, {n}.")),
     asking(
-        verifier=Endpoint("http://127.0.0.1:9/v1", "v", price=Price(1_000_000, 1_000_000, None, 9)),
+        verifier=Endpoint(
+            "http://127.0.0.1:9/v1", "v", price=Price(1_000_000, 1_000_000, None, 9)
+        ),
         max_tokens_verifier=50,
     ),
 ]
 
 
-MARKS = asked_role("marker", asking().endpoint, 3, 1, [100, 200, 300], [200, 300, 400], 3, 20)
+MARKS = asked_role(
+    "marker", asking().endpoint, 3, 1, [100, 200, 300], [200, 300, 400], 3, 20
+)
 
 
 def teaching(
-    asked: Asking, pool: tuple[Example, ...], per_round: int, *, probe: bool = False, judged: bool = False
+    asked: Asking,
+    pool: tuple[Example, ...],
+    per_round: int,
+    *,
+    probe: bool = False,
+    judged: bool = False,
 ) -> Teaching:
     found = roles.asked(asked, pool, per_round, shows=False)
     if probe:
-        usages = [(f"s{i}", role.name, Usage(30 + i, 10 + 3 * i, 8)) for i in range(2) for role in found]
+        usages = [
+            (f"s{i}", role.name, Usage(30 + i, 10 + 3 * i, 8))
+            for i in range(2)
+            for role in found
+        ]
         found = roles.probed(found, 2, usages)
     cases: tuple[Case, ...] = ("low", "high", "expected") if probe else ("low", "high")
     asks, asking = ((MARKS,), MARKS.price.of(MARKS.most)) if judged else ((), NONE)
-    return Teaching(found, dict.fromkeys(cases, roles.asked_holds(asked, pool, shows=False)), asks, asking)
+    return Teaching(
+        found,
+        dict.fromkeys(cases, roles.asked_holds(asked, pool, shows=False)),
+        asks,
+        asking,
+    )
 
 
 def planned(terms: Terms, taught: Teaching, pool: tuple[Example, ...]) -> Plan:
@@ -84,29 +107,62 @@ def planned(terms: Terms, taught: Teaching, pool: tuple[Example, ...]) -> Plan:
     if "expected" in taught.holds:
         work = Work(*[Range(20, 40, 30)] * 4)
     lesson = Lesson(work, len(pool), 0, len(pool), 0, 2, "base", 1.0, 1000)
-    return estimate(Facts("run", "openai", {}, "tiny", Size(1000, "here"), "full", "last", 1e9), terms, taught, lesson)
+    return estimate(
+        Facts("run", "openai", {}, "tiny", Size(1000, "here"), "full", "last", 1e9),
+        terms,
+        taught,
+        lesson,
+    )
 
 
 def bills(plan: Plan) -> list[Range]:
-    each: list[RoleBill] = [*plan.total, *(role for r in plan.rounds for role in r.roles)]
-    return [x for b in each for x in (b.calls, b.input_tokens, b.output_tokens, b.usd, b.flops) if x is not None]
+    each: list[RoleBill] = [
+        *plan.total,
+        *(role for r in plan.rounds for role in r.roles),
+    ]
+    return [
+        x
+        for b in each
+        for x in (b.calls, b.input_tokens, b.output_tokens, b.usd, b.flops)
+        if x is not None
+    ]
 
 
 LENGTHS = st.lists(st.integers(1, 300), min_size=4, max_size=8)
 
 
 @settings(max_examples=40)
-@given(LENGTHS, st.sampled_from(ASKINGS), st.integers(1, 4), st.integers(1, 4), st.booleans(), st.booleans())
+@given(
+    LENGTHS,
+    st.sampled_from(ASKINGS),
+    st.integers(1, 4),
+    st.integers(1, 4),
+    st.booleans(),
+    st.booleans(),
+)
 def test_low_expected_high(
-    lengths: list[int], asked: Asking, per_round: int, rounds: int, probe: bool, judged: bool
+    lengths: list[int],
+    asked: Asking,
+    per_round: int,
+    rounds: int,
+    probe: bool,
+    judged: bool,
 ) -> None:
     pool = seeds(lengths)
     taught = teaching(asked, pool, per_round, probe=probe, judged=judged)
     plan = planned(Terms(len(pool), per_round, rounds), taught, pool)
-    for value in [*bills(plan), plan.within.tokens, plan.student.total.answering, plan.student.total.finetuning]:
+    for value in [
+        *bills(plan),
+        plan.within.tokens,
+        plan.student.total.answering,
+        plan.student.total.finetuning,
+    ]:
         assert 0 <= value.low <= value.high
         assert value.expected is None or value.low <= value.expected <= value.high
-    worst = sum(max(price(e, 999, asked).tokens for e in pool) for _ in range(per_round * rounds))
+    worst = sum(
+        max(price(e, 999, asked).tokens for e in pool)
+        for _ in range(per_round * rounds)
+    )
     assert plan.within.tokens.high <= worst + rounds * taught.asking.tokens
     assert [line for line in plan_lines(plan) if len(line) > WIDTH] == []
     assert dump(plan)
@@ -114,40 +170,75 @@ def test_low_expected_high(
 
 @settings(max_examples=40)
 @given(LENGTHS, st.sampled_from(ASKINGS), st.integers(1, 4), st.integers(1, 4))
-def test_more_never_costs_less(lengths: list[int], asked: Asking, per_round: int, rounds: int) -> None:
+def test_more_never_costs_less(
+    lengths: list[int], asked: Asking, per_round: int, rounds: int
+) -> None:
     pool = seeds(lengths)
     twice = (*pool, *(replace(e, id=f"{e.id}b") for e in pool))
 
     def ends(pool: tuple[Example, ...], per_round: int, rounds: int) -> list[float]:
-        plan = planned(Terms(len(pool), per_round, rounds), teaching(asked, pool, per_round), pool)
-        values = [plan.within.tokens, plan.within.usd, plan.student.total.answering, plan.student.total.finetuning]
+        plan = planned(
+            Terms(len(pool), per_round, rounds), teaching(asked, pool, per_round), pool
+        )
+        values = [
+            plan.within.tokens,
+            plan.within.usd,
+            plan.student.total.answering,
+            plan.student.total.finetuning,
+        ]
         return [end for value in values if value for end in (value.low, value.high)]
 
     some = ends(pool, per_round, rounds)
-    for more in ends(pool, per_round, rounds + 1), ends(pool, per_round + 1, rounds), ends(twice, per_round, rounds):
+    for more in (
+        ends(pool, per_round, rounds + 1),
+        ends(pool, per_round + 1, rounds),
+        ends(twice, per_round, rounds),
+    ):
         assert all(a <= b * (1 + 1e-12) for a, b in zip(some, more, strict=True))
 
 
 def really(
-    terms: Terms, pace: Pace, usages: list[tuple[Role, Usage]], worsts: list[Cost], asks: list[tuple[Role, Usage]]
+    terms: Terms,
+    pace: Pace,
+    usages: list[tuple[Role, Usage]],
+    worsts: list[Cost],
+    asks: list[tuple[Role, Usage]],
 ) -> list[int]:
     """Pairs that the ledger lets through, round by round, each used as the case has it; before them what is asked."""
     bought = list[int]()
     with Ledger(Path(":memory:"), budget=terms.budget) as ledger:
         for r in range(terms.rounds or 1):
             left = ledger.left(before_round=r)
-            wanted = min(terms.per_round, terms.per_round if left.generated is None else left.generated)
+            wanted = min(
+                terms.per_round,
+                terms.per_round if left.generated is None else left.generated,
+            )
             needed = pace.dearest + pace.asking
             limits = (
                 (needed.tokens, left.teacher_tokens),
                 (needed.usd, left.usd),
                 (needed.flops, left.flops),
             )
-            if wanted < 1 or any(limit is not None and (worst or 0) > limit for worst, limit in limits):
+            if wanted < 1 or any(
+                limit is not None and (worst or 0) > limit for worst, limit in limits
+            ):
                 break
             for role, usage in asks:
-                assert buy(ledger, "s0", r, pace.asking, [(role, usage)], [pace.asking], kind=role.name)
-            bought.append(sum(buy(ledger, f"s{i}", r, pace.hold, usages, worsts) for i in range(wanted)))
+                assert buy(
+                    ledger,
+                    "s0",
+                    r,
+                    pace.asking,
+                    [(role, usage)],
+                    [pace.asking],
+                    kind=role.name,
+                )
+            bought.append(
+                sum(
+                    buy(ledger, f"s{i}", r, pace.hold, usages, worsts)
+                    for i in range(wanted)
+                )
+            )
     return bought
 
 
@@ -195,13 +286,23 @@ def test_a_limit_stops_where_the_ledger_stops(
     for case in taught.cases:
         pace = taught.pace(case)
         limits = {
-            k: round(pairs * (course.amount(pace.hold, k) + course.amount(pace.used, k)) / 2) for k in course.KINDS
+            k: round(
+                pairs * (course.amount(pace.hold, k) + course.amount(pace.used, k)) / 2
+            )
+            for k in course.KINDS
         }
-        budget = Budget(generated, **limits) if kind == "all" else Budget(**{kind: limits[kind]})
+        budget = (
+            Budget(generated, **limits)
+            if kind == "all"
+            else Budget(**{kind: limits[kind]})
+        )
         terms = Terms(len(pool), per_round, rounds, budget=budget)
         usages = [(role, role.usage(case)) for role in taught.roles]
         # A call's worst case: its share of the hold, which is all that the pair may use
-        worsts = [role.price.worst(usage.input_tokens, usage.output_tokens) for role, usage in usages]
+        worsts = [
+            role.price.worst(usage.input_tokens, usage.output_tokens)
+            for role, usage in usages
+        ]
         found: Course = course.course(terms, pace)
         asks = [(role, role.usage(case)) for role in taught.asks]
         assert list(found.bought) == really(terms, pace, usages, worsts, asks)
@@ -210,17 +311,31 @@ def test_a_limit_stops_where_the_ledger_stops(
 @pytest.mark.parametrize("judged", [False, True])
 def test_it_says_what_one_pair_and_one_round_need(judged: bool) -> None:
     pool = seeds([30, 50, 80])
-    taught, terms = teaching(asking(), pool, 2, judged=judged), Terms(3, 2, 3, budget=Budget(teacher_tokens=100))
+    taught, terms = (
+        teaching(asking(), pool, 2, judged=judged),
+        Terms(3, 2, 3, budget=Budget(teacher_tokens=100)),
+    )
     plan = planned(terms, taught, pool)
     assert plan.ends == {"low": "teacher_tokens", "high": "teacher_tokens"}
     assert plan.within.pairs == Range(0, 0)
     (stop,) = plan.stops
     said = " ".join(" ".join(plan_lines(plan)).split())
-    assert f"Not even one pair fits: a pair is held with its worst case, so one needs {stop.for_a_pair:,.0f}" in said
-    for limit, least in ((stop.for_a_pair, 1), (stop.for_a_round, 2), (stop.for_all, 6)):
-        courses = taught.courses(replace(terms, budget=Budget(teacher_tokens=round(limit))))
+    assert (
+        f"Not even one pair fits: a pair is held with its worst case, so one needs {stop.for_a_pair:,.0f}"
+        in said
+    )
+    for limit, least in (
+        (stop.for_a_pair, 1),
+        (stop.for_a_round, 2),
+        (stop.for_all, 6),
+    ):
+        courses = taught.courses(
+            replace(terms, budget=Budget(teacher_tokens=round(limit)))
+        )
         assert sum(courses["high"].bought) == least
-        short = taught.courses(replace(terms, budget=Budget(teacher_tokens=round(limit) - 1)))
+        short = taught.courses(
+            replace(terms, budget=Budget(teacher_tokens=round(limit) - 1))
+        )
         assert sum(short["high"].bought) < least
 
 
@@ -252,7 +367,10 @@ def test_the_size_is_read_from_the_name(name: str, size: float | None) -> None:
 def test_the_size_is_counted_in_the_weights(tiny: Path) -> None:
     from transformers import AutoModelForCausalLM
 
-    assert find_size(str(tiny)).parameters == AutoModelForCausalLM.from_pretrained(tiny).num_parameters()
+    assert (
+        find_size(str(tiny)).parameters
+        == AutoModelForCausalLM.from_pretrained(tiny).num_parameters()
+    )
 
 
 @pytest.mark.parametrize("prices", [False, True])
@@ -265,25 +383,45 @@ def test_gsm8k_is_planned_without_its_student(
     config = cfg.read(RECIPES / "gsm8k.yaml", changes, tmp_path / "run")
     plan = api.plan(config)
     assert plan.student.size.parameters == 1.5e9
-    assert [(r.first, r.last, r.pairs) for r in plan.rounds] == [(0, 4, Range(100, 100))]
+    assert [(r.first, r.last, r.pairs) for r in plan.rounds] == [
+        (0, 4, Range(100, 100))
+    ]
     assert plan.unpriced == (() if prices else ("gpt-4o",))
     assert 100_000 < plan.within.tokens.low < plan.within.tokens.high < 2_000_000
     lines = plan_lines(plan)
     assert all(len(line) <= WIDTH for line in lines)
     assert any("from the name: 1.5B" in line for line in lines)
-    assert any("USD 5.00: not reached at the low estimate; reached in round" in line for line in lines) == prices
+    assert (
+        any(
+            "USD 5.00: not reached at the low estimate; reached in round" in line
+            for line in lines
+        )
+        == prices
+    )
     assert any("unknown: add prices.gpt-4o" in line for line in lines) != prices
     assert not (tmp_path / "run").exists(), "nothing is written"
 
 
-def test_gold_solutions_are_read_once_more_in_every_evaluation(tmp_path: Path, tiny: Path) -> None:
+def test_gold_solutions_are_read_once_more_in_every_evaluation(
+    tmp_path: Path, tiny: Path
+) -> None:
     def before(solution: str | None) -> Range:
-        rows = [{"question": f"What is {i}?", "answer": "x", "solution": solution} for i in range(8)]
+        rows = [
+            {"question": f"What is {i}?", "answer": "x", "solution": solution}
+            for i in range(8)
+        ]
         (tmp_path / "d.jsonl").write_text("\n".join(map(json.dumps, rows)))
-        (tmp_path / "q.jsonl").write_text("\n".join(json.dumps({"question": f"Why {i}?"}) for i in range(9)))
+        (tmp_path / "q.jsonl").write_text(
+            "\n".join(json.dumps({"question": f"Why {i}?"}) for i in range(9))
+        )
         tree = {
             "task": {"name": "jsonl", "seeds": "q.jsonl", "dev": "d.jsonl"},
-            "teacher": {"name": "openai", "base_url": "http://127.0.0.1:9/v1", "model": "m", "key_env": None},
+            "teacher": {
+                "name": "openai",
+                "base_url": "http://127.0.0.1:9/v1",
+                "model": "m",
+                "key_env": None,
+            },
             "student": {"model": str(tiny), "max_new_tokens": 8},
             "per_round": 2,
             "rounds": 1,
@@ -299,12 +437,20 @@ def test_gold_solutions_are_read_once_more_in_every_evaluation(tmp_path: Path, t
 
 
 def rehearsal(tiny: Path, folder: Path, base_url: str, **changes: Any) -> cfg.Config:
-    teacher = {"name": "openai", "base_url": base_url, "model": "m", "key_env": None, "prompts": "logic"}
+    teacher = {
+        "name": "openai",
+        "base_url": base_url,
+        "model": "m",
+        "key_env": None,
+        "prompts": "logic",
+    }
     tree: dict[str, Any] = {
         "task": {"name": "prontoqa", "hops": [1, 3], "seeds": 24, "dev": 8, "test": 4},
         "student": {"model": str(tiny), "max_new_tokens": 12, "precision": "float32"},
         "teacher": {**teacher, "max_tokens_question": 200, "max_tokens_answer": 200},
-        "prices": {"m": {"as_of": "2025-01-01", "input": 2, "output": 8, "parameters": 7e9}},
+        "prices": {
+            "m": {"as_of": "2025-01-01", "input": 2, "output": 8, "parameters": 7e9}
+        },
         "criterion": "random",
         "per_round": 8,
         "rounds": 3,
@@ -317,7 +463,9 @@ def rehearsal(tiny: Path, folder: Path, base_url: str, **changes: Any) -> cfg.Co
 
 def service(config: cfg.Config) -> Service:
     task, drawn = make_task(config.task), partial(draw, config.seed, config.repeat)
-    templates: Mapping[str, str] = {path.stem: path.read_text() for path in LOGIC.glob("*.txt")}
+    templates: Mapping[str, str] = {
+        path.stem: path.read_text() for path in LOGIC.glob("*.txt")
+    }
     return Service(program_teacher(task, drawn, templates, prontoqa.solve))
 
 
@@ -330,7 +478,9 @@ def test_a_probed_bill_comes_true(tiny: Path, tmp_path: Path) -> None:
         assert plan.probe is not None
         assert plan.probe.pairs == 6
         assert plan.student.total.seconds is not None
-        assert api.plan(config, probe=6).within == plan.within, "the probe's answers are in the ledger"
+        assert api.plan(config, probe=6).within == plan.within, (
+            "the probe's answers are in the ledger"
+        )
         assert server.calls == 12
         result = teachback.run(config)
         sent = [request.raw for request in server.requests]
@@ -338,7 +488,11 @@ def test_a_probed_bill_comes_true(tiny: Path, tmp_path: Path) -> None:
     spend, within = result.spend, plan.within
     assert 24 <= spend.pairs <= 30
     assert len(sent) == 2 * spend.pairs
-    for real, range_ in ((spend.tokens, within.tokens), (spend.usd / 1e12, within.usd), (spend.pairs, within.pairs)):
+    for real, range_ in (
+        (spend.tokens, within.tokens),
+        (spend.usd / 1e12, within.usd),
+        (spend.pairs, within.pairs),
+    ):
         assert range_ is not None
         assert range_.expected == pytest.approx(real, rel=0.15)
     with pytest.raises(ConfigError, match="has begun to buy"):
@@ -353,10 +507,14 @@ def test_a_probe_that_cannot_be(n: int, tiny: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-def test_a_probe_with_attempts_leaves_the_run_its_own_pairs(tiny: Path, tmp_path: Path) -> None:
+def test_a_probe_with_attempts_leaves_the_run_its_own_pairs(
+    tiny: Path, tmp_path: Path
+) -> None:
     with serving(Service(additions)) as server:
         config = rehearsal(tiny, tmp_path / "run", server.base_url, rounds=1)
-        config = config.model_copy(update={"teacher": config.teacher.model_copy(update={"show_attempt": True})})
+        config = config.model_copy(
+            update={"teacher": config.teacher.model_copy(update={"show_attempt": True})}
+        )
         plan = api.plan(config, probe=2)
         assert plan.probe is not None
         assert not plan.probe.kept
@@ -365,8 +523,15 @@ def test_a_probe_with_attempts_leaves_the_run_its_own_pairs(tiny: Path, tmp_path
 
 def test_a_program_is_probed_too(tiny: Path, tmp_path: Path) -> None:
     config = rehearsal(
-        tiny, tmp_path / "run", "http://127.0.0.1:9/v1", teacher={"name": "program"}, prices={}, budget={}
+        tiny,
+        tmp_path / "run",
+        "http://127.0.0.1:9/v1",
+        teacher={"name": "program"},
+        prices={},
+        budget={},
     )
     plan = api.plan(config, probe=6)
     assert plan.within.usd == Range(0, 0, 0)
-    assert plan.within.tokens.expected == pytest.approx(teachback.run(config).spend.tokens, rel=0.15)
+    assert plan.within.tokens.expected == pytest.approx(
+        teachback.run(config).spend.tokens, rel=0.15
+    )

@@ -10,8 +10,8 @@ import pytest
 
 import teachback
 from loopback import Server, loopback
-from teachback import config as cfg
 from teachback.api import Result
+from teachback.config import config as cfg
 from teachback.errors import TeacherDown
 
 RECIPES = Path(__file__).parents[1] / "recipes"
@@ -43,7 +43,9 @@ def gsm8k(folder: Path, tiny: Path, base_url: str, *changes: str) -> cfg.Config:
 
 def calls(folder: Path) -> list[Any]:
     with sqlite3.connect(folder / "ledger.sqlite") as db:
-        return db.execute("SELECT role, seed, n, state FROM calls ORDER BY seed, n, role").fetchall()
+        return db.execute(
+            "SELECT role, seed, n, state FROM calls ORDER BY seed, n, role"
+        ).fetchall()
 
 
 @pytest.fixture
@@ -53,7 +55,9 @@ def environment(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("environment")
-def test_gsm8k_against_a_server_and_again_without_a_call(tmp_path: Path, tiny: Path, server: Server) -> None:
+def test_gsm8k_against_a_server_and_again_without_a_call(
+    tmp_path: Path, tiny: Path, server: Server
+) -> None:
     result: Result = teachback.run(gsm8k(tmp_path / "run", tiny, server.base_url))
     rounds = result.history.rounds
     assert [len(r.fresh.rows) + len(r.fresh.rejected) for r in rounds] == [6, 6]
@@ -72,22 +76,38 @@ def test_gsm8k_against_a_server_and_again_without_a_call(tmp_path: Path, tiny: P
 
 
 @pytest.mark.usefixtures("environment")
-def test_a_teacher_that_is_down_keeps_everything_and_is_asked_again(tmp_path: Path, tiny: Path, server: Server) -> None:
+def test_a_teacher_that_is_down_keeps_everything_and_is_asked_again(
+    tmp_path: Path, tiny: Path, server: Server
+) -> None:
     with pytest.raises(TeacherDown):
-        teachback.run(gsm8k(tmp_path / "run", tiny, "http://127.0.0.1:1/v1", "teacher.tries=1"))
+        teachback.run(
+            gsm8k(tmp_path / "run", tiny, "http://127.0.0.1:1/v1", "teacher.tries=1")
+        )
     assert (tmp_path / "run/round-00/select.json").exists()
     result = teachback.run(gsm8k(tmp_path / "run", tiny, server.base_url, "rounds=1"))
     assert len(result.history.rounds) == 1
-    assert json.loads((tmp_path / "run/settings.json").read_text())["teacher"]["base_url"] == server.base_url
+    assert (
+        json.loads((tmp_path / "run/settings.json").read_text())["teacher"]["base_url"]
+        == server.base_url
+    )
 
 
 @pytest.mark.usefixtures("environment")
-def test_the_rows_are_the_same_for_any_order_of_completion(tmp_path: Path, tiny: Path) -> None:
+def test_the_rows_are_the_same_for_any_order_of_completion(
+    tmp_path: Path, tiny: Path
+) -> None:
     """One pair in flight or sixteen, and a budget of tokens that ends inside the first round."""
     rows = []
     for in_flight in (1, 16):
-        with loopback(latency_s=lambda request: 0.001 * (hash(request.prompt) % 20)) as server:
-            changes = (f"teacher.in_flight={in_flight}", "budget.teacher_tokens=7400", "rounds=1", "criterion=random")
+        with loopback(
+            latency_s=lambda request: 0.001 * (hash(request.prompt) % 20)
+        ) as server:
+            changes = (
+                f"teacher.in_flight={in_flight}",
+                "budget.teacher_tokens=7400",
+                "rounds=1",
+                "criterion=random",
+            )
             folder = tmp_path / str(in_flight)
             teachback.run(gsm8k(folder, tiny, server.base_url, *changes))
             rows.append((folder / "round-00/generate.json").read_bytes())
@@ -112,9 +132,13 @@ def small(tiny: Path, *changes: str) -> list[str]:
 
 @pytest.mark.usefixtures("environment")
 @pytest.mark.parametrize("criterion", ["random", "loss"])
-def test_prontoqa_on_the_published_files(criterion: str, tmp_path: Path, tiny: Path) -> None:
+def test_prontoqa_on_the_published_files(
+    criterion: str, tmp_path: Path, tiny: Path
+) -> None:
     changes = small(tiny, f"criterion={criterion}")
-    result = teachback.run(cfg.read(RECIPES / "prontoqa.yaml", changes, tmp_path / "run"))
+    result = teachback.run(
+        cfg.read(RECIPES / "prontoqa.yaml", changes, tmp_path / "run")
+    )
     assert len(result.history.rows) == 6
     assert all(row.verified for row in result.history.rows)
     scores = result.history.rounds[0].chosen.scores
@@ -123,10 +147,14 @@ def test_prontoqa_on_the_published_files(criterion: str, tmp_path: Path, tiny: P
 
 @pytest.mark.usefixtures("environment")
 @pytest.mark.parametrize("name", ["game24", "gsm8k-pool", "math-pool"])
-def test_the_other_tasks_on_their_real_files(name: str, tmp_path: Path, tiny: Path) -> None:
+def test_the_other_tasks_on_their_real_files(
+    name: str, tmp_path: Path, tiny: Path
+) -> None:
     pool = name.endswith("pool")
     changes = small(tiny, *(["teacher.n_rows=30"] if pool else []))
-    result = teachback.run(cfg.read(RECIPES / f"{name}.yaml", changes, tmp_path / "run"))
+    result = teachback.run(
+        cfg.read(RECIPES / f"{name}.yaml", changes, tmp_path / "run")
+    )
     (done,) = result.history.rounds
     assert len(done.fresh.rows) + len(done.fresh.rejected) == 6
     assert all(row.verified is not pool for row in done.fresh.rows)

@@ -27,7 +27,11 @@ SETTINGS: dict[str, Any] = {
 
 
 def settings(folder: Path, student: Path) -> dict[str, Any]:
-    return {**SETTINGS, "student": {**SETTINGS["student"], "model": str(student)}, "run_dir": str(folder)}
+    return {
+        **SETTINGS,
+        "student": {**SETTINGS["student"], "model": str(student)},
+        "run_dir": str(folder),
+    }
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +49,9 @@ MOMENTS = {
 
 
 @pytest.mark.parametrize("step", MOMENTS)
-def test_killed_in_a_step_and_resumed(step: str, tmp_path: Path, tiny: Path, unbroken: dict[str, object]) -> None:
+def test_killed_in_a_step_and_resumed(
+    step: str, tmp_path: Path, tiny: Path, unbroken: dict[str, object]
+) -> None:
     """Killed as soon as the step has left its first trace."""
     pid = child(teachback.run, settings(tmp_path / "run", tiny))
     trace = tmp_path / "run" / MOMENTS[step]
@@ -74,8 +80,8 @@ def test_a_student_is_loaded_once_and_gone_before_the_next_is_trained(
         in_memory.append(sum(model() is not None for model in loaded))
         return finetune(*args, **named)
 
-    monkeypatch.setattr("teachback.wire_student.freeze", counted)
-    monkeypatch.setattr("teachback.wire.finetune", watched)
+    monkeypatch.setattr("teachback.build.student.freeze", counted)
+    monkeypatch.setattr("teachback.build.run.finetune", watched)
     teachback.run(settings(tmp_path / "run", tiny))
     assert len(loaded) == 3, "the untuned student, and that of each round"
     assert in_memory == [0, 0]

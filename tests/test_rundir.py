@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from teachback.errors import DataError, InputsChanged, RunLocked
-from teachback.files import commit
-from teachback.rundir import SHARD, Event, Run
+from teachback.run.directory import SHARD, Event, Run
+from teachback.run.files import commit
 from teachback.types import Allowance, ArrayFile, Attempt, Attempts, Student
 
 
@@ -51,7 +51,9 @@ def test_a_step_that_fails_keeps_nothing(tmp_path: Path) -> None:
         assert run.step(0, "open", lambda: Allowance(1)) == Allowance(1)
 
 
-def test_shards_are_fixed_in_row_order_and_a_finished_one_is_never_redone(tmp_path: Path) -> None:
+def test_shards_are_fixed_in_row_order_and_a_finished_one_is_never_redone(
+    tmp_path: Path,
+) -> None:
     rows = [f"r{i}" for i in range(2 * SHARD + 5)]
     seen: list[list[str]] = []
 
@@ -67,10 +69,14 @@ def test_shards_are_fixed_in_row_order_and_a_finished_one_is_never_redone(tmp_pa
             run.step(0, "attempt", lambda: Attempts(run.map(shard, rows, of=Attempt)))
     redo = True
     with Run(tmp_path) as run:
-        answers = run.step(0, "attempt", lambda: Attempts(run.map(shard, rows, of=Attempt)))
+        answers = run.step(
+            0, "attempt", lambda: Attempts(run.map(shard, rows, of=Attempt))
+        )
     assert [a.id for a in answers.rows] == rows
     assert seen == [rows[:SHARD], rows[SHARD : 2 * SHARD], rows[2 * SHARD :]]
-    assert not (tmp_path / "round-00/attempt").exists(), "shards go when the step has committed"
+    assert not (tmp_path / "round-00/attempt").exists(), (
+        "shards go when the step has committed"
+    )
 
 
 def test_what_no_commit_names_is_removed_at_the_next_start(tmp_path: Path) -> None:
@@ -81,7 +87,9 @@ def test_what_no_commit_names_is_removed_at_the_next_start(tmp_path: Path) -> No
     (tmp_path / "round-00/attempt/000-rows.json").write_text("[]")
     (tmp_path / "round-00/select.tmp").write_text("{")
     with Run(tmp_path):
-        left = {str(p.relative_to(tmp_path)) for p in (tmp_path / "round-00").rglob("*")}
+        left = {
+            str(p.relative_to(tmp_path)) for p in (tmp_path / "round-00").rglob("*")
+        }
     assert left == {
         "round-00/finetune",
         "round-00/finetune/checkpoints",
@@ -104,13 +112,21 @@ def test_a_commit_keeps_the_folder_it_names_and_nothing_else(tmp_path: Path) -> 
     assert [p.name for p in (tmp_path / "round-00/finetune").iterdir()] == ["student"]
 
 
-def test_a_file_appears_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_appears_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     order: list[str] = []
     real_fsync, real_rename = os.fsync, os.rename
-    monkeypatch.setattr(os, "fsync", lambda fd: (order.append("fsync"), real_fsync(fd))[1])
-    monkeypatch.setattr(os, "rename", lambda a, b: (order.append("rename"), real_rename(a, b))[1])
+    monkeypatch.setattr(
+        os, "fsync", lambda fd: (order.append("fsync"), real_fsync(fd))[1]
+    )
+    monkeypatch.setattr(
+        os, "rename", lambda a, b: (order.append("rename"), real_rename(a, b))[1]
+    )
     commit(tmp_path / "x.json", b"{}")
-    assert order == ["fsync", "rename", "fsync"], "the content before the name, the folder after it"
+    assert order == ["fsync", "rename", "fsync"], (
+        "the content before the name, the folder after it"
+    )
     assert [p.name for p in tmp_path.iterdir()] == ["x.json"]
 
 
@@ -134,10 +150,16 @@ def test_other_library_versions_are_told_and_kept(tmp_path: Path) -> None:
         run.identify(CONFIG, INPUTS, {})
         run.identify(CONFIG, {**INPUTS, "versions": {"torch": "3.0"}}, {})
     assert ["3.0" in str(e.value) for e in heard] == [True]
-    assert json.loads((tmp_path / "timings.jsonl").read_text())["versions"] == {"torch": "3.0"}
+    assert json.loads((tmp_path / "timings.jsonl").read_text())["versions"] == {
+        "torch": "3.0"
+    }
 
 
-def hold(folder: Path, ready: "multiprocessing.synchronize.Event", done: "multiprocessing.synchronize.Event") -> None:
+def hold(
+    folder: Path,
+    ready: "multiprocessing.synchronize.Event",
+    done: "multiprocessing.synchronize.Event",
+) -> None:
     with Run(folder):
         ready.set()
         done.wait(20)
@@ -158,9 +180,13 @@ def test_one_process_a_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-def test_a_number_that_is_none_is_refused_before_writing(tmp_path: Path, bad: float) -> None:
+def test_a_number_that_is_none_is_refused_before_writing(
+    tmp_path: Path, bad: float
+) -> None:
     with Run(tmp_path) as run:
-        with pytest.raises(DataError, match=f"step attempt of round 0.*\n.*{bad} at value.rows.1.nll"):
+        with pytest.raises(
+            DataError, match=f"step attempt of round 0.*\n.*{bad} at value.rows.1.nll"
+        ):
             run.step(0, "attempt", lambda: Attempts((attempt("a"), attempt("b", bad))))
         assert not list(tmp_path.glob("round-*/*.json"))
 
@@ -194,12 +220,18 @@ def test_an_edited_file_is_an_error_that_names_it(tmp_path: Path) -> None:
 def test_shards_with_arrays_are_committed_together(tmp_path: Path) -> None:
     rows, seen = list(range(SHARD + 3)), list[int]()
 
-    def shard(part: Sequence[int]) -> tuple[list[Attempt], dict[str, np.ndarray[Any, Any]]]:
+    def shard(
+        part: Sequence[int],
+    ) -> tuple[list[Attempt], dict[str, np.ndarray[Any, Any]]]:
         seen.append(len(part))
         if len(seen) == 2:
-            run.save_array("001-embedding", np.zeros((1, 1)))  # the array of a shard that is not committed
+            run.save_array(
+                "001-embedding", np.zeros((1, 1))
+            )  # the array of a shard that is not committed
             raise KeyboardInterrupt
-        return [attempt(str(i)) for i in part], {"embedding": np.array([[i, 2 * i] for i in part])}
+        return [attempt(str(i)) for i in part], {
+            "embedding": np.array([[i, 2 * i] for i in part])
+        }
 
     def answer() -> Attempts:
         found, arrays = run.map_arrays(shard, rows, of=Attempt)
@@ -215,4 +247,6 @@ def test_shards_with_arrays_are_committed_together(tmp_path: Path) -> None:
     assert [a.id for a in answers.rows] == [str(i) for i in rows]
     assert answers.embedding is not None
     assert run.load_array(answers.embedding).tolist() == [[i, 2 * i] for i in rows]
-    assert [p.name for p in (tmp_path / "round-00/attempt").iterdir()] == ["embedding.npy"]
+    assert [p.name for p in (tmp_path / "round-00/attempt").iterdir()] == [
+        "embedding.npy"
+    ]

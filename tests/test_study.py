@@ -12,15 +12,22 @@ from bench.study.report import minus_loss, variants
 from bench.study.splits import of_recorded, splits
 from bench.study.study import experiments
 
+from teachback.build.task import make_task
 from teachback.compare.curves import Curve, Measured
-from teachback.config import of_arm
+from teachback.config.config import of_arm
 from teachback.criteria import Evidence
-from teachback.draws import draw
+from teachback.rng import draw
 from teachback.tasks import prontoqa
 from teachback.types import Attempt, Example, Selection
-from teachback.wire_tasks import make_task
 
-OPTIONS = {"levels": [1, 2, 3], "pool": {"0": 0.1, "1": 0.6, "3": 0.3}, "seeds": 41, "dev": 4, "test": 12, "seed": 0}
+OPTIONS = {
+    "levels": [1, 2, 3],
+    "pool": {"0": 0.1, "1": 0.6, "3": 0.3},
+    "seeds": 41,
+    "dev": 4,
+    "test": 12,
+    "seed": 0,
+}
 PLANS = sorted(Path(tasks.__file__).parent.glob("*.yaml"))
 
 
@@ -29,7 +36,11 @@ def test_a_pool_has_its_shares_and_test_each_level_as_often() -> None:
     assert Counter(e.meta["hops"] for e in zero.seeds) == {0: 4, 1: 25, 3: 12}
     assert Counter(e.meta["hops"] for e in zero.test) == {1: 4, 2: 4, 3: 4}
     rows = [e for task in (zero, one) for e in (*task.seeds, *task.dev, *task.test)]
-    assert len({e.id for e in rows}) == len({zero.key(e.question) for e in rows}) == len(rows)
+    assert (
+        len({e.id for e in rows})
+        == len({zero.key(e.question) for e in rows})
+        == len(rows)
+    )
 
 
 def test_what_its_program_writes_is_right_and_follows_the_seed() -> None:
@@ -41,7 +52,9 @@ def test_what_its_program_writes_is_right_and_follows_the_seed() -> None:
         for n in range(5):
             written = task.write(seed, draw(0, 0, "teacher", seed.id, n))
             assert task.verify(written.question, written.text).outcome == "right"
-            assert tasks.is_hashed(written.question) == (seed.meta["hops"] == tasks.HASHED)
+            assert tasks.is_hashed(written.question) == (
+                seed.meta["hops"] == tasks.HASHED
+            )
             if not tasks.is_hashed(written.question):
                 hops = prontoqa._hops(Example("", written.question))
                 assert 1 <= hops <= 3, "not among the levels"
@@ -56,13 +69,31 @@ def test_a_form_is_of_the_proof_and_its_program_follows_the_seed() -> None:
     assert len(steps) == 2 * forms.HOPS
     without_last = forms.exercise(4, Random(7)).solution
     assert str(without_last).partition("\n")[0] == " ".join([fact, *steps[:-1]])
-    task, same = forms.forms({"pool": {"0": 0.5, "7": 0.5}, "seeds": 40, "dev": 10, "test": 20, "seed": 0}, 0), 0
+    task, same = (
+        forms.forms(
+            {
+                "pool": {"0": 0.5, "7": 0.5},
+                "seeds": 40,
+                "dev": 10,
+                "test": 20,
+                "seed": 0,
+            },
+            0,
+        ),
+        0,
+    )
     assert task.write is not None
     assert Counter(e.meta["form"] for e in task.test) == dict.fromkeys(range(10), 2)
     for seed in task.seeds:
         assert task.grade(seed, str(seed.solution)).outcome == "right"
-        asked = {form: f"The number is {form}.{seed.question[16:]}" for form in range(10)}
-        right = [form for form in asked if forms.verify(asked[form], str(seed.solution)).outcome == "right"]
+        asked = {
+            form: f"The number is {form}.{seed.question[16:]}" for form in range(10)
+        }
+        right = [
+            form
+            for form in asked
+            if forms.verify(asked[form], str(seed.solution)).outcome == "right"
+        ]
         assert right == [seed.meta["form"]], "two forms are the same"
         for n in range(5):
             written = task.write(seed, draw(0, 0, "teacher", seed.id, n))
@@ -72,8 +103,13 @@ def test_a_form_is_of_the_proof_and_its_program_follows_the_seed() -> None:
 
 
 def test_equal_forms_takes_turns() -> None:
-    seeds = [Example(f"s{i:03d}", "", meta={"form": form}) for i, form in enumerate([0] * 10 + [1] * 30 + [9] * 3)]
-    given = Evidence(seeds, [Attempt(e.id, "", 1, False, 0.0) for e in seeds], range(43))
+    seeds = [
+        Example(f"s{i:03d}", "", meta={"form": form})
+        for i, form in enumerate([0] * 10 + [1] * 30 + [9] * 3)
+    ]
+    given = Evidence(
+        seeds, [Attempt(e.id, "", 1, False, 0.0) for e in seeds], range(43)
+    )
     picked = forms.equal_forms(given, 13, lambda id: Random(id))
     assert Counter(seeds[i].meta["form"] for i in picked) == {0: 5, 1: 5, 9: 3}
 
@@ -92,7 +128,8 @@ def test_the_oracle_takes_as_many_of_each_level_as_there_are() -> None:
 
 
 @pytest.mark.parametrize(
-    ("judge", "rho"), [(criteria.judge_30, 0.3), (criteria.judge_60, 0.6), (criteria.judge_100, 1)]
+    ("judge", "rho"),
+    [(criteria.judge_30, 0.3), (criteria.judge_60, 0.6), (criteria.judge_100, 1)],
 )
 def test_a_scripted_judge_is_as_good_as_it_says(judge: object, rho: float) -> None:
     right = [Random(i).random() < 0.6 for i in range(4000)]
@@ -109,7 +146,9 @@ def test_a_tie_break_never_moves_a_right_attempt_above_a_wrong_one() -> None:
 
 def test_auroc_is_counted_over_pairs_and_within_levels() -> None:
     level = {f"s{i}": i % 2 for i in range(8)}
-    fails = {f"s{i}": i % 2 == 1 or i == 0 for i in range(8)}  # all of level 1, and one of level 0
+    fails = {
+        f"s{i}": i % 2 == 1 or i == 0 for i in range(8)
+    }  # all of level 1, and one of level 0
     scores = tuple((f"s{i}", float(i % 2) + 0.1 * i) for i in range(8))
     found = measures.told(Selection((), scores), fails, level)
     assert found == {"auroc": pytest.approx(12 / 15), "auroc_within": 0.0}
@@ -123,7 +162,10 @@ def test_a_question_weighs_as_much_as_its_level_in_the_pool() -> None:
 
 def random_run(i: int) -> Measured:
     rng = np.random.default_rng(i)
-    right_P_I = rng.random((4, 100)) < (0.3 + 0.1 * np.arange(4) + np.array([0, *rng.normal(0, 0.05, 3)]))[:, None]
+    right_P_I = (
+        rng.random((4, 100))
+        < (0.3 + 0.1 * np.arange(4) + np.array([0, *rng.normal(0, 0.05, 3)]))[:, None]
+    )
     spent = (0, 10, 20, 30)
     curve = Curve("random", i, tuple(right_P_I.mean(1)), spent, spent, spent, None)
     return Measured(curve, "test", (f"{i}",), right_P_I, ())
@@ -143,28 +185,46 @@ def test_recorded_random_runs_are_split_and_no_others() -> None:
     listed = [(arm, one) for one in runs for arm in arms]
     spent = {name: [0, 10, 20, 30] for name in ("generated", "accepted", "tokens")}
     facts = {
-        "runs": [{"arm": arm, "repeat": one.curve.repeat, **spent} for arm, one in listed],
+        "runs": [
+            {"arm": arm, "repeat": one.curve.repeat, **spent} for arm, one in listed
+        ],
         "scores": {"uniform": {"accuracy": [one.curve.accuracy for _, one in listed]}},
     }
     found = of_recorded(facts)
     assert [one.curve.arm for one in found] == ["random", "again"] * 24
     once = [one for one in found if one.curve.arm == "random"]
-    assert splits(once, n=100) == splits(runs, n=100), "its curve is all that a run's split looks at"
+    assert splits(once, n=100) == splits(runs, n=100), (
+        "its curve is all that a run's split looks at"
+    )
 
 
 def test_arms_are_held_against_loss_within_each_repeat() -> None:
     """Repeats differ by far more than the arms do; up to what the arm that spent least has spent."""
     arms, starts = ["random", "loss", "badge"], [0.2, 0.5, 0.8]
-    gains, spent = {"random": 0.0, "loss": 0.1, "badge": 0.12}, {"random": 50, "loss": 100, "badge": 100}
+    gains, spent = (
+        {"random": 0.0, "loss": 0.1, "badge": 0.12},
+        {"random": 50, "loss": 100, "badge": 100},
+    )
     listed = [(arm, r) for r in range(3) for arm in arms]
     facts = {
         "arms": arms,
         "repeats": 3,
-        "runs": [{"arm": arm, "repeat": r, "generated": [0, 10], "tokens": [0, spent[arm]]} for arm, r in listed],
-        "scores": {"uniform": {"accuracy": [[starts[r], starts[r] + gains[arm]] for arm, r in listed]}},
+        "runs": [
+            {"arm": arm, "repeat": r, "generated": [0, 10], "tokens": [0, spent[arm]]}
+            for arm, r in listed
+        ],
+        "scores": {
+            "uniform": {
+                "accuracy": [[starts[r], starts[r] + gains[arm]] for arm, r in listed]
+            }
+        },
     }
     longer = {"random": "random_on", "loss": "badge", "badge": "badge_on"}
-    others = {**facts, "arms": [*longer.values()], "runs": [{**r, "arm": longer[r["arm"]]} for r in facts["runs"]]}
+    others = {
+        **facts,
+        "arms": [*longer.values()],
+        "runs": [{**r, "arm": longer[r["arm"]]} for r in facts["runs"]],
+    }
     rows = [line.split(" |")[0] for line in variants(others)]
     assert rows[2:-1] == ["| badge_on − badge", "| badge_on − random_on"]
     table = list(minus_loss(facts))

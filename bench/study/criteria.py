@@ -20,7 +20,11 @@ def longest(evidence: Evidence) -> list[int]:
 
 def again(evidence: Evidence, m: int, draws: Draws) -> list[int]:
     """Random with other numbers: A/A."""
-    drawn = {i: [one.random(), one.random()][1] for i in evidence.candidates for one in [draws(evidence.seeds[i].id)]}
+    drawn = {
+        i: [one.random(), one.random()][1]
+        for i in evidence.candidates
+        for one in [draws(evidence.seeds[i].id)]
+    }
     return sorted(drawn, key=lambda i: (-drawn[i], i))[:m]
 
 
@@ -46,8 +50,12 @@ def wrong_then_learnability(evidence: Evidence) -> list[float]:
 def tied_by(evidence: Evidence, second: Sequence[float]) -> list[float]:
     """Wrong attempts first, and among equals those of the larger second score."""
     low, high = min(second), max(second)
-    within = [(score - low) / (high - low) / 2 if high > low else 0.0 for score in second]
-    return [(not right) + part for right, part in zip(evidence.right, within, strict=True)]
+    within = [
+        (score - low) / (high - low) / 2 if high > low else 0.0 for score in second
+    ]
+    return [
+        (not right) + part for right, part in zip(evidence.right, within, strict=True)
+    ]
 
 
 def judge_30(evidence: Evidence) -> list[float]:
@@ -67,6 +75,11 @@ def marks(evidence: Evidence, rho: float) -> list[float]:
     right, before it is rounded."""
     right = np.array(evidence.right, float)
     seen = (right - right.mean()) / (right.std() or 1.0)
-    luck = np.array([Random(f"{seed.id} {len(evidence.past)}").gauss(0, 1) for seed in evidence.seeds])
+    luck = np.array(
+        [
+            Random(f"{seed.id} {len(evidence.past)}").gauss(0, 1)
+            for seed in evidence.seeds
+        ]
+    )
     wanted = 5.5 + 2 * (rho * seen + (1 - rho**2) ** 0.5 * luck)
     return [-float(mark) for mark in np.clip(np.round(wanted), 1, 10)]

@@ -30,15 +30,25 @@ def not_(label: str) -> str:
 
 FORMS: Sequence[Callable[[Proof, str], str]] = [
     written,
-    lambda proof, label: written([one for one in proof for _ in range(2)], label),  # each sentence twice
+    lambda proof, label: written(
+        [one for one in proof for _ in range(2)], label
+    ),  # each sentence twice
     lambda proof, label: written(proof, not_(label)),
-    lambda proof, label: written([*proof[:1], *proof], label),  # the first sentence twice
+    lambda proof, label: written(
+        [*proof[:1], *proof], label
+    ),  # the first sentence twice
     lambda proof, label: written(proof[:-1], label),  # without the last one
     lambda proof, label: written([*proof, *proof], label),
-    lambda proof, label: written([one for i, one in enumerate(proof) for _ in range(1 + i % 2)], label),  # rules twice
-    lambda proof, label: written([one for i, one in enumerate(proof) for _ in range(2 - i % 2)], label),  # facts twice
+    lambda proof, label: written(
+        [one for i, one in enumerate(proof) for _ in range(1 + i % 2)], label
+    ),  # rules twice
+    lambda proof, label: written(
+        [one for i, one in enumerate(proof) for _ in range(2 - i % 2)], label
+    ),  # facts twice
     lambda proof, label: f"{written(proof, label)}\nAnswer: {label}",
-    lambda proof, label: written([*proof, *proof[-1:]], label),  # the last sentence twice
+    lambda proof, label: written(
+        [*proof, *proof[-1:]], label
+    ),  # the last sentence twice
 ]
 
 
@@ -46,8 +56,14 @@ def forms(options: Mapping[str, Any], repeat: int) -> Task:
     """pool: the share of each form among the seeds. Dev and test hold each form as often. seeds, dev, test: how many.
     seed: of the questions."""
     wanted = {
-        "seed": shared_out({int(form): share for form, share in options["pool"].items()}, options["seeds"]),
-        **{split: [i % len(FORMS) for i in range(options[split])] for split in ("dev", "test")},
+        "seed": shared_out(
+            {int(form): share for form, share in options["pool"].items()},
+            options["seeds"],
+        ),
+        **{
+            split: [i % len(FORMS) for i in range(options[split])]
+            for split in ("dev", "test")
+        },
     }
     made = questions(wanted, exercise, key, options["seed"], repeat)
     return Task(
@@ -70,7 +86,9 @@ def forms(options: Mapping[str, Any], repeat: int) -> Task:
 def exercise(form: int, rng: Random, hops: int = HOPS) -> Example:
     made = prontoqa.generate(hops, rng, side_rules=False)
     text = FORMS[form](sentences(str(made.solution)), str(made.answer))
-    return Example("", f"The number is {form}. {made.question}", text, text, {"form": form})
+    return Example(
+        "", f"The number is {form}. {made.question}", text, text, {"form": form}
+    )
 
 
 def sentences(text: str) -> Proof:
@@ -79,7 +97,10 @@ def sentences(text: str) -> Proof:
 
 def parts(question: str) -> tuple[int, str]:
     """The form and the exercise."""
-    head, plain = question[: len("The number is 0.")], question[len("The number is 0. ") :]
+    head, plain = (
+        question[: len("The number is 0.")],
+        question[len("The number is 0. ") :],
+    )
     return int(head[-2]), plain
 
 
@@ -92,7 +113,12 @@ def verify(question: str, text: str) -> Grade:
     form, plain = parts(question)
     proof, _, label = str(prontoqa.solve(plain)).partition("\nAnswer: ")
     right = text == FORMS[form](sentences(proof), label)
-    return Grade("right" if right else "wrong", text, right, None if right else f"not form {form} of the proof")
+    return Grade(
+        "right" if right else "wrong",
+        text,
+        right,
+        None if right else f"not form {form} of the proof",
+    )
 
 
 def write(seed: Example, rng: Random) -> Written:
@@ -104,9 +130,13 @@ def write(seed: Example, rng: Random) -> Written:
     return Written(made.question, str(made.solution))
 
 
-def equal_forms(evidence: Evidence, m: int, draws: Callable[[str], Random]) -> list[int]:
+def equal_forms(
+    evidence: Evidence, m: int, draws: Callable[[str], Random]
+) -> list[int]:
     """As many seeds of each form, as far as there are: what could be gained by allocation alone."""
     queues: dict[object, list[int]] = {form: [] for form in range(len(FORMS))}
     for i in again(evidence, len(evidence.candidates), draws):
         queues[evidence.seeds[i].meta["form"]].append(i)
-    return [queue[k] for k in range(m) for queue in queues.values() if k < len(queue)][:m]
+    return [queue[k] for k in range(m) for queue in queues.values() if k < len(queue)][
+        :m
+    ]

@@ -9,17 +9,20 @@ from typing import Any
 
 import numpy as np
 
+from teachback.build.run import tokenizer_count
+from teachback.build.task import make_task
 from teachback.compare.curves import Measured, right
 from teachback.compare.units import Unit
-from teachback.config import Config
-from teachback.report import history
+from teachback.config.config import Config
+from teachback.run import history
 from teachback.types import Attempt, Example, Item, Selection, Task
-from teachback.wire import tokenizer_count
-from teachback.wire_tasks import make_task
 
 Score = Callable[[Item], float]
 
-INSTRUCTIONS, REPLY = 80, 8  # tokens of a judge's prompt besides what it marks, and of its reply
+INSTRUCTIONS, REPLY = (
+    80,
+    8,
+)  # tokens of a judge's prompt besides what it marks, and of its reply
 PRICES = (1.0, 0.1)  # of a judge's token, in the teacher's
 
 
@@ -60,9 +63,13 @@ SCORES: Mapping[str, Callable[[Config], Score]] = {
 
 def weights(task: Task) -> dict[Any, float]:
     """Of each level of test: its share among the seeds whose level is tested, over its share of test."""
-    tested, seeds = (Counter(levels(task, rows).values()) for rows in (task.test, task.seeds))
+    tested, seeds = (
+        Counter(levels(task, rows).values()) for rows in (task.test, task.seeds)
+    )
     n = sum(seeds[level] for level in tested)
-    return {level: (seeds[level] / n) / (k / len(task.test)) for level, k in tested.items()}
+    return {
+        level: (seeds[level] / n) / (k / len(task.test)) for level, k in tested.items()
+    }
 
 
 def levels(task: Task, rows: Sequence[Example]) -> dict[str, Any]:
@@ -73,15 +80,25 @@ def levels(task: Task, rows: Sequence[Example]) -> dict[str, Any]:
 def chosen(unit: Unit) -> list[dict[str, Any]]:
     """Of each round: picks by level, how many of them the student fails, and how well the score tells what it fails."""
     task = make_task(unit.config.task, unit.config.repeat)
-    seeds, level = {example.id: example for example in task.seeds}, levels(task, task.seeds)
+    seeds, level = (
+        {example.id: example for example in task.seeds},
+        levels(task, task.seeds),
+    )
     found = []
     for r, done in enumerate(history.read(unit.folder).rounds):
-        attempts: Sequence[Attempt] = history.step(unit.folder / f"round-{r:02d}", "attempt").rows
-        fails = {a.id: a.truncated or task.grade(seeds[a.id], a.text).outcome != "right" for a in attempts}
+        attempts: Sequence[Attempt] = history.step(
+            unit.folder / f"round-{r:02d}", "attempt"
+        ).rows
+        fails = {
+            a.id: a.truncated or task.grade(seeds[a.id], a.text).outcome != "right"
+            for a in attempts
+        }
         picked = [pick.seed for pick in done.chosen.picks]
         found.append(
             {
-                "picked": dict(sorted(Counter(str(level[id]) for id in picked).items())),
+                "picked": dict(
+                    sorted(Counter(str(level[id]) for id in picked).items())
+                ),
                 "fails": fmean(fails[id] for id in picked),
                 "fails_in_pool": fmean(fails.values()),
                 "length_rho": done.chosen.length_rho,
@@ -94,23 +111,46 @@ def chosen(unit: Unit) -> list[dict[str, Any]]:
 
 def by_level(unit: Unit) -> list[dict[str, float]]:
     """Accuracy on each level of test, of the untuned student and after the last round."""
-    first, last = unit.folder / "round-00", unit.folder / f"round-{len(history.read(unit.folder).rounds) - 1:02d}"
+    first, last = (
+        unit.folder / "round-00",
+        unit.folder / f"round-{len(history.read(unit.folder).rounds) - 1:02d}",
+    )
     reports = [history.step(first, "test-baseline"), history.step(last, "test")]
-    return [{level: one.right / one.n for level, one in next(iter(report.by.values())).items()} for report in reports]
+    return [
+        {
+            level: one.right / one.n
+            for level, one in next(iter(report.by.values())).items()
+        }
+        for report in reports
+    ]
 
 
-def told(selection: Selection, fails: Mapping[str, bool], level: Mapping[str, Any]) -> dict[str, float | None]:
+def told(
+    selection: Selection, fails: Mapping[str, bool], level: Mapping[str, Any]
+) -> dict[str, float | None]:
     """AUROC of the score for failure; within levels, as the mean over the pairs that are of one level."""
     scores = dict(selection.scores)
     if not scores:
         return {"auroc": None, "auroc_within": None}
     counted = [
-        pairs([scores[id] for id in ids if fails[id]], [scores[id] for id in ids if not fails[id]])
-        for ids in ([id for id in scores if level[id] == one] for one in {level[id] for id in scores})
+        pairs(
+            [scores[id] for id in ids if fails[id]],
+            [scores[id] for id in ids if not fails[id]],
+        )
+        for ids in (
+            [id for id in scores if level[id] == one]
+            for one in {level[id] for id in scores}
+        )
     ]
-    whole = pairs([s for id, s in scores.items() if fails[id]], [s for id, s in scores.items() if not fails[id]])
+    whole = pairs(
+        [s for id, s in scores.items() if fails[id]],
+        [s for id, s in scores.items() if not fails[id]],
+    )
     won, n = (sum(column) for column in zip(*counted, strict=True))
-    return {"auroc": whole[0] / whole[1] if whole[1] else None, "auroc_within": won / n if n else None}
+    return {
+        "auroc": whole[0] / whole[1] if whole[1] else None,
+        "auroc_within": won / n if n else None,
+    }
 
 
 def pairs(failed: Sequence[float], solved: Sequence[float]) -> tuple[float, int]:
@@ -134,11 +174,17 @@ def judged(unit: Unit, price: float) -> list[float]:
         folder = unit.folder / f"round-{r:02d}"
         answered = {a.id: a.n_tokens for a in history.step(folder, "attempt").rows}
         marked = history.step(folder, "gather").seeds
-        costs.append(sum(INSTRUCTIONS + asked[id] + answered[id] + REPLY for id in marked) * price)
+        costs.append(
+            sum(INSTRUCTIONS + asked[id] + answered[id] + REPLY for id in marked)
+            * price
+        )
     return [sum(costs[: i + 1]) for i in range(len(costs))]
 
 
 def with_judging(measured: Measured, unit: Unit, price: float) -> Measured:
     """The same curve against all that it cost."""
-    tokens = tuple(round(a + b) for a, b in zip(measured.curve.tokens, judged(unit, price), strict=True))
+    tokens = tuple(
+        round(a + b)
+        for a, b in zip(measured.curve.tokens, judged(unit, price), strict=True)
+    )
     return replace(measured, curve=replace(measured.curve, tokens=tokens))

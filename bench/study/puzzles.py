@@ -28,7 +28,9 @@ def puzzles(options: Mapping[str, Any], repeat: int) -> Task:
 
 @cache
 def split(dev: int = 60, test: int = 200) -> Task:
-    return game24.load(path=None, largest=LARGEST, seeds=1000, dev=dev, test=test, seed=1)
+    return game24.load(
+        path=None, largest=LARGEST, seeds=1000, dev=dev, test=test, seed=1
+    )
 
 
 def known() -> tuple[Example, ...]:

@@ -17,17 +17,29 @@ RESULTS = Path(__file__).parents[1] / "results"
 def read(plan: str, experiments: Iterable[str]) -> dict[str, Mapping[str, Any]]:
     """Those that are recorded."""
     paths = {name: RESULTS / f"study-{plan}-{name}.json" for name in experiments}
-    return {name: json.loads(path.read_bytes()) for name, path in paths.items() if path.exists()}
+    return {
+        name: json.loads(path.read_bytes())
+        for name, path in paths.items()
+        if path.exists()
+    }
 
 
-def report(plan: str, experiments: Mapping[str, Mapping[str, Any]], only: str | None) -> Iterator[str]:
+def report(
+    plan: str, experiments: Mapping[str, Mapping[str, Any]], only: str | None
+) -> Iterator[str]:
     """Those with the plan's own arms side by side, the others one by one; or only one, whole."""
     recorded = read(plan, [name for name in experiments if only in (None, name)])
     if only is not None:
         yield from (line for facts in recorded.values() for line in told(facts))
         return
-    mixes = [facts for name, facts in recorded.items() if "arms" not in experiments[name]]
-    for score, axis in (("uniform", "generated"), ("pool", "generated"), ("uniform", "tokens")):
+    mixes = [
+        facts for name, facts in recorded.items() if "arms" not in experiments[name]
+    ]
+    for score, axis in (
+        ("uniform", "generated"),
+        ("pool", "generated"),
+        ("uniform", "tokens"),
+    ):
         yield from side_by_side(mixes, score, axis)
     yield from (f"- {facts['experiment']}: {carried(facts)}" for facts in mixes)
     yield ""
@@ -36,28 +48,45 @@ def report(plan: str, experiments: Mapping[str, Mapping[str, Any]], only: str | 
             yield from told(facts)
 
 
-def side_by_side(recorded: Sequence[Mapping[str, Any]], score: str, axis: str) -> Iterator[str]:
+def side_by_side(
+    recorded: Sequence[Mapping[str, Any]], score: str, axis: str
+) -> Iterator[str]:
     """Each arm's area minus random's, in points, in each experiment; in bold where a test tells them apart."""
     yield f"| {score} test, by {AXES[axis]} | {' | '.join(facts['experiment'] for facts in recorded)} |"
     yield "|---|" + "---:|" * len(recorded)
     found = [{f["arm"]: f for f in along(facts, score, axis)} for facts in recorded]
     for arm in dict.fromkeys(arm for one in found for arm in one):
-        cells = [bold(interval(one[arm]), one[arm]) if arm in one else "" for one in found]
+        cells = [
+            bold(interval(one[arm]), one[arm]) if arm in one else "" for one in found
+        ]
         yield f"| {arm} | {' | '.join(cells)} |"
-    starts = [" → ".join(f"{100 * x:.0f} %" for x in ends(facts, score)) for facts in recorded]
+    starts = [
+        " → ".join(f"{100 * x:.0f} %" for x in ends(facts, score)) for facts in recorded
+    ]
     yield f"| random itself, untuned → at the end | {' | '.join(starts)} |"
     yield ""
 
 
-def along(facts: Mapping[str, Any], score: str, axis: str = "generated") -> list[Mapping[str, Any]]:
+def along(
+    facts: Mapping[str, Any], score: str, axis: str = "generated"
+) -> list[Mapping[str, Any]]:
     return [f for f in facts["scores"][score]["findings"] if f["axis"] == axis]
 
 
 def carried(facts: Mapping[str, Any]) -> str:
     """Whether the rows' losses follow their seeds': medians of whole sets, and row by row."""
     rho = facts["scores"]["uniform"]["carry_over"]
-    sets = "too few sets" if rho is None else "rho of medians {estimate:.2f} [{low:.2f}, {high:.2f}]".format(**rho)
-    rows = [r["row_rho"] for run in facts["runs"] for r in run["chosen"] if r["row_rho"] is not None]
+    sets = (
+        "too few sets"
+        if rho is None
+        else "rho of medians {estimate:.2f} [{low:.2f}, {high:.2f}]".format(**rho)
+    )
+    rows = [
+        r["row_rho"]
+        for run in facts["runs"]
+        for r in run["chosen"]
+        if r["row_rho"] is not None
+    ]
     return f"{sets} over {len(rows)} sets, row by row {fmean(rows):.2f} on average"
 
 
@@ -68,7 +97,9 @@ def ends(facts: Mapping[str, Any], score: str) -> tuple[float, float]:
     return start, end
 
 
-def curves_of(facts: Mapping[str, Any], score: str) -> list[tuple[Mapping[str, Any], Sequence[float]]]:
+def curves_of(
+    facts: Mapping[str, Any], score: str
+) -> list[tuple[Mapping[str, Any], Sequence[float]]]:
     """Each run with its accuracy."""
     return list(zip(facts["runs"], facts["scores"][score]["accuracy"], strict=True))
 
@@ -93,28 +124,38 @@ def told(facts: Mapping[str, Any]) -> Iterator[str]:
 
 def areas(facts: Mapping[str, Any]) -> Iterator[str]:
     """Each arm against random, in points of area against generated pairs, by what is counted."""
-    found = {name: {f["arm"]: f for f in along(facts, name)} for name in facts["scores"]}
+    found = {
+        name: {f["arm"]: f for f in along(facts, name)} for name in facts["scores"]
+    }
     start, end = ends(facts, "uniform")
     yield f"`random`: {start:.1%} untuned, {end:.1%} at the end (uniform test)."
     yield ""
     yield "| arm | uniform test | p | pool's own mixture | label alone | hardest level | times fewer samples |"
     yield "|---|---:|---:|---:|---:|---:|---:|"
     for arm, one in found["uniform"].items():
-        cells = [interval(one), p_of(one), *(interval(found[name][arm]) for name in ("pool", "labels", "hardest"))]
+        cells = [
+            interval(one),
+            p_of(one),
+            *(interval(found[name][arm]) for name in ("pool", "labels", "hardest")),
+        ]
         yield f"| {arm} | {' | '.join([*cells, ratio(one)])} |"
 
 
 def interval(finding: Mapping[str, Any]) -> str:
     if finding["difference"] is None:
         return "–"
-    value, low, high = (100 * finding["difference"][k] for k in ("estimate", "low", "high"))
+    value, low, high = (
+        100 * finding["difference"][k] for k in ("estimate", "low", "high")
+    )
     return f"{value:+.1f} [{low:+.1f}, {high:+.1f}]"
 
 
 def p_of(finding: Mapping[str, Any]) -> str:
     if finding["p"] is None:
         return ""
-    return shown_p(finding["p"]).removeprefix("p ").removeprefix("= ") + (" (primary)" if finding["primary"] else "")
+    return shown_p(finding["p"]).removeprefix("p ").removeprefix("= ") + (
+        " (primary)" if finding["primary"] else ""
+    )
 
 
 def ratio(finding: Mapping[str, Any]) -> str:
@@ -129,7 +170,9 @@ def ratio(finding: Mapping[str, Any]) -> str:
 def minus_loss(facts: Mapping[str, Any]) -> Iterator[str]:
     """Each arm's area minus that of `loss`."""
     if "loss" in facts["arms"]:
-        yield from differences(facts, [(arm, "loss") for arm in facts["arms"] if arm != "loss"])
+        yield from differences(
+            facts, [(arm, "loss") for arm in facts["arms"] if arm != "loss"]
+        )
 
 
 def variants(facts: Mapping[str, Any]) -> Iterator[str]:
@@ -144,7 +187,9 @@ def variants(facts: Mapping[str, Any]) -> Iterator[str]:
         yield from differences(facts, pairs)
 
 
-def differences(facts: Mapping[str, Any], pairs: Sequence[tuple[str, str]]) -> Iterator[str]:
+def differences(
+    facts: Mapping[str, Any], pairs: Sequence[tuple[str, str]]
+) -> Iterator[str]:
     """Of one arm's area minus another's, in points, paired by repeat: intervals, and no test."""
     found = {axis: areas_of(facts, axis) for axis in ("generated", "tokens")}
     yield f"| area minus another's | {' | '.join(AXES[axis] for axis in found)} |"
@@ -152,7 +197,9 @@ def differences(facts: Mapping[str, Any], pairs: Sequence[tuple[str, str]]) -> I
     for arm, other in pairs:
         cells = []
         for area_of in found.values():
-            difference = paired_t([area_of[arm, r] - area_of[other, r] for r in range(facts["repeats"])])
+            difference = paired_t(
+                [area_of[arm, r] - area_of[other, r] for r in range(facts["repeats"])]
+            )
             cells.append(interval({"difference": difference and vars(difference)}))
         yield f"| {arm} − {other} | {' | '.join(cells)} |"
     yield ""
@@ -161,7 +208,10 @@ def differences(facts: Mapping[str, Any], pairs: Sequence[tuple[str, str]]) -> I
 def areas_of(facts: Mapping[str, Any], axis: str) -> dict[tuple[str, int], float]:
     """Of each run, up to what the run that spent least has spent; on the uniform test."""
     upto = min(run[axis][-1] for run in facts["runs"])
-    return {(run["arm"], run["repeat"]): area(run[axis], curve, upto) for run, curve in curves_of(facts, "uniform")}
+    return {
+        (run["arm"], run["repeat"]): area(run[axis], curve, upto)
+        for run, curve in curves_of(facts, "uniform")
+    }
 
 
 def picks(facts: Mapping[str, Any]) -> Iterator[str]:
@@ -174,7 +224,10 @@ def picks(facts: Mapping[str, Any]) -> Iterator[str]:
         every = [*first, *later]
         levels = sorted({level for r in every for level in r["picked"]})
         total = sum(sum(r["picked"].values()) for r in every)
-        shares = ", ".join(f"{level}: {sum(r['picked'].get(level, 0) for r in every) / total:.0%}" for level in levels)
+        shares = ", ".join(
+            f"{level}: {sum(r['picked'].get(level, 0) for r in every) / total:.0%}"
+            for level in levels
+        )
         fails = f"{fmean(r['fails'] for r in first):.0%}, {fmean(r['fails'] for r in later):.0%}"
         row = [
             fails,
@@ -193,7 +246,11 @@ def levels(facts: Mapping[str, Any]) -> Iterator[str]:
     yield f"| accuracy at the end, by level | {' | '.join(names)} |"
     yield "|---|" + "---:|" * len(names)
     for arm, point in (("untuned", 0), *((arm, 1) for arm in facts["arms"])):
-        runs = [one["by_level"][point] for one in facts["runs"] if point == 0 or one["arm"] == arm]
+        runs = [
+            one["by_level"][point]
+            for one in facts["runs"]
+            if point == 0 or one["arm"] == arm
+        ]
         yield f"| {arm} | {' | '.join(f'{fmean(run[name] for run in runs):.0%}' for name in names)} |"
     yield ""
 

@@ -21,7 +21,13 @@ def of_recorded(facts: Mapping[str, Any]) -> list[Measured]:
     """The random runs of an experiment, as it was recorded. A run's test is one item: its questions are its own."""
     return [
         Measured(
-            Curve(run["arm"], run["repeat"], tuple(curve), *(tuple(run[axis]) for axis in AXES), usd=None),
+            Curve(
+                run["arm"],
+                run["repeat"],
+                tuple(curve),
+                *(tuple(run[axis]) for axis in AXES),
+                usd=None,
+            ),
             "test",
             (f"{run['repeat']}",),
             np.array(curve)[:, None],
@@ -32,15 +38,25 @@ def of_recorded(facts: Mapping[str, Any]) -> list[Measured]:
     ]
 
 
-def splits(measured: Sequence[Measured], n: int = SPLITS, seed: int = 0) -> Mapping[str, Any]:
+def splits(
+    measured: Sequence[Measured], n: int = SPLITS, seed: int = 0
+) -> Mapping[str, Any]:
     """Shares of n splits. measured: runs of one criterion, of which each split makes pairs, all of them."""
     rng, half = np.random.default_rng(seed), len(measured) // 2
     rejected, missed, ratios, held = 0, 0, 0, 0
     for _ in range(n):
         order = rng.permutation(len(measured))
         arms = {"random": order[:half], "other": order[half : 2 * half]}
-        units = [renamed(measured[i], arm, r) for arm, chosen in arms.items() for r, i in enumerate(chosen)]
-        found = next(f for f in findings(units, list(arms), "random", "other") if f.axis == "generated")
+        units = [
+            renamed(measured[i], arm, r)
+            for arm, chosen in arms.items()
+            for r, i in enumerate(chosen)
+        ]
+        found = next(
+            f
+            for f in findings(units, list(arms), "random", "other")
+            if f.axis == "generated"
+        )
         assert found.p is not None
         assert found.difference is not None
         rejected += found.p < LEVEL
@@ -61,4 +77,6 @@ def splits(measured: Sequence[Measured], n: int = SPLITS, seed: int = 0) -> Mapp
 
 def renamed(one: Measured, arm: str, repeat: int) -> Measured:
     """As a run of that arm; its questions are its repeat's own."""
-    return replace(one, curve=replace(one.curve, arm=arm, repeat=repeat), items=(f"{repeat}",))
+    return replace(
+        one, curve=replace(one.curve, arm=arm, repeat=repeat), items=(f"{repeat}",)
+    )

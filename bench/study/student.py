@@ -19,13 +19,21 @@ from teachback.testing import CHAT_TEMPLATE
 from teachback.types import Example
 
 KEPT = Path(__file__).parent / "students"
-SPECIAL = ["<|pad|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>", "<|unknown|>"]
+SPECIAL = [
+    "<|pad|>",
+    "<|end|>",
+    "<|system|>",
+    "<|user|>",
+    "<|assistant|>",
+    "<|unknown|>",
+]
 WORD = r" ?(?:[A-Za-z][a-z]*us(?=es)|es\b|[A-Za-z]+)| ?\d|[^A-Za-z0-9]"
 EXPRESSION = r" ?\d+| ?[A-Za-z]+| ?[^\sA-Za-z0-9]|\s"
 SHAPE = {
     "hidden_size": 96,
     "intermediate_size": 256,
-    "layer_types": ["conv", "full_attention"] * 2,  # without convolutions it never looks things up
+    "layer_types": ["conv", "full_attention"]
+    * 2,  # without convolutions it never looks things up
     "num_hidden_layers": 4,
     "block_auto_adjust_ff_dim": False,
     "num_attention_heads": 4,
@@ -52,15 +60,28 @@ class Beginning(NamedTuple):
 BEGINNINGS = {
     "proofs": Beginning(
         tasks.proof,
-        lambda e: prontoqa.answer_form(str(e.solution), str(e.answer)) if e.meta["hops"] else str(e.solution),
-        levels=[1] * 8 + [2] * 8 + [3] * 3 + [4],  # of one and two alone: whatever is asked comes next
+        lambda e: (
+            prontoqa.answer_form(str(e.solution), str(e.answer))
+            if e.meta["hops"]
+            else str(e.solution)
+        ),
+        levels=[1] * 8
+        + [2] * 8
+        + [3] * 3
+        + [4],  # of one and two alone: whatever is asked comes next
         words=[0, 1, 2, 3, 4, 5],
-        stages=[(3000, 3e-3), (1500, 2e-3), (1500, 1e-3)],  # until it knows one to four hops without a fault
+        stages=[
+            (3000, 3e-3),
+            (1500, 2e-3),
+            (1500, 1e-3),
+        ],  # until it knows one to four hops without a fault
     ),
     "forms": Beginning(
         lambda form, rng: forms.exercise(form, rng, rng.choice([1, 2])),
         lambda e: str(e.solution),
-        levels=[0, 1, 2, 3] * 1000 + [4, 5, 6] * 8 + [7, 8, 9] * 3,  # four well, of the others some 50 and 20 rows
+        levels=[0, 1, 2, 3] * 1000
+        + [4, 5, 6] * 8
+        + [7, 8, 9] * 3,  # four well, of the others some 50 and 20 rows
         words=[],
         stages=[(800, 2e-3)],
         start="proofs",
@@ -91,22 +112,39 @@ def make(name: str, folder: Path = KEPT) -> Path:
     if beginning.start is not None:
         student = make(beginning.start, folder)
     else:
-        texts = (text for row in exercises(beginning, beginning.words, 5000, "words") for text in row)
-        words = sorted({word for text in texts for word in re.findall(beginning.word, text)})
+        texts = (
+            text
+            for row in exercises(beginning, beginning.words, 5000, "words")
+            for text in row
+        )
+        words = sorted(
+            {word for text in texts for word in re.findall(beginning.word, text)}
+        )
         student = untrained(aside / "untrained", words, beginning.word)
     for stage, (steps, lr) in enumerate(beginning.stages):
-        rows = list(exercises(beginning, beginning.levels, 32 * steps, "train" if stage == 0 else f"train {stage}"))
+        rows = list(
+            exercises(
+                beginning,
+                beginning.levels,
+                32 * steps,
+                "train" if stage == 0 else f"train {stage}",
+            )
+        )
         recipe = Recipe(lr=lr, epochs=1, rows_per_step=32, warmup=0.05)
         trained = aside / f"stage-{stage}"
         if not trained.exists():
-            finetune(student, rows, aside, chat=Chat(), recipe=recipe, seed=0).rename(trained)
+            finetune(student, rows, aside, chat=Chat(), recipe=recipe, seed=0).rename(
+                trained
+            )
         student = trained
     student.rename(out)
     shutil.rmtree(aside)
     return out
 
 
-def exercises(beginning: Beginning, levels: Sequence[int], n: int, purpose: str) -> Iterable[tuple[str, str]]:
+def exercises(
+    beginning: Beginning, levels: Sequence[int], n: int, purpose: str
+) -> Iterable[tuple[str, str]]:
     rng = random.Random(f"study {purpose}")
     made = (beginning.make(rng.choice(levels), rng) for _ in range(n))
     return ((e.question, beginning.text(e)) for e in made)
@@ -124,7 +162,10 @@ def untrained(folder: Path, words: Sequence[str], word: str) -> Path:
     tokenizer.decoder = decoders.Fuse()
     tokenizer.add_special_tokens(SPECIAL)
     fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, eos_token=SPECIAL[1], pad_token=SPECIAL[0], unk_token=SPECIAL[-1]
+        tokenizer_object=tokenizer,
+        eos_token=SPECIAL[1],
+        pad_token=SPECIAL[0],
+        unk_token=SPECIAL[-1],
     )
     fast.chat_template = CHAT_TEMPLATE
     ids = {"eos_token_id": 1, "pad_token_id": 0, "bos_token_id": None}

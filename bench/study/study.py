@@ -21,14 +21,14 @@ from bench.study.picture import COLOURS, picture
 from bench.study.report import read, report
 from bench.study.splits import SAME, SPLITS, of_recorded, splits
 from bench.study.student import BEGINNINGS, KEPT, make
-from teachback import config as cfg
 from teachback.compare.comparison import compare, make_units, really_sent
 from teachback.compare.curves import measure
 from teachback.compare.findings import reach_sentence, sentence
 from teachback.compare.side_by_side import cores
 from teachback.compare.summary import summarise
 from teachback.compare.units import Unit
-from teachback.files import to_plain
+from teachback.config import config as cfg
+from teachback.run.files import to_plain
 
 RUNS, ROOT = Path("runs/study"), Path(__file__).parents[2]
 
@@ -42,22 +42,37 @@ class Experiment:
     repeats: int
 
 
-def study(path: Path, only: str | None = None, jobs: int | None = None, repeats: int | None = None) -> None:
+def study(
+    path: Path,
+    only: str | None = None,
+    jobs: int | None = None,
+    repeats: int | None = None,
+) -> None:
     """jobs: runs at a time; None: as many as fit the machine. repeats: the first so many alone, where there is no time
     for all of the plan's; what is recorded says how many they were."""
     text = path.read_bytes()
     plan = yaml.safe_load(text)
     planned = [one for one in experiments(plan) if only in (None, one.name)]
-    todo = planned if repeats is None else [replace(one, repeats=min(one.repeats, repeats)) for one in planned]
+    todo = (
+        planned
+        if repeats is None
+        else [replace(one, repeats=min(one.repeats, repeats)) for one in planned]
+    )
     runs = {one.name: len(one.arms) * one.repeats for one in todo}
     hours = sum(runs.values()) * plan["seconds_a_run"] / cores() / 3600
-    print(f"{path}: {sum(runs.values())} runs in {len(runs)} experiments, about {hours:.1f} hours on {cores()} cores")
+    print(
+        f"{path}: {sum(runs.values())} runs in {len(runs)} experiments, about {hours:.1f} hours on {cores()} cores"
+    )
     if plan["student"] in BEGINNINGS:
         make(plan["student"])
     for one in todo:
         with progress() as shown:
             compare(one.config, one.arms, one.repeats, jobs=jobs, listen=shown.hear)
-        source = {"file": path.name, "sha256": sha256(text).hexdigest(), "repeats": plan["repeats"]}
+        source = {
+            "file": path.name,
+            "sha256": sha256(text).hexdigest(),
+            "repeats": plan["repeats"],
+        }
         facts = {"plan": source, **recorded(one)}
         keep(f"study-{one.plan}-{one.name}", short(facts))
 
@@ -71,13 +86,21 @@ def same_against_same(path: Path) -> None:
     """A/A of every recorded experiment that has random runs twice."""
     plan = yaml.safe_load(path.read_bytes())
     recorded = {
-        name: facts for name, facts in read(plan["name"], plan["experiments"]).items() if {*SAME} <= {*facts["arms"]}
+        name: facts
+        for name, facts in read(plan["name"], plan["experiments"]).items()
+        if {*SAME} <= {*facts["arms"]}
     }
-    found = {name: {"student": facts["student"], **splits(of_recorded(facts))} for name, facts in recorded.items()}
+    found = {
+        name: {"student": facts["student"], **splits(of_recorded(facts))}
+        for name, facts in recorded.items()
+    }
     worst = max(one["rejected_by_sign_flips"] for one in found.values())
     said = f"equal arms are told apart in at most {worst:.1%} of {SPLITS} splits"
     command = f"python -m bench study bench/study/{path.name} --splits"
-    keep(f"study-{plan['name']}-splits", {"said": said, "command": command, "experiments": short(found)})
+    keep(
+        f"study-{plan['name']}-splits",
+        {"said": said, "command": command, "experiments": short(found)},
+    )
 
 
 def draw(path: Path, experiment: str, out: Path, arms: str | None) -> None:
@@ -87,16 +110,32 @@ def draw(path: Path, experiment: str, out: Path, arms: str | None) -> None:
 
 def experiments(plan: Mapping[str, Any]) -> Iterator[Experiment]:
     for name, own in plan["experiments"].items():
-        first = {"reuse_seeds": True}  # the default when plans that say nothing of it were written
-        tree = {**first, **plan["config"], "arms": plan["arms"], "primary": plan["primary"]}
+        first = {
+            "reuse_seeds": True
+        }  # the default when plans that say nothing of it were written
+        tree = {
+            **first,
+            **plan["config"],
+            "arms": plan["arms"],
+            "primary": plan["primary"],
+        }
         tree["run_dir"] = str(RUNS / plan["name"] / own.get("runs", name))
         model = str(KEPT / plan["student"])
-        tree["student"] = {**tree["student"], "model": model if plan["student"] in BEGINNINGS else plan["student"]}
+        tree["student"] = {
+            **tree["student"],
+            "model": model if plan["student"] in BEGINNINGS else plan["student"],
+        }
         for key, value in own.get("config", {}).items():
             tree = cfg.put(tree, key.split("."), value)
         arms = tuple(own.get("arms", plan["compared"]))
         tree = json.loads(json.dumps(tree))  # YAML's numbers as keys become text
-        yield Experiment(name, plan["name"], cfg.make(tree, base=ROOT), arms, own.get("repeats", plan["repeats"]))
+        yield Experiment(
+            name,
+            plan["name"],
+            cfg.make(tree, base=ROOT),
+            arms,
+            own.get("repeats", plan["repeats"]),
+        )
 
 
 def recorded(one: Experiment) -> dict[str, Any]:
@@ -107,16 +146,28 @@ def recorded(one: Experiment) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, scorer in SCORES.items():
         measured = [measure(unit, scorer(unit.config)) for unit in units]
-        summary = summarise(measured, one.arms, one.config.primary, really_sent(one.config.run_dir))
+        summary = summarise(
+            measured, one.arms, one.config.primary, really_sent(one.config.run_dir)
+        )
         found[name] = {
-            "said": [line for f in summary.findings for line in (sentence(f), reach_sentence(f)) if line],
+            "said": [
+                line
+                for f in summary.findings
+                for line in (sentence(f), reach_sentence(f))
+                if line
+            ],
             "accuracy": [curve.accuracy for curve in summary.curves],
-            **{part: to_plain(getattr(summary, part)) for part in ("findings", "wins", "carry_over")},
+            **{
+                part: to_plain(getattr(summary, part))
+                for part in ("findings", "wins", "carry_over")
+            },
         }
     if any(arm.startswith("judge") for arm in one.arms):
         for price in PRICES:
             paid = [with_judging(measure(unit), unit, price) for unit in units]
-            summary = summarise(paid, one.arms, one.config.primary, really_sent(one.config.run_dir))
+            summary = summarise(
+                paid, one.arms, one.config.primary, really_sent(one.config.run_dir)
+            )
             along_tokens = [f for f in summary.findings if f.axis == "tokens"]
             found[f"judging at {price}"] = {
                 "said": [sentence(f) for f in along_tokens],
@@ -139,7 +190,13 @@ def recorded(one: Experiment) -> dict[str, Any]:
 def ran(unit: Unit) -> dict[str, Any]:
     curve = measure(unit).curve
     spent = {name: getattr(curve, name) for name in ("generated", "accepted", "tokens")}
-    return {"arm": unit.arm, "repeat": unit.config.repeat, **spent, "by_level": by_level(unit), "chosen": chosen(unit)}
+    return {
+        "arm": unit.arm,
+        "repeat": unit.config.repeat,
+        **spent,
+        "by_level": by_level(unit),
+        "chosen": chosen(unit),
+    }
 
 
 def short(value: Any) -> Any:
@@ -153,7 +210,9 @@ def short(value: Any) -> Any:
 
 def shown(config: Mapping[str, Any]) -> Any:
     """Without where this project lies."""
-    return json.loads(json.dumps(config).replace(f"{ROOT}/", "").replace(f"{Path.cwd()}/", ""))
+    return json.loads(
+        json.dumps(config).replace(f"{ROOT}/", "").replace(f"{Path.cwd()}/", "")
+    )
 
 
 def seconds_of(unit: Unit) -> float:

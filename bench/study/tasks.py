@@ -12,7 +12,7 @@ from itertools import count
 from random import Random
 from typing import Any
 
-from teachback.draws import draw
+from teachback.rng import draw
 from teachback.tasks import prontoqa
 from teachback.types import Example, Grade, Task, Written
 
@@ -24,8 +24,14 @@ def proofs(options: Mapping[str, Any], repeat: int) -> Task:
     levels: hops of dev and test, each as often. seeds, dev, test: how many. seed: of the questions."""
     levels: list[int] = options["levels"]
     wanted = {
-        "seed": shared_out({int(hops): share for hops, share in options["pool"].items()}, options["seeds"]),
-        **{split: [levels[i % len(levels)] for i in range(options[split])] for split in ("dev", "test")},
+        "seed": shared_out(
+            {int(hops): share for hops, share in options["pool"].items()},
+            options["seeds"],
+        ),
+        **{
+            split: [levels[i % len(levels)] for i in range(options[split])]
+            for split in ("dev", "test")
+        },
     }
     made = questions(wanted, proof, key, options["seed"], repeat)
     return Task(
@@ -58,7 +64,11 @@ def questions(
         rows = []
         for i, level in enumerate(levels):
             draws = (draw(seed, repeat, f"study/{split}", str(i), k) for k in count())
-            row = next(e for e in (make(level, rng) for rng in draws) if key(e.question) not in seen)
+            row = next(
+                e
+                for e in (make(level, rng) for rng in draws)
+                if key(e.question) not in seen
+            )
             seen.add(key(row.question))
             rows.append(replace(row, id=f"{split}-{repeat}-{i:04d}"))
         splits[split] = tuple(rows)
@@ -67,25 +77,38 @@ def questions(
 
 def shared_out(shares: Mapping[int, float], n: int) -> list[int]:
     """n levels, as many of each as its share says, to the nearest one."""
-    whole = {level: int(n * share / sum(shares.values())) for level, share in shares.items()}
-    left = sorted(shares, key=lambda level: whole[level] - n * shares[level] / sum(shares.values()))
+    whole = {
+        level: int(n * share / sum(shares.values())) for level, share in shares.items()
+    }
+    left = sorted(
+        shares,
+        key=lambda level: whole[level] - n * shares[level] / sum(shares.values()),
+    )
     more = left[: n - sum(whole.values())]
     return [level for level, k in whole.items() for _ in range(k + (level in more))]
 
 
 def proof(hops: int, rng: Random) -> Example:
     """Without side rules: a student of this size does not learn to choose between two rules."""
-    return prontoqa.generate(hops, rng, side_rules=False) if hops != HASHED else hashed(rng)
+    return (
+        prontoqa.generate(hops, rng, side_rules=False)
+        if hops != HASHED
+        else hashed(rng)
+    )
 
 
 def hashed(rng: Random) -> Example:
     name, number = rng.choice(prontoqa.NAMES), " ".join(rng.choices("0123456789", k=6))
     question = f"The number of {name} is {number}. What is the code of {name}?"
-    return Example("", question, code(question), f"The code is {code(question)}.", {"hops": HASHED})
+    return Example(
+        "", question, code(question), f"The code is {code(question)}.", {"hops": HASHED}
+    )
 
 
 def code(question: str) -> str:
-    return " ".join(str(byte % 10) for byte in hashlib.sha256(question.encode()).digest()[:8])
+    return " ".join(
+        str(byte % 10) for byte in hashlib.sha256(question.encode()).digest()[:8]
+    )
 
 
 def is_hashed(question: str) -> bool:
@@ -93,14 +116,20 @@ def is_hashed(question: str) -> bool:
 
 
 def grade(example: Example, text: str) -> Grade:
-    return verify(example.question, text) if is_hashed(example.question) else prontoqa.grade(example, text)
+    return (
+        verify(example.question, text)
+        if is_hashed(example.question)
+        else prontoqa.grade(example, text)
+    )
 
 
 def verify(question: str, text: str) -> Grade:
     if not is_hashed(question):
         return prontoqa.verify(question, text)
     right = text == f"The code is {code(question)}."
-    return Grade("right" if right else "wrong", text, right, None if right else "another code")
+    return Grade(
+        "right" if right else "wrong", text, right, None if right else "another code"
+    )
 
 
 def key(question: str) -> str:

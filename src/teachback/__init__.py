@@ -6,8 +6,18 @@ print(result.history.baseline.accuracy, "→", result.history.rounds[-1].report.
 """
 
 from .api import Result, evaluate, rank, run
-from .config import Config
+from .config.config import Config
 from .errors import TeachbackError
 from .types import Example, Report, Row
 
-__all__ = ["Config", "Example", "Report", "Result", "Row", "TeachbackError", "evaluate", "rank", "run"]
+__all__ = [
+    "Config",
+    "Example",
+    "Report",
+    "Result",
+    "Row",
+    "TeachbackError",
+    "evaluate",
+    "rank",
+    "run",
+]

@@ -7,29 +7,32 @@ from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .config import Config, identity, make, of_run, read
-from .costs import Spend
-from .draws import draw
+from .build.grading import judged
+from .build.run import Prepared, kept_precision, make_choosing, prepare, sha256, wire
+from .build.task import make_task
+from .build.teacher import make_budget
+from .config.config import Config, identity, make, of_run, read
 from .errors import ConfigError
-from .evaluate import report
-from .files import commit, dump
-from .ledger import Ledger
+from .ledger.costs import Spend
+from .ledger.ledger import Ledger
 from .loop import History, teach
+from .metrics.accuracy import report
 from .plan.values import Plan
-from .report import history
-from .rundir import Event, Run
+from .rng import draw
+from .run import history
+from .run.directory import Event, Run
+from .run.files import commit, dump
 from .student.folder import resolve
 from .student.measure import Samples
 from .types import Example, Report, Round, Selection, Student, Task
-from .wire import Prepared, kept_precision, make_choosing, prepare, sha256, wire
-from .wire_grading import judged
-from .wire_tasks import make_task
-from .wire_teachers import make_budget
 
 Listener = Callable[[Event], None]
 
 TEMPERATURE = 0.8  # of sampled answers, where none is given
-STEPS = {"test": ("test", "test-baseline"), "dev": ("evaluate", "baseline")}  # a run's steps: tuned, untuned
+STEPS = {
+    "test": ("test", "test-baseline"),
+    "dev": ("evaluate", "baseline"),
+}  # a run's steps: tuned, untuned
 
 
 def silent(event: Event) -> None:
@@ -51,14 +54,24 @@ class Result:
     overran: str | None
 
 
-def run(config: Config | Mapping[str, Any] | str | Path, *, listen: Listener = silent) -> Result:
+def run(
+    config: Config | Mapping[str, Any] | str | Path, *, listen: Listener = silent
+) -> Result:
     """The whole loop. The same call again resumes, or returns what is finished. Raises TeachbackError."""
     config = as_config(config)
     refuse_fewer_rounds(config)
-    with Run(config.run_dir, keep=config.keep, listen=listen) as opened, wire(config, opened) as wired:
-        past, ledger = teach(opened, wired.parts, wired.base, wired.task.seeds, config.rounds), wired.ledger
+    with (
+        Run(config.run_dir, keep=config.keep, listen=listen) as opened,
+        wire(config, opened) as wired,
+    ):
+        past, ledger = (
+            teach(opened, wired.parts, wired.base, wired.task.seeds, config.rounds),
+            wired.ledger,
+        )
         student, short = opened.path(past.student), cut_short(past, config)
-        return Result(past, ledger.spend(), opened.folder, student, short, ledger.overran_why)
+        return Result(
+            past, ledger.spend(), opened.folder, student, short, ledger.overran_why
+        )
 
 
 def refuse_fewer_rounds(config: Config) -> None:
@@ -82,18 +95,26 @@ def cut_short(past: History, config: Config) -> bool:
 
 
 def rank(
-    config: Config | Mapping[str, Any] | str | Path, n: int, *, listen: Listener = silent
+    config: Config | Mapping[str, Any] | str | Path,
+    n: int,
+    *,
+    listen: Listener = silent,
 ) -> tuple[Selection, tuple[Example, ...]]:
     """The criterion without the loop: the untuned student's n seeds, ranked, and the pool. No teacher is asked."""
     config = as_config(config)
     folder = config.run_dir.with_name(f"{config.run_dir.name}-select-{n}")
     config = config.model_copy(update={"per_round": n, "run_dir": folder})
-    with Run(config.run_dir, listen=listen) as opened, prepare(config, opened) as prepared:
+    with (
+        Run(config.run_dir, listen=listen) as opened,
+        prepare(config, opened) as prepared,
+    ):
         base, seeds = prepared.base, prepared.task.seeds
         choosing = make_choosing(config, opened, prepared.task, prepared.answer)
         attempts = opened.step(0, "attempt", choosing.attempt, base, seeds)
         gathered = opened.step(0, "gather", choosing.gather, base, attempts, [], n)
-        return opened.step(0, "select", choosing.select, attempts, gathered, None, [], n), seeds
+        return opened.step(
+            0, "select", choosing.select, attempts, gathered, None, [], n
+        ), seeds
 
 
 def plan(config: Config | Mapping[str, Any] | str | Path, probe: int = 0) -> Plan:
@@ -129,12 +150,19 @@ def evaluate(
     """
     of_a_run = is_run(what)
     config = of_run(Path(str(what))) if of_a_run else as_config(what)
-    asked = Asked(split, n, samples, TEMPERATURE if samples and temperature is None else temperature)
+    asked = Asked(
+        split,
+        n,
+        samples,
+        TEMPERATURE if samples and temperature is None else temperature,
+    )
     check_asked(asked, base, student)
     if of_a_run and student is None and asked == Asked(split):
         return evaluate_run(config, asked, base, listen)
     own = str(last_student(config)) if of_a_run and not base else config.student.model
-    return evaluate_beside(config, own if student is None else named(student), asked, listen)
+    return evaluate_beside(
+        config, own if student is None else named(student), asked, listen
+    )
 
 
 class Asked(NamedTuple):
@@ -148,21 +176,38 @@ class Asked(NamedTuple):
 
 def check_asked(asked: Asked, base: bool, student: object) -> None:
     if asked.split not in STEPS:
-        raise ConfigError("--split", got=asked.split, allowed=" or ".join(STEPS), fix="--split dev")
+        raise ConfigError(
+            "--split", got=asked.split, allowed=" or ".join(STEPS), fix="--split dev"
+        )
     if base and student is not None:
         fix = "leave out one of them"
-        raise ConfigError("--base means the config's own student, and --student another", got=student, fix=fix)
+        raise ConfigError(
+            "--base means the config's own student, and --student another",
+            got=student,
+            fix=fix,
+        )
     if asked.samples < 0:
         raise ConfigError("--samples", got=asked.samples, allowed="0 or more")
-    if asked.temperature is not None and not (asked.samples and 0 < asked.temperature < inf):
+    if asked.temperature is not None and not (
+        asked.samples and 0 < asked.temperature < inf
+    ):
         got = f"{asked.temperature} with {asked.samples} samples"
         allowed = "above 0, with --samples: the answer that accuracy counts is greedy"
-        raise ConfigError("--temperature", got=got, allowed=allowed, fix="--samples 8 --temperature 0.8")
+        raise ConfigError(
+            "--temperature",
+            got=got,
+            allowed=allowed,
+            fix="--samples 8 --temperature 0.8",
+        )
 
 
 def is_run(what: object) -> bool:
     """Whether a run's directory is meant, be it there or not; or else a config."""
-    return isinstance(what, str | Path) and not Path(what).is_file() and Path(what).suffix not in (".yaml", ".yml")
+    return (
+        isinstance(what, str | Path)
+        and not Path(what).is_file()
+        and Path(what).suffix not in (".yaml", ".yml")
+    )
 
 
 def named(student: str | Path) -> str:
@@ -174,28 +219,41 @@ def named(student: str | Path) -> str:
 def evaluate_run(config: Config, asked: Asked, base: bool, listen: Listener) -> Report:
     """As a step of the round that made the student. Dev was asked by the run itself: its report is read back."""
     tuned_step, base_step = STEPS[asked.split]
-    with Run(config.run_dir, keep=config.keep, listen=listen) as opened, prepare(config, opened) as prepared:
+    with (
+        Run(config.run_dir, keep=config.keep, listen=listen) as opened,
+        prepare(config, opened) as prepared,
+    ):
         if base:
-            return opened.step(0, base_step, tested, config, prepared, prepared.base, asked)
+            return opened.step(
+                0, base_step, tested, config, prepared, prepared.base, asked
+            )
         past = finished_rounds(config)
         student = opened.final_student(past, past[-1].student)
         r = next(r for r, finished in enumerate(past) if finished.student == student)
         return opened.step(r, tuned_step, tested, config, prepared, student, asked)
 
 
-def evaluate_beside(config: Config, model: str, asked: Asked, listen: Listener) -> Report:
+def evaluate_beside(
+    config: Config, model: str, asked: Asked, listen: Listener
+) -> Report:
     """Any student, in a folder whose name holds a hash of the student and of what it is asked."""
     revision = config.student.revision if model == config.student.model else None
     precision = kept_precision(config.run_dir) or config.student.precision
     student = {"model": model, "revision": revision, "precision": precision}
-    config = config.model_copy(update={"student": config.student.model_copy(update=student)})
+    config = config.model_copy(
+        update={"student": config.student.model_copy(update=student)}
+    )
     facts = {"student": resolve(model, revision)[1], **asked._asdict()}
     mark = sha256(dump({"config": identity(config), **facts}))[:8]
-    folder = config.run_dir.with_name(f"{config.run_dir.name}-evaluate-{asked.split}-{mark}")
+    folder = config.run_dir.with_name(
+        f"{config.run_dir.name}-evaluate-{asked.split}-{mark}"
+    )
     with Run(folder, listen=listen) as opened, prepare(config, opened) as prepared:
         commit(folder / "asked.json", dump(facts))
         listen(Event("note", 0, "evaluate", value=f"kept in {folder}"))
-        return opened.step(0, STEPS[asked.split][0], tested, config, prepared, prepared.base, asked)
+        return opened.step(
+            0, STEPS[asked.split][0], tested, config, prepared, prepared.base, asked
+        )
 
 
 def last_student(config: Config) -> Path:
@@ -207,28 +265,48 @@ def last_student(config: Config) -> Path:
 def finished_rounds(config: Config) -> tuple[Round, ...]:
     past = history.read(config.run_dir).rounds
     if not past:
-        raise ConfigError(f"the run in {config.run_dir} has no finished round", fix="run it first, or use --base")
+        raise ConfigError(
+            f"the run in {config.run_dir} has no finished round",
+            fix="run it first, or use --base",
+        )
     return past
 
 
-def tested(config: Config, prepared: Prepared, student: Student, asked: Asked) -> Report:
+def tested(
+    config: Config, prepared: Prepared, student: Student, asked: Asked
+) -> Report:
     task = prepared.task
     examples = task.test if asked.split == "test" else task.dev
     if not examples:
-        fix = "the test set is part of a run's config: set task.test and start a new run"
+        fix = (
+            "the test set is part of a run's config: set task.test and start a new run"
+        )
         raise ConfigError(f"the task has no {asked.split} questions", fix=fix)
     if asked.n is not None and not 1 <= asked.n <= len(examples):
         allowed = f"1 to {len(examples)}, the number of {asked.split} questions"
         raise ConfigError("--n", got=asked.n, allowed=allowed)
     samples = None
     if asked.temperature is not None:
-        samples = Samples(asked.samples, asked.temperature, partial(draw, config.seed, config.repeat, "sample"))
+        samples = Samples(
+            asked.samples,
+            asked.temperature,
+            partial(draw, config.seed, config.repeat, "sample"),
+        )
     examples = examples[: asked.n]
-    found, run = prepared.answer.measure(student, examples, samples), prepared.answer.run
+    found, run = (
+        prepared.answer.measure(student, examples, samples),
+        prepared.answer.run,
+    )
     answers = [*zip(examples, found.attempts, strict=True)]
-    answers += [(e, a) for e, drawn in zip(examples, found.sampled, strict=False) for a in drawn]
+    answers += [
+        (e, a) for e, drawn in zip(examples, found.sampled, strict=False) for a in drawn
+    ]
     if config.judge:
-        with Ledger(run.folder / "ledger.sqlite", repeat=config.repeat, budget=make_budget(config.budget)) as ledger:
+        with Ledger(
+            run.folder / "ledger.sqlite",
+            repeat=config.repeat,
+            budget=make_budget(config.budget),
+        ) as ledger:
             task = judged(config, task, ledger, run.round, answers)
     return report(task, asked.split, examples, *found)
 
@@ -248,7 +326,9 @@ def write_config(text: str, to: Path) -> Task:
         task = make_task(read(aside).task)
         aside.replace(to)
     except OSError as error:
-        raise ConfigError(f"{to} can't be written: {error}", fix="--out ANOTHER.yaml") from error
+        raise ConfigError(
+            f"{to} can't be written: {error}", fix="--out ANOTHER.yaml"
+        ) from error
     finally:
         aside.unlink(missing_ok=True)
     return task

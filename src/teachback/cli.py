@@ -11,34 +11,63 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from . import api, config, telling
+from . import api
+from .build.task import make_task
+from .build.teacher import rehearsal
+from .config import config
 from .errors import ConfigError, TeachbackError
-from .files import to_plain
-from .ledger import Ledger
+from .ledger.ledger import Ledger
 from .plan.values import Plan
-from .report import bill, expenses, history, measured, summary
+from .report import bill, expenses, measured, summary, telling
 from .report.progress import Progress
-from .wire_tasks import make_task
-from .wire_teachers import rehearsal
+from .run import history
+from .run.files import to_plain
 
 if TYPE_CHECKING:
     from .init import Guess
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
 out = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
 err = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
 
-ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="A YAML file, such as recipes/demo.yaml.")]
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The directory of a run, such as runs/demo.")]
+ConfigFile = Annotated[
+    Path,
+    typer.Argument(metavar="CONFIG", help="A YAML file, such as recipes/demo.yaml."),
+]
+RunFolder = Annotated[
+    Path,
+    typer.Argument(metavar="RUN", help="The directory of a run, such as runs/demo."),
+]
 Set = Annotated[
-    list[str], typer.Option("--set", metavar="A.B=C", help="Change one value of the config; may be repeated.")
+    list[str],
+    typer.Option(
+        "--set",
+        metavar="A.B=C",
+        help="Change one value of the config; may be repeated.",
+    ),
 ]
 RunDir = Annotated[
-    Path | None, typer.Option("--run-dir", metavar="FOLDER", help="Where the run lies (default: runs/NAME).")
+    Path | None,
+    typer.Option(
+        "--run-dir", metavar="FOLDER", help="Where the run lies (default: runs/NAME)."
+    ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON; progress goes to stderr either way.")]
+AsJson = Annotated[
+    bool,
+    typer.Option(
+        "--json", help="Print the result as JSON; progress goes to stderr either way."
+    ),
+]
 
-Yes = Annotated[bool, typer.Option("--yes", help="Don't ask before a teacher that costs money is paid.")]
+Yes = Annotated[
+    bool,
+    typer.Option("--yes", help="Don't ask before a teacher that costs money is paid."),
+]
 
 BUDGET_CLOSED = 3
 STOPPED = 130
@@ -57,7 +86,7 @@ def describe() -> None:
 @app.command()
 def run(
     path: ConfigFile,
-    set_: Set = [],  # noqa: B006
+    set_: Set = [],
     run_dir: RunDir = None,
     yes: Yes = False,
     as_json: AsJson = False,
@@ -72,41 +101,81 @@ def run(
     err.print(telling.allowance(settings))
     with working() as progress:
         result = api.run(settings, listen=progress.hear)
-    if already is not None and len(already.rounds) == len(result.history.rounds) and already.next == "open":
-        err.print("nothing was left to do: this run is finished (raise rounds or the budget to go on)")
+    if (
+        already is not None
+        and len(already.rounds) == len(result.history.rounds)
+        and already.next == "open"
+    ):
+        err.print(
+            "nothing was left to do: this run is finished (raise rounds or the budget to go on)"
+        )
     if as_json:
         print_json(telling.run_facts(result))
     else:
         for line in telling.closing(settings, result):
             out.print(line)
     if result.overran:
-        err.print(f"nothing more was sent, because the teacher ignores its token limit: {result.overran}")
+        err.print(
+            f"nothing more was sent, because the teacher ignores its token limit: {result.overran}"
+        )
     if result.short:
-        err.print("the budget closed before the rounds that were asked for: raise it and run the same command to go on")
+        err.print(
+            "the budget closed before the rounds that were asked for: raise it and run the same command to go on"
+        )
         err.print("(`teachback plan` says how much is needed)")
         raise typer.Exit(BUDGET_CLOSED)
 
 
 @app.command()
 def init(
-    path: Annotated[Path, typer.Argument(metavar="FILE", help="JSON lines with questions, such as my.jsonl.")],
-    to: Annotated[Path | None, typer.Option("--out", metavar="YAML", help="Default: the file's name, here.")] = None,
-    grader: Annotated[str | None, typer.Option(help="How answers are compared (default: guessed from them).")] = None,
-    question: Annotated[str | None, typer.Option(metavar="COLUMN", help="Where the questions are.")] = None,
-    answer: Annotated[str | None, typer.Option(metavar="COLUMN", help="Where the answers are.")] = None,
-    teacher: Annotated[InitTeacher | None, typer.Option(help="Default: pool, if the rows can teach.")] = None,
-    model: Annotated[str | None, typer.Option(help="With --teacher openai: its name.")] = None,
-    base_url: Annotated[str | None, typer.Option(help="With --teacher openai: where it is asked.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Write over what is there.")] = False,
+    path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", help="JSON lines with questions, such as my.jsonl."
+        ),
+    ],
+    to: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="YAML", help="Default: the file's name, here."),
+    ] = None,
+    grader: Annotated[
+        str | None,
+        typer.Option(help="How answers are compared (default: guessed from them)."),
+    ] = None,
+    question: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Where the questions are.")
+    ] = None,
+    answer: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Where the answers are.")
+    ] = None,
+    teacher: Annotated[
+        InitTeacher | None, typer.Option(help="Default: pool, if the rows can teach.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="With --teacher openai: its name.")
+    ] = None,
+    base_url: Annotated[
+        str | None, typer.Option(help="With --teacher openai: where it is asked.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Write over what is there.")
+    ] = False,
 ) -> None:
     """Write a config for a file of your own, with a comment on every choice. Sends nothing."""
     from .init import propose
 
     to = to or Path(f"{path.stem}.yaml")
     if to.exists() and not force:
-        raise ConfigError(f"{to} is there already", fix="--out ANOTHER.yaml, or --force to write over it")
+        raise ConfigError(
+            f"{to} is there already",
+            fix="--out ANOTHER.yaml, or --force to write over it",
+        )
     if teacher == "pool" and (model or base_url):
-        raise ConfigError("a pool has no model and no base-url", got="--teacher pool", fix="--teacher openai")
+        raise ConfigError(
+            "a pool has no model and no base-url",
+            got="--teacher pool",
+            fix="--teacher openai",
+        )
     made = propose(
         path,
         to,
@@ -121,7 +190,9 @@ def init(
     for line in made.seen:
         err.print(line)
     task = api.write_config(made.text, to)
-    err.print(f"wrote {to} and read it back: {len(task.seeds)} seeds, {len(task.dev)} dev, {len(task.test)} test")
+    err.print(
+        f"wrote {to} and read it back: {len(task.seeds)} seeds, {len(task.dev)} dev, {len(task.test)} test"
+    )
     out.print(f"next:\n\n    teachback {'plan' if made.buys else 'run'} {to}\n")
 
 
@@ -129,15 +200,22 @@ def init(
 def plan(
     path: ConfigFile,
     probe: Annotated[
-        int, typer.Option("--probe", metavar="N", help="Measure with N real pairs (they are bought) and student steps.")
+        int,
+        typer.Option(
+            "--probe",
+            metavar="N",
+            help="Measure with N real pairs (they are bought) and student steps.",
+        ),
     ] = 0,
-    set_: Set = [],  # noqa: B006
+    set_: Set = [],
     run_dir: RunDir = None,
     as_json: AsJson = False,
 ) -> None:
     """What a run would ask for, by role and round, and what its budget would stop. Without --probe nothing is sent."""
     if probe:
-        err.print(f"probing: {probe} real pairs and student steps; what is bought is paid for, and kept for the run")
+        err.print(
+            f"probing: {probe} real pairs and student steps; what is bought is paid for, and kept for the run"
+        )
     with working():
         planned = api.plan(config.read(path, set_, run_dir), probe)
     if as_json:
@@ -149,14 +227,20 @@ def plan(
 @app.command()
 def status(
     folder: RunFolder,
-    costs: Annotated[bool, typer.Option("--costs", help="What the calls came to, by role and round.")] = False,
+    costs: Annotated[
+        bool, typer.Option("--costs", help="What the calls came to, by role and round.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """What a run has done so far. Reads files only: safe while the run is at work."""
     settings = config.of_run(folder)
     done = history.read(folder)
     with ledger_of(folder, settings) as ledger:
-        spend, by_role, committed = ledger.spend(), ledger.costs() if costs else [], ledger.committed()
+        spend, by_role, committed = (
+            ledger.spend(),
+            ledger.costs() if costs else [],
+            ledger.committed(),
+        )
     if as_json:
         facts = {
             "rounds": [telling.round_facts(r) for r in done.rounds],
@@ -167,7 +251,9 @@ def status(
         print_json(facts | ({"costs": expenses.facts(by_role)} if costs else {}))
         return
     underway = f", next: {done.next}" if done.next != "open" else ""
-    out.print(f"{folder}: {len(done.rounds)} of {settings.rounds or 'any number of'} rounds finished{underway}")
+    out.print(
+        f"{folder}: {len(done.rounds)} of {settings.rounds or 'any number of'} rounds finished{underway}"
+    )
     if done.baseline:
         out.print(f"untuned: dev {summary.percent(done.baseline)}")
     for r, finished in enumerate(done.rounds):
@@ -186,16 +272,35 @@ def status(
 
 @app.command()
 def evaluate(
-    path: Annotated[Path, typer.Argument(metavar="RUN|CONFIG", help="A run's directory, or a YAML file.")],
+    path: Annotated[
+        Path,
+        typer.Argument(metavar="RUN|CONFIG", help="A run's directory, or a YAML file."),
+    ],
     split: Annotated[str, typer.Option("--split", metavar="test|dev")] = "test",
-    base: Annotated[bool, typer.Option("--base", help="The untuned student instead of the run's.")] = False,
+    base: Annotated[
+        bool, typer.Option("--base", help="The untuned student instead of the run's.")
+    ] = False,
     student: Annotated[
-        str | None, typer.Option("--student", metavar="FOLDER|NAME", help="Any other student, asked in the same way.")
+        str | None,
+        typer.Option(
+            "--student",
+            metavar="FOLDER|NAME",
+            help="Any other student, asked in the same way.",
+        ),
     ] = None,
-    n: Annotated[int | None, typer.Option("--n", help="The first n questions only.")] = None,
-    samples: Annotated[int, typer.Option("--samples", metavar="N", help="Sampled answers to each, for pass@k.")] = 0,
-    temperature: Annotated[float | None, typer.Option("--temperature", help="Of --samples (default: 0.8).")] = None,
-    set_: Set = [],  # noqa: B006
+    n: Annotated[
+        int | None, typer.Option("--n", help="The first n questions only.")
+    ] = None,
+    samples: Annotated[
+        int,
+        typer.Option(
+            "--samples", metavar="N", help="Sampled answers to each, for pass@k."
+        ),
+    ] = 0,
+    temperature: Annotated[
+        float | None, typer.Option("--temperature", help="Of --samples (default: 0.8).")
+    ] = None,
+    set_: Set = [],
     run_dir: RunDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -203,11 +308,19 @@ def evaluate(
     what = path if api.is_run(path) else config.read(path, set_, run_dir)
     if what is path and (set_ or run_dir):
         raise ConfigError(
-            f"{path} is a run: what it is made of is fixed", fix="give its YAML file for --set and --run-dir"
+            f"{path} is a run: what it is made of is fixed",
+            fix="give its YAML file for --set and --run-dir",
         )
-    asked: dict[str, Any] = {"split": split, "n": n, "samples": samples, "temperature": temperature}
+    asked: dict[str, Any] = {
+        "split": split,
+        "n": n,
+        "samples": samples,
+        "temperature": temperature,
+    }
     with working() as progress:
-        report = api.evaluate(what, base=base, student=student, **asked, listen=progress.hear)
+        report = api.evaluate(
+            what, base=base, student=student, **asked, listen=progress.hear
+        )
     if as_json:
         print_json(telling.report_facts(report))
         return
@@ -220,17 +333,30 @@ def select(
     path: ConfigFile,
     n: Annotated[int, typer.Option("-n", min=1, help="How many seeds.")],
     to: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Write them as JSONL (default: print).")
+        Path | None,
+        typer.Option(
+            "--out", metavar="FILE", help="Write them as JSONL (default: print)."
+        ),
     ] = None,
-    set_: Set = [],  # noqa: B006
+    set_: Set = [],
     run_dir: RunDir = None,
 ) -> None:
     """Rank the seeds by the criterion, with the untuned student, and stop: one JSON object a line."""
     with working() as progress:
-        chosen, pool = api.rank(config.read(path, set_, run_dir), n, listen=progress.hear)
+        chosen, pool = api.rank(
+            config.read(path, set_, run_dir), n, listen=progress.hear
+        )
     questions = {e.id: e.question for e in pool}
     lines = [
-        json.dumps({"rank": p.rank, "id": p.seed, "score": p.score, "question": questions[p.seed]}, ensure_ascii=False)
+        json.dumps(
+            {
+                "rank": p.rank,
+                "id": p.seed,
+                "score": p.score,
+                "question": questions[p.seed],
+            },
+            ensure_ascii=False,
+        )
         for p in chosen.picks
     ]
     if to is None:
@@ -243,16 +369,39 @@ def select(
 @app.command("serve-program")
 def serve_program(
     path: ConfigFile,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free; it is printed.")] = 0,
-    faults: Annotated[str, typer.Option(metavar="NAME:RATE,...", help="What goes wrong: 429:0.05,mixed:0.1")] = "",
-    latency: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="Median of what a request takes.")] = 0.0,
-    sigma: Annotated[float, typer.Option(min=0, help="Of its logarithm: 1 is a long tail.")] = 0.0,
-    rate: Annotated[float | None, typer.Option(min=0, help="Requests a second; more of them get a 429.")] = None,
-    burst: Annotated[int, typer.Option(min=1, help="Requests at once after a pause, with --rate.")] = 10,
-    prompts: Annotated[str | None, typer.Option(help="Prompts to recognise (default: the config's, or logic).")] = None,
-    log: Annotated[Path | None, typer.Option(metavar="FILE", help="One line of JSON for each request.")] = None,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="0: any that is free; it is printed.")
+    ] = 0,
+    faults: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME:RATE,...", help="What goes wrong: 429:0.05,mixed:0.1"
+        ),
+    ] = "",
+    latency: Annotated[
+        float,
+        typer.Option(min=0, metavar="SECONDS", help="Median of what a request takes."),
+    ] = 0.0,
+    sigma: Annotated[
+        float, typer.Option(min=0, help="Of its logarithm: 1 is a long tail.")
+    ] = 0.0,
+    rate: Annotated[
+        float | None,
+        typer.Option(min=0, help="Requests a second; more of them get a 429."),
+    ] = None,
+    burst: Annotated[
+        int, typer.Option(min=1, help="Requests at once after a pause, with --rate.")
+    ] = 10,
+    prompts: Annotated[
+        str | None,
+        typer.Option(help="Prompts to recognise (default: the config's, or logic)."),
+    ] = None,
+    log: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="One line of JSON for each request."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the draws of the faults.")] = 0,
-    set_: Set = [],  # noqa: B006
+    set_: Set = [],
 ) -> None:
     """Serve the task's exact program as an OpenAI-compatible endpoint on this machine: a rehearsal at no cost."""
     from .serve import faults as ordered
@@ -266,21 +415,46 @@ def serve_program(
     chosen = ordered.mix(ordered.parse_faults(faults), seed)
     limit = None if rate is None else Limit(rate, burst)
     took = lognormal(latency, sigma)
-    serve_program(task, draw, templates, solve, port=port, faults=chosen, latency=took, limit=limit, log=log)
+    serve_program(
+        task,
+        draw,
+        templates,
+        solve,
+        port=port,
+        faults=chosen,
+        latency=took,
+        limit=limit,
+        log=log,
+    )
 
 
 @app.command()
 def compare(
     path: ConfigFile,
     arms: Annotated[
-        str | None, typer.Option(help="Criteria, with commas (default: random, and the config's arms or else loss).")
+        str | None,
+        typer.Option(
+            help="Criteria, with commas (default: random, and the config's arms or else loss)."
+        ),
     ] = None,
-    repeats: Annotated[int, typer.Option(min=1, help="Repeats: each has draws of its own, shared by its arms.")] = 3,
-    jobs: Annotated[int | None, typer.Option(min=1, help="Runs at a time (default: one a core; one on a GPU).")] = None,
+    repeats: Annotated[
+        int,
+        typer.Option(
+            min=1, help="Repeats: each has draws of its own, shared by its arms."
+        ),
+    ] = 3,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Runs at a time (default: one a core; one on a GPU)."),
+    ] = None,
     independent: Annotated[
-        bool, typer.Option("--independent-draws", help="Arms share no draws, and each buys everything itself.")
+        bool,
+        typer.Option(
+            "--independent-draws",
+            help="Arms share no draws, and each buys everything itself.",
+        ),
     ] = False,
-    set_: Set = [],  # noqa: B006
+    set_: Set = [],
     run_dir: RunDir = None,
     yes: Yes = False,
     as_json: AsJson = False,
@@ -290,16 +464,29 @@ def compare(
     from .compare.tables import show
 
     settings = config.read(path, set_, run_dir)
-    names = [arm.strip() for arm in arms.split(",")] if arms else ["random", *(settings.arms or ["loss"])]
+    names = (
+        [arm.strip() for arm in arms.split(",")]
+        if arms
+        else ["random", *(settings.arms or ["loss"])]
+    )
     if not yes and not (settings.run_dir / "repeat-0").exists():
         ask_before_spending(settings, runs=len(names) * repeats)
     with working() as progress:
-        result = comparison.compare(settings, names, repeats, jobs=jobs, independent=independent, listen=progress.hear)
+        result = comparison.compare(
+            settings,
+            names,
+            repeats,
+            jobs=jobs,
+            independent=independent,
+            listen=progress.hear,
+        )
     if as_json:
         print_json(to_plain(result))
     else:
         show(result, out)
-        out.print(f"curves.csv, findings.csv and {comparison.PAGE} lie in {telling.shown(settings.run_dir)}")
+        out.print(
+            f"curves.csv, findings.csv and {comparison.PAGE} lie in {telling.shown(settings.run_dir)}"
+        )
 
 
 def main() -> None:
@@ -318,7 +505,9 @@ def working() -> Iterator[Progress]:
         with Progress(err) as progress:
             yield progress
     except KeyboardInterrupt:
-        err.print("stopped. What is finished is kept; the same command goes on from here.")
+        err.print(
+            "stopped. What is finished is kept; the same command goes on from here."
+        )
         raise typer.Exit(STOPPED) from None
 
 
@@ -329,7 +518,11 @@ def working() -> Iterator[Progress]:
 def ledger_of(folder: Path, settings: config.Config) -> Iterator[Ledger]:
     """An arm of a comparison has its ledger two folders up, shared with the other arms."""
     own = folder / "ledger.sqlite"
-    path, arm = (own, "main") if own.exists() else (folder.parent.parent / own.name, folder.name)
+    path, arm = (
+        (own, "main")
+        if own.exists()
+        else (folder.parent.parent / own.name, folder.name)
+    )
     with Ledger.look(path, arm=arm, repeat=settings.repeat) as ledger:
         yield ledger
 
@@ -346,7 +539,11 @@ def ask_grader(guess: "Guess") -> str:
     err.print("; ".join(guess.why))
     grader = ""
     while grader not in guess.graders:
-        grader = typer.prompt(f"which grader, {' or '.join(guess.graders)}?", default=guess.graders[0], err=True)
+        grader = typer.prompt(
+            f"which grader, {' or '.join(guess.graders)}?",
+            default=guess.graders[0],
+            err=True,
+        )
     return grader
 
 
@@ -354,7 +551,11 @@ def ask_before_spending(settings: config.Config, runs: int = 1) -> None:
     """Once, on a terminal, where a price is known. Elsewhere the budget, which a priced teacher must have, says yes."""
     if settings.priced() and sys.stdin.isatty():
         show_plan(api.plan(settings), to=err)
-        times = f", {runs} times (answers that runs share are bought once)" if runs > 1 else ""
+        times = (
+            f", {runs} times (answers that runs share are bought once)"
+            if runs > 1
+            else ""
+        )
         typer.confirm(f"Start, and spend up to that{times}?", abort=True, err=True)
 
 

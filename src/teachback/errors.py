@@ -20,7 +20,9 @@ class TeachbackError(Exception):
 
     exit_code = 1
 
-    def __init__(self, what: str, *, got: object = None, allowed: object = None, fix: str = "") -> None:
+    def __init__(
+        self, what: str, *, got: object = None, allowed: object = None, fix: str = ""
+    ) -> None:
         parts = [what]
         if got is not None:
             parts.append(f"got: {got}")

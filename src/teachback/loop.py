@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
 
-from .rundir import Run
+from .run.directory import Run
 from .types import (
     Allowance,
     Attempt,
@@ -69,21 +69,31 @@ class History:
     student: Student
 
 
-def teach(run: Run, parts: Parts, base: Student, pool: Sequence[Example], rounds: int | None) -> History:
+def teach(
+    run: Run, parts: Parts, base: Student, pool: Sequence[Example], rounds: int | None
+) -> History:
     """Rounds until the budget is spent, or `rounds` of them."""
     past: list[Round] = []
     given = run.step(0, "given", parts.given)
     rows = list(given)
     baseline = run.step(0, "baseline", parts.evaluate, base)
-    student = run.step(0, "start", parts.finetune, base, base, rows, rows) if rows else base
+    student = (
+        run.step(0, "start", parts.finetune, base, base, rows, rows) if rows else base
+    )
     for r in count() if rounds is None else range(rounds):
         step = run.steps(r)
-        allowance = step("open", parts.affordable, past)  # from the spend of earlier rounds only
+        allowance = step(
+            "open", parts.affordable, past
+        )  # from the spend of earlier rounds only
         if allowance is None:
             break
         attempts = step("attempt", parts.attempt, student, pool)
-        gathered = step("gather", parts.gather, student, attempts, past, allowance.pairs)
-        chosen = step("select", parts.select, attempts, gathered, baseline, past, allowance.pairs)
+        gathered = step(
+            "gather", parts.gather, student, attempts, past, allowance.pairs
+        )
+        chosen = step(
+            "select", parts.select, attempts, gathered, baseline, past, allowance.pairs
+        )
         drafts = step("generate", parts.generate, r, chosen, attempts.rows)
         verdicts = step("verify", parts.verify, drafts)
         fresh = step("curate", parts.curate, verdicts, rows)

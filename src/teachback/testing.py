@@ -11,16 +11,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from . import config as cfg
-from .files import settle
-from .ledger import Ledger
+from .build.run import inputs, make_choosing, make_parts, sha256
+from .build.task import make_task
+from .build.teacher import make_budget, make_teacher
+from .config import config as cfg
+from .ledger.ledger import Ledger
 from .loop import History, teach
-from .rundir import Event, Run
+from .run.directory import Event, Run
+from .run.files import settle
 from .student.measure import Answers, Samples
 from .types import ArrayFile, Attempt, Attempts, Example, Grade, Student, Task
-from .wire import inputs, make_choosing, make_parts, sha256
-from .wire_tasks import make_task
-from .wire_teachers import make_budget, make_teacher
 
 CHAT_TEMPLATE = (
     "{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}<|end|>{% endfor %}"
@@ -31,7 +31,13 @@ CHAT_TEMPLATE = (
 def fake_config(**changes: Any) -> cfg.Config:
     """A config for `fake_run`: 16 one- and two-hop seeds, 10 dev questions, 4 pairs a round."""
     tree: dict[str, Any] = {
-        "task": {"name": "prontoqa", "hops": [1, 2], "seeds": 16, "dev": 10, "test": 10},
+        "task": {
+            "name": "prontoqa",
+            "hops": [1, 2],
+            "seeds": 16,
+            "dev": 10,
+            "test": 10,
+        },
         "per_round": 4,
         "rounds": 3,
         "student": {"model": "smollm2-135m"},
@@ -39,20 +45,35 @@ def fake_config(**changes: Any) -> cfg.Config:
     return cfg.make({**tree, **changes})
 
 
-def fake_run(folder: Path, *, listen: Callable[[Event], None] = lambda event: None, **changes: Any) -> History:
+def fake_run(
+    folder: Path,
+    *,
+    listen: Callable[[Event], None] = lambda event: None,
+    **changes: Any,
+) -> History:
     """The real loop with a student that is a number: how many rows it has seen. Same files, same rules, no torch."""
     config = fake_config(**changes)
     task = make_task(config.task)
     with Run(folder, keep=config.keep, listen=listen) as run:
         run.identify(
-            cfg.identity(config), inputs(task, config, "fake", sha256(b"fake"), "float32"), cfg.settings(config)
+            cfg.identity(config),
+            inputs(task, config, "fake", sha256(b"fake"), "float32"),
+            cfg.settings(config),
         )
-        with Ledger(folder / "ledger.sqlite", repeat=config.repeat, budget=make_budget(config.budget)) as ledger:
-            teacher = make_teacher(config, task, ledger, lambda text: len(text.split()), sha256(b"fake"))
+        with Ledger(
+            folder / "ledger.sqlite",
+            repeat=config.repeat,
+            budget=make_budget(config.budget),
+        ) as ledger:
+            teacher = make_teacher(
+                config, task, ledger, lambda text: len(text.split()), sha256(b"fake")
+            )
             base = untrained(folder / "base")
             answer = FakeAnswerer(run, task)
             choosing = make_choosing(config, run, task, answer, ledger)
-            parts = make_parts(config, task, run, ledger, answer, choosing, teacher, fake_train(run))
+            parts = make_parts(
+                config, task, run, ledger, answer, choosing, teacher, fake_train(run)
+            )
             return teach(run, parts, base, task.seeds, config.rounds)
 
 
@@ -70,41 +91,80 @@ class FakeAnswerer:
     run: Run
     task: Task
 
-    def __call__(self, student: Student, questions: Iterable[tuple[str, str]]) -> tuple[Attempt, ...]:
+    def __call__(
+        self, student: Student, questions: Iterable[tuple[str, str]]
+    ) -> tuple[Attempt, ...]:
         skill = int((self.run.path(student) / "skill.json").read_text())
-        return self.run.map(lambda part: [self.one(*q, skill) for q in part], list(questions), of=Attempt)
+        return self.run.map(
+            lambda part: [self.one(*q, skill) for q in part],
+            list(questions),
+            of=Attempt,
+        )
 
     def one(self, id: str, question: str, skill: int) -> Attempt:
         luck = lot(question)
         text = self.gold_of.get(question) if luck < skill / (skill + 10) else None
-        return Attempt(id, text or "I don't know.", len((text or "I don't know.").split()), False, nll(luck, skill))
+        return Attempt(
+            id,
+            text or "I don't know.",
+            len((text or "I don't know.").split()),
+            False,
+            nll(luck, skill),
+        )
 
     @cached_property
     def gold_of(self) -> Mapping[str, str | None]:
-        return {e.question: self.task.target(e) for e in (*self.task.seeds, *self.task.dev)}
+        return {
+            e.question: self.task.target(e) for e in (*self.task.seeds, *self.task.dev)
+        }
 
-    def attempts(self, student: Student, pool: Sequence[Example], arrays: Sequence[str], sketch_seed: int) -> Attempts:
+    def attempts(
+        self,
+        student: Student,
+        pool: Sequence[Example],
+        arrays: Sequence[str],
+        sketch_seed: int,
+    ) -> Attempts:
         assert not arrays, "the fake student has no hidden states"
         return Attempts(self(student, ((e.id, e.question) for e in pool)))
 
     def measure(self, student: Student, examples: Sequence[Example]) -> Answers:
-        return Answers(self(student, ((e.id, e.question) for e in examples)), (None,) * len(examples))
+        return Answers(
+            self(student, ((e.id, e.question) for e in examples)),
+            (None,) * len(examples),
+        )
 
-    def samples(self, student: Student, examples: Sequence[Example], samples: Samples) -> tuple[tuple[Grade, ...], ...]:
+    def samples(
+        self, student: Student, examples: Sequence[Example], samples: Samples
+    ) -> tuple[tuple[Grade, ...], ...]:
         skill = int((self.run.path(student) / "skill.json").read_text())
         chance = skill / (skill + 10)
-        rolls = ((e, [samples.draw(e.id, k).random() for k in range(samples.n)]) for e in examples)
+        rolls = (
+            (e, [samples.draw(e.id, k).random() for k in range(samples.n)])
+            for e in examples
+        )
         return tuple(
-            tuple(Grade("right", e.answer, True) if x < chance * lot(e.question) else Grade("wrong") for x in drawn)
+            tuple(
+                Grade("right", e.answer, True)
+                if x < chance * lot(e.question)
+                else Grade("wrong")
+                for x in drawn
+            )
             for e, drawn in rolls
         )
 
-    def gold_nll(self, student: Student, examples: Sequence[Example]) -> tuple[float, ...]:
+    def gold_nll(
+        self, student: Student, examples: Sequence[Example]
+    ) -> tuple[float, ...]:
         skill = int((self.run.path(student) / "skill.json").read_text())
         return tuple(nll(lot(e.question), skill) for e in examples)
 
     def gold_gradients(
-        self, student: Student, seeds: Sequence[Example], dev: Sequence[Example], sketch_seed: int
+        self,
+        student: Student,
+        seeds: Sequence[Example],
+        dev: Sequence[Example],
+        sketch_seed: int,
     ) -> tuple[ArrayFile, ArrayFile]:
         raise AssertionError("the fake student has no hidden states")
 
@@ -122,7 +182,9 @@ def fake_train(run: Run) -> Callable[[Path, list[tuple[str, str]], int], Path]:
     def train(start: Path, texts: list[tuple[str, str]], seed: int) -> Path:
         out = run.workspace / "student"
         out.with_suffix(".tmp").mkdir(exist_ok=True)
-        (out.with_suffix(".tmp") / "skill.json").write_text(str(int((start / "skill.json").read_text()) + len(texts)))
+        (out.with_suffix(".tmp") / "skill.json").write_text(
+            str(int((start / "skill.json").read_text()) + len(texts))
+        )
         settle(out.with_suffix(".tmp"), out)
         return out
 
@@ -130,7 +192,11 @@ def fake_train(run: Run) -> Callable[[Path, list[tuple[str, str]], int], Path]:
 
 
 def tiny_student(
-    folder: Path, *, architecture: str = "llama", seed: int = 0, chat_template: str | None = CHAT_TEMPLATE
+    folder: Path,
+    *,
+    architecture: str = "llama",
+    seed: int = 0,
+    chat_template: str | None = CHAT_TEMPLATE,
 ) -> Path:
     """A model of a few thousand parameters with random weights, saved like any other: every part of the real path.
 
@@ -141,12 +207,19 @@ def tiny_student(
     from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
 
     special = ["<|pad|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>"]
-    vocabulary = {token: i for i, token in enumerate([*special, *sorted(pre_tokenizers.ByteLevel.alphabet())])}
+    vocabulary = {
+        token: i
+        for i, token in enumerate(
+            [*special, *sorted(pre_tokenizers.ByteLevel.alphabet())]
+        )
+    }
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens(special)
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|end|>", pad_token="<|pad|>")
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, eos_token="<|end|>", pad_token="<|pad|>"
+    )
     if chat_template is not None:
         fast.chat_template = chat_template
     shape = {

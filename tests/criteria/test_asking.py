@@ -23,24 +23,28 @@ from teachback.criteria.evidence import Evidence
 from teachback.criteria.judge import judge
 from teachback.criteria.lion import lion
 from teachback.criteria.reward import reward
-from teachback.draws import draw
+from teachback.endpoints.endpoint import Endpoint
 from teachback.errors import CriterionError
-from teachback.ledger import Ledger
+from teachback.ledger.ledger import Ledger
+from teachback.rng import draw
 from teachback.student.attempt import text_of
 from teachback.student.chat import Chat, prompt_ids
 from teachback.student.frozen import freeze
 from teachback.student.training.finetune import Recipe, finetune
 from teachback.teachers.ask import Opinion
-from teachback.teachers.endpoint import Endpoint
 from teachback.teachers.marking import Attempted, Marking, mark_all
 from teachback.teachers.refereeing import Refereeing, referee_all
 from teachback.types import Attempt, Example
 
 
-def evidence(count: int, candidates: Sequence[int] | None = None, **known: Any) -> Evidence:
+def evidence(
+    count: int, candidates: Sequence[int] | None = None, **known: Any
+) -> Evidence:
     seeds = [Example(f"s{i:02}", f"Question {i}?") for i in range(count)]
     attempts = [Attempt(seed.id, "So.", 2, False, 1.0) for seed in seeds]
-    return Evidence(seeds, attempts, range(count) if candidates is None else candidates, **known)
+    return Evidence(
+        seeds, attempts, range(count) if candidates is None else candidates, **known
+    )
 
 
 def draws(repeat: int = 0) -> Any:
@@ -59,11 +63,17 @@ def test_a_low_reward_is_worth_more_unless_high_is_preferred() -> None:
     assert reward(seen, prefer="high") == [-2.5, 0.0, 7.25]
 
 
-GAPS = st.lists(st.one_of(st.none(), st.sampled_from([-9.0, -1.0, 0.0, 0.5, 1.0, 1.5, 9.0])), min_size=1, max_size=14)
+GAPS = st.lists(
+    st.one_of(st.none(), st.sampled_from([-9.0, -1.0, 0.0, 0.5, 1.0, 1.5, 9.0])),
+    min_size=1,
+    max_size=14,
+)
 
 
 @given(gaps=GAPS, data=st.data())
-def test_half_is_hard_and_half_easy_or_the_other_fills_up(gaps: list[float | None], data: st.DataObject) -> None:
+def test_half_is_hard_and_half_easy_or_the_other_fills_up(
+    gaps: list[float | None], data: st.DataObject
+) -> None:
     candidates = sorted(data.draw(st.sets(st.sampled_from(range(len(gaps))))))
     known = {i: gap for i in candidates if (gap := gaps[i]) is not None}
     m = data.draw(st.integers(0, len(known)))
@@ -73,32 +83,49 @@ def test_half_is_hard_and_half_easy_or_the_other_fills_up(gaps: list[float | Non
     turns = [known[i] >= 1 for i in chosen]
     hard, easy = sum(turns), m - sum(turns)
     there = Counter(gap >= 1 for gap in known.values())
-    assert hard <= easy + 1 or easy == there[False], "as even as can be, of an odd m one more is hard"
+    assert hard <= easy + 1 or easy == there[False], (
+        "as even as can be, of an odd m one more is hard"
+    )
     assert easy <= hard or hard == there[True]
     both = 2 * min(hard, easy)
-    assert turns[:both] == [True, False] * (both // 2), "by turns, so that a round cut short has both"
+    assert turns[:both] == [True, False] * (both // 2), (
+        "by turns, so that a round cut short has both"
+    )
 
 
 def test_one_mark_above_is_hard() -> None:
     for gaps, hard in (([1.0, 0.5, 0.5, 0.5], 0), ([-9.0, 0.0, 0.5, 9.0], 3)):
-        assert all(lion(evidence(4, gaps=gaps), 2, draws(repeat))[0] == hard for repeat in range(20))
+        assert all(
+            lion(evidence(4, gaps=gaps), 2, draws(repeat))[0] == hard
+            for repeat in range(20)
+        )
 
 
 def test_within_each_half_every_seed_has_the_same_chance() -> None:
     gaps = [3.0] * 8 + [0.0] * 4
-    counts = Counter(i for repeat in range(1500) for i in lion(evidence(12, gaps=gaps), 6, draws(repeat)))
+    counts = Counter(
+        i
+        for repeat in range(1500)
+        for i in lion(evidence(12, gaps=gaps), 6, draws(repeat))
+    )
     assert all(abs(counts[i] / 1500 - 3 / 8) < 0.05 for i in range(8))
     assert all(abs(counts[i] / 1500 - 3 / 4) < 0.05 for i in range(8, 12))
 
 
 def test_fewer_gaps_than_picks_is_an_error() -> None:
-    with pytest.raises(CriterionError, match=r"can't select 3 seeds\n  got: 2 that the referee could compare"):
+    with pytest.raises(
+        CriterionError,
+        match=r"can't select 3 seeds\n  got: 2 that the referee could compare",
+    ):
         lion(evidence(4, gaps=[1.0, None, None, 0.0]), 3, draws())
 
 
 # A small model behind a real endpoint: half trained, so that it gives verdicts, and fails as models do
 
-MARK, COMPARE = "Mark {attempt} to {question}", "Compare to {question}: {first} and {second}"
+MARK, COMPARE = (
+    "Mark {attempt} to {question}",
+    "Compare to {question}: {first} and {second}",
+)
 TRIED = [Attempted(f"s{i:02}", str(i % 7), str(i % 9 + 1)) for i in range(30)]
 
 
@@ -110,32 +137,62 @@ def assessor(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     def number() -> int:
         return dice.randint(1, 10)
 
-    rows = [(MARK.format(attempt=number(), question=number()), f"Mark: {number()}") for _ in range(150)]
+    rows = [
+        (MARK.format(attempt=number(), question=number()), f"Mark: {number()}")
+        for _ in range(150)
+    ]
     rows += [
-        (COMPARE.format(question=number(), first=number(), second=number()), f"Mark 1: {number()}\nMark 2: {number()}")
+        (
+            COMPARE.format(question=number(), first=number(), second=number()),
+            f"Mark 1: {number()}\nMark 2: {number()}",
+        )
         for _ in range(150)
     ]
     folder = tmp_path_factory.mktemp("assessor")
-    return finetune(tiny, rows, folder, chat=Chat(), recipe=Recipe(lr=1e-2, epochs=3, rows_per_step=8), seed=0)
+    return finetune(
+        tiny,
+        rows,
+        folder,
+        chat=Chat(),
+        recipe=Recipe(lr=1e-2, epochs=3, rows_per_step=8),
+        seed=0,
+    )
 
 
 @contextmanager
 def answering(folder: Path) -> Iterator[str]:
     """The base URL of a chat-completions server for the model, in a thread of its own."""
-    service = serving_student.Service("m", folder, {"m": freeze(folder)}, asyncio.Lock())
+    service = serving_student.Service(
+        "m", folder, {"m": freeze(folder)}, asyncio.Lock()
+    )
 
     async def chat(http: web.Request) -> web.Response:
         body = await http.json()
         asked = body["messages"][-1]["content"]
-        prompt, body["seed"] = prompt_ids(service.students["m"], Chat(), asked), crc32(asked.encode())
+        prompt, body["seed"] = (
+            prompt_ids(service.students["m"], Chat(), asked),
+            crc32(asked.encode()),
+        )
         async with service.lock:
-            (one,) = await asyncio.to_thread(serving_student.decoded_by, service.students["m"], prompt, body)
-        message = {"role": "assistant", "content": text_of(service.students["m"], one.tokens)}
+            (one,) = await asyncio.to_thread(
+                serving_student.decoded_by, service.students["m"], prompt, body
+            )
+        message = {
+            "role": "assistant",
+            "content": text_of(service.students["m"], one.tokens),
+        }
         usage = {"prompt_tokens": len(prompt), "completion_tokens": len(one.tokens)}
         finish = "stop" if one.ended else "length"
-        return web.json_response({"choices": [{"message": message, "finish_reason": finish}], "usage": usage})
+        return web.json_response(
+            {"choices": [{"message": message, "finish_reason": finish}], "usage": usage}
+        )
 
-    loop, stop, ready, base = asyncio.new_event_loop(), asyncio.Event(), threading.Event(), list[str]()
+    loop, stop, ready, base = (
+        asyncio.new_event_loop(),
+        asyncio.Event(),
+        threading.Event(),
+        list[str](),
+    )
 
     async def serve() -> None:
         app = web.Application()
@@ -148,7 +205,9 @@ def answering(folder: Path) -> Iterator[str]:
         await stop.wait()
         await runner.cleanup()
 
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), daemon=True)
+    thread = threading.Thread(
+        target=lambda: loop.run_until_complete(serve()), daemon=True
+    )
     thread.start()
     assert ready.wait(20)
     try:
@@ -165,9 +224,13 @@ def said(body: str) -> str:
     return choice["message"]["content"] if choice["finish_reason"] == "stop" else ""
 
 
-def test_a_real_judge_fails_as_models_do_and_its_marks_are_what_it_said(assessor: Path, tmp_path: Path) -> None:
+def test_a_real_judge_fails_as_models_do_and_its_marks_are_what_it_said(
+    assessor: Path, tmp_path: Path
+) -> None:
     with answering(assessor) as base_url, Ledger(tmp_path / "ledger.sqlite") as ledger:
-        marking = Marking(Endpoint(base_url, "m", in_flight=4, options={"temperature": 1.1}), MARK, 24)
+        marking = Marking(
+            Endpoint(base_url, "m", in_flight=4, options={"temperature": 1.1}), MARK, 24
+        )
         found = mark_all(TRIED, marking, round=0, ledger=ledger)
         replies = {seed: said(body) for seed, _, body in ledger.answers("marker")}
         spend = ledger.spend()
@@ -180,28 +243,58 @@ def test_a_real_judge_fails_as_models_do_and_its_marks_are_what_it_said(assessor
             assert found[seed].mark is None
     assert all((one.mark is None) == bool(one.reason) for one in found.values())
     marks = [found[one.seed].mark for one in TRIED]
-    assert 0 < marks.count(None) < len(marks), "a judge that does both, or this test shows nothing"
-    assert (spend.calls, spend.estimated_calls, spend.in_doubt_calls) == (len(TRIED), 0, 0)
-    seen = evidence(len(TRIED), [i for i, mark in enumerate(marks) if mark is not None], marks=marks)
-    assert [i for i, score in enumerate(judge(seen)) if math.isfinite(score)] == seen.candidates
+    assert 0 < marks.count(None) < len(marks), (
+        "a judge that does both, or this test shows nothing"
+    )
+    assert (spend.calls, spend.estimated_calls, spend.in_doubt_calls) == (
+        len(TRIED),
+        0,
+        0,
+    )
+    seen = evidence(
+        len(TRIED), [i for i, mark in enumerate(marks) if mark is not None], marks=marks
+    )
+    assert [
+        i for i, score in enumerate(judge(seen)) if math.isfinite(score)
+    ] == seen.candidates
 
 
-def test_a_real_referee_gives_a_gap_where_both_of_its_verdicts_can_be_read(assessor: Path, tmp_path: Path) -> None:
-    teacher = {one.seed: Opinion(one.seed, 0, str(10 + i % 4)) for i, one in enumerate(TRIED)}
+def test_a_real_referee_gives_a_gap_where_both_of_its_verdicts_can_be_read(
+    assessor: Path, tmp_path: Path
+) -> None:
+    teacher = {
+        one.seed: Opinion(one.seed, 0, str(10 + i % 4)) for i, one in enumerate(TRIED)
+    }
     with answering(assessor) as base_url, Ledger(tmp_path / "ledger.sqlite") as ledger:
-        refereeing = Refereeing(Endpoint(base_url, "m", in_flight=4, options={"temperature": 0.9}), COMPARE, 24)
+        refereeing = Refereeing(
+            Endpoint(base_url, "m", in_flight=4, options={"temperature": 0.9}),
+            COMPARE,
+            24,
+        )
         found = referee_all(TRIED, teacher, refereeing, round=0, ledger=ledger)
         replies = {(seed, n): said(body) for seed, n, body in ledger.answers("referee")}
     for one in TRIED:
         pair = refereeing.messages(one, str(teacher[one.seed].text))
-        whole = [re.fullmatch(r"Mark 1: (10|[1-9])\nMark 2: (10|[1-9])", replies[one.seed, m.n]) for m in pair]
+        whole = [
+            re.fullmatch(
+                r"Mark 1: (10|[1-9])\nMark 2: (10|[1-9])", replies[one.seed, m.n]
+            )
+            for m in pair
+        ]
         if whole[0] and whole[1]:
-            (a, b), (c, d) = (map(int, verdict.groups()) for verdict in whole if verdict)
+            (a, b), (c, d) = (
+                map(int, verdict.groups()) for verdict in whole if verdict
+            )
             assert found[one.seed].gap == (a - b + d - c) / 2
-        elif not all(re.search(r"Mark 1.*[1-9]\s+Mark 2.*[1-9]", replies[one.seed, m.n]) for m in pair):
+        elif not all(
+            re.search(r"Mark 1.*[1-9]\s+Mark 2.*[1-9]", replies[one.seed, m.n])
+            for m in pair
+        ):
             assert found[one.seed].gap is None
     gaps = [found[one.seed].gap for one in TRIED]
     assert all((one.gap is None) == bool(one.reason) for one in found.values())
-    assert 0 < gaps.count(None) < len(gaps) - 2, "a referee that does both, or this test shows nothing"
+    assert 0 < gaps.count(None) < len(gaps) - 2, (
+        "a referee that does both, or this test shows nothing"
+    )
     seen = evidence(len(TRIED), gaps=gaps)
     assert all(gaps[i] is not None for i in lion(seen, 3, draws()))

@@ -11,7 +11,7 @@ from teachback.criteria import CRITERIA, Criterion
 from teachback.criteria.bandit import bandit, gains, probabilities
 from teachback.criteria.mixture import mixture
 from teachback.criteria.select import select
-from teachback.draws import draw
+from teachback.rng import draw
 from teachback.types import Pick, Round, Selection
 
 NLLS = [float(i) for i in range(20)]
@@ -26,9 +26,21 @@ def test_each_member_of_a_mixture_has_its_share_of_what_is_left() -> None:
     evidence = evidence_of(NLLS)
     shares = {"loss": 0.5, "random": 0.3, "kcenter": 0.2}
     criterion = Criterion(partial(mixture, members=MEMBERS, shares=shares), "blend")
-    chosen = select(evidence, 10, name="mixture", criterion=criterion, draw=partial(draw, 0, 0))
-    assert Counter(pick.by for pick in chosen.picks) == {"loss": 5, "random": 3, "kcenter": 2}
-    assert [pick.seed for pick in chosen.picks if pick.by == "loss"] == ["s19", "s18", "s17", "s16", "s15"]
+    chosen = select(
+        evidence, 10, name="mixture", criterion=criterion, draw=partial(draw, 0, 0)
+    )
+    assert Counter(pick.by for pick in chosen.picks) == {
+        "loss": 5,
+        "random": 3,
+        "kcenter": 2,
+    }
+    assert [pick.seed for pick in chosen.picks if pick.by == "loss"] == [
+        "s19",
+        "s18",
+        "s17",
+        "s16",
+        "s15",
+    ]
     assert len({pick.seed for pick in chosen.picks}) == 10
     assert chosen.scores == (), "no score stands for all of them"
 
@@ -37,19 +49,33 @@ def test_the_bandits_picks_are_one_members() -> None:
     evidence = evidence_of(NLLS)
     found = Counter[str]()
     for repeat in range(60):
-        picks = bandit(evidence, 4, lambda key, r=repeat: draw(0, r, "select", key, 0), members=MEMBERS, explore=0.5)
+        picks = bandit(
+            evidence,
+            4,
+            lambda key, r=repeat: draw(0, r, "select", key, 0),
+            members=MEMBERS,
+            explore=0.5,
+        )
         (name,) = {choice.by for choice in picks}
         found[name] += 1
         if name == "loss":
             assert [choice.position for choice in picks] == [19, 18, 17, 16]
-    assert min(found[name] for name in MEMBERS) >= 10, "without a past all are as likely"
+    assert min(found[name] for name in MEMBERS) >= 10, (
+        "without a past all are as likely"
+    )
 
 
 def test_pay_is_the_gain_a_row_relative_to_the_largest() -> None:
-    past = [past_round(chosen_by("loss"), 0.3, 10), past_round(chosen_by("random"), 0.2, 10)]
+    past = [
+        past_round(chosen_by("loss"), 0.3, 10),
+        past_round(chosen_by("random"), 0.2, 10),
+    ]
     assert gains(past, 0.1) == [1.0, pytest.approx(0.25)]
     assert gains(past, None) == [None, 0.0]
-    nothing = [past_round(chosen_by("loss"), 0.3, 0), past_round(chosen_by("loss"), 0.3, 5)]
+    nothing = [
+        past_round(chosen_by("loss"), 0.3, 0),
+        past_round(chosen_by("loss"), 0.3, 5),
+    ]
     assert gains(nothing, 0.1) == [None, 0.5]
 
 
@@ -64,7 +90,10 @@ def test_the_bandit_comes_to_what_pays_and_goes_on_exploring() -> None:
     assert sum(chances.values()) == pytest.approx(1)
     assert chances["loss"] > 0.7
     assert chances["random"] >= 0.1
-    assert probabilities(["loss", "random"], [], 0.0, 0.2) == {"loss": 0.5, "random": 0.5}
+    assert probabilities(["loss", "random"], [], 0.0, 0.2) == {
+        "loss": 0.5,
+        "random": 0.5,
+    }
     one = probabilities(["loss", "random"], past[:1], 0.0, 0.2)
     # Exp3: exp(γ · pay / chance / K), pay 1 for the first gain
     grown = 2.718281828459045 ** (0.2 * 1.0 / 0.5 / 2)
@@ -72,5 +101,18 @@ def test_the_bandit_comes_to_what_pays_and_goes_on_exploring() -> None:
 
 
 def test_a_bandit_needs_no_baseline() -> None:
-    evidence = replace(evidence_of(NLLS), baseline=None, past=[past_round(chosen_by("loss"), 0.3, 10)])
-    assert len(bandit(evidence, 2, lambda key: draw(0, 0, "select", key, 1), members=MEMBERS, explore=0.5)) == 2
+    evidence = replace(
+        evidence_of(NLLS), baseline=None, past=[past_round(chosen_by("loss"), 0.3, 10)]
+    )
+    assert (
+        len(
+            bandit(
+                evidence,
+                2,
+                lambda key: draw(0, 0, "select", key, 1),
+                members=MEMBERS,
+                explore=0.5,
+            )
+        )
+        == 2
+    )

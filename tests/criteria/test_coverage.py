@@ -15,8 +15,8 @@ from teachback.criteria.coverage import MATRIX_BYTES, coverage
 from teachback.criteria.criterion import Draws
 from teachback.criteria.evidence import Evidence
 from teachback.criteria.facility import facility, ranks
-from teachback.draws import draw
 from teachback.errors import CriterionError
+from teachback.rng import draw
 from teachback.types import Example
 
 
@@ -30,19 +30,34 @@ def covered(unit_N_D: np.ndarray, picks: Sequence[int], weight_N: np.ndarray) ->
     return float(weight_N @ cosine_N_S.max(axis=1, initial=0))
 
 
-def plain(unit_N_D: np.ndarray, offered: Sequence[int], weight_N: np.ndarray, m: int) -> list[int]:
+def plain(
+    unit_N_D: np.ndarray, offered: Sequence[int], weight_N: np.ndarray, m: int
+) -> list[int]:
     """Every candidate is looked at for every pick."""
     picks: list[int] = []
     for _ in range(m):
-        gain = {j: covered(unit_N_D, [*picks, j], weight_N) for j in offered if j not in picks}
+        gain = {
+            j: covered(unit_N_D, [*picks, j], weight_N)
+            for j in offered
+            if j not in picks
+        }
         picks.append(max(gain, key=lambda j: gain[j]))
     return picks
 
 
-@given(st.integers(0, 10**6), st.integers(1, 5), st.sampled_from([1, 2, 16]), st.sampled_from([0, MATRIX_BYTES]))
-def test_the_picks_are_those_of_plain_greedy_selection(seed: int, d: int, block: int, matrix_bytes: int) -> None:
+@given(
+    st.integers(0, 10**6),
+    st.integers(1, 5),
+    st.sampled_from([1, 2, 16]),
+    st.sampled_from([0, MATRIX_BYTES]),
+)
+def test_the_picks_are_those_of_plain_greedy_selection(
+    seed: int, d: int, block: int, matrix_bytes: int
+) -> None:
     generator = np.random.default_rng(seed)
-    unit_N_D = unit(generator.standard_normal((30, d + 1)) + generator.standard_normal(d + 1))
+    unit_N_D = unit(
+        generator.standard_normal((30, d + 1)) + generator.standard_normal(d + 1)
+    )
     offered, weight_N = (
         generator.permutation(30)[: generator.integers(1, 31)],
         (generator.random(30) + 0.1).astype(np.float32),
@@ -62,7 +77,10 @@ def test_the_picks_are_those_of_plain_greedy_selection(seed: int, d: int, block:
 
 def test_the_picks_cover_at_least_what_greedy_selection_must() -> None:
     """1 − 1/e of the best set there is (Nemhauser et al. 1978)."""
-    unit_N_D, weight_N = unit(np.random.default_rng(1).standard_normal((14, 3))), np.ones(14, np.float32)
+    unit_N_D, weight_N = (
+        unit(np.random.default_rng(1).standard_normal((14, 3))),
+        np.ones(14, np.float32),
+    )
     best = max(covered(unit_N_D, some, weight_N) for some in combinations(range(14), 3))
     picks = coverage(unit_N_D, np.arange(14), weight_N, 3)
     assert covered(unit_N_D, picks, weight_N) >= (1 - 1 / np.e) * best
@@ -84,14 +102,19 @@ def test_few_candidates_are_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_small_blocks_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    unit_N_D, weight_N = unit(np.random.default_rng(3).standard_normal((40, 4))), np.ones(40, np.float32)
+    unit_N_D, weight_N = (
+        unit(np.random.default_rng(3).standard_normal((40, 4))),
+        np.ones(40, np.float32),
+    )
     expected = coverage(unit_N_D, np.arange(40), weight_N, 10)
     monkeypatch.setattr(module, "BLOCK_BYTES", 0)
     monkeypatch.setattr(module, "BLOCK_FEWEST", 3)
     assert coverage(unit_N_D, np.arange(40), weight_N, 10, matrix_bytes=0) == expected
 
 
-def evidence(embedding_N_D: np.ndarray, candidates: Sequence[int] | None = None) -> Evidence:
+def evidence(
+    embedding_N_D: np.ndarray, candidates: Sequence[int] | None = None
+) -> Evidence:
     seeds = [Example(f"s{i:02}", "?") for i in range(len(embedding_N_D))]
     some = range(len(seeds)) if candidates is None else candidates
     return Evidence(seeds, [], some, embedding_N_D=embedding_N_D.astype(np.float32))
@@ -110,25 +133,41 @@ FAN[6:8, 5] = 0.2, -0.2
 
 def test_facility_takes_the_middle_of_each_group_the_largest_first() -> None:
     assert facility(evidence(FAN), 3, draws(0)) == [0, 5, 8]
-    assert facility(evidence(7 * FAN), 3, draws(1)) == [0, 5, 8]  # directions, not lengths
+    assert facility(evidence(7 * FAN), 3, draws(1)) == [
+        0,
+        5,
+        8,
+    ]  # directions, not lengths
     assert facility(evidence(FAN, [8, 6, 2]), 3, draws(0)) == [2, 6, 8]
 
 
 def test_facility_looks_where_the_score_is_high() -> None:
     """Ranks of 3, 7 and 9 of 9 weigh the groups of 5, 3 and 1."""
-    assert facility(evidence(FAN), 3, draws(0), weight=lambda e: [0.0] * 5 + [0.1] * 3 + [9.0]) == [5, 0, 8]
+    assert facility(
+        evidence(FAN), 3, draws(0), weight=lambda e: [0.0] * 5 + [0.1] * 3 + [9.0]
+    ) == [
+        5,
+        0,
+        8,
+    ]
     assert facility(evidence(FAN), 3, draws(0), weight=lambda e: [1.0] * 9) == [0, 5, 8]
 
 
 def test_a_weight_is_the_rank_whatever_the_scale() -> None:
     three = evidence(FAN[:4])
-    np.testing.assert_allclose(ranks(three, [0.5, 3.0, -2.0, 0.5]), [0.625, 1.0, 0.25, 0.625])
-    np.testing.assert_allclose(ranks(three, [-1e9, 7.0, -2e9, -1e9]), [0.625, 1.0, 0.25, 0.625])
+    np.testing.assert_allclose(
+        ranks(three, [0.5, 3.0, -2.0, 0.5]), [0.625, 1.0, 0.25, 0.625]
+    )
+    np.testing.assert_allclose(
+        ranks(three, [-1e9, 7.0, -2e9, -1e9]), [0.625, 1.0, 0.25, 0.625]
+    )
 
 
 def test_equal_seeds_are_drawn_from() -> None:
     copies = np.tile(np.random.default_rng(0).standard_normal(5), (6, 1))
-    first = Counter(facility(evidence(copies), 1, draws(seed))[0] for seed in range(600))
+    first = Counter(
+        facility(evidence(copies), 1, draws(seed))[0] for seed in range(600)
+    )
     assert chisquare([first[i] for i in range(6)]).pvalue > 0.01
     assert len(set(facility(evidence(copies), 6, draws(0)))) == 6
 

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from choices import evidence_of, past_round
-from teachback.choosing import selectable
+from teachback.config.choosing import selectable
 from teachback.criteria.rules import balanced, parts, softmax, stratified, top
-from teachback.draws import draw
 from teachback.errors import CriterionError
+from teachback.rng import draw
 from teachback.types import Pick, Selection
 
 
@@ -24,12 +24,16 @@ def draws(repeat: int):
 def test_softmax_draws_with_chances_of_exp_score() -> None:
     scores, n = [0.0, 1.0, 2.0], 6000
     evidence = evidence_of(scores)
-    firsts = Counter(softmax(evidence, scores, 1, draws(r), temperature=0.5)[0] for r in range(n))
+    firsts = Counter(
+        softmax(evidence, scores, 1, draws(r), temperature=0.5)[0] for r in range(n)
+    )
     weights = [exp(score / 0.5) for score in scores]
     for i, weight in enumerate(weights):
         p = weight / sum(weights)
         assert abs(firsts[i] - n * p) < 4 * (n * p * (1 - p)) ** 0.5
-    assert softmax(evidence, scores, 3, draws(0), temperature=1e-9) == [2, 1, 0], "cold, it is top"
+    assert softmax(evidence, scores, 3, draws(0), temperature=1e-9) == [2, 1, 0], (
+        "cold, it is top"
+    )
 
 
 def test_balanced_takes_half_from_each_half_uniformly() -> None:
@@ -40,15 +44,21 @@ def test_balanced_takes_half_from_each_half_uniformly() -> None:
         assert [i >= 4 for i in chosen] == [True, True, False, False]
         seen.update(chosen)
     assert max(abs(n - 400) for n in seen.values()) < 4.5 * (800 * 0.25) ** 0.5
-    assert sum(i >= 4 for i in balanced(evidence, scores, 3, draws(0))) == 2, "of an odd number one more is from above"
-    assert len(balanced(replace(evidence, candidates=[0, 1, 2]), scores, 3, draws(0))) == 3
+    assert sum(i >= 4 for i in balanced(evidence, scores, 3, draws(0))) == 2, (
+        "of an odd number one more is from above"
+    )
+    assert (
+        len(balanced(replace(evidence, candidates=[0, 1, 2]), scores, 3, draws(0))) == 3
+    )
 
 
 def test_stratified_takes_the_top_of_each_in_proportion() -> None:
     scores = [float(i) for i in range(12)]
     evidence = evidence_of(scores)  # hops: 0, 1, 2, 0, 1, 2, …
     assert stratified(evidence, scores, 6, draws(0), by="hops") == [11, 10, 9, 8, 7, 6]
-    skewed = replace(evidence, candidates=[0, 3, 6, 9, 1, 11])  # four of 0 hops, one of 1, one of 2
+    skewed = replace(
+        evidence, candidates=[0, 3, 6, 9, 1, 11]
+    )  # four of 0 hops, one of 1, one of 2
     chosen = stratified(skewed, scores, 3, draws(0), by="hops")
     assert Counter(evidence.seeds[i].meta["hops"] for i in chosen)[0] == 2
     with pytest.raises(CriterionError, match=r"seed s00 has no depth\n.*hops"):
@@ -57,10 +67,16 @@ def test_stratified_takes_the_top_of_each_in_proportion() -> None:
 
 def test_top_draws_among_equals() -> None:
     evidence = evidence_of([1.0, 2.0, 3.0])
-    assert {tuple(top(evidence, [1.0, 1.0, 0.0], 1, draws(r))) for r in range(20)} == {(0,), (1,)}
+    assert {tuple(top(evidence, [1.0, 1.0, 0.0], 1, draws(r))) for r in range(20)} == {
+        (0,),
+        (1,),
+    }
 
 
-@given(st.dictionaries(st.text(max_size=3), st.integers(1, 40), min_size=1, max_size=8), st.data())
+@given(
+    st.dictionaries(st.text(max_size=3), st.integers(1, 40), min_size=1, max_size=8),
+    st.data(),
+)
 def test_parts_add_up_and_are_near(sizes: dict[str, int], data: st.DataObject) -> None:
     total = sum(sizes.values())
     m = data.draw(st.integers(0, total))
@@ -72,11 +88,20 @@ def test_parts_add_up_and_are_near(sizes: dict[str, int], data: st.DataObject) -
 
 
 def select_by(order: Iterable[str]) -> Selection:
-    return Selection(tuple(Pick(id, 0, rank, None, "x") for rank, id in enumerate(order)))
+    return Selection(
+        tuple(Pick(id, 0, rank, None, "x") for rank, id in enumerate(order))
+    )
 
 
-@given(st.integers(1, 12), st.integers(1, 12), st.integers(1, 12), st.randoms(use_true_random=False))
-def test_evenly_a_seed_waits_while_enough_were_selected_less_often(n, m, rounds, random) -> None:
+@given(
+    st.integers(1, 12),
+    st.integers(1, 12),
+    st.integers(1, 12),
+    st.randoms(use_true_random=False),
+)
+def test_evenly_a_seed_waits_while_enough_were_selected_less_often(
+    n, m, rounds, random
+) -> None:
     seeds, m = [f"s{i}" for i in range(n)], min(m, n)
     past, times = [], Counter[str]()
     for _ in range(rounds):

@@ -17,31 +17,45 @@ from teachback.criteria.criterion import Draws
 from teachback.criteria.evidence import Evidence
 from teachback.criteria.points import Points, gradients, vectors
 from teachback.criteria.seeding import accepted, drawn, seeding
-from teachback.draws import draw
 from teachback.errors import CriterionError
+from teachback.rng import draw
 from teachback.types import Example
 
 # A far row, two near ones, two that are the same: distances shrink fast, so that most of a block is turned down.
 LINE = np.array([[1.0], [2.0], [2.2], [5.0], [5.0], [12.0]])
-DELTA, HIDDEN = np.array([[1, -1], [1, 0], [2, -1], [0.5, 0.5], [0, 1.0]]), np.array([[1], [2], [0.5], [3], [1.0]])
+DELTA, HIDDEN = (
+    np.array([[1, -1], [1, 0], [2, -1], [0.5, 0.5], [0, 1.0]]),
+    np.array([[1], [2], [0.5], [3], [1.0]]),
+)
 
 
 def explicit(delta_N_K: np.ndarray, hidden_N_D: np.ndarray) -> np.ndarray:
     return np.einsum("nk,nd->nkd", delta_N_K, hidden_N_D).reshape(len(delta_N_K), -1)
 
 
-def chances(x_N_D: np.ndarray, m: int, power: float = 2.0) -> dict[tuple[int, ...], float]:
+def chances(
+    x_N_D: np.ndarray, m: int, power: float = 2.0
+) -> dict[tuple[int, ...], float]:
     """The law itself, one pick at a time: of every sequence of m rows, how likely it is."""
     far_N_N = np.linalg.norm(x_N_D[:, None] - x_N_D[None], axis=2) ** power
 
     def step(picks: Sequence[int], row: int) -> float:
-        weight_N = far_N_N[list(picks)].min(axis=0) if picks else np.linalg.norm(x_N_D, axis=1) ** power
+        weight_N = (
+            far_N_N[list(picks)].min(axis=0)
+            if picks
+            else np.linalg.norm(x_N_D, axis=1) ** power
+        )
         return float(weight_N[row] / weight_N.sum())
 
-    return {s: prod(step(s[:i], row) for i, row in enumerate(s)) for s in permutations(range(len(x_N_D)), m)}
+    return {
+        s: prod(step(s[:i], row) for i, row in enumerate(s))
+        for s in permutations(range(len(x_N_D)), m)
+    }
 
 
-def p_value(found: Counter[tuple[int, ...]], law: dict[tuple[int, ...], float]) -> float:
+def p_value(
+    found: Counter[tuple[int, ...]], law: dict[tuple[int, ...], float]
+) -> float:
     """Of χ²; sequences expected fewer than 5 times are one class."""
     n = found.total()
     assert all(law[s] > 0 for s in found), "a sequence that can't be"
@@ -55,7 +69,9 @@ def p_value(found: Counter[tuple[int, ...]], law: dict[tuple[int, ...], float]) 
 
 @pytest.mark.parametrize("block", [1, 4, 32])
 @pytest.mark.parametrize("given", ["vectors", "gradients"])
-def test_the_law_is_that_of_drawing_one_by_one(given: str, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_law_is_that_of_drawing_one_by_one(
+    given: str, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "BLOCK", block)
     x_N_D = LINE if given == "vectors" else explicit(DELTA, HIDDEN)
     points = vectors(LINE) if given == "vectors" else gradients(DELTA, HIDDEN)
@@ -70,9 +86,13 @@ def test_the_test_would_see_another_law(monkeypatch: pytest.MonkeyPatch) -> None
     found = Counter(tuple(seeding(vectors(LINE), 3, generator)) for _ in range(4000))
     assert p_value(found, chances(LINE, 3, power=1.0)) < 1e-6
     monkeypatch.setattr(
-        module, "accepted", lambda points, rows, then, since, generator: list(dict.fromkeys(rows.tolist()))
+        module,
+        "accepted",
+        lambda points, rows, then, since, generator: list(dict.fromkeys(rows.tolist())),
     )
-    careless = Counter(tuple(seeding(vectors(LINE[:4]), 3, generator)) for _ in range(4000))
+    careless = Counter(
+        tuple(seeding(vectors(LINE[:4]), 3, generator)) for _ in range(4000)
+    )
     assert p_value(careless, chances(LINE[:4], 3)) < 1e-6
 
 
@@ -80,62 +100,100 @@ def test_a_block_accepts_by_what_is_left_of_the_distance() -> None:
     """Rows 0 and 1 lie 3 apart; after row 0 is taken, row 1 has 9 left of 100, and row 0 itself nothing."""
     points, then = vectors(np.array([[0.0], [3.0]])), np.full(3, 100.0)
     generators = [np.random.default_rng(seed) for seed in range(2000)]
-    taken = [accepted(points, np.array([0, 1, 0]), then, [], generator) for generator in generators]
+    taken = [
+        accepted(points, np.array([0, 1, 0]), then, [], generator)
+        for generator in generators
+    ]
     assert {tuple(one) for one in taken} == {(0,), (0, 1)}
-    assert sum(len(one) for one in taken) - 2000 == pytest.approx(0.09 * 2000, abs=40)  # 3 standard deviations
-    taken = [accepted(points, np.array([1]), then[:1], [0], generator) for generator in generators]
+    assert sum(len(one) for one in taken) - 2000 == pytest.approx(
+        0.09 * 2000, abs=40
+    )  # 3 standard deviations
+    taken = [
+        accepted(points, np.array([1]), then[:1], [0], generator)
+        for generator in generators
+    ]
     assert sum(len(one) for one in taken) == pytest.approx(0.09 * 2000, abs=40)
 
 
-@given(st.lists(st.tuples(st.integers(-3, 3), st.integers(-3, 3)), min_size=1, max_size=30), st.integers(0, 9))
-def test_distinct_points_come_before_copies(rows: list[tuple[int, int]], seed: int) -> None:
+@given(
+    st.lists(
+        st.tuples(st.integers(-3, 3), st.integers(-3, 3)), min_size=1, max_size=30
+    ),
+    st.integers(0, 9),
+)
+def test_distinct_points_come_before_copies(
+    rows: list[tuple[int, int]], seed: int
+) -> None:
     m = 1 + seed * (len(rows) - 1) // 9
     picks = seeding(vectors(np.array(rows, float)), m, np.random.default_rng(seed))
     assert len(set(picks)) == len(picks) == m
-    distinct = len(set(rows)) if any(map(any, rows)) else 0  # all at the origin: nothing to draw by
+    distinct = (
+        len(set(rows)) if any(map(any, rows)) else 0
+    )  # all at the origin: nothing to draw by
     first = [rows[i] for i in picks[:distinct]]
     assert len(set(first)) == len(first)
 
 
 def test_copies_are_uniform_once_all_points_are_picked() -> None:
     x_N_D = np.array([[1.0, 0]] * 4 + [[0, 2.0]])
-    last = Counter(seeding(vectors(x_N_D), 3, np.random.default_rng(seed))[2] for seed in range(2000))
+    last = Counter(
+        seeding(vectors(x_N_D), 3, np.random.default_rng(seed))[2]
+        for seed in range(2000)
+    )
     assert set(last) == {0, 1, 2, 3}
     assert chisquare([*last.values()]).pvalue > 0.01
 
 
 def test_nothing_but_zeros_is_drawn_uniformly() -> None:
-    found = Counter(seeding(vectors(np.zeros((4, 2))), 1, np.random.default_rng(seed))[0] for seed in range(2000))
+    found = Counter(
+        seeding(vectors(np.zeros((4, 2))), 1, np.random.default_rng(seed))[0]
+        for seed in range(2000)
+    )
     assert chisquare([found[i] for i in range(4)]).pvalue > 0.01
 
 
 def test_rows_of_weight_zero_are_never_drawn() -> None:
-    assert set(drawn(np.array([0, 2.0, 0, 1, 0]), 500, np.random.default_rng(0)).tolist()) == {1, 3}
+    assert set(
+        drawn(np.array([0, 2.0, 0, 1, 0]), 500, np.random.default_rng(0)).tolist()
+    ) == {1, 3}
 
 
 def test_gradients_are_as_far_apart_as_their_outer_products() -> None:
     generator = np.random.default_rng(3)
-    delta, hidden = generator.standard_normal((20, 5)), generator.standard_normal((20, 7))
+    delta, hidden = (
+        generator.standard_normal((20, 5)),
+        generator.standard_normal((20, 7)),
+    )
     made, kept = vectors(explicit(delta, hidden)), gradients(delta, hidden)
     rows = np.arange(20)
     np.testing.assert_allclose(kept.squared_N, made.squared_N, rtol=1e-12)
-    np.testing.assert_allclose(kept.apart(rows, rows), made.apart(rows, rows), rtol=1e-9, atol=1e-9)
-    np.testing.assert_allclose(kept.nearest([3, 0, 19]), made.nearest([3, 0, 19]), rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(
+        kept.apart(rows, rows), made.apart(rows, rows), rtol=1e-9, atol=1e-9
+    )
+    np.testing.assert_allclose(
+        kept.nearest([3, 0, 19]), made.nearest([3, 0, 19]), rtol=1e-9, atol=1e-9
+    )
 
 
 def test_what_all_rows_have_in_common_costs_no_precision() -> None:
     """Rows of length 10,000 that are about 1 apart: in float32 their distances would be rounding."""
     generator = np.random.default_rng(4)
-    x_N_D = (1000 * np.ones(100) + 0.1 * generator.standard_normal((50, 100))).astype(np.float32)
+    x_N_D = (1000 * np.ones(100) + 0.1 * generator.standard_normal((50, 100))).astype(
+        np.float32
+    )
     x_N_D[7] = x_N_D[3]
     apart_N_N = vectors(x_N_D).apart(np.arange(50), slice(None))
     exact_N_N = ((x_N_D[:, None].astype(float) - x_N_D[None]) ** 2).sum(axis=2)
     assert apart_N_N[3, 7] == apart_N_N[5, 5] == 0
     np.testing.assert_allclose(apart_N_N, exact_N_N, rtol=1e-6)
-    np.testing.assert_allclose(vectors(x_N_D).nearest([3, 9]), exact_N_N[[3, 9]].min(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(
+        vectors(x_N_D).nearest([3, 9]), exact_N_N[[3, 9]].min(axis=0), rtol=1e-6
+    )
 
 
-def test_distances_are_the_same_a_chunk_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_distances_are_the_same_a_chunk_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     x_N_D = np.random.default_rng(8).standard_normal((50, 6))
     expected_N = ((x_N_D[:, None] - x_N_D[[4, 40]]) ** 2).sum(axis=2).min(axis=1)
     monkeypatch.setattr("teachback.criteria.points.CHUNK", 16)
@@ -159,13 +217,28 @@ def refreshes(x_N_D: np.ndarray) -> int:
         full += isinstance(others, slice)
         return points.inner(rows, others)
 
-    assert len(set(seeding(Points(points.squared_N, inner), 300, np.random.default_rng(0)))) == 300
+    assert (
+        len(
+            set(seeding(Points(points.squared_N, inner), 300, np.random.default_rng(0)))
+        )
+        == 300
+    )
     return full
 
 
-def evidence(gradient_N_M: np.ndarray | None, candidates: Sequence[int] | None = None) -> Evidence:
-    seeds = [Example(f"s{i:02}", "?") for i in range(len(gradient_N_M) if gradient_N_M is not None else 3)]
-    return Evidence(seeds, [], range(len(seeds)) if candidates is None else candidates, gradient_N_M=gradient_N_M)
+def evidence(
+    gradient_N_M: np.ndarray | None, candidates: Sequence[int] | None = None
+) -> Evidence:
+    seeds = [
+        Example(f"s{i:02}", "?")
+        for i in range(len(gradient_N_M) if gradient_N_M is not None else 3)
+    ]
+    return Evidence(
+        seeds,
+        [],
+        range(len(seeds)) if candidates is None else candidates,
+        gradient_N_M=gradient_N_M,
+    )
 
 
 def draws(seed: int) -> Draws:

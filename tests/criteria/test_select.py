@@ -15,8 +15,8 @@ from choices import NEED, evidence_of, past_round
 from teachback.criteria import BLENDS, CRITERIA, Criterion, Evidence
 from teachback.criteria.rules import balanced, softmax, stratified, top
 from teachback.criteria.select import select
-from teachback.draws import draw
 from teachback.errors import CriterionError
+from teachback.rng import draw
 from teachback.types import Round, Selection
 
 DRAW = partial(draw, 0, 0)
@@ -24,11 +24,21 @@ NLLS = st.lists(st.floats(0, 20, allow_nan=False), min_size=2, max_size=40, uniq
 MEMBERS = {name: CRITERIA[name] for name in ("loss", "random", "wrong")}
 BLENDED = {
     "mixture": Criterion(
-        partial(BLENDS["mixture"], members=MEMBERS, shares={"loss": 2, "random": 1, "wrong": 1}), "blend"
+        partial(
+            BLENDS["mixture"],
+            members=MEMBERS,
+            shares={"loss": 2, "random": 1, "wrong": 1},
+        ),
+        "blend",
     ),
-    "bandit": Criterion(partial(BLENDS["bandit"], members=MEMBERS, explore=0.3), "blend"),
+    "bandit": Criterion(
+        partial(BLENDS["bandit"], members=MEMBERS, explore=0.3), "blend"
+    ),
 }
-ALL = {**CRITERIA, **{name: replace(one, needs=frozenset({"right"})) for name, one in BLENDED.items()}}
+ALL = {
+    **CRITERIA,
+    **{name: replace(one, needs=frozenset({"right"})) for name, one in BLENDED.items()},
+}
 RULES = {
     "top": top,
     "softmax": partial(softmax, temperature=0.5),
@@ -56,16 +66,31 @@ def only(evidence: Evidence, needs: frozenset[str]) -> Evidence:
     """Without what the criterion doesn't declare."""
     empty = {f.name: f.default for f in fields(Evidence) if f.name in NEED.values()}
     for need in needs:
-        for name in [n for n in empty if NEED.get(need) == n or (need == "gold_gradients" and n == "dev_gradient_M")]:
+        for name in [
+            n
+            for n in empty
+            if NEED.get(need) == n
+            or (need == "gold_gradients" and n == "dev_gradient_M")
+        ]:
             del empty[name]
     bare = [
-        replace(a, **{name: None for name in ("max_nll", "entropy", "gap", "egl") if name not in needs})
+        replace(
+            a,
+            **{
+                name: None
+                for name in ("max_nll", "entropy", "gap", "egl")
+                if name not in needs
+            },
+        )
         for a in evidence.attempts
     ]
     return replace(evidence, attempts=bare, **empty)
 
 
-@pytest.mark.parametrize(("name", "rule"), [*((name, "top") for name in ALL), *(("loss", rule) for rule in RULES)])
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [*((name, "top") for name in ALL), *(("loss", rule) for rule in RULES)],
+)
 @settings(max_examples=20)
 @given(nlls=NLLS, data=st.data())
 def test_contract(name: str, rule: str, nlls: list[float], data: st.DataObject) -> None:
@@ -97,14 +122,22 @@ def test_random_is_uniform_in_every_round() -> None:
     for repeat in range(600):
         rounds: tuple[Round, ...] = ()
         for _ in range(3):
-            selection = pick("random", [float(i) for i in range(12)], 3, rounds, draw=partial(draw, 0, repeat))
+            selection = pick(
+                "random",
+                [float(i) for i in range(12)],
+                3,
+                rounds,
+                draw=partial(draw, 0, repeat),
+            )
             rounds = (*rounds, past_round(selection))
         last = {p.seed for p in rounds[2].chosen.picks}
         counts.update(last)
         again += len(last & {p.seed for p in rounds[1].chosen.picks})
     assert max(abs(n - 150) for n in counts.values()) < 4.5 * 150**0.5
     assert len(counts) == 12
-    assert abs(again / 600 - 9 / 12) < 0.12, "the overlap of two independent draws of 3 in 12"
+    assert abs(again / 600 - 9 / 12) < 0.12, (
+        "the overlap of two independent draws of 3 in 12"
+    )
 
 
 def test_the_nth_selection_of_a_seed_asks_for_its_nth_row() -> None:
@@ -116,9 +149,13 @@ def test_the_nth_selection_of_a_seed_asks_for_its_nth_row() -> None:
 
 
 def test_only_candidates_are_selected() -> None:
-    assert [p.seed for p in pick("loss", [3.0, 2.0, 1.0], 1, candidates=[1, 2]).picks] == ["s01"]
+    assert [
+        p.seed for p in pick("loss", [3.0, 2.0, 1.0], 1, candidates=[1, 2]).picks
+    ] == ["s01"]
     for m, candidates in ((2, [2]), (1, []), (0, [1])):
-        with pytest.raises(CriterionError, match=rf"can't select {m} seeds of {len(candidates)}"):
+        with pytest.raises(
+            CriterionError, match=rf"can't select {m} seeds of {len(candidates)}"
+        ):
             pick("loss", [3.0, 2.0, 1.0], m, candidates=candidates)
 
 
@@ -134,13 +171,18 @@ def test_ids_are_distinct_and_in_order() -> None:
 @pytest.mark.parametrize("chosen", [[0, 0], [0], [0, 2], [0, 7]])
 def test_a_chooser_that_breaks_the_contract_is_stopped(chosen: list[int]) -> None:
     own = Criterion(lambda evidence, m, draws: chosen, "chooser")
-    with pytest.raises(CriterionError, match=r"it chose [\s\S]*2 different positions among the candidates"):
+    with pytest.raises(
+        CriterionError,
+        match=r"it chose [\s\S]*2 different positions among the candidates",
+    ):
         pick(own, [1.0, 2.0, 3.0], 2, candidates=[0, 1])
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_a_score_that_is_no_number_stops_the_run_and_names_the_rows(bad: float) -> None:
-    with pytest.raises(CriterionError, match=rf"1 scores that are no numbers\n.*s01: {bad}"):
+    with pytest.raises(
+        CriterionError, match=rf"1 scores that are no numbers\n.*s01: {bad}"
+    ):
         pick("loss", [1.0, bad, 2.0], 1)
 
 
@@ -162,11 +204,17 @@ def test_a_continuous_score_equal_for_all_is_a_bug() -> None:
 
 def test_a_graded_score_may_tie_and_the_report_says_so() -> None:
     graded = Criterion(lambda evidence: [a.nll for a in evidence.attempts], "graded")
-    assert pick(graded, [1.0, 1.0, 1.0, 1.0], 2).notes[0] == "no signal this round: selected at random"
+    assert (
+        pick(graded, [1.0, 1.0, 1.0, 1.0], 2).notes[0]
+        == "no signal this round: selected at random"
+    )
     some = pick(graded, [2.0, 1.0, 1.0, 1.0], 2)
     assert some.by_chance == 0.5
     assert some.picks[0].seed == "s00"
-    seconds = {pick(graded, [2.0, 1.0, 1.0, 1.0], 2, draw=partial(draw, 0, r)).picks[1].seed for r in range(30)}
+    seconds = {
+        pick(graded, [2.0, 1.0, 1.0, 1.0], 2, draw=partial(draw, 0, r)).picks[1].seed
+        for r in range(30)
+    }
     assert seconds == {"s01", "s02", "s03"}, "ties are broken by the generator"
     assert pick(graded, [2.0, 1.0, 0.0, 0.0], 2).by_chance == 0.0
 
@@ -176,22 +224,37 @@ def test_length_truncation_and_stuck_seeds_are_noted() -> None:
     settings = {"name": "loss", "criterion": CRITERIA["loss"], "draw": DRAW}
     chosen = select(evidence, 2, **settings)
     assert chosen.length_rho == pytest.approx(1.0)
-    assert any("follows the answers' length: rank correlation +1.00" in note for note in chosen.notes)
+    assert any(
+        "follows the answers' length: rank correlation +1.00" in note
+        for note in chosen.notes
+    )
     cut = [replace(a, truncated=True, n_tokens=9) for a in evidence.attempts]
     quiet = select(replace(evidence, attempts=cut), 2, **settings)
     assert quiet.length_rho is None
     assert any("100% of the picks are truncated" in note for note in quiet.notes)
-    assert any("truncated" in note for note in pick("random", [1.0, 2.0], 1).notes) is False
+    assert (
+        any("truncated" in note for note in pick("random", [1.0, 2.0], 1).notes)
+        is False
+    )
     past = replace(evidence, past=[past_round(chosen), past_round(chosen)])
-    assert any("perhaps unlearnable: s03, s02" in note for note in select(past, 2, **settings).notes)
+    assert any(
+        "perhaps unlearnable: s03, s02" in note
+        for note in select(past, 2, **settings).notes
+    )
     learnt = [replace(a, nll=a.nll / 10) for a in evidence.attempts]
-    assert not any("unlearnable" in note for note in select(replace(past, attempts=learnt), 2, **settings).notes)
+    assert not any(
+        "unlearnable" in note
+        for note in select(replace(past, attempts=learnt), 2, **settings).notes
+    )
 
 
 def test_the_mean_score_of_a_random_choice_is_the_pools() -> None:
     nlls = [float(i) for i in range(20)]
     means = [
-        fmean(nlls[int(p.seed[1:])] for p in pick("random", nlls, 5, draw=partial(draw, 0, r)).picks)
+        fmean(
+            nlls[int(p.seed[1:])]
+            for p in pick("random", nlls, 5, draw=partial(draw, 0, r)).picks
+        )
         for r in range(300)
     ]
     assert abs(fmean(means) - fmean(nlls)) < 0.6

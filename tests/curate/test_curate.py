@@ -12,7 +12,11 @@ from teachback.types import Draft, Example, Grade, Row, Task, Verdict
 
 def a_task(exact: bool) -> Task:
     def verify(question: str, text: str) -> Grade:
-        return Grade("right", text) if text.isdigit() else Grade("unparsed", reason=f"no number: {text}")
+        return (
+            Grade("right", text)
+            if text.isdigit()
+            else Grade("unparsed", reason=f"no number: {text}")
+        )
 
     return Task(
         name="t",
@@ -45,11 +49,24 @@ def test_verify_keeps_the_reason_and_says_whether_it_proved_anything() -> None:
 
 def test_equal_keys_are_refused_with_what_they_equal() -> None:
     earlier = Row("s#0", "s", 0, "an earlier row", "1", "1", True)
-    questions = ["Seed question", "DEV question", "test Question", "An earlier row", "new", "NEW", "newer"]
+    questions = [
+        "Seed question",
+        "DEV question",
+        "test Question",
+        "An earlier row",
+        "new",
+        "NEW",
+        "newer",
+    ]
     verdicts = [Verdict("s", n, q, "1", "1", True) for n, q in enumerate(questions, 1)]
     task = a_task(exact=True)
-    curated = curate.curate(verdicts, [earlier], key=task.key, taken=curate.taken_keys(task))
-    assert [(row.id, row.question) for row in curated.rows] == [("s#5", "new"), ("s#7", "newer")]
+    curated = curate.curate(
+        verdicts, [earlier], key=task.key, taken=curate.taken_keys(task)
+    )
+    assert [(row.id, row.question) for row in curated.rows] == [
+        ("s#5", "new"),
+        ("s#7", "newer"),
+    ]
     assert [x.reason for x in curated.rejected] == [
         "duplicate: the same exercise as seed s",
         "contaminated: the same exercise as dev d",
@@ -60,15 +77,27 @@ def test_equal_keys_are_refused_with_what_they_equal() -> None:
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from(["a", "A", "b", "seed question", "c"]), st.sampled_from([None, "wrong: so"])))
+    st.lists(
+        st.tuples(
+            st.sampled_from(["a", "A", "b", "seed question", "c"]),
+            st.sampled_from([None, "wrong: so"]),
+        )
+    )
 )
-def test_every_draft_ends_once_and_no_key_occurs_twice(drafts: list[tuple[str, str | None]]) -> None:
+def test_every_draft_ends_once_and_no_key_occurs_twice(
+    drafts: list[tuple[str, str | None]],
+) -> None:
     task = a_task(exact=True)
-    verdicts = [Verdict("s", n, q, "1", "1", True, reason) for n, (q, reason) in enumerate(drafts)]
+    verdicts = [
+        Verdict("s", n, q, "1", "1", True, reason)
+        for n, (q, reason) in enumerate(drafts)
+    ]
     curated = curate.curate(verdicts, [], key=task.key, taken=curate.taken_keys(task))
     ends = Counter([row.n for row in curated.rows] + [x.n for x in curated.rejected])
     assert ends == Counter(range(len(drafts)))
     keys = [task.key(row.question) for row in curated.rows]
     assert len(keys) == len(set(keys))
     assert "seed question" not in keys
-    assert not {x.n for x in curated.rejected if x.reason == "wrong: so"} & {row.n for row in curated.rows}
+    assert not {x.n for x in curated.rejected if x.reason == "wrong: so"} & {
+        row.n for row in curated.rows
+    }

@@ -9,7 +9,9 @@ from curating import curated, text_task
 from teachback.curate.diversity import collapse, diversity
 
 RANDOM = Random(5)
-SEEDS = [" ".join(RANDOM.choices([f"w{i}" for i in range(300)], k=30)) for _ in range(60)]
+SEEDS = [
+    " ".join(RANDOM.choices([f"w{i}" for i in range(300)], k=30)) for _ in range(60)
+]
 
 
 def versions(texts: list[str], n: int) -> list[str]:
@@ -30,7 +32,9 @@ def test_its_ends() -> None:
     assert diversity(["a b c", "a b d", "x y z"]) == 1 - (1 / 3 + 1 / 3 + 0) / 3
 
 
-def test_a_round_that_repeats_a_few_questions_is_told_and_one_like_the_seeds_is_not() -> None:
+def test_a_round_that_repeats_a_few_questions_is_told_and_one_like_the_seeds_is_not() -> (
+    None
+):
     rows = versions(SEEDS[:3], 30)
     out = curated(text_task(seeds=SEEDS), rows)
     assert out.diversity is not None
@@ -38,7 +42,9 @@ def test_a_round_that_repeats_a_few_questions_is_told_and_one_like_the_seeds_is_
     (note,) = [note for note in out.notes if note.startswith("diversity collapsed to ")]
     assert "of the seeds'" in note
     assert collapse(SEEDS[:30], SEEDS[30:]) is None
-    assert collapse(rows, versions(SEEDS[30:33], 30)) is None  # the seeds are no more diverse
+    assert (
+        collapse(rows, versions(SEEDS[30:33], 30)) is None
+    )  # the seeds are no more diverse
     assert collapse(rows[:9], SEEDS) is None  # too few to say so
     assert collapse(rows, []) is None
 

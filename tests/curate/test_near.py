@@ -25,9 +25,16 @@ def changed(words: list[str], k: int) -> list[str]:
     return [*words[:-k], *(word.upper() + "z" for word in words[-k:])]
 
 
-@pytest.mark.parametrize(("n", "k", "level"), [(38, 4, 0.8), (47, 5, 0.8), (40, 2, 0.9), (59, 3, 0.9)])
-def test_what_is_as_alike_as_the_threshold_is_found(n: int, k: int, level: float) -> None:
-    pairs = [(" ".join(words), " ".join(changed(words, k))) for words in (text(n) for _ in range(100))]
+@pytest.mark.parametrize(
+    ("n", "k", "level"), [(38, 4, 0.8), (47, 5, 0.8), (40, 2, 0.9), (59, 3, 0.9)]
+)
+def test_what_is_as_alike_as_the_threshold_is_found(
+    n: int, k: int, level: float
+) -> None:
+    pairs = [
+        (" ".join(words), " ".join(changed(words, k)))
+        for words in (text(n) for _ in range(100))
+    ]
     assert all(jaccard(cut(a), cut(b)) == level for a, b in pairs)
     near = Near()
     assert not any(near.fresh([f"a{i}" for i in range(100)], [a for a, _ in pairs]))
@@ -37,37 +44,56 @@ def test_what_is_as_alike_as_the_threshold_is_found(n: int, k: int, level: float
 
 
 def test_what_is_less_alike_stays() -> None:
-    pairs = [(" ".join(words), " ".join(changed(words, 5))) for words in (text(45) for _ in range(200))]
+    pairs = [
+        (" ".join(words), " ".join(changed(words, 5)))
+        for words in (text(45) for _ in range(200))
+    ]
     assert {0.79 < jaccard(cut(a), cut(b)) < 0.8 for a, b in pairs} == {True}
     near = Near()
     assert not any(alike for a, b in pairs for alike in near.fresh(["a", "b"], [a, b]))
 
 
-@given(st.lists(st.lists(st.sampled_from("abcd"), max_size=8).map(" ".join), max_size=25), st.integers(1, 25))
-def test_batches_of_any_size_find_the_same_and_only_what_is_true(texts: list[str], size: int) -> None:
+@given(
+    st.lists(st.lists(st.sampled_from("abcd"), max_size=8).map(" ".join), max_size=25),
+    st.integers(1, 25),
+)
+def test_batches_of_any_size_find_the_same_and_only_what_is_true(
+    texts: list[str], size: int
+) -> None:
     names = [str(i) for i in range(len(texts))]
     whole = list(Near().fresh(names, texts))
     near = Near()
     parts = [range(at, min(at + size, len(texts))) for at in range(0, len(texts), size)]
-    pieces = [a for part in parts for a in near.fresh([names[i] for i in part], [texts[i] for i in part])]
+    pieces = [
+        a
+        for part in parts
+        for a in near.fresh([names[i] for i in part], [texts[i] for i in part])
+    ]
     assert pieces == whole
     for i, alike in enumerate(whole):
         for name, likeness in alike:
             assert int(name) < i
-            assert whole[int(name)] == []  # the first stays, and only what stayed is compared with
+            assert (
+                whole[int(name)] == []
+            )  # the first stays, and only what stayed is compared with
             assert likeness == jaccard(cut(texts[int(name)]), cut(texts[i])) >= 0.8
 
 
 def test_texts_without_words_are_like_nothing_and_signs_tell_exercises_apart() -> None:
     near = Near()
     assert not any(near.fresh(["a", "b", "c"], ["???", "", "???"]))
-    assert not any(near.fresh(["a", "b"], ["Compute 3 - 2 + 5 - 1", "Compute 3 + 2 - 5 - 1"]))
+    assert not any(
+        near.fresh(["a", "b"], ["Compute 3 - 2 + 5 - 1", "Compute 3 + 2 - 5 - 1"])
+    )
     assert [*near.fresh(["c"], ["compute 3-2+5-1!"])] == [[("a", 1.0)]]
 
 
 def test_a_long_text_is_compared_by_its_beginning() -> None:
     long = " ".join(f"w{i}" for i in range(5000))
-    assert [bool(a) for a in Near().fresh(["a", "b"], [f"{long} one end", f"{long} another end"])] == [False, True]
+    assert [
+        bool(a)
+        for a in Near().fresh(["a", "b"], [f"{long} one end", f"{long} another end"])
+    ] == [False, True]
 
 
 def test_rows_near_a_seed_a_row_or_a_test_question_are_refused_by_name() -> None:
@@ -76,7 +102,12 @@ def test_rows_near_a_seed_a_row_or_a_test_question_are_refused_by_name() -> None
     near_test = " ".join(second)
     task = text_task(seeds=[" ".join(first)], test=[" ".join(second[:12])])
     new = text(20)
-    rows = [" ".join(changed(first, 1)), near_test, " ".join(new), " ".join(changed(new, 1))]
+    rows = [
+        " ".join(changed(first, 1)),
+        near_test,
+        " ".join(new),
+        " ".join(changed(new, 1)),
+    ]
     out = curated(task, rows)
     assert [row.question for row in out.rows] == [rows[2]]
     assert [x.reason for x in out.rejected] == [
@@ -86,7 +117,9 @@ def test_rows_near_a_seed_a_row_or_a_test_question_are_refused_by_name() -> None
     ]
 
 
-def test_rounds_of_one_run_are_as_one_and_a_step_that_is_tried_again_as_if_for_the_first_time() -> None:
+def test_rounds_of_one_run_are_as_one_and_a_step_that_is_tried_again_as_if_for_the_first_time() -> (
+    None
+):
     texts = [" ".join(text(20)) for _ in range(6)]
     texts += [f"{t} more" for t in texts]
     task = text_task(seeds=[" ".join(text(20))])
@@ -94,7 +127,9 @@ def test_rounds_of_one_run_are_as_one_and_a_step_that_is_tried_again_as_if_for_t
     given = {"key": task.key, "taken": taken_keys(task), "checks": checks}
     for at in range(0, 12, 4):
         drafts = verdicts(texts[at : at + 4], at)
-        curate(drafts, rows, **given)  # ended by a crash: what it found is not among the rows
+        curate(
+            drafts, rows, **given
+        )  # ended by a crash: what it found is not among the rows
         out = curate(drafts, rows, **given)
         assert out == curate(drafts, rows, **given | {"checks": make_checks(task)})
         rows += out.rows
@@ -103,8 +138,17 @@ def test_rounds_of_one_run_are_as_one_and_a_step_that_is_tried_again_as_if_for_t
 
 def test_a_round_of_near_duplicates_says_what_may_be_the_matter() -> None:
     said = "Ann buys some pears and apples on the market and gives half of all that she has bought to her brother {}"
-    out = curated(text_task(["an entirely different question about trains"]), [said.format(i) for i in range(8)])
+    out = curated(
+        text_task(["an entirely different question about trains"]),
+        [said.format(i) for i in range(8)],
+    )
     assert len(out.rows) == 1
-    assert any("7 of 8 questions are near duplicates" in note and "task.templated" in note for note in out.notes)
-    few = curated(text_task(["an entirely different question about trains"]), [said.format(i) for i in range(3)])
+    assert any(
+        "7 of 8 questions are near duplicates" in note and "task.templated" in note
+        for note in out.notes
+    )
+    few = curated(
+        text_task(["an entirely different question about trains"]),
+        [said.format(i) for i in range(3)],
+    )
     assert not any("near duplicates" in note for note in few.notes)

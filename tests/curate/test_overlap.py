@@ -12,9 +12,7 @@ TEST = (
     "A baker sells twelve loaves of rye bread every morning and uses two bags of flour for each batch of loaves that "
     "he bakes. How many bags does he need for 48 loaves?"
 )
-OTHER = (
-    "Which of the two neighbours walks further on a Sunday if both of them set out at noon and one turns back early?"
-)
+OTHER = "Which of the two neighbours walks further on a Sunday if both of them set out at noon and one turns back early?"
 
 
 def spliced(start: int, n: int) -> str:
@@ -23,48 +21,87 @@ def spliced(start: int, n: int) -> str:
 
 
 @pytest.mark.parametrize("start", [0, 5, 20])
-def test_thirteen_words_of_a_test_question_refuse_a_row_and_twelve_do_not(start: int) -> None:
+def test_thirteen_words_of_a_test_question_refuse_a_row_and_twelve_do_not(
+    start: int,
+) -> None:
     task = text_task(test=[OTHER, TEST])
     refused = curated(task, [spliced(start, 13)])
     assert refused.rows == ()
     shared = " ".join(words(" ".join(TEST.split()[start : start + 13])))
-    assert refused.rejected[0].reason == f'contaminated: shares 13 words with test t1: "{shared}"'
+    assert (
+        refused.rejected[0].reason
+        == f'contaminated: shares 13 words with test t1: "{shared}"'
+    )
     kept = curated(task, [spliced(start, 12)])
     assert kept.rejected == ()
     assert [(w.row, w.other, w.kind, w.shared) for w in kept.warnings] == [
-        ("x#0", "test t1", "8-word", " ".join(words(" ".join(TEST.split()[start : start + 12]))))
+        (
+            "x#0",
+            "test t1",
+            "8-word",
+            " ".join(words(" ".join(TEST.split()[start : start + 12]))),
+        )
     ]
-    assert (kept.warnings[0].text, kept.warnings[0].other_text) == (spliced(start, 12), TEST)
+    assert (kept.warnings[0].text, kept.warnings[0].other_text) == (
+        spliced(start, 12),
+        TEST,
+    )
     assert "1 of 1 rows share 8 words" in kept.notes[0]
 
 
 def test_case_and_punctuation_hide_nothing() -> None:
     text = "SO: a BAKER - sells (twelve) loaves; of rye bread, every morning... and uses two bags!"
-    assert "13 words with dev d0" in str(curated(text_task(dev=[TEST]), [text]).rejected[0].reason)
+    assert "13 words with dev d0" in str(
+        curated(text_task(dev=[TEST]), [text]).rejected[0].reason
+    )
 
 
 def test_other_numbers_are_warned_of() -> None:
     text = "He owns 7 shops. How many bags does he need for 950 loaves?"
     warned = curated(text_task(test=[TEST]), [text]).warnings
-    assert [(w.kind, w.shared) for w in warned] == [("number-masked", "how many bags does he need for # loaves")]
-    assert curated(text_task(test=[TEST]), ["How many bags does he need for a loaf?"]).warnings == ()
+    assert [(w.kind, w.shared) for w in warned] == [
+        ("number-masked", "how many bags does he need for # loaves")
+    ]
+    assert (
+        curated(
+            text_task(test=[TEST]), ["How many bags does he need for a loaf?"]
+        ).warnings
+        == ()
+    )
 
 
 def test_a_short_question_is_refused_as_a_whole_only() -> None:
     task = text_task(test=["What is 2 - 3 times 4, in words?"])
-    out = curated(task, ["what is 2-3 times 4 in words", "What is 2 + 3 times 4, in words?", "What is 2 - 3 times 4?"])
-    assert [x.reason for x in out.rejected] == ["contaminated: equal to test t0 but for spaces and punctuation"]
+    out = curated(
+        task,
+        [
+            "what is 2-3 times 4 in words",
+            "What is 2 + 3 times 4, in words?",
+            "What is 2 - 3 times 4?",
+        ],
+    )
+    assert [x.reason for x in out.rejected] == [
+        "contaminated: equal to test t0 but for spaces and punctuation"
+    ]
     assert len(out.rows) == 2
 
 
 def test_the_form_of_a_task_is_no_leak() -> None:
     """An instruction that the seeds and the held-out questions begin with."""
     form = "Read the following question with care and give your answer as a single whole number please:"
-    held = [f"{form} how many {thing} are in a dozen crates of nine?" for thing in ("apples", "pears")]
-    seeds = [f"{form} how tall is the {ordinal} tower by the sea?" for ordinal in ("first", "second")]
+    held = [
+        f"{form} how many {thing} are in a dozen crates of nine?"
+        for thing in ("apples", "pears")
+    ]
+    seeds = [
+        f"{form} how tall is the {ordinal} tower by the sea?"
+        for ordinal in ("first", "second")
+    ]
     row = f"{form} where do thirteen swallows go when winter is near?"
     assert curated(text_task(seeds, test=held), [row]).rejected == ()
-    assert curated(text_task(seeds[:1], test=held), [row]).rejected != ()  # one seed may itself have leaked
+    assert (
+        curated(text_task(seeds[:1], test=held), [row]).rejected != ()
+    )  # one seed may itself have leaked
     assert curated(text_task(seeds, test=held[:1]), [row]).rejected != ()
 
 
@@ -76,10 +113,16 @@ def test_the_question_that_shares_most_is_named() -> None:
 
 
 def test_words() -> None:
-    assert words("It's $1,200.50 — naïve ＡＢＣ１２ [asy] draw((0,0)--(1,1)); [/asy] end_of") == [
-        *("it", "s", "1", "200", "50", "naïve", "abc12", "end", "of")
+    assert words(
+        "It's $1,200.50 — naïve ＡＢＣ１２ [asy] draw((0,0)--(1,1)); [/asy] end_of"
+    ) == [*("it", "s", "1", "200", "50", "naïve", "abc12", "end", "of")]
+    assert masked(["seven", "7th", "sevens", "forty", "a"]) == [
+        "#",
+        "#",
+        "sevens",
+        "#",
+        "a",
     ]
-    assert masked(["seven", "7th", "sevens", "forty", "a"]) == ["#", "#", "sevens", "#", "a"]
     assert telling(("how", "many", "#", "a"))
     assert not telling(("how", "x", "#", "a"))
     assert list(grams(["a", "b"], 3)) == []

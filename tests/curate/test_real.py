@@ -21,16 +21,24 @@ def rounds(task: Task, texts: dict[str, str], size: int = A_ROUND) -> Iterator[C
     checks, rows, taken = make_checks(task), list[Row](), taken_keys(task)
     left = [Verdict(id, 0, text, "text") for id, text in texts.items()]
     for at in range(0, len(left), size):
-        out = curate(left[at : at + size], rows, key=task.key, taken=taken, checks=checks)
+        out = curate(
+            left[at : at + size], rows, key=task.key, taken=taken, checks=checks
+        )
         rows += out.rows
         yield out
 
 
-@pytest.mark.parametrize(("name", "held"), [("gsm8k", "gsm8k_test"), ("math", "math500_test")])
-def test_at_most_two_percent_of_real_train_questions_are_taken_for_leaks(data: Path, name: str, held: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "held"), [("gsm8k", "gsm8k_test"), ("math", "math500_test")]
+)
+def test_at_most_two_percent_of_real_train_questions_are_taken_for_leaks(
+    data: Path, name: str, held: str
+) -> None:
     train, test = questions(data, f"{name}_train"), questions(data, held)
     seeds = [*train.values()][:: len(train) // SEEDS][:SEEDS]
-    pairs = json.loads((data / "overlap_math_near_duplicates.json").read_text())["math_train__math500_test"]
+    pairs = json.loads((data / "overlap_math_near_duplicates.json").read_text())[
+        "math_train__math500_test"
+    ]
     truly = {pair["train_id"] for pair in pairs}
     rest = {id: text for id, text in train.items() if text not in set(seeds)}
     refused, warned, made = set[str](), 0, 0
@@ -42,7 +50,9 @@ def test_at_most_two_percent_of_real_train_questions_are_taken_for_leaks(data: P
     print(
         f"\n{name}: of {len(rest)} train questions {len(refused)} are refused as leaks; {len(refused & truly)} of them"
     )
-    print(f"are on the data's own list of near-duplicates; false {false:.2%}, warned of {warned / len(rest):.1%}")
+    print(
+        f"are on the data's own list of near-duplicates; false {false:.2%}, warned of {warned / len(rest):.1%}"
+    )
     assert false <= 0.02
     assert made == 0
     assert warned / len(rest) < 0.15
@@ -51,32 +61,52 @@ def test_at_most_two_percent_of_real_train_questions_are_taken_for_leaks(data: P
 @pytest.fixture(scope="module")
 def symbolic() -> dict[str, str]:
     """GSM8K test questions with other names and numbers."""
-    rows = pytest.importorskip("reasoning_gym").create_dataset("gsm_symbolic", size=400, seed=11)
+    rows = pytest.importorskip("reasoning_gym").create_dataset(
+        "gsm_symbolic", size=400, seed=11
+    )
     return {f"y{i}": rows[i]["question"] for i in range(400)}
 
 
 @pytest.mark.parametrize(("size", "least"), [(10, 0.7), (40, 0.75), (400, 0.75)])
-def test_rows_made_from_the_test_set_are_caught(data: Path, symbolic: dict[str, str], size: int, least: float) -> None:
-    seeds, test = [*questions(data, "gsm8k_train").values()][:SEEDS], [*questions(data, "gsm8k_test").values()]
+def test_rows_made_from_the_test_set_are_caught(
+    data: Path, symbolic: dict[str, str], size: int, least: float
+) -> None:
+    seeds, test = (
+        [*questions(data, "gsm8k_train").values()][:SEEDS],
+        [*questions(data, "gsm8k_test").values()],
+    )
     outs = list(rounds(text_task(seeds, test=test), symbolic, size))
-    refused = sum(x.reason.startswith("contaminated") for out in outs for x in out.rejected)
+    refused = sum(
+        x.reason.startswith("contaminated") for out in outs for x in out.rejected
+    )
     told = sum(any("look made from" in note for note in out.notes) for out in outs)
-    print(f"\nrounds of {size}: {refused} of 400 rows refused, {told} of {len(outs)} rounds told")
+    print(
+        f"\nrounds of {size}: {refused} of 400 rows refused, {told} of {len(outs)} rounds told"
+    )
     assert refused >= least * 400
     assert told >= 0.8 * len(outs)
-    assert not any("task.templated" in note for out in outs for note in out.notes), "the seeds are real"
+    assert not any("task.templated" in note for out in outs for note in out.notes), (
+        "the seeds are real"
+    )
 
 
-def test_seeds_made_from_the_test_set_are_told_and_do_not_make_it_usual(data: Path, symbolic: dict[str, str]) -> None:
+def test_seeds_made_from_the_test_set_are_told_and_do_not_make_it_usual(
+    data: Path, symbolic: dict[str, str]
+) -> None:
     texts, test = [*symbolic.values()], [*questions(data, "gsm8k_test").values()]
     out = curated(text_task(texts[:300], test=test), texts[300:])
-    assert any("seeds look made from questions of dev or test" in note for note in out.notes)
+    assert any(
+        "seeds look made from questions of dev or test" in note for note in out.notes
+    )
     assert any("set task.templated: true" in note for note in out.notes)
     assert sum(x.reason.startswith("contaminated") for x in out.rejected) >= 70
 
 
 def runs(texts: dict[str, str], n: int, mask: bool) -> list[set[tuple[str, ...]]]:
-    return [set(grams(masked(words(text)) if mask else words(text), n)) for text in texts.values()]
+    return [
+        set(grams(masked(words(text)) if mask else words(text), n))
+        for text in texts.values()
+    ]
 
 
 def test_why_templated_tasks_are_left_out(data: Path) -> None:
@@ -88,5 +118,7 @@ def test_why_templated_tasks_are_left_out(data: Path) -> None:
         known = set[tuple[str, ...]]().union(*runs(questions(data, held), n, mask))
         mine = runs(questions(data, name), n, mask)
         flagged = sum(bool(each & known) for each in mine)
-        print(f"\n{name}: {flagged} of {len(mine)} questions share {n} words with {held}, masked: {mask}")
+        print(
+            f"\n{name}: {flagged} of {len(mine)} questions share {n} words with {held}, masked: {mask}"
+        )
         assert flagged > 0.99 * len(mine)

@@ -95,24 +95,40 @@ def test_no_mark_no_answer(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "dress", ["-\\boxed{5}", "x = -\\boxed{5}", "x = - \\boxed{5}", "is $-\\boxed{5}$", "\u2212\\boxed{5}"]
+    "dress",
+    [
+        "-\\boxed{5}",
+        "x = -\\boxed{5}",
+        "x = - \\boxed{5}",
+        "is $-\\boxed{5}$",
+        "\u2212\\boxed{5}",
+    ],
 )
 def test_a_minus_before_the_box_belongs_to_the_answer(dress: str) -> None:
     assert final_answer(dress) == "-5"
     assert final_answer(f"Answer: {dress}") == "-5"
 
 
-@pytest.mark.parametrize("dress", ["7-\\boxed{5}", "7 - \\boxed{5}", "text\n- \\boxed{5}"])
+@pytest.mark.parametrize(
+    "dress", ["7-\\boxed{5}", "7 - \\boxed{5}", "text\n- \\boxed{5}"]
+)
 def test_a_minus_between_two_numbers_or_before_an_item_does_not(dress: str) -> None:
     assert final_answer(dress) == "5"
 
 
 def test_of_two_boxes_on_an_answer_line_none_is_picked() -> None:
-    assert final_answer("Answer: \\boxed{3} or \\boxed{4}") == "\\boxed{3} or \\boxed{4}"
+    assert (
+        final_answer("Answer: \\boxed{3} or \\boxed{4}") == "\\boxed{3} or \\boxed{4}"
+    )
 
 
-@given(st.text(alphabet="Answer: iste\\boxd{}#*\n5-.", max_size=300), st.integers(-999, 999))
-def test_whatever_stands_before_a_last_line_is_passed_over(noise: str, value: int) -> None:
+@given(
+    st.text(alphabet="Answer: iste\\boxd{}#*\n5-.", max_size=300),
+    st.integers(-999, 999),
+)
+def test_whatever_stands_before_a_last_line_is_passed_over(
+    noise: str, value: int
+) -> None:
     final_answer(noise)
     assert final_answer(f"{noise}\nAnswer: {value}") == str(value)
     assert final_answer(f"{noise}\n#### {value}") == str(value)
@@ -122,8 +138,30 @@ def test_whatever_stands_before_a_last_line_is_passed_over(noise: str, value: in
 @pytest.mark.parametrize(
     "part",
     [
-        *("9", "1,", "*", "#", " ", "\n", "- ", "#### ", "####\n", "Answer:", "Answer:\n", "**Answer**\n"),
-        *("the answer is ", "the answer is: \n", "\\boxed{", "\\boxed{}", "\\boxed{ }", "\\boxed ", "{", "Answer: *a"),
+        *(
+            "9",
+            "1,",
+            "*",
+            "#",
+            " ",
+            "\n",
+            "- ",
+            "#### ",
+            "####\n",
+            "Answer:",
+            "Answer:\n",
+            "**Answer**\n",
+        ),
+        *(
+            "the answer is ",
+            "the answer is: \n",
+            "\\boxed{",
+            "\\boxed{}",
+            "\\boxed{ }",
+            "\\boxed ",
+            "{",
+            "Answer: *a",
+        ),
     ],
 )
 def test_hostile_texts_take_linear_time(part: str) -> None:

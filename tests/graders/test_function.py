@@ -73,11 +73,15 @@ def test_found_below_the_folder_and_by_absolute_path(folder: Path) -> None:
 def test_found_among_installed_modules(tmp_path: Path) -> None:
     grader, source = make("operator:contains", tmp_path)
     assert b"def contains" in source
-    with pytest.raises(ConfigError, match="operator:contains failed on the example 'row-7'"):
+    with pytest.raises(
+        ConfigError, match="operator:contains failed on the example 'row-7'"
+    ):
         grader.grade(E, "5")
 
 
-def test_an_edited_file_and_its_namesake_elsewhere_run_as_they_are(tmp_path: Path) -> None:
+def test_an_edited_file_and_its_namesake_elsewhere_run_as_they_are(
+    tmp_path: Path,
+) -> None:
     """No stale bytecode, and no module kept because another of its name was loaded before."""
     for where, answer in (("x", "True"), ("x", "bool()"), ("y", "True")):
         path = tmp_path / where / "same.py"
@@ -85,7 +89,9 @@ def test_an_edited_file_and_its_namesake_elsewhere_run_as_they_are(tmp_path: Pat
         path.write_text(f"def f(e, t): return {answer:6}\n")
         grader, source = make("same:f", path.parent)
         assert source == path.read_bytes()
-        assert grader.grade(E, "5").outcome == ("right" if answer == "True" else "wrong")
+        assert grader.grade(E, "5").outcome == (
+            "right" if answer == "True" else "wrong"
+        )
 
 
 def test_the_folder_comes_before_what_is_installed(tmp_path: Path) -> None:
@@ -94,7 +100,9 @@ def test_the_folder_comes_before_what_is_installed(tmp_path: Path) -> None:
 
 
 def test_a_grade_is_passed_on(folder: Path) -> None:
-    assert make("checks:graded", folder)[0].grade(E, "x") == Grade("timed_out", "x", False, "too slow")
+    assert make("checks:graded", folder)[0].grade(E, "x") == Grade(
+        "timed_out", "x", False, "too slow"
+    )
 
 
 def test_without_gold_any_text_parses(folder: Path) -> None:
@@ -114,10 +122,13 @@ def test_without_gold_any_text_parses(folder: Path) -> None:
         ("returns", "else", "KeyError: 'else'"),
     ],
 )
-def test_a_failing_function_is_named_with_the_example(folder: Path, name: str, text: str, got: str) -> None:
+def test_a_failing_function_is_named_with_the_example(
+    folder: Path, name: str, text: str, got: str
+) -> None:
     grade = make(f"checks:{name}", folder)[0].grade
     with pytest.raises(
-        ConfigError, match=f"checks:{name} failed on the example 'row-7'\n  got: .*{got}(.|\n)*fix: let it"
+        ConfigError,
+        match=f"checks:{name} failed on the example 'row-7'\n  got: .*{got}(.|\n)*fix: let it",
     ):
         grade(E, text)
 
@@ -128,22 +139,34 @@ def test_a_failing_function_is_named_with_the_example(folder: Path, name: str, t
         ("checks", "names no function\n.*'checks'\n  allowed: my_module:my_function"),
         ("checks:", "names no function"),
         (":f", "names no function"),
-        ("checks:missing", r"no function missing\(example, text\)\n  got: the functions contains, graded, "),
+        (
+            "checks:missing",
+            r"no function missing\(example, text\)\n  got: the functions contains, graded, ",
+        ),
         ("checks:number", "got: something else of that name"),
         ("checks:one", r"fix: write one: def one\(example, text\)"),
         ("no/such.py:f", "such.py is not there"),
-        ("no_such_module_anywhere:f", "no module no_such_module_anywhere in .*\n  got: ModuleNotFoundError"),
+        (
+            "no_such_module_anywhere:f",
+            "no module no_such_module_anywhere in .*\n  got: ModuleNotFoundError",
+        ),
         ("sys:exit", "no file whose source"),
         ("broken:f", "broken.py can't be loaded\n  got: SyntaxError"),
         ("raises:f", "raises.py can't be loaded\n  got: ZeroDivisionError"),
         ("leaves:f", "leaves.py can't be loaded\n  got: SystemExit"),
     ],
 )
-def test_what_cannot_be_loaded_is_refused(folder: Path, spec: str, message: str) -> None:
+def test_what_cannot_be_loaded_is_refused(
+    folder: Path, spec: str, message: str
+) -> None:
     (folder / "broken.py").write_text("def f(:\n")
     (folder / "raises.py").write_text("1 / 0\n")
     (folder / "leaves.py").write_text("raise SystemExit(0)\n")
     with pytest.raises(ConfigError, match=message):
         make(spec, folder)
-    kept = {str(getattr(module, "__file__", "")) for module in list(sys.modules.values())}
-    assert not kept & {str(folder / name) for name in ("broken.py", "raises.py", "leaves.py")}
+    kept = {
+        str(getattr(module, "__file__", "")) for module in list(sys.modules.values())
+    }
+    assert not kept & {
+        str(folder / name) for name in ("broken.py", "raises.py", "leaves.py")
+    }

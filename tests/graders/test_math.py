@@ -21,15 +21,21 @@ from teachback.graders.math_text import key
 from teachback.types import Example
 
 pytest.importorskip("math_verify")
-PAIRS = Path(__file__).with_name("math_pairs.txt").read_text(encoding="utf-8").split("\n")
+PAIRS = (
+    Path(__file__).with_name("math_pairs.txt").read_text(encoding="utf-8").split("\n")
+)
 HANGS = ["9**9**9", "9^{9^{9}}", "((100!)!)!", r"\left(10^{10^{10}}\right)!"]
 
 
 def outcome(gold: str, answer: str, question: str = "") -> str:
-    return GRADER.grade(Example("x", question, gold), rf"So it is $\boxed{{{answer}}}$.").outcome
+    return GRADER.grade(
+        Example("x", question, gold), rf"So it is $\boxed{{{answer}}}$."
+    ).outcome
 
 
-@pytest.mark.parametrize("pair", [line for line in PAIRS if line and not line.startswith("#")])
+@pytest.mark.parametrize(
+    "pair", [line for line in PAIRS if line and not line.startswith("#")]
+)
 def test_pairs(pair: str) -> None:
     gold, answer, expected, *question = pair.split(" @ ")
     assert outcome(gold, answer, *question) == expected
@@ -51,14 +57,27 @@ def test_pairs(pair: str) -> None:
         (r"\boxed{" + "1+" * 5_000_000 + "1}", "unparsed", None),
     ],
 )
-def test_the_final_answer_of_a_text(text: str, expected: str, answer: str | None) -> None:
+def test_the_final_answer_of_a_text(
+    text: str, expected: str, answer: str | None
+) -> None:
     grade = GRADER.grade(Example("x", "", r"\frac34"), text)
-    assert (grade.outcome, grade.answer, grade.answer_right) == (expected, answer, expected == "right")
+    assert (grade.outcome, grade.answer, grade.answer_right) == (
+        expected,
+        answer,
+        expected == "right",
+    )
     assert (grade.reason is None) == (expected == "right")
 
 
 def test_parse_says_whether_there_is_something_to_compare() -> None:
-    texts = (r"\boxed{\frac12}", r"\boxed{\text{east}}", r"\boxed{(1,2]}", r"\boxed{\frac{1}{}", r"\boxed{1/0}", "no")
+    texts = (
+        r"\boxed{\frac12}",
+        r"\boxed{\text{east}}",
+        r"\boxed{(1,2]}",
+        r"\boxed{\frac{1}{}",
+        r"\boxed{1/0}",
+        "no",
+    )
     said = [GRADER.parse("", text) for text in texts]
     assert [grade.outcome for grade in said] == ["right"] * 3 + ["unparsed"] * 3
     assert not any(grade.answer_right for grade in said)
@@ -70,15 +89,24 @@ def test_equal_text_needs_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
     assert outcome(r"9^{9^{9^9}}", r"9^{9^{9^9}}") == "right"
 
 
-@pytest.mark.parametrize(("answer", "deadline"), [*zip(HANGS, (0.3, 2.0, 0.3, 0.3), strict=True)])
-def test_an_answer_that_hangs_times_out(answer: str, deadline: float, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("answer", "deadline"), [*zip(HANGS, (0.3, 2.0, 0.3, 0.3), strict=True)]
+)
+def test_an_answer_that_hangs_times_out(
+    answer: str, deadline: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert math.DEADLINE_S == 2.0
     monkeypatch.setattr(math, "DEADLINE_S", deadline)
-    assert outcome("5", "5.0") == "right"  # a worker is there: starting one is not part of the deadline
+    assert (
+        outcome("5", "5.0") == "right"
+    )  # a worker is there: starting one is not part of the deadline
     started = time.monotonic()
     grade = GRADER.grade(Example("x", "", "5"), rf"\boxed{{{answer}}}")
     assert deadline <= time.monotonic() - started < deadline + 0.5
-    assert (grade.outcome, grade.reason) == ("timed_out", f"not decided within {deadline:g} s")
+    assert (grade.outcome, grade.reason) == (
+        "timed_out",
+        f"not decided within {deadline:g} s",
+    )
 
 
 def test_the_worker_is_dead_afterwards_and_the_next_is_new() -> None:
@@ -93,7 +121,10 @@ def test_the_worker_is_dead_afterwards_and_the_next_is_new() -> None:
 
 
 def test_neighbours_keep_their_verdicts() -> None:
-    asked = [("5", HANGS[1], "timed_out"), *((str(n), f"{n - 1} + {1 + n % 2}", "") for n in range(40))]
+    asked = [
+        ("5", HANGS[1], "timed_out"),
+        *((str(n), f"{n - 1} + {1 + n % 2}", "") for n in range(40)),
+    ]
     said: dict[int, str] = {}
     lanes = [range(lane, len(asked), 4) for lane in range(4)]
 
@@ -107,14 +138,18 @@ def test_neighbours_keep_their_verdicts() -> None:
     for thread in threads:
         thread.join()
     assert said[0] == "timed_out"
-    assert [said[n + 1] for n in range(40)] == ["wrong" if n % 2 else "right" for n in range(40)]
+    assert [said[n + 1] for n in range(40)] == [
+        "wrong" if n % 2 else "right" for n in range(40)
+    ]
     assert len(math_pool.POOL.idle) <= math_pool.WORKERS
 
 
 def alive(pid: int) -> bool:
     """A zombie that its new parent has not reaped yet counts as dead."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return (
+            Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        )
     except OSError:
         return False
 
@@ -124,7 +159,9 @@ def script(tmp_path: Path, code: str) -> "subprocess.Popen[str]":
     path.write_text(code)
     source = str(Path(math.__file__).parents[2])
     environment = os.environ | {"PYTHONPATH": source}
-    return subprocess.Popen([sys.executable, str(path)], stdout=subprocess.PIPE, text=True, env=environment)
+    return subprocess.Popen(
+        [sys.executable, str(path)], stdout=subprocess.PIPE, text=True, env=environment
+    )
 
 
 def test_no_worker_outlives_a_killed_parent(tmp_path: Path) -> None:
@@ -170,11 +207,15 @@ grade()
 
 def test_memory_is_a_limit_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        math_pool, "COMMAND", "from teachback.graders import math_worker as w; w.MEMORY = 2**28; w.main()"
+        math_pool,
+        "COMMAND",
+        "from teachback.graders import math_worker as w; w.MEMORY = 2**28; w.main()",
     )
     pool = math_pool.Pool(1)
     monkeypatch.setattr(math, "ask", pool.ask)
-    grade = GRADER.grade(Example("x", "", "(a+b+c+d+f)^{60} + 1"), r"\boxed{(a+b+c+d+f)^{60}}")
+    grade = GRADER.grade(
+        Example("x", "", "(a+b+c+d+f)^{60} + 1"), r"\boxed{(a+b+c+d+f)^{60}}"
+    )
     assert (grade.outcome, grade.reason) == ("timed_out", "out of memory")
     assert pool.idle == []
 
@@ -185,10 +226,10 @@ def test_math_verify_missing(monkeypatch: pytest.MonkeyPatch) -> None:
         outcome("5", "4+1")
 
 
-PIECES = (
-    r"\frac \sqrt { } ( ) [ ] \left \right , ; = < \le \in 1 23 0.5 x ** ^ _ \text{cm} \pm \cup \% $ \\ & ! - + \boxed{"
-)
-ANSWERS = st.lists(st.sampled_from([*PIECES.split(), " ", "\n", "\ud800", "é"]), max_size=12).map("".join)
+PIECES = r"\frac \sqrt { } ( ) [ ] \left \right , ; = < \le \in 1 23 0.5 x ** ^ _ \text{cm} \pm \cup \% $ \\ & ! - + \boxed{"
+ANSWERS = st.lists(
+    st.sampled_from([*PIECES.split(), " ", "\n", "\ud800", "é"]), max_size=12
+).map("".join)
 
 
 @given(ANSWERS, ANSWERS)
@@ -198,13 +239,32 @@ def test_any_text_gets_an_outcome(gold: str, answer: str) -> None:
         patch.setattr(math, "DEADLINE_S", 0.5)
         grade = GRADER.grade(Example("x", "", gold), f"Answer: {answer}")
         assert grade.outcome in ("right", "wrong", "unparsed", "timed_out")
-        assert (grade.outcome == "right") == grade.answer_right == (grade.reason is None)
+        assert (
+            (grade.outcome == "right") == grade.answer_right == (grade.reason is None)
+        )
         if grade.outcome == "right" and grade.answer is not None:
-            assert GRADER.parse("", f"Answer: {grade.answer}").outcome == "right" or key(gold) == key(grade.answer)
+            assert GRADER.parse(
+                "", f"Answer: {grade.answer}"
+            ).outcome == "right" or key(gold) == key(grade.answer)
 
 
 def test_hostile_text_is_tidied_in_no_time() -> None:
     started = time.monotonic()
-    for piece in ("{", "(", "**", "1,", r"\text{", r"\text{a}", "9 ", r"\boxed{", r"\frac", "=", "$", "a_", " ", "\\"):
+    for piece in (
+        "{",
+        "(",
+        "**",
+        "1,",
+        r"\text{",
+        r"\text{a}",
+        "9 ",
+        r"\boxed{",
+        r"\frac",
+        "=",
+        "$",
+        "a_",
+        " ",
+        "\\",
+    ):
         key(piece * (2000 // len(piece)))
     assert time.monotonic() - started < 2

@@ -22,7 +22,9 @@ def pool(data: Path) -> list[Example]:
         patch.syspath_prepend(ROOT)
         from bench.answers import examples
 
-        return examples(data / "math_train.jsonl") + examples(data / "math500_test.jsonl")
+        return examples(data / "math_train.jsonl") + examples(
+            data / "math500_test.jsonl"
+        )
 
 
 def misjudged(given: list[Example]) -> list[str]:
@@ -37,15 +39,21 @@ def misjudged(given: list[Example]) -> list[str]:
                 grade = GRADER.grade(example, rf"So it is $\boxed{{{answer}}}$.")
                 done[expected, what] += 1
                 if grade.outcome != expected:
-                    found.append(f"{example.id} {what}: {example.answer} | {answer} -> {grade.outcome} {grade.reason}")
+                    found.append(
+                        f"{example.id} {what}: {example.answer} | {answer} -> {grade.outcome} {grade.reason}"
+                    )
     print(sum(done.values()), "comparisons:", dict(done))
     return found
 
 
 def test_every_gold_solution_is_right(pool: list[Example]) -> None:
     assert len(pool) == 7698
-    grades = {example.id: GRADER.grade(example, str(example.solution)) for example in pool}
-    assert {name: grade for name, grade in grades.items() if grade.outcome != "right"} == {}
+    grades = {
+        example.id: GRADER.grade(example, str(example.solution)) for example in pool
+    }
+    assert {
+        name: grade for name, grade in grades.items() if grade.outcome != "right"
+    } == {}
 
 
 @pytest.mark.slow

@@ -69,13 +69,17 @@ PLAIN = [
     lambda s: f"{s}/1",
     lambda s: s.replace("-", "\u2212"),
 ]
-decimals = st.decimals(allow_nan=False, allow_infinity=False, places=3, min_value=-(10**9), max_value=10**9)
+decimals = st.decimals(
+    allow_nan=False, allow_infinity=False, places=3, min_value=-(10**9), max_value=10**9
+)
 dress = st.sampled_from(PLAIN)
 written = st.sampled_from(["{}", "{:,}", "{:f}", "{:.6f}"])
 
 
 @given(decimals, written, dress)
-def test_every_way_to_write_a_number_is_read_back(value: Decimal, form: str, dress: object) -> None:
+def test_every_way_to_write_a_number_is_read_back(
+    value: Decimal, form: str, dress: object
+) -> None:
     assert callable(dress)
     assert number(dress(form.format(value))) == Fraction(value)
 
@@ -91,14 +95,35 @@ def test_fractions_are_read_back(top: int, bottom: int) -> None:
 
 
 @given(decimals, decimals, written, written, dress, dress)
-def test_different_values_are_never_equal(a: Decimal, b: Decimal, f: str, g: str, d: object, e: object) -> None:
+def test_different_values_are_never_equal(
+    a: Decimal, b: Decimal, f: str, g: str, d: object, e: object
+) -> None:
     assert callable(d)
     assert callable(e)
     assert same_number(d(f.format(a)), e(g.format(b))) == (a == b)
 
 
 pieces = st.sampled_from(
-    ["5", "12", "000", ",", ".", "-", "+", "$", "/", "%", "e", " ", "\\frac", "{1}", "x", "=", "^", "km"]
+    [
+        "5",
+        "12",
+        "000",
+        ",",
+        ".",
+        "-",
+        "+",
+        "$",
+        "/",
+        "%",
+        "e",
+        " ",
+        "\\frac",
+        "{1}",
+        "x",
+        "=",
+        "^",
+        "km",
+    ]
 )
 
 
@@ -109,15 +134,34 @@ def test_one_number_and_its_sign(text: str) -> None:
     if value is None:
         return
     assert number(f"-{text}") in (None, -value)
-    for second in (f"{text} 7", f"7, {text}", f"{text} or 7", f"{text} - 7", f"7 {text} 7"):
+    for second in (
+        f"{text} 7",
+        f"7, {text}",
+        f"{text} or 7",
+        f"{text} - 7",
+        f"7 {text} 7",
+    ):
         assert number(second) is None
 
 
 def test_bounded_work() -> None:
     started = time.monotonic()
-    for hostile in ("9" * 10**6, "1," * 10**6, "5" + " a" * 10**6, "1" + ",111" * 90 + "!", "1e" + "9" * 300):
+    for hostile in (
+        "9" * 10**6,
+        "1," * 10**6,
+        "5" + " a" * 10**6,
+        "1" + ",111" * 90 + "!",
+        "1e" + "9" * 300,
+    ):
         assert number(hostile) is None
-    for near in ("$" * 400, "5" + " a" * 199, "5" + "a/" * 199, "5 " + "a b" * 130, "\\frac{" * 60, "x " * 199 + "="):
+    for near in (
+        "$" * 400,
+        "5" + " a" * 199,
+        "5" + "a/" * 199,
+        "5 " + "a b" * 130,
+        "\\frac{" * 60,
+        "x " * 199 + "=",
+    ):
         assert number(near) is None
     assert number("9" * LONGEST) == 10**LONGEST - 1
     assert time.monotonic() - started < 1

@@ -14,7 +14,12 @@ import pytest
 from teachback.graders.number import grade, number
 from teachback.types import Example
 
-ROWS = {"gsm8k_train": 7173, "gsm8k_test": 1319, "svamp_test": 1000, "gsm_hard_test": 1319}
+ROWS = {
+    "gsm8k_train": 7173,
+    "gsm8k_test": 1319,
+    "svamp_test": 1000,
+    "gsm_hard_test": 1319,
+}
 
 SAME: list[Callable[[Decimal], str]] = [
     lambda v: f"Answer: ${v:,f}",
@@ -49,7 +54,11 @@ def test_gold_and_its_rewritings_are_right(data: Path, name: str) -> None:
     assert len(rows) == ROWS[name]
     for i, e in enumerate(rows):
         value = Decimal(e.answer or "")
-        texts = [f"Answer: {e.answer}", e.solution or "", *(SAME[(i + k) % len(SAME)](value) for k in range(3))]
+        texts = [
+            f"Answer: {e.answer}",
+            e.solution or "",
+            *(SAME[(i + k) % len(SAME)](value) for k in range(3)),
+        ]
         for text in filter(None, texts):
             assert grade(e, text).outcome == "right", (e.id, text)
 
@@ -61,7 +70,10 @@ def test_near_misses_are_wrong_and_not_unparsed(data: Path, name: str) -> None:
         for miss in near_misses(digits, i):
             text = f"Answer: {miss}" if i % 2 else f"#### ${miss}"
             same = Decimal(miss) == Decimal(digits)  # -0, and swaps of equal digits
-            assert grade(e, text).outcome == ("right" if same else "wrong"), (e.id, text)
+            assert grade(e, text).outcome == ("right" if same else "wrong"), (
+                e.id,
+                text,
+            )
 
 
 def test_another_rows_gold_is_never_right(data: Path) -> None:
@@ -69,7 +81,9 @@ def test_another_rows_gold_is_never_right(data: Path) -> None:
     rows = examples(data / "gsm8k_test.jsonl") + examples(data / "gsm_hard_test.jsonl")
     for e, other in pairwise(rows):
         same = Decimal(e.answer or "") == Decimal(other.answer or "")
-        assert grade(e, f"Answer: {other.answer}").outcome == ("right" if same else "wrong")
+        assert grade(e, f"Answer: {other.answer}").outcome == (
+            "right" if same else "wrong"
+        )
 
 
 def test_golds_are_read_to_the_last_digit(data: Path) -> None:
@@ -84,4 +98,6 @@ def test_golds_are_read_to_the_last_digit(data: Path) -> None:
 
 def test_a_solution_without_its_mark_is_unparsed(data: Path) -> None:
     for e in examples(data / "gsm8k_train.jsonl"):
-        assert grade(e, (e.solution or "").partition("####")[0]).outcome == "unparsed", e.id
+        assert (
+            grade(e, (e.solution or "").partition("####")[0]).outcome == "unparsed"
+        ), e.id

@@ -6,23 +6,60 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from teachback.report.summary import LOST_AT, funnel, yield_lines
-from teachback.types import Curated, Pick, Rejected, Report, Round, Row, Selection, Student, Transfer
+from teachback.types import (
+    Curated,
+    Pick,
+    Rejected,
+    Report,
+    Round,
+    Row,
+    Selection,
+    Student,
+    Transfer,
+)
 
 REPORT = Report("dev", 1, 1, 1.0, 0.2, 1.0, 1.0, {}, ())
 
 
-def a_round(picks: int, accepted: int, reasons: list[str], notes: tuple[str, ...] = ()) -> Round:
-    rows = tuple(Row(f"s#{n}", "s", n, "q", "t", "1", verified=n > 0) for n in range(accepted))
-    rejected = tuple(Rejected("s", n, reason) for n, reason in enumerate(reasons, accepted))
+def a_round(
+    picks: int, accepted: int, reasons: list[str], notes: tuple[str, ...] = ()
+) -> Round:
+    rows = tuple(
+        Row(f"s#{n}", "s", n, "q", "t", "1", verified=n > 0) for n in range(accepted)
+    )
+    rejected = tuple(
+        Rejected("s", n, reason) for n, reason in enumerate(reasons, accepted)
+    )
     chosen = Selection(tuple(Pick("s", n, n, None) for n in range(picks)))
     return Round(
-        chosen, Curated(rows, rejected, notes=notes), Transfer((), None, None, None), Student("weights"), REPORT
+        chosen,
+        Curated(rows, rejected, notes=notes),
+        Transfer((), None, None, None),
+        Student("weights"),
+        REPORT,
     )
 
 
 def test_the_funnel_and_the_reasons() -> None:
-    first = a_round(8, 3, ["cut off by the token limit", "unparsed: no number", "wrong: 3 is not 4", "duplicate: of s"])
-    second = a_round(4, 1, ["near duplicate: 0.91 like row s#1", "contaminated: shares 13 words", "wrong: no"])
+    first = a_round(
+        8,
+        3,
+        [
+            "cut off by the token limit",
+            "unparsed: no number",
+            "wrong: 3 is not 4",
+            "duplicate: of s",
+        ],
+    )
+    second = a_round(
+        4,
+        1,
+        [
+            "near duplicate: 0.91 like row s#1",
+            "contaminated: shares 13 words",
+            "wrong: no",
+        ],
+    )
     assert yield_lines([first, second]) == [
         "11 rows generated, 4 accepted (2 of them unverified: nothing here can prove their answers)",
         "  generated            11",
@@ -52,8 +89,13 @@ def test_notes_are_shown_and_not_without_end() -> None:
     assert lines[-1] == "3 more notes in the rounds' curate.json"
 
 
-@given(st.lists(st.sampled_from([*LOST_AT, "unparsed", "refused", "anything else"])), st.integers(0, 5))
-def test_the_last_stage_is_what_was_accepted(categories: list[str], accepted: int) -> None:
+@given(
+    st.lists(st.sampled_from([*LOST_AT, "unparsed", "refused", "anything else"])),
+    st.integers(0, 5),
+)
+def test_the_last_stage_is_what_was_accepted(
+    categories: list[str], accepted: int
+) -> None:
     lines = yield_lines([a_round(0, accepted, [f"{c}: so" for c in categories])])
     stages = [int(line[19:25]) for line in lines[1:] if line.startswith("  ")]
     assert stages == sorted(stages, reverse=True)

@@ -16,7 +16,9 @@ from teachback.serve.pace import Bucket, Limit, latency
 
 def test_latency_is_drawn_from_the_request() -> None:
     drawn = [latency(2.0, 0.5)(Request(0, b"%d" % n, {})) for n in range(2000)]
-    assert drawn == [latency(2.0, 0.5)(Request(n, b"%d" % n, {"x": "y"})) for n in range(2000)]
+    assert drawn == [
+        latency(2.0, 0.5)(Request(n, b"%d" % n, {"x": "y"})) for n in range(2000)
+    ]
     ordered = sorted(drawn)
     assert ordered[1000] == pytest.approx(2.0, rel=0.05)
     assert ordered[round(2000 * 0.8413)] == pytest.approx(2.0 * math.exp(0.5), rel=0.07)
@@ -26,11 +28,20 @@ def test_latency_is_drawn_from_the_request() -> None:
             latency(*bad)
 
 
-@given(st.lists(st.binary(max_size=3), max_size=30), st.integers(), st.randoms(use_true_random=False))
-def test_a_mix_depends_on_the_request_and_on_how_often_it_came(bodies: list[bytes], seed: int, rng: Any) -> None:
+@given(
+    st.lists(st.binary(max_size=3), max_size=30),
+    st.integers(),
+    st.randoms(use_true_random=False),
+)
+def test_a_mix_depends_on_the_request_and_on_how_often_it_came(
+    bodies: list[bytes], seed: int, rng: Any
+) -> None:
     def drawn(order: list[bytes]) -> Counter[tuple[bytes, str]]:
         choose = mix({"mixed": 0.5, "hang": 0.2}, seed)
-        return Counter((raw, str(choose(Request(at, raw, {"at": str(at)})))) for at, raw in enumerate(order))
+        return Counter(
+            (raw, str(choose(Request(at, raw, {"at": str(at)}))))
+            for at, raw in enumerate(order)
+        )
 
     assert drawn(bodies) == drawn(rng.sample(bodies, len(bodies)))
 
@@ -50,7 +61,9 @@ def test_a_mix_keeps_its_rates_and_draws_anew_for_a_retry() -> None:
 
 
 def test_faults_are_read_from_a_text() -> None:
-    rates = parse_faults("500:0.05, 429:0.02,429-bare:0.01,Hang:0.01,no usage:0.1,wrong-json:0,mixed:0.2,")
+    rates = parse_faults(
+        "500:0.05, 429:0.02,429-bare:0.01,Hang:0.01,no usage:0.1,wrong-json:0,mixed:0.2,"
+    )
     expected = {
         "500": 0.05,
         "429": 0.02,
@@ -64,7 +77,9 @@ def test_faults_are_read_from_a_text() -> None:
     assert parse_faults("") == {}
     assert named("429")[0].headers == {"Retry-After": "1"}
     assert named("429-bare")[0].headers == {}
-    with pytest.raises(ConfigError, match=r"(?s)got: 'hangs'.*allowed: a status.*hang, reset, half"):
+    with pytest.raises(
+        ConfigError, match=r"(?s)got: 'hangs'.*allowed: a status.*hang, reset, half"
+    ):
         parse_faults("hangs:0.1")
     for bad in (
         "500",
@@ -81,7 +96,9 @@ def test_faults_are_read_from_a_text() -> None:
             parse_faults(bad)
 
 
-NAME = st.sampled_from(["500", "429", "hang", "mixed", "no usage", "status", "٥٠٠", "999"]) | st.text(max_size=5)
+NAME = st.sampled_from(
+    ["500", "429", "hang", "mixed", "no usage", "status", "٥٠٠", "999"]
+) | st.text(max_size=5)
 
 
 @given(st.text() | st.lists(st.tuples(NAME, st.floats() | st.text(max_size=4))).map(
@@ -93,11 +110,18 @@ def test_any_text_is_faults_or_is_refused(text: str) -> None:
     except ConfigError:
         return
     mix(rates, 0)(Request(0, b"", {}))
-    assert parse_faults(",".join(f"{name}:{rate}" for name, rate in rates.items())) == rates
+    assert (
+        parse_faults(",".join(f"{name}:{rate}" for name, rate in rates.items()))
+        == rates
+    )
 
 
-@given(st.floats(0.1, 500), st.integers(1, 50), st.lists(st.floats(0, 0.1), max_size=200))
-def test_a_bucket_lets_through_its_burst_and_then_its_rate(rate: float, burst: int, gaps: list[float]) -> None:
+@given(
+    st.floats(0.1, 500), st.integers(1, 50), st.lists(st.floats(0, 0.1), max_size=200)
+)
+def test_a_bucket_lets_through_its_burst_and_then_its_rate(
+    rate: float, burst: int, gaps: list[float]
+) -> None:
     now = [0.0]
     bucket, passed = Bucket(Limit(rate, burst), lambda: now[0]), 0
     for gap in [0.0] * (burst + 1) + gaps:

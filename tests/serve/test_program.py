@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from teachback.draws import draw
 from teachback.errors import ConfigError
+from teachback.rng import draw
 from teachback.serve import program as served
 from teachback.serve.faults import Fault
 from teachback.serve.messages import Reply, Teacher, Unanswerable, tokens
@@ -45,7 +45,12 @@ def teacher(**templates: str) -> Teacher:
 
 
 def ask(teacher: Teacher, prompt: str) -> Reply:
-    reply = teacher([{"role": "system", "content": "Be exact."}, {"role": "user", "content": prompt}])
+    reply = teacher(
+        [
+            {"role": "system", "content": "Be exact."},
+            {"role": "user", "content": prompt},
+        ]
+    )
     assert isinstance(reply, Reply)
     return reply
 
@@ -60,21 +65,45 @@ def test_it_gives_the_program_teachers_exercises_in_any_form(n: int) -> None:
     for seed in TASK.seeds:
         question, text, _ = PROGRAM.exercise(seed, n)
         reply = ask(answers, fill("question", question=seed.question, n=n))
-        assert (tagged(reply.text, "question"), *reply[1:]) == (question, "question", seed.id, n)
-        assert ask(answers, fill("answer", question=question)) == (text, "answer", seed.id, n)
+        assert (tagged(reply.text, "question"), *reply[1:]) == (
+            question,
+            "question",
+            seed.id,
+            n,
+        )
+        assert ask(answers, fill("answer", question=question)) == (
+            text,
+            "answer",
+            seed.id,
+            n,
+        )
         # Another process set it: the proof is found anew, and is the same.
-        assert ask(restarted, fill("answer", question=question)) == (text, "answer", None, None)
+        assert ask(restarted, fill("answer", question=question)) == (
+            text,
+            "answer",
+            None,
+            None,
+        )
         pair = ask(answers, fill("pair", question=seed.question, n=n)).text
         assert (tagged(pair, "question"), tagged(pair, "solution")) == (question, text)
         attempt = "No idea.\nNumber 5\nIt was answered:\n" + seed.question
-        shown = ask(answers, fill("question_with_attempt", question=seed.question, n=n, attempt=attempt))
+        shown = ask(
+            answers,
+            fill("question_with_attempt", question=seed.question, n=n, attempt=attempt),
+        )
         assert tagged(shown.text, "question") == question
 
 
 @given(st.text(), st.integers(0, 999_999), st.text(alphabet="{}n question\n.*\\1"))
 def test_a_template_is_turned_round(question: str, n: int, around: str) -> None:
-    template = f"{around.replace('{', '{ ')} Like {{question}} ({{n}}) again: {{question}}."
-    filled = re.sub(r"\{(question|n)\}", lambda found: {"question": question, "n": str(n)}[found[1]], template)
+    template = (
+        f"{around.replace('{', '{ ')} Like {{question}} ({{n}}) again: {{question}}."
+    )
+    filled = re.sub(
+        r"\{(question|n)\}",
+        lambda found: {"question": question, "n": str(n)}[found[1]],
+        template,
+    )
     match = invert(template, {"question", "n"}).fullmatch(filled.strip())
     assert match is not None
     assert (match["question"], match["n"]) == (question, str(n))
@@ -82,10 +111,16 @@ def test_a_template_is_turned_round(question: str, n: int, around: str) -> None:
 
 def test_what_it_does_not_know_gets_400_in_openais_form() -> None:
     unknown = fill("question", question="True or false: Max is red.", n=0)
-    unsolved = fill("answer", question="Every wumpus is red.\nTrue or false: Max is red.")
+    unsolved = fill(
+        "answer", question="Every wumpus is red.\nTrue or false: Max is red."
+    )
     far = fill("question", question=TASK.seeds[0].question, n=999_999)
     with serving(Service(teacher())) as server:
-        for prompt, why in ("Hello?", "not made from"), (unknown, "none that this"), (unsolved, "none that this"):
+        for prompt, why in (
+            ("Hello?", "not made from"),
+            (unknown, "none that this"),
+            (unsolved, "none that this"),
+        ):
             status, error = post(server.base_url, prompt)
             assert status == 400
             assert error.keys() == {"message", "type", "param", "code"}
@@ -97,31 +132,58 @@ def test_what_it_does_not_know_gets_400_in_openais_form() -> None:
         ask(teacher(), far)
 
 
-def test_the_log_says_whose_request_it_was_even_where_a_fault_eats_it(tmp_path: Path) -> None:
+def test_the_log_says_whose_request_it_was_even_where_a_fault_eats_it(
+    tmp_path: Path,
+) -> None:
     log, seed = tmp_path / "log", TASK.seeds[0]
-    with serving(Service(teacher(), [Fault("status", 400, '{"error": {}}')] * 2, log=log)) as server:
+    with serving(
+        Service(teacher(), [Fault("status", 400, '{"error": {}}')] * 2, log=log)
+    ) as server:
         for prompt in fill("question", question=seed.question, n=2), "Hello?":
             post(server.base_url, prompt)
     lines = [json.loads(line) for line in log.read_text().splitlines()]
-    assert [(line["role"], line["seed"], line["n"]) for line in lines] == [("question", seed.id, 2), (None,) * 3]
-    assert [(line["fault"], line["status"], line["usage"]) for line in lines] == [("status", 400, None)] * 2
+    assert [(line["role"], line["seed"], line["n"]) for line in lines] == [
+        ("question", seed.id, 2),
+        (None,) * 3,
+    ]
+    assert [(line["fault"], line["status"], line["usage"]) for line in lines] == [
+        ("status", 400, None)
+    ] * 2
 
 
 def test_the_shipped_prompts_are_turned_round() -> None:
-    seed, shipped = TASK.seeds[0], sorted(path for path in SHIPPED.parent.iterdir() if path.is_dir())
+    seed, shipped = (
+        TASK.seeds[0],
+        sorted(path for path in SHIPPED.parent.iterdir() if path.is_dir()),
+    )
     for folder in shipped:
         templates = {path.stem: path.read_text() for path in folder.iterdir()}
         for name in templates.keys() - {"answer"}:
-            values = {"question": seed.question, "n": "1", "attempt": "Max is {n}.\nAnswer: True"}
-            prompt = re.sub(r"\{(\w+)\}", lambda found: values[found[1]], templates[name])  # noqa: B023
+            values = {
+                "question": seed.question,
+                "n": "1",
+                "attempt": "Max is {n}.\nAnswer: True",
+            }
+            prompt = re.sub(
+                r"\{(\w+)\}", lambda found: values[found[1]], templates[name]
+            )
             question, _, _ = PROGRAM.exercise(seed, 1)
-            assert tagged(ask(teacher(**templates), prompt).text, "question") == question, (folder, name)
+            assert (
+                tagged(ask(teacher(**templates), prompt).text, "question") == question
+            ), (
+                folder,
+                name,
+            )
 
 
 def test_additions_in_any_form() -> None:
-    said = additions([{"content": "One in <question> tags, its solution in <solution> tags."}])
+    said = additions(
+        [{"content": "One in <question> tags, its solution in <solution> tags."}]
+    )
     numbers = re.findall(r"\d+", tagged(said, "question"))
-    assert tagged(said, "solution") == additions([{"content": f"Solve: {' + '.join(numbers)}"}])
+    assert tagged(said, "solution") == additions(
+        [{"content": f"Solve: {' + '.join(numbers)}"}]
+    )
     assert tagged(said, "solution").endswith(f"Answer: {sum(map(int, numbers))}")
 
 
@@ -136,12 +198,30 @@ def test_templates_that_cannot_be_turned_round_are_refused() -> None:
 
 def test_serve_program_serves_it(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
-    monkeypatch.setattr(served, "serve", lambda service, port: seen.append((service, port)))
-    options: Any = {"port": 8001, "faults": [Fault("hang")], "latency": AT_ONCE, "limit": None, "key": "k"}
+    monkeypatch.setattr(
+        served, "serve", lambda service, port: seen.append((service, port))
+    )
+    options: Any = {
+        "port": 8001,
+        "faults": [Fault("hang")],
+        "latency": AT_ONCE,
+        "limit": None,
+        "key": "k",
+    }
     serve_program(TASK, DRAW, TEMPLATES, prontoqa.solve, **options)
     ((service, port),) = seen
-    assert (port, service.faults, service.key, service.keep) == (8001, [Fault("hang")], "k", False)
-    assert ask(service.teacher, fill("question", question=TASK.seeds[0].question, n=0)).seed == TASK.seeds[0].id
+    assert (port, service.faults, service.key, service.keep) == (
+        8001,
+        [Fault("hang")],
+        "k",
+        False,
+    )
+    assert (
+        ask(
+            service.teacher, fill("question", question=TASK.seeds[0].question, n=0)
+        ).seed
+        == TASK.seeds[0].id
+    )
 
 
 def post(base_url: str, prompt: str) -> tuple[int, dict[str, Any]]:
@@ -150,7 +230,9 @@ def post(base_url: str, prompt: str) -> tuple[int, dict[str, Any]]:
         openai.OpenAI(base_url=base_url, api_key="x", max_retries=0) as client,
         pytest.raises(openai.APIStatusError) as caught,
     ):
-        client.chat.completions.create(model="m", messages=[{"role": "user", "content": prompt}])
+        client.chat.completions.create(
+            model="m", messages=[{"role": "user", "content": prompt}]
+        )
     return caught.value.status_code, json.loads(caught.value.response.text)["error"]
 
 
@@ -158,8 +240,18 @@ def test_the_official_client_reads_it() -> None:
     openai = pytest.importorskip("openai")
     seed = TASK.seeds[0]
     question, text, _ = PROGRAM.exercise(seed, 0)
-    faults = [None, Fault("refusal"), Fault("content filter"), Fault("status", 500), None]
-    asked: dict[str, Any] = {"model": "m", "max_tokens": 900, "messages": [{"role": "user", "content": ""}]}
+    faults = [
+        None,
+        Fault("refusal"),
+        Fault("content filter"),
+        Fault("status", 500),
+        None,
+    ]
+    asked: dict[str, Any] = {
+        "model": "m",
+        "max_tokens": 900,
+        "messages": [{"role": "user", "content": ""}],
+    }
     asked["messages"][0]["content"] = fill("pair", question=seed.question, n=0)
 
     async def again(base_url: str) -> Any:
@@ -168,7 +260,9 @@ def test_the_official_client_reads_it() -> None:
 
     with serving(Service(teacher(), faults, key="k", model="prontoqa")) as server:
         with openai.OpenAI(base_url=server.base_url, api_key="k") as client:
-            good, refused, filtered = (client.chat.completions.create(**asked) for _ in range(3))
+            good, refused, filtered = (
+                client.chat.completions.create(**asked) for _ in range(3)
+            )
             assert [model.id for model in client.models.list()] == ["prontoqa"]
         tried_again = asyncio.run(again(server.base_url))
         with (
@@ -181,7 +275,9 @@ def test_the_official_client_reads_it() -> None:
         assert question in completion.choices[0].message.content
         # Every field is there, and of its type: the client itself checks nothing.
         type(completion).model_validate(completion.model_dump(), strict=True)
-        assert completion.usage.completion_tokens == tokens(completion.choices[0].message.content)
+        assert completion.usage.completion_tokens == tokens(
+            completion.choices[0].message.content
+        )
         assert completion.usage.prompt_tokens_details.cached_tokens == 0
         assert completion.usage.completion_tokens_details.reasoning_tokens == 0
     assert refused.choices[0].message.content is None

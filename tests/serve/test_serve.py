@@ -28,14 +28,20 @@ Headers = Mapping[str, str]
 
 
 def body(prompt: str = ASK, **fields: Any) -> bytes:
-    return json.dumps({"model": "m", "messages": [{"role": "user", "content": prompt}], **fields}).encode()
+    return json.dumps(
+        {"model": "m", "messages": [{"role": "user", "content": prompt}], **fields}
+    ).encode()
 
 
 PLAIN, CAPPED, NONE = body(), body(max_tokens=50), dict[str, str]()
 
 
-def post(server: Server, raw: bytes = PLAIN, headers: Headers = NONE, timeout: float = 5) -> tuple[int, Headers, bytes]:
-    connection = http.client.HTTPConnection(urlsplit(server.base_url).netloc, timeout=timeout)
+def post(
+    server: Server, raw: bytes = PLAIN, headers: Headers = NONE, timeout: float = 5
+) -> tuple[int, Headers, bytes]:
+    connection = http.client.HTTPConnection(
+        urlsplit(server.base_url).netloc, timeout=timeout
+    )
     try:
         connection.request("POST", "/v1/chat/completions", raw, dict(headers))
         response = connection.getresponse()
@@ -64,15 +70,25 @@ def test_a_good_answer_and_what_a_fault_leaves_of_it() -> None:
     words = text.split()
     message = {"role": "assistant", "content": text, "refusal": None}
     choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
-    usage = {"prompt_tokens": 4 + 5, "completion_tokens": len(words), "total_tokens": 9 + len(words)}
-    usage |= {"prompt_tokens_details": {"cached_tokens": 0}, "completion_tokens_details": {"reasoning_tokens": 0}}  # type: ignore[dict-item]
+    usage = {
+        "prompt_tokens": 4 + 5,
+        "completion_tokens": len(words),
+        "total_tokens": 9 + len(words),
+    }
+    usage |= {
+        "prompt_tokens_details": {"cached_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": 0},
+    }  # type: ignore[dict-item]
     assert good["choices"] == [choice]
     assert good["usage"] == usage
     assert (good["object"], good["model"]) == ("chat.completion", "m")
     assert abs(good["created"] - time.time()) < 10
     assert answered(Fault("none"))["choices"] == [choice]
     assert answered(Fault("empty"))["choices"] == []
-    assert answered(Fault("null"))["choices"][0]["message"] == {**message, "content": None}
+    assert answered(Fault("null"))["choices"][0]["message"] == {
+        **message,
+        "content": None,
+    }
     assert "choices" not in answered(Fault("wrong json"))
     assert answered(Fault("no usage")).keys() == good.keys() - {"usage"}
     refusal = answered(Fault("refusal"))["choices"][0]
@@ -80,10 +96,22 @@ def test_a_good_answer_and_what_a_fault_leaves_of_it() -> None:
     assert "can't help" in refusal["message"]["refusal"]
     for kind, finish in ("length", "length"), ("content filter", "content_filter"):
         cut = answered(Fault(kind))  # type: ignore[arg-type]
-        assert (cut["choices"][0]["finish_reason"], cut["usage"]["completion_tokens"]) == (finish, len(words) // 2)
+        assert (
+            cut["choices"][0]["finish_reason"],
+            cut["usage"]["completion_tokens"],
+        ) == (
+            finish,
+            len(words) // 2,
+        )
     capped = answered(None, body(max_completion_tokens=3))
     assert capped["choices"][0]["message"]["content"] == "Here it is."
-    assert (capped["choices"][0]["finish_reason"], capped["usage"]["completion_tokens"]) == ("length", 3)
+    assert (
+        capped["choices"][0]["finish_reason"],
+        capped["usage"]["completion_tokens"],
+    ) == (
+        "length",
+        3,
+    )
     assert answered(Fault("full"))["usage"]["total_tokens"] == len(CAPPED) + 64 + 50
     assert answered(Fault("over"))["usage"]["completion_tokens"] > 500
 
@@ -140,34 +168,59 @@ def test_a_request_that_is_none_gets_400(raw: bytes) -> None:
 def test_the_key_is_asked_for_and_repeated() -> None:
     with serving(Service(additions, key="sk-right")) as server:
         assert post(server, headers={"Authorization": "Bearer sk-right"})[0] == 200
-        for wrong in {}, {"Authorization": "Bearer sk-wrong"}, {"Authorization": "sk-right"}:
+        for wrong in (
+            {},
+            {"Authorization": "Bearer sk-wrong"},
+            {"Authorization": "sk-right"},
+        ):
             status, _, text = post(server, headers=wrong)
-            assert (status, json.loads(text)["error"]["code"]) == (401, "invalid_api_key")
-            assert wrong.get("Authorization", "").removeprefix("Bearer ") in json.loads(text)["error"]["message"]
+            assert (status, json.loads(text)["error"]["code"]) == (
+                401,
+                "invalid_api_key",
+            )
+            assert (
+                wrong.get("Authorization", "").removeprefix("Bearer ")
+                in json.loads(text)["error"]["message"]
+            )
     assert "sk-right" not in repr(Service(additions, key="sk-right"))
 
 
 def test_the_log_has_a_request_as_soon_as_it_was_read(tmp_path: Path) -> None:
     """Whatever becomes of the client, and though the answer is never sent."""
     log = tmp_path / "log.jsonl"
-    service = Service(additions, [None, Fault("hang"), Fault("no usage")], held=lambda request: True, log=log)
+    service = Service(
+        additions,
+        [None, Fault("hang"), Fault("no usage")],
+        held=lambda request: True,
+        log=log,
+    )
     bodies = [body(ASK, temperature=n) for n in range(4)]
     for _ in range(2):  # an existing log is continued
         with serving(service) as server:
             address = urlsplit(server.base_url)
             for n, raw in enumerate(bodies):
-                with socket.create_connection((address.hostname, address.port)) as client:
+                with socket.create_connection(
+                    (address.hostname, address.port)
+                ) as client:
                     client.sendall(
-                        b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(raw)
+                        b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
+                        % len(raw)
                     )
                     client.sendall(raw)
                     until(lambda n=n: server.calls == n + 1 and server.in_flight == 1)  # type: ignore[misc]
                 until(lambda: server.in_flight == 0)
     lines = [json.loads(line) for line in log.read_text().splitlines()]
-    assert [line["sha256"] for line in lines] == [sha256(raw).hexdigest() for raw in bodies] * 2
+    assert [line["sha256"] for line in lines] == [
+        sha256(raw).hexdigest() for raw in bodies
+    ] * 2
     assert [line["fault"] for line in lines[:4]] == [None, "hang", "no usage", None]
     assert [line["status"] for line in lines[:4]] == [200, None, 200, 200]
-    assert [line["usage"] and line["usage"]["prompt_tokens"] for line in lines[:4]] == [9, None, None, 9]
+    assert [line["usage"] and line["usage"]["prompt_tokens"] for line in lines[:4]] == [
+        9,
+        None,
+        None,
+        9,
+    ]
 
 
 def test_a_port_that_is_taken_and_a_log_that_cannot_be(tmp_path: Path) -> None:
@@ -182,7 +235,10 @@ def test_a_port_that_is_taken_and_a_log_that_cannot_be(tmp_path: Path) -> None:
 
 
 def test_what_is_in_flight_is_counted_and_summed() -> None:
-    with serving(Service(additions, latency_s=latency(0.25), keep=False)) as server, ThreadPoolExecutor(6) as pool:
+    with (
+        serving(Service(additions, latency_s=latency(0.25), keep=False)) as server,
+        ThreadPoolExecutor(6) as pool,
+    ):
         asked = [pool.submit(post, server) for _ in range(6)]
         until(lambda: server.in_flight == 6)
         assert {future.result()[0] for future in asked} == {200}
@@ -196,7 +252,9 @@ def test_what_is_in_flight_is_counted_and_summed() -> None:
 
 
 def test_a_limited_server_answers_429_and_says_when() -> None:
-    with serving(Service(additions, limit=Limit(2, burst=3, retry_after="fraction"))) as server:
+    with serving(
+        Service(additions, limit=Limit(2, burst=3, retry_after="fraction"))
+    ) as server:
         answers = [post(server) for _ in range(5)]
         assert [status for status, *_ in answers] == [200, 200, 200, 429, 429]
         assert 0 < float(answers[4][1]["Retry-After"]) <= 0.5
@@ -212,7 +270,9 @@ def test_it_serves_until_it_is_stopped(number: int) -> None:
         "from teachback.serve.program import additions\nfrom teachback.serve.server import serve\n"
         "from teachback.serve.service import Service\nserve(Service(additions), 0)"
     )
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
         assert post(Server(process.stdout.readline().strip()))[0] == 200
         process.send_signal(number)

@@ -15,10 +15,17 @@ from teachback.student.frozen import freeze, head
 from teachback.student.signals import read
 
 CHAT = Chat()
-ROWS = [("Why?", "Because."), ("x" * 60, "A long story, " * 4), ("What is two and two?", "4"), ("Go.", "y" * 33)]
+ROWS = [
+    ("Why?", "Because."),
+    ("x" * 60, "A long story, " * 4),
+    ("What is two and two?", "4"),
+    ("Go.", "y" * 33),
+]
 
 
-def reference(student: Loaded, message: str, answer: str, padding: str = "none") -> torch.Tensor:
+def reference(
+    student: Loaded, message: str, answer: str, padding: str = "none"
+) -> torch.Tensor:
     """nll_T of an answer's tokens by the model's own forward; alone, or beside a longer row, padded on one side."""
     prompt, completion = row_ids(student, CHAT, message, answer)
     ids = [*prompt, *completion]
@@ -26,9 +33,19 @@ def reference(student: Loaded, message: str, answer: str, padding: str = "none")
     left, right = (pad, []) if padding == "left" else ([], pad)
     row = torch.tensor([[*left, *ids, *right]])
     mask = torch.tensor([[0] * len(left) + [1] * len(ids) + [0] * len(right)])
-    batch, masks = torch.cat([row, torch.full_like(row, 7)]), torch.cat([mask, torch.ones_like(mask)])
+    batch, masks = (
+        torch.cat([row, torch.full_like(row, 7)]),
+        torch.cat([mask, torch.ones_like(mask)]),
+    )
     with torch.no_grad():
-        given = {} if padding == "none" else {"attention_mask": masks, "position_ids": (masks.cumsum(1) - 1).clamp(0)}
+        given = (
+            {}
+            if padding == "none"
+            else {
+                "attention_mask": masks,
+                "position_ids": (masks.cumsum(1) - 1).clamp(0),
+            }
+        )
         logits_T_V = student.model(batch, **given).logits[0]
     first = len(left) + len(prompt)
     logits_T_V = logits_T_V[first - 1 : first - 1 + len(completion)].double()
@@ -36,12 +53,16 @@ def reference(student: Loaded, message: str, answer: str, padding: str = "none")
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_every_row_is_what_the_model_itself_makes_of_it(name: str, tmp_path: Path) -> None:
+def test_every_row_is_what_the_model_itself_makes_of_it(
+    name: str, tmp_path: Path
+) -> None:
     folder = build(name, tmp_path / name)
     plain, student = load(folder), freeze(folder)
     found = read(student, CHAT, ROWS)
     expected = [reference(plain, *row) for row in ROWS]
-    assert np.ptp([nll.mean().item() for nll in expected]) > 0.05, "rows that differ, or this test shows nothing"
+    assert np.ptp([nll.mean().item() for nll in expected]) > 0.05, (
+        "rows that differ, or this test shows nothing"
+    )
     for answer, nll_T, row in zip(found, expected, ROWS, strict=True):
         assert answer.nll == pytest.approx(nll_T.mean().item(), abs=1e-5)
         assert answer.max_nll == pytest.approx(nll_T.max().item(), abs=5e-4)
@@ -56,12 +77,19 @@ def test_the_head_alone_makes_the_model_s_logits(name: str, tmp_path: Path) -> N
     plain, student = load(folder), freeze(folder)
     ids = torch.arange(3, 40)[None]
     with torch.inference_mode():
-        found = head(student, student.decoder(input_ids=ids, use_cache=False).last_hidden_state[0])
-        torch.testing.assert_close(found, plain.model(ids).logits[0], atol=5e-4, rtol=1e-5)
+        found = head(
+            student,
+            student.decoder(input_ids=ids, use_cache=False).last_hidden_state[0],
+        )
+        torch.testing.assert_close(
+            found, plain.model(ids).logits[0], atol=5e-4, rtol=1e-5
+        )
 
 
 @pytest.mark.parametrize("name", ["llama-tied", "gemma2", "qwen3", "mistral"])
-def test_in_bf16_the_head_is_in_float32_and_the_rest_near(name: str, tmp_path: Path) -> None:
+def test_in_bf16_the_head_is_in_float32_and_the_rest_near(
+    name: str, tmp_path: Path
+) -> None:
     folder = build(name, tmp_path / name)
     exact, rounded = read(freeze(folder), CHAT, ROWS), freeze(folder, "bf16")
     for one, other in zip(exact, read(rounded, CHAT, ROWS), strict=True):
@@ -72,22 +100,32 @@ def test_in_bf16_the_head_is_in_float32_and_the_rest_near(name: str, tmp_path: P
     weight = load(folder).model.get_output_embeddings().weight.detach()
     cap = load(folder).model.config.to_dict().get("final_logit_softcapping")
     logits = hidden.float() @ weight.T
-    torch.testing.assert_close(head(rounded, hidden), torch.tanh(logits / cap) * cap if cap else logits)
+    torch.testing.assert_close(
+        head(rounded, hidden), torch.tanh(logits / cap) * cap if cap else logits
+    )
 
 
 @pytest.mark.parametrize("name", ["llama", "gemma3"])
 def test_in_bf16_positions_are_not_rounded(name: str, tmp_path: Path) -> None:
     """A rotary frequency that is off by a 500th turns a token a few hundred places away by most of a radian."""
     folder = build(name, tmp_path / name)
-    exact, rounded = (dict(student.model.named_buffers()) for student in (load(folder), freeze(folder, "bf16")))
+    exact, rounded = (
+        dict(student.model.named_buffers())
+        for student in (load(folder), freeze(folder, "bf16"))
+    )
     frequencies = [where for where in exact if where.endswith("inv_freq")]
     assert frequencies
     for where in frequencies:
         assert torch.equal(exact[where], rounded[where])
 
 
-def test_attention_is_ours_where_the_model_runs_sdpa_and_its_own_elsewhere(tmp_path: Path) -> None:
-    kinds = {name: freeze(build(name, tmp_path / name)).model.config._attn_implementation for name in ARCHITECTURES}
+def test_attention_is_ours_where_the_model_runs_sdpa_and_its_own_elsewhere(
+    tmp_path: Path,
+) -> None:
+    kinds = {
+        name: freeze(build(name, tmp_path / name)).model.config._attn_implementation
+        for name in ARCHITECTURES
+    }
     assert kinds.pop("gemma2") == "eager"
     assert set(kinds.values()) == {NAME}
 

@@ -41,6 +41,8 @@ def test_as_torch_does(T: int, seen) -> None:
     mask = torch.finfo(torch.float64).min * (~may_see).double()
     with torch.no_grad():
         found, _ = attend(torch.nn.Module(), query, key, value, mask, scaling=0.3)
-    wanted = scaled_dot_product_attention(query, key, value, attn_mask=may_see, scale=0.3, enable_gqa=True)
+    wanted = scaled_dot_product_attention(
+        query, key, value, attn_mask=may_see, scale=0.3, enable_gqa=True
+    )
     assert found.shape == (2, T, 6, 8)
     torch.testing.assert_close(found, wanted.transpose(1, 2), rtol=0, atol=1e-12)

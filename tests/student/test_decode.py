@@ -21,8 +21,17 @@ from teachback.student.in_place import InPlaceLayer
 from teachback.student.signals import signals, summed
 
 CHAT = Chat("Answer in one word, and say why.")
-QUESTIONS = ["Why?", "What is two and two, and why is that so?", "Tell me about tea.", "x" * 60, "Go.", "Do you?"]
-MANY_ENDS = frozenset({1, *range(7, 261, 15)})  # so that its answers end after a few tokens each
+QUESTIONS = [
+    "Why?",
+    "What is two and two, and why is that so?",
+    "Tell me about tea.",
+    "x" * 60,
+    "Go.",
+    "Do you?",
+]
+MANY_ENDS = frozenset(
+    {1, *range(7, 261, 15)}
+)  # so that its answers end after a few tokens each
 TOKENS = 24
 
 
@@ -51,11 +60,15 @@ def case_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Case]:
 
 
 def make(folder: Path) -> Case:
-    student, plain = (replace(loaded, ends=MANY_ENDS) for loaded in (freeze(folder), load(folder)))
+    student, plain = (
+        replace(loaded, ends=MANY_ENDS) for loaded in (freeze(folder), load(folder))
+    )
     prompts = sorted((prompt_ids(student, CHAT, q) for q in QUESTIONS), key=len)
     alone = [decode(student, [prompt], TOKENS)[0] for prompt in prompts]
     wanted = [generated(plain, prompt) for prompt in prompts]
-    return Case(student, plain, prompts, decode(student, prompts, TOKENS), alone, wanted)
+    return Case(
+        student, plain, prompts, decode(student, prompts, TOKENS), alone, wanted
+    )
 
 
 @pytest.fixture(params=[*ARCHITECTURES, *HYBRIDS])
@@ -65,17 +78,29 @@ def case(request: pytest.FixtureRequest, case_of: Callable[[str], Case]) -> Case
 
 def generated(plain: Loaded, prompt: list[int]) -> list[int]:
     ids_1_T = torch.tensor([prompt])
-    given = {"attention_mask": torch.ones_like(ids_1_T), "do_sample": False, "pad_token_id": 0}
-    out = plain.model.generate(ids_1_T, max_new_tokens=TOKENS, eos_token_id=sorted(plain.ends), **given)
+    given = {
+        "attention_mask": torch.ones_like(ids_1_T),
+        "do_sample": False,
+        "pad_token_id": 0,
+    }
+    out = plain.model.generate(
+        ids_1_T, max_new_tokens=TOKENS, eos_token_id=sorted(plain.ends), **given
+    )
     return list(out[0, len(prompt) :].tolist())
 
 
-def taught(plain: Loaded, prompt: list[int], tokens: list[int]) -> tuple[list[np.ndarray], np.ndarray]:
+def taught(
+    plain: Loaded, prompt: list[int], tokens: list[int]
+) -> tuple[list[np.ndarray], np.ndarray]:
     """The signals of given tokens by one pass over the row, without a cache, and the mean of what the head read."""
     ids_1_T, answer = torch.tensor([[*prompt, *tokens]]), slice(len(prompt) - 1, -1)
     with torch.inference_mode():
-        hidden_N_D = plain.model.get_decoder()(input_ids=ids_1_T, use_cache=False).last_hidden_state[0, answer]
-        logits_N_V = plain.model(input_ids=ids_1_T, use_cache=False).logits[0, answer].float()
+        hidden_N_D = plain.model.get_decoder()(
+            input_ids=ids_1_T, use_cache=False
+        ).last_hidden_state[0, answer]
+        logits_N_V = (
+            plain.model(input_ids=ids_1_T, use_cache=False).logits[0, answer].float()
+        )
         found = signals(logits_N_V, hidden_N_D, torch.tensor(tokens))
         return [column.numpy() for column in found], hidden_N_D.mean(0).numpy()
 
@@ -83,14 +108,22 @@ def taught(plain: Loaded, prompt: list[int], tokens: list[int]) -> tuple[list[np
 def test_a_batch_gives_the_tokens_of_generate_row_by_row(case: Case) -> None:
     assert [d.tokens for d in case.batch] == case.generated
     assert [d.tokens for d in case.alone] == case.generated
-    assert [d.ended for d in case.batch] == [tokens[-1] in MANY_ENDS for tokens in case.generated]
+    assert [d.ended for d in case.batch] == [
+        tokens[-1] in MANY_ENDS for tokens in case.generated
+    ]
 
 
 def test_only_layers_that_keep_more_than_keys_and_values_are_left_to_transformers(
     case_of: Callable[[str], Case],
 ) -> None:
-    configs = {name: case_of(name).student.model.config for name in (*ARCHITECTURES, *HYBRIDS)}
-    ours = {name for name, config in configs.items() if hold(config, 1, 1, 2).extent is not None}
+    configs = {
+        name: case_of(name).student.model.config for name in (*ARCHITECTURES, *HYBRIDS)
+    }
+    ours = {
+        name
+        for name, config in configs.items()
+        if hold(config, 1, 1, 2).extent is not None
+    }
     assert ours == set(ARCHITECTURES)
 
 
@@ -105,9 +138,14 @@ def test_answers_end_at_different_lengths(case_of: Callable[[str], Case]) -> Non
 def test_the_signals_are_those_of_a_pass_over_the_tokens(case: Case) -> None:
     for prompt, decoded in zip(case.prompts, case.batch, strict=True):
         columns, embedding_D = taught(case.plain, prompt, decoded.tokens)
-        for name, column, ours in zip(decoded.signals._fields, columns, decoded.signals, strict=True):
+        for name, column, ours in zip(
+            decoded.signals._fields, columns, decoded.signals, strict=True
+        ):
             assert ours == pytest.approx(column, rel=1e-4, abs=5e-4), name
-        wanted, found = summed(*columns, embedding_D), summed(*decoded.signals, decoded.embedding_D)
+        wanted, found = (
+            summed(*columns, embedding_D),
+            summed(*decoded.signals, decoded.embedding_D),
+        )
         assert found[:3] == pytest.approx(wanted[:3], abs=1e-5)
         assert found.max_nll == pytest.approx(wanted.max_nll, abs=1e-4)
         assert found.egl == pytest.approx(wanted.egl, rel=1e-5)
@@ -133,13 +171,19 @@ def test_keys_stay_where_they_are_beside_a_layer_that_keeps_a_state(
 
     def noted(student: Frozen, held: Held, *given: torch.Tensor) -> torch.Tensor:
         out = forward(student, held, *given)
-        seen.update(layer.keys.data_ptr() for layer in held.past.layers if isinstance(layer, InPlaceLayer))
+        seen.update(
+            layer.keys.data_ptr()
+            for layer in held.past.layers
+            if isinstance(layer, InPlaceLayer)
+        )
         return out
 
     kept, forward = list[Held](), decoding.forward
     monkeypatch.setattr(decoding, "hold", held)
     monkeypatch.setattr(decoding, "forward", noted)
-    assert [d.tokens for d in decode(case.student, case.prompts, TOKENS)] == case.generated
+    assert [
+        d.tokens for d in decode(case.student, case.prompts, TOKENS)
+    ] == case.generated
     layers = [type(layer).__name__ for layer in kept[0].past.layers]
     assert layers == ["LinearAttentionLayer", "InPlaceLayer", "LinearAttentionLayer"]
     assert len(seen) == 1, "one buffer, from the first token to the last"
@@ -148,7 +192,10 @@ def test_keys_stay_where_they_are_beside_a_layer_that_keeps_a_state(
 def test_prompts_read_in_parts_or_each_from_its_beginning_give_the_same(
     case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module, name, value in ((decoding, "PREFILL_TOKENS", 40), (reading, "SHARED_TOKENS", 10**6)):
+    for module, name, value in (
+        (decoding, "PREFILL_TOKENS", 40),
+        (reading, "SHARED_TOKENS", 10**6),
+    ):
         monkeypatch.setattr(module, name, value)
         again = decode(case.student, case.prompts, TOKENS)
         assert [d.tokens for d in again] == case.generated
@@ -156,11 +203,19 @@ def test_prompts_read_in_parts_or_each_from_its_beginning_give_the_same(
             assert ours.signals.nll == pytest.approx(theirs.signals.nll, abs=1e-4)
 
 
-def test_what_prompts_share_and_equal_prompts_are_read_once(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_prompts_share_and_equal_prompts_are_read_once(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
     read: list[int] = []
     forward = decoding.forward
 
-    def counted(student: Frozen, held: Held, ids: torch.Tensor, mask: torch.Tensor, position: torch.Tensor) -> object:
+    def counted(
+        student: Frozen,
+        held: Held,
+        ids: torch.Tensor,
+        mask: torch.Tensor,
+        position: torch.Tensor,
+    ) -> object:
         if ids.shape[1] > 1:
             read.append(int(mask[:, -ids.shape[1] :].sum()))
         return forward(student, held, ids, mask, position)
@@ -170,20 +225,33 @@ def test_what_prompts_share_and_equal_prompts_are_read_once(case: Case, monkeypa
     copies = [1, 3, 1, 2, 1, 4]
     of = [i for i, n in enumerate(copies) for _ in range(n)]
     repeated = decode(case.student, [case.prompts[i] for i in of], TOKENS)
-    shared = len(CHAT.system or "") + 3  # the system's role, its end, the user's role: a token each, as a byte is
+    shared = (
+        len(CHAT.system or "") + 3
+    )  # the system's role, its end, the user's role: a token each, as a byte is
     ours = hold(case.student.model.config, 1, 1, 2).extent is not None
-    assert sum(read) == sum(map(len, case.prompts)) - (len(case.prompts) - 1) * shared * ours
+    assert (
+        sum(read)
+        == sum(map(len, case.prompts)) - (len(case.prompts) - 1) * shared * ours
+    )
     for i, decoded in zip(of, repeated, strict=True):
         assert decoded.tokens == case.generated[i]
         assert decoded.signals.nll == pytest.approx(case.batch[i].signals.nll, abs=1e-4)
 
 
-def test_an_answer_that_is_its_target_is_not_decoded_again(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_that_is_its_target_is_not_decoded_again(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its tokens, signals and embedding are those of decoding; rows beside it whose targets are others go on."""
     steps: list[int] = []
     forward = decoding.forward
 
-    def counted(student: Frozen, held: Held, ids: torch.Tensor, mask: torch.Tensor, position: torch.Tensor) -> object:
+    def counted(
+        student: Frozen,
+        held: Held,
+        ids: torch.Tensor,
+        mask: torch.Tensor,
+        position: torch.Tensor,
+    ) -> object:
         if ids.shape[1] == 1:
             steps.append(len(ids))
         return forward(student, held, ids, mask, position)
@@ -193,31 +261,55 @@ def test_an_answer_that_is_its_target_is_not_decoded_again(case: Case, monkeypat
     own = [d.tokens for d in case.batch]
     found = decode(case.student, case.prompts, TOKENS, targets=own)
     steps_own, steps[:] = sum(steps), []
-    assert [(d.tokens, d.ended) for d in found] == [(d.tokens, d.ended) for d in case.batch]
+    assert [(d.tokens, d.ended) for d in found] == [
+        (d.tokens, d.ended) for d in case.batch
+    ]
     for ours, theirs in zip(found, case.batch, strict=True):
-        assert ours.target_nll == pytest.approx(float(theirs.signals.nll.mean(dtype=np.float64)), abs=1e-5)
+        assert ours.target_nll == pytest.approx(
+            float(theirs.signals.nll.mean(dtype=np.float64)), abs=1e-5
+        )
         assert ours.embedding_D == pytest.approx(theirs.embedding_D, abs=1e-4)
         for mine, known in zip(ours.signals, theirs.signals, strict=True):
             assert mine == pytest.approx(known, rel=1e-4, abs=5e-4)
     others = [[*tokens[:-1], tokens[-1] ^ 1] for tokens in own]
     again = decode(case.student, case.prompts, TOKENS, targets=others)
     assert [d.tokens for d in again] == own
-    assert sum(steps) - steps_own == sum(len(d.tokens) - 1 for d, e in zip(case.batch, ended, strict=True) if e)
+    assert sum(steps) - steps_own == sum(
+        len(d.tokens) - 1 for d, e in zip(case.batch, ended, strict=True) if e
+    )
     short = [tokens[: len(tokens) - 1] for tokens in own]
-    assert [d.tokens for d in decode(case.student, case.prompts, TOKENS, targets=short)] == own, "no end, no answer"
+    assert [
+        d.tokens for d in decode(case.student, case.prompts, TOKENS, targets=short)
+    ] == own, "no end, no answer"
 
 
-def test_targets_are_read_with_their_prompts_and_change_nothing_else(case: Case) -> None:
+def test_targets_are_read_with_their_prompts_and_change_nothing_else(
+    case: Case,
+) -> None:
     """Of some prompts, one of them twice with another target; the likelihoods are those of `score`'s pass."""
-    rows = [(p, d.tokens[:k]) for k, (p, d) in enumerate(zip(case.prompts, case.batch, strict=True))]
+    rows = [
+        (p, d.tokens[:k])
+        for k, (p, d) in enumerate(zip(case.prompts, case.batch, strict=True))
+    ]
     rows.append((case.prompts[-1], case.batch[0].tokens))
-    found = decode(case.student, [p for p, _ in rows], TOKENS, targets=[t for _, t in rows])
-    assert [d.tokens for d in found] == [*(d.tokens for d in case.batch), case.batch[-1].tokens]
+    found = decode(
+        case.student, [p for p, _ in rows], TOKENS, targets=[t for _, t in rows]
+    )
+    assert [d.tokens for d in found] == [
+        *(d.tokens for d in case.batch),
+        case.batch[-1].tokens,
+    ]
     for (prompt, target), decoded in zip(rows, found, strict=True):
         if not target:
             assert decoded.target_nll is None
             continue
         with torch.inference_mode():
-            logits = case.plain.model(torch.tensor([[*prompt, *target]])).logits[0, len(prompt) - 1 : -1].double()
-        expected = torch.nn.functional.cross_entropy(logits, torch.tensor(target)).item()
+            logits = (
+                case.plain.model(torch.tensor([[*prompt, *target]]))
+                .logits[0, len(prompt) - 1 : -1]
+                .double()
+            )
+        expected = torch.nn.functional.cross_entropy(
+            logits, torch.tensor(target)
+        ).item()
         assert decoded.target_nll == pytest.approx(expected, abs=1e-5)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from teachback.rundir import SHARD, Run
+from teachback.run.directory import SHARD, Run
 from teachback.student.attempt import Asked
 from teachback.student.chat import Chat, prompt_ids
 from teachback.student.embed import embed
@@ -19,13 +19,21 @@ from teachback.student.frozen import freeze
 from teachback.testing import tiny_student
 from teachback.types import Reserve
 
-QUESTIONS = ["Why?", "What is two and two, and why is that so?", "Tell me about tea.", "x" * 90, "Go."]
+QUESTIONS = [
+    "Why?",
+    "What is two and two, and why is that so?",
+    "Tell me about tea.",
+    "x" * 90,
+    "Go.",
+]
 ASKED = [Asked(str(i), question) for i, question in enumerate(QUESTIONS)]
 CHAT = Chat(system="Be brief.")
 
 
 @pytest.mark.parametrize("architecture", ["llama", "qwen2", "mistral"])
-def test_an_embedding_is_the_mean_of_the_last_hidden_states_over_the_prompt(architecture: str, tmp_path: Path) -> None:
+def test_an_embedding_is_the_mean_of_the_last_hidden_states_over_the_prompt(
+    architecture: str, tmp_path: Path
+) -> None:
     student = freeze(tiny_student(tmp_path, architecture=architecture, seed=3))
     embedding_N_D = embed(student, CHAT, ASKED)
     assert embedding_N_D.dtype == np.float32
@@ -33,18 +41,27 @@ def test_an_embedding_is_the_mean_of_the_last_hidden_states_over_the_prompt(arch
     for question, ours_D in zip(QUESTIONS, embedding_N_D, strict=True):
         with torch.no_grad():
             plain = load(tmp_path)
-            out = plain.model(torch.tensor([prompt_ids(plain, CHAT, question)]), output_hidden_states=True)
+            out = plain.model(
+                torch.tensor([prompt_ids(plain, CHAT, question)]),
+                output_hidden_states=True,
+            )
         hidden_T_D = out.hidden_states[-1][0]
-        torch.testing.assert_close(plain.model.lm_head(hidden_T_D), out.logits[0])  # these are after the norm
+        torch.testing.assert_close(
+            plain.model.lm_head(hidden_T_D), out.logits[0]
+        )  # these are after the norm
         np.testing.assert_allclose(ours_D, hidden_T_D.numpy().mean(0), atol=1e-5)
 
 
 def test_an_embedding_does_not_depend_on_its_batch(tiny: Path) -> None:
     student = freeze(tiny)
     alone_N_D = np.concatenate([embed(student, CHAT, [one]) for one in ASKED])
-    assert np.abs(alone_N_D - alone_N_D[0]).max() > 0.1, "embeddings that differ, or this test shows nothing"
+    assert np.abs(alone_N_D - alone_N_D[0]).max() > 0.1, (
+        "embeddings that differ, or this test shows nothing"
+    )
     for batch_tokens in (1, 150, 10_000):
-        np.testing.assert_allclose(embed(student, CHAT, ASKED, batch_tokens), alone_N_D, atol=1e-5)
+        np.testing.assert_allclose(
+            embed(student, CHAT, ASKED, batch_tokens), alone_N_D, atol=1e-5
+        )
 
 
 def test_the_head_is_not_computed(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,7 +78,9 @@ def reserve(run: Run, fn: Any) -> Reserve:
     return run.step(0, "reserve", lambda: Reserve(tuple(rows), run.map_array(fn, rows)))
 
 
-def test_a_killed_step_goes_on_at_its_last_shard_and_is_read_back_without_torch(tmp_path: Path) -> None:
+def test_a_killed_step_goes_on_at_its_last_shard_and_is_read_back_without_torch(
+    tmp_path: Path,
+) -> None:
     seen: list[str] = []
 
     def numbers(part: Sequence[str]) -> np.ndarray[Any, Any]:
@@ -73,15 +92,21 @@ def test_a_killed_step_goes_on_at_its_last_shard_and_is_read_back_without_torch(
     with Run(tmp_path) as run, pytest.raises(KeyboardInterrupt):
         reserve(run, numbers)
     (tmp_path / "again").touch()
-    (tmp_path / "round-00/reserve/all.npy").write_bytes(b"of a start that was killed before its commit")
+    (tmp_path / "round-00/reserve/all.npy").write_bytes(
+        b"of a start that was killed before its commit"
+    )
     with Run(tmp_path) as run:
         swept = sorted(path.name for path in (tmp_path / "round-00/reserve").iterdir())
         kept = reserve(run, numbers)
         embedding_N_D = run.load_array(kept.embedding)
-    assert swept == ["000-all.npy", "001-all.npy"], "a shard is a commit of its own; the rest was never named"
+    assert swept == ["000-all.npy", "001-all.npy"], (
+        "a shard is a commit of its own; the rest was never named"
+    )
     assert embedding_N_D.dtype == np.float32
     assert embedding_N_D[:, 0].tolist() == [*range(CALLS)]
-    assert [path.name for path in (tmp_path / "round-00/reserve").iterdir()] == ["all.npy"], "shards go at the commit"
+    assert [path.name for path in (tmp_path / "round-00/reserve").iterdir()] == [
+        "all.npy"
+    ], "shards go at the commit"
     code = (
         "import sys; from pathlib import Path; from teachback.rundir import Run\n"
         f"with Run(Path({str(tmp_path)!r})) as run: kept = run.step(0, 'reserve', None)\n"

@@ -17,7 +17,16 @@ from teachback.errors import StudentError
 from teachback.student.chat import Chat
 from teachback.student.folder import Loaded, load
 from teachback.student.training import trainer
-from teachback.student.training.batch import Tokens, checked_rows, collate, join, length, micro_batches, schedule, size
+from teachback.student.training.batch import (
+    Tokens,
+    checked_rows,
+    collate,
+    join,
+    length,
+    micro_batches,
+    schedule,
+    size,
+)
 from teachback.student.training.finetune import Means, Recipe, dict_row, finetune
 from teachback.student.training.head_loss import summed_nll
 from teachback.student.training.passes import PADDED, Way, choose_way, loss_of
@@ -31,9 +40,13 @@ CPU = torch.device("cpu")
 
 def plain_loss(student: Loaded, row: Tokens) -> Any:
     """Σ nll of a row's answer: one forward pass of it alone, with the head on every position."""
-    logits = student.model(torch.tensor([row["prompt"] + row["answer"]]), use_cache=False).logits[0]
+    logits = student.model(
+        torch.tensor([row["prompt"] + row["answer"]]), use_cache=False
+    ).logits[0]
     kept = logits[len(row["prompt"]) - 1 : -1].float()
-    return torch.nn.functional.cross_entropy(kept, torch.tensor(row["answer"]), reduction="sum")
+    return torch.nn.functional.cross_entropy(
+        kept, torch.tensor(row["answer"]), reduction="sum"
+    )
 
 
 def tokens(student: Loaded) -> list[Tokens]:
@@ -66,8 +79,12 @@ def test_the_batches_that_are_trained_on_have_the_loss_and_gradients_of_the_rows
             assert total == pytest.approx(alone.item(), rel=1e-5)
             for n, p in student.model.named_parameters():
                 near = 2e-4 * max(1.0, wanted[n].abs().max().item())
-                torch.testing.assert_close(p.grad, wanted[n], atol=near, rtol=0, msg=f"{n} with {tried}")
-    assert student.model.config._attn_implementation != "teachback_apart", "the model is left as it was"
+                torch.testing.assert_close(
+                    p.grad, wanted[n], atol=near, rtol=0, msg=f"{n} with {tried}"
+                )
+    assert student.model.config._attn_implementation != "teachback_apart", (
+        "the model is left as it was"
+    )
 
 
 def test_rows_that_are_packed_without_being_kept_apart_would_be_noticed(
@@ -76,7 +93,8 @@ def test_rows_that_are_packed_without_being_kept_apart_would_be_noticed(
     """The trial itself: with rows as one long one, the model gives other logits, and is given padded rows."""
     student = load(tiny)
     monkeypatch.setattr(
-        "teachback.student.training.passes.join", lambda rows: {**join(rows), "row_lengths": whole(rows)}
+        "teachback.student.training.passes.join",
+        lambda rows: {**join(rows), "row_lengths": whole(rows)},
     )
 
     def whole(rows: Sequence[Tokens]) -> tuple[int, ...]:
@@ -86,11 +104,18 @@ def test_rows_that_are_packed_without_being_kept_apart_would_be_noticed(
     assert choose_way(student.model, tokens(student), pack=False) == PADDED
 
 
-def test_a_model_with_a_state_that_is_carried_on_gets_padded_rows(tmp_path: Path) -> None:
+def test_a_model_with_a_state_that_is_carried_on_gets_padded_rows(
+    tmp_path: Path,
+) -> None:
     from transformers import AutoConfig, AutoModelForCausalLM
 
     student = load(tiny_student(tmp_path))
-    shape = {"vocab_size": student.model.config.vocab_size, "hidden_size": 32, "num_hidden_layers": 2, "state_size": 4}
+    shape = {
+        "vocab_size": student.model.config.vocab_size,
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "state_size": 4,
+    }
     with torch.random.fork_rng():
         torch.manual_seed(0)
         mamba = AutoModelForCausalLM.from_config(AutoConfig.for_model("mamba", **shape))
@@ -113,13 +138,19 @@ def test_packed_rows_have_no_mask_and_positions_of_their_own(tiny: Path) -> None
     assert batch["use_cache"] is False
     assert batch["input_ids"].shape == (1, sum(map(length, rows)) - len(rows))
     starts = (batch["position_ids"][0] == 0).nonzero()[:, 0].tolist()
-    assert [b - a for a, b in pairwise([*starts, batch["input_ids"].shape[1]])] == list(batch["row_lengths"])
-    assert batch["labels"].tolist() == [token for row in rows for token in row["answer"]]
+    assert [b - a for a, b in pairwise([*starts, batch["input_ids"].shape[1]])] == list(
+        batch["row_lengths"]
+    )
+    assert batch["labels"].tolist() == [
+        token for row in rows for token in row["answer"]
+    ]
     assert int(batch["logits_to_keep"].sum()) == len(batch["labels"])
 
 
 @given(
-    st.lists(st.tuples(st.integers(1, 60), st.integers(1, 60)), min_size=1, max_size=20),
+    st.lists(
+        st.tuples(st.integers(1, 60), st.integers(1, 60)), min_size=1, max_size=20
+    ),
     st.integers(1, 300),
     st.booleans(),
 )
@@ -131,18 +162,27 @@ def test_micro_batches_hold_every_row_in_order_within_the_budget(
     assert [row for part in parts for row in part] == rows
     for part in parts:
         assert len(part) == 1 or size(part, pack) <= micro_tokens
-        assert size(part, pack) == (sum(map(length, part)) if pack else collate(part)["input_ids"].numel())
+        assert size(part, pack) == (
+            sum(map(length, part)) if pack else collate(part)["input_ids"].numel()
+        )
     for a, b in pairwise(parts):
-        assert size([*a, b[0]], pack) > micro_tokens, "no micro-batch is smaller than it need be"
+        assert size([*a, b[0]], pack) > micro_tokens, (
+            "no micro-batch is smaller than it need be"
+        )
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_the_fused_head_is_the_cross_entropy_of_its_logits(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_fused_head_is_the_cross_entropy_of_its_logits(
+    dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In blocks smaller than the rows, and with a factor behind it."""
     monkeypatch.setattr("teachback.student.training.head_loss.BLOCK", 5 * 40)
     monkeypatch.setattr("teachback.student.training.head_loss.CACHED", 2 * 40)
     made = torch.Generator().manual_seed(1)
-    hidden, weight = torch.randn(13, 8, generator=made), torch.randn(40, 8, generator=made)
+    hidden, weight = (
+        torch.randn(13, 8, generator=made),
+        torch.randn(40, 8, generator=made),
+    )
     labels = torch.randint(0, 40, (13,), generator=made)
     found = []
     for fused in (True, False):
@@ -151,16 +191,24 @@ def test_the_fused_head_is_the_cross_entropy_of_its_logits(dtype: torch.dtype, m
             if fused:
                 loss = summed_nll(h, w, labels)
             else:
-                loss = torch.nn.functional.cross_entropy((h @ w.T).float(), labels, reduction="sum")
+                loss = torch.nn.functional.cross_entropy(
+                    (h @ w.T).float(), labels, reduction="sum"
+                )
         (loss / 7).backward()
         found.append((loss.detach(), h.grad, w.grad))
     for ours, theirs in zip(*found, strict=True):
         assert ours.dtype == theirs.dtype == torch.float32
-        torch.testing.assert_close(ours, theirs, **({} if dtype == torch.float32 else {"atol": 2e-2, "rtol": 2e-2}))
+        torch.testing.assert_close(
+            ours,
+            theirs,
+            **({} if dtype == torch.float32 else {"atol": 2e-2, "rtol": 2e-2}),
+        )
 
 
 def train(start: Path, folder: Path, recipe: Recipe = RECIPE, **means: Any) -> Path:
-    return finetune(start, ROWS, folder, chat=CHAT, recipe=recipe, seed=5, means=Means(**means))
+    return finetune(
+        start, ROWS, folder, chat=CHAT, recipe=recipe, seed=5, means=Means(**means)
+    )
 
 
 @pytest.mark.parametrize(("precision", "near"), [("float32", 2e-4), ("bf16", 2e-2)])
@@ -168,8 +216,15 @@ def test_the_weights_do_not_depend_on_the_micro_batches(
     precision: Any, near: float, tiny: Path, tmp_path: Path
 ) -> None:
     recipe = replace(RECIPE, precision=precision, lr=1e-3)
-    ways = [{"micro_tokens": n, "pack": pack} for pack in (True, False) for n in (1, 120, 4096)]
-    first, *others = (load(train(tiny, tmp_path / str(i), recipe, **way)).model for i, way in enumerate(ways))
+    ways = [
+        {"micro_tokens": n, "pack": pack}
+        for pack in (True, False)
+        for n in (1, 120, 4096)
+    ]
+    first, *others = (
+        load(train(tiny, tmp_path / str(i), recipe, **way)).model
+        for i, way in enumerate(ways)
+    )
     for other in others:
         for a, b in zip(first.parameters(), other.parameters(), strict=True):
             torch.testing.assert_close(a, b, atol=near, rtol=0)
@@ -189,7 +244,9 @@ def test_steps_warm_up_and_fall_as_a_cosine_over_the_fixed_number_of_rows(
     monkeypatch.setattr(trainer, "step", seen)
     train(tiny, tmp_path, replace(RECIPE, warmup=0.3, lr=1.0))
     assert sizes == [4, 4, 4, 4, 4, 4, 2], "13 rows, twice"
-    half_cosine = [0.5 * (1 + torch.cos(torch.tensor(torch.pi * k / 5)).item()) for k in range(5)]
+    half_cosine = [
+        0.5 * (1 + torch.cos(torch.tensor(torch.pi * k / 5)).item()) for k in range(5)
+    ]
     assert rates == pytest.approx([0.0, 0.5, *half_cosine])
 
 
@@ -202,23 +259,33 @@ def test_the_schedule_has_every_row_once_an_epoch_in_another_order(tiny: Path) -
     assert schedule(rows, RECIPE, seed=1) == order
     assert schedule(rows, RECIPE, seed=2) != order
     for i in range(0, len(order), 4):
-        assert [length(r) for r in order[i : i + 4]] == sorted(length(r) for r in order[i : i + 4])
+        assert [length(r) for r in order[i : i + 4]] == sorted(
+            length(r) for r in order[i : i + 4]
+        )
 
 
 @pytest.mark.parametrize("answer", ["", "<|end|>"])
-def test_a_row_with_nothing_to_learn_is_an_error_with_its_tokens(answer: str, tiny: Path) -> None:
+def test_a_row_with_nothing_to_learn_is_an_error_with_its_tokens(
+    answer: str, tiny: Path
+) -> None:
     with pytest.raises(
-        StudentError, match=r"row 1 has nothing to learn[\s\S]*4 '<\|assistant\|>'\] and then.*\[1 '<\|end\|>'"
+        StudentError,
+        match=r"row 1 has nothing to learn[\s\S]*4 '<\|assistant\|>'\] and then.*\[1 '<\|end\|>'",
     ):
         checked_rows(load(tiny), CHAT, [ROWS[0], ("Why?", answer)])
 
 
 def test_a_row_longer_than_the_context_is_an_error(tiny: Path) -> None:
-    with pytest.raises(StudentError, match=r"row 0 is longer than the student's context[\s\S]*allowed: 2048 tokens"):
+    with pytest.raises(
+        StudentError,
+        match=r"row 0 is longer than the student's context[\s\S]*allowed: 2048 tokens",
+    ):
         checked_rows(load(tiny), CHAT, [("Why?", "x" * 2048)])
 
 
-def test_a_template_that_changes_the_prompts_tokens_is_an_error_with_both(tmp_path: Path) -> None:
+def test_a_template_that_changes_the_prompts_tokens_is_an_error_with_both(
+    tmp_path: Path,
+) -> None:
     """The text of the prompt stays what it was; but its last line break and the answer's become one token."""
     folder = tiny_student(tmp_path)
     file = folder / "tokenizer.json"
@@ -233,5 +300,8 @@ def test_a_template_that_changes_the_prompts_tokens_is_an_error_with_both(tmp_pa
     )
     student = load(folder)
     assert checked_rows(student, CHAT, [("Why?", "So.")])
-    with pytest.raises(StudentError, match=r"other tokens[\s\S]*got: .*'\\n\\n'[\s\S]*allowed: .*'\\n'\]"):
+    with pytest.raises(
+        StudentError,
+        match=r"other tokens[\s\S]*got: .*'\\n\\n'[\s\S]*allowed: .*'\\n'\]",
+    ):
         checked_rows(student, CHAT, [("Why?", "So."), ("Why?", "\nSo.")])

@@ -28,8 +28,16 @@ ROWS = [(f"Count to {i}.", " ".join(map(str, range(i + 1)))) for i in range(1, 1
 RECIPE = Recipe(lr=1e-2, epochs=2, rows_per_step=4)
 
 
-def train(start: Path, folder: Path, recipe: Recipe = RECIPE, means: Means = Means(), **settings: Any) -> Path:  # noqa: B008
-    return finetune(start, ROWS, folder, chat=CHAT, recipe=recipe, seed=5, means=means, **settings)
+def train(
+    start: Path,
+    folder: Path,
+    recipe: Recipe = RECIPE,
+    means: Means = Means(),
+    **settings: Any,
+) -> Path:
+    return finetune(
+        start, ROWS, folder, chat=CHAT, recipe=recipe, seed=5, means=means, **settings
+    )
 
 
 def weights(folder: Path) -> bytes:
@@ -59,7 +67,9 @@ def test_finetuning_resumes_from_its_last_finished_checkpoint_to_the_same_bits(
     shutil.copytree(tmp_path / "b/checkpoints/checkpoint-4", unfinished)
     (unfinished / "complete").unlink()
     steps: list[int] = []
-    resumed = train(tiny, tmp_path / "b", recipe, tell=lambda step, steps_: steps.append(step))
+    resumed = train(
+        tiny, tmp_path / "b", recipe, tell=lambda step, steps_: steps.append(step)
+    )
     assert steps == [5, 6, 7]
     assert weights(resumed) == weights(unbroken)
 
@@ -83,17 +93,26 @@ def test_out_of_memory_halves_the_micro_batches_once_and_gives_the_same_result(
 ) -> None:
     wanted = load(train(tiny, tmp_path / "a")).model
     tried, said = small_memory(monkeypatch, 100), list[str]()
-    found = load(train(tiny, tmp_path / "b", means=Means(micro_tokens=200), say=said.append)).model
+    found = load(
+        train(tiny, tmp_path / "b", means=Means(micro_tokens=200), say=said.append)
+    ).model
     assert max(tried) > 100
-    assert sum(n > 100 for n in tried) == 1, "the step is done again in smaller parts, and so are all that follow"
+    assert sum(n > 100 for n in tried) == 1, (
+        "the step is done again in smaller parts, and so are all that follow"
+    )
     assert "out of memory: micro-batches of 100 tokens from here on" in said
     for a, b in zip(wanted.parameters(), found.parameters(), strict=True):
         torch.testing.assert_close(a, b, atol=2e-4, rtol=0)
 
 
-def test_out_of_memory_twice_is_an_error(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_out_of_memory_twice_is_an_error(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     small_memory(monkeypatch, 60)
-    with pytest.raises(StudentError, match=r"out of memory again[\s\S]*got: micro-batches of 100 tokens"):
+    with pytest.raises(
+        StudentError,
+        match=r"out of memory again[\s\S]*got: micro-batches of 100 tokens",
+    ):
         train(tiny, tmp_path, means=Means(micro_tokens=200))
 
 
@@ -102,7 +121,8 @@ def test_a_student_that_does_not_fit_is_refused_with_the_numbers(
 ) -> None:
     monkeypatch.setattr("teachback.student.training.fit.free_bytes", lambda model: 1000)
     with pytest.raises(
-        StudentError, match=r"would not fit the memory[\s\S]*weights 0.00, gradients[\s\S]*gradient_check"
+        StudentError,
+        match=r"would not fit the memory[\s\S]*weights 0.00, gradients[\s\S]*gradient_check",
     ):
         train(tiny, tmp_path)
 
@@ -128,8 +148,12 @@ print(peaks[-1], before[0])
 """
 
 
-@pytest.mark.parametrize("precision", [pytest.param("float32", marks=pytest.mark.slow), "bf16"])
-def test_the_estimate_is_near_what_a_real_run_takes(precision: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "precision", [pytest.param("float32", marks=pytest.mark.slow), "bf16"]
+)
+def test_the_estimate_is_near_what_a_real_run_takes(
+    precision: Any, tmp_path: Path
+) -> None:
     """On a student of four million parameters: estimated against the peak above what the process held when it began."""
     folder = wide(tmp_path / "wide")
     ran = subprocess.run(
@@ -156,9 +180,18 @@ def wide(folder: Path) -> Path:
     from teachback.testing import tiny_student
 
     config = AutoConfig.from_pretrained(tiny_student(folder))
-    config.update({"hidden_size": 256, "intermediate_size": 1024, "num_hidden_layers": 4, "head_dim": 64})
+    config.update(
+        {
+            "hidden_size": 256,
+            "intermediate_size": 1024,
+            "num_hidden_layers": 4,
+            "head_dim": 64,
+        }
+    )
     config.update({"num_attention_heads": 4, "num_key_value_heads": 2})
-    AutoModelForCausalLM.from_config(config, dtype=torch.float32).save_pretrained(folder)
+    AutoModelForCausalLM.from_config(config, dtype=torch.float32).save_pretrained(
+        folder
+    )
     return folder
 
 
@@ -166,7 +199,13 @@ def test_a_child_does_the_same_and_tells_the_same(tiny: Path, tmp_path: Path) ->
     told: list[tuple[int, int]] = []
     said: list[str] = []
     here = train(tiny, tmp_path / "a")
-    there = train(tiny, tmp_path / "b", child=True, tell=lambda *at: told.append(at), say=said.append)
+    there = train(
+        tiny,
+        tmp_path / "b",
+        child=True,
+        tell=lambda *at: told.append(at),
+        say=said.append,
+    )
     assert weights(here) == weights(there)
     assert told == [(i, 7) for i in range(1, 8)]
     assert said[0] == "rows are packed"
@@ -174,7 +213,10 @@ def test_a_child_does_the_same_and_tells_the_same(tiny: Path, tmp_path: Path) ->
 
 def test_a_childs_error_is_raised_here(tiny: Path, tmp_path: Path) -> None:
     recipe = replace(RECIPE, method="last_layers", last_layers=9)
-    with pytest.raises(StudentError, match=r"last_layers is more than the student has[\s\S]*allowed: 1 to 2"):
+    with pytest.raises(
+        StudentError,
+        match=r"last_layers is more than the student has[\s\S]*allowed: 1 to 2",
+    ):
         train(tiny, tmp_path, recipe, child=True)
 
 
@@ -188,13 +230,17 @@ def test_a_callback_that_raises_ends_the_child(tiny: Path, tmp_path: Path) -> No
     assert set(children()) <= set(before)
 
 
-def test_a_finished_finetuning_leaves_no_tensor_behind(tiny: Path, tmp_path: Path) -> None:
+def test_a_finished_finetuning_leaves_no_tensor_behind(
+    tiny: Path, tmp_path: Path
+) -> None:
     """Nor with it the weights: a run has many rounds, a comparison many runs."""
     left = []
     for name in "abc":
         train(tiny, tmp_path / name)
         gc.collect()
-        left.append(sum(issubclass(type(one), torch.Tensor) for one in gc.get_objects()))
+        left.append(
+            sum(issubclass(type(one), torch.Tensor) for one in gc.get_objects())
+        )
     assert left[1:] == left[:1] * 2
 
 
@@ -202,7 +248,11 @@ def test_a_child_does_not_outlive_a_killed_parent(tiny: Path, tmp_path: Path) ->
     def tell(*at: int) -> None:
         (tmp_path / "training").touch()
 
-    parent = child(lambda: train(tiny, tmp_path, replace(RECIPE, epochs=100_000), child=True, tell=tell))
+    parent = child(
+        lambda: train(
+            tiny, tmp_path, replace(RECIPE, epochs=100_000), child=True, tell=tell
+        )
+    )
     deadline = time.monotonic() + 90
     while not (tmp_path / "training").exists():
         assert running(parent)
@@ -218,28 +268,38 @@ def test_a_child_does_not_outlive_a_killed_parent(tiny: Path, tmp_path: Path) ->
 
 def children(of: int | None = None) -> list[int]:
     return [
-        int(c) for p in Path(f"/proc/{of or os.getpid()}/task").iterdir() for c in (p / "children").read_text().split()
+        int(c)
+        for p in Path(f"/proc/{of or os.getpid()}/task").iterdir()
+        for c in (p / "children").read_text().split()
     ]
 
 
 def alive(pid: int) -> bool:
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return (
+            Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        )
     except OSError:
         return False
 
 
-def test_trackers_are_told_the_loss_of_every_step(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trackers_are_told_the_loss_of_every_step(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from transformers import TrainerCallback
     from transformers.integrations import integration_utils
 
     logged: list[float] = []
 
     class Tracker(TrainerCallback):
-        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
+        def on_log(
+            self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any
+        ) -> None:
             logged.extend([logs["loss"]] if "loss" in logs else [])
 
-    monkeypatch.setitem(integration_utils.INTEGRATION_TO_CALLBACK, "tensorboard", Tracker)
+    monkeypatch.setitem(
+        integration_utils.INTEGRATION_TO_CALLBACK, "tensorboard", Tracker
+    )
     train(tiny, tmp_path / "a", means=Means(report_to=("tensorboard",)))
     assert len(logged) == 7
     assert float(logged[-1]) < float(logged[0])

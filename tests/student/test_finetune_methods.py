@@ -21,8 +21,12 @@ RECIPE = Recipe(lr=1e-2, epochs=2, rows_per_step=4)
 LORA = replace(RECIPE, method="lora", lora_rank=4, lr=5e-2, epochs=4)
 
 
-def train(start: Path, folder: Path, recipe: Recipe = RECIPE, rows: Any = ROWS, **means: Any) -> Path:
-    return finetune(start, rows, folder, chat=CHAT, recipe=recipe, seed=5, means=Means(**means))
+def train(
+    start: Path, folder: Path, recipe: Recipe = RECIPE, rows: Any = ROWS, **means: Any
+) -> Path:
+    return finetune(
+        start, rows, folder, chat=CHAT, recipe=recipe, seed=5, means=Means(**means)
+    )
 
 
 def weights(folder: Path) -> bytes:
@@ -32,7 +36,9 @@ def weights(folder: Path) -> bytes:
 def loss(model: Any, student_folder: Path) -> float:
     rows = checked_rows(load(student_folder), CHAT, ROWS)
     with torch.no_grad():
-        return float(loss_of(model.eval(), rows, PADDED, torch.device("cpu"))) / sum(len(r["answer"]) for r in rows)
+        return float(loss_of(model.eval(), rows, PADDED, torch.device("cpu"))) / sum(
+            len(r["answer"]) for r in rows
+        )
 
 
 def changed(before: Path, after: Path) -> set[str]:
@@ -47,42 +53,70 @@ def test_two_runs_give_bit_equal_weights_and_learn(tiny: Path, tmp_path: Path) -
     assert weights(one) == weights(two)
     assert loss(load(one).model, one) < 0.8 * loss(load(tiny).model, tiny)
     assert len(changed(tiny, one)) == len(load(tiny).model.state_dict())
-    assert json.loads((one / "config.json").read_text()) == json.loads((tiny / "config.json").read_text())
+    assert json.loads((one / "config.json").read_text()) == json.loads(
+        (tiny / "config.json").read_text()
+    )
 
 
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
-def test_lora_trains_an_adapter_and_merges_it(precision: Any, tiny: Path, tmp_path: Path) -> None:
+def test_lora_trains_an_adapter_and_merges_it(
+    precision: Any, tiny: Path, tmp_path: Path
+) -> None:
     out = train(tiny, tmp_path, replace(LORA, precision=precision))
     assert loss(load(out).model, out) < loss(load(tiny).model, tiny)
-    assert all("_proj" in name for name in changed(tiny, out)), "norms and embeddings are those of the base, to the bit"
+    assert all("_proj" in name for name in changed(tiny, out)), (
+        "norms and embeddings are those of the base, to the bit"
+    )
     assert len(changed(tiny, out)) == 14
     assert not (out / "adapter").exists()
 
 
-@pytest.mark.filterwarnings("ignore::FutureWarning")  # peft asks transformers by an old name
-def test_an_adapter_that_is_kept_gives_the_merged_student_on_the_base(tiny: Path, tmp_path: Path) -> None:
+@pytest.mark.filterwarnings(
+    "ignore::FutureWarning"
+)  # peft asks transformers by an old name
+def test_an_adapter_that_is_kept_gives_the_merged_student_on_the_base(
+    tiny: Path, tmp_path: Path
+) -> None:
     from peft import PeftModel
 
     out = train(tiny, tmp_path, LORA, save_adapter=True)
     adapted = PeftModel.from_pretrained(load(tiny).model, out / "adapter")
     assert loss(adapted, out) == pytest.approx(loss(load(out).model, out), abs=1e-5)
-    assert json.loads((out / "adapter/adapter_config.json").read_text())["base_model_name_or_path"] is None
+    assert (
+        json.loads((out / "adapter/adapter_config.json").read_text())[
+            "base_model_name_or_path"
+        ]
+        is None
+    )
 
 
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
-def test_last_layers_trains_no_other(precision: Any, tiny: Path, tmp_path: Path) -> None:
-    out = train(tiny, tmp_path, replace(RECIPE, method="last_layers", last_layers=1, precision=precision))
+def test_last_layers_trains_no_other(
+    precision: Any, tiny: Path, tmp_path: Path
+) -> None:
+    out = train(
+        tiny,
+        tmp_path,
+        replace(RECIPE, method="last_layers", last_layers=1, precision=precision),
+    )
     names = changed(tiny, out)
     assert len(names) == 9
     assert all(name.startswith("model.layers.1.") for name in names)
     assert loss(load(out).model, out) < loss(load(tiny).model, tiny)
-    with pytest.raises(StudentError, match=r"last_layers is more than the student has[\s\S]*allowed: 1 to 2"):
-        train(tiny, tmp_path / "b", replace(RECIPE, method="last_layers", last_layers=3))
+    with pytest.raises(
+        StudentError,
+        match=r"last_layers is more than the student has[\s\S]*allowed: 1 to 2",
+    ):
+        train(
+            tiny, tmp_path / "b", replace(RECIPE, method="last_layers", last_layers=3)
+        )
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="for machines without a GPU")
 def test_qlora_without_a_gpu_says_what_it_needs(tiny: Path, tmp_path: Path) -> None:
-    with pytest.raises(StudentError, match=r"needs a GPU[\s\S]*no GPU[\s\S]*teachback\[qlora\]"):
+    with pytest.raises(
+        StudentError, match=r"needs a GPU[\s\S]*no GPU[\s\S]*teachback\[qlora\]"
+    ):
         train(tiny, tmp_path, replace(RECIPE, method="qlora"))
 
 
@@ -91,12 +125,19 @@ def test_bf16_autocast_keeps_float32_parameters(tiny: Path, tmp_path: Path) -> N
     assert len(changed(tiny, out)) == len(load(tiny).model.state_dict())
     plain = train(tiny, tmp_path / "b")
     assert weights(out) != weights(plain), "products are in bf16"
-    assert loss(load(out).model, out) == pytest.approx(loss(load(plain).model, plain), rel=0.02)
+    assert loss(load(out).model, out) == pytest.approx(
+        loss(load(plain).model, plain), rel=0.02
+    )
 
 
 def test_checkpointing_changes_nothing(tiny: Path, tmp_path: Path) -> None:
-    whole, again = train(tiny, tmp_path / "a"), train(tiny, tmp_path / "b", checkpointing=True)
-    for a, b in zip(load(whole).model.parameters(), load(again).model.parameters(), strict=True):
+    whole, again = (
+        train(tiny, tmp_path / "a"),
+        train(tiny, tmp_path / "b", checkpointing=True),
+    )
+    for a, b in zip(
+        load(whole).model.parameters(), load(again).model.parameters(), strict=True
+    ):
         torch.testing.assert_close(a, b, atol=2e-5, rtol=0)
 
 
@@ -104,6 +145,12 @@ def test_checkpointing_changes_nothing(tiny: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("method", ["full", "lora", "last_layers", "qlora"])
 def test_methods_on_a_gpu(method: Any, tiny: Path, tmp_path: Path) -> None:
     pytest.importorskip("bitsandbytes") if method == "qlora" else None
-    recipe = replace(LORA, method=method, lr=5e-2 if "lora" in method else 1e-2, precision="bf16", last_layers=1)
+    recipe = replace(
+        LORA,
+        method=method,
+        lr=5e-2 if "lora" in method else 1e-2,
+        precision="bf16",
+        last_layers=1,
+    )
     out = train(tiny, tmp_path, recipe, checkpointing=True)
     assert loss(load(out).model.cpu(), out) < loss(load(tiny).model.cpu(), tiny)

@@ -16,7 +16,10 @@ from teachback.student.reward import filled, find, load_reward, reward, row_toke
 
 ROWS = [
     ("Why?", "Because."),
-    ("What is two and two, and why is that so?", "It is four, because two and two are four."),
+    (
+        "What is two and two, and why is that so?",
+        "It is four, because two and two are four.",
+    ),
     ("Tell me about tea.", ""),
     ("Say it.", "I can't <|end|>"),
     ("x" * 90, "y"),
@@ -36,15 +39,28 @@ SHAPE: dict[str, Any] = {
 
 
 def classifier(
-    tiny: Path, folder: Path, architecture: str = "llama", *, outputs: int = 1, pad: int | None = 0, spread: float = 0.3
+    tiny: Path,
+    folder: Path,
+    architecture: str = "llama",
+    *,
+    outputs: int = 1,
+    pad: int | None = 0,
+    spread: float = 0.3,
 ) -> Path:
     """A sequence classifier of random weights, with the tiny student's tokenizer."""
     size = AutoConfig.from_pretrained(tiny).vocab_size
-    changes = {"vocab_size": size, "num_labels": outputs, "pad_token_id": pad, "initializer_range": spread}
+    changes = {
+        "vocab_size": size,
+        "num_labels": outputs,
+        "pad_token_id": pad,
+        "initializer_range": spread,
+    }
     config = AutoConfig.for_model(architecture, **SHAPE, **changes)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        AutoModelForSequenceClassification.from_config(config, dtype=torch.float32).save_pretrained(folder)
+        AutoModelForSequenceClassification.from_config(
+            config, dtype=torch.float32
+        ).save_pretrained(folder)
     AutoTokenizer.from_pretrained(tiny).save_pretrained(folder)
     return folder
 
@@ -53,10 +69,18 @@ def as_on_its_card(folder: Path, question: str, attempt: str) -> float:
     """One conversation alone, as the makers of reward models show it."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForSequenceClassification.from_pretrained(folder)
-    turns = [{"role": "user", "content": question}, {"role": "assistant", "content": attempt}]
+    turns = [
+        {"role": "user", "content": question},
+        {"role": "assistant", "content": attempt},
+    ]
     with torch.no_grad():
         return float(
-            model(**tokenizer(tokenizer.apply_chat_template(turns, tokenize=False), return_tensors="pt")).logits[0][0]
+            model(
+                **tokenizer(
+                    tokenizer.apply_chat_template(turns, tokenize=False),
+                    return_tensors="pt",
+                )
+            ).logits[0][0]
         )
 
 
@@ -87,11 +111,17 @@ def train(folder: Path, pairs: Sequence[tuple[str, str, str]], epochs: int) -> N
     """Right attempts up, wrong ones down, as verifiers are trained (arXiv 2110.14168)."""
     loaded = load_reward(folder)
     optimiser = torch.optim.AdamW(loaded.model.train().parameters(), lr=3e-3)
-    rows = [row_tokens(loaded, question, attempt) for question, *both in pairs for attempt in both]
+    rows = [
+        row_tokens(loaded, question, attempt)
+        for question, *both in pairs
+        for attempt in both
+    ]
     for _ in range(epochs):
         for at in range(0, len(rows), 64):
             ids_B_T, mask_B_T = filled(rows[at : at + 64], 0)
-            score_B = loaded.model(input_ids=ids_B_T, attention_mask=mask_B_T).logits[:, 0]
+            score_B = loaded.model(input_ids=ids_B_T, attention_mask=mask_B_T).logits[
+                :, 0
+            ]
             score_B[1::2] *= -1
             loss = -torch.nn.functional.logsigmoid(score_B).mean()
             optimiser.zero_grad()
@@ -103,14 +133,22 @@ def train(folder: Path, pairs: Sequence[tuple[str, str, str]], epochs: int) -> N
 def separated(folder: Path, pairs: Sequence[tuple[str, str, str]]) -> float:
     """The share of (right, wrong) attempts, of any two questions, that the scores put in order."""
     model = load_reward(folder)
-    right_N, wrong_N = (reward(model, [(pair[0], pair[k]) for pair in pairs]) for k in (1, 2))
+    right_N, wrong_N = (
+        reward(model, [(pair[0], pair[k]) for pair in pairs]) for k in (1, 2)
+    )
     return float((right_N[:, None] > wrong_N[None]).mean())
 
 
-def test_a_model_trained_on_right_and_wrong_attempts_separates_those_it_never_saw(tiny: Path, tmp_path: Path) -> None:
+def test_a_model_trained_on_right_and_wrong_attempts_separates_those_it_never_saw(
+    tiny: Path, tmp_path: Path
+) -> None:
     dice = Random(0)
     pairs = [exercise(dice) for _ in range(600)]
-    held = [pair for pair in pairs[500:] if pair[0] not in {question for question, *_ in pairs[:500]}]
+    held = [
+        pair
+        for pair in pairs[500:]
+        if pair[0] not in {question for question, *_ in pairs[:500]}
+    ]
     folder = classifier(tiny, tmp_path, spread=0.1)
     assert 0.4 < separated(folder, held) < 0.6
     train(folder, pairs[:500], epochs=8)
@@ -130,16 +168,26 @@ def test_a_head_in_float32_on_a_model_in_bf16(tiny: Path, tmp_path: Path) -> Non
     assert len(set(rounded_N.tolist())) < len(set(found_N.tolist()))
 
 
-def test_what_is_no_reward_model_is_refused_with_the_fix(tiny: Path, tmp_path: Path) -> None:
-    with pytest.raises(StudentError, match=r"no reward model: weights .* not there\n  got: no score.weight"):
+def test_what_is_no_reward_model_is_refused_with_the_fix(
+    tiny: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(
+        StudentError,
+        match=r"no reward model: weights .* not there\n  got: no score.weight",
+    ):
         load_reward(tiny)
-    with pytest.raises(StudentError, match=r"gives more than one score\n  got: 3 outputs"):
+    with pytest.raises(
+        StudentError, match=r"gives more than one score\n  got: 3 outputs"
+    ):
         load_reward(classifier(tiny, tmp_path / "three", outputs=3))
     with pytest.raises(StudentError, match=r"can't be loaded"):
         load_reward(tmp_path / "nowhere")
     mute = classifier(tiny, tmp_path / "mute")
     (mute / "chat_template.jinja").unlink()
-    with pytest.raises(StudentError, match=r"has no chat template\n.*\n  fix: choose one made from an instruct model"):
+    with pytest.raises(
+        StudentError,
+        match=r"has no chat template\n.*\n  fix: choose one made from an instruct model",
+    ):
         load_reward(mute)
     torn = classifier(tiny, tmp_path / "torn")
     weights = (torn / "model.safetensors").read_bytes()
@@ -148,14 +196,21 @@ def test_what_is_no_reward_model_is_refused_with_the_fix(tiny: Path, tmp_path: P
         load_reward(torn)
 
 
-def test_a_template_that_refuses_and_a_row_that_is_too_long(tiny: Path, tmp_path: Path) -> None:
+def test_a_template_that_refuses_and_a_row_that_is_too_long(
+    tiny: Path, tmp_path: Path
+) -> None:
     folder = classifier(tiny, tmp_path)
     with pytest.raises(
-        StudentError, match=r"too long for the reward model: 'Go.'\n  got: 1\d+ tokens\n  allowed: at most 512"
+        StudentError,
+        match=r"too long for the reward model: 'Go.'\n  got: 1\d+ tokens\n  allowed: at most 512",
     ):
         reward(load_reward(folder), [*ROWS, ("Go.", "x" * 1000)])
-    (folder / "chat_template.jinja").write_text("{{ raise_exception('no assistants here') }}")
-    with pytest.raises(StudentError, match=r"chat template can't write .*\n  got: no assistants here"):
+    (folder / "chat_template.jinja").write_text(
+        "{{ raise_exception('no assistants here') }}"
+    )
+    with pytest.raises(
+        StudentError, match=r"chat template can't write .*\n  got: no assistants here"
+    ):
         reward(load_reward(folder), ROWS)
 
 
@@ -165,10 +220,14 @@ def test_where_a_reward_model_is_found(tiny: Path, tmp_path: Path) -> None:
     assert found == folder.resolve()
     assert identity.startswith("sha256 ")
     config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps({**config, "problem_type": "regression"}))
+    (folder / "config.json").write_text(
+        json.dumps({**config, "problem_type": "regression"})
+    )
     assert find(str(folder))[1] != identity, "another model"
     for name in ("smollm2-135m", "./nowhere", "a/b/c"):
-        with pytest.raises(StudentError, match="neither a folder nor a model of the Hub"):
+        with pytest.raises(
+            StudentError, match="neither a folder nor a model of the Hub"
+        ):
             find(name)
     with pytest.raises(StudentError, match="could not be fetched from the Hub"):
         find("nobody/nothing")

@@ -10,7 +10,7 @@ from random import Random
 import pytest
 import torch
 
-from teachback.draws import draw
+from teachback.rng import draw
 from teachback.student import attempt as attempting
 from teachback.student.attempt import answers
 from teachback.student.chat import Chat, prompt_ids
@@ -18,7 +18,13 @@ from teachback.student.decode import Decoded, Sampling, decode, sample
 from teachback.student.frozen import Frozen, freeze
 
 CHAT = Chat()
-QUESTIONS = ["Why?", "What is two and two, and why is that so?", "Tell me about tea.", "x" * 60, "Go."]
+QUESTIONS = [
+    "Why?",
+    "What is two and two, and why is that so?",
+    "Tell me about tea.",
+    "x" * 60,
+    "Go.",
+]
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +41,14 @@ def prompts(student: Frozen, questions: Sequence[str]) -> list[list[int]]:
     return [prompt_ids(student, CHAT, q) for q in questions]
 
 
-def sampled(student: Frozen, questions: list[str], temperature: float = 1.0, **which: int) -> list[Decoded]:
+def sampled(
+    student: Frozen, questions: list[str], temperature: float = 1.0, **which: int
+) -> list[Decoded]:
     return decode(
-        student, prompts(student, questions), 24, Sampling(temperature, [stream(q, **which) for q in questions])
+        student,
+        prompts(student, questions),
+        24,
+        Sampling(temperature, [stream(q, **which) for q in questions]),
     )
 
 
@@ -45,20 +56,31 @@ def test_the_same_stream_gives_the_same_answer_in_any_batch(student: Frozen) -> 
     together = [d.tokens for d in sampled(student, QUESTIONS)]
     assert [d.tokens for d in sampled(student, QUESTIONS)] == together
     assert [d.tokens for d in sampled(student, QUESTIONS[::-1])[::-1]] == together
-    assert [sampled(student, [question])[0].tokens for question in QUESTIONS] == together
-    assert len({len(tokens) for tokens in together}) > 1, "answers of several lengths, or rows never leave the batch"
+    assert [
+        sampled(student, [question])[0].tokens for question in QUESTIONS
+    ] == together
+    assert len({len(tokens) for tokens in together}) > 1, (
+        "answers of several lengths, or rows never leave the batch"
+    )
 
 
 def test_another_number_or_run_seed_gives_another_answer(student: Frozen) -> None:
     first = [d.tokens for d in sampled(student, QUESTIONS)]
     for other in ({"n": 1}, {"seed": 8}):
-        assert all(a != d.tokens for a, d in zip(first, sampled(student, QUESTIONS, **other), strict=True))
+        assert all(
+            a != d.tokens
+            for a, d in zip(first, sampled(student, QUESTIONS, **other), strict=True)
+        )
 
 
-def test_k_answers_to_a_question_are_those_of_k_calls(student: Frozen, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_k_answers_to_a_question_are_those_of_k_calls(
+    student: Frozen, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Asked for in the order that a run asks in, the samples of one question far apart, in batches of some rows."""
     asked = [(q, n) for n in range(4) for q in QUESTIONS]
-    monkeypatch.setattr(attempting, "CACHE_BYTES", 400 * attempting.bytes_a_token(student))
+    monkeypatch.setattr(
+        attempting, "CACHE_BYTES", 400 * attempting.bytes_a_token(student)
+    )
     given = Sampling(1.0, [stream(q, n) for q, n in asked])
     together = answers(student, prompts(student, [q for q, _ in asked]), 24, given)
     for (question, n), decoded in zip(asked, together, strict=True):
@@ -74,13 +96,19 @@ def test_near_zero_temperature_is_greedy(student: Frozen) -> None:
         assert ours.signals.nll.tolist() == theirs.signals.nll.tolist()
 
 
-def test_the_signals_are_at_temperature_one_whatever_was_sampled_at(student: Frozen) -> None:
+def test_the_signals_are_at_temperature_one_whatever_was_sampled_at(
+    student: Frozen,
+) -> None:
     prompt = prompt_ids(student, CHAT, QUESTIONS[1])
     for temperature in (0.5, 2.0):
         decoded = sampled(student, QUESTIONS[1:2], temperature)[0]
         with torch.no_grad():
-            logits = student.model(torch.tensor([prompt + decoded.tokens])).logits[0, len(prompt) - 1 : -1]
-        nll = torch.nn.functional.cross_entropy(logits, torch.tensor(decoded.tokens), reduction="none")
+            logits = student.model(torch.tensor([prompt + decoded.tokens])).logits[
+                0, len(prompt) - 1 : -1
+            ]
+        nll = torch.nn.functional.cross_entropy(
+            logits, torch.tensor(decoded.tokens), reduction="none"
+        )
         entropy = torch.distributions.Categorical(logits=logits).entropy()
         assert decoded.signals.nll == pytest.approx(nll.numpy(), abs=5e-4)
         assert decoded.signals.entropy == pytest.approx(entropy.numpy(), abs=5e-4)
@@ -98,7 +126,9 @@ def test_tokens_come_as_often_as_the_tempered_distribution_says() -> None:
         expected = [n * w / sum(weights) for w in weights]
         seen = [k for k in range(5) if k != 3]
         total = sum(expected[k] for k in seen)
-        fit = chisquare([tokens[k] for k in seen], [expected[k] * n / total for k in seen])
+        fit = chisquare(
+            [tokens[k] for k in seen], [expected[k] * n / total for k in seen]
+        )
         assert fit.pvalue > 0.01
 
 

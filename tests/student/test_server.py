@@ -13,20 +13,34 @@ from serving_student import merged
 from teachback.student.attempt import Asked, Sampling, attempt
 from teachback.student.chat import Chat, prompt_ids
 from teachback.student.decode import decode
+from teachback.student.engines.completion import Decoding
+from teachback.student.engines.process import call, models
+from teachback.student.engines.requests import Limits, Wanted, answers
+from teachback.student.engines.server import (
+    Reader,
+    attempt_on_server,
+    reader,
+    samples_on_server,
+)
+from teachback.student.engines.serving import Serving
 from teachback.student.folder import load
 from teachback.student.frozen import Frozen, freeze
-from teachback.student.served.asking import Limits, Wanted, answers
-from teachback.student.served.completion import Decoding
-from teachback.student.served.server import Reader, attempt_on_server, reader, samples_on_server
-from teachback.student.served.serving import Serving
-from teachback.student.served.started import call, models
 from teachback.testing import tiny_student
 from teachback.types import Attempt
 
-pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")  # peft asks it
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:`is_gradient_checkpointing`:FutureWarning"
+)  # peft asks it
 
 CHAT = Chat(system="Be brief.")
-QUESTIONS = ["Why?", "What is two and two, and why is that so?", "Tell me about tea.", "x" * 60, "Go.", "Äpfel 茶?"]
+QUESTIONS = [
+    "Why?",
+    "What is two and two, and why is that so?",
+    "Tell me about tea.",
+    "x" * 60,
+    "Go.",
+    "Äpfel 茶?",
+]
 ASKED = [Asked(str(i), question) for i, question in enumerate(QUESTIONS)]
 COMMAND = f"{sys.executable} {Path(__file__).parents[1] / 'serving_student.py'} {{path}} --port {{port}}"
 
@@ -34,7 +48,9 @@ COMMAND = f"{sys.executable} {Path(__file__).parents[1] / 'serving_student.py'} 
 @pytest.fixture(scope="module")
 def serving(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     log = tmp_path_factory.mktemp("server") / "server.log"
-    with Serving(tiny, log, COMMAND, limits=Limits(in_flight=8, tries=2, deadline_s=60)) as serving:
+    with Serving(
+        tiny, log, COMMAND, limits=Limits(in_flight=8, tries=2, deadline_s=60)
+    ) as serving:
         yield serving
 
 
@@ -50,7 +66,9 @@ def student(tiny: Path) -> Reader:
 
 def alike(ours: list[Attempt], theirs: list[Attempt]) -> bool:
     for signal in ("nll", "max_nll", "gap"):
-        assert [getattr(a, signal) for a in ours] == pytest.approx([getattr(a, signal) for a in theirs], abs=1e-4)
+        assert [getattr(a, signal) for a in ours] == pytest.approx(
+            [getattr(a, signal) for a in theirs], abs=1e-4
+        )
     return [said(a) for a in ours] == [said(a) for a in theirs]
 
 
@@ -60,47 +78,73 @@ def said(attempt: Attempt) -> tuple[str, str, int, bool]:
 
 def test_a_reader_is_a_student_without_weights(student: Reader, here: Frozen) -> None:
     assert student.ends == here.ends
-    assert all(prompt_ids(student, CHAT, q) == prompt_ids(here, CHAT, q) for q in QUESTIONS)
+    assert all(
+        prompt_ids(student, CHAT, q) == prompt_ids(here, CHAT, q) for q in QUESTIONS
+    )
 
 
-def test_the_attempts_are_those_of_the_student_itself(serving: Serving, student: Reader, here: Frozen) -> None:
+def test_the_attempts_are_those_of_the_student_itself(
+    serving: Serving, student: Reader, here: Frozen
+) -> None:
     found = attempt_on_server(serving.use(serving.base), student, CHAT, ASKED, 40)
     assert alike(found, attempt(here, CHAT, ASKED, 40).attempts)
-    assert {a.truncated for a in found} == {True, False}, "answers that end and answers that don't, or less is shown"
+    assert {a.truncated for a in found} == {True, False}, (
+        "answers that end and answers that don't, or less is shown"
+    )
 
 
-def test_many_in_flight_come_back_in_the_callers_order(serving: Serving, student: Reader, here: Frozen) -> None:
+def test_many_in_flight_come_back_in_the_callers_order(
+    serving: Serving, student: Reader, here: Frozen
+) -> None:
     asked = [Asked(f"{i}", f"{'Count. ' * (i % 7)}{i}?") for i in range(40)]
     found = attempt_on_server(serving.use(serving.base), student, CHAT, asked, 12)
     assert [a.id for a in found] == [q.id for q in asked]
     assert alike(found, attempt(here, CHAT, asked, 12).attempts)
 
 
-def test_every_token_has_its_nll_and_its_gap(serving: Serving, student: Reader, here: Frozen) -> None:
+def test_every_token_has_its_nll_and_its_gap(
+    serving: Serving, student: Reader, here: Frozen
+) -> None:
     prompt = prompt_ids(here, CHAT, QUESTIONS[1])
-    ((found,),) = answers(serving.use(serving.base), student, [Wanted(prompt)], Decoding(24))
+    ((found,),) = answers(
+        serving.use(serving.base), student, [Wanted(prompt)], Decoding(24)
+    )
     assert found.gap is not None
     with torch.no_grad():
-        logits_T_V = here.model(torch.tensor([prompt + found.tokens])).logits[0, len(prompt) - 1 : -1]
+        logits_T_V = here.model(torch.tensor([prompt + found.tokens])).logits[
+            0, len(prompt) - 1 : -1
+        ]
     top_T_2 = logits_T_V.softmax(-1).topk(2).values
-    assert found.gap == pytest.approx((top_T_2[:, 0] - top_T_2[:, 1]).tolist(), abs=1e-4)
+    assert found.gap == pytest.approx(
+        (top_T_2[:, 0] - top_T_2[:, 1]).tolist(), abs=1e-4
+    )
     assert found.tokens == decode(here, [prompt], 24)[0].tokens
-    (attempt,) = attempt_on_server(serving.use(serving.base), student, CHAT, ASKED[1:2], 24)
-    assert (attempt.max_nll, attempt.gap) == pytest.approx((max(found.nll), fmean(found.gap)), abs=1e-6)
+    (attempt,) = attempt_on_server(
+        serving.use(serving.base), student, CHAT, ASKED[1:2], 24
+    )
+    assert (attempt.max_nll, attempt.gap) == pytest.approx(
+        (max(found.nll), fmean(found.gap)), abs=1e-6
+    )
     assert (attempt.entropy, attempt.egl) == (None, None)
 
 
-def test_a_stop_text_ends_the_answer_and_is_left_out(serving: Serving, student: Reader, here: Frozen) -> None:
+def test_a_stop_text_ends_the_answer_and_is_left_out(
+    serving: Serving, student: Reader, here: Frozen
+) -> None:
     (whole,) = attempt(here, CHAT, ASKED[1:2], 24).attempts
     stop = next(c for c in whole.text[4:] if c.isascii())
-    (found,) = attempt_on_server(serving.use(serving.base), student, CHAT, ASKED[1:2], 24, stop=[stop])
+    (found,) = attempt_on_server(
+        serving.use(serving.base), student, CHAT, ASKED[1:2], 24, stop=[stop]
+    )
     assert alike([found], attempt(here, CHAT, ASKED[1:2], 24, stop=[stop]).attempts)
     assert found.text == whole.text[: whole.text.index(stop)]
     assert not found.truncated
     assert found.n_tokens < whole.n_tokens
 
 
-def test_sampled_answers_are_a_function_of_their_streams(serving: Serving, student: Reader, here: Frozen) -> None:
+def test_sampled_answers_are_a_function_of_their_streams(
+    serving: Serving, student: Reader, here: Frozen
+) -> None:
     server = serving.use(serving.base)
 
     def sampled(seeds: list[int], temperature: float = 1.5) -> list[Attempt]:
@@ -109,10 +153,18 @@ def test_sampled_answers_are_a_function_of_their_streams(serving: Serving, stude
 
     first = sampled([1, 2, 3])
     assert alike(sampled([1, 2, 3]), first)
-    assert [said(a) == said(b) for a, b in zip(sampled([1, 9, 3]), first, strict=True)] == [True, False, True]
+    assert [
+        said(a) == said(b) for a, b in zip(sampled([1, 9, 3]), first, strict=True)
+    ] == [
+        True,
+        False,
+        True,
+    ]
 
 
-def test_k_samples_are_one_request_each_another_answer(serving: Serving, student: Reader, here: Frozen) -> None:
+def test_k_samples_are_one_request_each_another_answer(
+    serving: Serving, student: Reader, here: Frozen
+) -> None:
     server = serving.use(serving.base)
 
     def sampled(k: int) -> list[list[Attempt]]:
@@ -123,8 +175,12 @@ def test_k_samples_are_one_request_each_another_answer(serving: Serving, student
     assert [[a.id for a in many] for many in found] == [["0"] * 4, ["1"] * 4]
     assert all(len({a.text for a in many}) > 1 for many in found)
     for many, fewer in zip(found, sampled(2), strict=True):
-        assert alike(many[:2], fewer), "the j-th answer doesn't depend on how many there are"
-    single = attempt_on_server(server, student, CHAT, ASKED[:2], 16, Sampling(1.0, [Random(5), Random(6)]))
+        assert alike(many[:2], fewer), (
+            "the j-th answer doesn't depend on how many there are"
+        )
+    single = attempt_on_server(
+        server, student, CHAT, ASKED[:2], 16, Sampling(1.0, [Random(5), Random(6)])
+    )
     assert alike([many[0] for many in found], single)
 
 
@@ -137,7 +193,9 @@ def adapters(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]
     for seed, folder in enumerate(folders):
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            config = LoraConfig(r=2, target_modules=["q_proj", "down_proj"], init_lora_weights=False)
+            config = LoraConfig(
+                r=2, target_modules=["q_proj", "down_proj"], init_lora_weights=False
+            )
             get_peft_model(load(tiny).model, config).save_pretrained(folder)
     return folders
 
@@ -162,14 +220,23 @@ def test_each_rounds_adapter_has_a_name_of_its_own(
 def test_a_server_that_runs_already_is_given_the_students(
     serving: Serving, student: Reader, tmp_path: Path, tiny: Path
 ) -> None:
-    other, url = tiny_student(tmp_path / "other", seed=5), serving.use(serving.base).base_url
+    other, url = (
+        tiny_student(tmp_path / "other", seed=5),
+        serving.use(serving.base).base_url,
+    )
     expected = attempt(freeze(other), CHAT, ASKED, 12).attempts
-    given = Serving(tiny, tmp_path / "log", base_url=url, model=serving.use(serving.base).model)
+    given = Serving(
+        tiny, tmp_path / "log", base_url=url, model=serving.use(serving.base).model
+    )
     loaded = given.use(other)
     assert alike(attempt_on_server(loaded, student, CHAT, ASKED, 12), expected)
     again = Serving(tiny, tmp_path / "log", base_url=url + "/")
-    assert again.use(other).model == loaded.model, "what a killed run left there is the same student"
-    assert again.use(tiny).model == serving.use(serving.base).model, "and it is not taken for the base"
+    assert again.use(other).model == loaded.model, (
+        "what a killed run left there is the same student"
+    )
+    assert again.use(tiny).model == serving.use(serving.base).model, (
+        "and it is not taken for the base"
+    )
     given.stop()
     assert loaded.model not in models(call(f"{url}/models", Limits())[1])
     assert not (tmp_path / "log").exists()

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from teachback.errors import StudentError
-from teachback.student.served.completion import Answered, Decoding, read
+from teachback.student.engines.completion import Answered, Decoding, read
 
 ENDS, EIGHT = frozenset({2, 7}), Decoding(8)
 
@@ -30,15 +30,26 @@ def text(ids: Sequence[int]) -> str:
     return "".join(chr(ord("a") + i) for i in ids)
 
 
-def vllm(ids: Sequence[int], finish: str = "stop", values: Sequence[object] | None = None) -> dict[str, Any]:
+def vllm(
+    ids: Sequence[int], finish: str = "stop", values: Sequence[object] | None = None
+) -> dict[str, Any]:
     values = values if values is not None else [-0.5] * len(ids)
     logprobs = {
         "text_offset": [0] * len(ids),
         "tokens": [f"token_id:{i}" for i in ids],
         "token_logprobs": values,
-        "top_logprobs": [{f"token_id:{i}": v, "token_id:9": -2.5} for i, v in zip(ids, values, strict=False)],
+        "top_logprobs": [
+            {f"token_id:{i}": v, "token_id:9": -2.5}
+            for i, v in zip(ids, values, strict=False)
+        ],
     }
-    choice = {"index": 0, "text": text(ids), "logprobs": logprobs, "finish_reason": finish, "stop_reason": None}
+    choice = {
+        "index": 0,
+        "text": text(ids),
+        "logprobs": logprobs,
+        "finish_reason": finish,
+        "stop_reason": None,
+    }
     return {"choices": [choice], "usage": {"completion_tokens": len(ids)}}
 
 
@@ -54,44 +65,95 @@ def changed(change: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
 
 def test_both_forms_say_the_same() -> None:
     ours = vllm([30, 2], values=[-0.5656806230545044, -0.2567639946937561])
-    for top, second in zip(ours["choices"][0]["logprobs"]["top_logprobs"], (-0.862994, -3.191456), strict=True):
+    for top, second in zip(
+        ours["choices"][0]["logprobs"]["top_logprobs"],
+        (-0.862994, -3.191456),
+        strict=True,
+    ):
         top["token_id:9"] = second
     (found,), (same,) = reading(ours), read(LLAMA, 1, ENDS, EIGHT, text)
-    assert (found.tokens, found.nll, found.ended) == ([30, 2], [0.5656806230545044, 0.2567639946937561], True)
+    assert (found.tokens, found.nll, found.ended) == (
+        [30, 2],
+        [0.5656806230545044, 0.2567639946937561],
+        True,
+    )
     assert (same.tokens, same.nll, same.ended) == (found.tokens, found.nll, found.ended)
-    assert found.gap == pytest.approx([0.567974 - 0.421896, 0.773551 - 0.041112], abs=1e-5)
+    assert found.gap == pytest.approx(
+        [0.567974 - 0.421896, 0.773551 - 0.041112], abs=1e-5
+    )
     assert same.gap == pytest.approx(found.gap, abs=1e-5)
 
 
-@given(st.lists(st.tuples(st.sampled_from([3, 4, 5, 6]), st.floats(-30, 0)), min_size=1, max_size=7), st.booleans())
-def test_tokens_and_log_probabilities_come_through_as_they_are(said: list[tuple[int, float]], ended: bool) -> None:
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([3, 4, 5, 6]), st.floats(-30, 0)),
+        min_size=1,
+        max_size=7,
+    ),
+    st.booleans(),
+)
+def test_tokens_and_log_probabilities_come_through_as_they_are(
+    said: list[tuple[int, float]], ended: bool
+) -> None:
     ids, values = [i for i, _ in said], [v for _, v in said]
     if ended:
         ids, values = [*ids, 7], [*values, -0.125]
     data = vllm(ids, "stop" if ended else "length", values)
     data["choices"][0]["logprobs"]["top_logprobs"] = None
     (found,) = reading(data, Decoding(8 if ended else len(ids)))
-    assert (found.tokens, [-x for x in found.nll], found.gap, found.ended) == (ids, values, None, ended)
+    assert (found.tokens, [-x for x in found.nll], found.gap, found.ended) == (
+        ids,
+        values,
+        None,
+        ended,
+    )
 
 
 REFUSED = {
-    "no logprobs": (changed(lambda c: c.update(logprobs=None)), "sends no log-probabilities"),
-    "a field missing": (changed(lambda c: c["logprobs"].pop("token_logprobs")), "no completion with log-probabilities"),
-    "a value missing": (vllm([5, 6, 2], values=[-0.5, None, -0.5]), "no completion with log-probabilities"),
-    "fewer values than tokens": (vllm([5, 6, 2], values=[-0.5, -0.5]), "no completion with log-probabilities"),
-    "not a number": (vllm([5, 6, 2], values=[-0.5, float("nan"), -0.5]), "can't be one(.|\n)*got: nan"),
+    "no logprobs": (
+        changed(lambda c: c.update(logprobs=None)),
+        "sends no log-probabilities",
+    ),
+    "a field missing": (
+        changed(lambda c: c["logprobs"].pop("token_logprobs")),
+        "no completion with log-probabilities",
+    ),
+    "a value missing": (
+        vllm([5, 6, 2], values=[-0.5, None, -0.5]),
+        "no completion with log-probabilities",
+    ),
+    "fewer values than tokens": (
+        vllm([5, 6, 2], values=[-0.5, -0.5]),
+        "no completion with log-probabilities",
+    ),
+    "not a number": (
+        vllm([5, 6, 2], values=[-0.5, float("nan"), -0.5]),
+        "can't be one(.|\n)*got: nan",
+    ),
     "a probability above 1": (vllm([5, 2], values=[0.5, -0.5]), "can't be one"),
     "a probability of 0": (vllm([5, 2], values=[-9999.0, -0.5]), "can't be one"),
     "tokens as text": (
         changed(lambda c: c["logprobs"].update(tokens=["a", "b", "</s>"])),
         "names tokens by their text",
     ),
-    "the end token hidden": (vllm([5, 6]), r"without its end token(.|\n)*last token is 6(.|\n)*\[2, 7\]"),
-    "cut short": (vllm([5, 6], "length"), r"cut short(.|\n)*2 of 8 tokens(.|\n)*longer context"),
+    "the end token hidden": (
+        vllm([5, 6]),
+        r"without its end token(.|\n)*last token is 6(.|\n)*\[2, 7\]",
+    ),
+    "cut short": (
+        vllm([5, 6], "length"),
+        r"cut short(.|\n)*2 of 8 tokens(.|\n)*longer context",
+    ),
     "filtered": (vllm([5, 6], "content_filter"), "no ordinary end"),
-    "not greedy": (vllm([5, 2], values=[-3.5, -0.5]), "did not choose the most likely token"),
+    "not greedy": (
+        vllm([5, 2], values=[-3.5, -0.5]),
+        "did not choose the most likely token",
+    ),
     "no tokens": (vllm([]), "no tokens"),
-    "tokens not told": (vllm([5, 2]) | {"usage": {"completion_tokens": 4}}, "2 log-probabilities of 4 tokens"),
+    "tokens not told": (
+        vllm([5, 2]) | {"usage": {"completion_tokens": 4}},
+        "2 log-probabilities of 4 tokens",
+    ),
     "an error": ({"error": {"message": "no"}}, "no completion(.|\n)*message"),
     "no object": ([1], "no completion"),
 }
@@ -123,8 +185,14 @@ def test_a_stop_text_ends_an_answer_too() -> None:
 
 
 def several(*answers: Sequence[int]) -> dict[str, Any]:
-    choices = [{**vllm(ids)["choices"][0], "index": i, "text": text(ids[:-1])} for i, ids in enumerate(answers)]
-    return {"choices": choices[::-1], "usage": {"completion_tokens": sum(map(len, answers))}}
+    choices = [
+        {**vllm(ids)["choices"][0], "index": i, "text": text(ids[:-1])}
+        for i, ids in enumerate(answers)
+    ]
+    return {
+        "choices": choices[::-1],
+        "usage": {"completion_tokens": sum(map(len, answers))},
+    }
 
 
 def test_n_answers_come_in_the_order_of_their_numbers() -> None:

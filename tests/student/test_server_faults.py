@@ -14,13 +14,15 @@ from aiohttp import web
 from teachback.errors import StudentError
 from teachback.student.attempt import Asked
 from teachback.student.chat import Chat, prompt_ids
-from teachback.student.served import asking
-from teachback.student.served.asking import Limits, Server
-from teachback.student.served.server import Reader, attempt_on_server, reader
+from teachback.student.engines import requests as asking
+from teachback.student.engines.requests import Limits, Server
+from teachback.student.engines.server import Reader, attempt_on_server, reader
 from teachback.types import Attempt
 
 CHAT, END = Chat(), 1
-Answer = Callable[[int, dict[str, Any]], Awaitable[web.Response | str]]  # a text: what goes wrong
+Answer = Callable[
+    [int, dict[str, Any]], Awaitable[web.Response | str]
+]  # a text: what goes wrong
 
 
 def body(ids: list[int], finish: str = "stop", **changes: Any) -> dict[str, Any]:
@@ -30,8 +32,16 @@ def body(ids: list[int], finish: str = "stop", **changes: Any) -> dict[str, Any]
         "token_logprobs": [-0.5 for _ in ids],
         "top_logprobs": [{f"token_id:{i}": -0.5, "token_id:0": -1.5} for i in ids],
     }
-    choice = {"index": 0, "text": "", "finish_reason": finish, "logprobs": logprobs} | changes
-    return {"choices": [choice], "usage": {"prompt_tokens": 9, "completion_tokens": len(ids)}}
+    choice = {
+        "index": 0,
+        "text": "",
+        "finish_reason": finish,
+        "logprobs": logprobs,
+    } | changes
+    return {
+        "choices": [choice],
+        "usage": {"prompt_tokens": 9, "completion_tokens": len(ids)},
+    }
 
 
 @dataclass
@@ -79,7 +89,9 @@ def scripted(answer: Answer) -> Iterator[Scripted]:
     async def main() -> None:
         app = web.Application()
         app.router.add_post("/v1/completions", handle)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
+        runner = web.AppRunner(
+            app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True
+        )
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         state.base_url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
@@ -110,10 +122,14 @@ def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def ask(url: str, student: Reader, n: int = 1, **limits: Any) -> list[Attempt]:
     server = Server(url, "m", Limits(**limits))
-    return attempt_on_server(server, student, CHAT, [Asked(str(i), f"{i}?") for i in range(n)], 8)
+    return attempt_on_server(
+        server, student, CHAT, [Asked(str(i), f"{i}?") for i in range(n)], 8
+    )
 
 
-def test_what_is_asked_is_the_prompt_of_finetuning_and_nothing_bends_the_distribution(student: Reader) -> None:
+def test_what_is_asked_is_the_prompt_of_finetuning_and_nothing_bends_the_distribution(
+    student: Reader,
+) -> None:
     async def answer(place: int, request: dict[str, Any]) -> web.Response:
         return web.json_response(body([40, 41, END]))
 
@@ -121,11 +137,27 @@ def test_what_is_asked_is_the_prompt_of_finetuning_and_nothing_bends_the_distrib
         (found,) = ask(served.base_url, student)
     (asked,) = served.asked
     assert asked["prompt"] == prompt_ids(student, CHAT, "0?")
-    switched_off = {"temperature": 0, "top_p": 1, "top_k": -1, "min_p": 0, "repetition_penalty": 1, "n": 1}
+    switched_off = {
+        "temperature": 0,
+        "top_p": 1,
+        "top_k": -1,
+        "min_p": 0,
+        "repetition_penalty": 1,
+        "n": 1,
+    }
     assert {name: asked[name] for name in switched_off} == switched_off
-    assert (asked["model"], asked["max_tokens"], asked["stop_token_ids"]) == ("m", 8, [END])
+    assert (asked["model"], asked["max_tokens"], asked["stop_token_ids"]) == (
+        "m",
+        8,
+        [END],
+    )
     assert "seed" not in asked
-    assert (found.text, found.n_tokens, found.truncated, found.nll) == ("DE", 3, False, pytest.approx(0.5))
+    assert (found.text, found.n_tokens, found.truncated, found.nll) == (
+        "DE",
+        3,
+        False,
+        pytest.approx(0.5),
+    )
 
 
 def test_what_may_pass_is_tried_again(student: Reader) -> None:
@@ -149,7 +181,12 @@ def test_tries_come_to_an_end(student: Reader) -> None:
     async def answer(place: int, request: dict[str, Any]) -> web.Response:
         return web.Response(status=503, text="Loading model")
 
-    with scripted(answer) as served, pytest.raises(StudentError, match=r"no answer in 3 tries(.|\n)*503(.|\n)*Loading"):
+    with (
+        scripted(answer) as served,
+        pytest.raises(
+            StudentError, match=r"no answer in 3 tries(.|\n)*503(.|\n)*Loading"
+        ),
+    ):
         ask(served.base_url, student, tries=3)
     assert len(served.asked) == 3
 
@@ -159,7 +196,10 @@ def test_a_refusal_ends_it_and_nothing_more_is_asked(student: Reader) -> None:
         await asyncio.sleep(0.05 if place else 0)
         return web.Response(status=400, text="maximum context length is 16 tokens")
 
-    with scripted(answer) as served, pytest.raises(StudentError, match="maximum context length is 16 tokens"):
+    with (
+        scripted(answer) as served,
+        pytest.raises(StudentError, match="maximum context length is 16 tokens"),
+    ):
         ask(served.base_url, student, n=50, in_flight=4, tries=5)
     assert len(served.asked) <= 8
 
@@ -170,7 +210,10 @@ def test_nobody_there(student: Reader) -> None:
 
     with scripted(answer) as served:
         url = served.base_url
-    with pytest.raises(StudentError, match=rf"2 tries(.|\n)*Connect(.|\n)*fix: start the server at {url}"):
+    with pytest.raises(
+        StudentError,
+        match=rf"2 tries(.|\n)*Connect(.|\n)*fix: start the server at {url}",
+    ):
         ask(url, student, tries=2)
 
 
@@ -181,7 +224,9 @@ def test_an_answer_has_a_deadline(student: Reader) -> None:
 
     with (
         scripted(answer) as served,
-        pytest.raises(StudentError, match=r"nothing within 0\.1 s(.|\n)*raise the deadline"),
+        pytest.raises(
+            StudentError, match=r"nothing within 0\.1 s(.|\n)*raise the deadline"
+        ),
     ):
         ask(served.base_url, student, tries=2, deadline_s=0.1)
 
@@ -212,7 +257,9 @@ def test_the_key_comes_from_the_environment_and_is_never_shown(
         ask(served.base_url, student, key_env="THE_KEY")
         with pytest.raises(StudentError, match=r"HTTP 401(.|\n)*wrong key: \*\*\*"):
             ask(served.base_url, student, key_env="THE_KEY")
-    assert [headers.get("Authorization") for headers in served.headers] == ["Bearer abc-123"] * 2
+    assert [headers.get("Authorization") for headers in served.headers] == [
+        "Bearer abc-123"
+    ] * 2
 
 
 def test_it_works_under_an_event_loop_that_runs(student: Reader) -> None:

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from teachback.errors import ConfigError, StudentError
-from teachback.student.served import started
-from teachback.student.served.serving import Serving
-from teachback.student.served.started import Started, filled
+from teachback.student.engines import process as started
+from teachback.student.engines.process import Started, filled
+from teachback.student.engines.serving import Serving
 
 # A server in miniature: it lists the folder it was started on, has a child, and knows no adapters.
 STUB = """
@@ -46,7 +46,16 @@ def stub(tmp_path: Path) -> Callable[..., str]:
     (tmp_path / "stub.py").write_text(STUB)
 
     def command(*more: str) -> str:
-        words = [sys.executable, "-S", tmp_path / "stub.py", "{path}", "--port", "{port}", "--pids", tmp_path / "pids"]
+        words = [
+            sys.executable,
+            "-S",
+            tmp_path / "stub.py",
+            "{path}",
+            "--port",
+            "{port}",
+            "--pids",
+            tmp_path / "pids",
+        ]
         return " ".join(map(str, [*words, *more]))
 
     return command
@@ -73,7 +82,10 @@ def gone(*numbers: int, within_s: float = 5.0) -> bool:
 
     def over(pid: int) -> bool:
         try:
-            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+            return (
+                Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+                == "Z"
+            )
         except OSError:
             return True
 
@@ -83,7 +95,9 @@ def gone(*numbers: int, within_s: float = 5.0) -> bool:
     return all(map(over, numbers))
 
 
-def test_a_server_runs_until_it_is_stopped(stub: Callable[..., str], student: Path, tmp_path: Path) -> None:
+def test_a_server_runs_until_it_is_stopped(
+    stub: Callable[..., str], student: Path, tmp_path: Path
+) -> None:
     with Serving(student, tmp_path / "log", stub()) as serving:
         server = serving.use(student)
         assert server.model == str(student)
@@ -98,7 +112,9 @@ def test_a_server_runs_until_it_is_stopped(stub: Callable[..., str], student: Pa
     assert gone(*pids(tmp_path), within_s=0)
 
 
-def test_after_an_exception_nothing_is_left(stub: Callable[..., str], student: Path, tmp_path: Path) -> None:
+def test_after_an_exception_nothing_is_left(
+    stub: Callable[..., str], student: Path, tmp_path: Path
+) -> None:
     def interrupted() -> None:
         with Serving(student, tmp_path / "log", stub()) as serving:
             serving.use(student)
@@ -110,7 +126,10 @@ def test_after_an_exception_nothing_is_left(stub: Callable[..., str], student: P
 
 
 def test_a_server_that_does_not_listen_is_killed(
-    stub: Callable[..., str], student: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stub: Callable[..., str],
+    student: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(started, "GRACE_S", 0.2)
     with Serving(student, tmp_path / "log", stub("--stubborn")) as serving:
@@ -135,7 +154,9 @@ def test_when_teachback_goes_so_does_its_server(
     stub: Callable[..., str], student: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
     words = [sys.executable, "-c", PARENT, str(student), str(tmp_path / "log"), stub()]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as parent:
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as parent:
         assert parent.stdout is not None
         assert parent.stdout.readline() == b"ready\n"
         assert not gone(*pids(tmp_path), within_s=0)
@@ -146,9 +167,13 @@ def test_when_teachback_goes_so_does_its_server(
 
 def test_a_server_that_ends_at_once_says_why(student: Path, tmp_path: Path) -> None:
     program = tmp_path / "broken.py"
-    program.write_text("import sys\nprint('CUDA out of memory:', sys.argv[1:])\nsys.exit(3)\n")
+    program.write_text(
+        "import sys\nprint('CUDA out of memory:', sys.argv[1:])\nsys.exit(3)\n"
+    )
     with pytest.raises(StudentError) as raised:
-        Serving(student, tmp_path / "log", f"{sys.executable} {program} {{path}} {{port}}").use(student)
+        Serving(
+            student, tmp_path / "log", f"{sys.executable} {program} {{path}} {{port}}"
+        ).use(student)
     message = str(raised.value)
     assert f"CUDA out of memory: ['{student}'" in message
     assert "the server ended with status 3" in message
@@ -168,7 +193,9 @@ def test_a_server_that_is_never_ready_is_stopped(student: Path, tmp_path: Path) 
 
 def test_a_command_is_split_before_it_is_filled(tmp_path: Path) -> None:
     spaced = tmp_path / "a student"
-    words = filled(f"{sys.executable} --x '{{\"a\": 1}}' {{path}} --port={{port}}", spaced, 8123)
+    words = filled(
+        f"{sys.executable} --x '{{\"a\": 1}}' {{path}} --port={{port}}", spaced, 8123
+    )
     assert words == [sys.executable, "--x", '{"a": 1}', str(spaced), "--port=8123"]
 
 
@@ -180,7 +207,9 @@ def test_a_command_is_split_before_it_is_filled(tmp_path: Path) -> None:
         ("vllm 'serve {path} {port}", "no command"),
     ],
 )
-def test_a_command_that_cannot_be_is_refused_before_anything_starts(command: str, said: str) -> None:
+def test_a_command_that_cannot_be_is_refused_before_anything_starts(
+    command: str, said: str
+) -> None:
     with pytest.raises(ConfigError, match=said):
         filled(command, Path("student"), 8000)
 
@@ -200,12 +229,19 @@ def test_a_server_that_cannot_load_students_is_started_again_on_each(
 def test_an_adapter_is_loaded_onto_the_base_by_a_server_that_can(
     stub: Callable[..., str], student: Path, tmp_path: Path
 ) -> None:
-    adapter, merged = folder(tmp_path / "adapter", "adapter_config.json"), folder(tmp_path / "merged")
+    adapter, merged = (
+        folder(tmp_path / "adapter", "adapter_config.json"),
+        folder(tmp_path / "merged"),
+    )
     with Serving(student, tmp_path / "log", stub()) as serving:
         serving.use(merged)
-        with pytest.raises(StudentError, match=r"HTTP 404(.|\n)*--enable-lora(.|\n)*merge"):
+        with pytest.raises(
+            StudentError, match=r"HTTP 404(.|\n)*--enable-lora(.|\n)*merge"
+        ):
             serving.use(adapter)
-        assert len(pids(tmp_path)) == 4, "the server on other weights was stopped, and one started on the base"
+        assert len(pids(tmp_path)) == 4, (
+            "the server on other weights was stopped, and one started on the base"
+        )
         assert serving.use(student).model == str(student)
         assert len(pids(tmp_path)) == 4
 
@@ -213,19 +249,31 @@ def test_an_adapter_is_loaded_onto_the_base_by_a_server_that_can(
 def test_a_server_that_is_not_ours_is_never_started_again(
     stub: Callable[..., str], student: Path, tmp_path: Path
 ) -> None:
-    theirs = Started(stub(), student, tmp_path / "log", Serving(student, tmp_path / "log", "x").limits)
+    theirs = Started(
+        stub(),
+        student,
+        tmp_path / "log",
+        Serving(student, tmp_path / "log", "x").limits,
+    )
     try:
         serving = Serving(student, tmp_path / "log", base_url=theirs.base_url)
         assert serving.use(student).model == str(student)
-        with pytest.raises(StudentError, match=r"can't load the student(.|\n)*student\.serve"):
+        with pytest.raises(
+            StudentError, match=r"can't load the student(.|\n)*student\.serve"
+        ):
             serving.use(folder(tmp_path / "second"))
         with pytest.raises(StudentError, match=rf"other(.|\n)*allowed: {student}"):
-            Serving(student, tmp_path / "log", base_url=theirs.base_url, model="other").use(student)
+            Serving(
+                student, tmp_path / "log", base_url=theirs.base_url, model="other"
+            ).use(student)
         serving.stop()
         assert theirs.alive()
     finally:
         theirs.stop()
-    with pytest.raises(StudentError, match=r"no server lists its models(.|\n)*refused(.|\n)*student\.serve"):
+    with pytest.raises(
+        StudentError,
+        match=r"no server lists its models(.|\n)*refused(.|\n)*student\.serve",
+    ):
         serving.use(student)
 
 

@@ -29,15 +29,22 @@ ROWS = [
 ]
 
 
-def plain(logits_N_V: torch.Tensor, hidden_N_D: torch.Tensor, ids: list[int]) -> list[list[float]]:
+def plain(
+    logits_N_V: torch.Tensor, hidden_N_D: torch.Tensor, ids: list[int]
+) -> list[list[float]]:
     """nll, entropy, gap and egl of each token, by their definitions."""
     rows = []
-    for z_V, h_D, token in zip(logits_N_V.double(), hidden_N_D.double(), ids, strict=True):
+    for z_V, h_D, token in zip(
+        logits_N_V.double(), hidden_N_D.double(), ids, strict=True
+    ):
         p_V = z_V.softmax(-1)
         first, second = p_V.topk(2).values.tolist()
         entropy = -sum(p * math.log(p) for p in p_V.tolist() if p > 0)
         gradient = sum(  # over every token that could be drawn, the squared length of (p − onehot) ⊗ h
-            p * ((p_V - torch.eye(len(p_V))[k]).square().sum() * h_D.square().sum()).item()
+            p
+            * (
+                (p_V - torch.eye(len(p_V))[k]).square().sum() * h_D.square().sum()
+            ).item()
             for k, p in enumerate(p_V.tolist())
         )
         rows.append([-math.log(p_V[token]), entropy, first - second, gradient])
@@ -45,28 +52,46 @@ def plain(logits_N_V: torch.Tensor, hidden_N_D: torch.Tensor, ids: list[int]) ->
 
 
 @settings(max_examples=60)
-@given(st.integers(1, 40), st.integers(2, 30), st.floats(0.01, 30), st.integers(0, 2**31))
-def test_signals_are_what_their_definitions_say(n: int, vocabulary: int, scale: float, seed: int) -> None:
+@given(
+    st.integers(1, 40), st.integers(2, 30), st.floats(0.01, 30), st.integers(0, 2**31)
+)
+def test_signals_are_what_their_definitions_say(
+    n: int, vocabulary: int, scale: float, seed: int
+) -> None:
     torch.manual_seed(seed)
     logits, hidden = torch.randn(n, vocabulary) * scale, torch.randn(n, 5)
     ids = [Random(seed).randrange(vocabulary) for _ in range(n)]
     ours = torch.stack([*signals(logits, hidden, torch.tensor(ids))], 1)
-    keep = [i for i, z in enumerate(logits) if z.max() - z[ids[i]] < 80]  # beyond it float64's own log fails
-    expected = torch.tensor(plain(logits, hidden, ids) if len(keep) == n else [[0.0] * 4] * n)
+    keep = [
+        i for i, z in enumerate(logits) if z.max() - z[ids[i]] < 80
+    ]  # beyond it float64's own log fails
+    expected = torch.tensor(
+        plain(logits, hidden, ids) if len(keep) == n else [[0.0] * 4] * n
+    )
     if len(keep) == n:
         torch.testing.assert_close(ours, expected, atol=2e-5, rtol=2e-5)
-        torch.testing.assert_close(nll_only(logits, torch.tensor(ids)), expected[:, 0], atol=2e-5, rtol=2e-5)
+        torch.testing.assert_close(
+            nll_only(logits, torch.tensor(ids)), expected[:, 0], atol=2e-5, rtol=2e-5
+        )
 
 
-def test_two_equally_likely_tokens_have_no_gap_and_one_ruled_out_counts_for_nothing() -> None:
+def test_two_equally_likely_tokens_have_no_gap_and_one_ruled_out_counts_for_nothing() -> (
+    None
+):
     logits = torch.tensor([[2.0, 2.0, -1.0], [3.0, -math.inf, 1.0]])
     found = signals(logits, torch.ones(2, 4), torch.tensor([0, 2]))
     assert found.gap[0] == 0.0
-    assert found.entropy[1].item() == pytest.approx(plain(logits[1:, [0, 2]], torch.ones(1, 4), [1])[0][1], abs=1e-6)
+    assert found.entropy[1].item() == pytest.approx(
+        plain(logits[1:, [0, 2]], torch.ones(1, 4), [1])[0][1], abs=1e-6
+    )
 
 
 def test_a_block_more_or_less_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    logits, hidden, ids = torch.randn(50, 300) * 4, torch.randn(50, 8), torch.randint(0, 300, (50,))
+    logits, hidden, ids = (
+        torch.randn(50, 300) * 4,
+        torch.randn(50, 8),
+        torch.randint(0, 300, (50,)),
+    )
     whole = signals(logits, hidden, ids)
     monkeypatch.setattr(engine, "CACHED", 700)
     for one, other in zip(whole, signals(logits, hidden, ids), strict=True):
@@ -76,7 +101,10 @@ def test_a_block_more_or_less_changes_nothing(monkeypatch: pytest.MonkeyPatch) -
 def test_a_gpu_is_given_more_at_once() -> None:
     cpu, gpu = torch.device("cpu"), torch.device("cuda", 0)
     assert [at_once(512, device) for device in (cpu, gpu)] == [512, 8192]
-    assert [tokens_of(None, device) for device in (cpu, gpu)] == [engine.BATCH_TOKENS, 16 * engine.BATCH_TOKENS]
+    assert [tokens_of(None, device) for device in (cpu, gpu)] == [
+        engine.BATCH_TOKENS,
+        16 * engine.BATCH_TOKENS,
+    ]
     assert tokens_of(300, gpu) == 300, "what was asked for"
 
 
@@ -86,14 +114,20 @@ def student(tiny: Path) -> Frozen:
 
 
 @pytest.mark.parametrize("batch_tokens", [1, 500, 9999])
-def test_the_pass_gives_every_row_what_it_is_alone_in_the_caller_s_order(student: Frozen, batch_tokens: int) -> None:
+def test_the_pass_gives_every_row_what_it_is_alone_in_the_caller_s_order(
+    student: Frozen, batch_tokens: int
+) -> None:
     alone = [read(student, CHAT, [row])[0] for row in ROWS]
     together = read(student, CHAT, ROWS, batch_tokens)
     for one, other in zip(alone, together, strict=True):
         assert one[:5] == pytest.approx(other[:5], abs=1e-5)
         np.testing.assert_allclose(one.embedding_D, other.embedding_D, atol=1e-5)
-    assert len({round(one.nll, 3) for one in alone}) == len(ROWS), "rows that differ, or this test shows nothing"
-    assert score(student, CHAT, ROWS, batch_tokens) == pytest.approx([one.nll for one in together], abs=1e-6)
+    assert len({round(one.nll, 3) for one in alone}) == len(ROWS), (
+        "rows that differ, or this test shows nothing"
+    )
+    assert score(student, CHAT, ROWS, batch_tokens) == pytest.approx(
+        [one.nll for one in together], abs=1e-6
+    )
 
 
 def test_the_end_token_counts_as_in_finetuning(tiny: Path, student: Frozen) -> None:
@@ -107,7 +141,9 @@ def test_the_end_token_counts_as_in_finetuning(tiny: Path, student: Frozen) -> N
     assert found.nll == found.max_nll == pytest.approx(expected, abs=1e-5)
 
 
-def test_the_head_runs_on_the_answers_alone_in_blocks(student: Frozen, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_head_runs_on_the_answers_alone_in_blocks(
+    student: Frozen, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen: list[int] = []
 
     def counted(student: Frozen, hidden_N_D: Any) -> Any:
@@ -132,14 +168,24 @@ def test_micro_batches_hold_every_row_once_within_the_bound() -> None:
     assert list(batches([900], 400)) == [[0]], "a row too long is alone"
 
 
-def test_a_lower_nll_is_a_better_student(tiny: Path, student: Frozen, tmp_path: Path) -> None:
+def test_a_lower_nll_is_a_better_student(
+    tiny: Path, student: Frozen, tmp_path: Path
+) -> None:
     """Trained on a row, the student finds that row likelier."""
     from teachback.student.training.finetune import Recipe, finetune
 
     trained = finetune(
-        tiny, ROWS[:1] * 4, tmp_path, chat=CHAT, recipe=Recipe(lr=1e-2, epochs=4, rows_per_step=4), seed=1
+        tiny,
+        ROWS[:1] * 4,
+        tmp_path,
+        chat=CHAT,
+        recipe=Recipe(lr=1e-2, epochs=4, rows_per_step=4),
+        seed=1,
     )
-    assert score(freeze(trained), CHAT, ROWS[:1])[0] < score(student, CHAT, ROWS[:1])[0] - 0.2
+    assert (
+        score(freeze(trained), CHAT, ROWS[:1])[0]
+        < score(student, CHAT, ROWS[:1])[0] - 0.2
+    )
 
 
 def test_what_all_prompts_begin_with_is_read_once(student: Frozen) -> None:
@@ -147,7 +193,9 @@ def test_what_all_prompts_begin_with_is_read_once(student: Frozen) -> None:
     rows = [("An instruction for all, " * 4 + f"{i}{i}{i}", "yes.") for i in range(5)]
     alone = [read(student, CHAT, [row])[0] for row in rows]
     layer = student.decoder.get_input_embeddings()
-    hook = layer.register_forward_pre_hook(lambda module, given: read_tokens.append(given[0].numel()))
+    hook = layer.register_forward_pre_hook(
+        lambda module, given: read_tokens.append(given[0].numel())
+    )
     together = read(student, CHAT, rows, 10_000)
     hook.remove()
     lengths = [sum(map(len, row_ids(student, CHAT, *row))) - 1 for row in rows]

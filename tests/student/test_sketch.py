@@ -29,7 +29,13 @@ ROWS = [
     ("Go.", ""),
     ("Tea?", "y"),
 ]
-QUESTIONS = ["Why?", "What is two and two, and why is that so?", "Tell me about tea.", "x" * 60, "Go."]
+QUESTIONS = [
+    "Why?",
+    "What is two and two, and why is that so?",
+    "Tell me about tea.",
+    "x" * 60,
+    "Go.",
+]
 TOKENS = 24
 
 
@@ -42,46 +48,76 @@ def autograd(folder: Path, prompt: list[int], tokens: list[int]) -> np.ndarray:
     """gradient_V_D of the head's weights: of the answer's mean nll, by the model's own forward and backward pass."""
     model = load(folder).model.requires_grad_(False)
     weight = model.get_output_embeddings().weight.requires_grad_(True)
-    assert weight is not model.get_input_embeddings().weight, "tied: it would be the gradient of the embeddings too"
-    logits = model(torch.tensor([[*prompt, *tokens]]), use_cache=False).logits[0, len(prompt) - 1 : -1]
+    assert weight is not model.get_input_embeddings().weight, (
+        "tied: it would be the gradient of the embeddings too"
+    )
+    logits = model(torch.tensor([[*prompt, *tokens]]), use_cache=False).logits[
+        0, len(prompt) - 1 : -1
+    ]
     torch.nn.functional.cross_entropy(logits, torch.tensor(tokens)).backward()
     return weight.grad.double().numpy()
 
 
 def defined(sketch: Sketch, gradient_V_D: np.ndarray) -> np.ndarray:
     """The tensor sketch of a matrix, entry by entry: v, d goes to the sum of their buckets, with both signs."""
-    bucket_V_D = (sketch.tokens.bucket_K[:, None] + sketch.hidden.bucket_K).numpy() % sketch.size
-    signed_V_D = gradient_V_D * (sketch.tokens.sign_K[:, None] * sketch.hidden.sign_K).numpy()
+    bucket_V_D = (
+        sketch.tokens.bucket_K[:, None] + sketch.hidden.bucket_K
+    ).numpy() % sketch.size
+    signed_V_D = (
+        gradient_V_D * (sketch.tokens.sign_K[:, None] * sketch.hidden.sign_K).numpy()
+    )
     return np.bincount(bucket_V_D.ravel(), signed_V_D.ravel(), minlength=sketch.size)
 
 
-def summed_up(sketch: Sketch, logits: torch.Tensor, hidden: torch.Tensor, ids: torch.Tensor, row: torch.Tensor) -> Sums:
+def summed_up(
+    sketch: Sketch,
+    logits: torch.Tensor,
+    hidden: torch.Tensor,
+    ids: torch.Tensor,
+    row: torch.Tensor,
+) -> Sums:
     sums = new_sums(sketch, int(row.max()) + 1)
     signals(logits, hidden, ids, sums.at(row))
     return sums
 
 
 @settings(max_examples=80)
-@given(st.integers(2, 40), st.integers(1, 24), st.integers(1, 30), st.integers(1, 9), st.integers(0, 2**31))
+@given(
+    st.integers(2, 40),
+    st.integers(1, 24),
+    st.integers(1, 30),
+    st.integers(1, 9),
+    st.integers(0, 2**31),
+)
 def test_any_shape_gives_the_sketch_by_its_definition(
     vocabulary: int, width: int, size: int, n: int, seed: int
 ) -> None:
     """A vocabulary that the size doesn't divide, a hidden state that is longer than the sketch, any order of rows."""
     torch.manual_seed(seed)
-    logits, hidden, ids = torch.randn(n, vocabulary) * 3, torch.randn(n, width), torch.randint(0, vocabulary, (n,))
+    logits, hidden, ids = (
+        torch.randn(n, vocabulary) * 3,
+        torch.randn(n, width),
+        torch.randint(0, vocabulary, (n,)),
+    )
     row = torch.tensor([Random(seed + k).randrange(3) for k in range(n)] + [2])[:n]
     sketch = draw_sketch(vocabulary, width, size, seed)
     sums = summed_up(sketch, logits, hidden, ids, row)
     lengths = [max(1, int((row == r).sum())) for r in range(int(row.max()) + 1)]
     delta = logits.softmax(-1) - torch.nn.functional.one_hot(ids, vocabulary)
     for r, found in enumerate(sums.means(lengths)):
-        gradient_V_D = (delta[row == r].T @ hidden[row == r]).double().numpy() / lengths[r]
+        gradient_V_D = (
+            delta[row == r].T @ hidden[row == r]
+        ).double().numpy() / lengths[r]
         np.testing.assert_allclose(found, defined(sketch, gradient_V_D), atol=2e-5)
 
 
 @pytest.fixture(params=["tiny", "qwen3", "lfm2"])
 def folder(request: pytest.FixtureRequest, tiny: Path, tmp_path: Path) -> Path:
-    return tiny if request.param == "tiny" else build(request.param, tmp_path / request.param)
+    return (
+        tiny
+        if request.param == "tiny"
+        else build(request.param, tmp_path / request.param)
+    )
 
 
 def test_read_and_decode_give_the_sketch_of_autograd_s_gradient(folder: Path) -> None:
@@ -89,10 +125,14 @@ def test_read_and_decode_give_the_sketch_of_autograd_s_gradient(folder: Path) ->
     sketch = make_sketch(student, seed=3, size=64)
     for row, found in zip(ROWS, read(student, CHAT, ROWS, sketch=sketch), strict=True):
         prompt, tokens = row_ids(student, CHAT, *row)
-        assert found.gradient_M == pytest.approx(defined(sketch, autograd(folder, prompt, tokens)), abs=1e-4)
+        assert found.gradient_M == pytest.approx(
+            defined(sketch, autograd(folder, prompt, tokens)), abs=1e-4
+        )
     prompts = [prompt_ids(student, CHAT, question) for question in QUESTIONS]
     done = answers(student, prompts, TOKENS, sketch=sketch)
-    assert len({len(decoded.tokens) for decoded in done}) > 1, "rows that leave the batch one by one"
+    assert len({len(decoded.tokens) for decoded in done}) > 1, (
+        "rows that leave the batch one by one"
+    )
     for prompt, decoded in zip(prompts, done, strict=True):
         assert decoded.gradient_M is not None
         assert decoded.gradient_M.dtype == np.float32
@@ -100,7 +140,9 @@ def test_read_and_decode_give_the_sketch_of_autograd_s_gradient(folder: Path) ->
         assert decoded.gradient_M == pytest.approx(wanted, abs=2e-4)
 
 
-def test_inner_products_are_the_gradients_own_in_the_mean_of_many_sketches(tiny: Path, student: Frozen) -> None:
+def test_inner_products_are_the_gradients_own_in_the_mean_of_many_sketches(
+    tiny: Path, student: Frozen
+) -> None:
     """Of every pair, itself with itself too: within 4 standard errors, and no wider than the size allows."""
     tokens = [row_ids(student, CHAT, *row) for row in ROWS]
     exact = np.stack([autograd(tiny, *each).ravel() for each in tokens])
@@ -110,39 +152,64 @@ def test_inner_products_are_the_gradients_own_in_the_mean_of_many_sketches(tiny:
         found = []
         for seed in range(250):
             sketch = draw_sketch(logits.shape[1], hidden.shape[1], size, seed)
-            found.append(summed_up(sketch, logits, hidden, ids, row).means([len(t) for _, t in tokens]).astype(float))
+            found.append(
+                summed_up(sketch, logits, hidden, ids, row)
+                .means([len(t) for _, t in tokens])
+                .astype(float)
+            )
         for i, j in combinations_with_replacement(range(len(ROWS)), 2):
             products = np.array([g[i] @ g[j] for g in found])
             error = products - exact[i] @ exact[j]
             assert abs(error.mean()) < 4 * error.std() / np.sqrt(len(error))
-            assert error.std() < 3 * np.linalg.norm(exact[i]) * np.linalg.norm(exact[j]) / np.sqrt(size)
+            assert error.std() < 3 * np.linalg.norm(exact[i]) * np.linalg.norm(
+                exact[j]
+            ) / np.sqrt(size)
 
 
-def taught(folder: Path, rows: list[tuple[list[int], list[int]]]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def taught(
+    folder: Path, rows: list[tuple[list[int], list[int]]]
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """hidden_N_D, ids_N and row_N of rows' answers, one after the other, from the model as it came."""
     decoder, hidden = load(folder).model.get_decoder(), []
     with torch.no_grad():
         for prompt, tokens in rows:
-            state_1_T_D = decoder(torch.tensor([[*prompt, *tokens]]), use_cache=False).last_hidden_state
+            state_1_T_D = decoder(
+                torch.tensor([[*prompt, *tokens]]), use_cache=False
+            ).last_hidden_state
             hidden.append(state_1_T_D[0, len(prompt) - 1 : -1])
     lengths = torch.tensor([len(tokens) for _, tokens in rows])
     ids = torch.tensor([token for _, tokens in rows for token in tokens])
     return torch.cat(hidden), ids, torch.repeat_interleave(lengths)
 
 
-def test_a_row_s_sketch_is_the_same_in_any_batch(student: Frozen, monkeypatch: pytest.MonkeyPatch) -> None:
-    sketch, asked = make_sketch(student, seed=1, size=128), [Asked(f"q{i}", q) for i, q in enumerate(QUESTIONS)]
+def test_a_row_s_sketch_is_the_same_in_any_batch(
+    student: Frozen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sketch, asked = (
+        make_sketch(student, seed=1, size=128),
+        [Asked(f"q{i}", q) for i, q in enumerate(QUESTIONS)],
+    )
     alone = np.stack([only(read(student, CHAT, [row], sketch=sketch)) for row in ROWS])
     for batch_tokens in (1, 300, 9999):
-        found = np.stack([each.gradient_M for each in read(student, CHAT, ROWS, batch_tokens, sketch)])
+        found = np.stack(
+            [
+                each.gradient_M
+                for each in read(student, CHAT, ROWS, batch_tokens, sketch)
+            ]
+        )
         np.testing.assert_allclose(found, alone, atol=1e-5)
     together = attempt(student, CHAT, asked, TOKENS, sketch=sketch).gradient_N_M
-    singles = [attempt(student, CHAT, [one], TOKENS, sketch=sketch).gradient_N_M for one in asked]
+    singles = [
+        attempt(student, CHAT, [one], TOKENS, sketch=sketch).gradient_N_M
+        for one in asked
+    ]
     np.testing.assert_allclose(together, np.concatenate(singles), atol=1e-5)
     monkeypatch.setattr(attempting, "CACHE_BYTES", 200 * bytes_a_token(student))
     again = attempt(student, CHAT, asked[::-1], TOKENS, sketch=sketch).gradient_N_M
     np.testing.assert_allclose(again[::-1], together, atol=1e-5)
-    assert len(np.unique(together.round(4), axis=0)) == len(asked), "rows that differ, or this test shows nothing"
+    assert len(np.unique(together.round(4), axis=0)) == len(asked), (
+        "rows that differ, or this test shows nothing"
+    )
 
 
 def only(found: list[engine.Answer]) -> np.ndarray:
@@ -153,21 +220,41 @@ def only(found: list[engine.Answer]) -> np.ndarray:
 def test_an_answer_that_is_read_again_has_the_sketch_that_it_was_given_with(
     student: Frozen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sketch, prompts = make_sketch(student, seed=2, size=96), [prompt_ids(student, CHAT, q) for q in QUESTIONS]
-    given = dict(zip(QUESTIONS, answers(student, prompts, TOKENS, sketch=sketch), strict=True))
-    monkeypatch.setattr(engine, "row_ids", lambda s, c, q, _: (prompt_ids(s, c, q), given[q].tokens))
+    sketch, prompts = (
+        make_sketch(student, seed=2, size=96),
+        [prompt_ids(student, CHAT, q) for q in QUESTIONS],
+    )
+    given = dict(
+        zip(QUESTIONS, answers(student, prompts, TOKENS, sketch=sketch), strict=True)
+    )
+    monkeypatch.setattr(
+        engine, "row_ids", lambda s, c, q, _: (prompt_ids(s, c, q), given[q].tokens)
+    )
     for decoded, answer in zip(
-        given.values(), read(student, CHAT, [(q, "") for q in given], sketch=sketch), strict=True
+        given.values(),
+        read(student, CHAT, [(q, "") for q in given], sketch=sketch),
+        strict=True,
     ):
         np.testing.assert_allclose(decoded.gradient_M, answer.gradient_M, atol=1e-5)
 
 
-def test_a_sketch_changes_nothing_else_and_is_not_there_unasked(student: Frozen) -> None:
-    sketch, asked = make_sketch(student, seed=1, size=64), [Asked(f"q{i}", q) for i, q in enumerate(QUESTIONS)]
-    plain, sketched = read(student, CHAT, ROWS), read(student, CHAT, ROWS, sketch=sketch)
+def test_a_sketch_changes_nothing_else_and_is_not_there_unasked(
+    student: Frozen,
+) -> None:
+    sketch, asked = (
+        make_sketch(student, seed=1, size=64),
+        [Asked(f"q{i}", q) for i, q in enumerate(QUESTIONS)],
+    )
+    plain, sketched = (
+        read(student, CHAT, ROWS),
+        read(student, CHAT, ROWS, sketch=sketch),
+    )
     assert [a[:5] for a in plain] == [a[:5] for a in sketched]
     assert all(a.gradient_M is None for a in plain)
-    unasked, done = attempt(student, CHAT, asked, TOKENS), attempt(student, CHAT, asked, TOKENS, sketch=sketch)
+    unasked, done = (
+        attempt(student, CHAT, asked, TOKENS),
+        attempt(student, CHAT, asked, TOKENS, sketch=sketch),
+    )
     assert unasked.attempts == done.attempts
     assert unasked.gradient_N_M is None
     assert done.gradient_N_M is not None
@@ -176,14 +263,21 @@ def test_a_sketch_changes_nothing_else_and_is_not_there_unasked(student: Frozen)
 
 def test_in_bf16_the_sketch_is_float32_and_near(tiny: Path, student: Frozen) -> None:
     sketch = make_sketch(student, seed=5, size=256)
-    for plain, half in zip(*(read(s, CHAT, ROWS, sketch=sketch) for s in (student, freeze(tiny, "bf16"))), strict=True):
+    for plain, half in zip(
+        *(read(s, CHAT, ROWS, sketch=sketch) for s in (student, freeze(tiny, "bf16"))),
+        strict=True,
+    ):
         assert half.gradient_M.dtype == np.float32
-        assert plain.gradient_M @ half.gradient_M > 0.995 * np.linalg.norm(plain.gradient_M) ** 2
+        assert (
+            plain.gradient_M @ half.gradient_M
+            > 0.995 * np.linalg.norm(plain.gradient_M) ** 2
+        )
 
 
 def test_the_seed_says_what_the_tables_are() -> None:
     one, same, other = (
-        [*draw_sketch(100, 20, 32, seed).tokens, *draw_sketch(100, 20, 32, seed).hidden] for seed in (7, 7, 8)
+        [*draw_sketch(100, 20, 32, seed).tokens, *draw_sketch(100, 20, 32, seed).hidden]
+        for seed in (7, 7, 8)
     )
     assert all(torch.equal(a, b) for a, b in zip(one, same, strict=True))
     assert not any(torch.equal(a, b) for a, b in zip(one, other, strict=True))
@@ -194,26 +288,43 @@ def test_buckets_are_shared_evenly_and_by_chance() -> None:
     size, draws, most = 16, 4000, 3
     drawn = [draw_sketch(40, 12, size, seed) for seed in range(draws)]
     for sketch in drawn[:50]:
-        assert sorted(set(sketch.hidden.bucket_K.tolist())) == sorted(sketch.hidden.bucket_K.tolist())
+        assert sorted(set(sketch.hidden.bucket_K.tolist())) == sorted(
+            sketch.hidden.bucket_K.tolist()
+        )
         assert np.bincount(sketch.tokens.bucket_K).max() == most
     share = (most - 1) / (most * size - 1)
     for one, other in ((0, 16), (3, 38), (20, 21)):
-        met = sum(bool(s.tokens.bucket_K[one] == s.tokens.bucket_K[other]) for s in drawn) / draws
+        met = (
+            sum(bool(s.tokens.bucket_K[one] == s.tokens.bucket_K[other]) for s in drawn)
+            / draws
+        )
         assert met == pytest.approx(share, abs=4 * (share / draws) ** 0.5)
 
 
-def test_egl_is_the_squared_length_that_gradients_of_drawn_tokens_have(tiny: Path, student: Frozen) -> None:
+def test_egl_is_the_squared_length_that_gradients_of_drawn_tokens_have(
+    tiny: Path, student: Frozen
+) -> None:
     """Monte Carlo: the answer's tokens drawn anew at every place, whole gradients, squared lengths."""
     prompt, tokens = row_ids(student, CHAT, "Why?", "Because of tea.")
     hidden, ids, _ = taught(tiny, [(prompt, tokens)])
-    p = (hidden @ load(tiny).model.get_output_embeddings().weight.detach().T).softmax(-1)
+    p = (hidden @ load(tiny).model.get_output_embeddings().weight.detach().T).softmax(
+        -1
+    )
     generator = torch.Generator().manual_seed(0)
     drawn = torch.multinomial(p, 3000, replacement=True, generator=generator).T
     gradients = torch.einsum("tv,td->vd", p, hidden) - torch.stack(
-        [torch.zeros(p.shape[1], hidden.shape[1]).index_add_(0, one, hidden) for one in drawn]
+        [
+            torch.zeros(p.shape[1], hidden.shape[1]).index_add_(0, one, hidden)
+            for one in drawn
+        ]
     )
     squared = gradients.square().sum((1, 2)).numpy()
     (found,) = read(student, CHAT, [("Why?", "Because of tea.")])
     assert len(tokens) == len(ids)
-    assert abs(squared.mean() - found.egl * len(tokens)) < 4 * squared.std() / len(squared) ** 0.5
-    assert squared.std() / len(squared) ** 0.5 < 0.02 * squared.mean(), "draws enough to tell"
+    assert (
+        abs(squared.mean() - found.egl * len(tokens))
+        < 4 * squared.std() / len(squared) ** 0.5
+    )
+    assert squared.std() / len(squared) ** 0.5 < 0.02 * squared.mean(), (
+        "draws enough to tell"
+    )

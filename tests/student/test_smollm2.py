@@ -51,12 +51,18 @@ def test_killed_half_way_then_two_at_once(cache: Path) -> None:
     assert "quantization_config" not in config
 
 
-def test_one_small_round_on_the_real_student(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_small_round_on_the_real_student(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It reads, answers, is trained and measured; what it learns in eight rows is not much."""
     monkeypatch.setenv("TEACHBACK_CACHE", str(cache))
     settings = {
         "task": {"name": "prontoqa", "hops": [1, 1], "seeds": 4, "dev": 2, "test": 2},
-        "student": {"model": "smollm2-135m", "max_new_tokens": 12, "system": "Reason step by step."},
+        "student": {
+            "model": "smollm2-135m",
+            "max_new_tokens": 12,
+            "system": "Reason step by step.",
+        },
         "per_round": 4,
         "rounds": 1,
         "finetune": {"epochs": 1, "rows_per_step": 4, "lr": 1e-4},
@@ -65,7 +71,9 @@ def test_one_small_round_on_the_real_student(cache: Path, tmp_path: Path, monkey
     result = teachback.run(settings)
     first = result.history.rounds[0]
     attempts = json.loads((tmp_path / "run/round-00/attempt.json").read_text())["rows"]
-    assert all(0 < a["nll"] < 3 for a in attempts), "a trained model is far from the 10.8 nats of a random one"
+    assert all(0 < a["nll"] < 3 for a in attempts), (
+        "a trained model is far from the 10.8 nats of a random one"
+    )
     assert any(a["text"].isascii() and " " in a["text"] for a in attempts)
     assert len(first.fresh.rows) == 4
     assert first.transfer.row_median is not None

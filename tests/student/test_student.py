@@ -13,22 +13,33 @@ from teachback.testing import tiny_student
 CHAT = Chat(system="Be brief.")
 
 
-def test_a_training_row_has_the_prompt_of_an_attempt_and_ends_with_the_end_token(tiny: Path) -> None:
+def test_a_training_row_has_the_prompt_of_an_attempt_and_ends_with_the_end_token(
+    tiny: Path,
+) -> None:
     student = load(tiny)
     prompt, answer = row_ids(student, CHAT, "Why?", "Because.")
     assert prompt == prompt_ids(student, CHAT, "Why?")
-    assert student.tokenizer.decode(prompt) == "<|system|>Be brief.<|end|><|user|>Why?<|end|><|assistant|>"
+    assert (
+        student.tokenizer.decode(prompt)
+        == "<|system|>Be brief.<|end|><|user|>Why?<|end|><|assistant|>"
+    )
     assert student.tokenizer.decode(answer) == "Because.<|end|>"
-    assert not set(prompt_ids(student, Chat(), "Why?")) & {student.tokenizer.convert_tokens_to_ids("<|system|>")}
+    assert not set(prompt_ids(student, Chat(), "Why?")) & {
+        student.tokenizer.convert_tokens_to_ids("<|system|>")
+    }
 
 
-def test_a_template_that_rewrites_the_prompt_is_an_error_that_shows_it(tmp_path: Path) -> None:
+def test_a_template_that_rewrites_the_prompt_is_an_error_that_shows_it(
+    tmp_path: Path,
+) -> None:
     template = (
         "{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}<|end|>{% endfor %}"
         "{% if add_generation_prompt %}<|assistant|><think></think>{% endif %}"
     )
     student = load(tiny_student(tmp_path, chat_template=template))
-    with pytest.raises(StudentError, match=r"other tokens once[\s\S]*got: .*'B'[\s\S]*allowed: .*'t'"):
+    with pytest.raises(
+        StudentError, match=r"other tokens once[\s\S]*got: .*'B'[\s\S]*allowed: .*'t'"
+    ):
         row_ids(student, Chat(), "Why?", "Because.")
     plain = load(
         tiny_student(
@@ -36,7 +47,12 @@ def test_a_template_that_rewrites_the_prompt_is_an_error_that_shows_it(tmp_path:
             chat_template="{% for m in messages %}{{ m['content'] }}{% if think %}?{% endif %}{% endfor %}",
         )
     )
-    assert plain.tokenizer.decode(row_ids(plain, Chat(options={"think": True}), "Why?", "So.")[1]) == "So.?<|end|>"
+    assert (
+        plain.tokenizer.decode(
+            row_ids(plain, Chat(options={"think": True}), "Why?", "So.")[1]
+        )
+        == "So.?<|end|>"
+    )
 
 
 def test_without_a_chat_template_a_model_is_no_student(tmp_path: Path) -> None:

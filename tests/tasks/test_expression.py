@@ -12,7 +12,12 @@ from hypothesis import strategies as st
 
 from teachback.tasks.expression import read_equation
 
-SIGNS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
+SIGNS = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+}
 
 
 def reference(node: ast.AST) -> Fraction:
@@ -34,7 +39,9 @@ def join(parts: tuple[str, str, str, bool]) -> str:
 
 EXPRESSIONS = st.recursive(
     st.integers(0, 99).map(str),
-    lambda inner: st.tuples(inner, st.sampled_from("+-*/"), inner, st.booleans()).map(join),
+    lambda inner: st.tuples(inner, st.sampled_from("+-*/"), inner, st.booleans()).map(
+        join
+    ),
     max_leaves=12,
 )
 
@@ -52,7 +59,12 @@ def test_values_are_those_of_pythons_parser(text: str) -> None:
     assert side.numbers == tuple(map(int, re.findall("[0-9]+", text)))
 
 
-@given(st.one_of(st.text(max_size=400), st.text("0123456789+-*/()=[]{} \\frac$.x×÷−", max_size=400)))
+@given(
+    st.one_of(
+        st.text(max_size=400),
+        st.text("0123456789+-*/()=[]{} \\frac$.x×÷−", max_size=400),
+    )
+)
 def test_any_text_is_read_or_refused_with_a_reason(text: str) -> None:
     try:
         sides = read_equation(text)
@@ -70,7 +82,9 @@ def test_what_is_read_is_an_expression_for_python_too(text: str) -> None:
         (side,) = read_equation(text)
     except (ValueError, ZeroDivisionError):
         return
-    bare = re.sub(r"0+(?=[0-9])", "", re.sub(r"^[\s*]+", "", text))  # Python refuses 007, and bold type
+    bare = re.sub(
+        r"0+(?=[0-9])", "", re.sub(r"^[\s*]+", "", text)
+    )  # Python refuses 007, and bold type
     assert reference(ast.parse(bare.strip(), mode="eval").body) == side.value
 
 

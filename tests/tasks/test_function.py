@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from teachback import config as cfg
+from teachback.build.task import make_task
+from teachback.config import config as cfg
 from teachback.errors import ConfigError, TeachbackError
 from teachback.testing import fake_run
-from teachback.wire_tasks import make_task
 
 SUMS = """
 from random import Random
@@ -54,18 +54,28 @@ def test_a_run_learns_it_from_its_own_program(tmp_path: Path) -> None:
     history = fake_run(tmp_path / "run", task=tree(tmp_path), rounds=2, per_round=4)
     rows = [row for done in history.rounds for row in done.fresh.rows]
     assert len(rows) == 8
-    assert all(row.verified and str(eval(row.question[:-1])) == row.text for row in rows)
+    assert all(
+        row.verified and str(eval(row.question[:-1])) == row.text for row in rows
+    )
     assert set(history.rounds[-1].report.by) == {"digits"}
 
 
 def test_another_source_is_another_run(tmp_path: Path) -> None:
     fake_run(tmp_path / "run", task=tree(tmp_path), rounds=1)
     with pytest.raises(TeachbackError, match="task"):
-        fake_run(tmp_path / "run", task=tree(tmp_path, source=SUMS + "\n# another word\n"), rounds=1)
+        fake_run(
+            tmp_path / "run",
+            task=tree(tmp_path, source=SUMS + "\n# another word\n"),
+            rounds=1,
+        )
 
 
 def test_what_is_no_task_is_said(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"mine\.py:nothing makes no task.*\n?.*NoneType"):
+    with pytest.raises(
+        ConfigError, match=r"mine\.py:nothing makes no task.*\n?.*NoneType"
+    ):
         make_task(cfg.make({"task": tree(tmp_path, "nothing"), "rounds": 1}).task)
-    with pytest.raises(ConfigError, match=r"has no function products\(options, repeat\)"):
+    with pytest.raises(
+        ConfigError, match=r"has no function products\(options, repeat\)"
+    ):
         make_task(cfg.make({"task": tree(tmp_path, "products"), "rounds": 1}).task)

@@ -6,13 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from teachback.tasks.game24 import final_expression, grade, key, prompt, read_puzzle, target, verify
+from teachback.tasks.game24 import (
+    final_expression,
+    grade,
+    key,
+    prompt,
+    read_puzzle,
+    target,
+    verify,
+)
 from teachback.types import Example
 
 PUZZLE = "4 5 6 10"
-SOLUTION = (
-    "4 * 5 = 20 (left: 6 10 20)\n10 - 6 = 4 (left: 20 4)\n20 + 4 = 24 (left: 24)\nAnswer: (4 * 5) + (10 - 6) = 24"
-)
+SOLUTION = "4 * 5 = 20 (left: 6 10 20)\n10 - 6 = 4 (left: 20 4)\n20 + 4 = 24 (left: 24)\nAnswer: (4 * 5) + (10 - 6) = 24"
 EXAMPLE = Example("e", PUZZLE, "24", SOLUTION)
 
 
@@ -23,7 +29,11 @@ def outcome(text: str, question: str = PUZZLE) -> str:
 
 def test_the_gold_solution_is_right() -> None:
     found = grade(EXAMPLE, str(target(EXAMPLE)))
-    assert (found.outcome, found.answer, found.answer_right) == ("right", "(4 * 5) + (10 - 6) = 24", True)
+    assert (found.outcome, found.answer, found.answer_right) == (
+        "right",
+        "(4 * 5) + (10 - 6) = 24",
+        True,
+    )
     assert found.reason is None
 
 
@@ -32,7 +42,9 @@ def test_the_prompt_shows_a_form_that_is_right_and_no_puzzle_of_the_game() -> No
     assert message.endswith(f": {PUZZLE}")
     shown = message.split("\nNumbers")[0].rstrip()
     assert outcome(shown, "2 2 40 60") == "right"
-    assert all(word in message for word in ("exactly once", "+ - * /", "24", "Answer: "))
+    assert all(
+        word in message for word in ("exactly once", "+ - * /", "24", "Answer: ")
+    )
 
 
 @pytest.mark.parametrize(
@@ -105,7 +117,17 @@ def test_whole_number_arithmetic_is_not_rounded() -> None:
 
 
 @pytest.mark.parametrize(
-    "question", ["", "4 5 6", "4 5 6 10 1", "0 4 5 6", "a b c d", "4 5 6 -10", "4 5 6 10000", "4.5 6 1 2"]
+    "question",
+    [
+        "",
+        "4 5 6",
+        "4 5 6 10 1",
+        "0 4 5 6",
+        "a b c d",
+        "4 5 6 -10",
+        "4 5 6 10000",
+        "4.5 6 1 2",
+    ],
 )
 def test_a_question_that_is_no_puzzle_is_never_right(question: str) -> None:
     found = verify(question, "Answer: (4 * 5) + (10 - 6) = 24")
@@ -115,20 +137,37 @@ def test_a_question_that_is_no_puzzle_is_never_right(question: str) -> None:
 
 def test_a_puzzle_without_solution_says_so() -> None:
     found = verify("1 1 1 1", "Answer: 1 + 1 + 1 + 1")
-    assert (found.outcome, found.reason) == ("wrong", "the numbers of the question can't make 24")
+    assert (found.outcome, found.reason) == (
+        "wrong",
+        "the numbers of the question can't make 24",
+    )
 
 
 def test_keys() -> None:
     same = ["4 5 6 10", "10 6 5 4", " 4, 10, 5, 6\n", "04 5 6 10", "4;5;6;10"]
     assert {key(question) for question in same} == {"4 5 6 10"}
-    others = ["4 5 6 11", "4 5 6 6", "4 4 5 6", "4 56 1 10", "4 5 6", "make 24 of 4 5 6 10", "MAKE 24", ""]
+    others = [
+        "4 5 6 11",
+        "4 5 6 6",
+        "4 4 5 6",
+        "4 56 1 10",
+        "4 5 6",
+        "make 24 of 4 5 6 10",
+        "MAKE 24",
+        "",
+    ]
     assert len({key(question) for question in [*others, PUZZLE]}) == len(others) + 1
     assert key("make  24") == key("MAKE 24")
     assert all(read_puzzle(key(question)) is None for question in others[4:])
 
 
-@given(st.lists(st.integers(1, 999), min_size=4, max_size=4), st.randoms(use_true_random=False))
-def test_the_order_of_the_numbers_does_not_matter(numbers: list[int], rng: object) -> None:
+@given(
+    st.lists(st.integers(1, 999), min_size=4, max_size=4),
+    st.randoms(use_true_random=False),
+)
+def test_the_order_of_the_numbers_does_not_matter(
+    numbers: list[int], rng: object
+) -> None:
     question = " ".join(map(str, numbers))
     rng.shuffle(numbers)  # type: ignore[attr-defined]
     assert key(question) == key(", ".join(map(str, numbers)))
@@ -166,11 +205,18 @@ def test_no_text_breaks_it(question: str, text: str) -> None:
 def test_hostile_text_takes_no_time(unit: str) -> None:
     many = (unit * 1_000_000)[:1_000_000]
     start = time.process_time()
-    for text in (many, f"Answer: 4{many}4", f"\\boxed{{{many}", f"Answer: {many[:280]}"):
+    for text in (
+        many,
+        f"Answer: 4{many}4",
+        f"\\boxed{{{many}",
+        f"Answer: {many[:280]}",
+    ):
         assert verify(PUZZLE, text).outcome in ("wrong", "unparsed")
     assert verify(many, "Answer: 1").outcome == "unparsed"
     assert len(key(many)) == 32
-    assert time.process_time() - start < 3  # six checks; a second for all of them on a core of its own
+    assert (
+        time.process_time() - start < 3
+    )  # six checks; a second for all of them on a core of its own
 
 
 def test_the_final_answer_is_what_the_last_mark_says() -> None:

@@ -18,12 +18,17 @@ def task(request: pytest.FixtureRequest, data: Path) -> Task:
 def test_splits(task: Task) -> None:
     assert (len(task.seeds), len(task.dev)) == (300, 100)
     assert len(task.test) == (1319 if task.name == "gsm8k" else 500)
-    parts = [{task.key(e.question) for e in part} for part in (task.seeds, task.dev, task.test)]
+    parts = [
+        {task.key(e.question) for e in part}
+        for part in (task.seeds, task.dev, task.test)
+    ]
     assert len(set.union(*parts)) == sum(map(len, parts))
     assert all(field in task.dev[0].meta for field in task.by)
 
 
-def test_the_training_form_of_every_gold_is_right_and_shows_no_marks(task: Task) -> None:
+def test_the_training_form_of_every_gold_is_right_and_shows_no_marks(
+    task: Task,
+) -> None:
     for e in (*task.seeds, *task.dev):
         text = str(task.target(e))
         assert "<<" not in text

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from teachback import config
+from teachback.build.task import make_task
+from teachback.config import config
 from teachback.errors import DataError
 from teachback.tasks import gsm8k, math
-from teachback.wire_tasks import make_task
 
 pytest.importorskip("datasets", reason="teachback[hub] is not installed")
 
@@ -30,9 +30,23 @@ def write(path: Path, rows: list[dict[str, object]]) -> None:
 def test_any_data_set_with_named_columns(tmp_path: Path) -> None:
     folder = tmp_path / "set"
     for name, n in (("train", 12), ("test", 4)):
-        write(folder / f"{name}.jsonl", [{"q": f"{name} {i}?", "a": f"{i}", "kind": i % 2} for i in range(n)])
-    tree = {"name": "hub", "dataset": str(folder), "test": "test", "n_dev": 3, "question": "q", "answer": "a"}
-    make = {"task": {**tree, "by": ["kind"], "grader": "number"}, "rounds": 1, "per_round": 1}
+        write(
+            folder / f"{name}.jsonl",
+            [{"q": f"{name} {i}?", "a": f"{i}", "kind": i % 2} for i in range(n)],
+        )
+    tree = {
+        "name": "hub",
+        "dataset": str(folder),
+        "test": "test",
+        "n_dev": 3,
+        "question": "q",
+        "answer": "a",
+    }
+    make = {
+        "task": {**tree, "by": ["kind"], "grader": "number"},
+        "rounds": 1,
+        "per_round": 1,
+    }
     task = make_task(config.make(make).task)
     assert (len(task.seeds), len(task.dev), len(task.test)) == (9, 3, 4)
     assert task.test[0].question.startswith("test ")
@@ -45,10 +59,16 @@ def test_any_data_set_with_named_columns(tmp_path: Path) -> None:
         make_task(config.make(make).task)
 
 
-def test_gsm8k_in_the_hubs_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gsm8k_in_the_hubs_form(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for split in ("train", "test"):
         rows = [
-            {"question": f"{split} {i}?", "answer": f"It is <<{i}+1={i + 1}>>{i + 1}.\n#### {i + 1}"} for i in range(9)
+            {
+                "question": f"{split} {i}?",
+                "answer": f"It is <<{i}+1={i + 1}>>{i + 1}.\n#### {i + 1}",
+            }
+            for i in range(9)
         ]
         write(tmp_path / "gsm" / f"{split}.jsonl", rows)  # type: ignore[arg-type]
     monkeypatch.setattr(gsm8k, "HUB", (str(tmp_path / "gsm"), None))
@@ -61,13 +81,31 @@ def test_gsm8k_in_the_hubs_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_math_in_the_hubs_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    solved = [{"problem": f"p {i}", "solution": f"so $\\boxed{{\\frac{{{i}}}{{7}}}}$."} for i in range(1, 9)]
-    write(tmp_path / "a" / "train.jsonl", [{**row, "level": "Level 3", "type": "Algebra"} for row in solved])
-    rows = [
-        {"problem": f"t {i}", "solution": f"\\boxed{{{i}}}", "answer": str(i), "unique_id": f"t/{i}"} for i in range(4)
+    solved = [
+        {"problem": f"p {i}", "solution": f"so $\\boxed{{\\frac{{{i}}}{{7}}}}$."}
+        for i in range(1, 9)
     ]
-    write(tmp_path / "b" / "test.jsonl", [{**row, "level": 5, "subject": "Geometry"} for row in rows])
-    hub = {"math_train": (str(tmp_path / "a"), "train"), "math500_test": (str(tmp_path / "b"), "test")}
+    write(
+        tmp_path / "a" / "train.jsonl",
+        [{**row, "level": "Level 3", "type": "Algebra"} for row in solved],
+    )
+    rows = [
+        {
+            "problem": f"t {i}",
+            "solution": f"\\boxed{{{i}}}",
+            "answer": str(i),
+            "unique_id": f"t/{i}",
+        }
+        for i in range(4)
+    ]
+    write(
+        tmp_path / "b" / "test.jsonl",
+        [{**row, "level": 5, "subject": "Geometry"} for row in rows],
+    )
+    hub = {
+        "math_train": (str(tmp_path / "a"), "train"),
+        "math500_test": (str(tmp_path / "b"), "test"),
+    }
     monkeypatch.setattr(math, "HUB", hub)
     task = math.load(path=None, seeds=4, dev=2, test=None, seed=0)
     one, other = task.seeds[0], task.test[0]

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from teachback import config
+from teachback.build.task import make_task
+from teachback.config import config
 from teachback.errors import DataError, TeachbackError
 from teachback.graders import GRADERS
 from teachback.tasks import own
@@ -15,7 +16,6 @@ from teachback.tasks.own import Form
 from teachback.tasks.splits import Sizes
 from teachback.tasks.table import Columns, examples
 from teachback.types import Example, Task
-from teachback.wire_tasks import make_task
 
 
 def write(path: Path, rows: list[dict[str, object]]) -> Path:
@@ -24,11 +24,25 @@ def write(path: Path, rows: list[dict[str, object]]) -> Path:
 
 
 def rows(n: int) -> list[dict[str, object]]:
-    return [{"id": f"r{i}", "question": f"What is {i} + 1?", "answer": str(i + 1), "meta": {"i": i}} for i in range(n)]
+    return [
+        {
+            "id": f"r{i}",
+            "question": f"What is {i} + 1?",
+            "answer": str(i + 1),
+            "meta": {"i": i},
+        }
+        for i in range(n)
+    ]
 
 
 def task(seeds: Path, **changes: object) -> Task:
-    settings = {"name": "jsonl", "seeds": str(seeds), "n_dev": 5, "grader": "number", **changes}
+    settings = {
+        "name": "jsonl",
+        "seeds": str(seeds),
+        "n_dev": 5,
+        "grader": "number",
+        **changes,
+    }
     return make_task(config.make({"task": settings, "rounds": 1, "per_round": 1}).task)
 
 
@@ -49,8 +63,16 @@ def test_grades_and_verifies(tmp_path: Path) -> None:
 
 
 def test_columns_by_name_and_answers_out_of_solutions(tmp_path: Path) -> None:
-    data = [{"q": f"q {i}", "worked": f"so\n#### {i}", "level": i % 2} for i in range(10)]
-    names = {"question": "q", "answer": None, "solution": "worked", "by": ["level"], "n_test": 3}
+    data = [
+        {"q": f"q {i}", "worked": f"so\n#### {i}", "level": i % 2} for i in range(10)
+    ]
+    names = {
+        "question": "q",
+        "answer": None,
+        "solution": "worked",
+        "by": ["level"],
+        "n_test": 3,
+    }
     t = task(write(tmp_path / "a.jsonl", data), **names)
     assert (len(t.seeds), len(t.dev), len(t.test)) == (2, 5, 3)
     one = t.dev[0]
@@ -64,7 +86,10 @@ def test_columns_by_name_and_answers_out_of_solutions(tmp_path: Path) -> None:
 
 def test_rows_without_ids_keep_theirs_under_reordering(tmp_path: Path) -> None:
     data = [{"question": f"What is {i}?", "answer": i} for i in range(20)]
-    one, two = task(write(tmp_path / "a.jsonl", data)), task(write(tmp_path / "a.jsonl", data[::-1]))
+    one, two = (
+        task(write(tmp_path / "a.jsonl", data)),
+        task(write(tmp_path / "a.jsonl", data[::-1])),
+    )
     assert one.seeds == two.seeds
     assert one.dev == two.dev
 
@@ -74,13 +99,24 @@ def test_rows_without_ids_keep_theirs_under_reordering(tmp_path: Path) -> None:
     [
         ('{"question": "a"}\nnot json\n', r"seeds\.jsonl, line 2: not JSON"),
         ('{"question": "a"}\n[1]\n', r"line 2: not an object"),
-        ('{"prompt": "a"}\n', r"row 1: no question in the column 'question'\n.*the columns prompt\n.*task\.question"),
-        ('{"id": 1, "question": "a"}\n{"id": 1, "question": "b"}\n', "has the id '1' twice"),
-        ('{"question": "a", "answer": ["b"]}\n', "row 1: the column 'answer' is no text"),
+        (
+            '{"prompt": "a"}\n',
+            r"row 1: no question in the column 'question'\n.*the columns prompt\n.*task\.question",
+        ),
+        (
+            '{"id": 1, "question": "a"}\n{"id": 1, "question": "b"}\n',
+            "has the id '1' twice",
+        ),
+        (
+            '{"question": "a", "answer": ["b"]}\n',
+            "row 1: the column 'answer' is no text",
+        ),
         ("", "has no rows"),
     ],
 )
-def test_bad_files_say_what_is_wrong(tmp_path: Path, content: str, message: str) -> None:
+def test_bad_files_say_what_is_wrong(
+    tmp_path: Path, content: str, message: str
+) -> None:
     path = tmp_path / "seeds.jsonl"
     path.write_text(content, encoding="utf-8")
     with pytest.raises(DataError, match=message):
@@ -90,13 +126,20 @@ def test_bad_files_say_what_is_wrong(tmp_path: Path, content: str, message: str)
 def test_a_missing_file_and_too_few_rows(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"nothing\.jsonl"):
         task(tmp_path / "nothing.jsonl")
-    with pytest.raises(DataError, match=r"too few rows for dev\n.*20 different ones, 50 asked for"):
+    with pytest.raises(
+        DataError, match=r"too few rows for dev\n.*20 different ones, 50 asked for"
+    ):
         task(write(tmp_path / "a.jsonl", rows(20)), n_dev=50)
 
 
 def test_golds_that_the_grader_cannot_read_are_refused(tmp_path: Path) -> None:
-    data = write(tmp_path / "a.jsonl", [{"question": f"q {i}", "answer": "many"} for i in range(9)])
-    with pytest.raises(DataError, match=r"5 gold answers can't be read by task.grader\n.*'many'"):
+    data = write(
+        tmp_path / "a.jsonl",
+        [{"question": f"q {i}", "answer": "many"} for i in range(9)],
+    )
+    with pytest.raises(
+        DataError, match=r"5 gold answers can't be read by task.grader\n.*'many'"
+    ):
         task(data)
     assert task(data, grader="exact").dev
 
@@ -110,7 +153,9 @@ def test_golds_that_the_grader_cannot_read_are_refused(tmp_path: Path) -> None:
         ({"grader": "fuzzy"}, "exact"),
     ],
 )
-def test_settings_that_contradict_each_other(tmp_path: Path, changes: dict[str, object], message: str) -> None:
+def test_settings_that_contradict_each_other(
+    tmp_path: Path, changes: dict[str, object], message: str
+) -> None:
     with pytest.raises(TeachbackError, match=message):
         task(write(tmp_path / "a.jsonl", rows(20)), **changes)
 
@@ -119,15 +164,23 @@ def test_target_ends_in_the_answer_once() -> None:
     target = Form(GRADERS["number"]).target
     assert target(Example("x", "q", "5", "2 + 3 = 5\n#### 5")) == "2 + 3 = 5\nAnswer: 5"
     assert target(Example("x", "q", "5", "2 + 3 = 5")) == "2 + 3 = 5\nAnswer: 5"
-    assert target(Example("x", "q", "5", "2 + 3 = 5\nAnswer: 5")) == "2 + 3 = 5\nAnswer: 5"
-    assert target(Example("x", "q", "5", "Answer: see below")) == "Answer: see below\nAnswer: 5"
+    assert (
+        target(Example("x", "q", "5", "2 + 3 = 5\nAnswer: 5")) == "2 + 3 = 5\nAnswer: 5"
+    )
+    assert (
+        target(Example("x", "q", "5", "Answer: see below"))
+        == "Answer: see below\nAnswer: 5"
+    )
     assert target(Example("x", "q", "5")) == "Answer: 5"
     assert target(Example("x", "q")) is None
 
 
 def test_given_rows_are_in_the_answer_form_of_the_task(tmp_path: Path) -> None:
     target = Form(GRADERS["number"]).target
-    path = write(tmp_path / "g.jsonl", [{"question": "q", "text": "as it is"}, {"question": "r", "answer": "4"}])
+    path = write(
+        tmp_path / "g.jsonl",
+        [{"question": "q", "text": "as it is"}, {"question": "r", "answer": "4"}],
+    )
     assert [row.text for row in given_rows(path, target)] == ["as it is", "Answer: 4"]
     with pytest.raises(DataError, match="row 1: nothing to train on"):
         given_rows(write(tmp_path / "h.jsonl", [{"question": "q"}]), target)
@@ -135,10 +188,23 @@ def test_given_rows_are_in_the_answer_form_of_the_task(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "grader"),
-    [("svamp_test", "number"), ("gsm_hard_test", "number"), ("prosqa_test", "exact"), ("bbh_logic_test", "exact")],
+    [
+        ("svamp_test", "number"),
+        ("gsm_hard_test", "number"),
+        ("prosqa_test", "exact"),
+        ("bbh_logic_test", "exact"),
+    ],
 )
-def test_the_real_files_read_and_their_golds_are_right(data: Path, name: str, grader: str) -> None:
+def test_the_real_files_read_and_their_golds_are_right(
+    data: Path, name: str, grader: str
+) -> None:
     found = examples(read_jsonl(data / f"{name}.jsonl"), name, Columns())
-    t = own.load(found, dev=None, test=None, sizes=Sizes(dev=50, test=50), form=Form(GRADERS[grader]))
+    t = own.load(
+        found,
+        dev=None,
+        test=None,
+        sizes=Sizes(dev=50, test=50),
+        form=Form(GRADERS[grader]),
+    )
     for e in (*t.seeds, *t.dev, *t.test):
         assert t.grade(e, f"because.\nAnswer: {e.answer}").outcome == "right"

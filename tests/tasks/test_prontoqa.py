@@ -86,10 +86,19 @@ def test_right_with_label_and_proof(proof: str) -> None:
     [
         ("", "no proof"),
         ("Polly is dull.", "one step"),
-        ("Polly is a rompus. Every rompus is a jompus. Jompuses are dull. Polly is dull.", "one step"),
+        (
+            "Polly is a rompus. Every rompus is a jompus. Jompuses are dull. Polly is dull.",
+            "one step",
+        ),
         ("Polly is a tumpus. Polly is a jompus. Polly is dull.", "one step"),
-        ("Polly is a yumpus. Polly is a rompus. Polly is a jompus. Polly is dull.", "one step"),
-        ("Polly is a jompus. Rompuses are dull. Polly is dull.", "not a rule of the question"),
+        (
+            "Polly is a yumpus. Polly is a rompus. Polly is a jompus. Polly is dull.",
+            "one step",
+        ),
+        (
+            "Polly is a jompus. Rompuses are dull. Polly is dull.",
+            "not a rule of the question",
+        ),
         ("Polly is a jompus. Polly is dull. Obviously.", "not a fact or a rule"),
         ("Polly is jompuses. Polly is dull.", "not a fact or a rule"),
         ("Polly is a jompus. Jompuses are dull.", "settle"),
@@ -137,14 +146,21 @@ def test_no_final_answer_or_several_are_unparsed(text: str) -> None:
 
 
 def test_whitespace_around_the_answer_does_not_matter() -> None:
-    assert grade(EXAMPLE, f"\n {PROOF}\r\n\n  Answer:  False. \r\n\n").outcome == "right"
+    assert (
+        grade(EXAMPLE, f"\n {PROOF}\r\n\n  Answer:  False. \r\n\n").outcome == "right"
+    )
 
 
 def test_premises_bind_a_proof_of_irregular_nouns() -> None:
     proof = "Alex is a butterfly. Each butterfly is a lepidopteran. Alex is a lepidopteran. Alex is an insect. "
     proof += "Alex is not bony."
     assert verify(BUTTERFLIES, answer_form(proof, "False")).outcome == "right"
-    assert verify(BUTTERFLIES, answer_form(proof.replace("Alex is an insect. ", ""), "False")).outcome == "wrong"
+    assert (
+        verify(
+            BUTTERFLIES, answer_form(proof.replace("Alex is an insect. ", ""), "False")
+        ).outcome
+        == "wrong"
+    )
 
 
 # ---- verifying
@@ -153,23 +169,48 @@ def test_premises_bind_a_proof_of_irregular_nouns() -> None:
 @pytest.mark.parametrize(
     ("question", "outcome", "reason"),
     [
-        (QUESTION.replace("Jompuses are dull", "Jompuses are not dull"), "wrong", "the answer is True"),
-        (QUESTION.replace("Every rompus is", "Every wumpus is"), "wrong", "does not settle"),
-        (QUESTION.replace("Tumpuses are", "Each jompus is a wumpus. Tumpuses are"), "wrong", "contradicts itself"),
-        (QUESTION.replace("Rompuses are hot", "Rompuses are hot. No rompus is dull"), "unparsed", "facts, rules"),
         (
-            QUESTION.replace("Rompuses are hot", "Rompuses are hot. Max is wumpuses. Each wumpus is red"),
+            QUESTION.replace("Jompuses are dull", "Jompuses are not dull"),
+            "wrong",
+            "the answer is True",
+        ),
+        (
+            QUESTION.replace("Every rompus is", "Every wumpus is"),
+            "wrong",
+            "does not settle",
+        ),
+        (
+            QUESTION.replace("Tumpuses are", "Each jompus is a wumpus. Tumpuses are"),
+            "wrong",
+            "contradicts itself",
+        ),
+        (
+            QUESTION.replace("Rompuses are hot", "Rompuses are hot. No rompus is dull"),
+            "unparsed",
+            "facts, rules",
+        ),
+        (
+            QUESTION.replace(
+                "Rompuses are hot",
+                "Rompuses are hot. Max is wumpuses. Each wumpus is red",
+            ),
             "unparsed",
             "facts, rules",
         ),
         (QUESTION.split("\n")[0], "unparsed", "facts, rules"),
         (f"{QUESTION} Polly is red.", "unparsed", "facts, rules"),
-        (QUESTION.replace("Polly is not dull", "Jompuses are dull"), "unparsed", "facts, rules"),
+        (
+            QUESTION.replace("Polly is not dull", "Jompuses are dull"),
+            "unparsed",
+            "facts, rules",
+        ),
         (f"{QUESTION}\nTrue or false: Polly is red.", "unparsed", "facts, rules"),
         ("", "unparsed", "facts, rules"),
     ],
 )
-def test_bad_questions_are_not_trained_on(question: str, outcome: str, reason: str) -> None:
+def test_bad_questions_are_not_trained_on(
+    question: str, outcome: str, reason: str
+) -> None:
     found = verify(question, answer_form(PROOF, "False"))
     assert found.outcome == outcome
     assert not found.answer_right
@@ -179,12 +220,20 @@ def test_bad_questions_are_not_trained_on(question: str, outcome: str, reason: s
 def test_verify_needs_no_gold_but_the_true_label() -> None:
     asked_otherwise = QUESTION.replace("Polly is not dull", "Polly is dull")
     assert verify(asked_otherwise, answer_form(PROOF, "True")).outcome == "right"
-    assert verify(asked_otherwise, answer_form(PROOF, "False")).reason == "the answer is True"
+    assert (
+        verify(asked_otherwise, answer_form(PROOF, "False")).reason
+        == "the answer is True"
+    )
 
 
 def test_cyclic_rules_end() -> None:
     question = "Wumpuses are tumpuses. Tumpuses are wumpuses. Max is a wumpus.\nTrue or false: Max is a tumpus."
-    assert verify(question, answer_form("Max is a wumpus. Max is a tumpus.", "True")).outcome == "right"
+    assert (
+        verify(
+            question, answer_form("Max is a wumpus. Max is a tumpus.", "True")
+        ).outcome
+        == "right"
+    )
 
 
 # ---- keys
@@ -192,7 +241,10 @@ def test_cyclic_rules_end() -> None:
 
 def test_key_ignores_order_wording_whitespace_and_polarity() -> None:
     rewordings = [
-        QUESTION.replace("Rompuses are hot. Tumpuses are impuses.", "Every tumpus is an impus. Each rompus is hot."),
+        QUESTION.replace(
+            "Rompuses are hot. Tumpuses are impuses.",
+            "Every tumpus is an impus. Each rompus is hot.",
+        ),
         QUESTION.replace("\n", "  \n ").replace(". ", ".   "),
         QUESTION.replace("Polly is not dull", "Polly is dull"),
         QUESTION.replace("Rompuses are hot.", "Rompuses are hot. Rompuses are hot."),
@@ -216,7 +268,9 @@ def test_key_tells_exercises_apart() -> None:
 
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(st.integers(1, 6), st.randoms(use_true_random=False))
-def test_key_is_invariant_under_shuffling_generated_premises(hops: int, rng: Random) -> None:
+def test_key_is_invariant_under_shuffling_generated_premises(
+    hops: int, rng: Random
+) -> None:
     question = generate(hops, rng).question
     premises = context(question)
     rng.shuffle(premises)
@@ -236,7 +290,11 @@ def test_no_text_crashes(question: str, text: str) -> None:
         assert len(key(asked)) == 32
         for answer in (text, f"{text}\nAnswer: True"):
             assert verify(asked, answer).outcome in ("right", "wrong", "unparsed")
-            assert grade(Example("x", asked, "True"), answer).outcome in ("right", "wrong", "unparsed")
+            assert grade(Example("x", asked, "True"), answer).outcome in (
+                "right",
+                "wrong",
+                "unparsed",
+            )
 
 
 @pytest.mark.parametrize(

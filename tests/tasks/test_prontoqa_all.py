@@ -44,8 +44,15 @@ def rewritings(example: Example) -> Iterator[str]:
     steps, label = sentences(str(example.solution)), str(example.answer)
     concepts = {premise.subject for premise in parsed(example.question).premises}
     yield ".\n".join(steps) + f".\nAnswer: {label}."
-    yield answer_form(". ".join(otherwise(step, concepts) for step in steps) + ".", label)
-    yield answer_form(".  ".join(step[0].lower() + step[1:] for step in steps) + ".", label) + "  \n\n"
+    yield answer_form(
+        ". ".join(otherwise(step, concepts) for step in steps) + ".", label
+    )
+    yield (
+        answer_form(
+            ".  ".join(step[0].lower() + step[1:] for step in steps) + ".", label
+        )
+        + "  \n\n"
+    )
 
 
 def near_misses(example: Example) -> Iterator[tuple[str, bool]]:
@@ -54,7 +61,9 @@ def near_misses(example: Example) -> Iterator[tuple[str, bool]]:
     yield answer_form(str(example.solution), other(label)), False
     yield answer_form(". ".join(steps[:-1]) + ".", label), True
     last = (
-        steps[-1].replace(" is not ", " is ") if " is not " in steps[-1] else steps[-1].replace(" is ", " is not ", 1)
+        steps[-1].replace(" is not ", " is ")
+        if " is not " in steps[-1]
+        else steps[-1].replace(" is ", " is not ", 1)
     )
     yield answer_form(". ".join([*steps[:-1], last]) + ".", label), True
 
@@ -68,11 +77,16 @@ def test_rows(name: str, step: int) -> None:
     looked_at = rows[::step]
     reworded = 0
     for e in looked_at:
-        assert grade(e, gold(e)).outcome == verify(e.question, gold(e)).outcome == "right", e
+        assert (
+            grade(e, gold(e)).outcome == verify(e.question, gold(e)).outcome == "right"
+        ), e
         texts = list(rewritings(e))
         assert all(grade(e, text).outcome == "right" for text in texts), (e, texts)
         reworded += texts[1] != gold(e)
         for text, label_right in near_misses(e):
             found = grade(e, text)
-            assert (found.outcome, found.answer_right) == ("wrong", label_right), (e, text)
+            assert (found.outcome, found.answer_right) == ("wrong", label_right), (
+                e,
+                text,
+            )
     assert reworded > 0.95 * len(looked_at)

@@ -7,9 +7,19 @@ from random import Random
 
 import pytest
 
-from exercises import EXAMPLE, QUESTION, accuracy, context, gold, made, other, parsed, shortcut
-from teachback.draws import draw
+from exercises import (
+    EXAMPLE,
+    QUESTION,
+    accuracy,
+    context,
+    gold,
+    made,
+    other,
+    parsed,
+    shortcut,
+)
 from teachback.errors import DataError
+from teachback.rng import draw
 from teachback.tasks import prontoqa
 from teachback.tasks.ontology import read_sentence, settle
 from teachback.tasks.prontoqa import answer_form, generate, grade, verify, write
@@ -24,7 +34,11 @@ def test_generated_exercises_hold() -> None:
         assert verify(example.question, gold(example)).outcome == "right"
         assert settle(parsed(example.question)).hops == example.meta["hops"]
         wrong = answer_form(str(example.solution), other(example.answer))
-        assert grade(example, wrong).outcome == verify(example.question, wrong).outcome == "wrong"
+        assert (
+            grade(example, wrong).outcome
+            == verify(example.question, wrong).outcome
+            == "wrong"
+        )
 
 
 def test_generated_proofs_are_the_only_ones() -> None:
@@ -33,10 +47,17 @@ def test_generated_proofs_are_the_only_ones() -> None:
         first = next(p.predicate for p in question.premises if not p.rule)
         front = reached = [first]
         while front:
-            front = [p.predicate for concept in front for p in question.premises if p.rule and p.subject == concept]
+            front = [
+                p.predicate
+                for concept in front
+                for p in question.premises
+                if p.rule and p.subject == concept
+            ]
             reached = [*reached, *front]
         assert len(reached) == len(set(reached))
-        assert sum(p.rule for p in question.premises) + 1 == len(context(example.question))
+        assert sum(p.rule for p in question.premises) + 1 == len(
+            context(example.question)
+        )
 
 
 def test_without_side_rules_no_concept_has_two() -> None:
@@ -69,8 +90,16 @@ def test_generated_sizes_and_wording() -> None:
         rows = [generate(hops, Random(i)) for i in range(100)]
         sizes = {len(context(row.question)) for row in rows}
         assert least <= min(sizes) <= max(sizes) <= most
-        assert all(row.meta == {"hops": hops} and len(str(row.solution).split(". ")) == 2 * hops + 1 for row in rows)
-    starts = Counter(premise.split()[0] for row in made(200, "wording") for premise in context(row.question)[:-1])
+        assert all(
+            row.meta == {"hops": hops}
+            and len(str(row.solution).split(". ")) == 2 * hops + 1
+            for row in rows
+        )
+    starts = Counter(
+        premise.split()[0]
+        for row in made(200, "wording")
+        for premise in context(row.question)[:-1]
+    )
     each, every, total = starts["Each"], starts["Every"], starts.total()
     assert min(each, every) > 0.2 * total
     assert max(each, every) < 0.3 * total
@@ -92,7 +121,9 @@ def test_a_family_of_properties_never_meets_itself() -> None:
         question = parsed(example.question)
         owners = [p.subject for p in question.premises if p.predicate in family]
         assert len(owners) == len(set(owners))
-        said = Counter(family[p.predicate] for p in question.premises if p.predicate in family)
+        said = Counter(
+            family[p.predicate] for p in question.premises if p.predicate in family
+        )
         assert said.pop(family[question.asked.predicate]) == 2
         assert set(said.values()) <= {1}
 
@@ -104,9 +135,24 @@ def test_labels_are_balanced() -> None:
 
 def test_the_shortcut_of_the_published_files_does_not_work() -> None:
     rows = made(3_000, "shortcut")
-    assert abs(accuracy(rows, [shortcut(row, Random(i)) for i, row in enumerate(rows)]) - 0.5) < 0.04
+    assert (
+        abs(
+            accuracy(rows, [shortcut(row, Random(i)) for i, row in enumerate(rows)])
+            - 0.5
+        )
+        < 0.04
+    )
     several = [row for row in rows if row.meta["hops"] != 1]
-    assert abs(accuracy(several, [shortcut(row, Random(i), most=True) for i, row in enumerate(several)]) - 0.5) < 0.04
+    assert (
+        abs(
+            accuracy(
+                several,
+                [shortcut(row, Random(i), most=True) for i, row in enumerate(several)],
+            )
+            - 0.5
+        )
+        < 0.04
+    )
 
 
 @pytest.mark.parametrize("position", [0, -1])
@@ -129,8 +175,17 @@ def test_words_and_bigrams_do_not_tell_the_label() -> None:
     train, fresh = made(4_000, "train"), made(2_000, "fresh")
     features = text.CountVectorizer(ngram_range=(1, 2), binary=True, min_df=2)
     model = linear.LogisticRegression(solver="liblinear")
-    model.fit(features.fit_transform([row.question for row in train]), [row.answer for row in train])
-    assert model.score(features.transform([row.question for row in fresh]), [row.answer for row in fresh]) < 0.55
+    model.fit(
+        features.fit_transform([row.question for row in train]),
+        [row.answer for row in train],
+    )
+    assert (
+        model.score(
+            features.transform([row.question for row in fresh]),
+            [row.answer for row in fresh],
+        )
+        < 0.55
+    )
 
 
 # ---- the program teacher
@@ -149,7 +204,9 @@ def spearman(left: list[int], right: list[int]) -> float:
     a, b = ranks(left), ranks(right)
     mean = (len(a) + 1) / 2
     cross = sum((x - mean) * (y - mean) for x, y in zip(a, b, strict=True))
-    return cross / math.sqrt(sum((x - mean) ** 2 for x in a) * sum((y - mean) ** 2 for y in b))
+    return cross / math.sqrt(
+        sum((x - mean) ** 2 for x in a) * sum((y - mean) ** 2 for y in b)
+    )
 
 
 def written_hops(seed: Example, rng: Random) -> int:
@@ -161,9 +218,16 @@ def written_hops(seed: Example, rng: Random) -> int:
 def test_written_rows_follow_their_seeds() -> None:
     seeds = made(1_000, "seeds")
     known = [int(str(seed.meta["hops"])) for seed in seeds]
-    got = [written_hops(seed, draw(0, 0, "teacher", str(i), 0)) for i, seed in enumerate(seeds)]
+    got = [
+        written_hops(seed, draw(0, 0, "teacher", str(i), 0))
+        for i, seed in enumerate(seeds)
+    ]
     assert spearman(known, got) >= 0.8
-    steps = Counter(after - before for before, after in zip(known, got, strict=True) if 1 < before < 6)
+    steps = Counter(
+        after - before
+        for before, after in zip(known, got, strict=True)
+        if 1 < before < 6
+    )
     assert set(steps) == {-1, 0, 1}
     assert abs(steps[0] / steps.total() - 0.6) < 0.06
     assert abs(steps[1] / steps.total() - 0.2) < 0.05
@@ -178,11 +242,18 @@ def test_hops_of_a_seed_without_meta_come_from_its_question() -> None:
     )
 
 
-@pytest.mark.parametrize("question", ["What is 2 + 2?", QUESTION.replace("Every rompus is", "Every wumpus is")])
+@pytest.mark.parametrize(
+    "question",
+    ["What is 2 + 2?", QUESTION.replace("Every rompus is", "Every wumpus is")],
+)
 def test_a_seed_that_cannot_be_followed_is_refused(question: str) -> None:
     with pytest.raises(DataError, match="seed odd"):
         write(Example("odd", question), Random(0))
 
 
 def test_the_same_draw_writes_the_same_row_and_another_draw_another() -> None:
-    assert write(EXAMPLE, Random(1)) == write(EXAMPLE, Random(1)) != write(EXAMPLE, Random(2))
+    assert (
+        write(EXAMPLE, Random(1))
+        == write(EXAMPLE, Random(1))
+        != write(EXAMPLE, Random(2))
+    )

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from teachback.curate.verify import judge
-from teachback.draws import draw
 from teachback.errors import ConfigError, DataError
+from teachback.rng import draw
 from teachback.tasks import reasoning_gym
 from teachback.teachers.program import Program
 from teachback.types import Draft, Example, Task, Written
@@ -22,7 +22,14 @@ pytest.importorskip("reasoning_gym")
 
 
 def load(dataset: str, **given: Any) -> Task:
-    settings: dict[str, Any] = {"options": {}, "levels": None, "seeds": 6, "dev": 5, "test": 4, "seed": 0}
+    settings: dict[str, Any] = {
+        "options": {},
+        "levels": None,
+        "seeds": 6,
+        "dev": 5,
+        "test": 4,
+        "seed": 0,
+    }
     return reasoning_gym.load(dataset=dataset, **{**settings, **given})
 
 
@@ -39,10 +46,14 @@ def write(task: Task, seed: Example, k: int) -> Written:
 
 
 def draft(written: Written) -> Draft:
-    return Draft("s", 0, "", question=written.question, text=written.text, answer=written.answer)
+    return Draft(
+        "s", 0, "", question=written.question, text=written.text, answer=written.answer
+    )
 
 
-@pytest.mark.parametrize("dataset", ["chain_sum", "leg_counting", "gsm_symbolic", "survo"])
+@pytest.mark.parametrize(
+    "dataset", ["chain_sum", "leg_counting", "gsm_symbolic", "survo"]
+)
 def test_splits_share_nothing_and_are_the_same_again(dataset: str) -> None:
     task = loaded(dataset)
     assert (len(task.seeds), len(task.dev), len(task.test)) == (6, 5, 4)
@@ -55,11 +66,19 @@ def test_splits_share_nothing_and_are_the_same_again(dataset: str) -> None:
 
 
 def test_each_repeat_of_a_comparison_has_a_test_set_of_its_own() -> None:
-    zero, one, again = load("chain_sum"), load("chain_sum", repeat=1), load("chain_sum", repeat=1)
+    zero, one, again = (
+        load("chain_sum"),
+        load("chain_sum", repeat=1),
+        load("chain_sum", repeat=1),
+    )
     assert (one.seeds, one.dev) == (zero.seeds, zero.dev)
     assert one.test == again.test
     rows = (*zero.test, *one.seeds, *one.dev, *one.test)
-    assert len({one.key(e.question) for e in rows}) == len({e.id for e in rows}) == len(rows)
+    assert (
+        len({one.key(e.question) for e in rows})
+        == len({e.id for e in rows})
+        == len(rows)
+    )
     assert all(one.grade(e, str(one.target(e))).outcome == "right" for e in one.test)
 
 
@@ -74,7 +93,9 @@ def test_levels_are_taken_in_turn_and_are_what_the_curriculum_says() -> None:
     assert Counter(e.meta["level"] for e in task.seeds) == {1: 10, 2: 10, 3: 10}
     assert task.by == ("level",)
     for e in task.seeds:
-        assert e.meta["num_terms"] == int(str(e.meta["level"])) + 2  # that level alone, not all up to it
+        assert (
+            e.meta["num_terms"] == int(str(e.meta["level"])) + 2
+        )  # that level alone, not all up to it
     assert {e.meta["level"] for e in load("chain_sum").seeds} == {0, 1, 2}
 
 
@@ -82,7 +103,9 @@ def test_options_go_before_levels() -> None:
     task = load("chain_sum", options={"min_digits": 5, "max_digits": 5})
     assert {e.meta["num_digits"] for e in task.seeds} == {5}
     assert {e.meta["num_terms"] for e in task.seeds} == {2, 3, 4}
-    listed = load("basic_arithmetic", options={"operators": ["+"], "allow_negation": False})
+    listed = load(
+        "basic_arithmetic", options={"operators": ["+"], "allow_negation": False}
+    )
     assert not any(set("*/") & set(e.question) for e in listed.seeds)
 
 
@@ -118,7 +141,10 @@ def test_write_follows_the_generator_and_the_steps_of_gsm_symbolic() -> None:
     assert same / 200 == pytest.approx(0.6, abs=0.1)
 
 
-@pytest.mark.parametrize("dataset", ["leg_counting", "gsm_symbolic", "list_functions", "mini_sudoku", "graph_color"])
+@pytest.mark.parametrize(
+    "dataset",
+    ["leg_counting", "gsm_symbolic", "list_functions", "mini_sudoku", "graph_color"],
+)
 def test_what_is_written_is_new_each_time_repeatable_and_verified(dataset: str) -> None:
     task = loaded(dataset)
     seed = task.seeds[0]
@@ -181,7 +207,11 @@ def test_a_seed_from_elsewhere_is_refused_by_name() -> None:
     ("dataset", "given", "said"),
     [
         ("chain_sums", {}, "such as chain_sum"),
-        ("chain_sum", {"options": {"terms": 3}}, r"got: terms\n.*min_terms \(2\), max_terms \(6\)"),
+        (
+            "chain_sum",
+            {"options": {"terms": 3}},
+            r"got: terms\n.*min_terms \(2\), max_terms \(6\)",
+        ),
         ("chain_sum", {"options": {"size": 3}}, "no such option"),
         ("chain_sum", {"options": {"max_terms": 1}}, "max_terms must be >= min_terms"),
         ("chain_sum", {"options": {"min_terms": "many"}}, "TypeError"),
@@ -194,12 +224,16 @@ def test_a_seed_from_elsewhere_is_refused_by_name() -> None:
         ("simple_integration", {}, "evaluates it"),
     ],
 )
-def test_what_cannot_be_is_refused_with_what_can(dataset: str, given: dict[str, Any], said: str) -> None:
+def test_what_cannot_be_is_refused_with_what_can(
+    dataset: str, given: dict[str, Any], said: str
+) -> None:
     with pytest.raises(ConfigError, match=said):
         load(dataset, **given)
 
 
-def test_items_that_depend_on_the_hash_seed_need_a_fixed_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_items_that_depend_on_the_hash_seed_need_a_fixed_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.delenv("PYTHONHASHSEED", raising=False)
     with pytest.raises(ConfigError, match="PYTHONHASHSEED=0"):
         load("ransom_note")

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from teachback.curate.verify import judge
-from teachback.draws import draw
 from teachback.errors import ConfigError
+from teachback.rng import draw
 from teachback.tasks import reasoning_gym
 from teachback.tasks.gym_items import HASHED, OPEN, REFUSED
 from teachback.types import Draft
@@ -53,7 +53,9 @@ def test_gold_is_right_and_what_is_written_is_verified(dataset: str) -> None:
         assert task.grade(e, str(task.target(e))).outcome == "right"
         assert task.grade(e, f"<answer>{e.answer}</answer>").outcome == "right"
     written = task.write(task.seeds[0], draw(0, 0, "teacher", "", 0))
-    draft = Draft("s", 0, "", question=written.question, text=written.text, answer=written.answer)
+    draft = Draft(
+        "s", 0, "", question=written.question, text=written.text, answer=written.answer
+    )
     assert judge(draft, task).verified
 
 

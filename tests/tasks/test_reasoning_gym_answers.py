@@ -29,7 +29,11 @@ def task(dataset: str) -> Task:
     return reasoning_gym.load(
         dataset=dataset,
         options={},
-        levels=None if dataset == "gsm_symbolic" else (1, 1) if dataset == "propositional_logic" else (0, 0),
+        levels=None
+        if dataset == "gsm_symbolic"
+        else (1, 1)
+        if dataset == "propositional_logic"
+        else (0, 0),
         seeds=3,
         dev=1,
         test=1,
@@ -57,13 +61,19 @@ def test_gold_is_right_in_every_form_and_other_golds_are_not(dataset: str) -> No
             f"<answer>{answer}</answer>",
             f"I think\n<answer>\n{answer}\n</answer>\n",
         ):
-            assert task(dataset).grade(e, text) == Grade("right", read_answer(text, dataset in MULTILINE), True)
-        assert task(dataset).grade(e, answer).outcome == "unparsed"  # without a mark there is no answer
+            assert task(dataset).grade(e, text) == Grade(
+                "right", read_answer(text, dataset in MULTILINE), True
+            )
+        assert (
+            task(dataset).grade(e, answer).outcome == "unparsed"
+        )  # without a mark there is no answer
     changed = f"{gold(dataset)}7" if gold(dataset)[-1].isdigit() else gold(dataset)[:-3]
     assert not grade(dataset, changed).answer_right
 
 
-@pytest.mark.parametrize("dataset", ["leg_counting", "chain_sum", "basic_arithmetic", "gsm_symbolic"])
+@pytest.mark.parametrize(
+    "dataset", ["leg_counting", "chain_sum", "basic_arithmetic", "gsm_symbolic"]
+)
 def test_numbers(dataset: str) -> None:
     number = int(gold(dataset))
     assert grade(dataset, f"{number}.").outcome == "right"
@@ -80,23 +90,33 @@ def test_partial_credit_is_wrong_and_the_score_is_said() -> None:
 def test_any_expression_that_makes_the_target_counts() -> None:
     target = gold("countdown")
     assert grade("countdown", f"-(-({target}))").outcome == "right"
-    assert grade("countdown", f"({target}) * 1").outcome == "wrong"  # 1 is not among the numbers
+    assert (
+        grade("countdown", f"({target}) * 1").outcome == "wrong"
+    )  # 1 is not among the numbers
     assert grade("countdown", target.replace("+", "-", 1)).outcome == "wrong"
     assert grade("countdown", f"{target} = 5").outcome == "unparsed"
     assert grade("countdown", "1 / 0").outcome == "unparsed"
 
 
 def test_puzzle24_takes_the_numbers_that_were_given_only() -> None:
-    other = next(a for a in ("4*3*2*1", "5*5 - 1*1") if sorted(a[::2]) != sorted(gold("puzzle24")))
+    other = next(
+        a
+        for a in ("4*3*2*1", "5*5 - 1*1")
+        if sorted(a[::2]) != sorted(gold("puzzle24"))
+    )
     assert grade("puzzle24", other).outcome == "wrong"
 
 
 def test_any_colouring_counts() -> None:
     colours: dict[str, int] = json.loads(gold("graph_color"))
-    swapped = {vertex: {1: 2, 2: 1}.get(colour, colour) for vertex, colour in colours.items()}
+    swapped = {
+        vertex: {1: 2, 2: 1}.get(colour, colour) for vertex, colour in colours.items()
+    }
     assert swapped != colours
     assert grade("graph_color", json.dumps(swapped)).outcome == "right"
-    assert grade("graph_color", json.dumps(dict.fromkeys(colours, 1))).outcome == "wrong"
+    assert (
+        grade("graph_color", json.dumps(dict.fromkeys(colours, 1))).outcome == "wrong"
+    )
     assert grade("graph_color", "{").outcome == "wrong"
 
 
@@ -111,7 +131,10 @@ def test_grids_are_read_to_the_end_of_the_text() -> None:
     ):
         assert sudoku.grade(e, text).outcome == "right", text
     assert sudoku.grade(e, f"Answer:\n{rows[0]}").outcome == "wrong"
-    assert grade("mini_sudoku", "\n".join([rows[1], rows[0], *rows[2:]])).outcome == "wrong"
+    assert (
+        grade("mini_sudoku", "\n".join([rows[1], rows[0], *rows[2:]])).outcome
+        == "wrong"
+    )
     assert sudoku.grade(e, "Answer:\n\n").outcome == "unparsed"
 
 
@@ -125,22 +148,47 @@ def test_grids_are_read_to_the_end_of_the_text() -> None:
         ("figlet_font", "{gold}x"),
     ],
 )
-def test_full_marks_for_wrong_answers_are_not_taken_over(dataset: str, wrong: str) -> None:
-    assert grade(dataset, wrong.format(gold=gold(dataset))).outcome in ("wrong", "unparsed")
+def test_full_marks_for_wrong_answers_are_not_taken_over(
+    dataset: str, wrong: str
+) -> None:
+    assert grade(dataset, wrong.format(gold=gold(dataset))).outcome in (
+        "wrong",
+        "unparsed",
+    )
 
 
 def test_sorted_numbers_are_the_numbers_given() -> None:
     first = gold("number_sorting").split("'")[1]
-    assert grade("number_sorting", gold("number_sorting").replace("'", '"')).outcome == "right"
-    assert grade("number_sorting", gold("number_sorting").replace(first, f"{float(first) - 0.5}", 1)).outcome == "wrong"
+    assert (
+        grade("number_sorting", gold("number_sorting").replace("'", '"')).outcome
+        == "right"
+    )
+    assert (
+        grade(
+            "number_sorting",
+            gold("number_sorting").replace(first, f"{float(first) - 0.5}", 1),
+        ).outcome
+        == "wrong"
+    )
 
 
 @pytest.mark.parametrize(
-    "dataset", ["binary_matrix", "countdown", "n_queens", "puzzle24", "spiral_matrix", "string_insertion"]
+    "dataset",
+    [
+        "binary_matrix",
+        "countdown",
+        "n_queens",
+        "puzzle24",
+        "spiral_matrix",
+        "string_insertion",
+    ],
 )
 def test_text_is_never_evaluated(dataset: str, tmp_path: Path) -> None:
     made = tmp_path / "made"
-    for text in (f"open({str(made)!r}, 'w')", f"__import__('pathlib').Path({str(made)!r}).touch()"):
+    for text in (
+        f"open({str(made)!r}, 'w')",
+        f"__import__('pathlib').Path({str(made)!r}).touch()",
+    ):
         assert not grade(dataset, text).answer_right
     assert not made.exists()
 
@@ -158,7 +206,9 @@ def test_text_is_never_evaluated(dataset: str, tmp_path: Path) -> None:
         ("leg_counting", "1" * 100_000),
     ],
 )
-def test_texts_that_a_scorer_cannot_take_are_unparsed_at_once(dataset: str, text: str) -> None:
+def test_texts_that_a_scorer_cannot_take_are_unparsed_at_once(
+    dataset: str, text: str
+) -> None:
     e = task(dataset).test[0]
     start = time.perf_counter()
     found = task(dataset).grade(e, f"<answer>{text}</answer>")
@@ -169,13 +219,27 @@ def test_texts_that_a_scorer_cannot_take_are_unparsed_at_once(dataset: str, text
 
 def test_questions_from_elsewhere_are_compared_by_their_answer() -> None:
     legs = task("leg_counting")
-    assert legs.grade(Example("", "How many legs has a cat?", "4"), "Answer: 4.0").outcome == "right"
-    assert legs.grade(Example("", "How many legs has a cat?", "4"), "Answer: 5").outcome == "wrong"
-    assert legs.grade(Example("", "Which animal?", "A cat"), "Answer: a  cat.").outcome == "right"
+    assert (
+        legs.grade(Example("", "How many legs has a cat?", "4"), "Answer: 4.0").outcome
+        == "right"
+    )
+    assert (
+        legs.grade(Example("", "How many legs has a cat?", "4"), "Answer: 5").outcome
+        == "wrong"
+    )
+    assert (
+        legs.grade(Example("", "Which animal?", "A cat"), "Answer: a  cat.").outcome
+        == "right"
+    )
     with pytest.raises(DataError, match="no answer"):
         legs.grade(Example("", "How many?"), "Answer: 4")
-    own = legs.test[0]  # against another answer than the task's own: what a vote is compared with
-    assert legs.grade(Example("", own.question, "no number"), "Answer: no number").outcome == "right"
+    own = legs.test[
+        0
+    ]  # against another answer than the task's own: what a vote is compared with
+    assert (
+        legs.grade(Example("", own.question, "no number"), "Answer: no number").outcome
+        == "right"
+    )
 
 
 def test_a_row_needs_a_question_and_an_answer() -> None:
@@ -192,18 +256,26 @@ def test_the_prompt_says_the_form_that_is_read() -> None:
         assert "Answer:" in task(dataset).prompt(e.question)
 
 
-ROWS = st.lists(st.text("0123 xQ_.", min_size=1).filter(str.strip), min_size=1, max_size=5)
+ROWS = st.lists(
+    st.text("0123 xQ_.", min_size=1).filter(str.strip), min_size=1, max_size=5
+)
 
 
 @given(ROWS, st.sampled_from(["", "Some thought.\n\n", "Answer: not yet\n"]))
 def test_blocks_survive_being_written_and_read(rows: list[str], before: str) -> None:
     block = "\n".join(rows).rstrip()
-    assert read_answer(before + answer_form(block, multiline=True), multiline=True) == block
+    assert (
+        read_answer(before + answer_form(block, multiline=True), multiline=True)
+        == block
+    )
     assert read_answer(f"{before}<answer>\n{block}\n</answer>", multiline=True) == block
 
 
 @given(
-    st.text(max_size=200), st.sampled_from(["leg_counting", "n_queens", "puzzle24", "prime_factorization", "coin_flip"])
+    st.text(max_size=200),
+    st.sampled_from(
+        ["leg_counting", "n_queens", "puzzle24", "prime_factorization", "coin_flip"]
+    ),
 )
 def test_no_text_breaks_a_scorer(text: str, dataset: str) -> None:
     found = task(dataset).grade(task(dataset).test[0], f"<answer>{text}</answer>")

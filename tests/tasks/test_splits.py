@@ -27,7 +27,13 @@ def test_disjoint_and_stable(train, dev, test, n_seeds, n_dev, n_test, rng) -> N
 
     def run(train, dev, test):  # type: ignore[no-untyped-def]
         try:
-            return split(train, Sizes(n_seeds or None, n_dev, n_test), key=key, dev=dev, test=test)
+            return split(
+                train,
+                Sizes(n_seeds or None, n_dev, n_test),
+                key=key,
+                dev=dev,
+                test=test,
+            )
         except DataError:
             return None
 
@@ -35,8 +41,14 @@ def test_disjoint_and_stable(train, dev, test, n_seeds, n_dev, n_test, rng) -> N
     assert found == run(*(rows and rng.sample(rows, len(rows)) for rows in given_rows))
     if found is None:
         return
-    parts = [{key(e.question) for e in part} for part in (found.seeds, found.dev, found.test)]
-    assert sum(map(len, parts)) == len(set.union(*parts)) == len((*found.seeds, *found.dev, *found.test))
+    parts = [
+        {key(e.question) for e in part} for part in (found.seeds, found.dev, found.test)
+    ]
+    assert (
+        sum(map(len, parts))
+        == len(set.union(*parts))
+        == len((*found.seeds, *found.dev, *found.test))
+    )
     assert len(found.dev) == n_dev or n_dev is None
     assert len(found.test) == n_test or n_test is None
     assert len(found.seeds) == n_seeds or not n_seeds
@@ -53,7 +65,10 @@ def test_another_seed_is_another_split_and_more_seeds_are_more_of_the_same() -> 
 
 
 def test_only_what_is_measured_on_needs_answers() -> None:
-    rows = [*made([f"q{i}" for i in range(10)]), *(Example(f"n{i}", f"n{i}") for i in range(10))]
+    rows = [
+        *made([f"q{i}" for i in range(10)]),
+        *(Example(f"n{i}", f"n{i}") for i in range(10)),
+    ]
     found = split(rows, Sizes(dev=8), key=key)
     assert all(e.answer for e in found.dev)
     assert len(found.seeds) == 12

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from teachback.ledger import Ledger
+from teachback.ledger.ledger import Ledger
 from teachback.teachers import client
 
 

@@ -10,16 +10,20 @@ import pytest
 
 from crashing import child, ended
 from loopback import Fault, Request, loopback
-from teachback.costs import Budget
 from teachback.errors import BudgetClosed, LedgerError
-from teachback.ledger import Ledger
+from teachback.ledger.costs import Budget
+from teachback.ledger.ledger import Ledger
 from teachback.types import Draft
 from teaching import buy, good, rows
 
 
-def arm(path: Path, name: str, base_url: str, count: int = 12) -> tuple[tuple[Draft, ...], int]:
+def arm(
+    path: Path, name: str, base_url: str, count: int = 12
+) -> tuple[tuple[Draft, ...], int]:
     with Ledger(path, arm=name, shared=True) as ledger:
-        return buy(base_url, ledger, count, in_flight=4), ledger.committed().teacher_tokens or 0
+        return buy(
+            base_url, ledger, count, in_flight=4
+        ), ledger.committed().teacher_tokens or 0
 
 
 def slow(request: Request) -> float:
@@ -27,9 +31,13 @@ def slow(request: Request) -> float:
 
 
 @pytest.mark.parametrize("arms", [2, 3])
-def test_what_two_arms_ask_at_once_is_sent_once_and_charged_to_each(path: Path, arms: int) -> None:
+def test_what_two_arms_ask_at_once_is_sent_once_and_charged_to_each(
+    path: Path, arms: int
+) -> None:
     with loopback(latency_s=slow) as server, ThreadPoolExecutor(arms) as threads:
-        found = [threads.submit(arm, path, f"arm{i}", server.base_url) for i in range(arms)]
+        found = [
+            threads.submit(arm, path, f"arm{i}", server.base_url) for i in range(arms)
+        ]
         (drafts, tokens), *others = [one.result() for one in found]
         assert server.calls == 24, "a question and its answer, for each of 12 seeds"
     assert all(map(good, drafts))
@@ -45,7 +53,10 @@ def test_where_the_one_that_sent_gets_no_answer_the_other_sends(path: Path) -> N
     def faults(request: Request) -> Fault | None:
         return Fault("reset") if request.at == 0 else None
 
-    with loopback(latency_s=slow, faults=faults) as server, ThreadPoolExecutor(2) as threads:
+    with (
+        loopback(latency_s=slow, faults=faults) as server,
+        ThreadPoolExecutor(2) as threads,
+    ):
         found = [threads.submit(arm, path, name, server.base_url, 1) for name in "ab"]
         results = [one.result() for one in found]
         assert server.calls == 3
@@ -59,7 +70,9 @@ def test_a_call_of_an_arm_that_died_is_not_waited_for(path: Path) -> None:
     with loopback(latency_s=lambda request: 2.0 if request.at == 0 else 0.0) as server:
         pid = child(arm, path, "dead", server.base_url, 1)
         deadline = time.monotonic() + 20
-        while not path.exists() or not rows(path, "SELECT 1 FROM sqlite_master WHERE name = 'calls'"):
+        while not path.exists() or not rows(
+            path, "SELECT 1 FROM sqlite_master WHERE name = 'calls'"
+        ):
             assert time.monotonic() < deadline
             time.sleep(0.01)
         while rows(path, "SELECT state FROM calls") != [("sent",)]:
@@ -69,9 +82,15 @@ def test_a_call_of_an_arm_that_died_is_not_waited_for(path: Path) -> None:
         assert ended(pid) == -signal.SIGKILL
         drafts, _ = arm(path, "other", server.base_url, 1)
         assert good(drafts[0])
-        assert rows(path, "SELECT state, count(*) FROM calls GROUP BY state") == [("answered", 2), ("sent", 1)]
+        assert rows(path, "SELECT state, count(*) FROM calls GROUP BY state") == [
+            ("answered", 2),
+            ("sent", 1),
+        ]
         arm(path, "dead", server.base_url, 1)
-        assert rows(path, "SELECT state, count(*) FROM calls GROUP BY state") == [("answered", 2), ("in_doubt", 1)]
+        assert rows(path, "SELECT state, count(*) FROM calls GROUP BY state") == [
+            ("answered", 2),
+            ("in_doubt", 1),
+        ]
 
 
 def test_one_process_an_arm(path: Path) -> None:
@@ -91,7 +110,9 @@ def test_the_total_limits_what_all_arms_really_send(path: Path) -> None:
             spent = ledger.bought().input_tokens + ledger.bought().output_tokens
         total = Budget(teacher_tokens=spent + 10)
         with Ledger(path, arm="b", total=total) as ledger:
-            assert all(map(good, buy(server.base_url, ledger, 6))), "what is there costs nothing"
+            assert all(map(good, buy(server.base_url, ledger, 6))), (
+                "what is there costs nothing"
+            )
             asked = server.calls
             with pytest.raises(BudgetClosed, match=r"budget\.total is spent"):
                 buy(server.base_url, ledger, 7)

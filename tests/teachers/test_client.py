@@ -12,7 +12,7 @@ import pytest
 
 from loopback import Fault, Request, additions, loopback
 from teachback.errors import ConfigError, LedgerError, TeacherDown
-from teachback.ledger import Ledger
+from teachback.ledger.ledger import Ledger
 from teachback.teachers import client
 from teachback.types import Example, Pick
 from teaching import KEY, about, buy, buy_picks, closed_port, good, only, rows
@@ -30,15 +30,21 @@ pytestmark = pytest.mark.usefixtures("quick_retries")
         (Fault("status", 500), "refused", "HTTP 500: a fault that the test asked for"),
         (Fault("status", 503), "refused", "HTTP 503: a fault that the test asked for"),
     ],
-    ids=lambda value: f"{value.kind}{value.status}" if isinstance(value, Fault) else None,
+    ids=lambda value: (
+        f"{value.kind}{value.status}" if isinstance(value, Fault) else None
+    ),
 )
-def test_a_lost_try_is_tried_again(path: Path, ledger: Ledger, fault: Fault, state: str, reason: str, at: int) -> None:
+def test_a_lost_try_is_tried_again(
+    path: Path, ledger: Ledger, fault: Fault, state: str, reason: str, at: int
+) -> None:
     with loopback(faults=only(fault, at)) as server:
         drafts = buy(server.base_url, ledger, deadline_s=1)
     assert len(drafts) == 6
     assert all(map(good, drafts))
     assert server.calls == 13
-    ((found, why, worst),) = rows(path, "SELECT state, reason, worst_tokens FROM calls WHERE state != 'answered'")
+    ((found, why, worst),) = rows(
+        path, "SELECT state, reason, worst_tokens FROM calls WHERE state != 'answered'"
+    )
     assert found == state
     assert why.startswith(reason)
     assert ledger.spend().in_doubt_tokens == (worst if state == "in_doubt" else 0)
@@ -53,7 +59,11 @@ def test_the_window_slides(ledger: Ledger) -> None:
     def held(request: Request) -> bool:
         if request not in requests:
             requests.append(request)
-        return slow(request) is not None and len(requests) < 1 + 2 * 11 and time.monotonic() < start + 4
+        return (
+            slow(request) is not None
+            and len(requests) < 1 + 2 * 11
+            and time.monotonic() < start + 4
+        )
 
     with loopback(held=held) as server:
         drafts = buy(server.base_url, ledger, 12, in_flight=2)
@@ -66,15 +76,22 @@ def test_the_window_opens_to_in_flight_and_no_further(ledger: Ledger) -> None:
     seeds = {f"s{i}": Example(f"s{i}", f"Seed {i}:") for i in range(600)}
     these = [Pick(f"s{i}", 0, i, None) for i in range(600)]
     with loopback(latency_s=lambda request: 0.15) as server:
-        drafts = buy_picks(these, server.base_url, ledger, seeds, in_flight=130, deadline_s=30)
+        drafts = buy_picks(
+            these, server.base_url, ledger, seeds, in_flight=130, deadline_s=30
+        )
     assert len(drafts) == 600
     assert server.peak == 130  # aiohttp alone stops at 100 connections
 
 
 @pytest.mark.parametrize("count", [1, 6])
-def test_a_server_that_is_down_keeps_the_pairs_for_later(path: Path, count: int) -> None:
+def test_a_server_that_is_down_keeps_the_pairs_for_later(
+    path: Path, count: int
+) -> None:
     url = closed_port()
-    with Ledger(path) as ledger, pytest.raises(TeacherDown, match="no connection") as down:
+    with (
+        Ledger(path) as ledger,
+        pytest.raises(TeacherDown, match="no connection") as down,
+    ):
         buy(url, ledger, count)
     assert down.value.exit_code == 4
     assert url in str(down.value)
@@ -88,8 +105,12 @@ def test_a_server_that_is_down_keeps_the_pairs_for_later(path: Path, count: int)
 
 
 def test_a_server_that_goes_down_midway_keeps_what_was_bought(path: Path) -> None:
-    gone = lambda request: Fault("status", 503) if request.at >= 7 else None  # noqa: E731
-    with loopback(faults=gone) as server, Ledger(path) as ledger, pytest.raises(TeacherDown, match="HTTP 503"):
+    gone = lambda request: Fault("status", 503) if request.at >= 7 else None
+    with (
+        loopback(faults=gone) as server,
+        Ledger(path) as ledger,
+        pytest.raises(TeacherDown, match="HTTP 503"),
+    ):
         buy(server.base_url, ledger, 12, in_flight=2, tries=2)
     assert rows(path, "SELECT count(*) FROM pairs WHERE state = 'failed'") == [(0,)]
     with loopback() as server, Ledger(path) as ledger:
@@ -98,22 +119,37 @@ def test_a_server_that_goes_down_midway_keeps_what_was_bought(path: Path) -> Non
     assert server.calls == 24 - 7
 
 
-def test_a_teacher_that_never_answers_is_down_but_two_silent_pairs_are_not(path: Path) -> None:
+def test_a_teacher_that_never_answers_is_down_but_two_silent_pairs_are_not(
+    path: Path,
+) -> None:
     with loopback(faults=lambda request: Fault("status", 500)) as server:
         with Ledger(path) as ledger, pytest.raises(TeacherDown, match="last 3 pairs"):
             buy(server.base_url, ledger, 3)
         with Ledger(path.with_name("two")) as ledger:
-            assert [draft.reason for draft in buy(server.base_url, ledger, 2)] == ["no answer in 3 tries: HTTP 500"] * 2
-    with loopback(faults=about(Fault("status", 500), 1, 2, 3)) as server, Ledger(path.with_name("three")) as ledger:
-        buy(server.base_url, ledger, 1)  # it answered earlier: three bad pairs at the end don't stop the run for ever
+            assert [draft.reason for draft in buy(server.base_url, ledger, 2)] == [
+                "no answer in 3 tries: HTTP 500"
+            ] * 2
+    with (
+        loopback(faults=about(Fault("status", 500), 1, 2, 3)) as server,
+        Ledger(path.with_name("three")) as ledger,
+    ):
+        buy(
+            server.base_url, ledger, 1
+        )  # it answered earlier: three bad pairs at the end don't stop the run for ever
         drafts = buy(server.base_url, ledger, 4)
     assert [draft.reason is None for draft in drafts] == [True, False, False, False]
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_pairs_turned_away_for_too_long_are_asked_again_later(path: Path, status: int) -> None:
+def test_pairs_turned_away_for_too_long_are_asked_again_later(
+    path: Path, status: int
+) -> None:
     silent = pytest.raises(TeacherDown, match=rf"(?s)for 0\.2 s.*HTTP {status}")
-    with loopback(faults=lambda request: Fault("status", status)) as server, Ledger(path) as ledger, silent:
+    with (
+        loopback(faults=lambda request: Fault("status", status)) as server,
+        Ledger(path) as ledger,
+        silent,
+    ):
         buy(server.base_url, ledger, 1, patience_s=0.2)
     assert rows(path, "SELECT DISTINCT state FROM pairs") == [("open",)]
     with loopback() as server, Ledger(path) as ledger:
@@ -121,23 +157,35 @@ def test_pairs_turned_away_for_too_long_are_asked_again_later(path: Path, status
 
 
 def test_a_silent_window_stops_the_run_without_asking_the_rest(path: Path) -> None:
-    with loopback(faults=lambda request: Fault("hang")) as server, Ledger(path) as ledger:
-        with pytest.raises(TeacherDown, match=r"last 4 pairs.*nothing within 0\.2 s".replace(".*", r"(.|\n)*")):
+    with (
+        loopback(faults=lambda request: Fault("hang")) as server,
+        Ledger(path) as ledger,
+    ):
+        with pytest.raises(
+            TeacherDown,
+            match=r"last 4 pairs.*nothing within 0\.2 s".replace(".*", r"(.|\n)*"),
+        ):
             buy(server.base_url, ledger, 12, in_flight=4, tries=1, deadline_s=0.2)
         assert server.calls == 4
         assert ledger.spend().in_doubt_calls == 4
 
 
-def test_an_answer_to_another_pair_shows_that_the_fault_is_the_pairs(ledger: Ledger) -> None:
+def test_an_answer_to_another_pair_shows_that_the_fault_is_the_pairs(
+    ledger: Ledger,
+) -> None:
     with loopback(faults=about(Fault("status", 500), 0, 1)) as server:
         drafts = buy(server.base_url, ledger, in_flight=1)
-    assert [draft.reason for draft in drafts] == ["no answer in 3 tries: HTTP 500"] * 2 + [None] * 4
+    assert [draft.reason for draft in drafts] == [
+        "no answer in 3 tries: HTTP 500"
+    ] * 2 + [None] * 4
     assert ledger.spend().pairs == 4  # what cost nothing does not count as generated
 
 
 def test_being_turned_away_is_no_try(path: Path, ledger: Ledger) -> None:
     """However often it happens, as long as the endpoint answers someone."""
-    with loopback(faults=lambda request: Fault("status", 429) if request.at < 4 else None) as server:
+    with loopback(
+        faults=lambda request: Fault("status", 429) if request.at < 4 else None
+    ) as server:
         drafts = buy(server.base_url, ledger, 1, tries=1, patience_s=20)
     assert all(map(good, drafts))
     assert server.calls == 4 + 2
@@ -147,16 +195,25 @@ def test_being_turned_away_is_no_try(path: Path, ledger: Ledger) -> None:
 def test_the_finer_of_two_retry_afters_is_taken() -> None:
     assert client.retry_after_s({"Retry-After": "1", "retry-after-ms": "250"}) == 0.25
     assert client.retry_after_s({"Retry-After": "2", "retry-after-ms": "soon"}) == 2.0
-    assert client.retry_after_s({"Retry-After": "nan"}) == client.retry_after_s({}) == 0.0
+    assert (
+        client.retry_after_s({"Retry-After": "nan"}) == client.retry_after_s({}) == 0.0
+    )
 
 
-@pytest.mark.parametrize(("seconds", "least"), [("0.4", 0.4), ("1", 1.0), ("0", 0.0), ("-1", 0.0), ("Fri, 31", 0.0)])
+@pytest.mark.parametrize(
+    ("seconds", "least"),
+    [("0.4", 0.4), ("1", 1.0), ("0", 0.0), ("-1", 0.0), ("Fri, 31", 0.0)],
+)
 def test_retry_after_is_obeyed(ledger: Ledger, seconds: str, least: float) -> None:
     times: list[float] = []
 
     def faults(request: Request) -> Fault | None:
         times.append(time.monotonic())
-        return Fault("status", 429, headers={"Retry-After": seconds}) if request.at == 0 else None
+        return (
+            Fault("status", 429, headers={"Retry-After": seconds})
+            if request.at == 0
+            else None
+        )
 
     with loopback(faults=faults) as server:
         assert all(map(good, buy(server.base_url, ledger, 1)))
@@ -167,12 +224,17 @@ def test_retry_after_is_obeyed(ledger: Ledger, seconds: str, least: float) -> No
     ("fault", "said"),
     [
         (Fault("status", 429, headers={"Retry-After": "3600"}), "asks to wait 3600 s"),
-        (Fault("status", 429, body='{"error": {"code": "insufficient_quota"}}'), "used up"),
+        (
+            Fault("status", 429, body='{"error": {"code": "insufficient_quota"}}'),
+            "used up",
+        ),
         (Fault("status", 402), "HTTP 402"),
     ],
     ids=["an hour", "no quota", "no money"],
 )
-def test_an_endpoint_that_is_down_for_good_stops_the_run_at_once(path: Path, fault: Fault, said: str) -> None:
+def test_an_endpoint_that_is_down_for_good_stops_the_run_at_once(
+    path: Path, fault: Fault, said: str
+) -> None:
     with loopback(faults=lambda request: fault) as server, Ledger(path) as ledger:
         start = time.monotonic()
         with pytest.raises(TeacherDown, match=said) as down:
@@ -189,7 +251,10 @@ def test_an_error_does_not_wait_for_a_pause_to_end(ledger: Ledger) -> None:
             return Fault("status", 429, headers={"Retry-After": "30"})
         return Fault("status", 401)
 
-    with loopback(faults=faults, latency_s=lambda request: 0.2 if "Seed 1:" in request.prompt else 0.0) as server:
+    with loopback(
+        faults=faults,
+        latency_s=lambda request: 0.2 if "Seed 1:" in request.prompt else 0.0,
+    ) as server:
         start = time.monotonic()
         with pytest.raises(TeacherDown, match="401"):
             buy(server.base_url, ledger, 2, patience_s=60)
@@ -216,9 +281,16 @@ def test_a_refusal_stops_at_once_with_the_likely_fix(
     path: Path, monkeypatch: pytest.MonkeyPatch, status: int, hint: str
 ) -> None:
     monkeypatch.setenv("THE_KEY", KEY)
-    fault = Fault("status", status, body="y" * 200 + "z", headers={"Location": "/v1/chat/completions"})
+    fault = Fault(
+        "status",
+        status,
+        body="y" * 200 + "z",
+        headers={"Location": "/v1/chat/completions"},
+    )
     refused = about(fault, 1)
-    with loopback(faults=refused, latency_s=lambda request: 0.0 if refused(request) else 0.4) as server:
+    with loopback(
+        faults=refused, latency_s=lambda request: 0.0 if refused(request) else 0.4
+    ) as server:
         with Ledger(path) as ledger, pytest.raises(TeacherDown) as down:
             buy(server.base_url, ledger, 6, in_flight=2, key_env="THE_KEY")
         assert server.calls == 2
@@ -236,39 +308,70 @@ def test_a_refusal_stops_at_once_with_the_likely_fix(
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])
-def test_a_refusal_that_may_be_about_one_request_costs_its_pair_only(path: Path, status: int) -> None:
+def test_a_refusal_that_may_be_about_one_request_costs_its_pair_only(
+    path: Path, status: int
+) -> None:
     """A content filter, say: not tried again, and the run goes on."""
-    with loopback(faults=about(Fault("status", status, body="filtered"), 1)) as server, Ledger(path) as ledger:
+    with (
+        loopback(faults=about(Fault("status", status, body="filtered"), 1)) as server,
+        Ledger(path) as ledger,
+    ):
         drafts = buy(server.base_url, ledger, 6)
-        assert [good(draft) for draft in drafts] == [True, False, True, True, True, True]
+        assert [good(draft) for draft in drafts] == [
+            True,
+            False,
+            True,
+            True,
+            True,
+            True,
+        ]
         assert drafts[1].reason == f"refused: HTTP {status}: filtered"
         assert server.calls == 11
         assert ledger.spend().pairs == 5
 
 
 def test_a_refusal_of_every_request_stops(path: Path) -> None:
-    with loopback(faults=lambda request: Fault("status", 400, body="no such option")) as server, Ledger(path) as ledger:
-        with pytest.raises(TeacherDown, match=r"got: HTTP 400: no such option\n.*options"):
+    with (
+        loopback(
+            faults=lambda request: Fault("status", 400, body="no such option")
+        ) as server,
+        Ledger(path) as ledger,
+    ):
+        with pytest.raises(
+            TeacherDown, match=r"got: HTTP 400: no such option\n.*options"
+        ):
             buy(server.base_url, ledger, 6)
         assert server.calls <= 6
     with loopback() as server, Ledger(path) as ledger:
         assert all(map(good, buy(server.base_url, ledger, 6)))
 
 
-def test_the_key_is_sent_and_kept_nowhere(tmp_path: Path, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_key_is_sent_and_kept_nowhere(
+    tmp_path: Path, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("THE_KEY", f" {KEY}\n")
     faults = [Fault("status", 500, body=f"bad {KEY}"), Fault("reset")]
 
     def teacher(messages: Sequence[Mapping[str, str]]) -> str:
-        return additions(messages) if "<question>" in messages[-1]["content"] else f"You sent {KEY}.\nAnswer: 1"
+        return (
+            additions(messages)
+            if "<question>" in messages[-1]["content"]
+            else f"You sent {KEY}.\nAnswer: 1"
+        )
 
     with Ledger(path) as ledger:
         with loopback(teacher, faults) as server:
             drafts = buy(server.base_url, ledger, 2, key_env="THE_KEY", in_flight=1)
-            assert {request.headers["Authorization"] for request in server.requests} == {f"Bearer {KEY}"}
+            assert {
+                request.headers["Authorization"] for request in server.requests
+            } == {f"Bearer {KEY}"}
         assert {draft.text for draft in drafts} == {"You sent [key].\nAnswer: 1"}
         with (
-            loopback(faults=lambda request: Fault("status", 401, body=f"Incorrect key: {KEY}")) as server,
+            loopback(
+                faults=lambda request: Fault(
+                    "status", 401, body=f"Incorrect key: {KEY}"
+                )
+            ) as server,
             pytest.raises(TeacherDown, match="Incorrect key") as refused,
         ):
             buy(server.base_url, ledger, 3, key_env="THE_KEY")
@@ -276,11 +379,16 @@ def test_the_key_is_sent_and_kept_nowhere(tmp_path: Path, path: Path, monkeypatc
             buy(closed_port(), ledger, 3, key_env="THE_KEY")
         files = [file for file in tmp_path.iterdir() if file.name.startswith(path.name)]
         assert b"Incorrect key" in b"".join(file.read_bytes() for file in files)
-        for kept in [*(file.read_bytes() for file in files), repr((drafts, refused.value, down.value)).encode()]:
+        for kept in [
+            *(file.read_bytes() for file in files),
+            repr((drafts, refused.value, down.value)).encode(),
+        ]:
             assert KEY.encode() not in kept
 
 
-def test_the_key_comes_from_its_variable_only(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_key_comes_from_its_variable_only(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     for value in (None, "", " "):
         monkeypatch.delenv("THE_KEY", raising=False)
@@ -293,10 +401,14 @@ def test_the_key_comes_from_its_variable_only(ledger: Ledger, monkeypatch: pytes
     assert all("Authorization" not in request.headers for request in server.requests)
 
 
-def test_an_interrupt_leaves_no_call_open_and_can_be_resumed(path: Path, ledger: Ledger) -> None:
+def test_an_interrupt_leaves_no_call_open_and_can_be_resumed(
+    path: Path, ledger: Ledger
+) -> None:
     main, before = threading.main_thread().ident, signal.getsignal(signal.SIGINT)
     assert main is not None
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job begins with it ignored
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # a shell's background job begins with it ignored
 
     def interrupt(request: Request) -> Fault:
         if request.at == 2:
@@ -309,7 +421,10 @@ def test_an_interrupt_leaves_no_call_open_and_can_be_resumed(path: Path, ledger:
             buy(server.base_url, ledger, 6, in_flight=3, deadline_s=30)
         assert time.monotonic() - start < 5
     signal.signal(signal.SIGINT, before)
-    assert rows(path, "SELECT state, reason FROM calls") == [("in_doubt", "interrupted")] * 3
+    assert (
+        rows(path, "SELECT state, reason FROM calls")
+        == [("in_doubt", "interrupted")] * 3
+    )
     with loopback() as server:
         drafts = buy(server.base_url, ledger, 6)
     assert len(drafts) == 6

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from teachback.costs import UNKNOWN, Cost, Price
+from teachback.endpoints.endpoint import Endpoint
 from teachback.errors import ConfigError
-from teachback.teachers.endpoint import Endpoint
+from teachback.ledger.costs import UNKNOWN, Cost, Price
 
 KEY = "sk-secret-0123/4567+89=abcdef"
 
@@ -30,13 +30,27 @@ def test_a_request_is_exactly_this() -> None:
 
 
 def test_options_are_sent_as_they_are_in_one_order() -> None:
-    options = {"temperature": 0.7, "top_p": None, "chat_template_kwargs": {"b": [1, {"d": True, "c": "x"}], "a": 2}}
+    options = {
+        "temperature": 0.7,
+        "top_p": None,
+        "chat_template_kwargs": {"b": [1, {"d": True, "c": "x"}], "a": 2},
+    }
     turns = [{"role": "system", "content": "s"}, {"role": "user", "content": "u"}]
-    request = endpoint(options=options, cap_field="max_completion_tokens").request(turns, 9)
-    assert json.loads(request) == {"model": "m", "messages": turns, "max_completion_tokens": 9, **options}
+    request = endpoint(options=options, cap_field="max_completion_tokens").request(
+        turns, 9
+    )
+    assert json.loads(request) == {
+        "model": "m",
+        "messages": turns,
+        "max_completion_tokens": 9,
+        **options,
+    }
     turned = {name: options[name] for name in reversed(options)}
     turned["chat_template_kwargs"] = {"a": 2, "b": [1, {"c": "x", "d": True}]}
-    assert endpoint(options=turned, cap_field="max_completion_tokens").request(turns, 9) == request
+    assert (
+        endpoint(options=turned, cap_field="max_completion_tokens").request(turns, 9)
+        == request
+    )
 
 
 @pytest.mark.parametrize("base_url", ["https://host:8/v1", "https://host:8/v1/"])
@@ -50,7 +64,9 @@ def test_the_worst_case_counts_bytes_template_and_cap() -> None:
     assert endpoint().worst(request, 10) == Cost(len(request) + 64 + 10)
     priced = endpoint(price=Price(2, 3, cached=1, flops=5), template_tokens=7)
     tokens = len(request) + 7
-    assert priced.worst(request, 10) == Cost(tokens + 10, usd=2 * tokens + 30, flops=5 * (tokens + 10))
+    assert priced.worst(request, 10) == Cost(
+        tokens + 10, usd=2 * tokens + 30, flops=5 * (tokens + 10)
+    )
 
 
 # ---- what is refused
@@ -84,9 +100,19 @@ def test_the_worst_case_counts_bytes_template_and_cap() -> None:
         {"options": {"stop": {"a"}}},
         *(
             {"options": {name: "secret-0"}}
-            for name in ("api_key", "apiKey", "api-key", "Authorization", "token", "key")
+            for name in (
+                "api_key",
+                "apiKey",
+                "api-key",
+                "Authorization",
+                "token",
+                "key",
+            )
         ),
-        *({"options": {name: "secret-0"}} for name in ("access_token", "hf-token", "x-api-token", "password")),
+        *(
+            {"options": {name: "secret-0"}}
+            for name in ("access_token", "hf-token", "x-api-token", "password")
+        ),
         {"options": {"extra_headers": [{"Authorization": "Bearer secret-0"}]}},
         {"options": {"provider": {"openai_api_key": ["secret-0"]}}},
     ],
@@ -104,9 +130,15 @@ def test_where_a_credential_lies_is_said() -> None:
 
 
 def test_what_only_sounds_like_a_credential_is_let_through() -> None:
-    schema = {"properties": {"password": {"type": "string"}, "token": {"enum": ["a"]}}, "required": ["password"]}
+    schema = {
+        "properties": {"password": {"type": "string"}, "token": {"enum": ["a"]}},
+        "required": ["password"],
+    }
     options = {
-        "response_format": {"type": "json_schema", "json_schema": {"name": "key_value", "schema": schema}},
+        "response_format": {
+            "type": "json_schema",
+            "json_schema": {"name": "key_value", "schema": schema},
+        },
         "min_tokens": 3,
         "stop_token_ids": [1],
         "skip_special_tokens": "x",
@@ -119,7 +151,10 @@ def test_what_only_sounds_like_a_credential_is_let_through() -> None:
 
 
 def test_limits_may_be_unset_or_fractions() -> None:
-    assert endpoint(requests_per_minute=0.5, tokens_per_minute=None).requests_per_minute == 0.5
+    assert (
+        endpoint(requests_per_minute=0.5, tokens_per_minute=None).requests_per_minute
+        == 0.5
+    )
 
 
 # ---- the key
@@ -146,7 +181,9 @@ def plain_base64(text: str) -> str:
 def sure(before: str, key: str) -> str:
     """The part of the base64 of before + key that the key alone decides."""
     bits = 8 * len(before.encode())
-    return plain_base64(before + key)[-(-bits // 6) : (bits + 8 * len(key.encode())) // 6]
+    return plain_base64(before + key)[
+        -(-bits // 6) : (bits + 8 * len(key.encode())) // 6
+    ]
 
 
 FORMS: Mapping[str, Callable[[str], str]] = {
@@ -156,17 +193,28 @@ FORMS: Mapping[str, Callable[[str], str]] = {
     "json in json": lambda key: json.dumps(json.dumps(key))[3:-3],
     "slashes escaped": lambda key: json.dumps(key)[1:-1].replace("/", "\\/"),
     "all escaped": lambda key: "".join(f"\\u{ord(char):04X}" for char in key),
-    "html-safe json": lambda key: json.dumps(key)[1:-1].replace("=", "\\u003d").replace("+", "\\u002B"),
+    "html-safe json": lambda key: (
+        json.dumps(key)[1:-1].replace("=", "\\u003d").replace("+", "\\u002B")
+    ),
     "percent": lambda key: quote(key, safe=""),
     "percent, lower case": lambda key: "".join(f"%{byte:02x}" for byte in key.encode()),
     "percent, slashes kept": quote,
     "percent twice": lambda key: quote(quote(key, safe=""), safe=""),
 }
-few = settings(max_examples=15, deadline=None)  # for each form; a pattern takes some milliseconds to make
+few = settings(
+    max_examples=15, deadline=None
+)  # for each form; a pattern takes some milliseconds to make
 BASE64: Mapping[str, str] = {"alone": "", "basic": "user:", "bearer": "Bearer "}
-KEYS = st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="\\[]"), min_size=8, max_size=40)
+KEYS = st.text(
+    st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="\\[]"),
+    min_size=8,
+    max_size=40,
+)
 ANY_KEYS = KEYS | st.text(
-    st.characters(categories=["L", "N", "P", "S"], exclude_characters="\\[]", max_codepoint=0xFFFF), min_size=8
+    st.characters(
+        categories=["L", "N", "P", "S"], exclude_characters="\\[]", max_codepoint=0xFFFF
+    ),
+    min_size=8,
 )
 
 
@@ -187,8 +235,14 @@ def test_the_key_is_taken_out_in_base64(form: str, key: str, urlsafe: bool) -> N
     before = BASE64[form]
     encoded, core = plain_base64(before + key + "!?"), sure(before, key)
     if urlsafe:
-        encoded, core = (text.replace("+", "-").replace("/", "_") for text in (encoded, core))
-    for there in (encoded, json.dumps(encoded).replace("/", "\\/"), quote(encoded, safe="")):
+        encoded, core = (
+            text.replace("+", "-").replace("/", "_") for text in (encoded, core)
+        )
+    for there in (
+        encoded,
+        json.dumps(encoded).replace("/", "\\/"),
+        quote(encoded, safe=""),
+    ):
         left = Endpoint.redact(there, key)
         assert "[key]" in left
         assert core not in unquote(left.replace("\\/", "/"))
@@ -198,13 +252,24 @@ def test_the_key_is_taken_out_in_base64(form: str, key: str, urlsafe: bool) -> N
 @few
 @given(key=KEYS, text=st.text("é数 \t"))
 def test_json_stays_json(form: str, key: str, text: str) -> None:
-    said = json.dumps({"said": f"{text}{key}{text}", "again": FORMS[form](key)}, ensure_ascii=False)
-    assert json.loads(Endpoint.redact(said, key)) == {"said": f"{text}[key]{text}", "again": "[key]"}
+    said = json.dumps(
+        {"said": f"{text}{key}{text}", "again": FORMS[form](key)}, ensure_ascii=False
+    )
+    assert json.loads(Endpoint.redact(said, key)) == {
+        "said": f"{text}[key]{text}",
+        "again": "[key]",
+    }
 
 
 def test_a_key_beyond_the_basic_plane() -> None:
     key = "schl🔑ssel🔑"
-    for form in ("plain", "json", "json without ascii", "percent", "percent, lower case"):
+    for form in (
+        "plain",
+        "json",
+        "json without ascii",
+        "percent",
+        "percent, lower case",
+    ):
         assert Endpoint.redact(f"<{FORMS[form](key)}>", key) == "<[key]>", form
 
 
@@ -241,10 +306,16 @@ def test_short_placeholders_are_left(key: str | None) -> None:
 
 def test_other_text_is_left() -> None:
     said = f"You sent {KEY}.\nAnswer: 1, {KEY[:-1]}, {KEY.upper()}"
-    assert Endpoint.redact(said, KEY) == f"You sent [key].\nAnswer: 1, {KEY[:-1]}, {KEY.upper()}"
+    assert (
+        Endpoint.redact(said, KEY)
+        == f"You sent [key].\nAnswer: 1, {KEY[:-1]}, {KEY.upper()}"
+    )
 
 
-@pytest.mark.parametrize("text", ["\\" * 10**5, "s" * 10**5, "%25" * 10**5, KEY[:-1] * 4000, "Bearer " * 10**4])
+@pytest.mark.parametrize(
+    "text",
+    ["\\" * 10**5, "s" * 10**5, "%25" * 10**5, KEY[:-1] * 4000, "Bearer " * 10**4],
+)
 def test_no_text_takes_long(text: str) -> None:
     start = time.monotonic()
     assert Endpoint.redact(text, KEY) == text

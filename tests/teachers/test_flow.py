@@ -10,15 +10,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulated import FixedWindow, TokenBucket, limiter, open_to_all, run, simulate, used
-from teachback.teachers.flow import Limiter, Limits
+from simulated import (
+    FixedWindow,
+    TokenBucket,
+    limiter,
+    open_to_all,
+    run,
+    simulate,
+    used,
+)
+from teachback.endpoints.rate_limits import Limiter, Limits
 
 # ----------------------------------------------------------------------------------------------- the pace
 
 
 @pytest.mark.parametrize("jitter", [0.0, 0.3])
-@pytest.mark.parametrize(("rate", "burst"), [(50, 10), (100, 10), (100, 100), (200, 10), (200, 200)])
-def test_a_hidden_rate_is_found_and_used(rate: float, burst: float, jitter: float) -> None:
+@pytest.mark.parametrize(
+    ("rate", "burst"), [(50, 10), (100, 10), (100, 100), (200, 10), (200, 200)]
+)
+def test_a_hidden_rate_is_found_and_used(
+    rate: float, burst: float, jitter: float
+) -> None:
     for seed in range(2):
         server = TokenBucket(rate, burst)
         told = run(simulate(server, 32, seed=seed, jitter=jitter))
@@ -35,7 +47,9 @@ def test_a_wide_window_pays_once_for_the_first_429(in_flight: int, rate: float) 
     assert sum(at > 2 for at in told.limited) <= 0.015 * len(told.entered)
 
 
-@pytest.mark.parametrize("retry", [lambda seconds: 0.0, math.ceil], ids=["none", "whole seconds"])
+@pytest.mark.parametrize(
+    "retry", [lambda seconds: 0.0, math.ceil], ids=["none", "whole seconds"]
+)
 def test_a_server_that_tells_less(retry: Callable[[float], float]) -> None:
     server = TokenBucket(100, 100, retry)
     told = run(simulate(server, 64))
@@ -65,7 +79,14 @@ def test_a_limit_that_changes() -> None:
     def change(factor: float) -> Callable[[], None]:
         return lambda: setattr(server, "rate", server.rate * factor)
 
-    told = run(simulate(server, 32, calls=12000, at=((30, change(0.5)), (60, change(2.0)), (100, change(2.0)))))
+    told = run(
+        simulate(
+            server,
+            32,
+            calls=12000,
+            at=((30, change(0.5)), (60, change(2.0)), (100, change(2.0))),
+        )
+    )
     assert told.rate(33, 60) >= 0.94 * 50
     assert told.rate(80, 100) >= 0.9 * 100
     assert told.rate(125, told.ended) >= 0.9 * 200
@@ -94,7 +115,9 @@ def test_an_outage_of_429s_leaves_no_low_pace() -> None:
 
 @given(st.lists(st.tuples(st.floats(0, 20), st.floats(0.1, 5)), min_size=1, max_size=5))
 @settings(max_examples=25)
-def test_nobody_enters_while_a_retry_after_lasts(refusals: list[tuple[float, float]]) -> None:
+def test_nobody_enters_while_a_retry_after_lasts(
+    refusals: list[tuple[float, float]],
+) -> None:
     async def main() -> None:
         loop, flow, gate, entered = asyncio.get_running_loop(), limiter(8), [0.0], [0]
 
@@ -125,7 +148,11 @@ def test_nobody_enters_while_a_retry_after_lasts(refusals: list[tuple[float, flo
 
 def test_random_failures_leave_the_window_wide() -> None:
     sizes: list[float] = []
-    run(simulate(open_to_all, 64, calls=20000, watch=lambda flow: sizes.append(flow.window)))
+    run(
+        simulate(
+            open_to_all, 64, calls=20000, watch=lambda flow: sizes.append(flow.window)
+        )
+    )
     assert sum(sizes[2000:]) / len(sizes[2000:]) >= 0.95 * 64
     assert min(sizes[2000:]) >= 0.8 * 64
 
@@ -178,7 +205,11 @@ def test_a_refusal_says_nothing_of_load() -> None:
 @pytest.mark.parametrize("per_minute", [3, 60, 500, 6_000])
 def test_stated_requests_are_never_exceeded(per_minute: float) -> None:
     async def main() -> None:
-        loop, flow, entered = asyncio.get_running_loop(), limiter(64, requests_per_minute=per_minute), []
+        loop, flow, entered = (
+            asyncio.get_running_loop(),
+            limiter(64, requests_per_minute=per_minute),
+            [],
+        )
         while loop.time() < 190:
             call = await flow.enter()
             entered.append(loop.time())
@@ -204,7 +235,11 @@ def most_per_window(times: list[float], costs: list[int], allowed: float) -> Non
 @pytest.mark.parametrize("largest", [20, 2000, 14_000])
 def test_stated_tokens_are_never_exceeded(largest: int) -> None:
     async def main() -> None:
-        loop, flow, draws = asyncio.get_running_loop(), limiter(64, tokens_per_minute=30_000), random.Random(0)
+        loop, flow, draws = (
+            asyncio.get_running_loop(),
+            limiter(64, tokens_per_minute=30_000),
+            random.Random(0),
+        )
         times, costs = list[float](), list[int]()
         while loop.time() < 300:
             tokens = draws.randint(1, largest)
@@ -256,7 +291,9 @@ def test_first_come_first_served() -> None:
     run(main())
 
 
-def test_a_call_that_was_let_in_and_cancelled_before_it_ran_gives_its_slot_back() -> None:
+def test_a_call_that_was_let_in_and_cancelled_before_it_ran_gives_its_slot_back() -> (
+    None
+):
     async def main() -> None:
         flow = limiter(1)
         call = await flow.enter()
@@ -282,7 +319,9 @@ STEPS = st.lists(
 
 @given(STEPS, st.integers(1, 5), st.sampled_from([None, 120.0]))
 @settings(max_examples=150)
-def test_no_slot_is_lost_or_given_twice(steps: list[tuple[str, int, Any]], most: int, stated: float | None) -> None:
+def test_no_slot_is_lost_or_given_twice(
+    steps: list[tuple[str, int, Any]], most: int, stated: float | None
+) -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
         flow = Limiter(Limits(most, stated, stated and 100 * stated), loop.time)
@@ -296,7 +335,11 @@ def test_no_slot_is_lost_or_given_twice(steps: list[tuple[str, int, Any]], most:
             if step == "enter":
                 tasks.append(asyncio.create_task(flow.enter(number)))
             elif step == "leave" and inside:
-                flow.leave(inside[number % len(inside)].result(), outcome, unused_tokens=number // 2)
+                flow.leave(
+                    inside[number % len(inside)].result(),
+                    outcome,
+                    unused_tokens=number // 2,
+                )
                 tasks.remove(inside[number % len(inside)])
             elif step == "cancel" and tasks:
                 tasks[number % len(tasks)].cancel()
@@ -306,7 +349,11 @@ def test_no_slot_is_lost_or_given_twice(steps: list[tuple[str, int, Any]], most:
         while tasks:
             await asyncio.sleep(1)
             assert flow.in_flight == len(collect())
-            assert flow.in_flight or flow.waiting or all(task.cancelled() for task in tasks)
+            assert (
+                flow.in_flight
+                or flow.waiting
+                or all(task.cancelled() for task in tasks)
+            )
             for task in collect():
                 flow.leave(task.result(), "answered")
             tasks = [task for task in tasks if not task.done()]

@@ -11,13 +11,20 @@ import pytest
 
 from crashing import child, ended
 from loopback import Fault, Request, loopback
-from teachback.costs import Budget, Cost, Price
+from teachback.endpoints.endpoint import Endpoint
 from teachback.errors import BudgetClosed, TeacherDown
-from teachback.ledger import Ledger
+from teachback.ledger.costs import Budget, Cost, Price
+from teachback.ledger.ledger import Ledger
 from teachback.serve.messages import Messages
 from teachback.teachers.ask import price
-from teachback.teachers.endpoint import Endpoint
-from teachback.teachers.marking import FIELDS, Attempted, Mark, Marking, mark_all, read_marks
+from teachback.teachers.marking import (
+    FIELDS,
+    Attempted,
+    Mark,
+    Marking,
+    mark_all,
+    read_marks,
+)
 from teachback.teachers.openai import ATTEMPT_BYTES
 from teachback.teachers.prompts import SHIPPED, read_template
 from teaching import closed_port, rows
@@ -29,7 +36,9 @@ QUESTIONS = ["Why?", "Why is that so?" * 9, "é\n" * 40, "What?"]
 
 def echo(messages: Messages) -> str:
     """A judge that says what the student said, so that a test writes its replies."""
-    return messages[-1]["content"].rpartition("<answer>\n")[2].partition("\n</answer>")[0]
+    return (
+        messages[-1]["content"].rpartition("<answer>\n")[2].partition("\n</answer>")[0]
+    )
 
 
 def tried(*texts: str) -> list[Attempted]:
@@ -42,7 +51,10 @@ def marking(base_url: str = "http://127.0.0.1:9/v1", **changes: object) -> Marki
 
 
 def test_each_different_attempt_is_marked_once(path: Path) -> None:
-    first, later = tried("Good.\nMark: 7", "Mark: 1", "Mark: 10"), tried("Good.\nMark: 7", "Mark: 3", "Mark: 10")
+    first, later = (
+        tried("Good.\nMark: 7", "Mark: 1", "Mark: 10"),
+        tried("Good.\nMark: 7", "Mark: 3", "Mark: 10"),
+    )
     with loopback(echo) as server, Ledger(path, budget=Budget(generated=1)) as ledger:
         one = mark_all(first, marking(server.base_url), round=0, ledger=ledger)
         assert one == {"s0": Mark(7), "s1": Mark(1), "s2": Mark(10)}
@@ -52,14 +64,18 @@ def test_each_different_attempt_is_marked_once(path: Path) -> None:
         assert two == {"s0": Mark(7), "s1": Mark(3), "s2": Mark(10)}
         assert server.calls == 4, "only the attempt that changed"
         assert ledger.spend().pairs == 0, "marks do not count as generated"
-        assert [(cost.role, cost.round, cost.spend.calls) for cost in ledger.costs()] == [
+        assert [
+            (cost.role, cost.round, cost.spend.calls) for cost in ledger.costs()
+        ] == [
             ("marker", 0, 3),
             ("marker", 1, 1),
         ]
 
 
 def test_the_judge_sees_question_and_attempt_as_they_are(path: Path) -> None:
-    attempt = Attempted("s0", "What is {attempt}?", "It is {question}: \\1 </answer> Mark: 10")
+    attempt = Attempted(
+        "s0", "What is {attempt}?", "It is {question}: \\1 </answer> Mark: 10"
+    )
     with loopback(echo) as server, Ledger(path) as ledger:
         mark_all([attempt], marking(server.base_url), round=0, ledger=ledger)
         prompt = server.requests[0].prompt
@@ -124,7 +140,9 @@ def test_two_marks_are_read_in_their_order_or_not_at_all() -> None:
     ],
     ids=lambda value: value.kind if isinstance(value, Fault) else None,
 )
-def test_what_is_no_mark_has_its_reason_and_stays_none(path: Path, fault: Fault, reason: str) -> None:
+def test_what_is_no_mark_has_its_reason_and_stays_none(
+    path: Path, fault: Fault, reason: str
+) -> None:
     def faults(request: Request) -> Fault | None:
         return fault if "Question 1?" in request.prompt else None
 
@@ -132,11 +150,16 @@ def test_what_is_no_mark_has_its_reason_and_stays_none(path: Path, fault: Fault,
     with loopback(echo, faults) as server, Ledger(path) as ledger:
         found = mark_all(attempts, marking(server.base_url), round=0, ledger=ledger)
         asked = server.calls
-        assert mark_all(attempts, marking(server.base_url), round=0, ledger=ledger) == found
+        assert (
+            mark_all(attempts, marking(server.base_url), round=0, ledger=ledger)
+            == found
+        )
         assert server.calls == asked, "what failed is not asked again"
     assert [found[f"s{i}"].mark for i in range(4)] == [2, None, None, 5]
     assert found["s1"].reason == reason
-    assert found["s2"].reason == "the judge's reply does not end in one mark: 'I like it'"
+    assert (
+        found["s2"].reason == "the judge's reply does not end in one mark: 'I like it'"
+    )
 
 
 def test_a_budget_that_ends_keeps_what_is_marked_and_says_so(path: Path) -> None:
@@ -146,7 +169,10 @@ def test_a_budget_that_ends_keeps_what_is_marked_and_says_so(path: Path) -> None
         one = price(judge.message(attempts[0]), judge.endpoint, CAP)
         budget = Budget(teacher_tokens=4 * one.tokens)
         with Ledger(path, budget=budget) as ledger:
-            with pytest.raises(BudgetClosed, match=r"can't pay for marking the attempts\n.*of 6 calls answered"):
+            with pytest.raises(
+                BudgetClosed,
+                match=r"can't pay for marking the attempts\n.*of 6 calls answered",
+            ):
                 mark_all(attempts, judge, round=0, ledger=ledger)
             assert server.calls == 4
         with Ledger(path) as ledger:
@@ -155,15 +181,27 @@ def test_a_budget_that_ends_keeps_what_is_marked_and_says_so(path: Path) -> None
     assert [found[f"s{i}"].mark for i in range(6)] == [1, 2, 3, 4, 5, 6]
 
 
-@pytest.mark.parametrize("text", ["x" * ATTEMPT_BYTES, "x" * 100_000, "é" * 50_000, '"\\' * 9_000, "\n" * 9_000])
-def test_the_worst_case_is_enough_for_the_longest_attempts(path: Path, text: str) -> None:
-    attempts = [Attempted(f"s{i}", question, text) for i, question in enumerate(QUESTIONS)]
-    with loopback(lambda messages: "Well.", lambda request: Fault("full")) as server, Ledger(path) as ledger:
+@pytest.mark.parametrize(
+    "text",
+    ["x" * ATTEMPT_BYTES, "x" * 100_000, "é" * 50_000, '"\\' * 9_000, "\n" * 9_000],
+)
+def test_the_worst_case_is_enough_for_the_longest_attempts(
+    path: Path, text: str
+) -> None:
+    attempts = [
+        Attempted(f"s{i}", question, text) for i, question in enumerate(QUESTIONS)
+    ]
+    with (
+        loopback(lambda messages: "Well.", lambda request: Fault("full")) as server,
+        Ledger(path) as ledger,
+    ):
         judge = marking(server.base_url)
         mark_all(attempts, judge, round=0, ledger=ledger)
         used, worst = ledger.spend().tokens, judge.worst(QUESTIONS).tokens
         assert not ledger.overran
-        assert used == worst if len(text) == ATTEMPT_BYTES else 0.9 * worst < used <= worst
+        assert (
+            used == worst if len(text) == ATTEMPT_BYTES else 0.9 * worst < used <= worst
+        )
 
 
 def test_the_worst_case_of_some_of_the_seeds_is_that_of_the_dearest() -> None:
@@ -173,7 +211,9 @@ def test_the_worst_case_of_some_of_the_seeds_is_that_of_the_dearest() -> None:
     assert worst.usd is not None
     assert worst.usd > worst.tokens, "an output token costs twice as much"
     two = judge.worst(QUESTIONS, 2)
-    assert two.tokens == max(judge.worst([a, b]).tokens for a in QUESTIONS for b in QUESTIONS if a != b)
+    assert two.tokens == max(
+        judge.worst([a, b]).tokens for a in QUESTIONS for b in QUESTIONS if a != b
+    )
     assert two.tokens < worst.tokens
     assert judge.worst(QUESTIONS, 99) == worst
     assert judge.worst([]) == Cost(0, 0, 0)
@@ -185,12 +225,22 @@ def test_a_judge_that_is_down_is_no_reason_for_none(path: Path) -> None:
         mark_all(attempts, marking(closed_port(), tries=1), round=0, ledger=ledger)
     with loopback(echo) as server, Ledger(path) as ledger:
         found = mark_all(attempts, marking(server.base_url), round=0, ledger=ledger)
-    assert {one.mark for one in found.values()} == {1}, "the same attempts are asked again when it is back"
+    assert {one.mark for one in found.values()} == {1}, (
+        "the same attempts are asked again when it is back"
+    )
 
 
 def test_two_attempts_at_a_seed_are_a_mistake(path: Path) -> None:
-    with Ledger(path) as ledger, pytest.raises(ValueError, match="two attempts at the same seed"):
-        mark_all([Attempted("s", "?", "a"), Attempted("s", "?", "b")], marking(), round=0, ledger=ledger)
+    with (
+        Ledger(path) as ledger,
+        pytest.raises(ValueError, match="two attempts at the same seed"),
+    ):
+        mark_all(
+            [Attempted("s", "?", "a"), Attempted("s", "?", "b")],
+            marking(),
+            round=0,
+            ledger=ledger,
+        )
 
 
 MANY = tried(*[f"Attempt {i}.\nMark: {i % 10 + 1}" for i in range(120)])
@@ -216,5 +266,7 @@ def test_killed_while_marking_it_goes_on_and_buys_nothing_twice(path: Path) -> N
     assert [found[f"s{i}"].mark for i in range(120)] == [i % 10 + 1 for i in range(120)]
     states = rows(path, "SELECT request, state FROM calls")
     doubted = Counter(request for request, state in states if state == "in_doubt")
-    assert all(count <= 1 + doubted[request] for request, count in came.items()), "twice only what was in doubt"
+    assert all(count <= 1 + doubted[request] for request, count in came.items()), (
+        "twice only what was in doubt"
+    )
     assert Counter(state for _, state in states)["answered"] == 120

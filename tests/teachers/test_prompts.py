@@ -37,15 +37,24 @@ def test_a_setting_needs_its_files_and_reads_no_others(
     tmp_path: Path, calls: Literal[1, 2], show_attempt: bool
 ) -> None:
     needed = SETTINGS[calls, show_attempt]
-    folder(tmp_path, list(FIELDS), **{name: "not {valid}" for name in FIELDS if name not in needed})
+    folder(
+        tmp_path,
+        list(FIELDS),
+        **{name: "not {valid}" for name in FIELDS if name not in needed},
+    )
     prompts = load_prompts(tmp_path, calls=calls, show_attempt=show_attempt)
     assert prompts.calls == calls
-    assert [name for name in FIELDS if getattr(prompts, name) is not None] == [n for n in FIELDS if n in needed]
+    assert [name for name in FIELDS if getattr(prompts, name) is not None] == [
+        n for n in FIELDS if n in needed
+    ]
     for name in needed:
         text = (tmp_path / f"{name}.txt").read_text(encoding="utf-8")
         assert getattr(prompts, name) == text
         (tmp_path / f"{name}.txt").write_text(text + "!", encoding="utf-8")
-        assert load_prompts(tmp_path, calls=calls, show_attempt=show_attempt).sha256 != prompts.sha256
+        assert (
+            load_prompts(tmp_path, calls=calls, show_attempt=show_attempt).sha256
+            != prompts.sha256
+        )
         (tmp_path / f"{name}.txt").unlink()
         with pytest.raises(ConfigError, match=rf"{name}\.txt can't be read"):
             load_prompts(tmp_path, calls=calls, show_attempt=show_attempt)
@@ -54,14 +63,26 @@ def test_a_setting_needs_its_files_and_reads_no_others(
 
 
 def test_the_hashes_of_runs_before_there_were_settings() -> None:
-    assert load_prompts("math").sha256 == "c76ccccfa59424ebd6052f6750375ade04178692eb326c7ee7b21da433415ce7"
-    assert load_prompts("neutral").sha256 == "562c3422f58fda72256b8328aed9606eb9bfd8820f8ecdf1b2d61a5634a11786"
+    assert (
+        load_prompts("math").sha256
+        == "c76ccccfa59424ebd6052f6750375ade04178692eb326c7ee7b21da433415ce7"
+    )
+    assert (
+        load_prompts("neutral").sha256
+        == "562c3422f58fda72256b8328aed9606eb9bfd8820f8ecdf1b2d61a5634a11786"
+    )
 
 
 def test_settings_never_share_a_hash(tmp_path: Path) -> None:
-    same = {name: " ".join(f"{{{field}}}" for field in sorted(FIELDS[name])) for name in FIELDS}
+    same = {
+        name: " ".join(f"{{{field}}}" for field in sorted(FIELDS[name]))
+        for name in FIELDS
+    }
     folder(tmp_path, list(FIELDS), **same)
-    hashes = {load_prompts(tmp_path, calls=calls, show_attempt=show).sha256 for calls, show in SETTINGS}
+    hashes = {
+        load_prompts(tmp_path, calls=calls, show_attempt=show).sha256
+        for calls, show in SETTINGS
+    }
     assert len(hashes) == len(SETTINGS)
 
 
@@ -78,15 +99,23 @@ def test_settings_never_share_a_hash(tmp_path: Path) -> None:
         ("pair_with_attempt", "{n} {question}", "allowed: attempt, n, question"),
     ],
 )
-def test_fields_are_checked_file_by_file(tmp_path: Path, name: str, text: str, wrong: str) -> None:
+def test_fields_are_checked_file_by_file(
+    tmp_path: Path, name: str, text: str, wrong: str
+) -> None:
     folder(tmp_path, list(FIELDS), **{name: text})
     with pytest.raises(ConfigError, match=wrong) as refused:
-        load_prompts(tmp_path, calls=1 if name.startswith("pair") else 2, show_attempt=True)
+        load_prompts(
+            tmp_path, calls=1 if name.startswith("pair") else 2, show_attempt=True
+        )
     assert f"{name}.txt" in str(refused.value)
 
 
 def test_braces_that_are_no_field_stay(tmp_path: Path) -> None:
-    prompts = load_prompts(folder(tmp_path, ["answer", "question"], question="{n} {question} { a } {} {1} \\1"))
+    prompts = load_prompts(
+        folder(
+            tmp_path, ["answer", "question"], question="{n} {question} { a } {} {1} \\1"
+        )
+    )
     assert prompts.ask("q", 3) == "3 q { a } {} {1} \\1"
 
 
@@ -103,11 +132,22 @@ def test_no_such_folder(tmp_path: Path) -> None:
 
 
 def test_which_template_is_asked() -> None:
-    two = Prompts("Q {question} {n}", "A {question}", "f" * 64, question_with_attempt="W {question} {n} {attempt}")
+    two = Prompts(
+        "Q {question} {n}",
+        "A {question}",
+        "f" * 64,
+        question_with_attempt="W {question} {n} {attempt}",
+    )
     assert two.ask("q", 1) == "Q q 1"
     assert two.ask("q", 1, "a") == "W q 1 a"
     assert two.solve("q") == "A q"
-    one = Prompts(None, None, "f" * 64, "P {question} {n}", pair_with_attempt="V {question} {n} {attempt}")
+    one = Prompts(
+        None,
+        None,
+        "f" * 64,
+        "P {question} {n}",
+        pair_with_attempt="V {question} {n} {attempt}",
+    )
     assert one.ask("q", 1) == "P q 1"
     assert one.ask("q", 1, "") == "V q 1 "
     with pytest.raises(ValueError, match="another setting"):
@@ -116,15 +156,23 @@ def test_which_template_is_asked() -> None:
         Prompts("Q {question} {n}", "A {question}", "f" * 64).ask("q", 1, "a")
 
 
-NASTY = st.lists(st.sampled_from(["{question}", "{n}", "{attempt}", "{", "}", "\\1", "\\g<0>", "%s"]) | st.text()).map(
-    "".join
+NASTY = st.lists(
+    st.sampled_from(["{question}", "{n}", "{attempt}", "{", "}", "\\1", "\\g<0>", "%s"])
+    | st.text()
+).map("".join)
+
+
+@given(
+    st.lists(st.text().filter(lambda text: "{" not in text), min_size=3, max_size=3),
+    NASTY,
+    NASTY,
 )
-
-
-@given(st.lists(st.text().filter(lambda text: "{" not in text), min_size=3, max_size=3), NASTY, NASTY)
 def test_what_is_put_in_is_data(around: list[str], question: str, attempt: str) -> None:
     template = around[0] + "{question}" + around[1] + "{attempt}" + around[2]
-    assert fill(template, question=question, attempt=attempt) == around[0] + question + around[1] + attempt + around[2]
+    assert (
+        fill(template, question=question, attempt=attempt)
+        == around[0] + question + around[1] + attempt + around[2]
+    )
 
 
 # ---- the shipped prompts
@@ -132,7 +180,9 @@ def test_what_is_put_in_is_data(around: list[str], question: str, attempt: str) 
 
 @shipped
 @setting
-def test_shipped_prompts_fit_every_setting(name: str, calls: Literal[1, 2], show_attempt: bool) -> None:
+def test_shipped_prompts_fit_every_setting(
+    name: str, calls: Literal[1, 2], show_attempt: bool
+) -> None:
     prompts = load_prompts(name, calls=calls, show_attempt=show_attempt)
     plain = prompts.ask("THE SEED", 7)
     assert "THE SEED" in plain
@@ -151,24 +201,44 @@ def test_shipped_prompts_fit_every_setting(name: str, calls: Literal[1, 2], show
 
 @shipped
 def test_nothing_else_is_shipped(name: str) -> None:
-    assert {path.name for path in (SHIPPED / name).iterdir()} == {f"{file}.txt" for file in FIELDS}
-    texts = [(SHIPPED / name / f"{file}.txt").read_text(encoding="utf-8") for file in FIELDS]
-    assert all(text.endswith("\n") and not re.search(r"\n\n\n|[ \t]\n", text) for text in texts)
+    assert {path.name for path in (SHIPPED / name).iterdir()} == {
+        f"{file}.txt" for file in FIELDS
+    }
+    texts = [
+        (SHIPPED / name / f"{file}.txt").read_text(encoding="utf-8") for file in FIELDS
+    ]
+    assert all(
+        text.endswith("\n") and not re.search(r"\n\n\n|[ \t]\n", text) for text in texts
+    )
 
 
 def test_the_example_of_the_logic_prompts_is_right() -> None:
     two, one = load_prompts("logic"), load_prompts("logic", calls=1, show_attempt=True)
-    question, text = re.search(r"the problem\n(.*?)\n\nhas this solution:\n(.*?)\n\n", str(two.answer), re.S).groups()  # type: ignore[union-attr]
+    question, text = re.search(
+        r"the problem\n(.*?)\n\nhas this solution:\n(.*?)\n\n", str(two.answer), re.S
+    ).groups()  # type: ignore[union-attr]
     for template in (one.pair, one.pair_with_attempt):
-        assert f"<question>\n{question}\n</question>\n<solution>\n{text}\n</solution>" in str(template)
+        assert (
+            f"<question>\n{question}\n</question>\n<solution>\n{text}\n</solution>"
+            in str(template)
+        )
     assert verify(question, text).outcome == "right"
-    assert verify(question, text.replace("Answer: False", "Answer: True")).outcome == "wrong"
+    assert (
+        verify(question, text.replace("Answer: False", "Answer: True")).outcome
+        == "wrong"
+    )
 
 
 @setting
-def test_the_forms_that_the_logic_prompts_name_are_read(calls: Literal[1, 2], show_attempt: bool) -> None:
-    template = load_prompts("logic", calls=calls, show_attempt=show_attempt).ask("q", 0, "a" if show_attempt else None)
-    block = template.split("one of these forms, with other words:\n")[1].split("\n\n")[0]
+def test_the_forms_that_the_logic_prompts_name_are_read(
+    calls: Literal[1, 2], show_attempt: bool
+) -> None:
+    template = load_prompts("logic", calls=calls, show_attempt=show_attempt).ask(
+        "q", 0, "a" if show_attempt else None
+    )
+    block = template.split("one of these forms, with other words:\n")[1].split("\n\n")[
+        0
+    ]
     forms = sentences(block)
     assert len(forms) == 6
     assert all(read_sentence(form) for form in forms)

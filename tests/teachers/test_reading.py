@@ -6,13 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from teachback.costs import Usage
-from teachback.teachers.reading import Unusable, is_count, read
+from teachback.endpoints.replies import Unusable, is_count, read
+from teachback.ledger.costs import Usage
 
 MOST = 400
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 # Words that mean something to the reader, so that random texts get deep into it.
@@ -27,7 +29,11 @@ SAID = st.lists(
 MESSAGE = st.fixed_dictionaries(
     {},
     optional={
-        "content": JSON | SAID | st.lists(st.fixed_dictionaries({"type": st.just("text"), "text": JSON | SAID})),
+        "content": JSON
+        | SAID
+        | st.lists(
+            st.fixed_dictionaries({"type": st.just("text"), "text": JSON | SAID})
+        ),
         "refusal": JSON,
         "reasoning_content": JSON | SAID,
         "reasoning": JSON,
@@ -41,18 +47,36 @@ USAGE = st.fixed_dictionaries(
         "completion_tokens": COUNTS,
         "total_tokens": COUNTS,
         "prompt_cache_hit_tokens": COUNTS,
-        "prompt_tokens_details": JSON | st.fixed_dictionaries({"cached_tokens": COUNTS}),
-        "completion_tokens_details": JSON | st.fixed_dictionaries({"reasoning_tokens": COUNTS}),
+        "prompt_tokens_details": JSON
+        | st.fixed_dictionaries({"cached_tokens": COUNTS}),
+        "completion_tokens_details": JSON
+        | st.fixed_dictionaries({"reasoning_tokens": COUNTS}),
     },
 )
-CHOICE = st.fixed_dictionaries({"message": MESSAGE | JSON}, optional={"finish_reason": JSON, "error": JSON})
+CHOICE = st.fixed_dictionaries(
+    {"message": MESSAGE | JSON}, optional={"finish_reason": JSON, "error": JSON}
+)
 BODY = st.fixed_dictionaries(
-    {}, optional={"choices": st.lists(CHOICE | JSON) | JSON, "error": JSON, "usage": USAGE | JSON}
+    {},
+    optional={
+        "choices": st.lists(CHOICE | JSON) | JSON,
+        "error": JSON,
+        "usage": USAGE | JSON,
+    },
 )
 
 
-def body(content: object = None, finish: object = "stop", usage: object = None, **message: object) -> str:
-    choice = {"index": 0, "finish_reason": finish, "message": {"role": "assistant", "content": content, **message}}
+def body(
+    content: object = None,
+    finish: object = "stop",
+    usage: object = None,
+    **message: object,
+) -> str:
+    choice = {
+        "index": 0,
+        "finish_reason": finish,
+        "message": {"role": "assistant", "content": content, **message},
+    }
     return json.dumps({"choices": [choice], "usage": usage})
 
 
@@ -91,7 +115,9 @@ def test_whatever_a_server_sends_gives_text_or_a_reason(raw: str) -> None:
 
 
 @pytest.mark.parametrize("depth", [900, 990, 10**5])
-@pytest.mark.parametrize("before", ["", '{"error": ', '{"choices": [{"message": {"content": '])
+@pytest.mark.parametrize(
+    "before", ["", '{"error": ', '{"choices": [{"message": {"content": ']
+)
 def test_no_nesting_is_too_deep(before: str, depth: int) -> None:
     closing = {"": "", '{"error": ': "}"}.get(before, "}}]}")
     assert reason(before + "[" * depth + "]" * depth + closing)
@@ -117,14 +143,23 @@ def test_the_text_is_stripped() -> None:
     assert read(body(" Well.\nAnswer: 1 \n")).text() == "Well.\nAnswer: 1"
 
 
-@pytest.mark.parametrize("content", [None, "", " \n", 3, {}, [], [{"type": "image_url", "text": "x"}], ["x"]])
+@pytest.mark.parametrize(
+    "content", [None, "", " \n", 3, {}, [], [{"type": "image_url", "text": "x"}], ["x"]]
+)
 def test_no_text(content: object) -> None:
     assert reason(body(content)) == "no text in the teacher's answer"
 
 
 def test_parts_are_joined() -> None:
-    parts = [{"type": "text", "text": "One "}, {"type": "thinking", "thinking": []}, {"type": "text", "text": "two"}]
-    assert read(body([*parts, {"type": "text", "text": None}, "x", None])).text() == "One two"
+    parts = [
+        {"type": "text", "text": "One "},
+        {"type": "thinking", "thinking": []},
+        {"type": "text", "text": "two"},
+    ]
+    assert (
+        read(body([*parts, {"type": "text", "text": None}, "x", None])).text()
+        == "One two"
+    )
 
 
 @pytest.mark.parametrize(
@@ -132,7 +167,10 @@ def test_parts_are_joined() -> None:
     [
         (body("x", "length"), "cut off by the token limit"),
         (body("<think>a</think>x", "length"), "cut off by the token limit"),
-        (body("", "length"), "cut off while thinking"),  # a model whose thinking is hidden
+        (
+            body("", "length"),
+            "cut off while thinking",
+        ),  # a model whose thinking is hidden
         (body("<think>a", "length"), "cut off while thinking"),
         (body("x", "content_filter"), "held back by the teacher's content filter"),
         (body(None, refusal="I can't\n help \ud800."), "refused: I can't help ?."),
@@ -164,7 +202,10 @@ def test_an_error_with_http_200(error: object, said: str) -> None:
     assert reason(json.dumps({"error": error})) == expected
     good = json.loads(body("x"))
     assert reason(json.dumps({**good, "error": error})) == expected
-    assert reason(json.dumps({"choices": [{**good["choices"][0], "error": error}]})) == expected
+    assert (
+        reason(json.dumps({"choices": [{**good["choices"][0], "error": error}]}))
+        == expected
+    )
     assert read(json.dumps({**good, "error": None})).text() == "x"
 
 
@@ -186,15 +227,26 @@ def test_what_was_not_usable_still_has_its_usage() -> None:
         body("So.\nAnswer: 1", reasoning_content="Hm.\nYes.", reasoning="other"),
         body(" <think>\nHm.\nYes.\n</think>\n\nSo.\nAnswer: 1"),
         body("Hm.\nYes.\n</think>\n\nSo.\nAnswer: 1"),  # the chat template opened it
-        body([{"type": "text", "text": "<think>Hm.\nYes."}, {"type": "text", "text": "</think>So.\nAnswer: 1"}]),
+        body(
+            [
+                {"type": "text", "text": "<think>Hm.\nYes."},
+                {"type": "text", "text": "</think>So.\nAnswer: 1"},
+            ]
+        ),
     ],
 )
 def test_thinking_is_left_out_unless_asked_for(raw: str) -> None:
     assert read(raw).text() == "So.\nAnswer: 1"
-    assert read(raw).text(thinking=True) == "<think>\nHm.\nYes.\n</think>\n\nSo.\nAnswer: 1"
+    assert (
+        read(raw).text(thinking=True)
+        == "<think>\nHm.\nYes.\n</think>\n\nSo.\nAnswer: 1"
+    )
 
 
-@pytest.mark.parametrize("raw", [body("So."), body("<think>\n\n</think>\n\nSo."), body("So.", reasoning_content=3)])
+@pytest.mark.parametrize(
+    "raw",
+    [body("So."), body("<think>\n\n</think>\n\nSo."), body("So.", reasoning_content=3)],
+)
 def test_without_thinking_nothing_is_put_before_the_text(raw: str) -> None:
     assert read(raw).text(thinking=True) == read(raw).text() == "So."
 
@@ -205,7 +257,10 @@ def test_thinking_that_was_not_finished() -> None:
 
 
 def test_a_tag_later_in_the_text_is_text() -> None:
-    assert read(body("Write <think> and </think>.")).text() == "Write <think> and </think>."
+    assert (
+        read(body("Write <think> and </think>.")).text()
+        == "Write <think> and </think>."
+    )
 
 
 def test_bad_unicode_in_the_thinking_matters_where_it_is_used() -> None:
@@ -218,12 +273,20 @@ def test_bad_unicode_in_the_thinking_matters_where_it_is_used() -> None:
 @given(st.text(), st.text(min_size=1))
 def test_what_was_written_with_thinking_reads_back(thought: str, answer: str) -> None:
     first = read(body(answer, reasoning_content=thought))
-    if first.flaw is None and "</think>" not in thought + answer and not answer.strip().startswith("<think>"):
+    if (
+        first.flaw is None
+        and "</think>" not in thought + answer
+        and not answer.strip().startswith("<think>")
+    ):
         try:
             second = read(body(first.text(thinking=True)))
         except Unusable:
             return  # lone surrogates
-        assert (second.thought, second.answer) == (first.thought, first.answer) == (thought.strip(), answer.strip())
+        assert (
+            (second.thought, second.answer)
+            == (first.thought, first.answer)
+            == (thought.strip(), answer.strip())
+        )
 
 
 # ---- questions and pairs
@@ -238,14 +301,21 @@ def test_what_was_written_with_thinking_reads_back(thought: str, answer: str) ->
         ("<question>What is 1 + 2?", None),
         ("<think><question>no</question></think>", None),
         ("<think><question>no</question></think><question>yes</question>", "yes"),
-        ("I use <question> and </question>. <question>no</question> <question>\nyes\n</question> ok", "yes"),
+        (
+            "I use <question> and </question>. <question>no</question> <question>\nyes\n</question> ok",
+            "yes",
+        ),
     ],
 )
-def test_the_question_is_what_stands_in_the_last_tags(text: str, expected: str | None) -> None:
+def test_the_question_is_what_stands_in_the_last_tags(
+    text: str, expected: str | None
+) -> None:
     if expected:
         assert read(body(text)).question(MOST) == expected
     else:
-        with pytest.raises(Unusable, match=r"^no (question|text) in the teacher's answer$"):
+        with pytest.raises(
+            Unusable, match=r"^no (question|text) in the teacher's answer$"
+        ):
             read(body(text)).question(MOST)
 
 
@@ -315,7 +385,9 @@ def test_a_pair_with_thinking() -> None:
 
 @pytest.mark.parametrize("field", ["question", "answer"])
 def test_json_in_the_text_can_hold_bad_unicode_too(field: str) -> None:
-    text = json.dumps({"question": "q", "answer": "s"} | {field: "\ud800"})  # ASCII: the surrogate is escaped twice
+    text = json.dumps(
+        {"question": "q", "answer": "s"} | {field: "\ud800"}
+    )  # ASCII: the surrogate is escaped twice
     with pytest.raises(Unusable, match="Unicode"):
         read(body(text)).pair(MOST)
 
@@ -323,7 +395,9 @@ def test_json_in_the_text_can_hold_bad_unicode_too(field: str) -> None:
 # ---- usage
 
 
-def details(cached: object = None, reasoning: object = None, **others: object) -> dict[str, Any]:
+def details(
+    cached: object = None, reasoning: object = None, **others: object
+) -> dict[str, Any]:
     inner = {
         "prompt_tokens_details": {"cached_tokens": cached},
         "completion_tokens_details": {"reasoning_tokens": reasoning},
@@ -336,10 +410,19 @@ def details(cached: object = None, reasoning: object = None, **others: object) -
     [
         ({"prompt_tokens": 5, "completion_tokens": 7}, Usage(5, 7)),
         ({"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12}, Usage(5, 7)),
-        ({"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 40}, Usage(5, 35, 0, 28)),  # hidden reasoning
+        (
+            {"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 40},
+            Usage(5, 35, 0, 28),
+        ),  # hidden reasoning
         ({"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 0}, Usage(5, 7)),
-        ({"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": "x"}, Usage(5, 7)),
-        ({"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": True}, Usage(5, 7)),
+        (
+            {"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": "x"},
+            Usage(5, 7),
+        ),
+        (
+            {"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": True},
+            Usage(5, 7),
+        ),
         ({"prompt_tokens": 5, "completion_tokens": None}, None),
         ({"prompt_tokens": True, "completion_tokens": 1}, None),
         ({"prompt_tokens": -1, "completion_tokens": 1}, None),
@@ -350,8 +433,14 @@ def details(cached: object = None, reasoning: object = None, **others: object) -
         (details(9, 9), Usage(5, 7, 5, 7)),  # parts are never more than the whole
         (details(-1, 1.5), Usage(5, 7)),
         (details("3", True), Usage(5, 7)),
-        (details(None, 4, prompt_tokens_details=None, prompt_cache_hit_tokens=2), Usage(5, 7, 2, 4)),
-        (details(0, None, completion_tokens_details=[], prompt_cache_hit_tokens=8), Usage(5, 7, 5, 0)),
+        (
+            details(None, 4, prompt_tokens_details=None, prompt_cache_hit_tokens=2),
+            Usage(5, 7, 2, 4),
+        ),
+        (
+            details(0, None, completion_tokens_details=[], prompt_cache_hit_tokens=8),
+            Usage(5, 7, 5, 0),
+        ),
         (details(3, 0, prompt_cache_hit_tokens=2), Usage(5, 7, 3, 0)),
         (details(0, 30, total_tokens=42), Usage(5, 37, 0, 30)),
         (details(0, 0, total_tokens=42), Usage(5, 37, 0, 30)),
@@ -367,4 +456,6 @@ def test_usage(usage: object, expected: Usage | None) -> None:
 
 
 def test_a_count_is_a_whole_number_that_every_language_can_hold() -> None:
-    assert [is_count(value) for value in (0, 2**53 - 1, 2**53, -1, True, 1.0, "1", None)] == [True] * 2 + [False] * 6
+    assert [
+        is_count(value) for value in (0, 2**53 - 1, 2**53, -1, True, 1.0, "1", None)
+    ] == [True] * 2 + [False] * 6

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from loopback import Fault, Request, loopback
-from teachback.costs import Budget, Price
+from teachback.endpoints.endpoint import Endpoint
 from teachback.errors import BudgetClosed
-from teachback.ledger import Ledger
+from teachback.ledger.costs import Budget, Price
+from teachback.ledger.ledger import Ledger
 from teachback.serve.messages import Messages
 from teachback.teachers.ask import Opinion, price
-from teachback.teachers.endpoint import Endpoint
 from teachback.teachers.marking import Attempted
 from teachback.teachers.openai import ATTEMPT_BYTES
 from teachback.teachers.prompts import FIELDS as PROMPT_FIELDS
@@ -46,8 +46,14 @@ def referee(first: int = 0) -> Callable[[Messages], str]:
     return says
 
 
-def refereeing(base_url: str = "http://127.0.0.1:9/v1", in_flight: int = 4) -> Refereeing:
-    return Refereeing(Endpoint(base_url, "referee", in_flight=in_flight, price=Price(1, 2)), TEMPLATE, CAP)
+def refereeing(
+    base_url: str = "http://127.0.0.1:9/v1", in_flight: int = 4
+) -> Refereeing:
+    return Refereeing(
+        Endpoint(base_url, "referee", in_flight=in_flight, price=Price(1, 2)),
+        TEMPLATE,
+        CAP,
+    )
 
 
 def tried(*texts: str) -> list[Attempted]:
@@ -55,28 +61,59 @@ def tried(*texts: str) -> list[Attempted]:
 
 
 def told(*texts: str | None) -> dict[str, Opinion]:
-    return {f"s{i}": Opinion(f"s{i}", 0, text, None if text else "refused") for i, text in enumerate(texts)}
+    return {
+        f"s{i}": Opinion(f"s{i}", 0, text, None if text else "refused")
+        for i, text in enumerate(texts)
+    }
 
 
 @pytest.mark.parametrize("first", [0, 2])
-def test_a_gap_is_the_mean_of_both_orders_so_that_a_preferred_place_cancels(path: Path, first: int) -> None:
-    student, teacher = tried("worth 3", "worth 8", "worth 5"), told("it is 7", "it is 4", "it is 5")
-    with loopback(referee(first)) as server, Ledger(path, budget=Budget(generated=1)) as ledger:
-        gaps = referee_all(student, teacher, refereeing(server.base_url), round=0, ledger=ledger)
+def test_a_gap_is_the_mean_of_both_orders_so_that_a_preferred_place_cancels(
+    path: Path, first: int
+) -> None:
+    student, teacher = (
+        tried("worth 3", "worth 8", "worth 5"),
+        told("it is 7", "it is 4", "it is 5"),
+    )
+    with (
+        loopback(referee(first)) as server,
+        Ledger(path, budget=Budget(generated=1)) as ledger,
+    ):
+        gaps = referee_all(
+            student, teacher, refereeing(server.base_url), round=0, ledger=ledger
+        )
         assert gaps == {"s0": Gap(4.0), "s1": Gap(-4.0), "s2": Gap(0.0)}
         asked = [both(request.prompt) for request in server.requests]
         assert sorted(asked[:2]) == [["it is 7", "worth 3"], ["worth 3", "it is 7"]]
         assert server.calls == 6
-        assert referee_all(student, teacher, refereeing(server.base_url), round=0, ledger=ledger) == gaps
+        assert (
+            referee_all(
+                student, teacher, refereeing(server.base_url), round=0, ledger=ledger
+            )
+            == gaps
+        )
         assert server.calls == 6
-        assert {(cost.role, cost.spend.pairs) for cost in ledger.costs()} == {("referee", 6)}
+        assert {(cost.role, cost.spend.pairs) for cost in ledger.costs()} == {
+            ("referee", 6)
+        }
         assert ledger.spend().pairs == 0
 
 
-def test_an_unparsed_verdict_in_either_order_leaves_the_seed_without_a_gap(path: Path) -> None:
+def test_an_unparsed_verdict_in_either_order_leaves_the_seed_without_a_gap(
+    path: Path,
+) -> None:
     student = tried("worth 9", "worth 10", "worth 2")
-    with loopback(referee(first=1)) as server, Ledger(path) as ledger:  # the 10, read first, gets 11
-        gaps = referee_all(student, told(*["it is 5"] * 3), refereeing(server.base_url), round=0, ledger=ledger)
+    with (
+        loopback(referee(first=1)) as server,
+        Ledger(path) as ledger,
+    ):  # the 10, read first, gets 11
+        gaps = referee_all(
+            student,
+            told(*["it is 5"] * 3),
+            refereeing(server.base_url),
+            round=0,
+            ledger=ledger,
+        )
     assert [gaps[f"s{i}"].gap for i in range(3)] == [-4.0, None, 3.0]
     assert gaps["s1"].reason == (
         "the referee's reply does not end in two marks: 'I have read both. Mark 1: 11 Mark 2: 5'"
@@ -86,79 +123,165 @@ def test_an_unparsed_verdict_in_either_order_leaves_the_seed_without_a_gap(path:
 @pytest.mark.usefixtures("quick_retries")
 def test_a_lost_verdict_has_its_reason(path: Path) -> None:
     def faults(request: Request) -> Fault | None:
-        return Fault("status", 400, body="no") if both(request.prompt) == ["worth 3", "it is 5"] else None
+        return (
+            Fault("status", 400, body="no")
+            if both(request.prompt) == ["worth 3", "it is 5"]
+            else None
+        )
 
     student = tried("worth 4", "worth 3")
     with loopback(referee(), faults) as server, Ledger(path) as ledger:
-        gaps = referee_all(student, told("it is 5", "it is 5"), refereeing(server.base_url), round=0, ledger=ledger)
+        gaps = referee_all(
+            student,
+            told("it is 5", "it is 5"),
+            refereeing(server.base_url),
+            round=0,
+            ledger=ledger,
+        )
     assert gaps == {"s0": Gap(1.0), "s1": Gap(None, "refused: HTTP 400: no")}
 
 
 def test_a_seed_that_the_teacher_did_not_answer_is_not_compared(path: Path) -> None:
     with loopback(referee()) as server, Ledger(path) as ledger:
         teacher = told(None, "it is 5")
-        gaps = referee_all(tried("worth 1", "worth 1"), teacher, refereeing(server.base_url), round=0, ledger=ledger)
+        gaps = referee_all(
+            tried("worth 1", "worth 1"),
+            teacher,
+            refereeing(server.base_url),
+            round=0,
+            ledger=ledger,
+        )
         assert server.calls == 2
-    assert gaps == {"s0": Gap(None, "no answer of the teacher: refused"), "s1": Gap(4.0)}
+    assert gaps == {
+        "s0": Gap(None, "no answer of the teacher: refused"),
+        "s1": Gap(4.0),
+    }
 
 
-def test_the_same_words_from_both_are_a_gap_of_nothing_without_asking(path: Path) -> None:
+def test_the_same_words_from_both_are_a_gap_of_nothing_without_asking(
+    path: Path,
+) -> None:
     with loopback(referee(first=3)) as server, Ledger(path) as ledger:
-        gaps = referee_all(tried("it is 5"), told("it is 5"), refereeing(server.base_url), round=0, ledger=ledger)
+        gaps = referee_all(
+            tried("it is 5"),
+            told("it is 5"),
+            refereeing(server.base_url),
+            round=0,
+            ledger=ledger,
+        )
         assert server.calls == 0
     assert gaps == {"s0": Gap(0.0)}
 
 
-def test_the_teachers_answers_are_bought_once_a_run_and_the_verdicts_every_round(path: Path) -> None:
+def test_the_teachers_answers_are_bought_once_a_run_and_the_verdicts_every_round(
+    path: Path,
+) -> None:
     questions = {f"s{i}": f"What is {i} + 3?" for i in range(4)}
     with loopback() as teacher, loopback(referee()) as server, Ledger(path) as ledger:
         answering = Answering(Endpoint(teacher.base_url, "teacher"), SOLVE, 40)
         for round, worth in enumerate((1, 2, 2)):
-            some = dict(list(questions.items())[: 3 if round == 0 else 4])  # a seed may be asked for later
+            some = dict(
+                list(questions.items())[: 3 if round == 0 else 4]
+            )  # a seed may be asked for later
             answers = answers_of_teacher(some, answering, round=round, ledger=ledger)
             assert [answers[seed].text for seed in some] == [
-                f"Adding the two numbers: {i} + 3 = {i + 3}.\nAnswer: {i + 3}" for i in range(len(some))
+                f"Adding the two numbers: {i} + 3 = {i + 3}.\nAnswer: {i + 3}"
+                for i in range(len(some))
             ]
-            student = [Attempted(seed, question, f"worth {worth}") for seed, question in some.items()]
-            gaps = referee_all(student, answers, refereeing(server.base_url), round=round, ledger=ledger)
-            assert [gaps[seed].gap for seed in some] == [float(i + 3 - worth) for i in range(len(some))]
+            student = [
+                Attempted(seed, question, f"worth {worth}")
+                for seed, question in some.items()
+            ]
+            gaps = referee_all(
+                student,
+                answers,
+                refereeing(server.base_url),
+                round=round,
+                ledger=ledger,
+            )
+            assert [gaps[seed].gap for seed in some] == [
+                float(i + 3 - worth) for i in range(len(some))
+            ]
         assert teacher.calls == 4
-        assert teacher.requests[0].prompt == SOLVE.replace("{question}", "What is 0 + 3?")
-        assert server.calls == 2 * 3 + 2 * 4, "the third round has the attempts of the second"
+        assert teacher.requests[0].prompt == SOLVE.replace(
+            "{question}", "What is 0 + 3?"
+        )
+        assert server.calls == 2 * 3 + 2 * 4, (
+            "the third round has the attempts of the second"
+        )
         spent = {(cost.role, cost.round): cost.spend.calls for cost in ledger.costs()}
-    assert spent == {("teacher-answer", 0): 3, ("teacher-answer", 1): 1, ("referee", 0): 6, ("referee", 1): 8}
+    assert spent == {
+        ("teacher-answer", 0): 3,
+        ("teacher-answer", 1): 1,
+        ("referee", 0): 6,
+        ("referee", 1): 8,
+    }
 
 
 def test_a_budget_that_ends_stops_before_anything_is_chosen(path: Path) -> None:
-    student, teacher = tried(*[f"worth {i + 1}" for i in range(5)]), told(*["it is 5"] * 5)
+    student, teacher = (
+        tried(*[f"worth {i + 1}" for i in range(5)]),
+        told(*["it is 5"] * 5),
+    )
     with loopback(referee(), lambda request: Fault("full")) as server:
-        one = price(refereeing().messages(student[0], "it is 5")[0], refereeing(server.base_url).endpoint, CAP)
+        one = price(
+            refereeing().messages(student[0], "it is 5")[0],
+            refereeing(server.base_url).endpoint,
+            CAP,
+        )
         with Ledger(path, budget=Budget(teacher_tokens=3 * one.tokens)) as ledger:
-            with pytest.raises(BudgetClosed, match=r"can't pay for comparing all attempts\n.*of 10 calls answered"):
-                referee_all(student, teacher, refereeing(server.base_url), round=0, ledger=ledger)
+            with pytest.raises(
+                BudgetClosed,
+                match=r"can't pay for comparing all attempts\n.*of 10 calls answered",
+            ):
+                referee_all(
+                    student,
+                    teacher,
+                    refereeing(server.base_url),
+                    round=0,
+                    ledger=ledger,
+                )
             assert server.calls == 3
         with Ledger(path) as ledger:
-            gaps = referee_all(student, teacher, refereeing(server.base_url), round=0, ledger=ledger)
+            gaps = referee_all(
+                student, teacher, refereeing(server.base_url), round=0, ledger=ledger
+            )
         assert server.calls == 2 * 5
     assert [gaps[f"s{i}"].gap for i in range(5)] == [4.0, 3.0, 2.0, 1.0, 0.0]
 
 
-@pytest.mark.parametrize("text", ["x" * ATTEMPT_BYTES, "x" * 100_000, "é" * 50_000, '"\\' * 9_000, "\n" * 9_000])
-def test_the_worst_case_is_enough_for_the_longest_answers(path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    "text",
+    ["x" * ATTEMPT_BYTES, "x" * 100_000, "é" * 50_000, '"\\' * 9_000, "\n" * 9_000],
+)
+def test_the_worst_case_is_enough_for_the_longest_answers(
+    path: Path, text: str
+) -> None:
     student = [Attempted(f"s{i}", "Why? " * i, text) for i in range(3)]
     teacher = told(*[f"{i}{text[1:]}" for i in range(3)])
-    with loopback(lambda messages: "Well.", lambda request: Fault("full")) as server, Ledger(path) as ledger:
+    with (
+        loopback(lambda messages: "Well.", lambda request: Fault("full")) as server,
+        Ledger(path) as ledger,
+    ):
         judge = refereeing(server.base_url)
         referee_all(student, teacher, judge, round=0, ledger=ledger)
-        used, worst = ledger.spend().tokens, judge.worst([one.question for one in student]).tokens
+        used, worst = (
+            ledger.spend().tokens,
+            judge.worst([one.question for one in student]).tokens,
+        )
         assert not ledger.overran
-        assert used == worst if len(text) == ATTEMPT_BYTES else 0.9 * worst < used <= worst
+        assert (
+            used == worst if len(text) == ATTEMPT_BYTES else 0.9 * worst < used <= worst
+        )
         assert judge.worst(["Why?", "Why so?"], 1) == judge.worst(["Why so?"])
 
 
 def test_the_worst_case_of_the_teachers_answers(path: Path) -> None:
     questions = {f"s{i}": f"What is {i} + 3?" + " é" * i for i in range(3)}
-    with loopback(faults=lambda request: Fault("full")) as server, Ledger(path) as ledger:
+    with (
+        loopback(faults=lambda request: Fault("full")) as server,
+        Ledger(path) as ledger,
+    ):
         answering = Answering(Endpoint(server.base_url, "teacher"), SOLVE, 40)
         answers_of_teacher(questions, answering, round=0, ledger=ledger)
         assert ledger.spend().tokens == answering.worst(questions.values()).tokens

@@ -12,8 +12,9 @@ from urllib.request import urlopen
 
 import pytest
 
-from teachback import api, config
-from teachback.ledger import Ledger
+from teachback import api
+from teachback.config import config
+from teachback.ledger.ledger import Ledger
 from teachback.student.folder import resolve
 
 pytestmark = pytest.mark.slow
@@ -30,10 +31,22 @@ def free_port() -> int:
 def teacher() -> Iterator[tuple[str, str]]:
     """Base URL and model."""
     if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
-        pytest.skip(f"transformers serve needs {', '.join(missing)}: pip install -e '.[slow]'")
+        pytest.skip(
+            f"transformers serve needs {', '.join(missing)}: pip install -e '.[slow]'"
+        )
     model, port = str(resolve("smollm2-135m")[0]), free_port()
-    command = [sys.executable, "-m", "transformers.cli.transformers", "serve", model, "--port", str(port)]
-    with subprocess.Popen([*command, "--host", "127.0.0.1", "--device", "cpu"]) as server:
+    command = [
+        sys.executable,
+        "-m",
+        "transformers.cli.transformers",
+        "serve",
+        model,
+        "--port",
+        str(port),
+    ]
+    with subprocess.Popen(
+        [*command, "--host", "127.0.0.1", "--device", "cpu"]
+    ) as server:
         try:
             for _ in range(240):
                 assert server.poll() is None, "the server has ended"
@@ -47,10 +60,15 @@ def teacher() -> Iterator[tuple[str, str]]:
             server.kill()
 
 
-def test_one_round_through_a_server_that_is_not_ours(teacher: tuple[str, str], tiny: Path, tmp_path: Path) -> None:
+def test_one_round_through_a_server_that_is_not_ours(
+    teacher: tuple[str, str], tiny: Path, tmp_path: Path
+) -> None:
     base_url, model = teacher
     seeds = tmp_path / "seeds.jsonl"
-    lines = [json.dumps({"question": f"What is {n} + {n + 3}?", "answer": str(2 * n + 3)}) for n in range(12)]
+    lines = [
+        json.dumps({"question": f"What is {n} + {n + 3}?", "answer": str(2 * n + 3)})
+        for n in range(12)
+    ]
     seeds.write_text("\n".join(lines) + "\n", encoding="utf-8")
     asked = {
         "task": {"name": "jsonl", "seeds": str(seeds), "n_dev": 4, "grader": "number"},

@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from ..config import Config, of_arm
-from ..costs import PICO
+from ..config.config import Config, of_arm
 from ..errors import ConfigError
-from ..ledger import Ledger
-from ..rundir import Event
+from ..ledger.costs import PICO
+from ..ledger.ledger import Ledger
+from ..run.directory import Event
 from .curves import measure
 from .page import write_page
 from .side_by_side import as_many_as_fit, run_units
@@ -36,37 +36,73 @@ def compare(
     the arms of a repeat share no draws, and each buys everything itself.
     Raises ConfigError for arms that aren't criteria."""
     jobs = as_many_as_fit(settings) if jobs is None else jobs
-    bases = [base_unit(settings, repeat, together=jobs > 1) for repeat in range(repeats)]
-    units = make_units(settings, arms, repeats, together=jobs > 1, independent=independent)
+    bases = [
+        base_unit(settings, repeat, together=jobs > 1) for repeat in range(repeats)
+    ]
+    units = make_units(
+        settings, arms, repeats, together=jobs > 1, independent=independent
+    )
     in_order = sorted([*bases, *units], key=lambda unit: unit.config.repeat)
     run_units(in_order, jobs, settings.machine.threads, listen)
-    result = summarise([measure(unit) for unit in units], arms, settings.primary, really_sent(settings.run_dir))
+    result = summarise(
+        [measure(unit) for unit in units],
+        arms,
+        settings.primary,
+        really_sent(settings.run_dir),
+    )
     write_tables(settings.run_dir, result)
     if find_spec("plotly"):
         write_page(settings.run_dir / PAGE, result, units)
     else:
-        listen(Event("note", 0, "compare", value=f"no {PAGE}: pip install 'teachback[plots]'"))
+        listen(
+            Event(
+                "note", 0, "compare", value=f"no {PAGE}: pip install 'teachback[plots]'"
+            )
+        )
     return result
 
 
 def really_sent(folder: Path) -> Spent:
     with Ledger.look(folder / LEDGER) as ledger:
         bought = ledger.bought()
-    return Spent(bought.tokens, None if bought.unpriced_calls else (bought.usd + bought.in_doubt_usd) / PICO)
+    return Spent(
+        bought.tokens,
+        None if bought.unpriced_calls else (bought.usd + bought.in_doubt_usd) / PICO,
+    )
 
 
 def make_units(
-    settings: Config, arms: Sequence[str], repeats: int, *, together: bool = False, independent: bool = False
+    settings: Config,
+    arms: Sequence[str],
+    repeats: int,
+    *,
+    together: bool = False,
+    independent: bool = False,
 ) -> list[Unit]:
     """Of each repeat every arm, in their order. Raises ConfigError for arms that aren't there."""
     if len(set(arms)) != len(arms) or len(arms) < 2 or BASE in {*arms, *settings.arms}:
         raise ConfigError(
-            "a comparison takes two arms or more, each once", got=", ".join(arms), allowed="as in --arms random,loss"
+            "a comparison takes two arms or more, each once",
+            got=", ".join(arms),
+            allowed="as in --arms random,loss",
         )
-    given = {arm: of_arm(settings, arm) for arm in {*arms, *settings.arms}}  # a mistake in any of them is told
-    ruled = {arm for arm, changes in settings.arms.items() if any(name.split(".")[0] == "rule" for name in changes)}
+    given = {
+        arm: of_arm(settings, arm) for arm in {*arms, *settings.arms}
+    }  # a mistake in any of them is told
+    ruled = {
+        arm
+        for arm, changes in settings.arms.items()
+        if any(name.split(".")[0] == "rule" for name in changes)
+    }
     return [
-        make_unit(given[arm], arm, repeat, together=together, independent=independent, own_rule=arm in ruled)
+        make_unit(
+            given[arm],
+            arm,
+            repeat,
+            together=together,
+            independent=independent,
+            own_rule=arm in ruled,
+        )
         for repeat in range(repeats)
         for arm in arms
     ]

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ..costs import PICO
-from ..ledger import Ledger
-from ..report import history
+from ..ledger.costs import PICO
+from ..ledger.ledger import Ledger
+from ..run import history
 from ..types import Item, Report
 from .units import LEDGER, Unit
 
@@ -49,10 +49,16 @@ def right(item: Item) -> float:
 def measure(unit: Unit, score: Callable[[Item], float] = right) -> Measured:
     """score: what a question counts."""
     first, rounds = unit.folder / "round-00", history.read(unit.folder).rounds
-    reports: list[Report] = [history.step(first, "test-baseline") or history.step(first, "baseline")]
+    reports: list[Report] = [
+        history.step(first, "test-baseline") or history.step(first, "baseline")
+    ]
     for r, done in enumerate(rounds):
-        reports.append(history.step(unit.folder / f"round-{r:02d}", "test") or done.report)
-    with Ledger.look(unit.root / LEDGER, arm=unit.arm, repeat=unit.config.repeat) as ledger:
+        reports.append(
+            history.step(unit.folder / f"round-{r:02d}", "test") or done.report
+        )
+    with Ledger.look(
+        unit.root / LEDGER, arm=unit.arm, repeat=unit.config.repeat
+    ) as ledger:
         spent = [ledger.spend(before_round=r) for r in range(len(rounds) + 1)]
     rows = [0, *(len(done.fresh.rows) for done in rounds)]
     right_P_I = np.array([[score(item) for item in report.items] for report in reports])
@@ -63,8 +69,18 @@ def measure(unit: Unit, score: Callable[[Item], float] = right) -> Measured:
         tuple(one.pairs for one in spent),
         tuple(sum(rows[: i + 1]) for i in range(len(rows))),
         tuple(one.input_tokens + one.output_tokens for one in spent),
-        None if any(one.unpriced_calls for one in spent) else tuple(one.usd / PICO for one in spent),
+        None
+        if any(one.unpriced_calls for one in spent)
+        else tuple(one.usd / PICO for one in spent),
     )
     medians = [(done.transfer.seed_median, done.transfer.row_median) for done in rounds]
-    sets = tuple((seed, row) for seed, row in medians if seed is not None and row is not None)
-    return Measured(curve, reports[0].split, tuple(item.id for item in reports[0].items), right_P_I, sets)
+    sets = tuple(
+        (seed, row) for seed, row in medians if seed is not None and row is not None
+    )
+    return Measured(
+        curve,
+        reports[0].split,
+        tuple(item.id for item in reports[0].items),
+        right_P_I,
+        sets,
+    )

@@ -7,10 +7,23 @@ from typing import Any
 import numpy as np
 
 from .curves import Curve, Measured
-from .stats import Interval, Reach, area, crossed, max_t, paired_t, samples_to_target, sign_flip
+from .stats import (
+    Interval,
+    Reach,
+    area,
+    crossed,
+    max_t,
+    paired_t,
+    samples_to_target,
+    sign_flip,
+)
 
 TESTABLE = 8  # repeats from which a difference is tested
-AXES = {"generated": "generated pairs", "tokens": "the teacher's tokens", "usd": "money"}
+AXES = {
+    "generated": "generated pairs",
+    "tokens": "the teacher's tokens",
+    "usd": "money",
+}
 
 
 @dataclass(frozen=True)
@@ -30,11 +43,16 @@ class Finding:
     reach: Reach | None
 
 
-def findings(measured: Sequence[Measured], arms: Sequence[str], reference: str, primary: str) -> list[Finding]:
+def findings(
+    measured: Sequence[Measured], arms: Sequence[str], reference: str, primary: str
+) -> list[Finding]:
     """Arms in the order given, up to what the one that spent least has spent. Empty where nothing was."""
     by = {(one.curve.arm, one.curve.repeat): one for one in measured}
     repeats = sorted({repeat for _, repeat in by})
-    fixed, others = len({one.items for one in measured}) == 1, [arm for arm in arms if arm != reference]
+    fixed, others = (
+        len({one.items for one in measured}) == 1,
+        [arm for arm in arms if arm != reference],
+    )
     return [
         finding
         for axis in AXES
@@ -62,9 +80,19 @@ def along(
     upto: float,
     fixed: bool,
 ) -> list[Finding]:
-    found_K = [[areas(by[arm, r], axis, upto) - areas(by[reference, r], axis, upto) for r in repeats] for arm in arms]
+    found_K = [
+        [
+            areas(by[arm, r], axis, upto) - areas(by[reference, r], axis, upto)
+            for r in repeats
+        ]
+        for arm in arms
+    ]
     mean_K_R = np.array([[d_I.mean() for d_I in d_R_I] for d_R_I in found_K])
-    p = p_values(dict(zip(arms, mean_K_R, strict=True)), primary) if len(repeats) >= TESTABLE else {}
+    p = (
+        p_values(dict(zip(arms, mean_K_R, strict=True)), primary)
+        if len(repeats) >= TESTABLE
+        else {}
+    )
     return [
         Finding(
             arm,
@@ -75,7 +103,10 @@ def along(
             crossed(d_R_I) if fixed else paired_t(d_R),
             arm == primary,
             p.get(arm),
-            reach([by[arm, r].curve for r in repeats], [by[reference, r].curve for r in repeats])
+            reach(
+                [by[arm, r].curve for r in repeats],
+                [by[reference, r].curve for r in repeats],
+            )
             if axis == "generated"
             else None,
         )
@@ -86,22 +117,37 @@ def along(
 def areas(one: Measured, axis: str, upto: float) -> Any:
     """(I,): the area under each question's curve; their mean is the area under the accuracy's."""
     points = np.eye(len(one.right_P_I))
-    weight_P = np.array([area(spent(one.curve, axis), list(point), upto) for point in points])
+    weight_P = np.array(
+        [area(spent(one.curve, axis), list(point), upto) for point in points]
+    )
     return weight_P @ one.right_P_I
 
 
 def p_values(differences: Mapping[str, Any], primary: str) -> dict[str, float]:
     """The primary comparison alone, by sign flips; all others together, by max-T."""
     rest = [arm for arm in differences if arm != primary]
-    found = dict(zip(rest, max_t([differences[arm] for arm in rest]), strict=True)) if rest else {}
-    return found | ({primary: sign_flip(differences[primary])} if primary in differences else {})
+    found = (
+        dict(zip(rest, max_t([differences[arm] for arm in rest]), strict=True))
+        if rest
+        else {}
+    )
+    return found | (
+        {primary: sign_flip(differences[primary])} if primary in differences else {}
+    )
 
 
 def reach(ours: Sequence[Curve], reference: Sequence[Curve]) -> Reach | None:
     """None where arms generated other numbers of pairs: then no point is the same."""
-    if any(a.generated != b.generated for a, b in zip(ours, reference, strict=True)) or len(ours) < 2:
+    if (
+        any(a.generated != b.generated for a, b in zip(ours, reference, strict=True))
+        or len(ours) < 2
+    ):
         return None
-    return samples_to_target([c.generated for c in ours], [c.accuracy for c in reference], [c.accuracy for c in ours])
+    return samples_to_target(
+        [c.generated for c in ours],
+        [c.accuracy for c in reference],
+        [c.accuracy for c in ours],
+    )
 
 
 def sentence(finding: Finding) -> str:
@@ -109,8 +155,15 @@ def sentence(finding: Finding) -> str:
     one, repeats = finding, f"{finding.repeats} repeats"
     if one.difference is None:
         return f"{one.arm}: one repeat says nothing of {one.reference}"
-    value, low, high = (100 * x for x in (one.difference.estimate, one.difference.low, one.difference.high))
-    how = repeats if one.p is None else f"{repeats}, {shown_p(one.p)}{'' if one.primary else ' adjusted'}"
+    value, low, high = (
+        100 * x
+        for x in (one.difference.estimate, one.difference.low, one.difference.high)
+    )
+    how = (
+        repeats
+        if one.p is None
+        else f"{repeats}, {shown_p(one.p)}{'' if one.primary else ' adjusted'}"
+    )
     if 0.0 in one.difference or (one.p is not None and one.p >= 0.05):
         size = f"{value:+.1f} [{low:+.1f}, {high:+.1f}] points of area"
         return f"{one.arm}: not distinguishable from {one.reference} ({size}; {how})"
@@ -128,7 +181,9 @@ def reach_sentence(finding: Finding) -> str | None:
     if found is None:
         return None
     if found.ratio is None and not found.censored:
-        return f"{finding.arm}: no ratio of samples ({finding.reference} gained nothing)"
+        return (
+            f"{finding.arm}: no ratio of samples ({finding.reference} gained nothing)"
+        )
     if found.ratio is None:
         short = f"{found.censored} of {finding.repeats} repeats did not reach {found.target:.1%}"
         return f"{finding.arm}: no ratio of samples ({short})"

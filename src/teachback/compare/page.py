@@ -7,17 +7,28 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from ..files import commit
-from ..report import history
+from ..build.task import make_task
+from ..run import history
+from ..run.files import commit
 from ..types import Example, Round
-from ..wire_tasks import make_task
 from .curves import Curve
 from .findings import AXES, reach_sentence, sentence
 from .stats import paired_t
 from .summary import Comparison
 from .units import Unit
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C564B", "#4B0082", "#A6761D", "#1B7837")
+COLOURS = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+    "#8C564B",
+    "#4B0082",
+    "#A6761D",
+    "#1B7837",
+)
 GREY = "#666666"  # the reference's
 SHOWN = 8  # arms that have a panel of their own in the figures of what was selected
 STYLE = """body { font: 15px/1.5 system-ui, sans-serif; max-width: 1000px; margin: 2em auto; padding: 0 1em }
@@ -30,10 +41,24 @@ def write_page(path: Path, comparison: Comparison, units: Sequence[Unit]) -> Non
     parts: list[str] = []
     for title, what, figure in figures(comparison, units):
         with_script = not parts  # plotly.js is in the file once
-        drawn = pio.to_html(figure, full_html=False, include_plotlyjs=with_script, config={"displayModeBar": False})
-        parts.append(f"<h2>{escape(title)}</h2>\n<p class='what'>{escape(what)}</p>\n{drawn}")
-    said = [line for one in comparison.findings for line in (sentence(one), reach_sentence(one)) if line]
-    lines = "\n".join(f"<li>{escape(line)}</li>" for line in dict.fromkeys([*said, *comparison.notes]))
+        drawn = pio.to_html(
+            figure,
+            full_html=False,
+            include_plotlyjs=with_script,
+            config={"displayModeBar": False},
+        )
+        parts.append(
+            f"<h2>{escape(title)}</h2>\n<p class='what'>{escape(what)}</p>\n{drawn}"
+        )
+    said = [
+        line
+        for one in comparison.findings
+        for line in (sentence(one), reach_sentence(one))
+        if line
+    ]
+    lines = "\n".join(
+        f"<li>{escape(line)}</li>" for line in dict.fromkeys([*said, *comparison.notes])
+    )
     title = f"{', '.join(comparison.arms)}: {comparison.repeats} repeats"
     commit(
         path,
@@ -42,7 +67,9 @@ def write_page(path: Path, comparison: Comparison, units: Sequence[Unit]) -> Non
     )
 
 
-def figures(comparison: Comparison, units: Sequence[Unit]) -> list[tuple[str, str, Any]]:
+def figures(
+    comparison: Comparison, units: Sequence[Unit]
+) -> list[tuple[str, str, Any]]:
     """(title, what is shown, figure); without those there is nothing to show of."""
     found = [
         (
@@ -51,19 +78,47 @@ def figures(comparison: Comparison, units: Sequence[Unit]) -> list[tuple[str, st
             learning_curves(comparison, axis, name),
         )
         for axis, name in AXES.items()
-        if all(getattr(curve, axis) and getattr(curve, axis)[-1] > 0 for curve in comparison.curves)
+        if all(
+            getattr(curve, axis) and getattr(curve, axis)[-1] > 0
+            for curve in comparison.curves
+        )
     ]
-    rounds = {(unit.arm, unit.config.repeat): history.read(unit.folder).rounds for unit in units}
+    rounds = {
+        (unit.arm, unit.config.repeat): history.read(unit.folder).rounds
+        for unit in units
+    }
     shown = comparison.arms[:SHOWN]
-    tasks = {unit.config.repeat: make_task(unit.config.task, unit.config.repeat) for unit in units}
-    seeds = {repeat: {example.id: example for example in task.seeds} for repeat, task in tasks.items()}
+    tasks = {
+        unit.config.repeat: make_task(unit.config.task, unit.config.repeat)
+        for unit in units
+    }
+    seeds = {
+        repeat: {example.id: example for example in task.seeds}
+        for repeat, task in tasks.items()
+    }
     for field in next(iter(tasks.values())).by:
         what = "The share of each round's picks, over all repeats. The first bar is the pool."
-        found.append((f"What was selected, by {field}", what, selected(shown, rounds, seeds, field)))
-    lengths = [(arm, points) for arm in shown if (points := score_and_length(units, rounds, arm))]
+        found.append(
+            (
+                f"What was selected, by {field}",
+                what,
+                selected(shown, rounds, seeds, field),
+            )
+        )
+    lengths = [
+        (arm, points)
+        for arm in shown
+        if (points := score_and_length(units, rounds, arm))
+    ]
     if lengths:
         what = "Each seed in the last round of the first repeat: length is what loss-like scores are confounded with."
-        found.append(("Score against answer length", what, scatter(lengths, "tokens of the attempt", "score")))
+        found.append(
+            (
+                "Score against answer length",
+                what,
+                scatter(lengths, "tokens of the attempt", "score"),
+            )
+        )
     carried = [(arm, points) for arm in shown if (points := seed_and_row(rounds, arm))]
     if carried:
         what = "The loss of each row's question against its seed's, by the same student, over all rounds and repeats."
@@ -71,7 +126,11 @@ def figures(comparison: Comparison, units: Sequence[Unit]) -> list[tuple[str, st
             rho = comparison.carry_over
             what += f" Rank correlation of the sets' medians: {rho.estimate:.2f} [{rho.low:.2f}, {rho.high:.2f}]."
         found.append(
-            ("Seeds and the rows made from them", what, scatter(carried, "loss of the seed", "loss of the row"))
+            (
+                "Seeds and the rows made from them",
+                what,
+                scatter(carried, "loss of the seed", "loss of the row"),
+            )
         )
     return found
 
@@ -93,11 +152,22 @@ def learning_curves(comparison: Comparison, axis: str, name: str) -> Any:
             x=[*x, *x[::-1]], y=[*high, *low[::-1]], fill="toself", fillcolor=f"rgba({rgb},0.12)", line={"width": 0},
             hoverinfo="skip", showlegend=False, legendgroup=arm,
         )  # fmt: skip
-        figure.add_scatter(x=x, y=mean, name=arm, legendgroup=arm, mode="lines+markers", line={"color": shade})
-    return laid_out(figure, name, f"{comparison.split} accuracy").update_yaxes(tickformat=".0%", rangemode="tozero")
+        figure.add_scatter(
+            x=x,
+            y=mean,
+            name=arm,
+            legendgroup=arm,
+            mode="lines+markers",
+            line={"color": shade},
+        )
+    return laid_out(figure, name, f"{comparison.split} accuracy").update_yaxes(
+        tickformat=".0%", rangemode="tozero"
+    )
 
 
-def band(curves: Sequence[Curve], axis: str) -> tuple[list[float], list[float], list[float], list[float]]:
+def band(
+    curves: Sequence[Curve], axis: str
+) -> tuple[list[float], list[float], list[float], list[float]]:
     """What was spent, the mean accuracy and its interval, at each point that all repeats have."""
     points = min(len(c.accuracy) for c in curves)
     accuracy = [[c.accuracy[p] for c in curves] for p in range(points)]
@@ -105,7 +175,12 @@ def band(curves: Sequence[Curve], axis: str) -> tuple[list[float], list[float], 
     mean = [fmean(some) for some in accuracy]
     low = [m if i is None else i.low for m, i in zip(mean, intervals, strict=True)]
     high = [m if i is None else i.high for m, i in zip(mean, intervals, strict=True)]
-    return [fmean(getattr(c, axis)[p] for c in curves) for p in range(points)], mean, low, high
+    return (
+        [fmean(getattr(c, axis)[p] for c in curves) for p in range(points)],
+        mean,
+        low,
+        high,
+    )
 
 
 def selected(
@@ -117,13 +192,20 @@ def selected(
     """A panel an arm, a bar a round, by the seeds' values of the field."""
     from plotly.subplots import make_subplots
 
-    pool = Counter(str(e.meta.get(field)) for some in seeds.values() for e in some.values())
+    pool = Counter(
+        str(e.meta.get(field)) for some in seeds.values() for e in some.values()
+    )
     figure = make_subplots(
-        rows=-(-len(arms) // 4), cols=min(4, len(arms)), subplot_titles=list(arms), shared_yaxes=True
+        rows=-(-len(arms) // 4),
+        cols=min(4, len(arms)),
+        subplot_titles=list(arms),
+        shared_yaxes=True,
     )
     for place, arm in enumerate(arms):
         bars = [pool]
-        for r in range(max(len(some) for (name, _), some in rounds.items() if name == arm)):
+        for r in range(
+            max(len(some) for (name, _), some in rounds.items() if name == arm)
+        ):
             picks = [
                 seeds[repeat][pick.seed]
                 for (name, repeat), some in rounds.items()
@@ -154,18 +236,26 @@ def score_and_length(
     return [(tokens[id], score) for id, score in past[-1].chosen.scores]
 
 
-def seed_and_row(rounds: Mapping[tuple[str, int], Sequence[Round]], arm: str) -> list[tuple[float, float]]:
+def seed_and_row(
+    rounds: Mapping[tuple[str, int], Sequence[Round]], arm: str
+) -> list[tuple[float, float]]:
     done = (one for (name, _), some in rounds.items() if name == arm for one in some)
-    return [(pair.seed_loss, pair.row_loss) for one in done for pair in one.transfer.pairs]
+    return [
+        (pair.seed_loss, pair.row_loss) for one in done for pair in one.transfer.pairs
+    ]
 
 
-def scatter(groups: Sequence[tuple[str, Sequence[tuple[float, float]]]], x: str, y: str) -> Any:
+def scatter(
+    groups: Sequence[tuple[str, Sequence[tuple[float, float]]]], x: str, y: str
+) -> Any:
     """A panel a group, with axes of its own: scores have units of their own."""
     from plotly.subplots import make_subplots
 
     columns = min(4, len(groups))
     rows = -(-len(groups) // columns)
-    figure = make_subplots(rows=rows, cols=columns, subplot_titles=[name for name, _ in groups])
+    figure = make_subplots(
+        rows=rows, cols=columns, subplot_titles=[name for name, _ in groups]
+    )
     for place, (_, points) in enumerate(groups):
         figure.add_scatter(
             x=[a for a, _ in points], y=[b for _, b in points], mode="markers", showlegend=False,
@@ -177,7 +267,11 @@ def scatter(groups: Sequence[tuple[str, Sequence[tuple[float, float]]]], x: str,
 
 
 def laid_out(figure: Any, x: str | None = None, y: str | None = None) -> Any:
-    figure.update_layout(template="plotly_white", margin={"l": 60, "r": 20, "t": 40, "b": 50}, font={"size": 13})
+    figure.update_layout(
+        template="plotly_white",
+        margin={"l": 60, "r": 20, "t": 40, "b": 50},
+        font={"size": 13},
+    )
     if x:
         figure.update_xaxes(title_text=x).update_yaxes(title_text=y)
     return figure

@@ -6,14 +6,16 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from queue import SimpleQueue
 
-from ..child import Child
-from ..config import Config
+from ..config.config import Config
 from ..plan.student import find_size, memory
-from ..rundir import Event
+from ..run.child import Child
+from ..run.directory import Event
 from .units import Unit, run_unit
 
 PROCESS = 2**30  # bytes of one that has torch loaded, before its student
-Heard = Event | Exception | None  # what a unit tells, the error that ended it, or its end
+Heard = (
+    Event | Exception | None
+)  # what a unit tells, the error that ended it, or its end
 
 
 def cores() -> int:
@@ -28,12 +30,24 @@ def as_many_as_fit(config: Config) -> int:
 
     if torch.cuda.is_available():
         return 1
-    each = memory(find_size(config.student.model, config.student.revision).parameters, config.finetune.method)
-    fit = cores() if each is None else int(psutil.virtual_memory().available / (PROCESS + 1.5 * each))
+    each = memory(
+        find_size(config.student.model, config.student.revision).parameters,
+        config.finetune.method,
+    )
+    fit = (
+        cores()
+        if each is None
+        else int(psutil.virtual_memory().available / (PROCESS + 1.5 * each))
+    )
     return max(1, min(cores(), fit))
 
 
-def run_units(units: Sequence[Unit], jobs: int, threads: int | None, listen: Callable[[Event], None]) -> None:
+def run_units(
+    units: Sequence[Unit],
+    jobs: int,
+    threads: int | None,
+    listen: Callable[[Event], None],
+) -> None:
     """Every unit, `jobs` at a time with `threads` each (None: their share of the cores); what is finished is read back.
     None of `units` stands before the one it is `after`. One job: in this process.
 
@@ -50,7 +64,9 @@ def run_units(units: Sequence[Unit], jobs: int, threads: int | None, listen: Cal
     with ExitStack() as stack:
         for _ in range(min(jobs, len(units))):
             child = stack.enter_context(Child(threads or max(1, cores() // jobs)))
-            threading.Thread(target=work, args=(child, queue, heard), daemon=True).start()
+            threading.Thread(
+                target=work, args=(child, queue, heard), daemon=True
+            ).start()
         while left:  # in this thread, which Ctrl-C reaches and a terminal belongs to
             what = heard.get()
             if isinstance(what, Event):
@@ -62,7 +78,14 @@ def run_units(units: Sequence[Unit], jobs: int, threads: int | None, listen: Cal
                 left -= queue.drop()
                 if left:
                     said = str(what).partition("\n")[0]
-                    listen(Event("note", 0, "unit", value=f"{said}; what is under way ends first: {left} runs"))
+                    listen(
+                        Event(
+                            "note",
+                            0,
+                            "unit",
+                            value=f"{said}; what is under way ends first: {left} runs",
+                        )
+                    )
     if failed:
         raise failed
 

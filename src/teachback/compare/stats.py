@@ -38,7 +38,9 @@ def paired_t(differences_R: Sequence[float]) -> Interval | None:
     if len(d_R) < 2:
         return None
     half = float(t.ppf(0.975, len(d_R) - 1)) * float(d_R.std(ddof=1)) / sqrt(len(d_R))
-    return Interval(float(d_R.mean()), float(d_R.mean()) - half, float(d_R.mean()) + half)
+    return Interval(
+        float(d_R.mean()), float(d_R.mean()) - half, float(d_R.mean()) + half
+    )
 
 
 def crossed(differences_R_I: Any) -> Interval | None:
@@ -57,12 +59,21 @@ def crossed(differences_R_I: Any) -> Interval | None:
         return None
     mean, row_R, item_I = d_R_I.mean(), d_R_I.mean(1), d_R_I.mean(0)
     left_R_I = d_R_I - row_R[:, None] - item_I + mean
-    squares = [m * row_R.var(ddof=1), n * item_I.var(ddof=1), (left_R_I**2).sum() / ((n - 1) * (m - 1))]
+    squares = [
+        m * row_R.var(ddof=1),
+        n * item_I.var(ddof=1),
+        (left_R_I**2).sum() / ((n - 1) * (m - 1)),
+    ]
     free, signs = [n - 1, m - 1, (n - 1) * (m - 1)], [1, 1, -1]
-    total = max(sum(sign * square for sign, square in zip(signs, squares, strict=True)), max(squares[:2]))
+    total = max(
+        sum(sign * square for sign, square in zip(signs, squares, strict=True)),
+        max(squares[:2]),
+    )
     if total == 0:
         return Interval(float(mean), float(mean), float(mean))
-    df = total**2 / sum(square**2 / k for square, k in zip(squares[:2], free[:2], strict=True))
+    df = total**2 / sum(
+        square**2 / k for square, k in zip(squares[:2], free[:2], strict=True)
+    )
     half = float(t.ppf(0.975, df)) * sqrt(total / (n * m))
     return Interval(float(mean), float(mean) - half, float(mean) + half)
 
@@ -88,7 +99,10 @@ def max_t(differences_K_R: Any) -> list[float]:
     d_K_R = np.asarray(differences_K_R, float)
     signs_F_R = flips(d_K_R.shape[1])
     largest_F = t_values(d_K_R, signs_F_R).max(1)
-    return [share_as_far(largest_F, float(t)) for t in t_values(d_K_R, np.ones((1, d_K_R.shape[1])))[0]]
+    return [
+        share_as_far(largest_F, float(t))
+        for t in t_values(d_K_R, np.ones((1, d_K_R.shape[1])))[0]
+    ]
 
 
 def t_values(d_K_R: Any, signs_F_R: Any) -> Any:
@@ -129,19 +143,27 @@ class Reach:
 def samples_to_target(spent_R_P: Any, reference_R_P: Any, arm_R_P: Any) -> Reach:
     """target: where the reference's mean curve has made GAIN of its gain. Curves are made monotone first; per repeat
     the ratio is that of the two samples at which it is reached, the mean is geometric."""
-    spent_R_P, reference_R_P, arm_R_P = (np.asarray(one, float) for one in (spent_R_P, reference_R_P, arm_R_P))
+    spent_R_P, reference_R_P, arm_R_P = (
+        np.asarray(one, float) for one in (spent_R_P, reference_R_P, arm_R_P)
+    )
     mean_P = isotonic(reference_R_P.mean(0))
     target = float(mean_P[0] + GAIN * (mean_P[-1] - mean_P[0]))
     if mean_P[-1] <= mean_P[0]:
         return Reach(target, 0, None)
     logs = []
-    for spent_P, ours_P, theirs_P in zip(spent_R_P, arm_R_P, reference_R_P, strict=True):
+    for spent_P, ours_P, theirs_P in zip(
+        spent_R_P, arm_R_P, reference_R_P, strict=True
+    ):
         at = [reached(spent_P, isotonic(one), target) for one in (theirs_P, ours_P)]
         if at[0] and at[1]:
             logs.append(log(at[0] / at[1]))
     censored = len(arm_R_P) - len(logs)
     found = paired_t(logs) if censored <= CENSORED * len(arm_R_P) else None
-    return Reach(target, censored, found and Interval(*map(exp, (found.estimate, found.low, found.high))))
+    return Reach(
+        target,
+        censored,
+        found and Interval(*map(exp, (found.estimate, found.low, found.high))),
+    )
 
 
 def isotonic(accuracy_P: Any) -> Any:
@@ -176,10 +198,12 @@ def wins(accuracy_A_R_P: Any) -> Any:
     return (mean > t.ppf(0.975, repeats - 1) * error).mean(-1)
 
 
-def carry_over(seed_medians: Sequence[float], row_medians: Sequence[float]) -> Interval | None:
+def carry_over(
+    seed_medians: Sequence[float], row_medians: Sequence[float]
+) -> Interval | None:
     """Spearman's rho over sets, one of each (arm, repeat, round), with the interval of Bonett and Wright (2000). Sets
     count as independent. None with fewer than SETS sets, or where one side is constant."""
-    from ..stats import spearman
+    from ..metrics.statistics import spearman
 
     n, rho = len(seed_medians), spearman(seed_medians, row_medians)
     if n < SETS or rho is None:

@@ -51,7 +51,9 @@ class Comparison:
     notes: tuple[str, ...]
 
 
-def summarise(measured: Sequence[Measured], arms: Sequence[str], primary: str, sent: Spent) -> Comparison:
+def summarise(
+    measured: Sequence[Measured], arms: Sequence[str], primary: str, sent: Spent
+) -> Comparison:
     curves, split = [one.curve for one in measured], measured[0].split
     reference = REFERENCE if REFERENCE in arms else arms[0]
     repeats = len({c.repeat for c in curves})
@@ -62,7 +64,12 @@ def summarise(measured: Sequence[Measured], arms: Sequence[str], primary: str, s
         repeats,
         split,
         tuple(curves),
-        differences=tuple(d for arm in arms if arm != reference for d in paired(curves, reference, arm)),
+        differences=tuple(
+            d
+            for arm in arms
+            if arm != reference
+            for d in paired(curves, reference, arm)
+        ),
         findings=tuple(findings(measured, arms, reference, primary)),
         wins=win_matrix(curves, arms),
         carry_over=carry_over([seed for seed, _ in sets], [row for _, row in sets]),
@@ -75,10 +82,15 @@ def summarise(measured: Sequence[Measured], arms: Sequence[str], primary: str, s
 def charged(curves: Sequence[Curve]) -> Spent:
     usd = [None if c.usd is None else c.usd[-1] for c in curves]
     known = [one for one in usd if one is not None]
-    return Spent(sum(c.tokens[-1] for c in curves), sum(known) if len(known) == len(usd) else None)
+    return Spent(
+        sum(c.tokens[-1] for c in curves),
+        sum(known) if len(known) == len(usd) else None,
+    )
 
 
-def win_matrix(curves: Sequence[Curve], arms: Sequence[str]) -> tuple[tuple[float, ...], ...]:
+def win_matrix(
+    curves: Sequence[Curve], arms: Sequence[str]
+) -> tuple[tuple[float, ...], ...]:
     """Over the rounds that all arms have; empty with one repeat."""
     points = min(len(c.accuracy) for c in curves)
     accuracy = [[c.accuracy[:points] for c in curves if c.arm == arm] for arm in arms]
@@ -100,9 +112,19 @@ def paired(curves: Sequence[Curve], first: str, arm: str) -> list[Difference]:
 
 
 def notes(curves: Sequence[Curve], repeats: int, split: str) -> list[str]:
-    found = [] if split == "test" else ["the task has no test set: this is accuracy on dev, which some criteria read"]
+    found = (
+        []
+        if split == "test"
+        else [
+            "the task has no test set: this is accuracy on dev, which some criteria read"
+        ]
+    )
     if repeats < TESTABLE:
-        found.append(f"{repeats} repeats are too few to test: {TESTABLE} or more would do")
+        found.append(
+            f"{repeats} repeats are too few to test: {TESTABLE} or more would do"
+        )
     if len({len(c.accuracy) for c in curves}) > 1:
-        found.append("the arms have other numbers of rounds: areas go up to what all of them spent")
+        found.append(
+            "the arms have other numbers of rounds: areas go up to what all of them spent"
+        )
     return found

@@ -8,8 +8,8 @@ from statistics import fmean
 from rich.console import Console
 from rich.table import Table
 
-from ..files import commit
 from ..report.figures import cents
+from ..run.files import commit
 from .findings import AXES, reach_sentence, sentence
 from .summary import Comparison
 
@@ -32,8 +32,22 @@ def write_tables(folder: Path, comparison: Comparison) -> None:
     ]
     found = [
         {
-            **{name: getattr(one, name) for name in ("arm", "reference", "axis", "upto", "repeats", "primary", "p")},
-            **{name: getattr(one.difference, name, None) for name in ("estimate", "low", "high")},
+            **{
+                name: getattr(one, name)
+                for name in (
+                    "arm",
+                    "reference",
+                    "axis",
+                    "upto",
+                    "repeats",
+                    "primary",
+                    "p",
+                )
+            },
+            **{
+                name: getattr(one.difference, name, None)
+                for name in ("estimate", "low", "high")
+            },
             "said": sentence(one),
         }
         for one in comparison.findings
@@ -49,15 +63,25 @@ def write_tables(folder: Path, comparison: Comparison) -> None:
 
 def show(comparison: Comparison, console: Console) -> None:
     table = Table(
-        "arm", *(f"round {r - 1}" if r else "untuned" for r in range(max(len(c.accuracy) for c in comparison.curves)))
+        "arm",
+        *(
+            f"round {r - 1}" if r else "untuned"
+            for r in range(max(len(c.accuracy) for c in comparison.curves))
+        ),
     )
     for arm in comparison.arms:
         curves = [c.accuracy for c in comparison.curves if c.arm == arm]
-        table.add_row(arm, *(f"{fmean(points):.1%}" for points in zip(*curves, strict=False)))
+        table.add_row(
+            arm, *(f"{fmean(points):.1%}" for points in zip(*curves, strict=False))
+        )
     for arm in dict.fromkeys(d.arm for d in comparison.differences):
         cells = [
             f"{100 * d.mean:+.1f}"
-            + ("" if d.low is None or d.high is None else f" [{100 * d.low:+.1f}, {100 * d.high:+.1f}]")
+            + (
+                ""
+                if d.low is None or d.high is None
+                else f" [{100 * d.low:+.1f}, {100 * d.high:+.1f}]"
+            )
             for d in comparison.differences
             if d.arm == arm
         ]
@@ -70,11 +94,18 @@ def show(comparison: Comparison, console: Console) -> None:
     for axis, name in AXES.items():
         some = [one for one in comparison.findings if one.axis == axis]
         if some:
-            console.print(f"area under the curve against {name}, up to {some[0].upto:,.6g}:")
+            console.print(
+                f"area under the curve against {name}, up to {some[0].upto:,.6g}:"
+            )
         for one in some:
             for line in filter(None, (sentence(one), reach_sentence(one))):
                 console.print(f"  {line}")
-    lines = [wins_line(comparison), carry_over_line(comparison), spent_line(comparison), *comparison.notes]
+    lines = [
+        wins_line(comparison),
+        carry_over_line(comparison),
+        spent_line(comparison),
+        *comparison.notes,
+    ]
     for said in filter(None, lines):
         console.print(said)
 
@@ -83,7 +114,10 @@ def wins_line(comparison: Comparison) -> str | None:
     """Who is above whom, by a paired t test at 5 % after each round; the whole matrix is in the JSON."""
     if len(comparison.arms) < 3 or not comparison.wins:
         return None
-    over = [f"{arm} {sum(row):.1f}" for arm, row in zip(comparison.arms, comparison.wins, strict=True)]
+    over = [
+        f"{arm} {sum(row):.1f}"
+        for arm, row in zip(comparison.arms, comparison.wins, strict=True)
+    ]
     return f"arms that each one is above, mean over rounds (paired t test at 5 %): {', '.join(over)}"
 
 
@@ -101,7 +135,11 @@ def carry_over_line(comparison: Comparison) -> str | None:
 
 def spent_line(comparison: Comparison) -> str:
     each = [
-        f"{name} {spent.tokens:,} tokens" + ("" if spent.usd is None or not spent.usd else f", ${cents(spent.usd)}")
-        for name, spent in (("charged to the arms", comparison.charged), ("really sent", comparison.sent))
+        f"{name} {spent.tokens:,} tokens"
+        + ("" if spent.usd is None or not spent.usd else f", ${cents(spent.usd)}")
+        for name, spent in (
+            ("charged to the arms", comparison.charged),
+            ("really sent", comparison.sent),
+        )
     ]
     return f"teacher: {'; '.join(each)}"

@@ -11,19 +11,21 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from ..child import Send
-from ..choosing import CriterionConfig
-from ..config import Config, of_arm
-from ..draws import draw
-from ..files import commit
+from ..build.criterion import ARRAYS, make_criterion
+from ..build.run import Arm, Wired, wire
+from ..config.choosing import CriterionConfig
+from ..config.config import Config, of_arm
 from ..loop import teach
-from ..rundir import Event, Run
-from ..wire import Arm, Wired, wire
-from ..wire_criteria import ARRAYS, make_criterion
+from ..rng import draw
+from ..run.child import Send
+from ..run.directory import Event, Run
+from ..run.files import commit
 
 LEDGER = "ledger.sqlite"
 BASE = "base"  # the unit that the arms of a repeat share
-FIRST = Path("repeat-0") / BASE  # whose answers the other bases share where they are asked the same
+FIRST = (
+    Path("repeat-0") / BASE
+)  # whose answers the other bases share where they are asked the same
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,9 @@ def make_unit(
         return Unit(settings.model_copy(update=changes), arm, together, repeat)
     own = draw(settings.seed, repeat, "arm", arm, 0)
     changes["seed"] = own.getrandbits(31)
-    return Unit(settings.model_copy(update=changes), arm, together, 2**40 + own.getrandbits(40))
+    return Unit(
+        settings.model_copy(update=changes), arm, together, 2**40 + own.getrandbits(40)
+    )
 
 
 def base_unit(settings: Config, repeat: int, together: bool) -> Unit:
@@ -88,11 +92,16 @@ def base_unit(settings: Config, repeat: int, together: bool) -> Unit:
 def run_unit(unit: Unit, listen: Callable[[Event], None]) -> None:
     config = unit.config
     arm = Arm(unit.root / LEDGER, unit.arm, unit.draws, unit.together)
-    with Run(unit.folder, keep=config.keep, listen=listen) as run, wire(config, run, arm) as wired:
+    with (
+        Run(unit.folder, keep=config.keep, listen=listen) as run,
+        wire(config, run, arm) as wired,
+    ):
         if unit.arm == BASE:
             prepare_base(run, wired, unit.root / FIRST)
         else:
-            adopt(unit.folder.parent / BASE, unit.folder, shared_steps(config.criterion))
+            adopt(
+                unit.folder.parent / BASE, unit.folder, shared_steps(config.criterion)
+            )
             teach(run, wired.parts, wired.base, wired.task.seeds, config.rounds)
 
 
@@ -100,9 +109,25 @@ def prepare_base(run: Run, wired: Wired, first: Path) -> None:
     """What is asked in every repeat is answered in the first one. With rows that are given, each repeat's student has
     been trained on them before it answers the seeds: there are no attempts to share."""
     parts, base = wired.parts, wired.base
-    theirs, ours = (json.loads((folder / "inputs.json").read_bytes()) for folder in (first, run.folder))
-    asked = {"seeds": ["given", "attempt"], "dev": ["baseline"], "test": ["test-baseline"]}
-    adopt(first, run.folder, [step for split, steps in asked.items() if theirs[split] == ours[split] for step in steps])
+    theirs, ours = (
+        json.loads((folder / "inputs.json").read_bytes())
+        for folder in (first, run.folder)
+    )
+    asked = {
+        "seeds": ["given", "attempt"],
+        "dev": ["baseline"],
+        "test": ["test-baseline"],
+    }
+    adopt(
+        first,
+        run.folder,
+        [
+            step
+            for split, steps in asked.items()
+            if theirs[split] == ours[split]
+            for step in steps
+        ],
+    )
     given = run.step(0, "given", parts.given)
     run.step(0, "baseline", parts.evaluate, base)
     if parts.test:
@@ -120,7 +145,9 @@ def shared_steps(criterion: CriterionConfig) -> list[str]:
 def adopt(donor: Path, folder: Path, names: list[str]) -> None:
     """Copies what was computed before any criterion was asked: both configs are the same but for the criterion."""
     for name in names:
-        theirs, ours = (place / "round-00" / f"{name}.json" for place in (donor, folder))
+        theirs, ours = (
+            place / "round-00" / f"{name}.json" for place in (donor, folder)
+        )
         if theirs.exists() and not ours.exists():
             commit(ours, theirs.read_bytes())
 

@@ -20,4 +20,6 @@ def badge(evidence: Evidence, m: int, draws: Draws) -> list[int]:
     candidates = sorted(evidence.candidates)
     gradient_N_M = usable(evidence.gradient_N_M, evidence.seeds, "gradient")
     generator = np.random.default_rng(draws("").getrandbits(64))
-    return [candidates[i] for i in seeding(vectors(gradient_N_M[candidates]), m, generator)]
+    return [
+        candidates[i] for i in seeding(vectors(gradient_N_M[candidates]), m, generator)
+    ]

@@ -10,12 +10,20 @@ from .mixture import pick
 
 
 def bandit(
-    evidence: Evidence, m: int, draws: Draws, *, members: Mapping[str, Criterion], explore: float
+    evidence: Evidence,
+    m: int,
+    draws: Draws,
+    *,
+    members: Mapping[str, Criterion],
+    explore: float,
 ) -> list[Choice]:
     """explore: Exp3's γ, above 0 and at most 1, the share of rounds that go to members regardless of what they paid."""
     chances = probabilities(list(members), evidence.past, evidence.baseline, explore)
     name = draws("").choices(list(chances), weights=list(chances.values()))[0]
-    return [Choice(choice.position, name) for choice in pick(members[name], evidence, m, draws)]
+    return [
+        Choice(choice.position, name)
+        for choice in pick(members[name], evidence, m, draws)
+    ]
 
 
 def probabilities(
@@ -34,7 +42,9 @@ def probabilities(
 
 def mixed(weights: Mapping[str, float], explore: float) -> dict[str, float]:
     total, each = sum(weights.values()), explore / len(weights)
-    return {name: (1 - explore) * weight / total + each for name, weight in weights.items()}
+    return {
+        name: (1 - explore) * weight / total + each for name, weight in weights.items()
+    }
 
 
 def gains(past: Sequence[Round], baseline: float | None) -> list[float | None]:
@@ -43,8 +53,12 @@ def gains(past: Sequence[Round], baseline: float | None) -> list[float | None]:
     found, largest, before = list[float | None](), 0.0, baseline
     for r in past:
         rows = len(r.fresh.rows) + len(r.fresh.rejected)
-        gain = None if before is None or not rows else (r.report.accuracy - before) / rows
+        gain = (
+            None if before is None or not rows else (r.report.accuracy - before) / rows
+        )
         largest = max(largest, abs(gain or 0.0))
-        found.append(None if gain is None else 0.5 + gain / largest / 2 if largest else 0.5)
+        found.append(
+            None if gain is None else 0.5 + gain / largest / 2 if largest else 0.5
+        )
         before = r.report.accuracy
     return found

@@ -18,7 +18,9 @@ Floats32 = np.ndarray[Any, np.dtype[np.float32]]
 BLOCK = 32  # candidates that are looked at again first; twice as many each time that the best is not yet known
 BLOCK_BYTES = 2**23  # of a block's similarities, at most: what caches hold
 BLOCK_FEWEST = 64  # but so many candidates in any case, for the product's sake
-MATRIX_BYTES = 2**31  # all similarities are kept where they fit in this: 23,000 rows and as many candidates
+MATRIX_BYTES = (
+    2**31
+)  # all similarities are kept where they fit in this: 23,000 rows and as many candidates
 
 
 def coverage(
@@ -36,7 +38,10 @@ def coverage(
     """
     similar = similarities(unit_N_D, offered_C, matrix_bytes)
     most = max(BLOCK_FEWEST, BLOCK_BYTES // (4 * len(unit_N_D)))
-    cover_N, gain_C = np.zeros(len(unit_N_D), np.float32), np.empty(len(offered_C), np.float32)
+    cover_N, gain_C = (
+        np.zeros(len(unit_N_D), np.float32),
+        np.empty(len(offered_C), np.float32),
+    )
     for start in range(0, len(offered_C), most):
         rows = np.arange(start, min(start + most, len(offered_C)))
         gain_C[rows] = added(similar(rows), cover_N) @ weight_N
@@ -49,7 +54,9 @@ def coverage(
     return picks
 
 
-def similarities(unit_N_D: Floats32, offered_C: Positions, matrix_bytes: int) -> Callable[[Positions], Floats32]:
+def similarities(
+    unit_N_D: Floats32, offered_C: Positions, matrix_bytes: int
+) -> Callable[[Positions], Floats32]:
     """similar(rows of offered_C) → cosine_B_N, a copy: out of the matrix of all, if that is small enough."""
     if 4 * len(offered_C) * len(unit_N_D) > matrix_bytes:
         return lambda rows: unit_N_D[offered_C[rows]] @ unit_N_D.T
@@ -64,7 +71,11 @@ def added(cosine_B_N: Floats32, cover_N: Floats32) -> Floats32:
 
 
 def next_pick(
-    similar: Callable[[Positions], Floats32], cover_N: Floats32, weight_N: Floats32, gain_C: Floats32, most: int
+    similar: Callable[[Positions], Floats32],
+    cover_N: Floats32,
+    weight_N: Floats32,
+    gain_C: Floats32,
+    most: int,
 ) -> tuple[int, Floats32]:
     """The best candidate, and what it adds to each row. gain_C holds upper bounds, and is brought up to date."""
     fresh_C, size = np.zeros(len(gain_C), bool), BLOCK
@@ -72,7 +83,9 @@ def next_pick(
     while not fresh_C[best := int(np.argmax(gain_C))]:
         bound_C = np.where(fresh_C, -np.inf, gain_C)
         count = min(size, most, int(np.isfinite(bound_C).sum()))
-        rows_B = np.sort(np.argpartition(-bound_C, count - 1)[:count])  # in order: argmax gives the first of equals
+        rows_B = np.sort(
+            np.argpartition(-bound_C, count - 1)[:count]
+        )  # in order: argmax gives the first of equals
         added_B_N = added(similar(rows_B), cover_N)
         gain_C[rows_B] = added_B_N @ weight_N
         fresh_C[rows_B] = True

@@ -40,7 +40,9 @@ class Criterion:
 
     def choose(self, evidence: Evidence, m: int, draws: Draws) -> list[Choice]:
         chosen = self.function(evidence, m, draws)
-        return list(chosen) if self.kind == "blend" else [Choice(int(i)) for i in chosen]
+        return (
+            list(chosen) if self.kind == "blend" else [Choice(int(i)) for i in chosen]
+        )
 
     @property
     def scores(self) -> bool:
@@ -64,4 +66,6 @@ NEEDS: dict[str, str] = {
     "marks": "a judge's call for each candidate",
     "gaps": "two calls of a referee for each candidate; the teacher's answers to the seeds, once",
 }
-DEAR = frozenset({"samples", "reward", "marks", "gaps"})  # more than a forward pass: asked of a subset of the pool
+DEAR = frozenset(
+    {"samples", "reward", "marks", "gaps"}
+)  # more than a forward pass: asked of a subset of the pool

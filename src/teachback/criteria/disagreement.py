@@ -8,7 +8,10 @@ from .evidence import Evidence
 
 def disagreement(evidence: Evidence) -> list[float]:
     """Entropy, in nats, of the final answers of a seed's samples; no answer is an answer of its own."""
-    return [spread(Counter(grade.answer for grade in samples)) for samples in evidence.samples]
+    return [
+        spread(Counter(grade.answer for grade in samples))
+        for samples in evidence.samples
+    ]
 
 
 def spread(votes: Counter[str | None]) -> float:

@@ -7,4 +7,6 @@ from .evidence import Evidence
 
 def egl(evidence: Evidence) -> list[float]:
     """Mean over the answer's tokens. An attempt without one has no score, which stops the run."""
-    return [nan if attempt.egl is None else attempt.egl for attempt in evidence.attempts]
+    return [
+        nan if attempt.egl is None else attempt.egl for attempt in evidence.attempts
+    ]

@@ -7,4 +7,7 @@ from .evidence import Evidence
 
 def entropy(evidence: Evidence) -> list[float]:
     """Nats a token. An attempt without one has no score, which stops the run."""
-    return [nan if attempt.entropy is None else attempt.entropy for attempt in evidence.attempts]
+    return [
+        nan if attempt.entropy is None else attempt.entropy
+        for attempt in evidence.attempts
+    ]

@@ -14,7 +14,11 @@ from .points import usable
 
 
 def facility(
-    evidence: Evidence, m: int, draws: Draws, *, weight: Callable[[Evidence], Sequence[float]] | None = None
+    evidence: Evidence,
+    m: int,
+    draws: Draws,
+    *,
+    weight: Callable[[Evidence], Sequence[float]] | None = None,
 ) -> list[int]:
     """m positions: each time the candidate that most raises Σ_i w_i · cos(i, likest pick), over all seeds.
 
@@ -25,19 +29,35 @@ def facility(
     length_N = np.linalg.norm(embedding_N_D, axis=1)
     if not length_N.all():
         lost = [evidence.seeds[i].id for i in np.flatnonzero(length_N == 0).tolist()]
-        raise CriterionError(f"the embeddings of {len(lost)} seeds are zero", got=", ".join(lost[:10]))
+        raise CriterionError(
+            f"the embeddings of {len(lost)} seeds are zero", got=", ".join(lost[:10])
+        )
     unit_N_D = np.asarray(embedding_N_D / length_N[:, None], np.float32)
-    weight_N = np.ones(len(unit_N_D), np.float32) if weight is None else ranks(evidence, weight(evidence))
+    weight_N = (
+        np.ones(len(unit_N_D), np.float32)
+        if weight is None
+        else ranks(evidence, weight(evidence))
+    )
     generator = np.random.default_rng(draws("").getrandbits(64))
-    return coverage(unit_N_D, generator.permutation(sorted(evidence.candidates)), weight_N, m)
+    return coverage(
+        unit_N_D, generator.permutation(sorted(evidence.candidates)), weight_N, m
+    )
 
 
-def ranks(evidence: Evidence, scores: Sequence[float]) -> np.ndarray[Any, np.dtype[np.float32]]:
+def ranks(
+    evidence: Evidence, scores: Sequence[float]
+) -> np.ndarray[Any, np.dtype[np.float32]]:
     """rank_N / N; equal scores share the mean of their ranks. Raises CriterionError where a score is no number."""
     score_N = np.asarray(scores, np.float64)
-    bad = [f"{evidence.seeds[i].id}: {score_N[i]}" for i in np.flatnonzero(~np.isfinite(score_N)).tolist()]
+    bad = [
+        f"{evidence.seeds[i].id}: {score_N[i]}"
+        for i in np.flatnonzero(~np.isfinite(score_N)).tolist()
+    ]
     if bad:
-        raise CriterionError(f"{len(bad)} seeds have no weight: their score is no number", got=", ".join(bad[:10]))
+        raise CriterionError(
+            f"{len(bad)} seeds have no weight: their score is no number",
+            got=", ".join(bad[:10]),
+        )
     _, place_N, count = np.unique(score_N, return_inverse=True, return_counts=True)
     rank = np.cumsum(count) - (count - 1) / 2
     return np.asarray(rank[place_N] / len(score_N), np.float32)

@@ -20,7 +20,9 @@ def farthest(points: Points, m: int, used: int = 0) -> list[int]:
     """
     nearest_N = np.full(len(points.squared_N), np.inf)
     for start in range(0, used, AHEAD):
-        nearest_N = np.minimum(nearest_N, points.nearest(range(start, min(start + AHEAD, used))))
+        nearest_N = np.minimum(
+            nearest_N, points.nearest(range(start, min(start + AHEAD, used)))
+        )
     nearest_N[:used] = PICKED
     picks: list[int] = []
     while True:
@@ -35,8 +37,13 @@ def farthest(points: Points, m: int, used: int = 0) -> list[int]:
 def ahead(points: Points, nearest_N: Floats, m: int) -> list[int]:
     """The next picks, at least one and at most m, until a row that isn't looked at might be the farthest."""
     order_N = np.argsort(-nearest_N, kind="stable")
-    rows_L: Positions = np.sort(order_N[:AHEAD])  # in order: argmax gives the first of equals
-    limit = max(((nearest_N[row], -row) for row in order_N[AHEAD : AHEAD + 1]), default=(PICKED, 0))
+    rows_L: Positions = np.sort(
+        order_N[:AHEAD]
+    )  # in order: argmax gives the first of equals
+    limit = max(
+        ((nearest_N[row], -row) for row in order_N[AHEAD : AHEAD + 1]),
+        default=(PICKED, 0),
+    )
     apart_L_L, now_L = points.apart(rows_L, rows_L), nearest_N[rows_L]
     new: list[int] = []
     while len(new) < m:

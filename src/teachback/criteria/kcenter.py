@@ -18,5 +18,8 @@ def kcenter(evidence: Evidence, m: int, draws: Draws) -> list[int]:
     selected = {pick.seed for r in evidence.past for pick in r.chosen.picks}
     used = [i for i, seed in enumerate(evidence.seeds) if seed.id in selected]
     generator = np.random.default_rng(draws("").getrandbits(64))
-    rows = [*used, *(int(i) for i in generator.permutation(sorted(evidence.candidates)))]
+    rows = [
+        *used,
+        *(int(i) for i in generator.permutation(sorted(evidence.candidates))),
+    ]
     return [rows[i] for i in farthest(vectors(embedding_N_D[rows]), m, len(used))]

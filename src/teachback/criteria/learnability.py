@@ -8,5 +8,8 @@ from .evidence import Evidence
 
 def learnability(evidence: Evidence) -> list[float]:
     """Between 0 and 1. Always right and never right are both 0: nothing to learn, or nothing to learn it from."""
-    rates = [sum(grade.outcome == "right" for grade in samples) / len(samples) for samples in evidence.samples]
+    rates = [
+        sum(grade.outcome == "right" for grade in samples) / len(samples)
+        for samples in evidence.samples
+    ]
     return [4 * p * (1 - p) for p in rates]

@@ -15,14 +15,20 @@ HARD = 1.0  # marks
 def lion(evidence: Evidence, m: int, draws: Draws) -> list[int]:
     """m positions, drawn uniformly from each side, hard and easy by turns; of an odd m one more is hard. Where a side
     is too small the other fills up. Raises CriterionError where fewer than m candidates have a gap."""
-    gaps = {i: gap for i in evidence.candidates if (gap := evidence.gaps[i]) is not None}
+    gaps = {
+        i: gap for i in evidence.candidates if (gap := evidence.gaps[i]) is not None
+    }
     if len(gaps) < m:
         raise CriterionError(
-            f"lion can't select {m} seeds", got=f"{len(gaps)} that the referee could compare", fix="lower per_round"
+            f"lion can't select {m} seeds",
+            got=f"{len(gaps)} that the referee could compare",
+            fix="lower per_round",
         )
     drawn = {i: draws(evidence.seeds[i].id).random() for i in gaps}
     order = sorted(gaps, key=lambda i: (-drawn[i], i))
-    hard, easy = ([i for i in order if (gaps[i] >= HARD) == side] for side in (True, False))
+    hard, easy = (
+        [i for i in order if (gaps[i] >= HARD) == side] for side in (True, False)
+    )
     hard = hard[: m - min(m // 2, len(easy))]
     easy = easy[: m - len(hard)]
     return [i for turn in zip_longest(hard, easy) for i in turn if i is not None]

@@ -7,4 +7,6 @@ from .evidence import Evidence
 
 def margin(evidence: Evidence) -> list[float]:
     """Between −1 and 0. An attempt without a gap has no score, which stops the run."""
-    return [nan if attempt.gap is None else -attempt.gap for attempt in evidence.attempts]
+    return [
+        nan if attempt.gap is None else -attempt.gap for attempt in evidence.attempts
+    ]

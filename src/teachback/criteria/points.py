@@ -49,10 +49,15 @@ class Points:
 def vectors(x_N_D: np.ndarray[Any, Any]) -> Points:
     """8 N D bytes, beside the array given."""
     x_N_D = np.asarray(x_N_D, np.float64)
-    return Points(np.einsum("nd,nd->n", x_N_D, x_N_D), lambda rows, others: x_N_D[rows] @ x_N_D[others].T)
+    return Points(
+        np.einsum("nd,nd->n", x_N_D, x_N_D),
+        lambda rows, others: x_N_D[rows] @ x_N_D[others].T,
+    )
 
 
-def gradients(delta_N_K: np.ndarray[Any, Any], hidden_N_D: np.ndarray[Any, Any]) -> Points:
+def gradients(
+    delta_N_K: np.ndarray[Any, Any], hidden_N_D: np.ndarray[Any, Any]
+) -> Points:
     """The gradients δ ⊗ h of a classifier's last layer, K × D numbers a row that are never made (arXiv 1906.03671).
 
     delta_N_K: p − onehot(predicted class). An inner product of two gradients is the product of those of their factors:
@@ -68,11 +73,19 @@ def gradients(delta_N_K: np.ndarray[Any, Any], hidden_N_D: np.ndarray[Any, Any])
     return Points(delta.squared_N * hidden.squared_N, inner)
 
 
-def usable(array_N_D: np.ndarray[Any, Any] | None, seeds: Sequence[Example], what: str) -> np.ndarray[Any, Any]:
+def usable(
+    array_N_D: np.ndarray[Any, Any] | None, seeds: Sequence[Example], what: str
+) -> np.ndarray[Any, Any]:
     """The array, if there is one and all of it are numbers. Raises CriterionError, with the seeds where it isn't so."""
     if array_N_D is None or len(array_N_D) != len(seeds):
-        raise CriterionError(f"there are no {what}s to choose by", allowed=f"a row for each of {len(seeds)} seeds")
-    bad = [seeds[i].id for i in np.flatnonzero(~np.isfinite(array_N_D).all(axis=1)).tolist()]
+        raise CriterionError(
+            f"there are no {what}s to choose by",
+            allowed=f"a row for each of {len(seeds)} seeds",
+        )
+    bad = [
+        seeds[i].id
+        for i in np.flatnonzero(~np.isfinite(array_N_D).all(axis=1)).tolist()
+    ]
     if bad:
         raise CriterionError(
             f"the {what}s of {len(bad)} seeds have entries that are no numbers",

@@ -5,7 +5,9 @@ from typing import Literal
 from .evidence import Evidence
 
 
-def reward(evidence: Evidence, *, prefer: Literal["low", "high"] = "low") -> list[float]:
+def reward(
+    evidence: Evidence, *, prefer: Literal["low", "high"] = "low"
+) -> list[float]:
     """Minus the model's score; with prefer "high" the score itself. Costs the model's pass over each attempt."""
     sign = 1.0 if prefer == "high" else -1.0
     return [sign * float(score) for score in evidence.reward]

@@ -17,24 +17,41 @@ def top(evidence: Evidence, scores: Sequence[float], m: int, draws: Draws) -> li
     return sorted(tie, key=lambda i: (-scores[i], -tie[i], i))[:m]
 
 
-def softmax(evidence: Evidence, scores: Sequence[float], m: int, draws: Draws, *, temperature: float) -> list[int]:
+def softmax(
+    evidence: Evidence,
+    scores: Sequence[float],
+    m: int,
+    draws: Draws,
+    *,
+    temperature: float,
+) -> list[int]:
     """m without replacement, each with a chance of exp(score / temperature) (Gumbel-top-k, arXiv 1903.06059)."""
-    noise = {i: -log(-log(max(draws(evidence.seeds[i].id).random(), 5e-324))) for i in evidence.candidates}
+    noise = {
+        i: -log(-log(max(draws(evidence.seeds[i].id).random(), 5e-324)))
+        for i in evidence.candidates
+    }
     return sorted(noise, key=lambda i: (-scores[i] / temperature - noise[i], i))[:m]
 
 
-def balanced(evidence: Evidence, scores: Sequence[float], m: int, draws: Draws) -> list[int]:
+def balanced(
+    evidence: Evidence, scores: Sequence[float], m: int, draws: Draws
+) -> list[int]:
     """Half of the picks from the upper half of the scores, half from the lower, uniformly, as Lion does with hard and
     easy seeds (arXiv 2305.12870): of an odd m one more from the upper."""
     order = top(evidence, scores, len(evidence.candidates), draws)
     drawn = {i: draws(f"{evidence.seeds[i].id} half").random() for i in order}
     middle = max(-(-len(order) // 2), -(-m // 2))
-    upper, lower = ([*sorted(half, key=lambda i: -drawn[i])] for half in (order[:middle], order[middle:]))
+    upper, lower = (
+        [*sorted(half, key=lambda i: -drawn[i])]
+        for half in (order[:middle], order[middle:])
+    )
     few = min(m // 2, len(lower))
     return [*upper[: m - few], *lower[:few]]
 
 
-def stratified(evidence: Evidence, scores: Sequence[float], m: int, draws: Draws, *, by: str) -> list[int]:
+def stratified(
+    evidence: Evidence, scores: Sequence[float], m: int, draws: Draws, *, by: str
+) -> list[int]:
     """The top of each stratum, one for each value of the meta field `by`: as many as its share of the candidates, what
     is left to the largest remainders. Raises CriterionError where a seed has no such field."""
     strata: dict[str, list[int]] = defaultdict(list)
@@ -48,7 +65,11 @@ def stratified(evidence: Evidence, scores: Sequence[float], m: int, draws: Draws
         strata[str(evidence.seeds[i].meta[by])].append(i)
     order = top(evidence, scores, len(evidence.candidates), draws)
     counts = parts(m, {name: len(rows) for name, rows in sorted(strata.items())})
-    kept = {i for name, rows in strata.items() for i in [j for j in order if j in set(rows)][: counts[name]]}
+    kept = {
+        i
+        for name, rows in strata.items()
+        for i in [j for j in order if j in set(rows)][: counts[name]]
+    }
     return [i for i in order if i in kept]
 
 
@@ -59,4 +80,7 @@ def parts(m: int, shares: Mapping[str, float]) -> dict[str, int]:
     exact = {name: m * share / total for name, share in shares.items()}
     whole = {name: int(part) for name, part in exact.items()}
     order = sorted(exact, key=lambda name: whole[name] - exact[name])
-    return {name: n + (name in order[: m - sum(whole.values())]) for name, n in whole.items()}
+    return {
+        name: n + (name in order[: m - sum(whole.values())])
+        for name, n in whole.items()
+    }

@@ -41,12 +41,18 @@ def seeding(points: Points, m: int, generator: np.random.Generator) -> list[int]
 def drawn(weight_N: Floats, count: int, generator: np.random.Generator) -> Positions:
     """Rows with chances in proportion to their weights, with replacement; none of weight 0."""
     sum_N = np.cumsum(weight_N)
-    rows: Positions = np.searchsorted(sum_N, generator.random(count) * sum_N[-1], side="right")
+    rows: Positions = np.searchsorted(
+        sum_N, generator.random(count) * sum_N[-1], side="right"
+    )
     return rows
 
 
 def accepted(
-    points: Points, proposed_B: Positions, then_B: Floats, since: Sequence[int], generator: np.random.Generator
+    points: Points,
+    proposed_B: Positions,
+    then_B: Floats,
+    since: Sequence[int],
+    generator: np.random.Generator,
 ) -> list[int]:
     """Those of the proposals that are picked. since: what was picked since the last refresh.
 
@@ -54,7 +60,10 @@ def accepted(
     """
     apart_B_B = points.apart(proposed_B, proposed_B)
     apart_S_B = points.apart(np.asarray(since, np.intp), proposed_B)
-    bar_B, now_B = generator.random(len(proposed_B)) * then_B, apart_S_B.min(axis=0, initial=np.inf)
+    bar_B, now_B = (
+        generator.random(len(proposed_B)) * then_B,
+        apart_S_B.min(axis=0, initial=np.inf),
+    )
     now_B = np.minimum(now_B, then_B)
     new = []
     for i, row in enumerate(proposed_B.tolist()):

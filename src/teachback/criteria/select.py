@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 
 from ..errors import CriterionError
-from ..stats import spearman
+from ..metrics.statistics import spearman
 from ..types import Attempt, Pick, Round, Selection
 from .criterion import Choice, Criterion
 from .evidence import Evidence
@@ -35,34 +35,63 @@ def select(
     if criterion.scores:
         scores = [float(score) for score in criterion.score(evidence)]
         check(name, criterion, evidence, scores)
-        chosen = [Choice(i) for i in rule(evidence, scores, m, lambda key: draw("tie", key, len(past)))]
+        chosen = [
+            Choice(i)
+            for i in rule(evidence, scores, m, lambda key: draw("tie", key, len(past)))
+        ]
     else:
         scores = []
-        chosen = criterion.choose(evidence, m, lambda key: draw("select", key, len(past)))
+        chosen = criterion.choose(
+            evidence, m, lambda key: draw("select", key, len(past))
+        )
     check_choice(name, chosen, evidence, m)
     before = Counter(pick.seed for r in past for pick in r.chosen.picks)
     picks = tuple(
-        Pick(ids[i], before[ids[i]], rank, scores[i] if scores else None, by) for rank, (i, by) in enumerate(chosen)
+        Pick(ids[i], before[ids[i]], rank, scores[i] if scores else None, by)
+        for rank, (i, by) in enumerate(chosen)
     )
     if not scores:
         return Selection(picks, notes=tuple(cut_off(picks, evidence.attempts)))
-    by_chance = chance([i for i, _ in chosen], evidence.candidates, scores) if rule is top else 0.0
+    by_chance = (
+        chance([i for i, _ in chosen], evidence.candidates, scores)
+        if rule is top
+        else 0.0
+    )
     known = [i for i in range(len(ids)) if math.isfinite(scores[i])]
-    rho = spearman([evidence.attempts[i].n_tokens for i in known], [scores[i] for i in known])
+    rho = spearman(
+        [evidence.attempts[i].n_tokens for i in known], [scores[i] for i in known]
+    )
     return Selection(
         picks=picks,
         scores=tuple((ids[i], scores[i]) for i in known),
         by_chance=by_chance,
         length_rho=rho,
-        notes=tuple(notes(name, picks, [scores[i] for i in known], evidence.attempts, past, rho, by_chance)),
+        notes=tuple(
+            notes(
+                name,
+                picks,
+                [scores[i] for i in known],
+                evidence.attempts,
+                past,
+                rho,
+                by_chance,
+            )
+        ),
     )
 
 
 def check_evidence(ids: Sequence[str], evidence: Evidence, m: int) -> None:
     if twice := [id for id, n in Counter(ids).items() if n > 1]:
-        raise CriterionError("two seeds have the same id", got=", ".join(twice[:5]), allowed="each id once")
+        raise CriterionError(
+            "two seeds have the same id",
+            got=", ".join(twice[:5]),
+            allowed="each id once",
+        )
     if list(ids) != sorted(ids):
-        raise CriterionError("the seeds are not sorted by id", fix="sort them: nothing may depend on the pool's order")
+        raise CriterionError(
+            "the seeds are not sorted by id",
+            fix="sort them: nothing may depend on the pool's order",
+        )
     if m < 1 or m > len(evidence.candidates):
         raise CriterionError(
             f"can't select {m} seeds of {len(evidence.candidates)}",
@@ -71,13 +100,21 @@ def check_evidence(ids: Sequence[str], evidence: Evidence, m: int) -> None:
         )
 
 
-def check(name: str, criterion: Criterion, evidence: Evidence, scores: Sequence[float]) -> None:
+def check(
+    name: str, criterion: Criterion, evidence: Evidence, scores: Sequence[float]
+) -> None:
     """A candidate's missing, NaN or infinite score is an error that names the rows; so is a continuous score equal for
     all of them."""
     ids = [seed.id for seed in evidence.seeds]
     if len(scores) != len(ids):
-        raise CriterionError(f"the criterion {name} gave {len(scores)} scores for {len(ids)} seeds")
-    bad = [f"{ids[i]}: {scores[i]}" for i in evidence.candidates if not math.isfinite(scores[i])]
+        raise CriterionError(
+            f"the criterion {name} gave {len(scores)} scores for {len(ids)} seeds"
+        )
+    bad = [
+        f"{ids[i]}: {scores[i]}"
+        for i in evidence.candidates
+        if not math.isfinite(scores[i])
+    ]
     if bad:
         raise CriterionError(
             f"the criterion {name} gave {len(bad)} scores that are no numbers",
@@ -94,9 +131,15 @@ def check(name: str, criterion: Criterion, evidence: Evidence, scores: Sequence[
         )
 
 
-def check_choice(name: str, chosen: Sequence[Choice], evidence: Evidence, m: int) -> None:
+def check_choice(
+    name: str, chosen: Sequence[Choice], evidence: Evidence, m: int
+) -> None:
     positions = [i for i, _ in chosen]
-    if len(positions) != m or len(set(positions)) != m or not set(positions) <= set(evidence.candidates):
+    if (
+        len(positions) != m
+        or len(set(positions)) != m
+        or not set(positions) <= set(evidence.candidates)
+    ):
         raise CriterionError(
             f"{name} chose {len(set(positions))} seeds, {len(set(positions) - set(evidence.candidates))} of them not "
             f"candidates",
@@ -104,11 +147,17 @@ def check_choice(name: str, chosen: Sequence[Choice], evidence: Evidence, m: int
         )
 
 
-def chance(chosen: Sequence[int], candidates: Sequence[int], scores: Sequence[float]) -> float:
+def chance(
+    chosen: Sequence[int], candidates: Sequence[int], scores: Sequence[float]
+) -> float:
     """Share of the picks whose place was drawn among more seeds of that same score than there were places."""
     last = scores[chosen[-1]]
     drawn = sum(scores[i] == last for i in chosen)
-    return drawn / len(chosen) if drawn < sum(scores[i] == last for i in candidates) else 0.0
+    return (
+        drawn / len(chosen)
+        if drawn < sum(scores[i] == last for i in candidates)
+        else 0.0
+    )
 
 
 def notes(
@@ -124,7 +173,9 @@ def notes(
     if len(set(scores)) == 1 and len(scores) > 1:
         found.append("no signal this round: selected at random")
     elif by_chance:
-        found.append(f"{by_chance:.0%} of the picks were decided by chance, among seeds of equal score")
+        found.append(
+            f"{by_chance:.0%} of the picks were decided by chance, among seeds of equal score"
+        )
     if rho is not None and abs(rho) > LENGTH_RHO_WARNING:
         found.append(f"{name} follows the answers' length: rank correlation {rho:+.2f}")
     found += cut_off(picks, attempts)
@@ -146,5 +197,10 @@ def cut_off(picks: Sequence[Pick], attempts: Sequence[Attempt]) -> list[str]:
 
 def unmoved(pick: Pick, past: Sequence[Round]) -> bool:
     """Selected twice or more before, and its score is no lower than the first time."""
-    before = [p.score for r in past for p in r.chosen.picks if p.seed == pick.seed and p.score is not None]
+    before = [
+        p.score
+        for r in past
+        for p in r.chosen.picks
+        if p.seed == pick.seed and p.score is not None
+    ]
     return len(before) >= 2 and pick.score is not None and pick.score >= before[0]

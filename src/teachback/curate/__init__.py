@@ -25,25 +25,46 @@ def curate(
     `checks`, so is one that shares its words with them. seeds: questions, with which the rows' diversity is compared.
     """
     known = {**taken, **{key(row.question): f"row {row.id}" for row in rows}}
-    usable = [v.question for v in verdicts if v.reason is None and key(v.question) not in known]
+    usable = [
+        v.question
+        for v in verdicts
+        if v.reason is None and key(v.question) not in known
+    ]
     sieve = Sieve(checks, rows, usable) if checks else None
     fresh: list[Row] = []
     rejected: list[Rejected] = []
     for verdict in verdicts:
         id, this = f"{verdict.seed}#{verdict.n}", key(verdict.question)
-        reason = verdict.reason or equal(known.get(this)) or (sieve.refuse(verdict.question) if sieve else None)
+        reason = (
+            verdict.reason
+            or equal(known.get(this))
+            or (sieve.refuse(verdict.question) if sieve else None)
+        )
         if reason is not None:
             rejected.append(Rejected(verdict.seed, verdict.n, reason))
             continue
-        row = Row(id, verdict.seed, verdict.n, verdict.question, verdict.text, verdict.answer, verdict.verified)
+        row = Row(
+            id,
+            verdict.seed,
+            verdict.n,
+            verdict.question,
+            verdict.text,
+            verdict.answer,
+            verdict.verified,
+        )
         known[this] = f"row {id}"
         fresh.append(row)
         if sieve:
             sieve.accept(row)
     questions = [row.question for row in fresh]
-    notes = [*(sieve.notes(len(fresh)) if sieve else ()), *filter(None, [collapse(questions, seeds)])]
+    notes = [
+        *(sieve.notes(len(fresh)) if sieve else ()),
+        *filter(None, [collapse(questions, seeds)]),
+    ]
     warnings = tuple(sieve.warnings) if sieve else ()
-    return Curated(tuple(fresh), tuple(rejected), warnings, diversity(questions), tuple(notes))
+    return Curated(
+        tuple(fresh), tuple(rejected), warnings, diversity(questions), tuple(notes)
+    )
 
 
 def equal(name: str | None) -> str | None:
@@ -62,4 +83,8 @@ def make_checks(task: Task) -> Checks | None:
 def taken_keys(task: Task) -> dict[str, str]:
     """Keys of everything that a row must not be. Where a seed is also in dev or test, the split's name wins."""
     splits = (("seed", task.seeds), ("dev", task.dev), ("test", task.test))
-    return {task.key(example.question): f"{split} {example.id}" for split, examples in splits for example in examples}
+    return {
+        task.key(example.question): f"{split} {example.id}"
+        for split, examples in splits
+        for example in examples
+    }

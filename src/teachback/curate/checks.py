@@ -32,7 +32,14 @@ class Checks:
         if self._near is None or not self._in <= {row.id for row in rows}:
             self._near, self._in = Near(), set()
             add(self._near, [*self._seeds, *self._held])
-        add(self._near, [Question(f"row {row.id}", row.question) for row in rows if row.id not in self._in])
+        add(
+            self._near,
+            [
+                Question(f"row {row.id}", row.question)
+                for row in rows
+                if row.id not in self._in
+            ],
+        )
         self._in = {row.id for row in rows}
         return self._near
 
@@ -43,21 +50,33 @@ class Checks:
     def seed_notes(self) -> tuple[str, ...]:
         """What is wrong with the seeds themselves."""
         n, notes = len(self._seeds), []
-        if leaks := sum(self.overlap.leak(seed.text) is not None for seed in self._seeds):
-            notes.append(f"{leaks} of {n} seeds share 13 words with a question of dev or test")
+        if leaks := sum(
+            self.overlap.leak(seed.text) is not None for seed in self._seeds
+        ):
+            notes.append(
+                f"{leaks} of {n} seeds share 13 words with a question of dev or test"
+            )
         made = self.templates.seeds_made
         if self.templates.too_many(made, n):
-            notes.append(f"{made} of {n} seeds look made from questions of dev or test: accuracy there says little")
+            notes.append(
+                f"{made} of {n} seeds look made from questions of dev or test: accuracy there says little"
+            )
         return tuple(notes)
 
 
 class Sieve:
     """The checks of one round. questions: all of the round's that are usable and new by their key."""
 
-    def __init__(self, checks: Checks, rows: Sequence[Row], questions: Sequence[str]) -> None:
+    def __init__(
+        self, checks: Checks, rows: Sequence[Row], questions: Sequence[str]
+    ) -> None:
         self._checks, self._near = checks, checks.near(rows)
-        made = {text: found for text in questions if (found := checks.templates.made(text))}
-        self._made: dict[str, Made] = made if checks.templates.too_many(len(made), len(set(questions))) else {}
+        made = {
+            text: found for text in questions if (found := checks.templates.made(text))
+        }
+        self._made: dict[str, Made] = (
+            made if checks.templates.too_many(len(made), len(set(questions))) else {}
+        )
         self._sketch = dict(zip(questions, self._near.sketch(questions), strict=True))
         self._n = len(self._sketch)
         self._first = all("#" not in row.id for row in rows)
@@ -85,7 +104,11 @@ class Sieve:
         self._checks.mark(row)
         if look := self._checks.overlap.look(row.question):
             kind, (question, words) = look
-            self.warnings.append(Likeness(row.id, question.name, kind, words, row.question, question.text))
+            self.warnings.append(
+                Likeness(
+                    row.id, question.name, kind, words, row.question, question.text
+                )
+            )
 
     def notes(self, accepted: int) -> tuple[str, ...]:
         notes = list(self._checks.seed_notes()) if self._first else []
@@ -114,5 +137,7 @@ def named(split: str, examples: Sequence[Example]) -> list[Question]:
 
 
 def add(near: Near, questions: Sequence[Question]) -> None:
-    for question, sketch in zip(questions, near.sketch([q.text for q in questions]), strict=True):
+    for question, sketch in zip(
+        questions, near.sketch([q.text for q in questions]), strict=True
+    ):
         near.add(question.name, sketch)

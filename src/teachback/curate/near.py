@@ -41,15 +41,23 @@ class Near:
     def sketch(self, texts: Sequence[str]) -> list[Sketch]:
         sets = [sorted(cut(text)) for text in texts]
         hashes = self._minhash.from_token_sets(sets, VALUES, SEED)
-        return [Sketch(text, h if s else None) for text, s, h in zip(texts, sets, hashes, strict=True)]
+        return [
+            Sketch(text, h if s else None)
+            for text, s, h in zip(texts, sets, hashes, strict=True)
+        ]
 
     def alike(self, sketch: Sketch) -> list[Alike]:
         """What is in and as like the text as the threshold or more: the likest first, of equals the earliest."""
         if sketch.hashes is None or not (found := self._bands.query(sketch.hashes)):
             return []
         mine = cut(sketch.text)
-        alike = [Alike(self._names[at], jaccard(mine, cut(self._texts[at]))) for at in sorted(found)]
-        return sorted((a for a in alike if a.jaccard >= self.threshold), key=lambda a: -a.jaccard)
+        alike = [
+            Alike(self._names[at], jaccard(mine, cut(self._texts[at])))
+            for at in sorted(found)
+        ]
+        return sorted(
+            (a for a in alike if a.jaccard >= self.threshold), key=lambda a: -a.jaccard
+        )
 
     def add(self, name: str, sketch: Sketch) -> None:
         if sketch.hashes is not None:
@@ -57,7 +65,9 @@ class Near:
             self._names.append(name)
             self._texts.append(sketch.text)
 
-    def fresh(self, names: Sequence[str], texts: Sequence[str]) -> Iterator[list[Alike]]:
+    def fresh(
+        self, names: Sequence[str], texts: Sequence[str]
+    ) -> Iterator[list[Alike]]:
         """For each text in order what it is like; one that is like nothing is added, so that the first stays."""
         for name, sketch in zip(names, self.sketch(texts), strict=True):
             alike = self.alike(sketch)

@@ -58,16 +58,24 @@ class Runs:
     def shared(self, text: str) -> Shared | None:
         """The question that shares most runs with the text, of equals the first, and the first words they share."""
         mine = list(grams(self.read(text), self.n))
-        hits = [(self._first[hash(gram)], at) for at, gram in enumerate(mine) if hash(gram) in self._first]
+        hits = [
+            (self._first[hash(gram)], at)
+            for at, gram in enumerate(mine)
+            if hash(gram) in self._first
+        ]
         for question, _ in Counter(which for which, _ in sorted(hits)).most_common():
             theirs = set(grams(self.read(self.questions[question].text), self.n))
-            places = [at for which, at in hits if which == question and mine[at] in theirs]
+            places = [
+                at for which, at in hits if which == question and mine[at] in theirs
+            ]
             if places:
                 return Shared(self.questions[question], " ".join(stretch(mine, places)))
         return None
 
     def _runs(self, text: str) -> set[int]:
-        return {hash(gram) for gram in grams(self.read(text), self.n) if self.counts(gram)}
+        return {
+            hash(gram) for gram in grams(self.read(text), self.n) if self.counts(gram)
+        }
 
 
 def stretch(runs: Sequence[Gram], places: Sequence[int]) -> Iterator[str]:
@@ -85,7 +93,9 @@ class Overlap:
     def __init__(self, questions: Sequence[Question], seeds: Sequence[str]) -> None:
         self._leak = Runs(questions, seeds, LEAK, words)
         self._look = Runs(questions, seeds, LOOK, words, telling)
-        self._masked = Runs(questions, seeds, LOOK, lambda text: masked(words(text)), telling)
+        self._masked = Runs(
+            questions, seeds, LOOK, lambda text: masked(words(text)), telling
+        )
         self._short = {bare(q.text): q for q in questions if len(words(q.text)) < LEAK}
 
     def leak(self, text: str) -> str | None:
@@ -94,9 +104,15 @@ class Overlap:
         if whole is not None:
             return f"equal to {whole.name} but for spaces and punctuation"
         shared = self._leak.shared(text)
-        return None if shared is None else f'shares {LEAK} words with {shared.question.name}: "{shared.words}"'
+        return (
+            None
+            if shared is None
+            else f'shares {LEAK} words with {shared.question.name}: "{shared.words}"'
+        )
 
-    def look(self, text: str) -> tuple[Literal["8-word", "number-masked"], Shared] | None:
+    def look(
+        self, text: str
+    ) -> tuple[Literal["8-word", "number-masked"], Shared] | None:
         """The likest question by 8 words in a row, else by 8 with numbers masked."""
         if shared := self._look.shared(text):
             return "8-word", shared

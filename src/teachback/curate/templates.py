@@ -42,12 +42,19 @@ class Templates:
             self._size.append(max(len(rare), FEWEST))
             for run in rare:
                 self._having[run].append(at)
-        self.n_seeds, self.seeds_made = len(seeds), sum(self.made(text) is not None for text in seeds)
+        self.n_seeds, self.seeds_made = (
+            len(seeds),
+            sum(self.made(text) is not None for text in seeds),
+        )
 
     def made(self, text: str) -> Made | None:
         """The question that the text looks made from, or None."""
-        shared = Counter(at for run in masked_runs(text) for at in self._having.get(run, ()))
-        best = max(shared, key=lambda at: (shared[at] / self._size[at], -at), default=None)
+        shared = Counter(
+            at for run in masked_runs(text) for at in self._having.get(run, ())
+        )
+        best = max(
+            shared, key=lambda at: (shared[at] / self._size[at], -at), default=None
+        )
         if best is None or shared[best] <= SHARE * self._size[best]:
             return None
         return Made(self.questions[best], shared[best] / self._size[best])
@@ -60,7 +67,9 @@ class Templates:
     @property
     def expected(self) -> float:
         """The share of rows that may look made: as of the seeds, at most 0.2, and 0.15 more."""
-        return min(self.seeds_made / self.n_seeds if self.n_seeds else 0.0, TOP) + MARGIN
+        return (
+            min(self.seeds_made / self.n_seeds if self.n_seeds else 0.0, TOP) + MARGIN
+        )
 
     def too_many(self, made: int, of: int) -> bool:
         """So many by chance less than once in a thousand rounds, if `expected` were their share."""

@@ -17,7 +17,9 @@ MARKS = [  # how a question may letter its options; the first that gives two of 
     re.compile(r"(?<!\S)\(([A-Z])\)"),
     re.compile(r"^[ \t]{0,9}([A-Z])[).:](?=\s)", re.MULTILINE),
 ]
-LETTER = re.compile(r"(?:(?:option|choice)\s)?[(\[]?([A-Za-z])[)\].:]{0,2}", re.IGNORECASE)
+LETTER = re.compile(
+    r"(?:(?:option|choice)\s)?[(\[]?([A-Za-z])[)\].:]{0,2}", re.IGNORECASE
+)
 LETTER_AND_TEXT = re.compile(
     r"(?:(?:option|choice)\s)?(?:[(\[]([A-Za-z])[)\]][.:]?|([A-Za-z])(?:\)|[.:](?=\s)))\s*(\S.*)",
     re.IGNORECASE | re.DOTALL,
@@ -57,7 +59,9 @@ def letter(answer: str, choices: Mapping[str, str]) -> str | None:
     named = {option for option, text in choices.items() if same_text(answer, text)}
     if alone := LETTER.fullmatch(bare(answer.removesuffix("."))):
         named |= {alone[1].upper()} & choices.keys()
-    elif (found := LETTER_AND_TEXT.fullmatch(answer)) and (first := (found[1] or found[2]).upper()) in choices:
+    elif (found := LETTER_AND_TEXT.fullmatch(answer)) and (
+        first := (found[1] or found[2]).upper()
+    ) in choices:
         named |= of_both(first, found[3], choices)
     return named.pop() if len(named) == 1 else None
 
@@ -67,7 +71,9 @@ def of_both(first: str, text: str, choices: Mapping[str, str]) -> set[str]:
     same = {option for option, words in choices.items() if same_text(text, words)}
     if first in same:
         return {first}
-    return {first} | same | ({found[1] for found in NAMED.finditer(text)} & choices.keys())
+    return (
+        {first} | same | ({found[1] for found in NAMED.finditer(text)} & choices.keys())
+    )
 
 
 def grade(example: Example, text: str) -> Grade:
@@ -88,10 +94,16 @@ def parse(question: str, text: str) -> Grade:
         return missing()
     choices = options(question)
     if not choices:
-        return Grade("unparsed", answer, reason="the question has no options (A), (B), …")
+        return Grade(
+            "unparsed", answer, reason="the question has no options (A), (B), …"
+        )
     found = letter(answer, choices)
     if found is None:
-        return Grade("unparsed", answer, reason=f"not one of the options {', '.join(choices)}: {answer[:80]}")
+        return Grade(
+            "unparsed",
+            answer,
+            reason=f"not one of the options {', '.join(choices)}: {answer[:80]}",
+        )
     return Grade("right", found)
 
 

@@ -10,7 +10,10 @@ from ..errors import DataError
 from ..types import Example, Grade
 
 LONGEST = 2000  # characters: what is longer is no final answer, and no search looks further than this
-CANDIDATE = re.compile(r"(?P<box>\\(?:boxed|fbox)\s{0,9}\{)|(?P<hashes>(?<!#)####(?!#))|\banswer\b", re.IGNORECASE)
+CANDIDATE = re.compile(
+    r"(?P<box>\\(?:boxed|fbox)\s{0,9}\{)|(?P<hashes>(?<!#)####(?!#))|\banswer\b",
+    re.IGNORECASE,
+)
 BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 BOX = re.compile(r"\\(?:boxed|fbox)\b")
 
@@ -22,12 +25,21 @@ LABEL = re.compile(
 )
 HEADING = re.compile(r"[ \t]{0,9}(?:#{1,6}[ \t]|\*\*)[^\n]{0,40}\n")
 BREAK = re.compile(r"[ \t\r]{0,99}\n\s{0,99}")
-BULLET = re.compile(r"[-+*•]\s")  # "- 5" on a line of its own: minus five, or an item of a list?
-BEFORE_SAID = re.compile(r"\b(?:the|my|our)\s{1,9}(?:(?:final|correct)\s{1,9})?[*_]{0,3}$", re.IGNORECASE)
+BULLET = re.compile(
+    r"[-+*•]\s"
+)  # "- 5" on a line of its own: minus five, or an item of a list?
+BEFORE_SAID = re.compile(
+    r"\b(?:the|my|our)\s{1,9}(?:(?:final|correct)\s{1,9})?[*_]{0,3}$", re.IGNORECASE
+)
 BEHIND_SAID = re.compile(r"[*_]{0,3}\s{1,9}is\b\s{0,9}(?P<colon>[:：])?", re.IGNORECASE)
-SENTENCE_END = re.compile(r"(?<!\bRs)(?<!\bMr)(?<!\bDr)(?<!\bSt)\.(?=[*_$\"')]{0,4}(?:\s|$))")
+SENTENCE_END = re.compile(
+    r"(?<!\bRs)(?<!\bMr)(?<!\bDr)(?<!\bSt)\.(?=[*_$\"')]{0,4}(?:\s|$))"
+)
 # "The answer is in simplest form", "Is it a coincidence that the answer is 24?": about the answer, without giving it.
-ABOUT = re.compile(r"(?:in|not|correct|right|wrong|found|given|obtained|unique|as|below|above)\b|.*\?$", re.IGNORECASE)
+ABOUT = re.compile(
+    r"(?:in|not|correct|right|wrong|found|given|obtained|unique|as|below|above)\b|.*\?$",
+    re.IGNORECASE,
+)
 MINUS = re.compile(r"(?:(?:^|[\s=($:{,])[-\u2212]|=\s*[-\u2212]\s*)$")
 BOLD = re.compile(r"(?<![\w)*])\*{1,3}(?=\S)([^*]+)(?<=\S)\*{1,3}(?![\w(*])")
 
@@ -43,7 +55,11 @@ def final_answer(text: str) -> str | None:
         assert found is not None
         if found["box"]:
             close = closing(text, found.end(), unclosed)
-            answer = None if close is None else boxed(text, start, text[found.end() : close].strip())
+            answer = (
+                None
+                if close is None
+                else boxed(text, start, text[found.end() : close].strip())
+            )
             unclosed = start if close is None else unclosed
         elif found["hashes"]:
             answer = cleaned(line(text, found.end()))
@@ -55,7 +71,10 @@ def final_answer(text: str) -> str | None:
 
 
 def missing() -> Grade:
-    return Grade("unparsed", reason="no final answer: no line 'Answer: …', no '#### …', no \\boxed{…}")
+    return Grade(
+        "unparsed",
+        reason="no final answer: no line 'Answer: …', no '#### …', no \\boxed{…}",
+    )
 
 
 def compared(answer: str, expected: str | None, same: bool) -> Grade:
@@ -78,7 +97,10 @@ def unreadable(example: Example, what: str, allowed: str | None = None) -> DataE
 def gold(example: Example) -> str:
     """The example's answer. Raises DataError where it has none: nothing can be judged without."""
     if example.answer is None:
-        raise DataError(f"{example.id!r} has no answer to grade by", fix="give it one, or leave the row out")
+        raise DataError(
+            f"{example.id!r} has no answer to grade by",
+            fix="give it one, or leave the row out",
+        )
     return example.answer
 
 
@@ -103,7 +125,9 @@ def boxed(text: str, start: int, content: str) -> str | None:
         whole = cleaned(line(text, label.end()))
         if whole and len(BOX.findall(whole)) > 1:
             return whole
-    return f"-{content}" if MINUS.search(text[max(begin, start - 20) : start]) else content
+    return (
+        f"-{content}" if MINUS.search(text[max(begin, start - 20) : start]) else content
+    )
 
 
 def labelled(text: str, word: int) -> str | None:
@@ -115,7 +139,11 @@ def labelled(text: str, word: int) -> str | None:
     if label["colon"]:
         return cleaned(line(text, label.end())) or below(text, label.end())
     alone = not line(text, label.end()).strip("*_ \t\r")
-    return below(text, text.find("\n", word)) if alone and HEADING.match(text, begin) else None
+    return (
+        below(text, text.find("\n", word))
+        if alone and HEADING.match(text, begin)
+        else None
+    )
 
 
 def said(text: str, start: int, end: int) -> str | None:

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
 
+from ..config.functions import imported
 from ..errors import ConfigError
-from ..functions import imported
 from ..types import Example, Grade, Grader, Outcome
 from .final import final_answer
 
@@ -16,11 +16,15 @@ def make(spec: str, folder: Path) -> tuple[Grader, bytes]:
     Raises ConfigError as `imported` does, and while grading, when f raises or returns anything else.
     """
     example = "return example.answer in text"
-    function, source = imported(spec, folder, "task.function", "(example, text)", example)
+    function, source = imported(
+        spec, folder, "task.function", "(example, text)", example
+    )
     return Grader(grade_with(function, spec), parse), source
 
 
-def grade_with(function: Callable[..., object], spec: str) -> Callable[[Example, str], Grade]:
+def grade_with(
+    function: Callable[..., object], spec: str
+) -> Callable[[Example, str], Grade]:
     def grade(example: Example, text: str) -> Grade:
         try:
             said = function(example, text)
@@ -29,9 +33,15 @@ def grade_with(function: Callable[..., object], spec: str) -> Callable[[Example,
         if isinstance(said, Grade) and said.outcome in get_args(Outcome):
             return said
         if not isinstance(said, bool):
-            raise failed(spec, example, f"it returned {said!r:.80} ({type(said).__name__})")
+            raise failed(
+                spec, example, f"it returned {said!r:.80} ({type(said).__name__})"
+            )
         answer = parse(example.question, text).answer
-        return Grade("right", answer, True) if said else Grade("wrong", answer, reason=f"{spec} says no")
+        return (
+            Grade("right", answer, True)
+            if said
+            else Grade("wrong", answer, reason=f"{spec} says no")
+        )
 
     return grade
 

@@ -12,9 +12,13 @@ from .math_pool import ask
 from .math_text import key
 
 DEADLINE_S = 2.0
-BARE_BOX = re.compile(r"\\(?:boxed|fbox)\s+([^\s${}\\]+)")  # \boxed 12, as some solutions of MATH end
+BARE_BOX = re.compile(
+    r"\\(?:boxed|fbox)\s+([^\s${}\\]+)"
+)  # \boxed 12, as some solutions of MATH end
 BOXED = re.compile(r"\\(?:boxed|fbox)\{")
-MARK = re.compile(r"####|^\W{0,9}(?:final\s{1,9})?answer\W{0,9}:", re.IGNORECASE | re.MULTILINE)
+MARK = re.compile(
+    r"####|^\W{0,9}(?:final\s{1,9})?answer\W{0,9}:", re.IGNORECASE | re.MULTILINE
+)
 QUESTION = 4000  # characters that are looked through for a base, or a word of percent
 
 
@@ -22,7 +26,11 @@ def grade(example: Example, text: str) -> Grade:
     answer, right = found(text), gold(example)
     if answer is None:
         return missing()
-    return compared(answer, right, True) if key(answer) == key(right) else judged(answer, right, example.question)
+    return (
+        compared(answer, right, True)
+        if key(answer) == key(right)
+        else judged(answer, right, example.question)
+    )
 
 
 def parse(question: str, text: str) -> Grade:
@@ -49,7 +57,11 @@ def judged(answer: str, right: str | None, question: str) -> Grade:
         return Grade("wrong", answer, reason=f"{answer[:80]} is not {right}")
     if said in ("unparsed", "error"):
         return Grade("unparsed", answer, reason=why)
-    return Grade("timed_out", answer, reason=f"math-verify died: {why}" if said == "died" else why)
+    return Grade(
+        "timed_out",
+        answer,
+        reason=f"math-verify died: {why}" if said == "died" else why,
+    )
 
 
 GRADER = Grader(grade, parse)

@@ -34,8 +34,14 @@ class Reply(NamedTuple):
 
 class Worker:
     def __init__(self) -> None:
-        path = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(path), "PYTHONINTMAXSTRDIGITS": "0"}
+        path = [
+            str(Path(__file__).parents[2]),
+            *filter(None, [os.environ.get("PYTHONPATH")]),
+        ]
+        environment = os.environ | {
+            "PYTHONPATH": os.pathsep.join(path),
+            "PYTHONINTMAXSTRDIGITS": "0",
+        }
         environment.pop("PYTHONWARNINGS", None)
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-c", COMMAND],
@@ -49,7 +55,10 @@ class Worker:
         ready = self.reply(STARTING_S)
         if ready.said != "yes":
             self.end()
-            raise TeachbackError("the process for math-verify did not start", got=f"{ready.said}: {ready.why}")
+            raise TeachbackError(
+                "the process for math-verify did not start",
+                got=f"{ready.said}: {ready.why}",
+            )
 
     def ask(self, request: dict[str, object], seconds: float) -> Reply:
         line = json.dumps(request | {"seconds": seconds + 1}).encode() + b"\n"
@@ -66,10 +75,14 @@ class Worker:
         ready.register(self.process.stdout, select.POLLIN)
         while not line.endswith(b"\n"):
             if not ready.poll(max(0.0, until - time.monotonic()) * 1000):
-                return Reply("late", f"not decided within {seconds:g} s", self.process.pid)
+                return Reply(
+                    "late", f"not decided within {seconds:g} s", self.process.pid
+                )
             got = os.read(self.process.stdout.fileno(), 65536)
             if not got:
-                return Reply("died", f"exit status {self.process.wait()}", self.process.pid)
+                return Reply(
+                    "died", f"exit status {self.process.wait()}", self.process.pid
+                )
             line += got
         said, why = json.loads(line)
         return Reply(said, why, self.process.pid)
@@ -88,12 +101,20 @@ class Pool:
         self.free = threading.Semaphore(workers)
         self.idle: list[Worker] = []  # append and pop are atomic
 
-    def ask(self, gold: str | None, answer: str, question: str, seconds: float) -> Reply:
+    def ask(
+        self, gold: str | None, answer: str, question: str, seconds: float
+    ) -> Reply:
         """Waits for a free worker first: the deadline begins when the worker has the request."""
-        request: dict[str, object] = {"gold": gold, "answer": answer, "question": question}
+        request: dict[str, object] = {
+            "gold": gold,
+            "answer": answer,
+            "question": question,
+        }
         with self.free:
             reply = self.asked(request, seconds)
-            return reply if reply.said != "died" else self.asked(request, seconds)  # it may have been dead before
+            return (
+                reply if reply.said != "died" else self.asked(request, seconds)
+            )  # it may have been dead before
 
     def asked(self, request: dict[str, object], seconds: float) -> Reply:
         worker, keep = self.lent(), False
@@ -121,7 +142,9 @@ class Pool:
 def ask(gold: str | None, answer: str, question: str, seconds: float) -> Reply:
     """gold None: can the answer be compared at all? Raises ConfigError without math-verify."""
     if find_spec("math_verify") is None:
-        raise ConfigError("the grader 'math' needs math-verify", fix="pip install 'teachback[math]'")
+        raise ConfigError(
+            "the grader 'math' needs math-verify", fix="pip install 'teachback[math]'"
+        )
     return POOL.ask(gold, answer, question, seconds)
 
 

@@ -5,8 +5,25 @@ from typing import NamedTuple
 
 BOX = re.compile(r"\\(?:boxed|fbox)\s*\{")
 SAME_SIGNS = str.maketrans(
-    {"\u2212": "-", "\u2013": "-", "×": r"\times ", "·": r"\cdot ", "π": r"\pi ", "∞": r"\infty ", "°": r"^\circ "}
-    | {"≤": r"\le ", "≥": r"\ge ", "±": r"\pm ", "∪": r"\cup ", "÷": r"\div ", "\xa0": " ", "\t": " ", "\n": " "}
+    {
+        "\u2212": "-",
+        "\u2013": "-",
+        "×": r"\times ",
+        "·": r"\cdot ",
+        "π": r"\pi ",
+        "∞": r"\infty ",
+        "°": r"^\circ ",
+    }
+    | {
+        "≤": r"\le ",
+        "≥": r"\ge ",
+        "±": r"\pm ",
+        "∪": r"\cup ",
+        "÷": r"\div ",
+        "\xa0": " ",
+        "\t": " ",
+        "\n": " ",
+    }
 )
 # In order. Sizes and spaces of the printed page go; words for "and" become commas; each command in one spelling
 REWRITES = [
@@ -24,8 +41,14 @@ REWRITES = [
         (r"\\frac\s*(\\pi)\s*(\d)", r"\\frac{\1}{\2}"),
         (r"\\sqrt\s*(\d)", r"\\sqrt{\1}"),
         (r"\\h?phantom\s*(?:\{[^{}]*\}|\S)", " "),
-        (r"\\(?:mbox|mathrm|textrm|textbf|textit|textnormal|mathbf|mathit|textsf|bf|rm)\s*\{", r"\\text{"),
-        (r"\\text\s*\{([,;\s]*(?:and|or)\s*)\}|(?<![a-zA-Z\\])(?:and|or)(?![a-zA-Z])", " , "),
+        (
+            r"\\(?:mbox|mathrm|textrm|textbf|textit|textnormal|mathbf|mathit|textsf|bf|rm)\s*\{",
+            r"\\text{",
+        ),
+        (
+            r"\\text\s*\{([,;\s]*(?:and|or)\s*)\}|(?<![a-zA-Z\\])(?:and|or)(?![a-zA-Z])",
+            " , ",
+        ),
         (r"[,;]\s*,", ","),
         (r"\\(?:degrees?|deg)(?![a-zA-Z])|\^\s*\{\s*\\circ\s*\}", r"^\\circ"),
         (r"\\leq?(?:slant)?(?![a-zA-Z])|<=", r"\\le "),
@@ -41,7 +64,9 @@ REWRITES = [
 ]
 POWER = re.compile(r"\*\*\s*(-?[\w.]+(?:\^\{.*\})?|\([^()]*\))")
 THOUSANDS = re.compile(r"(?<![\d,.])\d{1,3}(?:,\d{3})+(?![\d,])")
-TEXT_UNIT = re.compile(r"(?P<value>.*\S)\s*\\text\{(?P<unit>[^{}]*)\}\s*(?P<power>\^\{?[23]\}?)?")
+TEXT_UNIT = re.compile(
+    r"(?P<value>.*\S)\s*\\text\{(?P<unit>[^{}]*)\}\s*(?P<power>\^\{?[23]\}?)?"
+)
 PLAIN_UNIT = re.compile(
     r"(?P<value>-?(?:[\d.]+|\\frac\{\d+\}\{\d+\}|\d+/\d+)) ?(?P<unit>[A-Za-z][A-Za-z. ]+)(?P<power>\^\{?[23]\}?)?"
 )
@@ -100,12 +125,18 @@ def tidy(text: str) -> str:
     """The same answer in one spelling: LaTeX without the dollars around it, sizes, spacing or a full stop."""
     text = text.translate(SAME_SIGNS).strip()
     for left, right in (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]")):
-        if text.startswith(left) and text.endswith(right) and len(text) > len(left + right):
+        if (
+            text.startswith(left)
+            and text.endswith(right)
+            and len(text) > len(left + right)
+        ):
             text = text[len(left) : -len(right)]
     text = unboxed(text)
     for pattern, new in REWRITES:
         text = pattern.sub(new, text.strip())
-    return powers(text.strip().rstrip(",;").removesuffix(".").replace(r"\$", "$").strip())
+    return powers(
+        text.strip().rstrip(",;").removesuffix(".").replace(r"\$", "$").strip()
+    )
 
 
 def unboxed(text: str) -> str:
@@ -115,7 +146,9 @@ def unboxed(text: str) -> str:
         while end < len(text) and depth:
             depth += {"{": 1, "}": -1}.get(text[end], 0)
             end += 1
-        text = text[: found.start()] + text[found.end() : end - (depth == 0)] + text[end:]
+        text = (
+            text[: found.start()] + text[found.end() : end - (depth == 0)] + text[end:]
+        )
     return text
 
 
@@ -133,7 +166,11 @@ def key(text: str) -> str:
 
 def grouped(text: str) -> str:
     """58,500 as 58500; not within brackets, where the comma keeps two values apart."""
-    return text if re.search(r"[(\[]", text) else THOUSANDS.sub(lambda found: found[0].replace(",", ""), text)
+    return (
+        text
+        if re.search(r"[(\[]", text)
+        else THOUSANDS.sub(lambda found: found[0].replace(",", ""), text)
+    )
 
 
 def words(text: str) -> tuple[str, ...] | None:
@@ -189,7 +226,11 @@ def parts(value: str) -> tuple[str, list[str]]:
     """
     value = NAMED.sub("", value, count=1)
     for left, right in ((r"\{", r"\}"), (r"\langle", r"\rangle")):
-        if value.startswith(left) and value.endswith(right) and right not in value[len(left) : -len(right)]:
+        if (
+            value.startswith(left)
+            and value.endswith(right)
+            and right not in value[len(left) : -len(right)]
+        ):
             inside = expanded(split(value[len(left) : -len(right)]))
             return ("{}" if left == r"\{" else "<>"), inside
     if value[:1] in "([" and value[-1:] in ")]" and value and closes_at_end(value):
@@ -222,5 +263,10 @@ def split(value: str) -> list[str]:
 
 def expanded(listed: list[str]) -> list[str]:
     r"""a \pm b is two values."""
-    both = [[part.replace(r"\pm", sign, 1) for sign in "+-"] if part.count(r"\pm") == 1 else [part] for part in listed]
+    both = [
+        [part.replace(r"\pm", sign, 1) for sign in "+-"]
+        if part.count(r"\pm") == 1
+        else [part]
+        for part in listed
+    ]
     return [part.strip().removeprefix("+").strip() for pair in both for part in pair]

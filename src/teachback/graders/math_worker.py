@@ -37,8 +37,14 @@ def main() -> None:
     sys.stdout = sys.stderr  # nothing else may print into the protocol
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    for gold, answer in ((r"\frac{1}{2}", "0.5"), ("x=1", "1"), ("[1,2)", r"1 \le x < 2")):
-        said, why = judge(gold, answer, "")  # whatever is loaded or compiled on first use
+    for gold, answer in (
+        (r"\frac{1}{2}", "0.5"),
+        ("x=1", "1"),
+        ("[1,2)", r"1 \le x < 2"),
+    ):
+        said, why = judge(
+            gold, answer, ""
+        )  # whatever is loaded or compiled on first use
         if said != "yes":
             return tell(replies, said, why)
     tell(replies, "yes", "ready")
@@ -47,7 +53,10 @@ def main() -> None:
         signal.setitimer(signal.ITIMER_REAL, asked["seconds"])
         said, why = judge(asked["gold"], asked["answer"], asked["question"])
         if said != "yes" and peak() > MEMORY // 4:
-            said, why = "memory", "out of memory"  # sympy passes over a MemoryError and says "no"
+            said, why = (
+                "memory",
+                "out of memory",
+            )  # sympy passes over a MemoryError and says "no"
         signal.setitimer(signal.ITIMER_REAL, 0)
         tell(replies, said, why)
 
@@ -59,7 +68,10 @@ def tell(replies: TextIO, said: Said, why: str) -> None:
 def peak() -> int:
     """The most memory that this process has held, in bytes (0 where the system doesn't tell)."""
     try:
-        return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) * 1024
+        return (
+            int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
+            * 1024
+        )
     except (OSError, IndexError):
         return 0
 
@@ -72,7 +84,11 @@ def judge(gold: str | None, answer: str, question: str) -> tuple[Said, str]:
             return "yes", ""
         golds = re.split(r"\s*\\approx\s*", tidy(gold))
         check(golds[0], "the gold answer")
-        return ("yes" if any(alike(one, tidy(answer), question, same) for one in golds) else "no"), ""
+        return (
+            "yes"
+            if any(alike(one, tidy(answer), question, same) for one in golds)
+            else "no"
+        ), ""
     except Unparsed as error:
         return "unparsed", str(error)
     except MemoryError:
@@ -105,20 +121,27 @@ def alike(gold: str, answer: str, question: str, same: Same) -> bool:
     if (named := words(gold)) is not None:
         return named == plain_words(answer)
     g, a = read(last_side(gold)), read(last_side(answer))
-    if (g.unit and a.unit and g.unit != a.unit) or not base_fits(g.base, a.base, question):
+    if (g.unit and a.unit and g.unit != a.unit) or not base_fits(
+        g.base, a.base, question
+    ):
         return False
     if g.percent == a.percent:
         return structured(g.value, a.value, question, same)
     hundredth = a._replace(value=rf"\frac{{{a.value}}}{{100}}") if a.percent else a
     whole = g._replace(value=rf"\frac{{{g.value}}}{{100}}") if g.percent else g
     asked = g.percent or "percent" in question.casefold() or "%" in question
-    return (asked and structured(g.value, a.value, question, same)) or same(whole.value, hundredth.value)
+    return (asked and structured(g.value, a.value, question, same)) or same(
+        whole.value, hundredth.value
+    )
 
 
 def base_fits(gold: int | None, answer: int | None, question: str) -> bool:
     if answer is None or gold == answer:
         return True
-    return gold is None and re.search(rf"base\D{{0,5}}{answer}(?!\d)", question) is not None
+    return (
+        gold is None
+        and re.search(rf"base\D{{0,5}}{answer}(?!\d)", question) is not None
+    )
 
 
 def structured(gold: str, answer: str, question: str, same: Same) -> bool:
@@ -134,22 +157,37 @@ def structured(gold: str, answer: str, question: str, same: Same) -> bool:
     if {g_brackets, a_brackets} <= {"", "{}"}:
         return as_sets(gs, as_, question, same)
     pairs = zip(gs, as_, strict=False)
-    return g_brackets == a_brackets and len(gs) == len(as_) and all(alike(g, a, question, same) for g, a in pairs)
+    return (
+        g_brackets == a_brackets
+        and len(gs) == len(as_)
+        and all(alike(g, a, question, same) for g, a in pairs)
+    )
 
 
 def as_sets(golds: list[str], answers: list[str], question: str, same: Same) -> bool:
     if any("=" in g for g in golds) != any("=" in a for a in answers):
         return False  # x = 1, y = 2 says more than 1, 2
     fits = {(g, a): alike(g, a, question, same) for g in golds for a in answers}
-    return all(any(fits[g, a] for a in answers) for g in golds) and all(any(fits[g, a] for g in golds) for a in answers)
+    return all(any(fits[g, a] for a in answers) for g in golds) and all(
+        any(fits[g, a] for g in golds) for a in answers
+    )
 
 
 def last_side(value: str, letters: bool = False) -> str:
     """2 + 3 = 5 is 5; with letters, x = 5 is too."""
     left, sign, right = value.rpartition("=")
-    if not sign or RELATION.search(left.replace("=", "")) or left[-1:] in "!<>" or len(parts(value)[1]) > 1:
+    if (
+        not sign
+        or RELATION.search(left.replace("=", ""))
+        or left[-1:] in "!<>"
+        or len(parts(value)[1]) > 1
+    ):
         return value
-    return right.strip() if right.strip() and (letters or not re.search("[a-zA-Z]", left)) else value
+    return (
+        right.strip()
+        if right.strip() and (letters or not re.search("[a-zA-Z]", left))
+        else value
+    )
 
 
 def same(gold: str, answer: str) -> bool:
@@ -180,14 +218,25 @@ def parsed(latex: str, whose: str, complex_: bool) -> Any:
     from sympy import Float, Rational, nan, zoo
 
     if APART.search(latex):
-        raise Unparsed(f"{whose} has digits apart: {latex[:80]}")  # the parser would add them
-    usual = NormalizationConfig(units=False, malformed_operators=True, nits=True, boxed="none")
+        raise Unparsed(
+            f"{whose} has digits apart: {latex[:80]}"
+        )  # the parser would add them
+    usual = NormalizationConfig(
+        units=False, malformed_operators=True, nits=True, boxed="none"
+    )
     try:
-        found = latex2sympy(latex, is_real=not complex_, convert_degrees=False, normalization_config=usual)
+        found = latex2sympy(
+            latex,
+            is_real=not complex_,
+            convert_degrees=False,
+            normalization_config=usual,
+        )
     except MemoryError:
         raise
     except (Exception, RecursionError) as error:
         raise Unparsed(f"math-verify can't read {whose}: {latex[:80]}") from error
     if found is None or found.has(nan, zoo):
         raise Unparsed(f"math-verify can't read {whose}: {latex[:80]}")
-    return found.xreplace({number: Rational(str(number)) for number in found.atoms(Float)})
+    return found.xreplace(
+        {number: Rational(str(number)) for number in found.atoms(Float)}
+    )

@@ -20,19 +20,39 @@ REWRITES = [
     (re.compile(r"\\[!]|\\left\b|\\right\b|\\displaystyle\b"), ""),
     (re.compile(r"(?<=\d)(?:\{,\}|\\,|[\u2009\u202f])(?=\d{3}(?!\d))"), ","),
     (re.compile(r"\\[,;: ]|(?<=[\w}])~|[\u00a0\u2009\u202f]"), " "),
-    (re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mbox|boxed)\s?\{([^{}]*)\}"), r" \1 "),
-    (re.compile(r"\\[dt]?frac\s?\{\s?([^{}\s]*)\s?\}\s?\{\s?([^{}\s]*)\s?\}"), r" \1/\2 "),
+    (
+        re.compile(
+            r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mbox|boxed)\s?\{([^{}]*)\}"
+        ),
+        r" \1 ",
+    ),
+    (
+        re.compile(r"\\[dt]?frac\s?\{\s?([^{}\s]*)\s?\}\s?\{\s?([^{}\s]*)\s?\}"),
+        r" \1/\2 ",
+    ),
     (re.compile(r"\\[dt]?frac\s?(\d)\s?(\d)(?!\d)"), r" \1/\2 "),
     (re.compile(r"\s?\^\s?(?:\\circ|\{\\circ\})"), "°"),
-    (re.compile(r"\s?(?:\\times|×|\*)\s?10\s?\^\s?(?:\{([-+]?\d{1,4})\}|([-+]?\d{1,4})(?!\d))"), r"e\1\2"),
-    (re.compile(r"(?<!\\)\$\$?([^$]*(?:\\\$[^$]*)?)(?<!\\)\$\$?|\\[(\[](.*?)\\[)\]]"), r" \1\2 "),
+    (
+        re.compile(
+            r"\s?(?:\\times|×|\*)\s?10\s?\^\s?(?:\{([-+]?\d{1,4})\}|([-+]?\d{1,4})(?!\d))"
+        ),
+        r"e\1\2",
+    ),
+    (
+        re.compile(
+            r"(?<!\\)\$\$?([^$]*(?:\\\$[^$]*)?)(?<!\\)\$\$?|\\[(\[](.*?)\\[)\]]"
+        ),
+        r" \1\2 ",
+    ),
     (re.compile(r"\\([$%&])"), r"\1"),
     (re.compile("½"), " 1/2 "),
     (re.compile("¼"), " 1/4 "),
     (re.compile("¾"), " 3/4 "),
 ]
 
-NAME = r"[A-Za-z][A-Za-z ]{0,60}(?:_(?:\w|\{\w{1,9}\}))?(?:\([A-Za-z0-9]{1,9}\))?\s{0,9}="
+NAME = (
+    r"[A-Za-z][A-Za-z ]{0,60}(?:_(?:\w|\{\w{1,9}\}))?(?:\([A-Za-z0-9]{1,9}\))?\s{0,9}="
+)
 MONEY = r"(?:US\$|[$€£¥₹]|(?:USD|EUR|GBP|Rs\.?)\s?)"
 DECIMAL = r"(?:[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
 POWER = r"\s?\^(?:-?[1-9]|\{-?[1-9]\})|[²³]"
@@ -51,7 +71,9 @@ NO_UNIT = re.compile(
     r"|choose|factorial|squared|cubed|(?:third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|hundredth|thousandth)s?",
     re.IGNORECASE,
 )
-ONE_LETTER = re.compile("[mshglLJNWVCFpc]")  # units; any other single letter is a variable: 5x isn't 5
+ONE_LETTER = re.compile(
+    "[mshglLJNWVCFpc]"
+)  # units; any other single letter is a variable: 5x isn't 5
 
 
 def number(text: str) -> Fraction | None:
@@ -65,7 +87,11 @@ def number(text: str) -> Fraction | None:
     if not is_unit(found["unit"]) or any(map(NO_UNIT.fullmatch, words(found["name"]))):
         return None
     value = fraction(found) if found["top"] else decimal(found["value"], found["power"])
-    return -value if value is not None and "-" in (found["sign"], found["sign2"]) else value
+    return (
+        -value
+        if value is not None and "-" in (found["sign"], found["sign2"])
+        else value
+    )
 
 
 def plain(text: str) -> str:
@@ -78,7 +104,10 @@ def plain(text: str) -> str:
 def is_unit(text: str | None) -> bool:
     """Words that say what is counted and nothing about how many, and no variables. "$5 a day" has an article."""
     named = words(re.sub(r"(?<=\s)a(?=\s\w)", "", text or ""))
-    return all(ONE_LETTER.fullmatch(w) if len(w) == 1 else not NO_UNIT.fullmatch(w) for w in named)
+    return all(
+        ONE_LETTER.fullmatch(w) if len(w) == 1 else not NO_UNIT.fullmatch(w)
+        for w in named
+    )
 
 
 def words(text: str | None) -> list[str]:

@@ -25,7 +25,9 @@ def make(pattern: str) -> Grader:
             fix="escape what is meant literally: \\$ \\( \\[ \\.",
         ) from error
     if not pattern:
-        raise ConfigError("task.pattern is empty", got="''", fix=r"give one like 'Result: (\d+)'")
+        raise ConfigError(
+            "task.pattern is empty", got="''", fix=r"give one like 'Result: (\d+)'"
+        )
 
     def parse(question: str, text: str) -> Grade:
         answer = last_match(compiled, text)
@@ -37,7 +39,9 @@ def make(pattern: str) -> Grader:
         found = parse(example.question, text)
         if found.answer is None:
             return found
-        return compared(found.answer, example.answer, same_text(found.answer, gold(example)))
+        return compared(
+            found.answer, example.answer, same_text(found.answer, gold(example))
+        )
 
     return Grader(grade, parse)
 

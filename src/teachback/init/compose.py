@@ -17,10 +17,17 @@ from .survey import Survey
 BASE_URL, MODEL = "https://api.openai.com/v1", "gpt-4o"
 STEPS = "Solve the problem step by step."
 LINE = 'End with a last line "Answer: {}".'
-FORMS = {"number": "<number>", "math": "<answer>", "choice": "<letter>", "game24": "<expression> = 24"}
+FORMS = {
+    "number": "<number>",
+    "math": "<answer>",
+    "choice": "<letter>",
+    "game24": "<expression> = 24",
+}
 PROMPTS = {"number": "math", "math": "math", "game24": "math", "proof": "logic"}
 LABELS = range(2, 7)  # different answers that an instruction can list
-PIECE = re.compile(r"[A-Za-z]+|\d|[^\sA-Za-z\d]+|\n")  # letters of a word count by sixes: on the safe side
+PIECE = re.compile(
+    r"[A-Za-z]+|\d|[^\sA-Za-z\d]+|\n"
+)  # letters of a word count by sixes: on the safe side
 STEP, SHORTEST, LONGEST, UNKNOWN = 16, 32, 256, 256  # tokens of an answer
 
 
@@ -42,25 +49,49 @@ class Choices:
 
     @property
     def solved(self) -> bool:
-        return self.use_solution and any(e.solution is not None for e in self.survey.examples)
+        return self.use_solution and any(
+            e.solution is not None for e in self.survey.examples
+        )
 
 
 def compose(choices: Choices, out: Path) -> str:
     """The YAML; paths are relative to its folder."""
-    parts = [header(choices, out), task(choices, out), student(choices), teacher(choices, out), loop(choices)]
+    parts = [
+        header(choices, out),
+        task(choices, out),
+        student(choices),
+        teacher(choices, out),
+        loop(choices),
+    ]
     return "\n".join(line.rstrip() for part in parts for line in part) + "\n"
 
 
 def header(c: Choices, out: Path) -> list[str]:
     run = "the same command again resumes, or says that it is finished"
-    plan = [] if c.pool else [said(f"#   teachback plan {out.name}", "the bill, before anything is sent", 40)]
+    plan = (
+        []
+        if c.pool
+        else [
+            said(
+                f"#   teachback plan {out.name}",
+                "the bill, before anything is sent",
+                40,
+            )
+        ]
+    )
     return [
         f"# Written by `teachback init {comment(c.survey.path.name)}`. Every line may be changed.",
         "#",
         *plan,
         said(f"#   teachback run {out.name}", run, 40),
         *(
-            [said(f"#   teachback evaluate runs/{out.stem}", "the test set, at the end", 40)]
+            [
+                said(
+                    f"#   teachback evaluate runs/{out.stem}",
+                    "the test set, at the end",
+                    40,
+                )
+            ]
             if c.shares.sizes.test
             else []
         ),
@@ -75,21 +106,41 @@ def task(c: Choices, out: Path) -> list[str]:
         "task:",
         "  name: jsonl",
         f"  seeds: {relative(survey.path, out)}",
-        said(f"  n_seeds: {c.shares.sizes.seeds}", "questions that the student tries each round, to see what it lacks"),
-        *([said(f"  dev: {relative(survey.dev.path, out)}", "lies beside the file")] if survey.dev else []),
-        said(f"  n_dev: {c.shares.sizes.dev}", f"asked after each round: {'of that file' if survey.dev else aside}"),
-        *([said(f"  test: {relative(survey.test.path, out)}", "lies beside the file")] if survey.test else []),
+        said(
+            f"  n_seeds: {c.shares.sizes.seeds}",
+            "questions that the student tries each round, to see what it lacks",
+        ),
+        *(
+            [said(f"  dev: {relative(survey.dev.path, out)}", "lies beside the file")]
+            if survey.dev
+            else []
+        ),
+        said(
+            f"  n_dev: {c.shares.sizes.dev}",
+            f"asked after each round: {'of that file' if survey.dev else aside}",
+        ),
+        *(
+            [said(f"  test: {relative(survey.test.path, out)}", "lies beside the file")]
+            if survey.test
+            else []
+        ),
         *tested(c.shares.sizes.test),
         *columns(c),
         said(f"  grader: {c.grader}", comment(c.why)),
         f"  instruction: {quoted(instruction(c))}",
-        *([said(f"  by: [{by}]", "reports break accuracy down by these")] if by else []),
+        *(
+            [said(f"  by: [{by}]", "reports break accuracy down by these")]
+            if by
+            else []
+        ),
     ]
 
 
 def tested(n: int | None) -> list[str]:
     if n is None:
-        return [said("  # n_test: 20", "nothing is set aside for a test: the file is small")]
+        return [
+            said("  # n_test: 20", "nothing is set aside for a test: the file is small")
+        ]
     return [said(f"  n_test: {n}", "only `teachback evaluate` asks these")]
 
 
@@ -97,8 +148,15 @@ def columns(c: Choices) -> list[str]:
     """Those that go by another name than a task expects, or that must not be taken."""
     lines, used = [], c.survey.columns
     solution = used.solution if c.use_solution else None
-    for role, name in (("question", used.question), ("answer", used.answer), ("solution", solution), ("id", used.id)):
-        if name is None and (role in c.survey.named or (role == "answer" and used.solution)):
+    for role, name in (
+        ("question", used.question),
+        ("answer", used.answer),
+        ("solution", solution),
+        ("id", used.id),
+    ):
+        if name is None and (
+            role in c.survey.named or (role == "answer" and used.solution)
+        ):
             lines.append(said(f"  {role}: null", why_none(role, c)))
         elif name is not None and name != role:
             lines.append(said(f"  {role}: {quoted(name)}", "the column's name"))
@@ -116,20 +174,32 @@ def why_none(role: str, c: Choices) -> str:
 def instruction(c: Choices) -> str:
     """Tells the student the form in which its answer is read."""
     if c.grader == "proof":
-        proof = "Prove it in sentences like those of the question, one step at a time." if c.solved else ""
-        return f'{proof} End with a last line "Answer: True" or "Answer: False".'.strip()
+        proof = (
+            "Prove it in sentences like those of the question, one step at a time."
+            if c.solved
+            else ""
+        )
+        return (
+            f'{proof} End with a last line "Answer: True" or "Answer: False".'.strip()
+        )
     start = STEPS if c.solved or not c.pool else "Answer the question."
     if c.grader == "game24":
         start = "Use each of the four numbers once, with + - * / and parentheses, to make 24."
     if c.grader in ("number", "math") and c.solved and boxed(c.survey.examples):
         return f"{start} Put the final answer in \\boxed{{}}."
-    form = FORMS.get(c.grader) or labels([e.answer for e in c.survey.answered if e.answer is not None])
+    form = FORMS.get(c.grader) or labels(
+        [e.answer for e in c.survey.answered if e.answer is not None]
+    )
     return f"{start} {LINE.format(form)}"
 
 
 def labels(answers: Sequence[str]) -> str:
     different = sorted(set(answers))
-    if len(different) in LABELS and max(map(len, different)) <= 30 and not any("\n" in a for a in different):
+    if (
+        len(different) in LABELS
+        and max(map(len, different)) <= 30
+        and not any("\n" in a for a in different)
+    ):
         return f"<one of: {', '.join(different)}>"
     return "<answer>"
 
@@ -159,13 +229,24 @@ def student(c: Choices) -> list[str]:
 
 def answer_tokens(c: Choices) -> int | None:
     """The 95th percentile of the answers' length in tokens, estimated without a tokenizer; None: nothing to go by."""
-    texts = [e.solution for e in c.survey.examples if e.solution is not None] if c.solved else []
+    texts = (
+        [e.solution for e in c.survey.examples if e.solution is not None]
+        if c.solved
+        else []
+    )
     if not texts and c.pool:
-        texts = [f"Answer: {e.answer}" for e in c.survey.examples if e.answer is not None]
+        texts = [
+            f"Answer: {e.answer}" for e in c.survey.examples if e.answer is not None
+        ]
     if not texts:
         return None
-    lengths = sorted(sum(1 + len(p) // 6 if p.isalpha() else 1 for p in PIECE.findall(text)) for text in texts)
-    wanted = 1.15 * lengths[int(0.95 * (len(lengths) - 1))] + 8  # 8: a line "Answer: …", the end
+    lengths = sorted(
+        sum(1 + len(p) // 6 if p.isalpha() else 1 for p in PIECE.findall(text))
+        for text in texts
+    )
+    wanted = (
+        1.15 * lengths[int(0.95 * (len(lengths) - 1))] + 8
+    )  # 8: a line "Answer: …", the end
     return max(SHORTEST, STEP * math.ceil(wanted / STEP))
 
 
@@ -173,11 +254,26 @@ def teacher(c: Choices, out: Path) -> list[str]:
     if not c.pool:
         return ["teacher:", *endpoint(c), *(f"# {line}" for line in prices(c))]
     n = len(c.shares.reserve)
-    few = [said(f"  n_rows: {READ}", f"of {n:,}: the untuned student reads each of them once")] if n > READ else []
+    few = (
+        [
+            said(
+                f"  n_rows: {READ}",
+                f"of {n:,}: the untuned student reads each of them once",
+            )
+        ]
+        if n > READ
+        else []
+    )
     return [
         "teacher:",
-        said("  name: pool", "a free dry run: a seed gets the nearest of your rows, and no model writes any"),
-        said(f"  rows: {relative(c.survey.path, out)}", "those that are no seed, dev or test"),
+        said(
+            "  name: pool",
+            "a free dry run: a seed gets the nearest of your rows, and no model writes any",
+        ),
+        said(
+            f"  rows: {relative(c.survey.path, out)}",
+            "those that are no seed, dev or test",
+        ),
         *few,
         "# For a model that writes new rows, which costs money: delete the lines above from `teacher:` on, and take",
         "# the marks off these:",
@@ -188,10 +284,21 @@ def teacher(c: Choices, out: Path) -> list[str]:
 def endpoint(c: Choices) -> list[str]:
     longest = max(512, 2 * (answer_tokens(c) or 0)) if c.solved else 1024
     return [
-        said("  name: openai", "any OpenAI-compatible endpoint; the key comes from $OPENAI_API_KEY"),
-        said(f"  base_url: {quoted(c.base_url or BASE_URL)}", "" if c.base_url else "fill in: yours"),
-        said(f"  model: {quoted(c.model or MODEL)}", "" if c.model else "fill in: yours"),
-        said(f"  prompts: {PROMPTS.get(c.grader, 'neutral')}", "neutral, math, logic, or a folder with your own"),
+        said(
+            "  name: openai",
+            "any OpenAI-compatible endpoint; the key comes from $OPENAI_API_KEY",
+        ),
+        said(
+            f"  base_url: {quoted(c.base_url or BASE_URL)}",
+            "" if c.base_url else "fill in: yours",
+        ),
+        said(
+            f"  model: {quoted(c.model or MODEL)}", "" if c.model else "fill in: yours"
+        ),
+        said(
+            f"  prompts: {PROMPTS.get(c.grader, 'neutral')}",
+            "neutral, math, logic, or a folder with your own",
+        ),
         f"  max_tokens_answer: {longest}",
     ]
 
@@ -199,25 +306,47 @@ def endpoint(c: Choices) -> list[str]:
 def prices(c: Choices) -> list[str]:
     """Left for a person to fill in: an unknown price stays unknown, and pairs are counted either way."""
     return [
-        said("prices:", "per million tokens, and when you looked. With them `run` asks before it spends"),
-        said(f"  {quoted(c.model or MODEL)}: {{as_of: YYYY-MM-DD, input: USD, output: USD}}", "fill in"),
+        said(
+            "prices:",
+            "per million tokens, and when you looked. With them `run` asks before it spends",
+        ),
+        said(
+            f"  {quoted(c.model or MODEL)}: {{as_of: YYYY-MM-DD, input: USD, output: USD}}",
+            "fill in",
+        ),
     ]
 
 
 def loop(c: Choices) -> list[str]:
-    usd = [] if c.pool else [said("  # usd: 1.00", "nor spends more than this: needs the prices")]
+    usd = (
+        []
+        if c.pool
+        else [said("  # usd: 1.00", "nor spends more than this: needs the prices")]
+    )
     return [
-        said("criterion: loss", "picks the seeds that the student is least sure of; or random, to compare with"),
+        said(
+            "criterion: loss",
+            "picks the seeds that the student is least sure of; or random, to compare with",
+        ),
         said(f"per_round: {c.shares.per_round}", "rows: few, for a first look"),
         f"rounds: {c.shares.rounds}",
         "budget:",
-        said(f"  generated: {c.shares.pairs}", "the teacher writes no more rows than this, good or bad"),
+        said(
+            f"  generated: {c.shares.pairs}",
+            "the teacher writes no more rows than this, good or bad",
+        ),
         *usd,
         "finetune:",
         "  lr: 1.5e-4",
         "  epochs: 3",
-        said("  rows_per_step: 2", "many small steps: with so few rows, steps are what runs out"),
-        said("  restart: continue", "from the last student, with half of the earlier rows: quicker than from the base"),
+        said(
+            "  rows_per_step: 2",
+            "many small steps: with so few rows, steps are what runs out",
+        ),
+        said(
+            "  restart: continue",
+            "from the last student, with half of the earlier rows: quicker than from the base",
+        ),
         "  replay: 0.5",
     ]
 
@@ -234,7 +363,9 @@ def relative(path: Path, out: Path) -> str:
 
 def quoted(value: str | None) -> str:
     """A value as YAML, on one line."""
-    text = yaml.safe_dump([value], default_flow_style=True, allow_unicode=True, width=10**9)
+    text = yaml.safe_dump(
+        [value], default_flow_style=True, allow_unicode=True, width=10**9
+    )
     return text.strip()[1:-1]
 
 

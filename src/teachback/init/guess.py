@@ -16,7 +16,9 @@ FOUR = re.compile(r"\s*\d+(?:[\s,]+\d+){3}\s*")
 EXPRESSION = re.compile(r"[\d\s()+\-*/×÷.]+(?:=\s*24)?\s*")
 LATEX = re.compile(r"\\[a-zA-Z]+|[\^_]\{|\$[^$]+\$")
 BOX = re.compile(r"\\f?boxed\b|\\fbox\b")
-ALGEBRA = re.compile(r"[\w\s.,()\[\]{}+\-*/^=<>|!%:°π√∞]*[+\-*/^=(\[√π][\w\s.,()\[\]{}+\-*/^=<>|!%:°π√∞]*")
+ALGEBRA = re.compile(
+    r"[\w\s.,()\[\]{}+\-*/^=<>|!%:°π√∞]*[+\-*/^=(\[√π][\w\s.,()\[\]{}+\-*/^=<>|!%:°π√∞]*"
+)
 LETTER = re.compile(r"[(\[]?[A-Z][)\].:]?")
 WORD = re.compile(r"[A-Za-z]{3,}")
 MATH_SHARE = 0.9  # of answers that are numbers or formulas, where some are LaTeX: the rest are names and words
@@ -53,13 +55,19 @@ def proof(answered: Sequence[Example]) -> Guess | None:
     said = f'{these(answered)} questions are facts, rules and "True or false: …"'
     if proven := sum(e.solution is not None for e in answered):
         return Guess(("proof",), (f"{said}; {proven:,} have a proof",))
-    return Guess(("proof", "exact"), (f"{said}", "but no row has a proof, only True or False"))
+    return Guess(
+        ("proof", "exact"), (f"{said}", "but no row has a proof, only True or False")
+    )
 
 
 def game24(answered: Sequence[Example]) -> Guess | None:
-    if not every(answered, lambda e: FOUR.fullmatch(e.question) is not None and makes24(e)):
+    if not every(
+        answered, lambda e: FOUR.fullmatch(e.question) is not None and makes24(e)
+    ):
         return None
-    return Guess(("game24",), (f"{these(answered)} questions are four numbers, to make 24 of",))
+    return Guess(
+        ("game24",), (f"{these(answered)} questions are four numbers, to make 24 of",)
+    )
 
 
 def makes24(e: Example) -> bool:
@@ -68,16 +76,28 @@ def makes24(e: Example) -> bool:
     if answer == "24":
         return True
     used = re.findall(r"\d+", answer.partition("=")[0])
-    return EXPRESSION.fullmatch(answer) is not None and Counter(used) == Counter(re.findall(r"\d+", e.question))
+    return EXPRESSION.fullmatch(answer) is not None and Counter(used) == Counter(
+        re.findall(r"\d+", e.question)
+    )
 
 
 def choice(answered: Sequence[Example]) -> Guess | None:
     """The answers are options of their questions: by letter, or in the options' own words."""
-    if not every(answered, lambda e: letter(str(e.answer), options(e.question)) is not None):
+    if not every(
+        answered, lambda e: letter(str(e.answer), options(e.question)) is not None
+    ):
         return None
     said = f"{these(answered)} answers are options (A), (B), … of their questions"
-    if every(answered, lambda e: LETTER.fullmatch(str(e.answer).strip()) is None and number(str(e.answer)) is not None):
-        return Guess(("choice", "number"), (said, "and all of them are numbers, not letters"))
+    if every(
+        answered,
+        lambda e: (
+            LETTER.fullmatch(str(e.answer).strip()) is None
+            and number(str(e.answer)) is not None
+        ),
+    ):
+        return Guess(
+            ("choice", "number"), (said, "and all of them are numbers, not letters")
+        )
     return Guess(("choice",), (said,))
 
 
@@ -89,7 +109,11 @@ def numbers(answered: Sequence[Example]) -> Guess | None:
     latex = sum(LATEX.search(str(e.answer)) is not None for e in answered)
     if 2 * boxed > len(answered) or latex:
         return Guess(
-            ("number", "math"), (said, f"but {boxed:,} solutions end in \\boxed, and {latex:,} answers are LaTeX")
+            ("number", "math"),
+            (
+                said,
+                f"but {boxed:,} solutions end in \\boxed, and {latex:,} answers are LaTeX",
+            ),
         )
     return Guess(("number",), (said,))
 
@@ -99,7 +123,9 @@ def mathematics(answered: Sequence[Example]) -> Guess | None:
     n = len(answered)
     plain = sum(number(str(e.answer)) is not None for e in answered)
     latex = sum(LATEX.search(str(e.answer)) is not None for e in answered)
-    formulas = sum(number(str(e.answer)) is None and is_formula(str(e.answer)) for e in answered)
+    formulas = sum(
+        number(str(e.answer)) is None and is_formula(str(e.answer)) for e in answered
+    )
     if formulas == 0 or plain + formulas < MATH_SHARE * n:
         return None
     said = f"{plain:,} of {n:,} answers are numbers and {formulas:,} formulas; {latex:,} are in LaTeX"
@@ -113,7 +139,11 @@ def is_formula(answer: str) -> bool:
     """LaTeX, or signs between names of few letters: p - q, (3, 5), x = 2."""
     if LATEX.search(answer):
         return True
-    return len(answer) <= 100 and ALGEBRA.fullmatch(answer) is not None and WORD.search(answer) is None
+    return (
+        len(answer) <= 100
+        and ALGEBRA.fullmatch(answer) is not None
+        and WORD.search(answer) is None
+    )
 
 
 def check(grader: str, examples: Sequence[Example]) -> None:
@@ -150,7 +180,13 @@ def kinds(answered: Sequence[Example]) -> str:
 def kind(answer: str) -> str:
     if LETTER.fullmatch(answer.strip()):
         return "letters"
-    return "numbers" if number(answer) is not None else "words" if len(answer.split()) <= 2 else "texts"
+    return (
+        "numbers"
+        if number(answer) is not None
+        else "words"
+        if len(answer.split()) <= 2
+        else "texts"
+    )
 
 
 def every(answered: Sequence[Example], holds: Callable[[Example], bool]) -> bool:

@@ -51,13 +51,24 @@ def propose(
     why = "; ".join(found.why)
     choices = Choices(survey, shares, chosen, why, pool, not wrong, base_url, model)
     notes = (*survey.notes, *contradictions(wrong), *teacher_notes, *unsolved(choices))
-    return Proposal(compose(choices, out), (*seen(choices), *(f"note: {note}" for note in notes)), not pool)
+    return Proposal(
+        compose(choices, out),
+        (*seen(choices), *(f"note: {note}" for note in notes)),
+        not pool,
+    )
 
 
 def readable(survey: Survey, grader: str) -> Survey:
     """Without the files beside it whose answers the grader can't read."""
-    bad = {held: why for held in (survey.dev, survey.test) if held and (why := unread(held, grader))}
-    notes = (f"{held.path.name} lies beside it and is not used: {why}" for held, why in bad.items())
+    bad = {
+        held: why
+        for held in (survey.dev, survey.test)
+        if held and (why := unread(held, grader))
+    }
+    notes = (
+        f"{held.path.name} lies beside it and is not used: {why}"
+        for held, why in bad.items()
+    )
     return replace(
         survey,
         dev=None if survey.dev in bad else survey.dev,
@@ -74,7 +85,9 @@ def unread(held: Held, grader: str) -> str | None:
     return None
 
 
-def affords(shares: Shares, teacher: str | None, survey: Survey) -> tuple[bool, tuple[str, ...]]:
+def affords(
+    shares: Shares, teacher: str | None, survey: Survey
+) -> tuple[bool, tuple[str, ...]]:
     """Whether the file's own rows can teach, unless an endpoint was asked for; why not, for a person to read."""
     if teacher == "openai":
         return False, ()
@@ -82,40 +95,65 @@ def affords(shares: Shares, teacher: str | None, survey: Survey) -> tuple[bool, 
         return True, ()
     why = f"{len(shares.reserve)} rows with an answer are left for a pool to hand out, and {shares.pairs} are needed"
     if teacher == "pool":
-        raise DataError(f"{survey.path}: {why}", fix="give a larger file, or --teacher openai")
-    return False, (f"{why}: a model must write them. Fill in the lines of `teacher:` and `prices:`",)
+        raise DataError(
+            f"{survey.path}: {why}", fix="give a larger file, or --teacher openai"
+        )
+    return False, (
+        f"{why}: a model must write them. Fill in the lines of `teacher:` and `prices:`",
+    )
 
 
 def contradicted(grader: str, shares: Shares) -> list[str]:
     """Ids in dev and test whose solution ends in another answer than the row has: no student could be graded by it."""
     if grader not in GRADERS:
         return []
-    measured = [e for e in (*shares.splits.dev, *shares.splits.test) if e.solution is not None]
+    measured = [
+        e for e in (*shares.splits.dev, *shares.splits.test) if e.solution is not None
+    ]
     form = Form(GRADERS[grader])
-    return [e.id for e in measured if form.grader.grade(e, form.target(e) or "").outcome != "right"]
+    return [
+        e.id
+        for e in measured
+        if form.grader.grade(e, form.target(e) or "").outcome != "right"
+    ]
 
 
 def contradictions(wrong: Sequence[str]) -> tuple[str, ...]:
     if not wrong:
         return ()
     named = ", ".join(wrong[:3])
-    return (f"the solutions are not used, because some end in another answer than their row has: mend {named}",)
+    return (
+        f"the solutions are not used, because some end in another answer than their row has: mend {named}",
+    )
 
 
 def unsolved(c: Choices) -> tuple[str, ...]:
     if c.solved or not c.pool:
         return ()
-    return ("no worked solutions: from these rows the student learns to answer at once, without steps",)
+    return (
+        "no worked solutions: from these rows the student learns to answer at once, without steps",
+    )
 
 
 def seen(c: Choices) -> list[str]:
     survey, used, sizes = c.survey, c.survey.columns, c.shares.sizes
-    names = [("question", used.question), ("answer", used.answer), ("solution", used.solution), ("id", used.id)]
-    said = ", ".join(f"{role} {name!r}" if name != role else role for role, name in names if name is not None)
+    names = [
+        ("question", used.question),
+        ("answer", used.answer),
+        ("solution", used.solution),
+        ("id", used.id),
+    ]
+    said = ", ".join(
+        f"{role} {name!r}" if name != role else role
+        for role, name in names
+        if name is not None
+    )
     answered = sum(e.answer is not None for e in survey.examples)
     files = [f"{name}: {held.path.name}, which lies beside it, {len(held.examples):,} rows"
              for name, held in (("dev", survey.dev), ("test", survey.test)) if held]  # fmt: skip
-    aside = [f"{n} {name}" for n, name in ((sizes.dev, "dev"), (sizes.test, "test")) if n]
+    aside = [
+        f"{n} {name}" for n, name in ((sizes.dev, "dev"), (sizes.test, "test")) if n
+    ]
     return [
         f"{survey.path.name}: {len(survey.examples):,} rows, {answered:,} with an answer; columns: {said}",
         *files,

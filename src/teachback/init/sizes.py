@@ -46,7 +46,10 @@ def share(survey: Survey) -> Shares:
         pool = without(pool, held or (), text_key)
     n_dev, n_test = for_measuring(len(pool), len(answered(pool)), dev, test, survey)
     scale = min(1.0, len(pool) / FULL)
-    n_seeds, per_round = max(LEAST, round(SEEDS * scale)), max(LEAST // 2, round(PER_ROUND * scale))
+    n_seeds, per_round = (
+        max(LEAST, round(SEEDS * scale)),
+        max(LEAST // 2, round(PER_ROUND * scale)),
+    )
     aside = (0 if dev is not None else n_dev) + (0 if test is not None else n_test)
     if len(pool) - aside < n_seeds:
         raise DataError(
@@ -56,12 +59,27 @@ def share(survey: Survey) -> Shares:
         )
     sizes = Sizes(n_seeds, n_dev, n_test or None)
     splits = split(survey.examples, sizes, key=text_key, dev=dev, test=test)
-    reserve = without([e for e in pool if teaches(e)], [*splits.seeds, *splits.dev, *splits.test], text_key)
-    return Shares(sizes, splits, per_round, ROUNDS, tuple(reserve), fields([*splits.dev, *splits.test]))
+    reserve = without(
+        [e for e in pool if teaches(e)],
+        [*splits.seeds, *splits.dev, *splits.test],
+        text_key,
+    )
+    return Shares(
+        sizes,
+        splits,
+        per_round,
+        ROUNDS,
+        tuple(reserve),
+        fields([*splits.dev, *splits.test]),
+    )
 
 
 def for_measuring(
-    n: int, n_answered: int, dev: tuple[Example, ...] | None, test: tuple[Example, ...] | None, survey: Survey
+    n: int,
+    n_answered: int,
+    dev: tuple[Example, ...] | None,
+    test: tuple[Example, ...] | None,
+    survey: Survey,
 ) -> tuple[int, int]:
     """How many rows for dev and test: of their own files, or of the file's rows that have an answer."""
     if dev is None and n_answered < FEWEST:
@@ -72,7 +90,11 @@ def for_measuring(
         )
     scale = min(1.0, n / FULL)
     own_test = min(OWN_TEST, len(by_hash(test, text_key))) if test is not None else 0
-    own_dev = min(DEV, len(without(by_hash(dev, text_key), test or (), text_key))) if dev is not None else 0
+    own_dev = (
+        min(DEV, len(without(by_hash(dev, text_key), test or (), text_key)))
+        if dev is not None
+        else 0
+    )
     n_dev = own_dev or max(LEAST, round(DEV * scale))
     n_test = own_test or (round(TEST * scale) if n >= 2 * FEWEST else 0)
     if dev is None and n_answered < n_dev + (0 if own_test else n_test):
@@ -87,7 +109,9 @@ def teaches(e: Example) -> bool:
 def fields(measured: list[Example]) -> tuple[str, ...]:
     """Those with 2 to 12 values, three rows a value or more, in at least half of the rows."""
     names = {name: None for e in measured for name in e.meta}
-    return tuple(name for name in names if tells(e.meta.get(name) for e in measured))[:FIELDS]
+    return tuple(name for name in names if tells(e.meta.get(name) for e in measured))[
+        :FIELDS
+    ]
 
 
 def tells(found: Iterable[Scalar]) -> bool:
@@ -95,4 +119,9 @@ def tells(found: Iterable[Scalar]) -> bool:
     values = [v for v in every if v is not None]
     different = len(set(map(str, values)))
     whole = not any(isinstance(v, float) for v in values)
-    return whole and different in VALUES and 3 * different <= len(values) and 2 * len(values) >= len(every)
+    return (
+        whole
+        and different in VALUES
+        and 3 * different <= len(values)
+        and 2 * len(values) >= len(every)
+    )

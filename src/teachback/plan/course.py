@@ -10,10 +10,12 @@
 from dataclasses import dataclass, replace
 from itertools import count
 
-from ..choosing import ReuseConfig
-from ..costs import Budget, Cost
+from ..config.choosing import ReuseConfig
+from ..ledger.costs import Budget, Cost
 
-MOST_ROUNDS = 1000  # where the plan looks no further: a free teacher may go on without end
+MOST_ROUNDS = (
+    1000  # where the plan looks no further: a free teacher may go on without end
+)
 UNLIMITED, NOTHING = Budget(), Budget(0, 0, 0, 0)
 NONE = Cost(0, 0, 0)
 KINDS = ("teacher_tokens", "usd", "flops")
@@ -42,7 +44,9 @@ class Terms:
         """The same with that limit alone."""
         if limit == "accepted":
             return replace(self, budget=UNLIMITED)
-        return replace(self, accepted=None, budget=Budget(**{limit: getattr(self.budget, limit)}))
+        return replace(
+            self, accepted=None, budget=Budget(**{limit: getattr(self.budget, limit)})
+        )
 
     @property
     def counted(self) -> "Terms":
@@ -52,9 +56,9 @@ class Terms:
     @property
     def open_ended(self) -> bool:
         """Only tokens, money or FLOPs end it."""
-        return (self.rounds, self.budget.generated, self.accepted, self.reserve) == (None,) * 4 and bool(
-            self.reuse_seeds
-        )
+        return (self.rounds, self.budget.generated, self.accepted, self.reserve) == (
+            None,
+        ) * 4 and bool(self.reuse_seeds)
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,9 @@ def course(terms: Terms, pace: Pace) -> Course:
         wanted, why = allowance(terms, sum(pairs), spent, pace, r)
         if wanted < 1:
             return Course(tuple(pairs), tuple(bought), *(ended or (why, r)))
-        met = min(wanted, met_by(terms, pace, len(pairs) + 1) - (sum(pairs) - sum(bought)))
+        met = min(
+            wanted, met_by(terms, pace, len(pairs) + 1) - (sum(pairs) - sum(bought))
+        )
         asked = spent_by(terms, pace, sum(bought), len(pairs) + 1)
         new, why = affordable(terms.budget, asked, pace, wanted - met)
         if new < wanted - met:
@@ -102,28 +108,41 @@ def course(terms: Terms, pace: Pace) -> Course:
     raise AssertionError("unreachable")
 
 
-def allowance(terms: Terms, selected: int, spent: Budget, pace: Pace, r: int) -> tuple[int, str]:
+def allowance(
+    terms: Terms, selected: int, spent: Budget, pace: Pace, r: int
+) -> tuple[int, str]:
     """The pairs that the round may have; or 0, and what closed it."""
     pool = terms.seeds if terms.reuse_seeds else terms.seeds - terms.picks - selected
     left = {
-        "rounds": (MOST_ROUNDS + terms.done if terms.rounds is None else terms.rounds) - r,
+        "rounds": (MOST_ROUNDS + terms.done if terms.rounds is None else terms.rounds)
+        - r,
         "seeds": pool,
-        "rows of the pool": None if terms.reserve is None else terms.reserve - (spent.generated or 0),
-        "generated": None if terms.budget.generated is None else terms.budget.generated - (spent.generated or 0),
-        "accepted": None if terms.accepted is None else terms.accepted - terms.rows - selected,
+        "rows of the pool": None
+        if terms.reserve is None
+        else terms.reserve - (spent.generated or 0),
+        "generated": None
+        if terms.budget.generated is None
+        else terms.budget.generated - (spent.generated or 0),
+        "accepted": None
+        if terms.accepted is None
+        else terms.accepted - terms.rows - selected,
     }
     for name, most in left.items():
         if most is not None and most < 1:
             return 0, name
     for kind in KINDS:
         limit = getattr(terms.budget, kind)
-        if limit is not None and limit - getattr(spent, kind) < amount(pace.dearest + pace.asking, kind):
+        if limit is not None and limit - getattr(spent, kind) < amount(
+            pace.dearest + pace.asking, kind
+        ):
             return 0, kind
     most = min(n for name, n in left.items() if n is not None and name != "rounds")
     return min(terms.per_round, most), ""
 
 
-def affordable(budget: Budget, spent: Budget, pace: Pace, wanted: int) -> tuple[int, str]:
+def affordable(
+    budget: Budget, spent: Budget, pace: Pace, wanted: int
+) -> tuple[int, str]:
     """How many of the pairs can be reserved one after the other; and the limit that cut them short."""
     fit, why = wanted, ""
     for kind in KINDS:
@@ -142,18 +161,30 @@ def met_by(terms: Terms, pace: Pace, rounds: int) -> int:
     if pace.met is not None:
         return min(round(pace.met * terms.probed), terms.per_round * rounds)
     share = min(1.0, terms.per_round / terms.seeds)
-    missed = (1 - share) ** rounds if terms.reuse_seeds is True else max(0.0, 1 - share * rounds)
+    missed = (
+        (1 - share) ** rounds
+        if terms.reuse_seeds is True
+        else max(0.0, 1 - share * rounds)
+    )
     return round(terms.probed * (1 - missed))
 
 
 def spent_by(terms: Terms, pace: Pace, bought: int, rounds: int) -> Budget:
     """After so many pairs, and the criterion's calls of so many rounds."""
-    more = {kind: bought * amount(pace.used, kind) + rounds * amount(pace.asked, kind) for kind in KINDS}
+    more = {
+        kind: bought * amount(pace.used, kind) + rounds * amount(pace.asked, kind)
+        for kind in KINDS
+    }
     return Budget(
-        (terms.spent.generated or 0) + bought, *((getattr(terms.spent, kind) or 0) + more[kind] for kind in KINDS)
+        (terms.spent.generated or 0) + bought,
+        *((getattr(terms.spent, kind) or 0) + more[kind] for kind in KINDS),
     )
 
 
 def amount(cost: Cost, kind: str) -> int:
     """0 where it is unknown: then no limit of that kind can be set."""
-    return {"teacher_tokens": cost.tokens, "usd": cost.usd or 0, "flops": cost.flops or 0}[kind]
+    return {
+        "teacher_tokens": cost.tokens,
+        "usd": cost.usd or 0,
+        "flops": cost.flops or 0,
+    }[kind]

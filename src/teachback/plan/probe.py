@@ -13,10 +13,10 @@ from random import Random
 from statistics import fmean
 from tempfile import TemporaryDirectory
 
-from ..costs import Usage
 from ..errors import ConfigError
-from ..ledger import Ledger
-from ..rundir import Run
+from ..ledger.costs import Usage
+from ..ledger.ledger import Ledger
+from ..run.directory import Run
 from ..student.attempt import Asked, attempt
 from ..student.chat import Chat, prompt_ids, row_ids
 from ..student.frozen import Frozen
@@ -41,15 +41,27 @@ class Bought:
     drafts: tuple[Draft, ...]
 
 
-def chosen(seeds: Sequence[Example], n: int, drawn: Callable[[str, str, int], Random]) -> tuple[Example, ...]:
+def chosen(
+    seeds: Sequence[Example], n: int, drawn: Callable[[str, str, int], Random]
+) -> tuple[Example, ...]:
     """The probe's seeds: drawn by their ids, wherever they stand in the pool."""
     if not 2 <= n <= len(seeds):
         fix = "a mean needs 2 pairs for its standard error"
-        raise ConfigError("--probe", got=n, allowed=f"2 to {len(seeds)}, the number of seeds", fix=fix)
-    return tuple(sorted(seeds, key=lambda e: (drawn("probe", e.id, 0).random(), e.id))[:n])
+        raise ConfigError(
+            "--probe", got=n, allowed=f"2 to {len(seeds)}, the number of seeds", fix=fix
+        )
+    return tuple(
+        sorted(seeds, key=lambda e: (drawn("probe", e.id, 0).random(), e.id))[:n]
+    )
 
 
-def buy(run: Run, ledger: Ledger, teacher: Teacher, seeds: Sequence[Example], attempts: Sequence[Attempt]) -> Bought:
+def buy(
+    run: Run,
+    ledger: Ledger,
+    teacher: Teacher,
+    seeds: Sequence[Example],
+    attempts: Sequence[Attempt],
+) -> Bought:
     """attempts: of these seeds, if the prompt shows them. Raises ConfigError: the run has begun to buy, or
     fewer than two pairs were bought."""
     if ledger.spend().pairs > ledger.spend(round=ROUND).pairs:
@@ -66,24 +78,44 @@ def buy(run: Run, ledger: Ledger, teacher: Teacher, seeds: Sequence[Example], at
     run.step(ROUND, "generate", generate)
     spend = ledger.spend(round=ROUND)
     if spend.pairs < 2:
-        why = next((draft.reason for draft in drafts if draft.reason), "the budget does not pay for more")
-        raise ConfigError("a probe needs two bought pairs", got=f"{spend.pairs}: {why}", fix="see to that, and again")
+        why = next(
+            (draft.reason for draft in drafts if draft.reason),
+            "the budget does not pay for more",
+        )
+        raise ConfigError(
+            "a probe needs two bought pairs",
+            got=f"{spend.pairs}: {why}",
+            fix="see to that, and again",
+        )
     usd = spend.usd + spend.in_doubt_usd
-    return Bought(spend.pairs, tuple(ledger.usages(ROUND)), spend.tokens, usd, tuple(drafts))
+    return Bought(
+        spend.pairs, tuple(ledger.usages(ROUND)), spend.tokens, usd, tuple(drafts)
+    )
 
 
-def answers(student: Frozen, chat: Chat, asked: Sequence[Asked], cap: int) -> tuple[list[Attempt], Range, float]:
+def answers(
+    student: Frozen, chat: Chat, asked: Sequence[Asked], cap: int
+) -> tuple[list[Attempt], Range, float]:
     """The student's answers, the tokens of one (its prompt's among them), and tokens a second."""
     attempt(student, chat, asked[:1], 2)  # warms up
     started = time.perf_counter()
     done = attempt(student, chat, asked, cap).attempts
     seconds = time.perf_counter() - started
-    tokens = [len(prompt_ids(student, chat, q.message)) + a.n_tokens for q, a in zip(asked, done, strict=True)]
+    tokens = [
+        len(prompt_ids(student, chat, q.message)) + a.n_tokens
+        for q, a in zip(asked, done, strict=True)
+    ]
     return done, spread([float(n) for n in tokens]), sum(tokens) / seconds
 
 
 def learn(
-    start: Path, student: Frozen, chat: Chat, rows: Sequence[tuple[str, str]], run: Run, recipe: Recipe, means: Means
+    start: Path,
+    student: Frozen,
+    chat: Chat,
+    rows: Sequence[tuple[str, str]],
+    run: Run,
+    recipe: Recipe,
+    means: Means,
 ) -> tuple[Range, float]:
     """Tokens of a (message, answer) row, and tokens a second of finetuning on them, which is thrown away.
 

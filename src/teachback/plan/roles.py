@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from math import ceil, floor, sqrt
 from statistics import fmean, stdev
 
-from ..costs import FREE, Cost, Price, Usage
+from ..ledger.costs import FREE, Cost, Price, Usage
 from ..teachers.openai import ATTEMPT_BYTES, Asking, price
 from ..teachers.prompts import Prompts
 from ..types import Example
@@ -60,17 +60,29 @@ def used(roles: Sequence[Role], case: Case) -> Cost:
 def texts(seeds: Sequence[Example]) -> tuple[float, float]:
     """Low ends of a question and of its solution, in tokens: as long as those of the seeds."""
     solutions = [size(e.solution) for e in seeds if e.solution]
-    return fmean(size(e.question) for e in seeds) / LONG, fmean(solutions) / LONG if solutions else SOLUTION_TOKENS
+    return fmean(size(e.question) for e in seeds) / LONG, fmean(
+        solutions
+    ) / LONG if solutions else SOLUTION_TOKENS
 
 
-def asked(asking: Asking, seeds: Sequence[Example], longest: int, *, shows: bool) -> tuple[Role, ...]:
+def asked(
+    asking: Asking, seeds: Sequence[Example], longest: int, *, shows: bool
+) -> tuple[Role, ...]:
     """The roles of a teacher behind an endpoint. longest: how many of the longest seeds the high end takes. shows: the
     student's attempt goes into the prompt."""
-    prompts, endpoint, template = asking.prompts, asking.endpoint, asking.endpoint.template_tokens
+    prompts, endpoint, template = (
+        asking.prompts,
+        asking.endpoint,
+        asking.endpoint.template_tokens,
+    )
     question, solution = texts(seeds)
-    first_low = min(question + (solution if prompts.calls == 1 else 0), asking.first_cap)
+    first_low = min(
+        question + (solution if prompts.calls == 1 else 0), asking.first_cap
+    )
     attempt = "x" * ATTEMPT_BYTES if shows else None
-    sent = sorted((len(asking.first(e.question, LATE, attempt)) for e in seeds), reverse=True)
+    sent = sorted(
+        (len(asking.first(e.question, LATE, attempt)) for e in seeds), reverse=True
+    )
     shortest = fmean(size(prompts.ask(e.question, 0)) for e in seeds) / LONG
     first = Role(
         "question" if prompts.calls == 2 else "pair",
@@ -81,17 +93,38 @@ def asked(asking: Asking, seeds: Sequence[Example], longest: int, *, shows: bool
         Usage(ceil(fmean(sent[:longest]) / SHORT) + template, asking.first_cap),
         Usage(sent[0] + template, asking.first_cap),
     )
-    roles, solve = [first], solve_low(prompts) + question if asking.answers or asking.verifier else 0
+    roles, solve = (
+        [first],
+        solve_low(prompts) + question if asking.answers or asking.verifier else 0,
+    )
     if asking.answers:
-        one = answering("answer", asking, asking.answer, solve, solution, asking.max_tokens_answer)
+        one = answering(
+            "answer", asking, asking.answer, solve, solution, asking.max_tokens_answer
+        )
         roles.append(times(one, len(asking.answers)))
     if asking.verifier:
-        one = answering("verifier", asking, asking.second, solve, solution, asking.max_tokens_verifier)
-        roles.append(replace(one, model=asking.verifier.model, price=asking.verifier.price))
+        one = answering(
+            "verifier",
+            asking,
+            asking.second,
+            solve,
+            solution,
+            asking.max_tokens_verifier,
+        )
+        roles.append(
+            replace(one, model=asking.verifier.model, price=asking.verifier.price)
+        )
     return tuple(roles)
 
 
-def answering(role: str, asking: Asking, request: Callable[[str], bytes], sent: float, answer: float, cap: int) -> Role:
+def answering(
+    role: str,
+    asking: Asking,
+    request: Callable[[str], bytes],
+    sent: float,
+    answer: float,
+    cap: int,
+) -> Role:
     """A call that answers the new question. At most that is as long as the question's cap lets it be."""
     endpoint = asking.endpoint
     empty, longest = len(request("")), len(request("x" * asking.question_bytes))
@@ -113,16 +146,27 @@ def written(seeds: Sequence[Example], longest: int) -> tuple[Role, ...]:
     question, answer = texts(seeds)
     unknown = 0 if any(e.solution for e in seeds) else ceil(SOLUTION_TOKENS * LONG)
     sent = sorted((size(e.question) for e in seeds), reverse=True)
-    rows = sorted((size(e.question) + (size(e.solution) or unknown) for e in seeds), reverse=True)
+    rows = sorted(
+        (size(e.question) + (size(e.solution) or unknown) for e in seeds), reverse=True
+    )
     low = Usage(floor(question), floor(question + answer))
-    high = Usage(ceil(fmean(sent[:longest]) / SHORT), ceil(fmean(rows[:longest]) / SHORT))
-    return (Role("teacher", None, FREE, Range(1, 1), low, high, Usage(sent[0], 2 * rows[0])),)
+    high = Usage(
+        ceil(fmean(sent[:longest]) / SHORT), ceil(fmean(rows[:longest]) / SHORT)
+    )
+    return (
+        Role(
+            "teacher", None, FREE, Range(1, 1), low, high, Usage(sent[0], 2 * rows[0])
+        ),
+    )
 
 
 def asked_holds(asking: Asking, seeds: Sequence[Example], *, shows: bool) -> Holds:
     attempt = "x" * ATTEMPT_BYTES if shows else None
     ordered = sorted(seeds, key=lambda e: len(asking.first(e.question, 0, attempt)))
-    cheap, middle, dear = (price(e, 0, asking, attempt) for e in (ordered[0], ordered[len(ordered) // 2], ordered[-1]))
+    cheap, middle, dear = (
+        price(e, 0, asking, attempt)
+        for e in (ordered[0], ordered[len(ordered) // 2], ordered[-1])
+    )
     return Holds(cheap, middle, dear, price(ordered[-1], LATE, asking, attempt))
 
 
@@ -132,7 +176,9 @@ def written_holds(roles: Sequence[Role], case: Case) -> Holds:
     return Holds(holds, holds, dearest, dearest)
 
 
-def probed(roles: Sequence[Role], pairs: int, usages: Sequence[tuple[str, str, Usage]]) -> tuple[Role, ...]:
+def probed(
+    roles: Sequence[Role], pairs: int, usages: Sequence[tuple[str, str, Usage]]
+) -> tuple[Role, ...]:
     """The same roles, as `pairs` bought pairs used them: (seed, role, usage) of each of their calls.
 
     low and high are the mean of a pair ∓ 2 standard errors, the high end within the worst case; a call that a pair
@@ -154,13 +200,23 @@ def measured(role: Role, pairs: int, calls: Sequence[Sequence[Usage]]) -> Role:
     none = [0.0] * (pairs - len(calls))
     count = spread([*(float(len(these)) for these in calls), *none])
     input_, output, cached = (
-        spread([*(float(sum(getattr(usage, name) for usage in these)) for these in calls), *none])
+        spread(
+            [
+                *(
+                    float(sum(getattr(usage, name) for usage in these))
+                    for these in calls
+                ),
+                *none,
+            ]
+        )
         for name in ("input_tokens", "output_tokens", "cached_tokens")
     )
     assert input_.expected is not None
     assert output.expected is not None
     assert cached.expected is not None
-    again = floor(cached.expected)  # the same in all three: what is cached makes a pair cheaper, not dearer
+    again = floor(
+        cached.expected
+    )  # the same in all three: what is cached makes a pair cheaper, not dearer
 
     def usage(input_tokens: int, output_tokens: int) -> Usage:
         return Usage(input_tokens, output_tokens, min(again, input_tokens))
@@ -188,7 +244,13 @@ def times(role: Role, n: int) -> Role:
     def more(usage: Usage) -> Usage:
         return Usage(n * usage.input_tokens, n * usage.output_tokens)
 
-    return replace(role, calls=role.calls * n, low=more(role.low), high=more(role.high), most=more(role.most))
+    return replace(
+        role,
+        calls=role.calls * n,
+        low=more(role.low),
+        high=more(role.high),
+        most=more(role.most),
+    )
 
 
 def solve_low(prompts: Prompts) -> float:

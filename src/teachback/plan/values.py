@@ -27,11 +27,19 @@ class Range:
         return value
 
     def __add__(self, other: "Range") -> "Range":
-        both = None if self.expected is None or other.expected is None else self.expected + other.expected
+        both = (
+            None
+            if self.expected is None or other.expected is None
+            else self.expected + other.expected
+        )
         return Range(self.low + other.low, self.high + other.high, both)
 
     def __mul__(self, factor: float) -> "Range":
-        return Range(self.low * factor, self.high * factor, None if self.expected is None else self.expected * factor)
+        return Range(
+            self.low * factor,
+            self.high * factor,
+            None if self.expected is None else self.expected * factor,
+        )
 
 
 @dataclass(frozen=True)

@@ -6,23 +6,23 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from .. import choosing
-from .. import config as cfg
-from ..costs import PICO, Budget
-from ..draws import draw
-from ..ledger import Ledger
-from ..report import history
-from ..rundir import Run
+from ..build.criterion import make_criterion, sampling
+from ..build.judges import worst as worst_asked
+from ..build.run import check, given, kept_precision, make_means, wire
+from ..build.task import make_task, reserve_rows
+from ..build.teacher import make_asking, make_budget, make_judging
+from ..config import choosing
+from ..config import config as cfg
+from ..ledger.costs import PICO, Budget
+from ..ledger.ledger import Ledger
+from ..rng import draw
+from ..run import history
+from ..run.directory import Run
 from ..student.attempt import Asked
 from ..student.chat import Chat
 from ..student.frozen import freeze
 from ..student.training.finetune import Recipe
 from ..types import Task
-from ..wire import check, given, kept_precision, make_means, wire
-from ..wire_asking import worst as worst_asked
-from ..wire_criteria import make_criterion, sampling
-from ..wire_tasks import make_task, reserve_rows
-from ..wire_teachers import make_asking, make_budget, make_judging
 from . import roles as costs
 from .asks import criterion_roles
 from .course import NOTHING, Terms
@@ -64,8 +64,13 @@ def make_plan(config: cfg.Config, probe: int) -> Plan:
         reserve=in_reserve(config, task),
     )
     teaching = make_teaching(config, task, measured)
-    facts, lesson = make_facts(config, task, measured), make_lesson(config, task, teaching, measured)
-    return estimate(facts, terms, teaching, lesson, probed_facts(config, teaching, measured))
+    facts, lesson = (
+        make_facts(config, task, measured),
+        make_lesson(config, task, teaching, measured),
+    )
+    return estimate(
+        facts, terms, teaching, lesson, probed_facts(config, teaching, measured)
+    )
 
 
 def in_reserve(config: cfg.Config, task: Task) -> int | None:
@@ -89,8 +94,12 @@ def in_ledger(config: cfg.Config) -> tuple[Budget, int]:
         return ledger.committed(), ledger.spend(round=ROUND).pairs
 
 
-def make_teaching(config: cfg.Config, task: Task, measured: Measured | None) -> Teaching:
-    cases: tuple[Case, ...] = ("low", "high", "expected") if measured else ("low", "high")
+def make_teaching(
+    config: cfg.Config, task: Task, measured: Measured | None
+) -> Teaching:
+    cases: tuple[Case, ...] = (
+        ("low", "high", "expected") if measured else ("low", "high")
+    )
     asked = isinstance(config.teacher, cfg.OpenAITeacher)
     if isinstance(config.teacher, cfg.OpenAITeacher):
         asking = make_asking(config, config.teacher)
@@ -100,22 +109,50 @@ def make_teaching(config: cfg.Config, task: Task, measured: Measured | None) -> 
         roles = costs.written(task.seeds, config.per_round)
     if measured:
         roles = costs.probed(roles, measured.bought.pairs, measured.bought.usages)
-    each = {case: holds if asked else costs.written_holds(roles, case) for case in cases}
-    return Teaching(roles, each, criterion_roles(config, task), worst_asked(config, task, task.seeds))
+    each = {
+        case: holds if asked else costs.written_holds(roles, case) for case in cases
+    }
+    return Teaching(
+        roles,
+        each,
+        criterion_roles(config, task),
+        worst_asked(config, task, task.seeds),
+    )
 
 
-def make_lesson(config: cfg.Config, task: Task, teaching: Teaching, measured: Measured | None) -> Lesson:
+def make_lesson(
+    config: cfg.Config, task: Task, teaching: Teaching, measured: Measured | None
+) -> Lesson:
     teacher = config.teacher
     if isinstance(teacher, cfg.OpenAITeacher):
-        question, answer, row = teacher.max_tokens_question, teacher.max_tokens_answer, 0
+        question, answer, row = (
+            teacher.max_tokens_question,
+            teacher.max_tokens_answer,
+            0,
+        )
     else:
         question, answer, row = 0, 0, teaching.roles[0].high.output_tokens
     around = costs.size(task.prompt("")) + costs.size(config.student.system)
-    work = guessed(task.seeds, task.dev, around, config.student.max_new_tokens, question, answer, row)
+    work = guessed(
+        task.seeds,
+        task.dev,
+        around,
+        config.student.max_new_tokens,
+        question,
+        answer,
+        row,
+    )
     if measured:
-        work = Work(measured.answered, measured.answered, measured.answered, measured.row or measured.answered)
+        work = Work(
+            measured.answered,
+            measured.answered,
+            measured.answered,
+            measured.row or measured.answered,
+        )
     return Lesson(
-        work=replace(work, dev=work.dev + scored(task, around, work.dev.expected is not None)),
+        work=replace(
+            work, dev=work.dev + scored(task, around, work.dev.expected is not None)
+        ),
         seeds=len(task.seeds),
         sampled=sampled(config, task),
         dev=len(task.dev),
@@ -140,13 +177,19 @@ def sampled(config: cfg.Config, task: Task) -> int:
 def scored(task: Task, around: int, measured: bool) -> Range:
     """Tokens of a dev question's gold solution, read once more with its prompt in every evaluation."""
     golds = [(e, task.target(e)) for e in task.dev]
-    read = sum(costs.size(e.question) + around + costs.size(gold) for e, gold in golds if gold is not None)
+    read = sum(
+        costs.size(e.question) + around + costs.size(gold)
+        for e, gold in golds
+        if gold is not None
+    )
     low, high = (read / len(golds) / bytes_ for bytes_ in (costs.LONG, costs.SHORT))
     return Range(low, high, (low + high) / 2 if measured else None)
 
 
 def make_facts(config: cfg.Config, task: Task, measured: Measured | None) -> Facts:
-    there = next(path for path in (config.run_dir, *config.run_dir.parents) if path.exists())
+    there = next(
+        path for path in (config.run_dir, *config.run_dir.parents) if path.exists()
+    )
     return Facts(
         run_dir=str(config.run_dir),
         teacher=config.teacher.name,
@@ -161,11 +204,18 @@ def make_facts(config: cfg.Config, task: Task, measured: Measured | None) -> Fac
 
 
 def endpoints(config: cfg.Config) -> Mapping[str, str]:
-    return {role: f"{endpoint.model} at {endpoint.base_url}" for role, endpoint in config.roles().items()}
+    return {
+        role: f"{endpoint.model} at {endpoint.base_url}"
+        for role, endpoint in config.roles().items()
+    }
 
 
 def caveats(config: cfg.Config, task: Task, measured: Measured | None) -> list[str]:
-    said = ["retries and calls in doubt are not in it: each costs up to its worst case"] if config.roles() else []
+    said = (
+        ["retries and calls in doubt are not in it: each costs up to its worst case"]
+        if config.roles()
+        else []
+    )
     if measured is None:
         said += [
             "a token is taken for 2.5 to 5 bytes (English); an answer for as long as the seeds' own, or its cap",
@@ -174,26 +224,47 @@ def caveats(config: cfg.Config, task: Task, measured: Measured | None) -> list[s
     elif measured.row is None:
         said += ["no bought row could be trained on: finetuning was not measured"]
     if measured and shows(config):
-        said += ["the run buys none of the probe's pairs again: its prompts show other attempts"]
+        said += [
+            "the run buys none of the probe's pairs again: its prompts show other attempts"
+        ]
     if isinstance(config.teacher, cfg.PoolTeacher):
-        said += ["rows of the pool that are seeds, dev or test questions are not handed out, but counted here"]
+        said += [
+            "rows of the pool that are seeds, dev or test questions are not handed out, but counted here"
+        ]
     if history.read(config.run_dir).next != "open":
-        said += ["a round is under way: what it has bought is in the bill, and estimated once more"]
+        said += [
+            "a round is under way: what it has bought is in the bill, and estimated once more"
+        ]
     if (judging := make_judging(config)) is not None:
         worst = judging.worst(task.dev)
         cents = "" if worst.usd is None else f", ${worst.usd / PICO:.2f}"
-        said += [f"judging dev is not in it: at most {worst.tokens:,} tokens{cents} each time, which is kept back"]
+        said += [
+            f"judging dev is not in it: at most {worst.tokens:,} tokens{cents} each time, which is kept back"
+        ]
     if isinstance(config.criterion, choosing.Lion):
-        said += ["the teacher's answer to a seed is bought once, and counted in every round here"]
-    return [*said, "every pair is taken for an accepted row; all that are rejected cost the same"]
+        said += [
+            "the teacher's answer to a seed is bought once, and counted in every round here"
+        ]
+    return [
+        *said,
+        "every pair is taken for an accepted row; all that are rejected cost the same",
+    ]
 
 
-def probed_facts(config: cfg.Config, teaching: Teaching, measured: Measured | None) -> Probed | None:
+def probed_facts(
+    config: cfg.Config, teaching: Teaching, measured: Measured | None
+) -> Probed | None:
     if measured is None:
         return None
     bought = measured.bought
-    priced = all(role.price.input is not None and role.price.output is not None for role in teaching.roles)
-    usd, rates = bought.usd / PICO if priced else None, (measured.answering_per_s, measured.finetuning_per_s)
+    priced = all(
+        role.price.input is not None and role.price.output is not None
+        for role in teaching.roles
+    )
+    usd, rates = (
+        bought.usd / PICO if priced else None,
+        (measured.answering_per_s, measured.finetuning_per_s),
+    )
     return Probed(bought.pairs, bought.tokens, usd, not shows(config), *rates)
 
 
@@ -205,12 +276,25 @@ def probing(config: cfg.Config, task: Task, n: int) -> Measured:
         start = run.path(wired.base)
         student = freeze(start, kept_precision(run.folder))
         asked = [Asked(e.id, task.prompt(e.question)) for e in seeds]
-        attempts, answered, rate = answers(student, chat, asked, config.student.max_new_tokens)
-        bought = buy(run, wired.ledger, wired.teacher, seeds, attempts if shows(config) else ())
-        rows = [(task.prompt(d.question), d.text) for d in bought.drafts if d.question and d.text]
+        attempts, answered, rate = answers(
+            student, chat, asked, config.student.max_new_tokens
+        )
+        bought = buy(
+            run, wired.ledger, wired.teacher, seeds, attempts if shows(config) else ()
+        )
+        rows = [
+            (task.prompt(d.question), d.text)
+            for d in bought.drafts
+            if d.question and d.text
+        ]
         if len(rows) < 2:
             return Measured(bought, answered, rate, None, None)
         given_up = {"restart", "replay"}
-        recipe = Recipe(**config.finetune.model_dump(exclude=given_up), precision=kept_precision(run.folder))
-        row, learning = learn(start, student, chat, rows, run, recipe, make_means(config))
+        recipe = Recipe(
+            **config.finetune.model_dump(exclude=given_up),
+            precision=kept_precision(run.folder),
+        )
+        row, learning = learn(
+            start, student, chat, rows, run, recipe, make_means(config)
+        )
         return Measured(bought, answered, rate, row, learning)

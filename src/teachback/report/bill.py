@@ -11,7 +11,11 @@ from .figures import count, dollars, money, size_of, span, time_of
 WIDTH = 100
 SHOWN = 6  # rounds of the student that are shown one by one
 NAMES = {"teacher_tokens": "teacher tokens", "usd": "USD", "flops": "FLOPs"}
-ESTIMATES: tuple[tuple[Case, str], ...] = (("low", "low"), ("expected", "expected"), ("high", "high"))
+ESTIMATES: tuple[tuple[Case, str], ...] = (
+    ("low", "low"),
+    ("expected", "expected"),
+    ("high", "high"),
+)
 
 
 def plan_lines(plan: Plan) -> list[str]:
@@ -33,20 +37,40 @@ def head(plan: Plan) -> list[str]:
     until = "" if plan.rounds_asked else " until the budget is spent"
     done = f"; {plan.done} rounds are done, this is what is left" if plan.done else ""
     run_dir = Path(plan.run_dir)
-    where = run_dir.relative_to(Path.cwd()) if run_dir.is_relative_to(Path.cwd()) else run_dir
+    where = (
+        run_dir.relative_to(Path.cwd())
+        if run_dir.is_relative_to(Path.cwd())
+        else run_dir
+    )
     asked = f"{rounds}rounds of {plan.per_round:,} pairs{until}{done}"
     lines = folded("plan", f"{where}: {plan.seeds:,} seeds, {asked}")
     for role, endpoint in plan.endpoints.items():
         lines += folded(role, endpoint)
     if not plan.endpoints:
-        lines += folded("teacher", f"{plan.teacher}: costs no money; its tokens are counted as if they were bought")
+        lines += folded(
+            "teacher",
+            f"{plan.teacher}: costs no money; its tokens are counted as if they were bought",
+        )
     for model in plan.unpriced:
-        lines += folded("prices", f"unknown: add prices.{model} (as_of, input, output: USD per million tokens)")
+        lines += folded(
+            "prices",
+            f"unknown: add prices.{model} (as_of, input, output: USD per million tokens)",
+        )
     if plan.probe is None:
-        return [*lines, *folded("sent", "nothing: low and high are estimates from the prompts' and seeds' lengths")]
+        return [
+            *lines,
+            *folded(
+                "sent",
+                "nothing: low and high are estimates from the prompts' and seeds' lengths",
+            ),
+        ]
     probe = plan.probe
     cost = "" if probe.spent_usd is None else f" for USD {money(probe.spent_usd)}"
-    kept = "a run that selects their seeds finds them" if probe.kept else "a run does not find them again"
+    kept = (
+        "a run that selects their seeds finds them"
+        if probe.kept
+        else "a run does not find them again"
+    )
     said = f"{probe.pairs} pairs bought, {count(probe.tokens)} tokens{cost}: they count against the budget; {kept}"
     return [*lines, *folded("probe", said)]
 
@@ -54,7 +78,11 @@ def head(plan: Plan) -> list[str]:
 def teacher_table(plan: Plan) -> list[str]:
     lines = [row("each of", "role", "calls", "tokens in", "tokens out", "USD")]
     for bill in plan.rounds:
-        rounds = f"round {bill.first}" if bill.first == bill.last else f"rounds {bill.first}-{bill.last}"
+        rounds = (
+            f"round {bill.first}"
+            if bill.first == bill.last
+            else f"rounds {bill.first}-{bill.last}"
+        )
         for at, role in enumerate(bill.roles):
             lines.append(role_line("" if at else rounds, role))
     for at, role in enumerate(plan.total):
@@ -67,7 +95,9 @@ def teacher_table(plan: Plan) -> list[str]:
 def role_line(label: str, role: RoleBill) -> str:
     tokens = (span(role.input_tokens), span(role.output_tokens))
     usd = "unknown" if role.usd is None else dollars(role.usd)
-    calls = span(role.calls) if role.calls.expected is None else count(role.calls.expected)
+    calls = (
+        span(role.calls) if role.calls.expected is None else count(role.calls.expected)
+    )
     return row(label, role.role, calls, *tokens, usd)
 
 
@@ -81,7 +111,9 @@ def together(roles: Sequence[RoleBill]) -> RoleBill:
             first.input_tokens + role.input_tokens,
             first.output_tokens + role.output_tokens,
             None if first.usd is None or role.usd is None else first.usd + role.usd,
-            None if first.flops is None or role.flops is None else first.flops + role.flops,
+            None
+            if first.flops is None or role.flops is None
+            else first.flops + role.flops,
         )
     return first
 
@@ -96,7 +128,12 @@ def budget_lines(plan: Plan) -> list[str]:
     ends = {text: plan.ends[case] for case, text in ESTIMATES if case in plan.ends}
     same = len(set(ends.values())) == 1
     named = {text: NAMES.get(end, end) for text, end in ends.items()}
-    lines += folded("ends by", named["low"] if same else ", ".join(f"{e} ({text})" for text, e in named.items()))
+    lines += folded(
+        "ends by",
+        named["low"]
+        if same
+        else ", ".join(f"{e} ({text})" for text, e in named.items()),
+    )
     for stop in plan.stops:
         lines += folded("limit", stop_text(stop, plan))
     return lines
@@ -104,15 +141,26 @@ def budget_lines(plan: Plan) -> list[str]:
 
 def stop_text(stop: Stop, plan: Plan) -> str:
     name = f"{NAMES.get(stop.limit, stop.limit)} {amount(stop, stop.value)}"
-    reached = {text: getattr(stop, case) for case, text in ESTIMATES if getattr(stop.used, case) is not None}
+    reached = {
+        text: getattr(stop, case)
+        for case, text in ESTIMATES
+        if getattr(stop.used, case) is not None
+    }
     assumed = ", if every row is accepted" if stop.limit == "accepted" else ""
-    used = f"{amount_range(stop)} of it used" if stop.used.high < stop.value else "all of it used"
+    used = (
+        f"{amount_range(stop)} of it used"
+        if stop.used.high < stop.value
+        else "all of it used"
+    )
     if not any(reached.values()):
         return f"{name}: not reached{assumed}; {used}"
     if len({*reached.values()}) == 1:
         text = f"{name}: {where(reached['low'])}{assumed}"
     else:
-        parts = [f"{where(r) if r else 'not reached'} at the {text} estimate" for text, r in reached.items()]
+        parts = [
+            f"{where(r) if r else 'not reached'} at the {text} estimate"
+            for text, r in reached.items()
+        ]
         text = f"{name}: {'; '.join(parts)}{assumed}"
     return text + shortfall(stop, plan, [r for r in reached.values() if r])
 
@@ -120,11 +168,21 @@ def stop_text(stop: Stop, plan: Plan) -> str:
 def shortfall(stop: Stop, plan: Plan, reached: Sequence[Reached]) -> str:
     """What to set the limit to."""
     fewest = min(r.pairs for r in reached)
-    every = "" if plan.rounds_asked is None else f"all rounds at the high estimate need {needed(stop, stop.for_all)}"
-    if stop.value < stop.for_all and fewest < plan.per_round and stop.limit not in ("generated", "accepted"):
+    every = (
+        ""
+        if plan.rounds_asked is None
+        else f"all rounds at the high estimate need {needed(stop, stop.for_all)}"
+    )
+    if (
+        stop.value < stop.for_all
+        and fewest < plan.per_round
+        and stop.limit not in ("generated", "accepted")
+    ):
         what = "Not even one pair fits" if fewest == 0 else "Not even one round fits"
         pair, whole = needed(stop, stop.for_a_pair), needed(stop, stop.for_a_round)
-        needs = f"a pair is held with its worst case, so one needs {pair}, a round {whole}"
+        needs = (
+            f"a pair is held with its worst case, so one needs {pair}, a round {whole}"
+        )
         return f". {what}: {needs}" + (f", {every}" if every else "")
     return f"; {every}" if every and stop.value < stop.for_all else ""
 
@@ -144,7 +202,11 @@ def needed(stop: Stop, value: float) -> str:
     if stop.limit != "usd":
         return amount(stop, value)
     whole = 10**2 if value >= 1 else 10**6
-    return money(ceil(value * whole) / whole) if value >= 1 else f"{ceil(value * whole) / whole:g}"
+    return (
+        money(ceil(value * whole) / whole)
+        if value >= 1
+        else f"{ceil(value * whole) / whole:g}"
+    )
 
 
 def amount_range(stop: Stop) -> str:
@@ -158,37 +220,66 @@ def amount_range(stop: Stop) -> str:
 
 def student_lines(plan: Plan) -> list[str]:
     student, size = plan.student, plan.student.size
-    known = "" if size.parameters is None else f"{count(size.parameters).replace('G', 'B')} parameters, "
+    known = (
+        ""
+        if size.parameters is None
+        else f"{count(size.parameters).replace('G', 'B')} parameters, "
+    )
     lines = folded("student", f"{student.model}: {known}{size.source}")
     lines.append(row("", "rows", "", "tokens answered", "tokens learned", "time"))
-    shown = [r for r in student.rounds if r.round - plan.done < SHOWN - 1 or r is student.rounds[-1]]
+    shown = [
+        r
+        for r in student.rounds
+        if r.round - plan.done < SHOWN - 1 or r is student.rounds[-1]
+    ]
     lines.append(student_line("before", student.before))
     lines += [student_line(f"round {r.round}", r) for r in shown]
     lines.append(student_line("in all", student.total))
-    flops = "unknown" if student.total.flops is None else f"{span(student.total.flops)} FLOPs"
+    flops = (
+        "unknown"
+        if student.total.flops is None
+        else f"{span(student.total.flops)} FLOPs"
+    )
     rates = "unknown until --probe"
     if plan.probe:
         slow = plan.probe.finetuning_per_s
         learned = "unknown" if slow is None else f"{count(slow)} tokens/s"
         rates = f"measured here: answering {count(plan.probe.answering_per_s)} tokens/s, finetuning {learned}"
     lines += folded("compute", f"{flops}; time {rates}")
-    memory = "unknown" if student.memory is None else f"{size_of(student.memory)} while finetuning"
-    lines += folded("memory", f"{memory} ({student.method}, float32), activations not counted")
+    memory = (
+        "unknown"
+        if student.memory is None
+        else f"{size_of(student.memory)} while finetuning"
+    )
+    lines += folded(
+        "memory", f"{memory} ({student.method}, float32), activations not counted"
+    )
     disk = "unknown" if student.disk is None else f"{size_of(student.disk)} at its peak"
-    lines += folded("disk", f"{disk}, {size_of(student.free)} free where the run will lie")
+    lines += folded(
+        "disk", f"{disk}, {size_of(student.free)} free where the run will lie"
+    )
     if student.disk is not None and student.disk > student.free:
-        lines += folded("WARNING", "the disk is too small: use another --run-dir, a smaller student, or keep: last")
+        lines += folded(
+            "WARNING",
+            "the disk is too small: use another --run-dir, a smaller student, or keep: last",
+        )
     return lines
 
 
 def student_line(label: str, work: StudentRound) -> str:
     seconds = "unknown" if work.seconds is None else time_of(work.seconds)
-    return row(label, span(work.rows), "", span(work.answering), span(work.finetuning), seconds)
+    return row(
+        label, span(work.rows), "", span(work.answering), span(work.finetuning), seconds
+    )
 
 
 def row(label: str, role: str, calls: str, first: str, second: str, last: str) -> str:
-    return f"{label:<12} {role:<14} {calls:<10} {first:<18} {second:<18} {last}".rstrip()
+    return (
+        f"{label:<12} {role:<14} {calls:<10} {first:<18} {second:<18} {last}".rstrip()
+    )
 
 
 def folded(label: str, text: str) -> list[str]:
-    return wrap(f"{label:<12} {text}", WIDTH, subsequent_indent=" " * 13, break_on_hyphens=False)
+    return wrap(
+        f"{label:<12} {text}", WIDTH, subsequent_indent=" " * 13, break_on_hyphens=False
+    )

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ..costs import KILO, PICO, RoleSpend, Spend
+from ..ledger.costs import KILO, PICO, RoleSpend, Spend
 from .figures import cents, count
 
 COLUMNS = (
@@ -12,18 +12,42 @@ COLUMNS = (
 
 def table(costs: Sequence[RoleSpend]) -> list[str]:
     """One line a role and round. calls: answered; tries: sent, whatever came of them."""
-    rows = [COLUMNS, *(("before" if one.round < 0 else str(one.round), *cells(one)) for one in costs)]
+    rows = [
+        COLUMNS,
+        *(
+            ("before" if one.round < 0 else str(one.round), *cells(one))
+            for one in costs
+        ),
+    ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+    return [
+        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+        for row in rows
+    ]
 
 
 def cells(one: RoleSpend) -> list[str]:
     spend = one.spend
-    tokens = (spend.input_tokens, spend.cached_tokens, spend.output_tokens, spend.reasoning_tokens)
+    tokens = (
+        spend.input_tokens,
+        spend.cached_tokens,
+        spend.output_tokens,
+        spend.reasoning_tokens,
+    )
     usd = "unknown" if spend.unpriced_calls else cents(spend.usd / PICO)
     flops = count(spend.flops * KILO) if spend.flops else "unknown"
-    latency = [f"{seconds:.2f}" for seconds in one.latency_s] if one.latency_s else ["", ""]
-    return [one.role, str(spend.calls), str(one.sent), *(f"{n:,}" for n in tokens), usd, flops, *latency]
+    latency = (
+        [f"{seconds:.2f}" for seconds in one.latency_s] if one.latency_s else ["", ""]
+    )
+    return [
+        one.role,
+        str(spend.calls),
+        str(one.sent),
+        *(f"{n:,}" for n in tokens),
+        usd,
+        flops,
+        *latency,
+    ]
 
 
 def lines(costs: Sequence[RoleSpend]) -> list[str]:
@@ -43,13 +67,27 @@ def facts(costs: Sequence[RoleSpend]) -> list[dict[str, object]]:
     """For --json."""
     found = []
     for one in costs:
-        latency = dict(zip(("median_s", "p95_s"), one.latency_s or (None, None), strict=True))
-        found.append({"role": one.role, "round": one.round, "sent": one.sent, **spend_facts(one.spend), **latency})
+        latency = dict(
+            zip(("median_s", "p95_s"), one.latency_s or (None, None), strict=True)
+        )
+        found.append(
+            {
+                "role": one.role,
+                "round": one.round,
+                "sent": one.sent,
+                **spend_facts(one.spend),
+                **latency,
+            }
+        )
     return found
 
 
 def spend_facts(spend: Spend) -> dict[str, object]:
     """A spend in dollars and FLOPs, None where they are unknown."""
     usd = None if spend.unpriced_calls else spend.usd / PICO
-    converted = {"usd": usd, "flops": spend.flops * KILO or None, "in_doubt_usd": spend.in_doubt_usd / PICO}
+    converted = {
+        "usd": usd,
+        "flops": spend.flops * KILO or None,
+        "in_doubt_usd": spend.in_doubt_usd / PICO,
+    }
     return {**vars(spend), **converted}

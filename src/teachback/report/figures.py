@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from ..costs import KILO, PICO
+from ..ledger.costs import KILO, PICO
 from ..plan.values import Range
 
 
@@ -19,7 +19,11 @@ def ranged(value: Range, say: Callable[[float], str]) -> str:
     """ "1.2k-3.4k", or with a probe "2.1k (1.9k-2.3k)"."""
     low, high = say(value.low), say(value.high)
     both = low if low == high else f"{low}-{high}"
-    return both if value.expected is None or low == high else f"{say(value.expected)} ({both})"
+    return (
+        both
+        if value.expected is None or low == high
+        else f"{say(value.expected)} ({both})"
+    )
 
 
 def span(value: Range) -> str:
@@ -50,7 +54,14 @@ def count(value: float) -> str:
     """Whole below 10,000, then three digits and a letter: 12.3k."""
     if 99.5 <= value < 9999.5:
         return f"{value:,.0f}"
-    for size, letter in ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+    for size, letter in (
+        (1e18, "E"),
+        (1e15, "P"),
+        (1e12, "T"),
+        (1e9, "G"),
+        (1e6, "M"),
+        (1e3, "k"),
+    ):
         if value >= 0.9995 * size:
             return f"{digits(value / size)}{letter}"
     return digits(value)
@@ -64,8 +75,18 @@ def money(value: float) -> str:
     """Three significant digits, whole dollars from 1,000 on."""
     if value >= 1000:
         return f"{value:,.0f}"
-    return f"{value:.2f}" if value >= 1 else f"{value:.3g}" if value >= 1e-4 or value == 0 else f"{value:.1e}"
+    return (
+        f"{value:.2f}"
+        if value >= 1
+        else f"{value:.3g}"
+        if value >= 1e-4 or value == 0
+        else f"{value:.1e}"
+    )
 
 
 def size_of(n_bytes: float) -> str:
-    return f"{digits(n_bytes / 1e9)} GB" if n_bytes >= 1e8 else f"{digits(n_bytes / 1e6)} MB"
+    return (
+        f"{digits(n_bytes / 1e9)} GB"
+        if n_bytes >= 1e8
+        else f"{digits(n_bytes / 1e6)} MB"
+    )

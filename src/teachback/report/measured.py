@@ -15,18 +15,27 @@ def head(report: Report) -> str:
     line = f"{report.split} {percent(report)} right of {report.n}"
     if report.answer_accuracy != report.accuracy:
         line += f"; the final answer alone {report.answer_accuracy:.0%}"
-    return line if report.gold_nll is None else f"{line}; gold nll {report.gold_nll:.3f}"
+    return (
+        line if report.gold_nll is None else f"{line}; gold nll {report.gold_nll:.3f}"
+    )
 
 
 def failures(report: Report) -> str:
     """The kinds apart: an answer that was cut off or can't be read is another fault than a wrong one."""
-    counts = [f"{n} {outcome.replace('_', ' ')}" for outcome, n in report.outcomes.items() if n]
+    counts = [
+        f"{n} {outcome.replace('_', ' ')}"
+        for outcome, n in report.outcomes.items()
+        if n
+    ]
     return ", ".join(counts)
 
 
 def table(report: Report) -> list[str]:
     """Accuracy by meta field, one value a line."""
-    rows = [(f"{field} {value}", shared(share), f"of {share.n}") for field, value, share in shares(report)]
+    rows = [
+        (f"{field} {value}", shared(share), f"of {share.n}")
+        for field, value, share in shares(report)
+    ]
     return ["", *columns(rows), ""] if rows else []
 
 
@@ -44,7 +53,12 @@ def change(before: Report, after: Report) -> list[str]:
         lines += [f"gold nll: {before.gold_nll:.3f} before, {after.gold_nll:.3f} after"]
     old = {(field, value): share for field, value, share in shares(before)}
     rows = [
-        (f"{field} {value}", f"{rate(old[field, value])} before", f"{rate(share)} after", f"of {share.n}")
+        (
+            f"{field} {value}",
+            f"{rate(old[field, value])} before",
+            f"{rate(share)} after",
+            f"of {share.n}",
+        )
         for field, value, share in shares(after)
         if (field, value) in old
     ]
@@ -52,7 +66,11 @@ def change(before: Report, after: Report) -> list[str]:
 
 
 def shares(report: Report) -> Iterator[tuple[str, str, Share]]:
-    return ((field, value, share) for field, values in report.by.items() for value, share in values.items())
+    return (
+        (field, value, share)
+        for field, values in report.by.items()
+        for value, share in values.items()
+    )
 
 
 def shared(share: Share) -> str:
@@ -66,4 +84,8 @@ def rate(share: Share) -> str:
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:
     """Rows of text as lines, their columns as wide as they must be."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  " + "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return [
+        "  "
+        + "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]

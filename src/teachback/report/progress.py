@@ -7,8 +7,8 @@ from typing import Self
 from rich.console import Console
 from rich.status import Status
 
-from ..costs import Meter
-from ..rundir import Event
+from ..ledger.costs import Meter
+from ..run.directory import Event
 from ..types import Attempts, Curated, Draft, Report, Reserve, Selection, Transfer
 from .figures import amount
 from .summary import percent
@@ -41,7 +41,9 @@ class Progress:
     def __init__(self, console: Console) -> None:
         self.console = console
         self._interrupted = False
-        self._status: Status | None = Status("", console=console) if console.is_terminal else None
+        self._status: Status | None = (
+            Status("", console=console) if console.is_terminal else None
+        )
 
     def __enter__(self) -> Self:
         self._before = signal.signal(signal.SIGINT, self._interrupt)
@@ -49,7 +51,12 @@ class Progress:
             self._status.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
         signal.signal(signal.SIGINT, self._before)
         if self._status:
             self._status.stop()
@@ -69,8 +76,16 @@ class Progress:
             for line in result(event.value):
                 self.say(f"{what}: {line}  ({event.seconds:.0f} s)")
         elif self._status:
-            part = f" · {event.done}/{event.total} {UNIT.get(event.step, 'questions')}" if event.kind == "part" else ""
-            self._status.update(what + part + (f" · {bill(event.value)}" if isinstance(event.value, Meter) else ""))
+            part = (
+                f" · {event.done}/{event.total} {UNIT.get(event.step, 'questions')}"
+                if event.kind == "part"
+                else ""
+            )
+            self._status.update(
+                what
+                + part
+                + (f" · {bill(event.value)}" if isinstance(event.value, Meter) else "")
+            )
 
     def say(self, line: str) -> None:
         self.console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -79,12 +94,16 @@ class Progress:
 def bill(meter: Meter) -> str:
     """Spent, projected and remaining, of whatever is limited; the tokens where nothing is."""
     spent, limits = vars(meter.spent), vars(meter.limits)
-    kinds = [kind for kind in limits if limits[kind] is not None and kind != "generated"] or ["teacher_tokens"]
+    kinds = [
+        kind for kind in limits if limits[kind] is not None and kind != "generated"
+    ] or ["teacher_tokens"]
     parts = []
     for kind in kinds:
         said = f"{amount(kind, spent[kind])} spent"
         if meter.pairs and spent["generated"]:
-            whole = spent[kind] * max(meter.pairs, spent["generated"]) // spent["generated"]
+            whole = (
+                spent[kind] * max(meter.pairs, spent["generated"]) // spent["generated"]
+            )
             said += f", {amount(kind, whole if limits[kind] is None else min(whole, limits[kind]))} projected"
         if limits[kind] is not None:
             said += f", {amount(kind, limits[kind] - spent[kind])} remaining"
@@ -98,18 +117,36 @@ def result(value: object) -> list[str]:
         case Report():
             return [f"{percent(value)} right of {value.n}"]
         case Selection():
-            return [f"{len(value.picks)} picked", *(f"note: {note}" for note in value.notes)]
+            return [
+                f"{len(value.picks)} picked",
+                *(f"note: {note}" for note in value.notes),
+            ]
         case Reserve():
-            return [f"{len(value.rows)} rows", *(f"note: {note}" for note in value.notes)]
-        case (Draft(), *_) if lost := sum(isinstance(d, Draft) and d.reason is not None for d in value):
+            return [
+                f"{len(value.rows)} rows",
+                *(f"note: {note}" for note in value.notes),
+            ]
+        case (Draft(), *_) if lost := sum(
+            isinstance(d, Draft) and d.reason is not None for d in value
+        ):
             return [f"{len(value)} drafts, {lost} of them unusable"]
         case Curated():
             notes = (f"note: {note}" for note in value.notes)
-            return [f"{len(value.rows)} rows accepted, {len(value.rejected)} not", *notes]
-        case Transfer() if value.seed_median is not None and value.row_median is not None:
-            return [f"median loss {value.seed_median:.3f} on the seeds, {value.row_median:.3f} on their rows"]
+            return [
+                f"{len(value.rows)} rows accepted, {len(value.rejected)} not",
+                *notes,
+            ]
+        case Transfer() if (
+            value.seed_median is not None and value.row_median is not None
+        ):
+            return [
+                f"median loss {value.seed_median:.3f} on the seeds, {value.row_median:.3f} on their rows"
+            ]
         case Attempts():
             truncated = sum(a.truncated for a in value.rows)
-            return [f"{len(value.rows)} answers" + (f", {truncated} truncated" if truncated else "")]
+            return [
+                f"{len(value.rows)} answers"
+                + (f", {truncated} truncated" if truncated else "")
+            ]
         case _:
             return []

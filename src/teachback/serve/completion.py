@@ -9,7 +9,9 @@ from typing import Any
 from .faults import Fault, Kind
 from .messages import Reply, Request, Unanswerable, error_body, tokens
 
-TEMPLATE_TOKENS = 64  # what `full` adds for a chat template: the most that a client reckons with
+TEMPLATE_TOKENS = (
+    64  # what `full` adds for a chat template: the most that a client reckons with
+)
 SORRY = "I'm sorry, but I can't help with that."
 
 
@@ -30,14 +32,23 @@ class Answer:
         return self.fault.kind if self.fault else "none"
 
 
-def refused(status: int, error: str, headers: Mapping[str, str] | None = None) -> Answer:
+def refused(
+    status: int, error: str, headers: Mapping[str, str] | None = None
+) -> Answer:
     return Answer(error.encode(), status, headers or {}, at_once=True)
 
 
 def wrong_key(headers: Mapping[str, str]) -> Answer:
     """As some real servers do, this one repeats the key that it was sent: a client must not let it into its files."""
     sent = headers.get("Authorization", "").removeprefix("Bearer ")
-    return refused(401, error_body(f"Incorrect API key provided: {sent}.", "invalid_request_error", "invalid_api_key"))
+    return refused(
+        401,
+        error_body(
+            f"Incorrect API key provided: {sent}.",
+            "invalid_request_error",
+            "invalid_api_key",
+        ),
+    )
 
 
 def unanswerable(why: Unanswerable) -> Answer:
@@ -50,7 +61,11 @@ def without_reply(fault: Fault) -> Answer | None:
         return Answer(fault.body.encode(), fault.status, fault.headers, fault)
     if fault.kind in ("hang", "reset"):
         return Answer(fault=fault)
-    return Answer(b"<html>it works</html>", fault=fault) if fault.kind == "garbage" else None
+    return (
+        Answer(b"<html>it works</html>", fault=fault)
+        if fault.kind == "garbage"
+        else None
+    )
 
 
 def completion(request: Request, reply: Reply, fault: Fault | None) -> Answer:
@@ -73,7 +88,14 @@ def completion(request: Request, reply: Reply, fault: Fault | None) -> Answer:
         "model": request.body["model"],
         "choices": [] if kind == "empty" else [choice],
     }
-    return Answer(json.dumps(body | ({"usage": usage} if usage else {})).encode(), 200, {}, fault, reply, usage)
+    return Answer(
+        json.dumps(body | ({"usage": usage} if usage else {})).encode(),
+        200,
+        {},
+        fault,
+        reply,
+        usage,
+    )
 
 
 def _cut(text: str, cap: int | None, kind: Kind) -> tuple[str, str]:
@@ -88,7 +110,10 @@ def _cut(text: str, cap: int | None, kind: Kind) -> tuple[str, str]:
 
 def _usage(request: Request, text: str, kind: Kind) -> dict[str, Any]:
     size, cap = len(request.raw), request.cap
-    prompt, completion = 4 + sum(tokens(message["content"]) for message in request.messages), tokens(text)
+    prompt, completion = (
+        4 + sum(tokens(message["content"]) for message in request.messages),
+        tokens(text),
+    )
     if kind == "over":
         completion = size + 10 * (cap or completion)
     elif kind == "full":

@@ -37,12 +37,21 @@ Faults = Sequence[Fault | None] | Callable[[Request], Fault | None]
 
 
 def _status(status: int, headers: Mapping[str, str] | None = None) -> Fault:
-    type, code = ("requests", "rate_limit_exceeded") if status == 429 else ("server_error", None)
-    return Fault("status", status, error_body(f"a fault to order: HTTP {status}", type, code), headers or {})
+    type, code = (
+        ("requests", "rate_limit_exceeded") if status == 429 else ("server_error", None)
+    )
+    return Fault(
+        "status",
+        status,
+        error_body(f"a fault to order: HTTP {status}", type, code),
+        headers or {},
+    )
 
 
 _LATER = _status(429, {"Retry-After": "1"})
-_PLAIN = {kind.replace(" ", "-"): Fault(kind) for kind in get_args(Kind) if kind != "status"}
+_PLAIN = {
+    kind.replace(" ", "-"): Fault(kind) for kind in get_args(Kind) if kind != "status"
+}
 # `mixed`: any of these, equally often. Neither `hang`, which costs the client its whole deadline, nor `over`, which no
 # budget can be kept against: they are asked for by name.
 MIXED = (
@@ -72,7 +81,9 @@ def parse_faults(text: str) -> dict[str, float]:
         name, _, rate = part.partition(":")
         name = "-".join(name.lower().split())
         if name in rates:
-            raise ConfigError(f"the fault {name} is there twice", got=text, fix="add up its rates")
+            raise ConfigError(
+                f"the fault {name} is there twice", got=text, fix="add up its rates"
+            )
         try:
             rates[name] = float(rate)
         except ValueError:
@@ -87,7 +98,9 @@ def check(rates: Mapping[str, float]) -> None:
     for name, rate in rates.items():
         named(name)
         if not 0 <= rate <= 1:
-            raise ConfigError(f"the rate of the fault {name}", got=rate, allowed="0 to 1")
+            raise ConfigError(
+                f"the rate of the fault {name}", got=rate, allowed="0 to 1"
+            )
     if (total := math.fsum(rates.values())) > 1 + 1e-9:
         raise ConfigError("the faults' rates together", got=total, allowed="at most 1")
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
-from ..teachers.endpoint import Messages
+from ..endpoints.endpoint import Messages
 
 
 @dataclass(frozen=True)
@@ -27,20 +27,28 @@ class Request:
         """The messages, checked. Raises Unanswerable for a body that is no chat-completions request."""
         try:
             messages, model = self.body["messages"], self.body["model"]
-            good = isinstance(model, str) and all(isinstance(message["content"], str) for message in messages)
+            good = isinstance(model, str) and all(
+                isinstance(message["content"], str) for message in messages
+            )
         except (ValueError, LookupError, TypeError, RecursionError):
             good = False
         if not good or not messages:
-            raise Unanswerable("not a chat-completions request: `model` and `messages` with text contents are needed")
+            raise Unanswerable(
+                "not a chat-completions request: `model` and `messages` with text contents are needed"
+            )
         if self.body.get("stream"):
             raise Unanswerable("this server does not stream", "stream")
         if self.cap is not None and (type(self.cap) is not int or self.cap < 1):
-            raise Unanswerable("the completion cap is no whole number above 0", "max_tokens")
+            raise Unanswerable(
+                "the completion cap is no whole number above 0", "max_tokens"
+            )
         return messages  # type: ignore[no-any-return]
 
     @property
     def cap(self) -> int | None:
-        caps: tuple[int | None, ...] = tuple(map(self.body.get, ("max_tokens", "max_completion_tokens")))
+        caps: tuple[int | None, ...] = tuple(
+            map(self.body.get, ("max_tokens", "max_completion_tokens"))
+        )
         return next((cap for cap in caps if cap is not None), None)
 
     @property
@@ -79,5 +87,9 @@ def tokens(text: str) -> int:
     return len(text.split())
 
 
-def error_body(message: str, type: str, code: str | None = None, param: str | None = None) -> str:
-    return json.dumps({"error": {"message": message, "type": type, "param": param, "code": code}})
+def error_body(
+    message: str, type: str, code: str | None = None, param: str | None = None
+) -> str:
+    return json.dumps(
+        {"error": {"message": message, "type": type, "param": param, "code": code}}
+    )

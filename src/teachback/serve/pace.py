@@ -16,13 +16,18 @@ Latency = Callable[[Request], float]
 
 def latency(median_s: float, sigma: float = 0.0) -> Latency:
     """Seconds that a request takes: lognormal with this median, drawn from its bytes. sigma 0: always the same."""
-    for name, value in (("the median latency in seconds", median_s), ("the latency's sigma", sigma)):
+    for name, value in (
+        ("the median latency in seconds", median_s),
+        ("the latency's sigma", sigma),
+    ):
         if not 0 <= value < math.inf:
             raise ConfigError(name, got=value, allowed="0 or more")
     if not sigma or not median_s:
         return lambda request: median_s
     normal = NormalDist()
-    return lambda request: median_s * math.exp(sigma * normal.inv_cdf(uniform(b"latency " + request.raw)))
+    return lambda request: (
+        median_s * math.exp(sigma * normal.inv_cdf(uniform(b"latency " + request.raw)))
+    )
 
 
 AT_ONCE = latency(0)
@@ -39,9 +44,15 @@ class Limit:
 
     def __post_init__(self) -> None:
         if not 0 < self.per_second < math.inf:
-            raise ConfigError("the rate limit, in requests a second", got=self.per_second, allowed="more than 0")
+            raise ConfigError(
+                "the rate limit, in requests a second",
+                got=self.per_second,
+                allowed="more than 0",
+            )
         if self.burst < 1:
-            raise ConfigError("the rate limit's burst", got=self.burst, allowed="1 or more")
+            raise ConfigError(
+                "the rate limit's burst", got=self.burst, allowed="1 or more"
+            )
 
     def headers(self, wait_s: float) -> dict[str, str]:
         if self.retry_after == "none":
@@ -66,7 +77,9 @@ class Bucket:
     def take(self) -> float:
         """0 when the request may pass, otherwise the seconds until the next token."""
         now = self.clock()
-        self._tokens = min(self.limit.burst, self._tokens + (now - self._at) * self.limit.per_second)
+        self._tokens = min(
+            self.limit.burst, self._tokens + (now - self._at) * self.limit.per_second
+        )
         self._at = now
         if self._tokens >= 1 - 1e-9:  # sums of fractions of a token
             self._tokens -= 1

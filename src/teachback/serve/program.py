@@ -11,8 +11,8 @@ from hashlib import sha256
 from pathlib import Path
 from random import Random
 
+from ..endpoints.endpoint import Messages
 from ..errors import ConfigError, TeachbackError
-from ..teachers.endpoint import Messages
 from ..teachers.program import Program
 from ..teachers.prompts import FIELD, FIELDS
 from ..types import Example, Task, Written
@@ -29,7 +29,9 @@ Solve = Callable[[str], str | None]
 # question before it. `attempt` is the student's; the program takes no notice of it.
 VALUES = {"question": "(?s:.*?)", "n": "[0-9]{1,6}", "attempt": "(?s:.*?)"}
 # Those that set a new exercise are tried before the one that asks for a solution.
-TEMPLATES = {name: FIELDS[name] for name in sorted(FIELDS, key=lambda name: name == "answer")}
+TEMPLATES = {
+    name: FIELDS[name] for name in sorted(FIELDS, key=lambda name: name == "answer")
+}
 
 
 @dataclass(frozen=True)
@@ -48,15 +50,27 @@ class ProgramTeacher:
 
     def __call__(self, messages: Messages) -> Reply:
         prompt = messages[-1]["content"].strip()
-        matches = ((name, pattern.fullmatch(prompt)) for name, pattern in self.templates.items())
+        matches = (
+            (name, pattern.fullmatch(prompt))
+            for name, pattern in self.templates.items()
+        )
         found = {name: match.groupdict() for name, match in matches if match}
         for name, fields in found.items():
-            role, question = name.removesuffix("_with_attempt"), fields["question"].strip()
-            reply = self.solved(question) if role == "answer" else self.set(role, question, int(fields["n"]))
+            role, question = (
+                name.removesuffix("_with_attempt"),
+                fields["question"].strip(),
+            )
+            reply = (
+                self.solved(question)
+                if role == "answer"
+                else self.set(role, question, int(fields["n"]))
+            )
             if reply:
                 return reply
         known = f"it is a prompt for {' or '.join(found)}, but its question is none that this server knows or can solve"
-        raise Unanswerable(known if found else "the prompt was not made from this server's templates")
+        raise Unanswerable(
+            known if found else "the prompt was not made from this server's templates"
+        )
 
     def set(self, role: str, question: str, n: int) -> Reply | None:
         if (seed := self.seeds.get(question)) is None:
@@ -66,8 +80,12 @@ class ProgramTeacher:
         except TeachbackError as error:
             raise Unanswerable(str(error)) from None
         self.written[written.question.strip()] = written, seed.id, n
-        solution = f"\n<solution>\n{written.text}\n</solution>" if role == "pair" else ""
-        return Reply(f"<question>\n{written.question}\n</question>{solution}", role, seed.id, n)
+        solution = (
+            f"\n<solution>\n{written.text}\n</solution>" if role == "pair" else ""
+        )
+        return Reply(
+            f"<question>\n{written.question}\n</question>{solution}", role, seed.id, n
+        )
 
     def solved(self, question: str) -> Reply | None:
         if question in self.written:
@@ -77,15 +95,28 @@ class ProgramTeacher:
         return Reply(text, "answer") if text else None
 
 
-def program_teacher(task: Task, draw: Draw, templates: Mapping[str, str], solve: Solve | None) -> Teacher:
+def program_teacher(
+    task: Task, draw: Draw, templates: Mapping[str, str], solve: Solve | None
+) -> Teacher:
     """The task's program behind these templates (any of TEMPLATES; "pair" asks for question and solution in one call).
     draw: as for the program teacher. solve: for exercises that were set before this server was started. Raises
     ConfigError for what can't be served."""
     if task.write is None:
-        raise ConfigError(f"the task {task.name} can't set exercises of its own", fix="a task with a program: prontoqa")
+        raise ConfigError(
+            f"the task {task.name} can't set exercises of its own",
+            fix="a task with a program: prontoqa",
+        )
     if unknown := templates.keys() - TEMPLATES.keys():
-        raise ConfigError("prompt templates", got=", ".join(sorted(unknown)), allowed=", ".join(TEMPLATES))
-    patterns = {name: invert(templates[name], fields) for name, fields in TEMPLATES.items() if name in templates}
+        raise ConfigError(
+            "prompt templates",
+            got=", ".join(sorted(unknown)),
+            allowed=", ".join(TEMPLATES),
+        )
+    patterns = {
+        name: invert(templates[name], fields)
+        for name, fields in TEMPLATES.items()
+        if name in templates
+    }
     seeds = {seed.question.strip(): seed for seed in reversed(task.seeds)}
     return ProgramTeacher(Program(task, draw, tokens), patterns, seeds, solve)
 
@@ -96,11 +127,19 @@ def invert(template: str, fields: Set[str]) -> re.Pattern[str]:
     parts = FIELD.split(template.strip())
     if (names := set(parts[1::2])) != fields:
         raise ConfigError(
-            "the fields of a prompt template", got=", ".join(sorted(names)) or "none", allowed=", ".join(sorted(fields))
+            "the fields of a prompt template",
+            got=", ".join(sorted(names)) or "none",
+            allowed=", ".join(sorted(fields)),
         )
     pattern, seen = "", set[str]()
     for at, part in enumerate(parts):
-        pattern += re.escape(part) if at % 2 == 0 else f"(?P={part})" if part in seen else f"(?P<{part}>{VALUES[part]})"
+        pattern += (
+            re.escape(part)
+            if at % 2 == 0
+            else f"(?P={part})"
+            if part in seen
+            else f"(?P<{part}>{VALUES[part]})"
+        )
         seen |= {part} if at % 2 else set()
     return re.compile(pattern)
 
@@ -109,10 +148,18 @@ def additions(messages: Messages) -> str:
     """A teacher that sets additions, each derived from the request's text, and solves them."""
     prompt = messages[-1]["content"]
     if "<question>" in prompt:
-        number = int.from_bytes(sha256(prompt.encode("utf-8", "replace")).digest()[:4], "big")
+        number = int.from_bytes(
+            sha256(prompt.encode("utf-8", "replace")).digest()[:4], "big"
+        )
         first, second = number % 900 + 100, number // 900 % 90 + 10
-        solution = f"\n<solution>{_sum(first, second)}</solution>" if "<solution>" in prompt else ""
-        return f"Here it is.\n<question>What is {first} + {second}?</question>{solution}"
+        solution = (
+            f"\n<solution>{_sum(first, second)}</solution>"
+            if "<solution>" in prompt
+            else ""
+        )
+        return (
+            f"Here it is.\n<question>What is {first} + {second}?</question>{solution}"
+        )
     return _sum(*map(int, re.findall(r"(\d+) \+ (\d+)", prompt)[-1]))
 
 
@@ -135,4 +182,15 @@ def serve_program(
 ) -> None:
     """Serves the task's program until Ctrl-C or SIGTERM; the first line on stdout is the base URL."""
     teacher = program_teacher(task, draw, templates, solve)
-    serve(Service(teacher, faults, latency_s=latency, limit=limit, key=key, log=log, keep=False), port)
+    serve(
+        Service(
+            teacher,
+            faults,
+            latency_s=latency,
+            limit=limit,
+            key=key,
+            log=log,
+            keep=False,
+        ),
+        port,
+    )

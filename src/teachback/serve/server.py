@@ -20,7 +20,9 @@ from .service import Handlers, Server, Service
 
 
 @asynccontextmanager
-async def _running(service: Service, server: Server, port: int, closing: asyncio.Event) -> AsyncIterator[None]:
+async def _running(
+    service: Service, server: Server, port: int, closing: asyncio.Event
+) -> AsyncIterator[None]:
     """The server on its port, from here to the end of the block. Raises OSError: port taken, log can't be written."""
     async with AsyncExitStack() as stack:
         log = None
@@ -28,11 +30,19 @@ async def _running(service: Service, server: Server, port: int, closing: asyncio
             log = os.open(service.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
             stack.callback(os.close, log)
         app = web.Application(client_max_size=2**28)
-        handlers = Handlers(service, server, closing, log, Bucket(service.limit) if service.limit else None)
+        handlers = Handlers(
+            service,
+            server,
+            closing,
+            log,
+            Bucket(service.limit) if service.limit else None,
+        )
         app.router.add_post("/v1/chat/completions", handlers.completions)
         app.router.add_get("/v1/models", handlers.models)
         # Handlers end when their client goes: otherwise a client that was killed would stay in flight here.
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2, handler_cancellation=True)
+        runner = web.AppRunner(
+            app, access_log=None, shutdown_timeout=0.2, handler_cancellation=True
+        )
         stack.push_async_callback(runner.cleanup)
         stack.callback(closing.set)
         await runner.setup()
@@ -97,7 +107,15 @@ def serve(service: Service, port: int = 0) -> None:
         server = asyncio.run(until_stopped())
     except OSError as error:
         raise ConfigError(
-            f"the server can't start on port {port}", got=error, fix="another port (0: any that is free), another log"
+            f"the server can't start on port {port}",
+            got=error,
+            fix="another port (0: any that is free), another log",
         ) from None
-    limited = f", {server.limited} of them turned away by the rate limit" if service.limit else ""
-    print(f"{server.calls} requests{limited}, at most {server.peak} at a time", flush=True)
+    limited = (
+        f", {server.limited} of them turned away by the rate limit"
+        if service.limit
+        else ""
+    )
+    print(
+        f"{server.calls} requests{limited}, at most {server.peak} at a time", flush=True
+    )

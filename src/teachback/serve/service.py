@@ -12,7 +12,14 @@ from pathlib import Path
 
 from aiohttp import web
 
-from .completion import Answer, completion, refused, unanswerable, without_reply, wrong_key
+from .completion import (
+    Answer,
+    completion,
+    refused,
+    unanswerable,
+    without_reply,
+    wrong_key,
+)
 from .faults import Fault, Faults
 from .messages import Reply, Request, Teacher, Unanswerable, error_body
 from .pace import AT_ONCE, Bucket, Latency, Limit
@@ -107,7 +114,12 @@ class Handlers:
     async def models(self, http: web.Request) -> web.Response:
         if not self.let_in(http.headers.get("Authorization")):
             return _response(wrong_key(http.headers))
-        model = {"id": self.service.model, "object": "model", "created": int(time.time()), "owned_by": "teachback"}
+        model = {
+            "id": self.service.model,
+            "object": "model",
+            "created": int(time.time()),
+            "owned_by": "teachback",
+        }
         return web.json_response({"object": "list", "data": [model]})
 
     def let_in(self, authorization: str | None) -> bool:
@@ -118,11 +130,19 @@ class Handlers:
             return wrong_key(request.headers)
         if self.bucket and (wait_s := self.bucket.take()):
             self.server.limited += 1
-            error = error_body(f"Rate limit reached: try again in {wait_s:.3f} s.", "requests", "rate_limit_exceeded")
+            error = error_body(
+                f"Rate limit reached: try again in {wait_s:.3f} s.",
+                "requests",
+                "rate_limit_exceeded",
+            )
             return refused(429, error, self.bucket.limit.headers(wait_s))
         fault = self.fault(request)
         if fault and (answer := without_reply(fault)):
-            return answer if self.log is None else replace(answer, reply=self.unsaid(request))
+            return (
+                answer
+                if self.log is None
+                else replace(answer, reply=self.unsaid(request))
+            )
         try:
             return completion(request, self.reply(request), fault)
         except Unanswerable as why:
@@ -144,7 +164,9 @@ class Handlers:
             return faults(request)
         return faults[request.at] if request.at < len(faults) else None
 
-    async def send(self, http: web.Request, request: Request, answer: Answer) -> web.StreamResponse:
+    async def send(
+        self, http: web.Request, request: Request, answer: Answer
+    ) -> web.StreamResponse:
         if answer.kind == "hang":
             await self.closing.wait()
         if answer.kind in ("hang", "reset"):
@@ -155,7 +177,11 @@ class Handlers:
             await asyncio.sleep(self.service.latency_s(request))
             while self.service.held(request) and not self.closing.is_set():
                 await asyncio.sleep(0.005)
-        return await _in_pieces(http, answer) if answer.kind in ("half", "slow") else _response(answer)
+        return (
+            await _in_pieces(http, answer)
+            if answer.kind in ("half", "slow")
+            else _response(answer)
+        )
 
 
 def _response(answer: Answer) -> web.Response:
@@ -167,7 +193,9 @@ async def _in_pieces(http: web.Request, answer: Answer) -> web.StreamResponse:
     """A slow body, or half of one."""
     body, fault = answer.body, answer.fault
     assert fault is not None
-    response = web.StreamResponse(headers={"Content-Type": "application/json", "Content-Length": str(len(body))})
+    response = web.StreamResponse(
+        headers={"Content-Type": "application/json", "Content-Length": str(len(body))}
+    )
     await response.prepare(http)
     if fault.kind == "half":
         await response.write(body[: len(body) // 2])

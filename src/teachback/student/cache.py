@@ -61,15 +61,27 @@ def closed_up(running: Sequence[bool]) -> list[int]:
 def hold(config: Any, rows: int, columns: int, capacity: int) -> Held:
     """An empty cache for a model. A layer that keeps a state (a convolution's, say) is transformers' own."""
     from transformers import cache_utils
-    from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
+    from transformers.cache_utils import (
+        DynamicCache,
+        DynamicLayer,
+        DynamicSlidingWindowLayer,
+    )
 
     from .in_place import InPlaceLayer
 
     past, ours = DynamicCache(config=config), (DynamicLayer, DynamicSlidingWindowLayer)
-    nothing = getattr(cache_utils, "DummyLayer", None)  # of a layer that keeps nothing; 5.17 has none yet
-    apart = {type(layer) for layer in past.layers} <= {*ours, nothing}  # a row can be read without the others
+    nothing = getattr(
+        cache_utils, "DummyLayer", None
+    )  # of a layer that keeps nothing; 5.17 has none yet
+    apart = {type(layer) for layer in past.layers} <= {
+        *ours,
+        nothing,
+    }  # a row can be read without the others
     extent = Extent(rows, columns if apart else 0, capacity)
     past.layers = [
-        InPlaceLayer(extent, is_sliding=layer.is_sliding) if type(layer) in ours else layer for layer in past.layers
+        InPlaceLayer(extent, is_sliding=layer.is_sliding)
+        if type(layer) in ours
+        else layer
+        for layer in past.layers
     ]
     return Held(past, extent if apart else None)

@@ -29,10 +29,14 @@ class Chat:
 
 
 def prompt_ids(student: Speaker, chat: Chat, message: str) -> list[int]:
-    return encode(student.tokenizer, render(student, chat, messages(chat, message), ask=True))
+    return encode(
+        student.tokenizer, render(student, chat, messages(chat, message), ask=True)
+    )
 
 
-def row_ids(student: Speaker, chat: Chat, message: str, answer: str) -> tuple[list[int], list[int]]:
+def row_ids(
+    student: Speaker, chat: Chat, message: str, answer: str
+) -> tuple[list[int], list[int]]:
     """A training row: the prompt's tokens, as they are in an attempt, and the answer's, its end token included.
 
     Raises StudentError where the conversation's tokens don't begin with the prompt's.
@@ -43,11 +47,18 @@ def row_ids(student: Speaker, chat: Chat, message: str, answer: str) -> tuple[li
     if whole[: len(asked)] != asked:
         raise other_prompt(student, asked, whole)
     ids = whole[len(asked) :]
-    last = max((i for i, token in enumerate(ids) if token in student.ends), default=None)
-    return asked, ids[: last + 1] if last is not None else [*ids, student.tokenizer.eos_token_id]
+    last = max(
+        (i for i, token in enumerate(ids) if token in student.ends), default=None
+    )
+    return asked, ids[: last + 1] if last is not None else [
+        *ids,
+        student.tokenizer.eos_token_id,
+    ]
 
 
-def other_prompt(student: Speaker, asked: Sequence[int], whole: Sequence[int]) -> StudentError:
+def other_prompt(
+    student: Speaker, asked: Sequence[int], whole: Sequence[int]
+) -> StudentError:
     same = (a == b for a, b in zip(asked, whole, strict=False))
     at = sum(1 for _ in takewhile(bool, same))
     return StudentError(
@@ -63,17 +74,23 @@ def other_prompt(student: Speaker, asked: Sequence[int], whole: Sequence[int]) -
 def shown(student: Speaker, ids: Sequence[int], last: bool = False) -> str:
     """The first tokens, or the last, with their texts."""
     some = ids[-SHOWN:] if last else ids[:SHOWN]
-    words = ", ".join(f"{token} {student.tokenizer.decode([token])!r}" for token in some)
+    words = ", ".join(
+        f"{token} {student.tokenizer.decode([token])!r}" for token in some
+    )
     return f"[{'… ' if last and len(ids) > SHOWN else ''}{words}{' …' if not last and len(ids) > SHOWN else ''}]"
 
 
 def messages(chat: Chat, message: str) -> list[dict[str, str]]:
-    system = [{"role": "system", "content": chat.system}] if chat.system is not None else []
+    system = (
+        [{"role": "system", "content": chat.system}] if chat.system is not None else []
+    )
     return [*system, {"role": "user", "content": message}]
 
 
 def render(student: Speaker, chat: Chat, turns: list[dict[str, str]], ask: bool) -> str:
-    text = student.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=ask, **chat.options)
+    text = student.tokenizer.apply_chat_template(
+        turns, tokenize=False, add_generation_prompt=ask, **chat.options
+    )
     return str(text)
 
 

@@ -12,7 +12,9 @@ from .reading import forward, forward_from, padded, read_common
 from .signals import Array, Signals, blocks, nll_only, signals
 from .sketch import Sketch, Sums, new_sums
 
-PREFILL_TOKENS = 768  # of prompts that are read together, padding included: on a CPU more is slower
+PREFILL_TOKENS = (
+    768  # of prompts that are read together, padding included: on a CPU more is slower
+)
 
 
 class Sampling(NamedTuple):
@@ -78,10 +80,18 @@ def decode(
 
     with torch.inference_mode():
         longest = max(map(len, prompts))
-        held = hold(student.model.config, len(prompts), longest, longest + max_new_tokens)
+        held = hold(
+            student.model.config, len(prompts), longest, longest + max_new_tokens
+        )
         running = start(student, prompts, max_new_tokens)
-        most = max_new_tokens if sampling is None and stops is None and sketch is None else 0
-        hidden_B_D, aimed = prefill(student, held, prompts, targets or [()] * len(prompts), most)
+        most = (
+            max_new_tokens
+            if sampling is None and stops is None and sketch is None
+            else 0
+        )
+        hidden_B_D, aimed = prefill(
+            student, held, prompts, targets or [()] * len(prompts), most
+        )
         log = new_log(hidden_B_D, max_new_tokens, sketch)
         left = closed_up([not one.known for one in aimed])
         for row, one in enumerate(aimed):
@@ -92,17 +102,34 @@ def decode(
             logits_B_V = head(student, hidden_B_D)
             token_B = choose(logits_B_V, sampling, running.rows_B)
             into = log.sums.at(running.rows_B) if log.sums else None
-            note(log, t, running.rows_B, token_B, signals(logits_B_V, hidden_B_D, token_B, into), hidden_B_D)
+            note(
+                log,
+                t,
+                running.rows_B,
+                token_B,
+                signals(logits_B_V, hidden_B_D, token_B, into),
+                hidden_B_D,
+            )
             stay = closed_up(going_on(student, log, t, running.rows_B, token_B, stops))
             if not stay or t + 1 == max_new_tokens:
                 break
             running, token_B = narrowed(student, held, running, token_B, stay)
-            mask_B_C, position_B_1 = running.mask_B_C[:, : longest + t + 1], running.position_B[:, None] + t
-            hidden_B_D = forward(student, held, token_B[:, None], mask_B_C, position_B_1)[:, 0]
-        return [one._replace(target_nll=aim.nll) for one, aim in zip(results(log), aimed, strict=True)]
+            mask_B_C, position_B_1 = (
+                running.mask_B_C[:, : longest + t + 1],
+                running.position_B[:, None] + t,
+            )
+            hidden_B_D = forward(
+                student, held, token_B[:, None], mask_B_C, position_B_1
+            )[:, 0]
+        return [
+            one._replace(target_nll=aim.nll)
+            for one, aim in zip(results(log), aimed, strict=True)
+        ]
 
 
-def narrowed(student: Frozen, held: Held, running: Running, each_B: Any, stay: list[int]) -> tuple[Running, Any]:
+def narrowed(
+    student: Frozen, held: Held, running: Running, each_B: Any, stay: list[int]
+) -> tuple[Running, Any]:
     """Only the rows `stay` go on; each_B: something else of the rows."""
     import torch
 
@@ -113,12 +140,18 @@ def narrowed(student: Frozen, held: Held, running: Running, each_B: Any, stay: l
     return Running(*(column[stay_B] for column in running)), each_B[stay_B]
 
 
-def start(student: Frozen, prompts: Sequence[Sequence[int]], max_new_tokens: int) -> Running:
+def start(
+    student: Frozen, prompts: Sequence[Sequence[int]], max_new_tokens: int
+) -> Running:
     import torch
 
     _, mask_B_T = padded(student, prompts, left=True)
-    mask_B_C = torch.cat([mask_B_T, mask_B_T.new_ones(len(prompts), max_new_tokens)], dim=1)
-    return Running(torch.arange(len(prompts), device=student.device), mask_B_C, mask_B_T.sum(-1))
+    mask_B_C = torch.cat(
+        [mask_B_T, mask_B_T.new_ones(len(prompts), max_new_tokens)], dim=1
+    )
+    return Running(
+        torch.arange(len(prompts), device=student.device), mask_B_C, mask_B_T.sum(-1)
+    )
 
 
 class Aimed(NamedTuple):
@@ -145,45 +178,85 @@ class Read(NamedTuple):
 
 
 def prefill(
-    student: Frozen, held: Held, prompts: Sequence[Sequence[int]], targets: Sequence[Sequence[int]], most: int
+    student: Frozen,
+    held: Held,
+    prompts: Sequence[Sequence[int]],
+    targets: Sequence[Sequence[int]],
+    most: int,
 ) -> tuple[Any, list[Aimed]]:
     """hidden_B_D of the last token of each prompt, and what the student makes of the targets. Equal prompts are read
     once; so is what all prompts begin with. most: tokens of a target that may stand for its answer."""
     import torch
 
     same = groupby(zip(prompts, targets, strict=True))
-    distinct = [Read(prompt, target, len(list(rows))) for (prompt, target), rows in same]
+    distinct = [
+        Read(prompt, target, len(list(rows))) for (prompt, target), rows in same
+    ]
     if held.extent is None:
         return prefill_whole(student, held, distinct, most)
-    shared, hidden, aimed, first = read_common(student, held, [one.prompt for one in distinct]), [], [], 0
+    shared, hidden, aimed, first = (
+        read_common(student, held, [one.prompt for one in distinct]),
+        [],
+        [],
+        0,
+    )
     for part in parts(distinct, shared, student.device):
         firsts = accumulate([one.copies for one in part], initial=first)
-        held.extent.reading = [Placed(r, one.copies, len(one.prompt)) for r, one in zip(firsts, part, strict=False)]
-        hidden_P_T_D = forward_from(student, held, [[*one.prompt, *one.target[:-1]][shared:] for one in part], shared)
-        ends = [len(one.prompt) - shared - 1 for one in part]  # what is read there predicts the first token
+        held.extent.reading = [
+            Placed(r, one.copies, len(one.prompt))
+            for r, one in zip(firsts, part, strict=False)
+        ]
+        hidden_P_T_D = forward_from(
+            student,
+            held,
+            [[*one.prompt, *one.target[:-1]][shared:] for one in part],
+            shared,
+        )
+        ends = [
+            len(one.prompt) - shared - 1 for one in part
+        ]  # what is read there predicts the first token
         last_P_D = hidden_P_T_D[torch.arange(len(part)), ends]
-        hidden += [last_D.expand(one.copies, -1) for last_D, one in zip(last_P_D, part, strict=True)]
+        hidden += [
+            last_D.expand(one.copies, -1)
+            for last_D, one in zip(last_P_D, part, strict=True)
+        ]
         aimed += aims(student, hidden_P_T_D, ends, part, most)
         first += sum(one.copies for one in part)
     held.extent.reading = None
     return torch.cat(hidden), aimed
 
 
-def prefill_whole(student: Frozen, held: Held, distinct: Sequence[Read], most: int) -> tuple[Any, list[Aimed]]:
+def prefill_whole(
+    student: Frozen, held: Held, distinct: Sequence[Read], most: int
+) -> tuple[Any, list[Aimed]]:
     """The same in passes for the targets, and one for the prompts whose answers are not known then, padded on the left:
     all that transformers' own cache can do. It holds as many rows as there are; those that are known, anything."""
     import torch
 
     aimed: list[Aimed] = []
-    for part in parts(distinct, 0, student.device) if any(one.target for one in distinct) else []:
-        hidden_Q_T_D = forward_from(student, None, [[*one.prompt, *one.target[:-1]] for one in part], 0)
-        aimed += aims(student, hidden_Q_T_D, [len(one.prompt) - 1 for one in part], part, most)
+    for part in (
+        parts(distinct, 0, student.device)
+        if any(one.target for one in distinct)
+        else []
+    ):
+        hidden_Q_T_D = forward_from(
+            student, None, [[*one.prompt, *one.target[:-1]] for one in part], 0
+        )
+        aimed += aims(
+            student, hidden_Q_T_D, [len(one.prompt) - 1 for one in part], part, most
+        )
     copies = [p for p, one in enumerate(distinct) for _ in range(one.copies)]
     aimed = aimed or [Aimed()] * len(copies)
-    open_ = sorted({p for p, aim in zip(copies, aimed, strict=True) if not aim.known}) or [0]
-    ids_P_T, mask_P_T = padded(student, [prompt.prompt for prompt in distinct], left=True)
+    open_ = sorted(
+        {p for p, aim in zip(copies, aimed, strict=True) if not aim.known}
+    ) or [0]
+    ids_P_T, mask_P_T = padded(
+        student, [prompt.prompt for prompt in distinct], left=True
+    )
     ids_O_T, mask_O_T = ids_P_T[open_], mask_P_T[open_]
-    hidden_O_T_D = forward(student, held, ids_O_T, mask_O_T, (mask_O_T.cumsum(-1) - 1).clamp(min=0))
+    hidden_O_T_D = forward(
+        student, held, ids_O_T, mask_O_T, (mask_O_T.cumsum(-1) - 1).clamp(min=0)
+    )
     place = {p: o for o, p in enumerate(open_)}
     row_B = torch.tensor([place.get(p, 0) for p in copies], device=student.device)
     if row_B.tolist() != list(range(len(open_))):
@@ -191,36 +264,59 @@ def prefill_whole(student: Frozen, held: Held, distinct: Sequence[Read], most: i
     return hidden_O_T_D[row_B, -1], aimed
 
 
-def aims(student: Frozen, hidden_P_T_D: Any, ends: Sequence[int], part: Sequence[Read], most: int) -> list[Aimed]:
+def aims(
+    student: Frozen,
+    hidden_P_T_D: Any,
+    ends: Sequence[int],
+    part: Sequence[Read],
+    most: int,
+) -> list[Aimed]:
     """One a row. ends: the prompts' last columns."""
     import torch
 
-    wanted = [(p, end, one.target) for p, (end, one) in enumerate(zip(ends, part, strict=True)) if one.target]
+    wanted = [
+        (p, end, one.target)
+        for p, (end, one) in enumerate(zip(ends, part, strict=True))
+        if one.target
+    ]
     hidden = [hidden_P_T_D[p, end : end + len(target)] for p, end, target in wanted]
     ids = [torch.tensor(list(target), device=student.device) for _, _, target in wanted]
     found = iter(
         Aimed(nll, ids_T, chosen_signals(student, h, ids_T), h)
         if chosen and len(ids_T) <= most and ends_once(student, ids_T)
         else Aimed(nll)
-        for (nll, chosen), ids_T, h in zip(nlls_and_chosen(student, hidden, ids), ids, hidden, strict=True)
+        for (nll, chosen), ids_T, h in zip(
+            nlls_and_chosen(student, hidden, ids), ids, hidden, strict=True
+        )
     )
     each = [next(found) if one.target else Aimed() for one in part]
     return [aim for aim, one in zip(each, part, strict=True) for _ in range(one.copies)]
 
 
-def nlls_and_chosen(student: Frozen, hidden: Sequence[Any], ids: Sequence[Any]) -> list[tuple[float, bool]]:
+def nlls_and_chosen(
+    student: Frozen, hidden: Sequence[Any], ids: Sequence[Any]
+) -> list[tuple[float, bool]]:
     """Of each target its mean nll, and whether each of its tokens is the likeliest one."""
     import torch
 
     if not ids:
         return []
-    hidden_N_D, ids_N, chosen, nlls = torch.cat(list(hidden)), torch.cat(list(ids)), [], []
+    hidden_N_D, ids_N, chosen, nlls = (
+        torch.cat(list(hidden)),
+        torch.cat(list(ids)),
+        [],
+        [],
+    )
     for h, wanted in blocks(hidden_N_D, ids_N):
         logits_B_V = head(student, h)
         nlls.append(nll_only(logits_B_V, wanted).double())
         chosen.append(logits_B_V.argmax(-1) == wanted)
     lengths = [len(ids_T) for ids_T in ids]
-    each = zip(torch.split(torch.cat(nlls), lengths), torch.split(torch.cat(chosen), lengths), strict=True)
+    each = zip(
+        torch.split(torch.cat(nlls), lengths),
+        torch.split(torch.cat(chosen), lengths),
+        strict=True,
+    )
     return [(float(nll_T.mean()), bool(chosen_T.all())) for nll_T, chosen_T in each]
 
 
@@ -263,7 +359,11 @@ def parts(distinct: Sequence[Read], shared: int, device: Any) -> Iterator[list[R
 def choose(logits_B_V: Any, sampling: Sampling | None, rows_B: Any) -> Any:
     if sampling is None:
         return logits_B_V.argmax(-1)
-    return sample(logits_B_V, sampling.temperature, [sampling.draws[row] for row in rows_B.tolist()])
+    return sample(
+        logits_B_V,
+        sampling.temperature,
+        [sampling.draws[row] for row in rows_B.tolist()],
+    )
 
 
 def sample(logits_B_V: Any, temperature: float, draws: Sequence[Random]) -> Any:
@@ -274,18 +374,31 @@ def sample(logits_B_V: Any, temperature: float, draws: Sequence[Random]) -> Any:
     import torch
 
     sum_B_V = (logits_B_V / temperature).softmax(-1).double().cumsum(-1)
-    number_B = torch.tensor([draw.random() for draw in draws], dtype=torch.float64, device=logits_B_V.device)
-    token_B = torch.searchsorted(sum_B_V, (number_B * sum_B_V[:, -1])[:, None], right=True)[:, 0]
+    number_B = torch.tensor(
+        [draw.random() for draw in draws], dtype=torch.float64, device=logits_B_V.device
+    )
+    token_B = torch.searchsorted(
+        sum_B_V, (number_B * sum_B_V[:, -1])[:, None], right=True
+    )[:, 0]
     return token_B.clamp(max=logits_B_V.shape[-1] - 1)
 
 
 def going_on(
-    student: Frozen, log: Log, t: int, rows_B: Any, token_B: Any, stops: Callable[[list[int]], bool] | None
+    student: Frozen,
+    log: Log,
+    t: int,
+    rows_B: Any,
+    token_B: Any,
+    stops: Callable[[list[int]], bool] | None,
 ) -> list[bool]:
     """Which of the B rows get another token. Enters in the log how long the others are."""
     running = []
-    so_far = repeat([]) if stops is None else log.token_N_T[rows_B, : t + 1].tolist()  # all at once: a GPU waits once
-    for row, token, tokens in zip(rows_B.tolist(), token_B.tolist(), so_far, strict=False):
+    so_far = (
+        repeat([]) if stops is None else log.token_N_T[rows_B, : t + 1].tolist()
+    )  # all at once: a GPU waits once
+    for row, token, tokens in zip(
+        rows_B.tolist(), token_B.tolist(), so_far, strict=False
+    ):
         ended = token in student.ends or (stops is not None and stops(tokens))
         log.length_N[row], log.ended_N[row] = t + 1, ended
         running.append(not ended)
@@ -297,12 +410,23 @@ def new_log(hidden_N_D: Any, max_new_tokens: int, sketch: Sketch | None) -> Log:
 
     n, device = len(hidden_N_D), hidden_N_D.device
     token_N_T = torch.zeros(n, max_new_tokens, dtype=torch.long, device=device)
-    signals_N_T = Signals(*(torch.zeros(n, max_new_tokens, device=device) for _ in Signals._fields))
+    signals_N_T = Signals(
+        *(torch.zeros(n, max_new_tokens, device=device) for _ in Signals._fields)
+    )
     sums = new_sums(sketch, n) if sketch else None
-    return Log(token_N_T, signals_N_T, torch.zeros_like(hidden_N_D, dtype=torch.float32), [0] * n, [False] * n, sums)
+    return Log(
+        token_N_T,
+        signals_N_T,
+        torch.zeros_like(hidden_N_D, dtype=torch.float32),
+        [0] * n,
+        [False] * n,
+        sums,
+    )
 
 
-def note(log: Log, t: int, rows_B: Any, token_B: Any, signals_B: Signals, hidden_B_D: Any) -> None:
+def note(
+    log: Log, t: int, rows_B: Any, token_B: Any, signals_B: Signals, hidden_B_D: Any
+) -> None:
     """The B rows' t-th token."""
     log.token_N_T[rows_B, t] = token_B
     for kept_N_T, new_B in zip(log.signals_N_T, signals_B, strict=True):
@@ -314,9 +438,16 @@ def results(log: Log) -> list[Decoded]:
     token_N_T, hidden_N_D = log.token_N_T.tolist(), log.hidden_N_D.cpu().numpy()
     signals_N_T = [column.cpu().numpy() for column in log.signals_N_T]
     gradients = log.sums.means(log.length_N) if log.sums else [None] * len(token_N_T)
-    each = [Signals(*(column[n, :length] for column in signals_N_T)) for n, length in enumerate(log.length_N)]
-    rows = zip(token_N_T, log.length_N, log.ended_N, each, hidden_N_D, gradients, strict=True)
+    each = [
+        Signals(*(column[n, :length] for column in signals_N_T))
+        for n, length in enumerate(log.length_N)
+    ]
+    rows = zip(
+        token_N_T, log.length_N, log.ended_N, each, hidden_N_D, gradients, strict=True
+    )
     return [
-        Decoded(tokens[:length], ended, signals_T, hidden_D / length, gradient_M=gradient_M)
+        Decoded(
+            tokens[:length], ended, signals_T, hidden_D / length, gradient_M=gradient_M
+        )
         for tokens, length, ended, signals_T, hidden_D, gradient_M in rows
     ]

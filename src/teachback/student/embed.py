@@ -28,7 +28,9 @@ def embed(
     prompts = [prompt_ids(student, chat, question.message) for question in asked]
     mean_of: dict[int, np.ndarray[Any, np.dtype[np.float32]]] = {}
     with torch.inference_mode():
-        for batch in batches([len(prompt) for prompt in prompts], tokens_of(batch_tokens, student.device)):
+        for batch in batches(
+            [len(prompt) for prompt in prompts], tokens_of(batch_tokens, student.device)
+        ):
             hidden_B_T_D = forward_from(student, None, [prompts[i] for i in batch], 0)
             for i, hidden_T_D in zip(batch, hidden_B_T_D, strict=True):
                 mean_of[i] = hidden_T_D[: len(prompts[i])].float().mean(0).cpu().numpy()

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import StudentError
-from ..files import settle
+from ..run.files import settle
 
 if TYPE_CHECKING:
     import torch
@@ -50,7 +50,15 @@ def resolve(model: str, revision: str | None = None) -> tuple[Path, str]:
     try:
         folder = Path(
             snapshot_download(
-                model, revision=revision, allow_patterns=["*.json", "*.safetensors", "*.jinja", "*.txt", "*.model"]
+                model,
+                revision=revision,
+                allow_patterns=[
+                    "*.json",
+                    "*.safetensors",
+                    "*.jinja",
+                    "*.txt",
+                    "*.model",
+                ],
             )
         )
     except Exception as error:  # the Hub's client has a dozen kinds; each means that the model isn't here
@@ -94,10 +102,18 @@ def convert_gguf(source: Path, name: str, into: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     quiet()
-    with read_once(), open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):  # its progress bar has no switch
+    with (
+        read_once(),
+        open(os.devnull, "w") as nowhere,
+        redirect_stderr(nowhere),
+    ):  # its progress bar has no switch
         AutoTokenizer.from_pretrained(source, gguf_file=name).save_pretrained(into)
-        model = AutoModelForCausalLM.from_pretrained(source, gguf_file=name, dtype=torch.float32)
-    model.hf_quantizer = None  # the weights are expanded: what is saved is an ordinary float32 model
+        model = AutoModelForCausalLM.from_pretrained(
+            source, gguf_file=name, dtype=torch.float32
+        )
+    model.hf_quantizer = (
+        None  # the weights are expanded: what is saved is an ordinary float32 model
+    )
     del model.config.quantization_config
     model.save_pretrained(into)
 
@@ -108,7 +124,9 @@ def read_once() -> Iterator[None]:
     the weights, and map the weights' names anew for each part of the model: half of the whole time."""
     import gguf
 
-    theirs = {name: getattr(gguf, name) for name in ("GGUFReader", "get_tensor_name_map")}
+    theirs = {
+        name: getattr(gguf, name) for name in ("GGUFReader", "get_tensor_name_map")
+    }
     for name, slow in theirs.items():
         setattr(gguf, name, functools.cache(slow))
     try:
@@ -125,14 +143,22 @@ def load(folder: Path) -> Loaded:
 
     quiet()
     if not (folder / "config.json").exists():
-        raise StudentError(f"no student in {folder}", fix="its weights were removed: start a new run, or put them back")
+        raise StudentError(
+            f"no student in {folder}",
+            fix="its weights were removed: start a new run, or put them back",
+        )
     device = device_here()
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder)
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).to(device).eval()
+        model = (
+            AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+            .to(device)
+            .eval()
+        )
     except (OSError, ValueError, KeyError) as error:
         raise StudentError(
-            f"the model in {folder} can't be loaded: {error}", allowed="a causal language model that transformers reads"
+            f"the model in {folder} can't be loaded: {error}",
+            allowed="a causal language model that transformers reads",
         ) from error
     if not tokenizer.chat_template:
         raise StudentError(
@@ -168,17 +194,26 @@ def empty_gpu_cache() -> None:
 def end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
     """Every token that ends a turn: the tokenizer's own, and those of the generation config (it may list several)."""
     listed = model.generation_config.eos_token_id
-    ids = {tokenizer.eos_token_id, *(listed if isinstance(listed, list) else [listed])} - {None}
+    ids = {
+        tokenizer.eos_token_id,
+        *(listed if isinstance(listed, list) else [listed]),
+    } - {None}
     if not ids:
-        raise StudentError("the student has no end token: neither its tokenizer nor its generation config names one")
+        raise StudentError(
+            "the student has no end token: neither its tokenizer nor its generation config names one"
+        )
     return frozenset(ids)
 
 
 def folder_hash(folder: Path) -> str:
     names = sorted(
-        p.name for p in folder.iterdir() if p.suffix in {".json", ".safetensors", ".jinja", ".txt", ".model", ".bin"}
+        p.name
+        for p in folder.iterdir()
+        if p.suffix in {".json", ".safetensors", ".jinja", ".txt", ".model", ".bin"}
     )
-    return hashlib.sha256("".join(f"{name} {file_hash(folder / name)}\n" for name in names).encode()).hexdigest()
+    return hashlib.sha256(
+        "".join(f"{name} {file_hash(folder / name)}\n" for name in names).encode()
+    ).hexdigest()
 
 
 def file_hash(path: Path) -> str:

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     import torch
 
 CHECKED = 12  # tokens of the row that a student is tried with
-NEAR = {"float32": 1e-4, "bf16": 0.05}  # what may be lost of the largest logit: rounding, never another answer
+NEAR = {
+    "float32": 1e-4,
+    "bf16": 0.05,
+}  # what may be lost of the largest logit: rounding, never another answer
 
 
 @dataclass(frozen=True)
@@ -68,12 +71,16 @@ def as_loaded(folder: Path, precision: Literal["float32", "bf16"]) -> Frozen:
         )
     if precision == "bf16":
         head_weight = output.weight.detach().clone()  # of the checkpoint, not rounded
-        for parameter in model.parameters():  # and no buffer: rotary frequencies, rounded, misplace what is far away
+        for parameter in (
+            model.parameters()
+        ):  # and no buffer: rotary frequencies, rounded, misplace what is far away
             parameter.data = parameter.data.to(torch.bfloat16)
         output.weight = torch.nn.Parameter(head_weight, requires_grad=False)
         if output.bias is not None:
             output.bias = torch.nn.Parameter(output.bias.float(), requires_grad=False)
-    return Frozen(model, decoder, loaded.tokenizer, loaded.ends, loaded.device, precision)
+    return Frozen(
+        model, decoder, loaded.tokenizer, loaded.ends, loaded.device, precision
+    )
 
 
 def head(student: Frozen, hidden_N_D: Any) -> Any:
@@ -90,7 +97,9 @@ def answering(decoder: Any, hidden_1_N_D: Any) -> Iterator[None]:
     """Within it the decoder reads nothing and gives what it is told to."""
     from transformers.modeling_outputs import MoeModelOutputWithPast
 
-    decoder.forward = lambda *_, **__: MoeModelOutputWithPast(last_hidden_state=hidden_1_N_D)
+    decoder.forward = lambda *_, **__: MoeModelOutputWithPast(
+        last_hidden_state=hidden_1_N_D
+    )
     try:
         yield
     finally:
@@ -102,20 +111,36 @@ def tried(student: Frozen) -> Any:
     ids_1_T = some_tokens(student)
     if student.precision == "float32":
         return student.model(input_ids=ids_1_T, use_cache=False).logits[0].float()
-    return head(student, student.decoder(input_ids=ids_1_T, use_cache=False).last_hidden_state[0])
+    return head(
+        student,
+        student.decoder(input_ids=ids_1_T, use_cache=False).last_hidden_state[0],
+    )
 
 
 def alike(student: Frozen, wanted_T_V: Any) -> bool:
     try:
-        found_T_V = head(student, student.decoder(input_ids=some_tokens(student), use_cache=False).last_hidden_state[0])
+        found_T_V = head(
+            student,
+            student.decoder(
+                input_ids=some_tokens(student), use_cache=False
+            ).last_hidden_state[0],
+        )
     except (AttributeError, RuntimeError, TypeError):  # code that looks into its layers
         return False
-    lost, largest = ((found_T_V - wanted_T_V).abs().max().item(), wanted_T_V.abs().max().item())
+    lost, largest = (
+        (found_T_V - wanted_T_V).abs().max().item(),
+        wanted_T_V.abs().max().item(),
+    )
     return bool(lost <= NEAR[student.precision] * max(1.0, largest))
 
 
 def some_tokens(student: Frozen) -> Any:
     import torch
 
-    first, size = max(student.ends) % 97, student.decoder.get_input_embeddings().weight.shape[0]
-    return torch.arange(first, first + 7 * CHECKED, 7, device=student.device)[None] % size
+    first, size = (
+        max(student.ends) % 97,
+        student.decoder.get_input_embeddings().weight.shape[0],
+    )
+    return (
+        torch.arange(first, first + 7 * CHECKED, 7, device=student.device)[None] % size
+    )

@@ -22,12 +22,16 @@ class InPlaceLayer(CacheLayerMixin):  # type: ignore[misc]
 
     def lazy_initialization(self, key_states: Any, value_states: Any) -> None:
         self.keys, self.values = (
-            states.new_empty(self.extent.rows, states.shape[1], self.extent.capacity, states.shape[3])
+            states.new_empty(
+                self.extent.rows, states.shape[1], self.extent.capacity, states.shape[3]
+            )
             for states in (key_states, value_states)
         )
         self.is_initialized = True
 
-    def update(self, key_states: Any, value_states: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
+    def update(
+        self, key_states: Any, value_states: Any, *args: Any, **kwargs: Any
+    ) -> tuple[Any, Any]:
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
         if self.extent.reading is not None:
@@ -38,16 +42,25 @@ class InPlaceLayer(CacheLayerMixin):  # type: ignore[misc]
         self.values[:rows, :, start : self.length] = value_states
         return self.keys[:rows, :, : self.length], self.values[:rows, :, : self.length]
 
-    def read(self, key_states: Any, value_states: Any, prompts: Sequence[Placed]) -> tuple[Any, Any]:
+    def read(
+        self, key_states: Any, value_states: Any, prompts: Sequence[Placed]
+    ) -> tuple[Any, Any]:
         if not prompts:
             self.shared = key_states, value_states
             return self.shared
         whole = key_states, value_states
         if self.shared is not None:
-            whole = joined(self.shared[0], key_states), joined(self.shared[1], value_states)
+            whole = (
+                joined(self.shared[0], key_states),
+                joined(self.shared[1], value_states),
+            )
         for buffer, states in zip((self.keys, self.values), whole, strict=True):
             for b, prompt in enumerate(prompts if self.extent.rows else ()):
-                self.place(buffer[prompt.first : prompt.first + prompt.copies], states[b], prompt.length)
+                self.place(
+                    buffer[prompt.first : prompt.first + prompt.copies],
+                    states[b],
+                    prompt.length,
+                )
         return whole
 
     def place(self, rows: Any, states: Any, length: int) -> None:
@@ -66,7 +79,11 @@ class InPlaceLayer(CacheLayerMixin):  # type: ignore[misc]
     def get_seq_length(self) -> int:
         if self.extent.reading is None:
             return max(self.length, self.extent.columns)
-        return self.shared[0].shape[2] if self.extent.reading and self.shared is not None else 0
+        return (
+            self.shared[0].shape[2]
+            if self.extent.reading and self.shared is not None
+            else 0
+        )
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         return self.get_seq_length() + query_length, 0

@@ -42,21 +42,34 @@ class Answers(NamedTuple):
     sampled: tuple[tuple[Attempt, ...], ...] = ()
 
 
-def questions(task: Task, examples: Sequence[Example], samples: Samples | None) -> list[Question]:
+def questions(
+    task: Task, examples: Sequence[Example], samples: Samples | None
+) -> list[Question]:
     """The greedy ones first; then the first sample of every example, the second, and so on."""
     greedy = [Question(e.id, task.prompt(e.question), task.target(e)) for e in examples]
-    return [*greedy, *(Question(q.id, q.message, sample=k) for k in range(samples.n if samples else 0) for q in greedy)]
+    return [
+        *greedy,
+        *(
+            Question(q.id, q.message, sample=k)
+            for k in range(samples.n if samples else 0)
+            for q in greedy
+        ),
+    ]
 
 
 def measure(
-    answer: Callable[..., list[Measured]], asked: Sequence[Question], samples: Samples | None
+    answer: Callable[..., list[Measured]],
+    asked: Sequence[Question],
+    samples: Samples | None,
 ) -> list[Measured]:
     """Some of the questions, in their order: the greedy ones come first. answer(asked, sampling=None) measures them."""
     greedy = [Asked(q.id, q.message, q.target) for q in asked if q.sample is None]
     drawn = [q for q in asked if q.sample is not None]
     found = answer(greedy) if greedy else []
     if drawn and samples:
-        streams = Sampling(samples.temperature, [samples.draw(q.id, q.sample or 0) for q in drawn])
+        streams = Sampling(
+            samples.temperature, [samples.draw(q.id, q.sample or 0) for q in drawn]
+        )
         found = [*found, *answer([Asked(q.id, q.message) for q in drawn], streams)]
     return found
 
@@ -64,5 +77,7 @@ def measure(
 def by_example(done: Sequence[Measured], n: int) -> Answers:
     """What `questions` of n examples came to."""
     attempts = [m.attempt for m in done]
-    sampled = tuple(tuple(attempts[k::n][1:]) for k in range(n)) if len(done) > n else ()
+    sampled = (
+        tuple(tuple(attempts[k::n][1:]) for k in range(n)) if len(done) > n else ()
+    )
     return Answers(tuple(attempts[:n]), tuple(m.gold_nll for m in done[:n]), sampled)

@@ -36,9 +36,13 @@ def packed_linear() -> Any:
             super().__init__()
             self.in_features, self.out_features = layer.in_features, layer.out_features
             self.bias = layer.bias
-            self.packed = torch.ops.mkldnn._reorder_linear_weight(layer.weight.detach().contiguous())
+            self.packed = torch.ops.mkldnn._reorder_linear_weight(
+                layer.weight.detach().contiguous()
+            )
 
         def forward(self, x: Any) -> Any:
-            return torch.ops.mkldnn._linear_pointwise(x, self.packed, self.bias, "none", [], "")
+            return torch.ops.mkldnn._linear_pointwise(
+                x, self.packed, self.bias, "none", [], ""
+            )
 
     return PackedLinear

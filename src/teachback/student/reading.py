@@ -24,11 +24,16 @@ def read_common(student: Frozen, held: Held, prompts: Sequence[Sequence[int]]) -
 def common(prompts: Sequence[Sequence[int]]) -> int:
     """How many tokens all prompts begin with, if reading them once spares enough; each keeps one of its own."""
     shortest = min(map(len, prompts)) - 1
-    same = next((t for t in range(shortest) if len({prompt[t] for prompt in prompts}) > 1), shortest)
+    same = next(
+        (t for t in range(shortest) if len({prompt[t] for prompt in prompts}) > 1),
+        shortest,
+    )
     return same if same * (len(prompts) - 1) >= SHARED_TOKENS else 0
 
 
-def forward_from(student: Frozen, held: Held | None, rows: Sequence[Sequence[int]], shared: int) -> Any:
+def forward_from(
+    student: Frozen, held: Held | None, rows: Sequence[Sequence[int]], shared: int
+) -> Any:
     """hidden_P_T_D of rows that go on after `shared` tokens that `held` has; None: after nothing.
 
     Padded on the right: what a row's tokens see stands in the columns before them, as it does when it is answered.
@@ -42,18 +47,30 @@ def forward_from(student: Frozen, held: Held | None, rows: Sequence[Sequence[int
     return forward(student, held, ids_P_T, mask_P_C, position_P_T)
 
 
-def padded(student: Frozen, rows: Sequence[Sequence[int]], left: bool) -> tuple[Any, Any]:
+def padded(
+    student: Frozen, rows: Sequence[Sequence[int]], left: bool
+) -> tuple[Any, Any]:
     """ids_B_T and mask_B_T."""
     import torch
 
     longest, pad = max(map(len, rows)), min(student.ends)
     gaps = [longest - len(row) for row in rows]
-    ids_B_T = [[*[pad] * gap, *row] if left else [*row, *[pad] * gap] for gap, row in zip(gaps, rows, strict=True)]
-    mask_B_T = [[0] * gap + [1] * (longest - gap) if left else [1] * (longest - gap) + [0] * gap for gap in gaps]
-    return torch.tensor(ids_B_T, device=student.device), torch.tensor(mask_B_T, device=student.device)
+    ids_B_T = [
+        [*[pad] * gap, *row] if left else [*row, *[pad] * gap]
+        for gap, row in zip(gaps, rows, strict=True)
+    ]
+    mask_B_T = [
+        [0] * gap + [1] * (longest - gap) if left else [1] * (longest - gap) + [0] * gap
+        for gap in gaps
+    ]
+    return torch.tensor(ids_B_T, device=student.device), torch.tensor(
+        mask_B_T, device=student.device
+    )
 
 
-def forward(student: Frozen, held: Held | None, ids_B_T: Any, mask_B_C: Any, position_B_T: Any) -> Any:
+def forward(
+    student: Frozen, held: Held | None, ids_B_T: Any, mask_B_C: Any, position_B_T: Any
+) -> Any:
     """hidden_B_T_D, which the head reads."""
     return student.decoder(
         input_ids=ids_B_T,

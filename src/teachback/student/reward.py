@@ -32,9 +32,15 @@ class RewardModel:
 
 def find(model: str, revision: str | None = None) -> tuple[Path, str]:
     """The folder of a reward model, fetched if need be, and its identity, as a student's. Raises StudentError."""
-    if not Path(model).is_dir() and (model.count("/") != 1 or model.startswith((".", "/", "~"))):
+    if not Path(model).is_dir() and (
+        model.count("/") != 1 or model.startswith((".", "/", "~"))
+    ):
         allowed = "an existing folder, or ORGANISATION/NAME"
-        raise StudentError("the reward model is neither a folder nor a model of the Hub", got=model, allowed=allowed)
+        raise StudentError(
+            "the reward model is neither a folder nor a model of the Hub",
+            got=model,
+            allowed=allowed,
+        )
     return resolve(model, revision)
 
 
@@ -45,10 +51,16 @@ def load_reward(folder: Path) -> RewardModel:
 
     quiet()
     device = device_here()
-    dtype = torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
+    dtype = (
+        torch.bfloat16
+        if device.type == "cuda" and torch.cuda.is_bf16_supported()
+        else torch.float32
+    )
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder)
-        model, info = AutoModelForSequenceClassification.from_pretrained(folder, dtype=dtype, output_loading_info=True)
+        model, info = AutoModelForSequenceClassification.from_pretrained(
+            folder, dtype=dtype, output_loading_info=True
+        )
     except Exception as error:  # of a dozen kinds: files, configs, weights; each means that it can't be loaded
         what = f"the reward model in {folder} can't be loaded: {error}"
         raise StudentError(what, allowed=ALLOWED) from error
@@ -57,23 +69,37 @@ def load_reward(folder: Path) -> RewardModel:
     keep_head(model)
     config = model.config.get_text_config()
     longest = getattr(config, "max_position_embeddings", None)
-    return RewardModel(model.to(device).eval(), tokenizer, config.pad_token_id, longest, device)
+    return RewardModel(
+        model.to(device).eval(), tokenizer, config.pad_token_id, longest, device
+    )
 
 
 def refuse(folder: Path, model: Any, tokenizer: Any, missing: Sequence[str]) -> None:
     """Raises StudentError. transformers would make up what is missing: a causal LM gets a head of random numbers."""
     if missing:
         what = f"the model in {folder} is no reward model: weights of a sequence classifier are not there"
-        raise StudentError(what, got=f"no {', '.join(missing[:5])}", allowed=ALLOWED, fix="choose a reward model")
+        raise StudentError(
+            what,
+            got=f"no {', '.join(missing[:5])}",
+            allowed=ALLOWED,
+            fix="choose a reward model",
+        )
     if model.config.num_labels != 1:
         what = f"the model in {folder} gives more than one score"
         got = f"{model.config.num_labels} outputs"
         raise StudentError(
-            what, got=got, allowed=ALLOWED, fix="choose a reward model, not a classifier of several classes"
+            what,
+            got=got,
+            allowed=ALLOWED,
+            fix="choose a reward model, not a classifier of several classes",
         )
     if not tokenizer.chat_template:
         fix = "choose one made from an instruct model, or put a chat_template.jinja into its folder"
-        raise StudentError(f"the reward model in {folder} has no chat template", allowed=ALLOWED, fix=fix)
+        raise StudentError(
+            f"the reward model in {folder} has no chat template",
+            allowed=ALLOWED,
+            fix=fix,
+        )
 
 
 def keep_head(model: Any) -> None:
@@ -82,10 +108,14 @@ def keep_head(model: Any) -> None:
 
     for layer in model.modules():
         if isinstance(layer, torch.nn.Linear) and layer.out_features == 1:
-            layer.float().register_forward_pre_hook(lambda _, given: (given[0].float(), *given[1:]))
+            layer.float().register_forward_pre_hook(
+                lambda _, given: (given[0].float(), *given[1:])
+            )
 
 
-def reward(model: RewardModel, rows: Sequence[tuple[str, str]], batch_tokens: int | None = None) -> Array:
+def reward(
+    model: RewardModel, rows: Sequence[tuple[str, str]], batch_tokens: int | None = None
+) -> Array:
     """reward_N in float32: the score of each (question, attempt), in their order, whatever the batches.
 
     As the model's makers use it: one conversation of a user and an assistant, in the model's own chat template. Raises
@@ -99,7 +129,10 @@ def reward(model: RewardModel, rows: Sequence[tuple[str, str]], batch_tokens: in
         most = tokens_of(batch_tokens, model.device) if model.pad is not None else 1
         for places in batches([len(row) for row in tokens], most):
             ids_B_T, mask_B_T = filled([tokens[i] for i in places], model.pad or 0)
-            given = {"input_ids": ids_B_T.to(model.device), "attention_mask": mask_B_T.to(model.device)}
+            given = {
+                "input_ids": ids_B_T.to(model.device),
+                "attention_mask": mask_B_T.to(model.device),
+            }
             reward_N[places] = model.model(**given).logits[:, 0].float().cpu().numpy()
     return reward_N
 
@@ -107,7 +140,10 @@ def reward(model: RewardModel, rows: Sequence[tuple[str, str]], batch_tokens: in
 def row_tokens(model: RewardModel, question: str, attempt: str) -> list[int]:
     from jinja2 import TemplateError
 
-    turns = [{"role": "user", "content": question}, {"role": "assistant", "content": attempt}]
+    turns = [
+        {"role": "user", "content": question},
+        {"role": "assistant", "content": attempt},
+    ]
     try:
         text = str(model.tokenizer.apply_chat_template(turns, tokenize=False))
     except TemplateError as error:
@@ -117,7 +153,12 @@ def row_tokens(model: RewardModel, question: str, attempt: str) -> list[int]:
     if model.longest is not None and len(tokens) > model.longest:
         what = f"an attempt is too long for the reward model: {question[:60]!r}"
         fix = "lower student.max_new_tokens, or choose a reward model that reads more"
-        raise StudentError(what, got=f"{len(tokens)} tokens", allowed=f"at most {model.longest}", fix=fix)
+        raise StudentError(
+            what,
+            got=f"{len(tokens)} tokens",
+            allowed=f"at most {model.longest}",
+            fix=fix,
+        )
     return tokens
 
 

@@ -53,7 +53,9 @@ class Answer(NamedTuple):
     gradient_M: Array | None = None
 
 
-def signals(logits_N_V: Any, hidden_N_D: Any, ids_N: Any, into: Into | None = None) -> Signals:
+def signals(
+    logits_N_V: Any, hidden_N_D: Any, ids_N: Any, into: Into | None = None
+) -> Signals:
     """logits in float32; hidden: what the head made them from; ids: the tokens in question.
 
     into: where sketches of the tokens' gradients are added, if they are wanted.
@@ -61,13 +63,17 @@ def signals(logits_N_V: Any, hidden_N_D: Any, ids_N: Any, into: Into | None = No
     import torch
 
     rows = max(1, at_once(CACHED, logits_N_V.device) // logits_N_V.shape[1])
-    parts = zip(logits_N_V.split(rows), hidden_N_D.split(rows), ids_N.split(rows), strict=True)
+    parts = zip(
+        logits_N_V.split(rows), hidden_N_D.split(rows), ids_N.split(rows), strict=True
+    )
     intos = repeat(None) if into is None else into.split(rows)
     found = [block_signals(*part, one) for part, one in zip(parts, intos, strict=False)]
     return Signals(*(torch.cat(column) for column in zip(*found, strict=True)))
 
 
-def block_signals(logits_N_V: Any, hidden_N_D: Any, ids_N: Any, into: Into | None = None) -> Signals:
+def block_signals(
+    logits_N_V: Any, hidden_N_D: Any, ids_N: Any, into: Into | None = None
+) -> Signals:
     import torch
 
     p_N_V = logits_N_V.softmax(-1)
@@ -79,7 +85,9 @@ def block_signals(logits_N_V: Any, hidden_N_D: Any, ids_N: Any, into: Into | Non
     second_N = p_N_V.mul(below_N_V).amax(-1)
     tied_N = below_N_V.sum(-1) < p_N_V.shape[1] - 1
     square_N = torch.linalg.vecdot(p_N_V, p_N_V)
-    mean_logit_N = torch.linalg.vecdot(p_N_V, logits_N_V.clamp(min=-1e9))  # a token may be ruled out, with -inf
+    mean_logit_N = torch.linalg.vecdot(
+        p_N_V, logits_N_V.clamp(min=-1e9)
+    )  # a token may be ruled out, with -inf
     return Signals(
         nll=logsum_N - logits_N_V.gather(1, ids_N[:, None])[:, 0],
         entropy=(logsum_N - mean_logit_N).clamp(min=0),
@@ -94,7 +102,9 @@ def nll_only(logits_N_V: Any, ids_N: Any) -> Any:
 
     rows = max(1, at_once(CACHED, logits_N_V.device) // logits_N_V.shape[1])
     parts = zip(logits_N_V.split(rows), ids_N.split(rows), strict=True)
-    return torch.cat([-z.log_softmax(-1).gather(1, ids[:, None])[:, 0] for z, ids in parts])
+    return torch.cat(
+        [-z.log_softmax(-1).gather(1, ids[:, None])[:, 0] for z, ids in parts]
+    )
 
 
 def read(
@@ -119,39 +129,71 @@ def read(
             signals(head(student, h), h, ids, sums.at(row) if sums else None)
             for h, ids, row in blocks(hidden_N_D, ids_N, row_N)
         ]
-        columns = [np.concatenate([part[k].cpu().numpy() for part in parts]) for k in range(len(Signals._fields))]
+        columns = [
+            np.concatenate([part[k].cpu().numpy() for part in parts])
+            for k in range(len(Signals._fields))
+        ]
         ends = np.cumsum(lengths)[:-1]
-        each = zip(*(np.split(column, ends) for column in columns), hidden_N_D.split(lengths), strict=True)
+        each = zip(
+            *(np.split(column, ends) for column in columns),
+            hidden_N_D.split(lengths),
+            strict=True,
+        )
         gradients = sums.means(lengths) if sums else [None] * len(places)
-        for place, (nll, entropy, gap, egl, hidden), gradient_M in zip(places, each, gradients, strict=True):
-            answer = summed(nll, entropy, gap, egl, hidden.float().mean(0).cpu().numpy())
+        for place, (nll, entropy, gap, egl, hidden), gradient_M in zip(
+            places, each, gradients, strict=True
+        ):
+            answer = summed(
+                nll, entropy, gap, egl, hidden.float().mean(0).cpu().numpy()
+            )
             found[place] = answer._replace(gradient_M=gradient_M)
     return [found[i] for i in range(len(rows))]
 
 
-def score(student: Frozen, chat: Chat, rows: Sequence[tuple[str, str]], batch_tokens: int | None = None) -> list[float]:
+def score(
+    student: Frozen,
+    chat: Chat,
+    rows: Sequence[tuple[str, str]],
+    batch_tokens: int | None = None,
+) -> list[float]:
     """Mean nll in nats of the tokens of each (message, answer) row's answer: `read`, where only that is asked for."""
     found: dict[int, float] = {}
     for places, lengths, hidden_N_D, ids_N in passes(student, chat, rows, batch_tokens):
-        found |= zip(places, mean_nlls(student, hidden_N_D, ids_N, lengths), strict=True)
+        found |= zip(
+            places, mean_nlls(student, hidden_N_D, ids_N, lengths), strict=True
+        )
     return [found[i] for i in range(len(rows))]
 
 
-def mean_nlls(student: Frozen, hidden_N_D: Any, ids_N: Any, lengths: Sequence[int]) -> list[float]:
+def mean_nlls(
+    student: Frozen, hidden_N_D: Any, ids_N: Any, lengths: Sequence[int]
+) -> list[float]:
     """Of answers that stand one behind the other, of so many tokens each."""
-    parts = [nll_only(head(student, h), ids).cpu().numpy() for h, ids in blocks(hidden_N_D, ids_N)]
+    parts = [
+        nll_only(head(student, h), ids).cpu().numpy()
+        for h, ids in blocks(hidden_N_D, ids_N)
+    ]
     each = np.split(np.concatenate(parts), np.cumsum(lengths)[:-1])
     return [float(nll.mean(dtype=np.float64)) for nll in each]
 
 
-def summed(nll: Array, entropy: Array, gap: Array, egl: Array, embedding_D: Array) -> Answer:
+def summed(
+    nll: Array, entropy: Array, gap: Array, egl: Array, embedding_D: Array
+) -> Answer:
     """An answer's tokens, one entry each, as one value each."""
-    nll_mean, entropy_mean, gap_mean, egl_mean = (float(x.mean(dtype=np.float64)) for x in (nll, entropy, gap, egl))
-    return Answer(nll_mean, entropy_mean, gap_mean, float(nll.max()), egl_mean, embedding_D)
+    nll_mean, entropy_mean, gap_mean, egl_mean = (
+        float(x.mean(dtype=np.float64)) for x in (nll, entropy, gap, egl)
+    )
+    return Answer(
+        nll_mean, entropy_mean, gap_mean, float(nll.max()), egl_mean, embedding_D
+    )
 
 
 def passes(
-    student: Frozen, chat: Chat, rows: Sequence[tuple[str, str]], batch_tokens: int | None
+    student: Frozen,
+    chat: Chat,
+    rows: Sequence[tuple[str, str]],
+    batch_tokens: int | None,
 ) -> Iterator[tuple[list[int], list[int], Any, Any]]:
     """(rows' places, their answers' lengths, hidden_N_D, ids_N) of one micro-batch after the other.
 
@@ -161,23 +203,41 @@ def passes(
 
     tokens = [row_ids(student, chat, message, answer) for message, answer in rows]
     with torch.inference_mode():
-        lengths = [len(prompt) + len(answer) - 1 for prompt, answer in tokens]  # the last token predicts nothing
-        held = hold(student.model.config, 0, max(lengths), max(lengths))  # nobody goes on from these rows
+        lengths = [
+            len(prompt) + len(answer) - 1 for prompt, answer in tokens
+        ]  # the last token predicts nothing
+        held = hold(
+            student.model.config, 0, max(lengths), max(lengths)
+        )  # nobody goes on from these rows
         shared = read_common(student, held, [prompt for prompt, _ in tokens])
-        for places in batches([length - shared for length in lengths], tokens_of(batch_tokens, student.device)):
+        for places in batches(
+            [length - shared for length in lengths],
+            tokens_of(batch_tokens, student.device),
+        ):
             given = [tokens[i] for i in places]
             if held.extent is not None:
                 held.extent.reading = [Placed(0, 0, lengths[i]) for i in places]
             behind = [[*prompt, *answer][shared:-1] for prompt, answer in given]
-            hidden_B_T_D = forward_from(student, held if shared else None, behind, shared)
+            hidden_B_T_D = forward_from(
+                student, held if shared else None, behind, shared
+            )
             starts = [len(prompt) - 1 - shared for prompt, _ in given]
-            kept = [hidden_B_T_D[b, k : k + len(a)] for b, (k, (_, a)) in enumerate(zip(starts, given, strict=True))]
-            ids_N = torch.tensor([token for _, answer in given for token in answer], device=student.device)
+            kept = [
+                hidden_B_T_D[b, k : k + len(a)]
+                for b, (k, (_, a)) in enumerate(zip(starts, given, strict=True))
+            ]
+            ids_N = torch.tensor(
+                [token for _, answer in given for token in answer],
+                device=student.device,
+            )
             yield places, [len(answer) for _, answer in given], torch.cat(kept), ids_N
 
 
 def blocks(*columns_N: Any) -> Iterator[tuple[Any, ...]]:
-    return zip(*(column.split(at_once(BLOCK, columns_N[0].device)) for column in columns_N), strict=True)
+    return zip(
+        *(column.split(at_once(BLOCK, columns_N[0].device)) for column in columns_N),
+        strict=True,
+    )
 
 
 def tokens_of(batch_tokens: int | None, device: Any) -> int:

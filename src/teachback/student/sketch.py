@@ -59,7 +59,9 @@ class Sums:
         import torch
 
         sum_R_M = torch.fft.irfft(self.total_R_F, n=self.sketch.size)
-        return np.asarray(sum_R_M.cpu().numpy() / np.array(lengths, np.float32)[:, None])
+        return np.asarray(
+            sum_R_M.cpu().numpy() / np.array(lengths, np.float32)[:, None]
+        )
 
 
 class Into(NamedTuple):
@@ -78,21 +80,35 @@ def make_sketch(student: Frozen, seed: int, size: int = SIZE) -> Sketch:
     return draw_sketch(head.out_features, head.in_features, size, seed, student.device)
 
 
-def draw_sketch(vocabulary: int, width: int, size: int, seed: int, device: Any = "cpu") -> Sketch:
+def draw_sketch(
+    vocabulary: int, width: int, size: int, seed: int, device: Any = "cpu"
+) -> Sketch:
     """Of gradients of vocabulary × width, in `size` numbers."""
     random = np.random.default_rng(seed)
-    return Sketch(size, *(draw_count(entries, size, random, device) for entries in (vocabulary, width)))
+    return Sketch(
+        size,
+        *(draw_count(entries, size, random, device) for entries in (vocabulary, width)),
+    )
 
 
-def draw_count(entries: int, size: int, random: np.random.Generator, device: Any) -> Count:
+def draw_count(
+    entries: int, size: int, random: np.random.Generator, device: Any
+) -> Count:
     import torch
 
     padded = -(-entries // size) * size  # entries past the last stand for nothing
     order = random.permutation(padded)
     sign = random.choice(np.array([-1, 1], np.float32), padded)
     there, bucket = order < entries, np.argsort(order) % size
-    tables = (bucket[:entries], sign[:entries], np.where(there, order, 0), np.where(there, sign[order], 0))
-    bucket_K, sign_K, order_P, order_sign_P = (torch.from_numpy(table).to(device) for table in tables)
+    tables = (
+        bucket[:entries],
+        sign[:entries],
+        np.where(there, order, 0),
+        np.where(there, sign[order], 0),
+    )
+    bucket_K, sign_K, order_P, order_sign_P = (
+        torch.from_numpy(table).to(device) for table in tables
+    )
     return Count(bucket_K, sign_K, order_P.view(-1, size), order_sign_P.view(-1, size))
 
 
@@ -100,7 +116,12 @@ def new_sums(sketch: Sketch, answers: int) -> Sums:
     import torch
 
     device = sketch.tokens.sign_K.device
-    return Sums(sketch, torch.zeros(answers, sketch.size // 2 + 1, dtype=torch.complex64, device=device))
+    return Sums(
+        sketch,
+        torch.zeros(
+            answers, sketch.size // 2 + 1, dtype=torch.complex64, device=device
+        ),
+    )
 
 
 def add(into: Into, p_N_V: Any, hidden_N_D: Any, ids_N: Any) -> None:
@@ -109,12 +130,21 @@ def add(into: Into, p_N_V: Any, hidden_N_D: Any, ids_N: Any) -> None:
 
     tokens, hidden = into.sums.sketch.tokens, into.sums.sketch.hidden
     delta_N_M = counted(tokens, p_N_V)
-    delta_N_M.scatter_add_(1, tokens.bucket_K[ids_N][:, None], -tokens.sign_K[ids_N][:, None])
-    product_N_F = torch.fft.rfft(delta_N_M) * torch.fft.rfft(counted(hidden, hidden_N_D.float()))
+    delta_N_M.scatter_add_(
+        1, tokens.bucket_K[ids_N][:, None], -tokens.sign_K[ids_N][:, None]
+    )
+    product_N_F = torch.fft.rfft(delta_N_M) * torch.fft.rfft(
+        counted(hidden, hidden_N_D.float())
+    )
     into.sums.total_R_F.index_add_(0, into.row_N, product_N_F)
 
 
 def counted(table: Count, x_N_K: Any) -> Any:
     """The count sketch, N × M."""
     order_N_P = table.order_C_M.view(1, -1).expand(len(x_N_K), -1)
-    return x_N_K.gather(1, order_N_P).view(-1, *table.order_C_M.shape).mul_(table.order_sign_C_M).sum(1)
+    return (
+        x_N_K.gather(1, order_N_P)
+        .view(-1, *table.order_C_M.shape)
+        .mul_(table.order_sign_C_M)
+        .sum(1)
+    )

@@ -74,7 +74,11 @@ def plain(text: str) -> str:
     text = BEHIND.sub("", text[start.end() :] if start else text)
     while FRACTION.search(text):
         text = FRACTION.sub(r"((\1)/(\2))", text)  # from the inside out
-    return COMMAND.sub(lambda found: LATEX.get(found[1], found[0]), text).translate(SIGNS).strip()
+    return (
+        COMMAND.sub(lambda found: LATEX.get(found[1], found[0]), text)
+        .translate(SIGNS)
+        .strip()
+    )
 
 
 def compute(side: list[str]) -> Expression:
@@ -100,7 +104,9 @@ def compute(side: list[str]) -> Expression:
                 raise ValueError("a ')' without its '('")
             waiting.pop()
         else:
-            raise ValueError(f"{token!r} where {'a number' if operand else 'an operator'} is due")
+            raise ValueError(
+                f"{token!r} where {'a number' if operand else 'an operator'} is due"
+            )
     if operand:
         raise ValueError("it ends where a number is due")
     apply(values, waiting, 0)

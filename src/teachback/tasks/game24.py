@@ -30,7 +30,10 @@ TRIES = 20_000  # puzzles that are drawn for one exercise; there are 1820 of fou
 LONGEST = 2000  # characters of a final answer
 NUMBERS = re.compile(r"[0-9]{1,3}(?:[ \t\n,;]{1,9}[0-9]{1,3}){3}")
 # A reader of our own: a "*" is a sign here. Read as prose, "(1 * 2) + (3 * 4)" has words in bold type.
-MARK = re.compile(r"\banswer\b(?:[ \t]is)?[ \t*_]{0,5}:(?:\*\*)?|(?<!#)####(?!#)|\\boxed(?=\{)", re.IGNORECASE)
+MARK = re.compile(
+    r"\banswer\b(?:[ \t]is)?[ \t*_]{0,5}:(?:\*\*)?|(?<!#)####(?!#)|\\boxed(?=\{)",
+    re.IGNORECASE,
+)
 BRACE = re.compile(r"[{}]")
 PROMPT = """\
 Use each of the four numbers exactly once, with + - * / and parentheses, to make 24.
@@ -67,9 +70,16 @@ def verify(question: str, text: str) -> Grade:
     one that can't be solved is "wrong" whatever the answer, and the reason says so."""
     puzzle, answer = read_puzzle(question), final_expression(text)
     if puzzle is None:
-        return Grade("unparsed", answer, reason="the question is not four whole numbers from 1 to 999")
+        return Grade(
+            "unparsed",
+            answer,
+            reason="the question is not four whole numbers from 1 to 999",
+        )
     if answer is None:
-        return Grade("unparsed", reason="no final answer: no 'Answer: …', no '#### …', no \\boxed{…}")
+        return Grade(
+            "unparsed",
+            reason="no final answer: no 'Answer: …', no '#### …', no \\boxed{…}",
+        )
     try:
         reason = flaw(puzzle, answer)
     except ValueError as error:
@@ -87,7 +97,9 @@ def flaw(puzzle: Puzzle, answer: str) -> str | None:
         return "it divides by zero"
     if tuple(sorted(expression.numbers)) != puzzle:
         return f"it uses {shown(expression.numbers)}, not {shown(puzzle)} once each"
-    wrong = next((side.value for side in (expression, *others) if side.value != GOAL), GOAL)
+    wrong = next(
+        (side.value for side in (expression, *others) if side.value != GOAL), GOAL
+    )
     return None if wrong == GOAL else f"{str(wrong)[:40]} is not {GOAL}"
 
 
@@ -131,7 +143,9 @@ def key(question: str) -> str:
     return text_key(question) if puzzle is None else shown(puzzle)
 
 
-def write(seed: Example, rng: Random, *, largest: int, taken: frozenset[str]) -> Written:
+def write(
+    seed: Example, rng: Random, *, largest: int, taken: frozenset[str]
+) -> Written:
     """A puzzle of the seed's level (probability 0.6), or one level easier or harder (0.2 each, clipped at the ends).
 
     Drawn uniformly from all sets of four numbers in 1..largest that have this level and aren't `taken`, by key.
@@ -162,11 +176,21 @@ def level_of(seed: Example) -> int:
     puzzle = read_puzzle(seed.question)
     level = None if puzzle is None else make24.level(puzzle)
     if level is None:
-        raise DataError(f"seed {seed.id}: not four numbers that make {GOAL}", got=seed.question[:80])
+        raise DataError(
+            f"seed {seed.id}: not four numbers that make {GOAL}", got=seed.question[:80]
+        )
     return level
 
 
-def load(*, path: Path | None, largest: int, seeds: int, dev: int, test: int | None, seed: int) -> Task:
+def load(
+    *,
+    path: Path | None,
+    largest: int,
+    seeds: int,
+    dev: int,
+    test: int | None,
+    seed: int,
+) -> Task:
     """The task with splits that share no puzzle; largest: of the numbers in the program's puzzles, 13 or more.
 
     path: a folder with game24_train.jsonl, from which seeds and dev come, and game24_test.jsonl, the published test
@@ -177,13 +201,20 @@ def load(*, path: Path | None, largest: int, seeds: int, dev: int, test: int | N
     "# # # #", so only `key` tells them apart. Raises ConfigError and DataError (bad rows, or too few).
     """
     if largest < CLASSIC:
-        raise ConfigError("game24: largest is too small", got=largest, allowed=f"{CLASSIC} or more")
+        raise ConfigError(
+            "game24: largest is too small", got=largest, allowed=f"{CLASSIC} or more"
+        )
     if path is None and test is None:
         raise ConfigError(
-            "game24: without a path there is no published test", fix="say how many puzzles to set aside: test"
+            "game24: without a path there is no published test",
+            fix="say how many puzzles to set aside: test",
         )
     tests = None if path is None else rows(path / "game24_test.jsonl")
-    train = classic() if path is None else without(rows(path / "game24_train.jsonl"), tests or [], key)
+    train = (
+        classic()
+        if path is None
+        else without(rows(path / "game24_train.jsonl"), tests or [], key)
+    )
     splits = split(train, Sizes(seeds, dev, test), key=key, test=tests, seed=seed)
     everything = (*splits.seeds, *splits.dev, *splits.test, *(tests or []))
     return Task(
@@ -197,7 +228,11 @@ def load(*, path: Path | None, largest: int, seeds: int, dev: int, test: int | N
         verify=verify,
         exact=True,
         key=key,
-        write=partial(write, largest=largest, taken=frozenset(key(example.question) for example in everything)),
+        write=partial(
+            write,
+            largest=largest,
+            taken=frozenset(key(example.question) for example in everything),
+        ),
         templated=True,
         by=("level",),
     )
@@ -213,20 +248,34 @@ def made(puzzle: Puzzle) -> Example:
 
 
 def about(puzzle: Puzzle) -> dict[str, Scalar]:
-    return {"level": make24.level(puzzle), "integer_solution": not make24.needs_fraction(puzzle)}
+    return {
+        "level": make24.level(puzzle),
+        "integer_solution": not make24.needs_fraction(puzzle),
+    }
 
 
 def rows(file: Path) -> list[Example]:
-    return [checked(example, file) for example in examples(read_jsonl(file), str(file), Columns())]
+    return [
+        checked(example, file)
+        for example in examples(read_jsonl(file), str(file), Columns())
+    ]
 
 
 def checked(example: Example, file: Path) -> Example:
     """The row with its level, its rank where the file has one, and a solution (ours, where the file has none)."""
     where, puzzle = f"{file}, row {example.id}", read_puzzle(example.question)
     if puzzle is None or make24.level(puzzle) is None:
-        raise DataError(f"{where}: not four numbers that make {GOAL}", got=example.question[:80])
-    solution = example.solution if example.solution is not None else str(make24.solution(puzzle))
+        raise DataError(
+            f"{where}: not four numbers that make {GOAL}", got=example.question[:80]
+        )
+    solution = (
+        example.solution
+        if example.solution is not None
+        else str(make24.solution(puzzle))
+    )
     if (found := verify(example.question, solution)).outcome != "right":
         raise DataError(f"{where}: its solution is {found.outcome}", got=found.reason)
     rank = {name: example.meta[name] for name in ("rank",) if name in example.meta}
-    return replace(example, answer=str(GOAL), solution=solution, meta={**about(puzzle), **rank})
+    return replace(
+        example, answer=str(GOAL), solution=solution, meta={**about(puzzle), **rank}
+    )

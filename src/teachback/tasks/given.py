@@ -11,11 +11,24 @@ from .table import Columns, example
 
 def given_rows(path: Path, target: Callable[[Example], str | None]) -> tuple[Row, ...]:
     """question, and the text to train on: `text`, or else what the task's `target` makes of solution and answer."""
-    return tuple(given_row(path, line, row, target) for line, row in enumerate(read_jsonl(path), 1))
+    return tuple(
+        given_row(path, line, row, target)
+        for line, row in enumerate(read_jsonl(path), 1)
+    )
 
 
-def given_row(path: Path, line: int, row: Mapping[str, object], target: Callable[[Example], str | None]) -> Row:
-    e = example({"id": f"{path.stem}-{line}", **row}, f"{path}, row {line}", path.stem, Columns())
+def given_row(
+    path: Path,
+    line: int,
+    row: Mapping[str, object],
+    target: Callable[[Example], str | None],
+) -> Row:
+    e = example(
+        {"id": f"{path.stem}-{line}", **row},
+        f"{path}, row {line}",
+        path.stem,
+        Columns(),
+    )
     text = row.get("text")
     if not isinstance(text, str):
         text = target(e)

@@ -28,7 +28,9 @@ def target(example: Example) -> str | None:
     return own.target(GRADER, replace(example, solution=plain))
 
 
-def load(*, path: Path | None, seeds: int, dev: int, test: int | None, seed: int) -> Task:
+def load(
+    *, path: Path | None, seeds: int, dev: int, test: int | None, seed: int
+) -> Task:
     """path: a folder with gsm8k_train.jsonl and gsm8k_test.jsonl; None: from the Hub. dev is set aside from train."""
     train, tests = (rows(path, split) for split in ("train", "test"))
     return own.load(
@@ -50,7 +52,9 @@ def prompt(question: str) -> str:
 def rows(path: Path | None, split: str) -> Sequence[Example]:
     if path is None:
         found = examples(
-            read_hub(HUB[0], split, config=HUB[1]), f"gsm8k_{split}", Columns(answer=None, solution="answer")
+            read_hub(HUB[0], split, config=HUB[1]),
+            f"gsm8k_{split}",
+            Columns(answer=None, solution="answer"),
         )
     else:
         file = path / f"gsm8k_{split}.jsonl"

@@ -27,7 +27,8 @@ MULTILINE = frozenset(
 )  # fmt: skip
 TAGS = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
 LABEL = re.compile(
-    r"^[ \t>*_#-]{0,8}(?:final[ \t]+)?answer[*_]{0,3}[ \t]*:[*_]{0,3}[ \t]*", re.IGNORECASE | re.MULTILINE
+    r"^[ \t>*_#-]{0,8}(?:final[ \t]+)?answer[*_]{0,3}[ \t]*:[*_]{0,3}[ \t]*",
+    re.IGNORECASE | re.MULTILINE,
 )
 FENCE = re.compile(r"^```.*$\n?", re.MULTILINE)
 
@@ -69,11 +70,15 @@ def score(dataset: str, scorer: Score, answer: str, entry: Entry) -> float:
     limit = LIMITS.get(dataset)
     longest = max(4000, 4 * len(str(entry["answer"])))
     if len(answer) > longest or (limit is not None and limit.search(answer)):
-        raise ValueError("longer than any answer, or with numbers larger than any in one")
+        raise ValueError(
+            "longer than any answer, or with numbers larger than any in one"
+        )
     judge = OWN.get(dataset, scorer)
     found = judge(answer, entry)
     stripped = answer.removesuffix(".").rstrip()
-    return found if is_right(found) or stripped in ("", answer) else judge(stripped, entry)
+    return (
+        found if is_right(found) or stripped in ("", answer) else judge(stripped, entry)
+    )
 
 
 def is_right(score: float) -> bool:
@@ -90,14 +95,18 @@ def _number(answer: str, entry: Entry) -> float:
 
 
 def _numbers(answer: str, entry: Entry) -> float:
-    given, gold = (json.loads(text.replace("'", '"')) for text in (answer, entry["answer"]))
+    given, gold = (
+        json.loads(text.replace("'", '"')) for text in (answer, entry["answer"])
+    )
     return float([Decimal(str(n)) for n in given] == [Decimal(str(n)) for n in gold])
 
 
 def _probability(answer: str, entry: Entry) -> float:
     if not re.fullmatch(r"[\d.]{1,30}(?:/\d{1,30}|[eE]-\d{1,3})?", answer, re.ASCII):
         raise ValueError("no probability")
-    return float(abs(Fraction(answer) - Fraction(entry["answer"])) <= Fraction(1, 10_000))
+    return float(
+        abs(Fraction(answer) - Fraction(entry["answer"])) <= Fraction(1, 10_000)
+    )
 
 
 def _queens(answer: str, entry: Entry) -> float:

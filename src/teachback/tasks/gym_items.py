@@ -33,8 +33,12 @@ REFUSED = {
     ),
 }
 HASHED = frozenset({"isomorphic_strings", "knight_swap", "ransom_note", "word_ladder"})
-SEEDED_AT_START = frozenset({"acre", "gsm_symbolic", "list_functions", "survo"})  # others look it up at each item
-KINDS = frozenset({"gsm_symbolic", "list_functions"})  # items come from numbered generators, `task_indices` says which
+SEEDED_AT_START = frozenset(
+    {"acre", "gsm_symbolic", "list_functions", "survo"}
+)  # others look it up at each item
+KINDS = frozenset(
+    {"gsm_symbolic", "list_functions"}
+)  # items come from numbered generators, `task_indices` says which
 # Where the library leaves the answer open, the metadata may hold one. boxnet and rush_hour have none at all.
 EXAMPLES: Mapping[str, Callable[[Entry], str]] = {
     "graph_color": lambda entry: json.dumps(entry["metadata"]["possible_answer"]),
@@ -73,14 +77,19 @@ class Source:
             try:
                 with isolated(seed):
                     entry = self._at(level, seed)[0]
-            except Exception as error:  # a generator of the library's that found nothing
+            except (
+                Exception
+            ) as error:  # a generator of the library's that found nothing
                 why = repr(error)
                 continue
-            item = Item(_example(self.name, entry, self._made(level, seed)), entry, level)
+            item = Item(
+                _example(self.name, entry, self._made(level, seed)), entry, level
+            )
             if self._is_sound(item):
                 return item
         raise ConfigError(
-            f"reasoning_gym/{self.name}: no exercise could be made" + ("" if level is None else f" at level {level}"),
+            f"reasoning_gym/{self.name}: no exercise could be made"
+            + ("" if level is None else f" at level {level}"),
             got=why[:200],
             fix="other task.levels or task.options",
         )
@@ -108,7 +117,9 @@ class Source:
 
     def score(self, item: Item, answer: str) -> float:
         with isolated(0):
-            return score(self.name, self.datasets[item.level].score_answer, answer, item.entry)
+            return score(
+                self.name, self.datasets[item.level].score_answer, answer, item.entry
+            )
 
     def _is_sound(self, item: Item) -> bool:
         """Its own answer can be read back and is right, here and by the library."""
@@ -120,7 +131,11 @@ class Source:
         scorer = self.datasets[item.level].score_answer
         with isolated(0):
             agreed = is_right(scorer(gold, item.entry))
-            return agreed and read is not None and is_right(score(self.name, scorer, read, item.entry))
+            return (
+                agreed
+                and read is not None
+                and is_right(score(self.name, scorer, read, item.entry))
+            )
 
 
 def _example(name: str, entry: Entry, made: Mapping[str, Scalar]) -> Example:
@@ -128,16 +143,31 @@ def _example(name: str, entry: Entry, made: Mapping[str, Scalar]) -> Example:
     solution = None
     if name == "gsm_symbolic":
         solution = entry["metadata"]["answer_cot"].rpartition("####")[0].rstrip()
-        made = {**made, "steps": sum(1 for line in solution.split("\n") if line.strip())}
-    told = {k: v for k, v in entry["metadata"].items() if _is_number(v) and k != "source_index"}
-    return Example("", entry["question"], None if answer is None else str(answer), solution, {**told, **made})
+        made = {
+            **made,
+            "steps": sum(1 for line in solution.split("\n") if line.strip()),
+        }
+    told = {
+        k: v
+        for k, v in entry["metadata"].items()
+        if _is_number(v) and k != "source_index"
+    }
+    return Example(
+        "",
+        entry["question"],
+        None if answer is None else str(answer),
+        solution,
+        {**told, **made},
+    )
 
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
 
 
-def open_source(name: str, options: Mapping[str, object], levels: tuple[int, int] | None) -> Source:
+def open_source(
+    name: str, options: Mapping[str, object], levels: tuple[int, int] | None
+) -> Source:
     """levels: easiest and hardest of the dataset's curriculum; None: its first three. Options go before levels.
 
     Raises ConfigError for a dataset, an option or a level that isn't there, or that the library refuses.
@@ -145,12 +175,23 @@ def open_source(name: str, options: Mapping[str, object], levels: tuple[int, int
     try:
         from reasoning_gym.factory import CURRICULA, DATASETS
     except ImportError as error:
-        raise ConfigError("the task reasoning_gym needs reasoning-gym", fix="pip install 'teachback[gym]'") from error
+        raise ConfigError(
+            "the task reasoning_gym needs reasoning-gym",
+            fix="pip install 'teachback[gym]'",
+        ) from error
     if name not in DATASETS:
         near = get_close_matches(name, DATASETS, n=5, cutoff=0.4) or sorted(DATASETS)
-        raise ConfigError("reasoning-gym has no such dataset", got=name, allowed=f"such as {', '.join(near)}")
+        raise ConfigError(
+            "reasoning-gym has no such dataset",
+            got=name,
+            allowed=f"such as {', '.join(near)}",
+        )
     if name in REFUSED:
-        raise ConfigError(f"reasoning_gym/{name} can't be used", got=REFUSED[name], fix="another dataset")
+        raise ConfigError(
+            f"reasoning_gym/{name} can't be used",
+            got=REFUSED[name],
+            fix="another dataset",
+        )
     if name in HASHED and os.environ.get("PYTHONHASHSEED", "random") == "random":
         raise ConfigError(
             f"reasoning_gym/{name}: its items depend on Python's hash seed, and would differ at the next start",
@@ -161,22 +202,41 @@ def open_source(name: str, options: Mapping[str, object], levels: tuple[int, int
     curriculum = CURRICULA.get(name)
     if curriculum is None:
         if levels is not None:
-            raise ConfigError(f"reasoning_gym/{name} has no levels", got=f"levels {list(levels)}", fix="leave them out")
+            raise ConfigError(
+                f"reasoning_gym/{name} has no levels",
+                got=f"levels {list(levels)}",
+                fix="leave them out",
+            )
         return Source(name, {None: _dataset(name, kind, config(), options, None)})
     asked = _levels(name, curriculum, levels)
-    return Source(name, {n: _dataset(name, kind, _at_level(curriculum, n), options, n) for n in asked})
+    return Source(
+        name,
+        {n: _dataset(name, kind, _at_level(curriculum, n), options, n) for n in asked},
+    )
 
 
 def _check_options(name: str, options: Mapping[str, object], config: Any) -> None:
     known = {field.name: getattr(config(), field.name) for field in fields(config)}
-    known = {option: default for option, default in known.items() if option not in ("seed", "size")}
+    known = {
+        option: default
+        for option, default in known.items()
+        if option not in ("seed", "size")
+    }
     if unknown := sorted(set(options) - set(known)):
-        allowed = ", ".join(f"{option} ({default!r})" for option, default in known.items())
-        raise ConfigError(f"reasoning_gym/{name} has no such option", got=", ".join(unknown), allowed=allowed)
+        allowed = ", ".join(
+            f"{option} ({default!r})" for option, default in known.items()
+        )
+        raise ConfigError(
+            f"reasoning_gym/{name} has no such option",
+            got=", ".join(unknown),
+            allowed=allowed,
+        )
 
 
 def _levels(name: str, curriculum: Any, levels: tuple[int, int] | None) -> range:
-    hardest = max(len(attribute.levels) for attribute in curriculum().attributes.values()) - 1
+    hardest = (
+        max(len(attribute.levels) for attribute in curriculum().attributes.values()) - 1
+    )
     low, high = levels or (0, min(2, hardest))
     if not 0 <= low <= high <= hardest:
         raise ConfigError(
@@ -189,25 +249,41 @@ def _levels(name: str, curriculum: Any, levels: tuple[int, int] | None) -> range
 
 def _at_level(curriculum: Any, level: int) -> Any:
     """The configuration of one level alone, not of all up to it: a step is then a step."""
-    from reasoning_gym.coaching.base_curriculum import DefaultCurriculumContext, RangeAttributeMode
+    from reasoning_gym.coaching.base_curriculum import (
+        DefaultCurriculumContext,
+        RangeAttributeMode,
+    )
 
     course = curriculum()
     course.set_global_level(level)
-    return course.generate_configuration(context=DefaultCurriculumContext(RangeAttributeMode.UPPER_BOUND))
+    return course.generate_configuration(
+        context=DefaultCurriculumContext(RangeAttributeMode.UPPER_BOUND)
+    )
 
 
-def _dataset(name: str, kind: Any, config: Any, options: Mapping[str, object], level: int | None) -> Any:
-    tuples = {k: tuple(v) for k, v in options.items() if isinstance(v, list) and isinstance(getattr(config, k), tuple)}
+def _dataset(
+    name: str, kind: Any, config: Any, options: Mapping[str, object], level: int | None
+) -> Any:
+    tuples = {
+        k: tuple(v)
+        for k, v in options.items()
+        if isinstance(v, list) and isinstance(getattr(config, k), tuple)
+    }
     given = {**options, **tuples, "seed": 0, "size": SIZE}
     try:
         with isolated(0):
             return kind(replace(config, **given))
-    except Exception as error:  # the library's checks are assertions, and not all values are checked
+    except (
+        Exception
+    ) as error:  # the library's checks are assertions, and not all values are checked
         defaults = {field.name: getattr(config, field.name) for field in fields(config)}
         raise ConfigError(
-            f"reasoning_gym/{name} can't be made" + ("" if level is None else f" at level {level}"),
+            f"reasoning_gym/{name} can't be made"
+            + ("" if level is None else f" at level {level}"),
             got=f"{error!r}"[:200],
-            allowed=", ".join(f"{k}: {v!r}" for k, v in defaults.items() if k not in ("seed", "size")),
+            allowed=", ".join(
+                f"{k}: {v!r}" for k, v in defaults.items() if k not in ("seed", "size")
+            ),
             fix="other task.levels or task.options",
         ) from error
 

@@ -12,7 +12,9 @@ def read_hub(
     try:
         from datasets import load_dataset
     except ImportError as error:
-        raise ConfigError("reading from the Hub needs datasets", fix="pip install 'teachback[hub]'") from error
+        raise ConfigError(
+            "reading from the Hub needs datasets", fix="pip install 'teachback[hub]'"
+        ) from error
     try:
         table = load_dataset(dataset, config, split=split, revision=revision)
     except Exception as error:  # whatever the library, the network or the Hub raises

@@ -18,23 +18,31 @@ def read_jsonl(path: Path) -> list[dict[str, object]]:
     try:
         content = path.read_bytes().removeprefix(codecs.BOM_UTF8)
     except OSError as error:
-        raise DataError(f"{path}: can't be read", got=error.strerror or error, fix="check the path") from error
+        raise DataError(
+            f"{path}: can't be read", got=error.strerror or error, fix="check the path"
+        ) from error
     lines = enumerate(content.split(b"\n"), start=1)
     return [_read_line(line, path, number) for number, line in lines if line.strip()]
 
 
 def _read_line(line: bytes, path: Path, number: int) -> dict[str, object]:
     try:
-        row = json.loads(line.decode("utf-8"), parse_constant=_finite, parse_float=_finite)
+        row = json.loads(
+            line.decode("utf-8"), parse_constant=_finite, parse_float=_finite
+        )
         if b"\\u" in line:
             json.dumps(row, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError) as error:
         raise DataError(
-            f"{path}, line {number}: not JSON", got=error, allowed="one JSON object a line, in UTF-8"
+            f"{path}, line {number}: not JSON",
+            got=error,
+            allowed="one JSON object a line, in UTF-8",
         ) from error
     if not isinstance(row, dict):
         raise DataError(
-            f"{path}, line {number}: not an object", got=type(row).__name__, allowed="one JSON object a line"
+            f"{path}, line {number}: not an object",
+            got=type(row).__name__,
+            allowed="one JSON object a line",
         )
     return row
 

@@ -53,7 +53,9 @@ def level(puzzle: Puzzle) -> int | None:
 
 def has_level(puzzle: Puzzle, wanted: int) -> bool:
     """As level(puzzle) == wanted, without the slow search for fractions where it can't matter."""
-    return (wanted == LEVELS[1] or not needs_fraction(puzzle)) and level(puzzle) == wanted
+    return (wanted == LEVELS[1] or not needs_fraction(puzzle)) and level(
+        puzzle
+    ) == wanted
 
 
 def needs_fraction(puzzle: Puzzle) -> bool:
@@ -64,7 +66,10 @@ def needs_fraction(puzzle: Puzzle) -> bool:
 @lru_cache(maxsize=1 << 16)
 def score(puzzle: Puzzle) -> int:
     found = forms(puzzle, True, GOAL).get(GOAL, frozenset())
-    return len(found) + 2 * any(form.kind == "+" and all(map(str.isdigit, form.up + form.down)) for form in found)
+    return len(found) + 2 * any(
+        form.kind == "+" and all(map(str.isdigit, form.up + form.down))
+        for form in found
+    )
 
 
 @cache
@@ -75,7 +80,9 @@ def classic() -> tuple[Puzzle, ...]:
 
 
 @lru_cache(maxsize=4096)
-def forms(numbers: tuple[int, ...], whole: bool, goal: int | None = None) -> Mapping[Number, frozenset[Form]]:
+def forms(
+    numbers: tuple[int, ...], whole: bool, goal: int | None = None
+) -> Mapping[Number, frozenset[Form]]:
     """The values that the numbers make, each used once, and the different ways; only the goal's, if given.
 
     Ways that differ by commuting or associating are one. whole: every step is a whole number.
@@ -89,7 +96,9 @@ def forms(numbers: tuple[int, ...], whole: bool, goal: int | None = None) -> Map
                 for value, sign, swap in results(a, b, whole):
                     if goal is None or value == goal:
                         ways = (ways_b, ways_a) if swap else (ways_a, ways_b)
-                        found.setdefault(value, set()).update(joined(x, y, sign) for x in ways[0] for y in ways[1])
+                        found.setdefault(value, set()).update(
+                            joined(x, y, sign) for x in ways[0] for y in ways[1]
+                        )
     return {value: frozenset(ways) for value, ways in found.items()}
 
 
@@ -98,14 +107,28 @@ def splits(numbers: tuple[int, ...]) -> set[tuple[Puzzle, Puzzle]]:
     places, pairs = range(len(numbers)), set()
     for size in range(1, len(numbers)):
         for part in combinations(places, size):
-            left, right = (tuple(numbers[i] for i in places if (i in part) is inside) for inside in (True, False))
-            pairs.add((left, right) if (len(left), left) <= (len(right), right) else (right, left))
+            left, right = (
+                tuple(numbers[i] for i in places if (i in part) is inside)
+                for inside in (True, False)
+            )
+            pairs.add(
+                (left, right)
+                if (len(left), left) <= (len(right), right)
+                else (right, left)
+            )
     return pairs
 
 
 def results(a: Number, b: Number, whole: bool) -> Iterator[tuple[Number, str, bool]]:
     """What two values make: the value, by which sign, and whether b comes first."""
-    for sign, swap in (("+", False), ("*", False), ("-", False), ("-", True), ("/", False), ("/", True)):
+    for sign, swap in (
+        ("+", False),
+        ("*", False),
+        ("-", False),
+        ("-", True),
+        ("/", False),
+        ("/", True),
+    ):
         if swap and a == b:
             continue
         value = combine(sign, b, a, whole) if swap else combine(sign, a, b, whole)
@@ -162,10 +185,22 @@ def steps(items: tuple[Item, ...], whole: bool) -> list[str] | None:
                 value = combine(sign, a.value, b.value, whole)
                 if value is None:
                     continue
-                left = (*rest, Item(value, f"{bracketed(a.text)} {sign} {bracketed(b.text)}"))
+                left = (
+                    *rest,
+                    Item(value, f"{bracketed(a.text)} {sign} {bracketed(b.text)}"),
+                )
                 if (lines := steps(left, whole)) is not None:
-                    values = bracketed(str(a.value)), sign, bracketed(str(b.value)), "=", str(value)
-                    return [f"{' '.join(values)} (left: {' '.join(str(item.value) for item in left)})", *lines]
+                    values = (
+                        bracketed(str(a.value)),
+                        sign,
+                        bracketed(str(b.value)),
+                        "=",
+                        str(value),
+                    )
+                    return [
+                        f"{' '.join(values)} (left: {' '.join(str(item.value) for item in left)})",
+                        *lines,
+                    ]
     return None
 
 

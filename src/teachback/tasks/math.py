@@ -23,7 +23,9 @@ HUB = {
 INSTRUCTION = "Solve the problem step by step. Put the final answer in \\boxed{}."
 
 
-def load(*, path: Path | None, seeds: int, dev: int, test: int | None, seed: int) -> Task:
+def load(
+    *, path: Path | None, seeds: int, dev: int, test: int | None, seed: int
+) -> Task:
     """path: a folder with math_train.jsonl and math500_test.jsonl; None: from the Hub. dev is set aside from train."""
     train, tests = (rows(path, name) for name in HUB)
     return own.load(
@@ -46,7 +48,9 @@ def rows(path: Path | None, name: str) -> Sequence[Example]:
     if path is not None:
         return examples(read_jsonl(path / f"{name}.jsonl"), name, Columns())
     dataset, split = HUB[name]
-    answer = "answer" if split == "test" else None  # of train: what its solution has in \\boxed{}
+    answer = (
+        "answer" if split == "test" else None
+    )  # of train: what its solution has in \\boxed{}
     subject = "subject" if split == "test" else "type"
     columns = Columns("problem", answer, id="unique_id", meta=("level", subject))
     return [renamed(e) for e in examples(read_hub(dataset, split), name, columns)]
@@ -56,4 +60,7 @@ def renamed(example: Example) -> Example:
     """Both of the Hub's data sets with the meta fields of the local files: level 3 for "Level 3", subject for type."""
     level = str(example.meta.get("level")).removeprefix("Level ")
     subject = example.meta.get("subject", example.meta.get("type"))
-    return replace(example, meta={"level": int(level) if level.isdigit() else None, "subject": subject})
+    return replace(
+        example,
+        meta={"level": int(level) if level.isdigit() else None, "subject": subject},
+    )

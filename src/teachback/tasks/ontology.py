@@ -41,7 +41,9 @@ class Statement:
     subject: str
     predicate: str
     negated: bool
-    form: Literal["concept", "property", "either"] = field(default="either", compare=False)
+    form: Literal["concept", "property", "either"] = field(
+        default="either", compare=False
+    )
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,9 @@ class Rule(NamedTuple):
         return f"{plural(self.subject).capitalize()} are {'not ' * self.negated}{predicate}."
 
     def predicate_wording(self) -> str:
-        return "not " * self.negated + (with_article(self.predicate) if self.noun else self.predicate)
+        return "not " * self.negated + (
+            with_article(self.predicate) if self.noun else self.predicate
+        )
 
 
 def with_article(noun: str) -> str:
@@ -105,13 +109,23 @@ def singular(noun: str) -> str:
     """A noun phrase whose plural this is. There may be others ("buses", "horses"): their plural is the same."""
     head, space, last = noun.rpartition(" ")
     known = [one for one, many in _IRREGULAR.items() if many == last]
-    cut = [last.removesuffix("ies") + "y", last.removesuffix("es"), last.removesuffix("s")]
-    return head + space + next((one for one in [*known, *cut] if plural(one) == last), last)
+    cut = [
+        last.removesuffix("ies") + "y",
+        last.removesuffix("es"),
+        last.removesuffix("s"),
+    ]
+    return (
+        head
+        + space
+        + next((one for one in [*known, *cut] if plural(one) == last), last)
+    )
 
 
 def sentences(text: str) -> list[str]:
     """The sentences of a text without their full stops; a line break ends a sentence too."""
-    return [stripped for part in _SENTENCE_END.split(text) if (stripped := part.strip())]
+    return [
+        stripped for part in _SENTENCE_END.split(text) if (stripped := part.strip())
+    ]
 
 
 def read_sentence(sentence: str) -> Statement | None:
@@ -126,17 +140,34 @@ def read_sentence(sentence: str) -> Statement | None:
     predicate = predicate[negated:]
     noun = predicate[:1] in (["a"], ["an"])
     predicate = predicate[noun:]
-    agree = not (are and (each or noun)) and (are or not every_one) and _is_term(subject) and _is_term(predicate)
+    agree = (
+        not (are and (each or noun))
+        and (are or not every_one)
+        and _is_term(subject)
+        and _is_term(predicate)
+    )
     named = each or are or len(subject) == 1
-    if not agree or not named or not (noun or len(predicate) == 1 or (are and _is_plural(predicate[-1]))):
+    if (
+        not agree
+        or not named
+        or not (noun or len(predicate) == 1 or (are and _is_plural(predicate[-1])))
+    ):
         return None
     who = plural(" ".join(subject)) if each else " ".join(subject)
     what = plural(" ".join(predicate)) if noun else " ".join(predicate)
-    return Statement(each or are, who, what, negated, "concept" if noun else "either" if are else "property")
+    return Statement(
+        each or are,
+        who,
+        what,
+        negated,
+        "concept" if noun else "either" if are else "property",
+    )
 
 
 def _is_term(words: list[str]) -> bool:
-    return 0 < len(words) <= _LONGEST_TERM and all(_WORD.fullmatch(w) and w not in _NOT_A_TERM for w in words)
+    return 0 < len(words) <= _LONGEST_TERM and all(
+        _WORD.fullmatch(w) and w not in _NOT_A_TERM for w in words
+    )
 
 
 def _is_plural(word: str) -> bool:
@@ -154,7 +185,9 @@ def read_question(text: str) -> Question | None:
     if len(sentences(query)) != 1 or read[0].rule or not context:
         return None
     subjects = {statement.subject for statement in read if statement.rule}
-    concepts = subjects | {statement.predicate for statement in read if statement.form == "concept"}
+    concepts = subjects | {
+        statement.predicate for statement in read if statement.form == "concept"
+    }
     question = Question(frozenset(read[1:]), read[0], frozenset(concepts))
     return question if all(map(question.allows, read)) else None
 
@@ -165,7 +198,11 @@ def closure(question: Question) -> dict[tuple[str, bool], int]:
     for premise in question.premises:
         if premise.rule:
             rules[premise.subject].append((premise.predicate, premise.negated))
-    given = (p for p in question.premises if not p.rule and p.subject == question.asked.subject)
+    given = (
+        p
+        for p in question.premises
+        if not p.rule and p.subject == question.asked.subject
+    )
     depth = {(premise.predicate, premise.negated): 0 for premise in given}
     front = list(depth)
     for predicate, negated in front:
@@ -184,7 +221,9 @@ def settle(question: Question) -> Settled:
         return Settled(None, reason="the question contradicts itself")
     for negated in (asked.negated, not asked.negated):
         if (asked.predicate, negated) in follows:
-            return Settled(str(negated == asked.negated), follows[asked.predicate, negated])
+            return Settled(
+                str(negated == asked.negated), follows[asked.predicate, negated]
+            )
     return Settled(None, reason="the question does not settle what it asks")
 
 
@@ -221,7 +260,13 @@ def flaw(question: Question, proof: str, label: str) -> str | None:
 def _unsettled(asked: Statement, last: Statement | None, label: str) -> str | None:
     if last is None:
         return "no proof"
-    if (last.rule, last.subject, last.predicate) != (False, asked.subject, asked.predicate):
+    if (last.rule, last.subject, last.predicate) != (
+        False,
+        asked.subject,
+        asked.predicate,
+    ):
         return "the proof's last sentence does not settle what is asked"
     shown = str(last.negated == asked.negated)
-    return None if shown == label else f"the proof shows {shown}, the answer says {label}"
+    return (
+        None if shown == label else f"the proof shows {shown}, the answer says {label}"
+    )

@@ -17,7 +17,9 @@ class Form(NamedTuple):
     grader: Grader
     key: Callable[[str], str] = text_key
     own_target: Callable[[Example], str | None] | None = None  # None: `target` below
-    own_prompt: Callable[[str], str] | None = None  # None: the instruction, then the question
+    own_prompt: Callable[[str], str] | None = (
+        None  # None: the instruction, then the question
+    )
     exact: bool = False
     templated: bool = False
     checked: bool = True
@@ -54,13 +56,20 @@ def load(
     for field in by:
         if not any(field in e.meta for e in measured):
             known = sorted({name for e in measured for name in e.meta})
-            raise DataError("task.by names a field that no row has", got=field, allowed=", ".join(known) or "none")
+            raise DataError(
+                "task.by names a field that no row has",
+                got=field,
+                allowed=", ".join(known) or "none",
+            )
     return Task(
         name=name,
         seeds=splits.seeds,
         dev=splits.dev,
         test=splits.test,
-        prompt=form.own_prompt or (lambda question: f"{instruction}\n\n{question}" if instruction else question),
+        prompt=form.own_prompt
+        or (
+            lambda question: f"{instruction}\n\n{question}" if instruction else question
+        ),
         target=form.target,
         grade=form.grader.grade,
         verify=partial(verify, form.grader),
@@ -73,7 +82,11 @@ def load(
 
 def check_golds(form: Form, examples: Sequence[Example]) -> None:
     """A gold answer that is not even right by its own words would make every student wrong."""
-    bad = [e for e in examples if form.grader.grade(e, form.target(e) or "").outcome != "right"]
+    bad = [
+        e
+        for e in examples
+        if form.grader.grade(e, form.target(e) or "").outcome != "right"
+    ]
     if bad:
         raise DataError(
             f"{len(bad)} gold answers can't be read by task.grader",
@@ -84,7 +97,11 @@ def check_golds(form: Form, examples: Sequence[Example]) -> None:
 
 def verify(grader: Grader, question: str, text: str) -> Grade:
     """Without a gold answer: a row must have a question and end in an answer that the grader can read."""
-    return grader.parse(question, text) if question.strip() else Grade("unparsed", reason="empty question")
+    return (
+        grader.parse(question, text)
+        if question.strip()
+        else Grade("unparsed", reason="empty question")
+    )
 
 
 def target(grader: Grader, e: Example) -> str | None:

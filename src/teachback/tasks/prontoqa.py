@@ -16,8 +16,8 @@ from itertools import count, pairwise
 from pathlib import Path
 from random import Random
 
-from ..draws import draw
 from ..errors import ConfigError, DataError
+from ..rng import draw
 from ..types import Example, Grade, Task, Written
 from .jsonl_file import read_jsonl
 from .ontology import Question, Rule, flaw, read_question, settle, with_article
@@ -49,7 +49,11 @@ def prompt(question: str) -> str:
 
 
 def target(example: Example) -> str | None:
-    if example.solution is None or example.answer is None or _read_label(example.solution)[0] is not None:
+    if (
+        example.solution is None
+        or example.answer is None
+        or _read_label(example.solution)[0] is not None
+    ):
         return example.solution
     return answer_form(example.solution, example.answer)
 
@@ -74,16 +78,28 @@ def verify(question: str, text: str) -> Grade:
     read = read_question(question)
     truth = settle(read) if read else None
     found = _judge(read, text, truth.label if truth else None)
-    return replace(found, reason=truth.reason) if truth and truth.reason and found.outcome == "wrong" else found
+    return (
+        replace(found, reason=truth.reason)
+        if truth and truth.reason and found.outcome == "wrong"
+        else found
+    )
 
 
 def _judge(question: Question | None, text: str, gold: str | None) -> Grade:
     label, proof = _read_label(text)
     right = label is not None and label == gold
     if question is None:
-        return Grade("unparsed", label, right, 'the question is not facts, rules and one "True or false: ..."')
+        return Grade(
+            "unparsed",
+            label,
+            right,
+            'the question is not facts, rules and one "True or false: ..."',
+        )
     if label is None:
-        return Grade("unparsed", reason='no last line "Answer: True" or "Answer: False", or several that differ')
+        return Grade(
+            "unparsed",
+            reason='no last line "Answer: True" or "Answer: False", or several that differ',
+        )
     reason = flaw(question, proof, label) if right else f"the answer is {gold}"
     return Grade("wrong" if reason else "right", label, right, reason)
 
@@ -106,7 +122,9 @@ def key(question: str) -> str:
     read = read_question(question)
     form: object = " ".join(question.lower().split())
     if read is not None:
-        premises = sorted((p.rule, p.subject, p.predicate, p.negated) for p in read.premises)
+        premises = sorted(
+            (p.rule, p.subject, p.predicate, p.negated) for p in read.premises
+        )
         form = [premises, read.asked.subject, read.asked.predicate]
     return hashlib.sha256(json.dumps(form).encode()).hexdigest()[:32]
 
@@ -123,11 +141,19 @@ def generate(hops: int, rng: Random, *, side_rules: bool = True) -> Example:
     chains = [[concepts.pop() for _ in range(hops)] for _ in range(2)]
     families = rng.sample(FAMILIES, len(FAMILIES))
     asked = rng.choice(families.pop())
-    ends = [Rule(chain[-1], asked, False, negated) for chain, negated in zip(chains, (False, True), strict=True)]
-    links = [[*(Rule(a, b) for a, b in pairwise(chain)), end] for chain, end in zip(chains, ends, strict=True)]
+    ends = [
+        Rule(chain[-1], asked, False, negated)
+        for chain, negated in zip(chains, (False, True), strict=True)
+    ]
+    links = [
+        [*(Rule(a, b) for a, b in pairwise(chain)), end]
+        for chain, end in zip(chains, ends, strict=True)
+    ]
     more = _more_rules(chains, concepts, families, rng) if side_rules else []
     rules = [*links[0], *links[1], *more]
-    said = {rule: rule.wording(rng.choice(("Each", "Every", None, None))) for rule in rules}
+    said = {
+        rule: rule.wording(rng.choice(("Each", "Every", None, None))) for rule in rules
+    }
     premises = rng.sample(rules, len(rules))
     name, proof, negated = rng.choice(NAMES), rng.choice(links), rng.random() < 0.5
     fact = f"{name} is {with_article(proof[0].subject)}."
@@ -142,7 +168,12 @@ def generate(hops: int, rng: Random, *, side_rules: bool = True) -> Example:
     )
 
 
-def _more_rules(chains: list[list[str]], unused: list[str], families: list[tuple[str, ...]], rng: Random) -> list[Rule]:
+def _more_rules(
+    chains: list[list[str]],
+    unused: list[str],
+    families: list[tuple[str, ...]],
+    rng: Random,
+) -> list[Rule]:
     """Rules that prove nothing: a property of a concept that has none, or a new concept below or above one.
 
     With one hop, each of the two concepts gets one, so that both occur besides the rule about the asked property.
@@ -152,10 +183,15 @@ def _more_rules(chains: list[list[str]], unused: list[str], families: list[tuple
     one_hop = len(known) == 2
     anchors = known[:2] if one_hop else []
     rules = []
-    for anchor in [*anchors, *(rng.choice(known) for _ in range(rng.randint(0, 1 if one_hop else 2)))]:
+    for anchor in [
+        *anchors,
+        *(rng.choice(known) for _ in range(rng.randint(0, 1 if one_hop else 2))),
+    ]:
         if anchor not in with_property and rng.random() < 0.6:
             with_property.append(anchor)
-            rules.append(Rule(anchor, rng.choice(families.pop()), False, rng.random() < 0.5))
+            rules.append(
+                Rule(anchor, rng.choice(families.pop()), False, rng.random() < 0.5)
+            )
         else:
             lower, upper = rng.sample((anchor, unused.pop()), 2)
             rules.append(Rule(lower, upper))
@@ -175,7 +211,13 @@ def solve(question: str) -> str | None:
     return text if verify(question, text).outcome == "right" else None
 
 
-def write(seed: Example, rng: Random, *, within: tuple[int, int] = HOPS, side_rules: bool = True) -> Written:
+def write(
+    seed: Example,
+    rng: Random,
+    *,
+    within: tuple[int, int] = HOPS,
+    side_rules: bool = True,
+) -> Written:
     """A new exercise with as many hops as the seed (probability 0.6), or one fewer or more (0.2 each), of those within.
 
     The seed's hops are its meta["hops"], or else what its question takes. Raises DataError when neither tells.
@@ -193,13 +235,21 @@ def _hops(seed: Example) -> int:
     truth = settle(read) if read else None
     if truth is None or truth.label is None:
         raise DataError(
-            f"seed {seed.id}: its question can't be read or solved", fix='give meta["hops"], or leave it out'
+            f"seed {seed.id}: its question can't be read or solved",
+            fix='give meta["hops"], or leave it out',
         )
     return truth.hops
 
 
 def load(
-    *, path: Path | None, hops: tuple[int, int], seeds: int, dev: int, test: int, seed: int, repeat: int = 0
+    *,
+    path: Path | None,
+    hops: tuple[int, int],
+    seeds: int,
+    dev: int,
+    test: int,
+    seed: int,
+    repeat: int = 0,
 ) -> Task:
     """The task with splits of the given sizes that share no `key`; hops: fewest and most, both included. repeat: of a
     comparison: where questions are generated, each has a test set of its own, and the same seeds and dev.
@@ -236,31 +286,58 @@ def _generated(
 ) -> dict[str, tuple[Example, ...]]:
     if not HOPS[0] <= hops[0] <= hops[1] <= HOPS[1]:
         raise ConfigError(
-            "prontoqa: hops can't be generated", got=list(hops), allowed=f"fewest, most within {list(HOPS)}"
+            "prontoqa: hops can't be generated",
+            got=list(hops),
+            allowed=f"fewest, most within {list(HOPS)}",
         )
     seen = set[str]()
 
     def made(split: str, size: int, repeat: int) -> tuple[Example, ...]:
         rows, mark = [], f"-{repeat}" if repeat else ""
         for i in range(size):
-            draws = (draw(seed, repeat, f"prontoqa/{split}", str(i), k) for k in count())
+            draws = (
+                draw(seed, repeat, f"prontoqa/{split}", str(i), k) for k in count()
+            )
             tries = (generate(rng.randint(*hops), rng) for rng in draws)
-            row = next(example for example in tries if key(example.question) not in seen)
+            row = next(
+                example for example in tries if key(example.question) not in seen
+            )
             seen.add(key(row.question))
             rows.append(replace(row, id=f"prontoqa-{split}{mark}-{i:04d}"))
         return tuple(rows)
 
     splits = {split: made(split, size, 0) for split, size in sizes.items()}
-    return splits if repeat == 0 else {**splits, "test": made("test", sizes["test"], repeat)}
+    return (
+        splits
+        if repeat == 0
+        else {**splits, "test": made("test", sizes["test"], repeat)}
+    )
 
 
-def _split(file: Path, hops: tuple[int, int], sizes: Mapping[str, int], seed: int) -> dict[str, tuple[Example, ...]]:
-    rows = [_example(row, f"{file}, object {number}") for number, row in enumerate(read_jsonl(file), start=1)]
+def _split(
+    file: Path, hops: tuple[int, int], sizes: Mapping[str, int], seed: int
+) -> dict[str, tuple[Example, ...]]:
+    rows = [
+        _example(row, f"{file}, object {number}")
+        for number, row in enumerate(read_jsonl(file), start=1)
+    ]
     if len({row.id for row in rows}) < len(rows):
-        raise DataError(f"{file}: two rows have the same id", fix="number the rows anew")
-    fit = [row for row in rows if row.meta["ordering"] == "random" and row.meta["hops"] in range(hops[0], hops[1] + 1)]
-    one_each = {key(row.question): row for row in sorted(fit, key=lambda row: row.id, reverse=True)}
-    order = sorted(one_each, key=lambda name: draw(seed, 0, "prontoqa/split", name, 0).random())
+        raise DataError(
+            f"{file}: two rows have the same id", fix="number the rows anew"
+        )
+    fit = [
+        row
+        for row in rows
+        if row.meta["ordering"] == "random"
+        and row.meta["hops"] in range(hops[0], hops[1] + 1)
+    ]
+    one_each = {
+        key(row.question): row
+        for row in sorted(fit, key=lambda row: row.id, reverse=True)
+    }
+    order = sorted(
+        one_each, key=lambda name: draw(seed, 0, "prontoqa/split", name, 0).random()
+    )
     unique = [one_each[name] for name in order]
     wanted, last = sum(sizes.values()), len(unique) - 1
     if wanted > len(unique):
@@ -278,10 +355,22 @@ def _split(file: Path, hops: tuple[int, int], sizes: Mapping[str, int], seed: in
 
 
 def _example(row: dict[str, object], where: str) -> Example:
-    texts, meta = [row.get(field) for field in ("id", "question", "answer", "solution")], row.get("meta")
-    good = all(isinstance(text, str) for text in texts) and texts[2] in ("True", "False")
-    if not good or not isinstance(meta, dict) or not {"hops", "ordering"} <= meta.keys():
+    texts, meta = (
+        [row.get(field) for field in ("id", "question", "answer", "solution")],
+        row.get("meta"),
+    )
+    good = all(isinstance(text, str) for text in texts) and texts[2] in (
+        "True",
+        "False",
+    )
+    if (
+        not good
+        or not isinstance(meta, dict)
+        or not {"hops", "ordering"} <= meta.keys()
+    ):
         allowed = 'texts id, question and solution, answer "True" or "False", meta with hops and ordering'
-        raise DataError(f"{where}: not a row of ProntoQA", got=str(row)[:200], allowed=allowed)
+        raise DataError(
+            f"{where}: not a row of ProntoQA", got=str(row)[:200], allowed=allowed
+        )
     name, question, answer, solution = map(str, texts)
     return Example(name, question, answer, solution, meta)

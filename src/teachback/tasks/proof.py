@@ -4,7 +4,14 @@
 import re
 from collections import defaultdict
 
-from .ontology import Question, Statement, read_sentence, sentences, singular, with_article
+from .ontology import (
+    Question,
+    Statement,
+    read_sentence,
+    sentences,
+    singular,
+    with_article,
+)
 
 
 def prove(question: Question, text: str) -> str:
@@ -17,7 +24,11 @@ def prove(question: Question, text: str) -> str:
     fact, *rules = way(question)
     name, steps = said[fact].split()[0], [said[fact]]
     for rule in rules:
-        predicate = with_article(singular(rule.predicate)) if rule.predicate in question.concepts else rule.predicate
+        predicate = (
+            with_article(singular(rule.predicate))
+            if rule.predicate in question.concepts
+            else rule.predicate
+        )
         steps.append(f"{said[rule]} {name} is {'not ' * rule.negated}{predicate}.")
     return " ".join(steps)
 
@@ -29,7 +40,11 @@ def way(question: Question) -> list[Statement]:
     for premise in sorted(question.premises):
         if premise.rule:
             rules[premise.subject].append(premise)
-    ways = [[premise] for premise in sorted(question.premises) if not premise.rule and premise.subject == asked.subject]
+    ways = [
+        [premise]
+        for premise in sorted(question.premises)
+        if not premise.rule and premise.subject == asked.subject
+    ]
     reached = set[str]()
     for steps in ways:  # grows as it is read: the shortest come first
         last = steps[-1]

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from random import Random
 
-from ..draws import draw
 from ..errors import ConfigError, DataError
 from ..graders.final import gold, missing
+from ..rng import draw
 from ..types import Example, Grade, Task, Written
 from .gym_answers import MULTILINE, answer_form, is_right, read_answer, same_answer
 from .gym_items import KINDS, OPEN, Item, Source, open_source
@@ -47,10 +47,22 @@ def load(
     """
     source = open_source(dataset, options, levels)
     drawn = _splits(source, {"test": test, "dev": dev, "seed": seeds}, seed, repeat)
-    items = {text_key(item.example.question): item for split in drawn.values() for item in split}
-    examples = {split: tuple(item.example for item in rows) for split, rows in drawn.items()}
+    items = {
+        text_key(item.example.question): item
+        for split in drawn.values()
+        for item in split
+    }
+    examples = {
+        split: tuple(item.example for item in rows) for split, rows in drawn.items()
+    }
     multiline = dataset in MULTILINE
-    by = ("level",) if None not in source.datasets else ("steps",) if dataset == "gsm_symbolic" else ()
+    by = (
+        ("level",)
+        if None not in source.datasets
+        else ("steps",)
+        if dataset == "gsm_symbolic"
+        else ()
+    )
     return Task(
         name=f"reasoning_gym/{dataset}",
         seeds=examples["seed"],
@@ -62,29 +74,41 @@ def load(
         verify=partial(verify, multiline),
         exact=False,
         key=text_key,
-        write=None if dataset in OPEN else Writer(source, multiline, _kinds(source, examples["seed"])),
+        write=None
+        if dataset in OPEN
+        else Writer(source, multiline, _kinds(source, examples["seed"])),
         templated=True,
         by=by,
     )
 
 
-def _splits(source: Source, sizes: Mapping[str, int], seed: int, repeat: int) -> dict[str, list[Item]]:
+def _splits(
+    source: Source, sizes: Mapping[str, int], seed: int, repeat: int
+) -> dict[str, list[Item]]:
     levels, seen = list(source.datasets), set[str]()
 
     def made(split: str, size: int, repeat: int) -> list[Item]:
         rows, mark = [], f"-{repeat}" if repeat else ""
         for i in range(size):
-            draws = partial(draw, seed, repeat, f"reasoning_gym/{source.name}/{split}", str(i))
+            draws = partial(
+                draw, seed, repeat, f"reasoning_gym/{source.name}/{split}", str(i)
+            )
             item = _unseen(source, levels[i % len(levels)], seen, draws)
             named = replace(item.example, id=f"{source.name}-{split}{mark}-{i:04d}")
             rows.append(replace(item, example=named))
         return rows
 
     splits = {split: made(split, size, 0) for split, size in sizes.items()}
-    return splits if repeat == 0 else {**splits, "test": made("test", sizes["test"], repeat)}
+    return (
+        splits
+        if repeat == 0
+        else {**splits, "test": made("test", sizes["test"], repeat)}
+    )
 
 
-def _unseen(source: Source, level: int | None, seen: set[str], draws: Callable[[int], Random]) -> Item:
+def _unseen(
+    source: Source, level: int | None, seen: set[str], draws: Callable[[int], Random]
+) -> Item:
     """An item whose key isn't in `seen`, and then is."""
     for k in range(TRIES):
         item = source.draw(level, draws(k))
@@ -112,7 +136,9 @@ def target(multiline: bool, example: Example) -> str | None:
     return answer if example.solution is None else f"{example.solution}\n{answer}"
 
 
-def grade(source: Source, items: Mapping[str, Item], example: Example, text: str) -> Grade:
+def grade(
+    source: Source, items: Mapping[str, Item], example: Example, text: str
+) -> Grade:
     """Right: full marks from the scorer. Partial credit is "wrong"; a text that the scorer fails on is "unparsed".
 
     For a question that is not the task's own, or against another answer than the task's: equal as numbers or as text.
@@ -123,18 +149,30 @@ def grade(source: Source, items: Mapping[str, Item], example: Example, text: str
     item = items.get(text_key(example.question))
     if item is None or example.answer != item.example.answer:
         right = same_answer(answer, gold(example))
-        return Grade("right", answer, True) if right else Grade("wrong", answer, reason=_is_not(answer, example))
+        return (
+            Grade("right", answer, True)
+            if right
+            else Grade("wrong", answer, reason=_is_not(answer, example))
+        )
     try:
         score = source.score(item, answer)
-    except Exception as error:  # the text is data, and the scorers are not made for every text
+    except (
+        Exception
+    ) as error:  # the text is data, and the scorers are not made for every text
         return Grade("unparsed", answer, reason=f"can't be scored: {error!r}"[:200])
     if is_right(score):
         return Grade("right", answer, True)
-    return Grade("wrong", answer, reason=f"{_is_not(answer, example)} (score {score:.2g})")
+    return Grade(
+        "wrong", answer, reason=f"{_is_not(answer, example)} (score {score:.2g})"
+    )
 
 
 def _is_not(answer: str, example: Example) -> str:
-    return f"{answer[:80]} is not {str(example.answer)[:80]}" if example.answer else f"{answer[:80]} is no solution"
+    return (
+        f"{answer[:80]} is not {str(example.answer)[:80]}"
+        if example.answer
+        else f"{answer[:80]} is no solution"
+    )
 
 
 def verify(multiline: bool, question: str, text: str) -> Grade:
@@ -170,10 +208,18 @@ class Writer:
         """
         step = rng.choices((0, -1, 1), (0.6, 0.2, 0.2))[0]
         if None not in self.source.datasets:
-            item = self.source.draw(near(_number(seed, "level"), step, self._levels()), rng)
+            item = self.source.draw(
+                near(_number(seed, "level"), step, self._levels()), rng
+            )
         else:
-            item = self.source.draw(None, rng, self._kind(seed, step, rng) if self.kinds else None)
-        return Written(item.example.question, str(target(self.multiline, item.example)), item.example.answer)
+            item = self.source.draw(
+                None, rng, self._kind(seed, step, rng) if self.kinds else None
+            )
+        return Written(
+            item.example.question,
+            str(target(self.multiline, item.example)),
+            item.example.answer,
+        )
 
     def _levels(self) -> list[int]:
         return sorted(level for level in self.source.datasets if level is not None)
@@ -183,13 +229,19 @@ class Writer:
         if step == 0:
             return own
         steps = near(self.kinds[own], step, sorted(set(self.kinds.values())))
-        return rng.choice([kind for kind, its in sorted(self.kinds.items()) if its == steps])
+        return rng.choice(
+            [kind for kind, its in sorted(self.kinds.items()) if its == steps]
+        )
 
 
 def _number(example: Example, field: str, default: int | None = None) -> int:
     number = example.meta.get(field, default)
     if not isinstance(number, int):
-        raise DataError(f"seed {example.id} says no {field}", got=number, fix="use the task's own seeds")
+        raise DataError(
+            f"seed {example.id} says no {field}",
+            got=number,
+            fix="use the task's own seeds",
+        )
     return number
 
 

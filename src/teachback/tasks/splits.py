@@ -39,26 +39,54 @@ def split(
     on may not. Raises DataError for splits that ask for more than there is, and for empty seeds or dev.
     """
     pool = by_hash(train, key, seed)
-    tests = by_hash(test, key, seed) if test is not None else answered(pool) if sizes.test else []
+    tests = (
+        by_hash(test, key, seed)
+        if test is not None
+        else answered(pool)
+        if sizes.test
+        else []
+    )
     tests = take(with_answers(tests, "test"), sizes.test, "test")
     pool = without(pool, tests, key)
-    devs = without(by_hash(dev, key, seed), tests, key) if dev is not None else answered(pool) if sizes.dev else []
+    devs = (
+        without(by_hash(dev, key, seed), tests, key)
+        if dev is not None
+        else answered(pool)
+        if sizes.dev
+        else []
+    )
     devs = take(with_answers(devs, "dev"), sizes.dev, "dev")
     if not devs:
-        raise DataError("nothing to evaluate on", fix="give dev rows, or set some of the seeds' rows aside")
+        raise DataError(
+            "nothing to evaluate on",
+            fix="give dev rows, or set some of the seeds' rows aside",
+        )
     seeds = take(without(pool, devs, key), sizes.seeds, "seeds")
     if not seeds:
-        raise DataError("no rows are left for seeds", fix="set fewer rows aside for dev and test")
+        raise DataError(
+            "no rows are left for seeds", fix="set fewer rows aside for dev and test"
+        )
     return Splits(tuple(seeds), tuple(devs), tuple(tests))
 
 
-def by_hash(examples: Sequence[Example], key: Callable[[str], str], seed: int = 0) -> list[Example]:
+def by_hash(
+    examples: Sequence[Example], key: Callable[[str], str], seed: int = 0
+) -> list[Example]:
     """In an order that doesn't depend on the file's; of those that are the same exercise, the first by id."""
-    one_each = {key(e.question): e for e in sorted(examples, key=lambda e: e.id, reverse=True)}
-    return [one_each[k] for k in sorted(one_each, key=lambda k: (sha256(f"{seed}/{k}".encode()).digest(), k))]
+    one_each = {
+        key(e.question): e for e in sorted(examples, key=lambda e: e.id, reverse=True)
+    }
+    return [
+        one_each[k]
+        for k in sorted(
+            one_each, key=lambda k: (sha256(f"{seed}/{k}".encode()).digest(), k)
+        )
+    ]
 
 
-def without(examples: Sequence[Example], others: Sequence[Example], key: Callable[[str], str]) -> list[Example]:
+def without(
+    examples: Sequence[Example], others: Sequence[Example], key: Callable[[str], str]
+) -> list[Example]:
     taken = {key(e.question) for e in others}
     return [e for e in examples if key(e.question) not in taken]
 
@@ -80,6 +108,8 @@ def with_answers(examples: list[Example], name: str) -> list[Example]:
 def take(examples: Sequence[Example], n: int | None, name: str) -> list[Example]:
     if n is not None and len(examples) < n:
         raise DataError(
-            f"too few rows for {name}", got=f"{len(examples)} different ones, {n} asked for", fix="ask for fewer"
+            f"too few rows for {name}",
+            got=f"{len(examples)} different ones, {n} asked for",
+            fix="ask for fewer",
         )
     return list(examples[:n])

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ..costs import Cost
+from ..ledger.costs import Cost
 from ..types import Attempt, Draft, Example, Pick
 
 

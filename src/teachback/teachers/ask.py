@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from ..costs import Cost
-from ..ledger import Answer, Ledger, Pair
-from .endpoint import Endpoint
-from .reading import Unusable
+from ..endpoints.endpoint import Endpoint
+from ..endpoints.replies import Unusable
+from ..ledger.costs import Cost
+from ..ledger.ledger import Answer, Ledger, Pair
 from .window import Order, Window, buy_all
 
 
@@ -49,14 +49,23 @@ def ask_all(
 ) -> tuple[Opinion, ...]:
     """An opinion for each message, in their order; those that the budget can't pay for are left out. The same call
     again on the same ledger buys nothing twice. Raises ConfigError (no key) and TeacherDown."""
-    return buy_all(ledger, [endpoint], partial(orders, messages, role, endpoint, cap, round), tell)
+    return buy_all(
+        ledger, [endpoint], partial(orders, messages, role, endpoint, cap, round), tell
+    )
 
 
 def orders(
-    messages: Sequence[Message], role: str, endpoint: Endpoint, cap: int, round: int, opened: Window[Opinion]
+    messages: Sequence[Message],
+    role: str,
+    endpoint: Endpoint,
+    cap: int,
+    round: int,
+    opened: Window[Opinion],
 ) -> Iterator[Order[Opinion]]:
     async def fill(order: Order[Opinion], pair: Pair, known: Answer | None) -> None:
-        completion = await opened.ask(opened.halt.clients[0], pair, role, order.request, cap, known=known)
+        completion = await opened.ask(
+            opened.halt.clients[0], pair, role, order.request, cap, known=known
+        )
         try:
             order.made = replace(order.made, text=completion.text())
         except Unusable as unusable:
@@ -65,7 +74,18 @@ def orders(
     for message in messages:
         request = endpoint.request(message.text, cap)
         worst, made = endpoint.worst(request, cap), Opinion(message.seed, message.n)
-        yield Order(message.seed, message.n, round, worst, role, request, made, fill, lost, kind=role)
+        yield Order(
+            message.seed,
+            message.n,
+            round,
+            worst,
+            role,
+            request,
+            made,
+            fill,
+            lost,
+            kind=role,
+        )
 
 
 def lost(made: Opinion, reason: str) -> Opinion:

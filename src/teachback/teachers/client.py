@@ -24,13 +24,13 @@ from random import Random
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from ..costs import Cost
+from ..endpoints.endpoint import Endpoint
+from ..endpoints.rate_limits import Limiter, Limits, Outcome
+from ..endpoints.replies import read
 from ..errors import InputsChanged, TeachbackError, TeacherDown
-from ..group_commit import GroupCommit
-from ..ledger import Answer, Ledger, Pair
-from .endpoint import Endpoint
-from .flow import Limiter, Limits, Outcome
-from .reading import read
+from ..ledger.costs import Cost
+from ..ledger.group_commit import GroupCommit
+from ..ledger.ledger import Answer, Ledger, Pair
 
 if TYPE_CHECKING:
     import aiohttp
@@ -39,8 +39,14 @@ BACKOFF_S, BACKOFF_CAP_S = 0.5, 60.0
 OTHERS_S = 0.05  # between two looks at a call that another arm has in flight
 TURNED_AWAY = frozenset({429, 503})
 AGAIN = frozenset({408, 409, 425, 429})  # and every 5xx
-THIS_ONE = frozenset({400, 413, 422})  # perhaps this request only: too long, or held back by a content filter
-NO_MONEY = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")  # 429s that no waiting helps
+THIS_ONE = frozenset(
+    {400, 413, 422}
+)  # perhaps this request only: too long, or held back by a content filter
+NO_MONEY = (
+    "insufficient_quota",
+    "billing_hard_limit_reached",
+    "billing_not_active",
+)  # 429s that no waiting helps
 FIXES = {
     401: "put a valid key into {key}",
     402: "pay the provider, or use the key of an account that can",
@@ -78,7 +84,9 @@ class Unanswered(Exception):
     """A call whose tries are used up: the pair's bad luck, or the end of the endpoint."""
 
     def __init__(self, client: "Client", miss: Miss) -> None:
-        tries = "refused" if miss.final else f"no answer in {client.endpoint.tries} tries"
+        tries = (
+            "refused" if miss.final else f"no answer in {client.endpoint.tries} tries"
+        )
         super().__init__(f"{tries}: {miss.reason}")
         self.client, self.miss = client, miss
 
@@ -105,9 +113,18 @@ class Client:
     again.
     """
 
-    def __init__(self, endpoint: Endpoint, ledger: Ledger, group: GroupCommit, halt: Halt) -> None:
-        self.endpoint, self.ledger, self.group, self.halt = endpoint, ledger, group, halt
-        limits = Limits(endpoint.in_flight, endpoint.requests_per_minute, endpoint.tokens_per_minute)
+    def __init__(
+        self, endpoint: Endpoint, ledger: Ledger, group: GroupCommit, halt: Halt
+    ) -> None:
+        self.endpoint, self.ledger, self.group, self.halt = (
+            endpoint,
+            ledger,
+            group,
+            halt,
+        )
+        limits = Limits(
+            endpoint.in_flight, endpoint.requests_per_minute, endpoint.tokens_per_minute
+        )
         self.limiter = Limiter(limits)
         self.heard = False
         self.asleep = 0
@@ -123,15 +140,24 @@ class Client:
 
         deadline = self.endpoint.deadline_s
         timeout = aiohttp.ClientTimeout(total=deadline, sock_connect=min(deadline, 30))
-        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {self._key}"} if self._key else {})
+        headers = {"Content-Type": "application/json"} | (
+            {"Authorization": f"Bearer {self._key}"} if self._key else {}
+        )
         # Servers drop idle connections (vLLM after 5 s). A request that meets one as it closes would be in doubt,
         # and charged: better to open a new one after 2 s.
-        connector = aiohttp.TCPConnector(limit=self.endpoint.in_flight, keepalive_timeout=2)
-        self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, headers=headers)
+        connector = aiohttp.TCPConnector(
+            limit=self.endpoint.in_flight, keepalive_timeout=2
+        )
+        self._session = aiohttp.ClientSession(
+            connector=connector, timeout=timeout, headers=headers
+        )
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
     ) -> None:
         await self._session.close()
 
@@ -160,9 +186,13 @@ class Client:
                 tried += 1
                 if reply.final or tried >= self.endpoint.tries:
                     raise Unanswered(self, reply)
-            await self._pause(tried + away, 0.0 if reply.outcome == "limited" else reply.wait_s)
+            await self._pause(
+                tried + away, 0.0 if reply.outcome == "limited" else reply.wait_s
+            )
 
-    async def _try(self, pair: Pair, role: str, request: bytes, cap: int, *, first: bool) -> Answer | Miss | None:
+    async def _try(
+        self, pair: Pair, role: str, request: bytes, cap: int, *, first: bool
+    ) -> Answer | Miss | None:
         """None: another arm has the same call in flight, in another process. Its answer will be ours."""
         worst = self.endpoint.worst(request, cap)
         ticket = await self.limiter.enter(worst.tokens)
@@ -173,7 +203,11 @@ class Client:
                 raise Stopped
             call = await self.group.run(self._send, pair, role, request, worst)
             if call is None:
-                raise Failed(f"budget closed before the {role}" if first else "budget closed before a retry")
+                raise Failed(
+                    f"budget closed before the {role}"
+                    if first
+                    else "budget closed before a retry"
+                )
             if not isinstance(call, int):
                 unused = worst.tokens
                 return call if isinstance(call, Answer) else None
@@ -181,12 +215,20 @@ class Client:
             if isinstance(reply, Answer):
                 outcome, unused = "answered", max(0, worst.tokens - reply.usage.total)
             else:
-                outcome, wait_s, unused = reply.outcome, reply.wait_s, worst.tokens if reply.unread else 0
+                outcome, wait_s, unused = (
+                    reply.outcome,
+                    reply.wait_s,
+                    worst.tokens if reply.unread else 0,
+                )
             return reply
         finally:
-            self.limiter.leave(ticket, outcome, retry_after_s=wait_s, unused_tokens=unused)
+            self.limiter.leave(
+                ticket, outcome, retry_after_s=wait_s, unused_tokens=unused
+            )
 
-    def _send(self, pair: Pair, role: str, request: bytes, worst: Cost) -> int | Answer | Elsewhere | None:
+    def _send(
+        self, pair: Pair, role: str, request: bytes, worst: Cost
+    ) -> int | Answer | Elsewhere | None:
         """Runs in the ledger's thread, and notes the call there: whoever asked may be cancelled meanwhile. Where arms
         share the ledger, another one may have sent it since the ledger was looked at."""
         if self.ledger.shared:
@@ -205,19 +247,36 @@ class Client:
 
         start = time.monotonic()
         try:
-            async with self._session.post(self.endpoint.url, data=request, allow_redirects=False) as response:
+            async with self._session.post(
+                self.endpoint.url, data=request, allow_redirects=False
+            ) as response:
                 status, wait_s = response.status, retry_after_s(response.headers)
-                body = self.endpoint.redact((await response.read()).decode("utf-8", "replace"), self._key)
+                body = self.endpoint.redact(
+                    (await response.read()).decode("utf-8", "replace"), self._key
+                )
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            return await self._missed(self.ledger.refuse, call, Miss("no connection", unread=True), str(error))
+            return await self._missed(
+                self.ledger.refuse, call, Miss("no connection", unread=True), str(error)
+            )
         except TimeoutError:
-            return await self._missed(self.ledger.doubt, call, Miss(f"nothing within {self.endpoint.deadline_s:g} s"))
+            return await self._missed(
+                self.ledger.doubt,
+                call,
+                Miss(f"nothing within {self.endpoint.deadline_s:g} s"),
+            )
         except (aiohttp.ClientError, OSError) as error:
-            return await self._missed(self.ledger.doubt, call, Miss("connection lost after sending"), repr(error))
+            return await self._missed(
+                self.ledger.doubt,
+                call,
+                Miss("connection lost after sending"),
+                repr(error),
+            )
         if 200 <= status < 300:
             latency_s, price = time.monotonic() - start, self.endpoint.price
             self._sent.discard(call)
-            usage = await self.group.run(self.ledger.answer, call, body, read(body).usage, latency_s, price)
+            usage = await self.group.run(
+                self.ledger.answer, call, body, read(body).usage, latency_s, price
+            )
             self.heard, self._last_heard = True, time.monotonic()
             return Answer(call, body, usage)
         miss = judged(status, body, wait_s)
@@ -229,24 +288,41 @@ class Client:
         """Raises TeacherDown for what no other request would be spared."""
         said: dict[str, str] = {"got": body[:200]}
         if status == 429 and no_money(body):
-            raise TeacherDown("the teacher's account is used up", **said, fix=FIXES[402])
+            raise TeacherDown(
+                "the teacher's account is used up", **said, fix=FIXES[402]
+            )
         if status in TURNED_AWAY and wait_s > self.endpoint.patience_s:
             what = f"the teacher asks to wait {wait_s:g} s, patience_s is {self.endpoint.patience_s:g}"
-            raise TeacherDown(what, **said, fix="run the same command later, or raise patience_s")
+            raise TeacherDown(
+                what, **said, fix="run the same command later, or raise patience_s"
+            )
         if status < 500 and status not in AGAIN | THIS_ONE:
             key = self.endpoint.key_env or "a variable named by key_env"
             fix = FIXES.get(status, "check `base_url`").format(key=key)
-            raise TeacherDown(f"the teacher refuses: HTTP {status} from {self.endpoint.url}", **said, fix=fix)
+            raise TeacherDown(
+                f"the teacher refuses: HTTP {status} from {self.endpoint.url}",
+                **said,
+                fix=fix,
+            )
 
-    async def _missed(self, outcome: Callable[[int, str], None], call: int, miss: Miss, detail: str = "") -> Miss:
+    async def _missed(
+        self,
+        outcome: Callable[[int, str], None],
+        call: int,
+        miss: Miss,
+        detail: str = "",
+    ) -> Miss:
         self._sent.discard(call)
-        await self.group.run(outcome, call, f"{miss.reason}: {detail}" if detail else miss.reason)
+        await self.group.run(
+            outcome, call, f"{miss.reason}: {detail}" if detail else miss.reason
+        )
         return miss
 
     async def _pause(self, tried: int, wait_s: float) -> None:
         """Full jitter on top of what the server asked for, in seconds; ends early when everything stops."""
         await self._sleep(
-            min(wait_s, BACKOFF_CAP_S) + self._jitter.uniform(0, min(BACKOFF_CAP_S, BACKOFF_S * 2**tried))
+            min(wait_s, BACKOFF_CAP_S)
+            + self._jitter.uniform(0, min(BACKOFF_CAP_S, BACKOFF_S * 2**tried))
         )
 
     async def _sleep(self, seconds: float) -> None:
@@ -271,7 +347,9 @@ def judged(status: int, body: str, wait_s: float) -> Miss:
         return Miss(f"HTTP {status}: {body[:200]}", "refused", final=True)
     away = status in TURNED_AWAY
     limited = status == 429 or (status == 503 and wait_s > 0)
-    outcome: Outcome = "limited" if limited else "failed" if status >= 500 else "refused"
+    outcome: Outcome = (
+        "limited" if limited else "failed" if status >= 500 else "refused"
+    )
     return Miss(f"HTTP {status}", outcome, away, away, wait_s)
 
 
@@ -280,7 +358,11 @@ def closed(pair: Pair, role: str) -> Exception:
     if pair.state == "failed":
         return Failed(pair.reason or "failed")
     fix = "restore the prompts, the model and its options, or begin another run"
-    return InputsChanged(f"pair {pair.id} in the ledger was bought with another request", got=role, fix=fix)
+    return InputsChanged(
+        f"pair {pair.id} in the ledger was bought with another request",
+        got=role,
+        fix=fix,
+    )
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float:

@@ -11,12 +11,12 @@ from functools import reduce
 from hashlib import sha256
 from operator import add
 
-from ..costs import Cost
+from ..endpoints.endpoint import Endpoint
 from ..errors import BudgetClosed
-from ..ledger import Ledger
+from ..ledger.costs import Cost
+from ..ledger.ledger import Ledger
 from ..types import Example, Grade
 from .ask import Message, Opinion, ask_all, price
-from .endpoint import Endpoint
 from .openai import ATTEMPT_BYTES, shown
 from .prompts import fill
 
@@ -24,7 +24,9 @@ ROLE = "judge"
 FIELDS = frozenset({"question", "gold", "answer"})
 VERDICT = re.compile(r"\b(INCORRECT|CORRECT)\b")
 
-Verdicts = Mapping[tuple[str, str], Grade]  # (example id, the student's text) → what the judge says
+Verdicts = Mapping[
+    tuple[str, str], Grade
+]  # (example id, the student's text) → what the judge says
 
 
 @dataclass(frozen=True)
@@ -36,13 +38,29 @@ class Judging:
     cap: int
 
     def message(self, example: Example, text: str) -> Message:
-        asked = fill(self.template, question=example.question, gold=str(example.answer), answer=shown(text))
-        return Message(example.id, int.from_bytes(sha256(asked.encode("utf-8", "replace")).digest()[:6], "big"), asked)
+        asked = fill(
+            self.template,
+            question=example.question,
+            gold=str(example.answer),
+            answer=shown(text),
+        )
+        return Message(
+            example.id,
+            int.from_bytes(
+                sha256(asked.encode("utf-8", "replace")).digest()[:6], "big"
+            ),
+            asked,
+        )
 
     def worst(self, examples: Sequence[Example]) -> Cost:
         """The most that judging one answer to each of them can cost."""
-        longest = (Message(e.id, 0, self.message(e, "x" * ATTEMPT_BYTES).text) for e in examples)
-        return reduce(add, (price(message, self.endpoint, self.cap) for message in longest))
+        longest = (
+            Message(e.id, 0, self.message(e, "x" * ATTEMPT_BYTES).text)
+            for e in examples
+        )
+        return reduce(
+            add, (price(message, self.endpoint, self.cap) for message in longest)
+        )
 
 
 def judge_all(
@@ -74,9 +92,14 @@ def verdict(opinion: Opinion) -> Grade:
     """The last verdict that the judge's reply names; without one the answer stays unjudged, never right or wrong."""
     found = VERDICT.findall(opinion.text or "")
     if not found:
-        why = opinion.reason or f"the judge said neither CORRECT nor INCORRECT: {(opinion.text or '')[:80]!r}"
+        why = (
+            opinion.reason
+            or f"the judge said neither CORRECT nor INCORRECT: {(opinion.text or '')[:80]!r}"
+        )
         return Grade("unjudged", reason=why)
     right = found[-1] == "CORRECT"
     return Grade(
-        "right" if right else "wrong", answer_right=right, reason=None if right else "the judge says INCORRECT"
+        "right" if right else "wrong",
+        answer_right=right,
+        reason=None if right else "the judge says INCORRECT",
     )

@@ -12,11 +12,11 @@ from hashlib import sha256
 from operator import add
 from typing import NamedTuple
 
-from ..costs import Cost
+from ..endpoints.endpoint import Endpoint
 from ..errors import BudgetClosed
-from ..ledger import Ledger
+from ..ledger.costs import Cost
+from ..ledger.ledger import Ledger
 from .ask import Message, Opinion, ask_all, price
-from .endpoint import Endpoint
 from .openai import ATTEMPT_BYTES, shown
 from .prompts import fill
 
@@ -51,11 +51,17 @@ class Marking:
     cap: int
 
     def message(self, tried: Attempted) -> Message:
-        return message(tried.seed, fill(self.template, question=tried.question, attempt=shown(tried.text)))
+        return message(
+            tried.seed,
+            fill(self.template, question=tried.question, attempt=shown(tried.text)),
+        )
 
     def worst(self, questions: Iterable[str], most: int | None = None) -> Cost:
         """The most that marking one attempt at each of them can cost; at so many of them, whichever these are."""
-        longest = (self.message(Attempted("", question, "x" * ATTEMPT_BYTES)) for question in questions)
+        longest = (
+            self.message(Attempted("", question, "x" * ATTEMPT_BYTES))
+            for question in questions
+        )
         return dearest((price(one, self.endpoint, self.cap) for one in longest), most)
 
 
@@ -73,7 +79,16 @@ def mark_all(
     asked = [marking.message(tried) for tried in attempts]
     if len({one.seed for one in asked}) < len(asked):
         raise ValueError("two attempts at the same seed")
-    said = ask_each(asked, "marking the attempts", ROLE, marking.endpoint, marking.cap, round, ledger, tell)
+    said = ask_each(
+        asked,
+        "marking the attempts",
+        ROLE,
+        marking.endpoint,
+        marking.cap,
+        round,
+        ledger,
+        tell,
+    )
     return {one.seed: mark(said[one.seed, one.n]) for one in asked}
 
 
@@ -81,7 +96,13 @@ def mark(opinion: Opinion) -> Mark:
     if opinion.text is None:
         return Mark(None, opinion.reason)
     found = read_marks(opinion.text, ["Mark"])
-    return Mark(found[0]) if found else Mark(None, f"the judge's reply does not end in one mark: {end(opinion.text)}")
+    return (
+        Mark(found[0])
+        if found
+        else Mark(
+            None, f"the judge's reply does not end in one mark: {end(opinion.text)}"
+        )
+    )
 
 
 def read_marks(text: str, labels: Sequence[str]) -> list[int] | None:
@@ -103,7 +124,11 @@ def end(text: str) -> str:
 
 def message(seed: str, asked: str) -> Message:
     """Its n is made from its words: other words about the same seed are another question."""
-    return Message(seed, int.from_bytes(sha256(asked.encode("utf-8", "replace")).digest()[:6], "big"), asked)
+    return Message(
+        seed,
+        int.from_bytes(sha256(asked.encode("utf-8", "replace")).digest()[:6], "big"),
+        asked,
+    )
 
 
 def ask_each(
@@ -118,7 +143,15 @@ def ask_each(
 ) -> Mapping[tuple[str, int], Opinion]:
     """What came back of every message, by its seed and n. Raises BudgetClosed when not all could be asked: half of the
     pool would be chosen from as if it were all. what: for that error."""
-    opinions = ask_all(messages, role=role, endpoint=endpoint, cap=cap, round=round, ledger=ledger, tell=tell)
+    opinions = ask_all(
+        messages,
+        role=role,
+        endpoint=endpoint,
+        cap=cap,
+        round=round,
+        ledger=ledger,
+        tell=tell,
+    )
     if len(opinions) < len(messages):
         raise BudgetClosed(
             f"the budget can't pay for {what}",

@@ -1,7 +1,7 @@
 """For teachers that cost nothing: their rows go through the ledger as if they had been bought."""
 
-from ..costs import FREE, Usage
-from ..ledger import Ledger, Pair
+from ..ledger.costs import FREE, Usage
+from ..ledger.ledger import Ledger, Pair
 
 ROLE = "teacher"
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 
-from ..costs import Cost
-from ..ledger import Answer, Ledger, Pair
+from ..endpoints.endpoint import Endpoint, to_json
+from ..endpoints.replies import Unusable
+from ..ledger.costs import Cost
+from ..ledger.ledger import Answer, Ledger, Pair
 from ..types import Draft, Example, Pick
-from .endpoint import Endpoint, to_json
 from .prompts import Prompts
-from .reading import Unusable
 from .window import Order, Window, buy_all
 
 QUESTION_BYTES_A_TOKEN = 8
@@ -44,17 +44,25 @@ class Asking:
 
     @property
     def first_cap(self) -> int:
-        return self.max_tokens_question + (self.max_tokens_answer if self.prompts.calls == 1 else 0)
+        return self.max_tokens_question + (
+            self.max_tokens_answer if self.prompts.calls == 1 else 0
+        )
 
     def first(self, question: str, n: int, attempt: str | None) -> bytes:
-        return self.endpoint.request(self.prompts.ask(question, n, attempt), self.first_cap)
+        return self.endpoint.request(
+            self.prompts.ask(question, n, attempt), self.first_cap
+        )
 
     def answer(self, question: str) -> bytes:
-        return self.endpoint.request(self.prompts.solve(question), self.max_tokens_answer)
+        return self.endpoint.request(
+            self.prompts.solve(question), self.max_tokens_answer
+        )
 
     def second(self, question: str) -> bytes:
         assert self.verifier is not None
-        return self.verifier.request(self.prompts.solve(question), self.max_tokens_verifier)
+        return self.verifier.request(
+            self.prompts.solve(question), self.max_tokens_verifier
+        )
 
     @property
     def answers(self) -> list[str]:
@@ -129,14 +137,26 @@ class _Writer:
         return "question" if self.asking.prompts.calls == 2 else "pair"
 
     def orders(
-        self, picks: Sequence[Pick], seeds: Mapping[str, Example], round: int, attempts: Mapping[str, str]
+        self,
+        picks: Sequence[Pick],
+        seeds: Mapping[str, Example],
+        round: int,
+        attempts: Mapping[str, str],
     ) -> Iterator[Order[Draft]]:
         for pick in picks:
             seed, attempt = seeds[pick.seed], attempts.get(pick.seed)
             request = self.asking.first(seed.question, pick.n, attempt)
             made = Draft(seed.id, pick.n, self.asking.prompts.sha256)
             yield Order(
-                seed.id, pick.n, round, self.asking.worst(request), self.first_role, request, made, self.fill, lost
+                seed.id,
+                pick.n,
+                round,
+                self.asking.worst(request),
+                self.first_role,
+                request,
+                made,
+                self.fill,
+                lost,
             )
 
     async def fill(self, order: Order[Draft], pair: Pair, known: Answer | None) -> None:
@@ -149,16 +169,24 @@ class _Writer:
         if order.made.reason is None and self.asking.verifier is not None:
             await self.second(order, pair, look)
 
-    async def question(self, order: Order[Draft], pair: Pair, known: Answer | None) -> None:
+    async def question(
+        self, order: Order[Draft], pair: Pair, known: Answer | None
+    ) -> None:
         """The draft gets its question; with `calls: 1`, its text too."""
         asking, teacher = self.asking, self.window.halt.clients[0]
-        completion = await self.window.ask(teacher, pair, order.role, order.request, asking.first_cap, known=known)
+        completion = await self.window.ask(
+            teacher, pair, order.role, order.request, asking.first_cap, known=known
+        )
         order.made = paid(order.made, order.request)
         try:
             if asking.prompts.calls == 2:
-                order.made = replace(order.made, question=completion.question(asking.question_bytes))
+                order.made = replace(
+                    order.made, question=completion.question(asking.question_bytes)
+                )
             else:
-                question, text = completion.pair(asking.question_bytes, thinking=asking.thinking)
+                question, text = completion.pair(
+                    asking.question_bytes, thinking=asking.thinking
+                )
                 order.made = replace(order.made, question=question, text=text)
         except Unusable as unusable:
             order.made = lost(order.made, str(unusable))
@@ -168,8 +196,14 @@ class _Writer:
         draft, asking, teacher = order.made, self.asking, self.window.halt.clients[0]
         assert draft.question is not None
         texts, reasons = [draft.text] if draft.text else [], list[str]()
-        request, cap = asking.answer(draft.question) if asking.answers else b"", asking.max_tokens_answer
-        asked = [self.window.ask(teacher, pair, role, request, cap, look=look) for role in asking.answers]
+        request, cap = (
+            asking.answer(draft.question) if asking.answers else b"",
+            asking.max_tokens_answer,
+        )
+        asked = [
+            self.window.ask(teacher, pair, role, request, cap, look=look)
+            for role in asking.answers
+        ]
         for came in await asyncio.gather(*asked, return_exceptions=True):
             if isinstance(came, BaseException):
                 raise came
@@ -187,8 +221,13 @@ class _Writer:
     async def second(self, order: Order[Draft], pair: Pair, look: bool) -> None:
         """The draft gets the verifier's answer; without one that can be used, a reason."""
         assert order.made.question is not None
-        request, cap = self.asking.second(order.made.question), self.asking.max_tokens_verifier
-        completion = await self.window.ask(self.window.halt.clients[1], pair, "verifier", request, cap, look=look)
+        request, cap = (
+            self.asking.second(order.made.question),
+            self.asking.max_tokens_verifier,
+        )
+        completion = await self.window.ask(
+            self.window.halt.clients[1], pair, "verifier", request, cap, look=look
+        )
         order.made = paid(order.made, request)
         try:
             order.made = replace(order.made, second=completion.text())

@@ -15,15 +15,17 @@ from typing import Any
 
 import numpy as np
 
-from ..costs import FREE, Cost, Usage
 from ..errors import ConfigError, DataError
-from ..ledger import Ledger
+from ..ledger.costs import FREE, Cost, Usage
+from ..ledger.ledger import Ledger
 from ..types import Draft, Example, Pick, Row
 from .metered import ROLE, enter
 
 DECIMALS = 6  # of a cosine: what lies below is noise of the batches, which must not decide between equal rows
 
-Handed = Mapping[tuple[str, int], str]  # (seed, n) → the id of the row that was handed out for it
+Handed = Mapping[
+    tuple[str, int], str
+]  # (seed, n) → the id of the row that was handed out for it
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,25 +60,39 @@ class Pool:
 
     def price(self, seed: Example, used: Set[str]) -> Cost:
         """The most that the seed's next pair can cost: which row it gets depends on the picks before it."""
-        dearest = next((self.tokens(row) for row in self.dearest_first if row.id not in used), 0)
+        dearest = next(
+            (self.tokens(row) for row in self.dearest_first if row.id not in used), 0
+        )
         return FREE.of(Usage(self.count(seed.question), dearest))
 
 
 def make(
-    rows: Sequence[Row], seeds: Sequence[Example], embedding_N_D: np.ndarray[Any, Any], count: Callable[[str], int]
+    rows: Sequence[Row],
+    seeds: Sequence[Example],
+    embedding_N_D: np.ndarray[Any, Any],
+    count: Callable[[str], int],
 ) -> Pool:
     """embedding_N_D: of the seeds, then of the rows, in their order."""
     if len(embedding_N_D) != len(seeds) + len(rows):
-        raise DataError("embeddings and rows don't match", got=len(embedding_N_D), allowed=len(seeds) + len(rows))
+        raise DataError(
+            "embeddings and rows don't match",
+            got=len(embedding_N_D),
+            allowed=len(seeds) + len(rows),
+        )
     length_N = np.linalg.norm(embedding_N_D.astype(np.float64), axis=1, keepdims=True)
     if not (length_N > 0).all():
-        raise DataError("a question's embedding is zero: it is near to nothing", got=int((length_N == 0).sum()))
+        raise DataError(
+            "a question's embedding is zero: it is near to nothing",
+            got=int((length_N == 0).sum()),
+        )
     unit_N_D = embedding_N_D / length_N
     order = sorted(range(len(rows)), key=lambda i: rows[i].id)
     return Pool(
         rows=tuple(rows[i] for i in order),
         unit_R_D=unit_N_D[len(seeds) :][order],
-        seed_unit_D={seed.id: unit_D for seed, unit_D in zip(seeds, unit_N_D, strict=False)},
+        seed_unit_D={
+            seed.id: unit_D for seed, unit_D in zip(seeds, unit_N_D, strict=False)
+        },
         count=count,
     )
 
@@ -90,7 +106,11 @@ def disjoint(
     Raises DataError for an id that comes twice, ConfigError when no row is left.
     """
     if twice := [id for id, n in Counter(row.id for row in rows).items() if n > 1]:
-        raise DataError("the reserve has ids that occur twice", got=", ".join(twice[:5]), allowed="ids that occur once")
+        raise DataError(
+            "the reserve has ids that occur twice",
+            got=", ".join(twice[:5]),
+            allowed="ids that occur once",
+        )
     known, kept, left_out = dict(taken), list[Row](), Counter[str]()
     for row in rows:
         this = key(row.question)
@@ -107,12 +127,16 @@ def disjoint(
             allowed="rows whose questions are not among the seeds, dev and test",
             fix="give other rows in teacher.rows",
         )
-    note = f"{len(rows) - len(kept)} of the reserve's {len(rows)} rows are left out: {why}"
+    note = (
+        f"{len(rows) - len(kept)} of the reserve's {len(rows)} rows are left out: {why}"
+    )
     return tuple(kept), (note,) if left_out else ()
 
 
 def handed_out(ledger: Ledger) -> Handed:
-    return {(seed, n): json.loads(body)["row"] for seed, n, body in ledger.answers(ROLE)}
+    return {
+        (seed, n): json.loads(body)["row"] for seed, n, body in ledger.answers(ROLE)
+    }
 
 
 def left(ledger: Ledger, pool: Pool) -> int:
@@ -125,7 +149,9 @@ def prices(ledger: Ledger, pool: Pool, seeds: Sequence[Example]) -> list[Cost]:
     return [pool.price(seed, used) for seed in seeds]
 
 
-def assign(pool: Pool, picks: Sequence[Pick], handed: Handed) -> Iterator[tuple[Pick, Row]]:
+def assign(
+    pool: Pool, picks: Sequence[Pick], handed: Handed
+) -> Iterator[tuple[Pick, Row]]:
     """Each pick with its row, in order, until the reserve is used up. A pick that has got a row keeps it."""
     used = {*handed.values()}
     for pick in picks:
@@ -138,7 +164,13 @@ def assign(pool: Pool, picks: Sequence[Pick], handed: Handed) -> Iterator[tuple[
 
 
 def generate(
-    picks: Sequence[Pick], seeds: Mapping[str, Example], *, round: int, ledger: Ledger, pool: Pool, prompt: str
+    picks: Sequence[Pick],
+    seeds: Mapping[str, Example],
+    *,
+    round: int,
+    ledger: Ledger,
+    pool: Pool,
+    prompt: str,
 ) -> tuple[Draft, ...]:
     """One draft a pick, in order, as far as the budget and the reserve go."""
     drafts: list[Draft] = []
@@ -149,10 +181,22 @@ def generate(
             if pair is None:
                 break
             # The row is part of the request: another arm's n-th row of this seed may be one that this arm has used
-            request = json.dumps({"seed": pick.seed, "n": pick.n, "row": row.id}).encode()
-            body = json.dumps({"row": row.id, "question": row.question, "text": row.text}, ensure_ascii=False)
+            request = json.dumps(
+                {"seed": pick.seed, "n": pick.n, "row": row.id}
+            ).encode()
+            body = json.dumps(
+                {"row": row.id, "question": row.question, "text": row.text},
+                ensure_ascii=False,
+            )
             enter(ledger, pair, request, body, usage)
             drafts.append(
-                Draft(pick.seed, pick.n, prompt, (sha256(request).hexdigest(),), question=row.question, text=row.text)
+                Draft(
+                    pick.seed,
+                    pick.n,
+                    prompt,
+                    (sha256(request).hexdigest(),),
+                    question=row.question,
+                    text=row.text,
+                )
             )
     return tuple(drafts)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 from random import Random
 
-from ..costs import FREE, Cost, Usage
 from ..errors import ConfigError
-from ..ledger import Ledger
+from ..ledger.costs import FREE, Cost, Usage
+from ..ledger.ledger import Ledger
 from ..types import Draft, Example, Pick, Task, Written
 from .metered import enter
 
@@ -30,7 +30,8 @@ class Program:
         """The n-th exercise for a seed: never the seed itself, never one of its earlier exercises."""
         if self.task.write is None:
             raise ConfigError(
-                f"the task {self.task.name} can't set exercises of its own", fix="use another teacher, such as openai"
+                f"the task {self.task.name} can't set exercises of its own",
+                fix="use another teacher, such as openai",
             )
         seen = {self.task.key(seed.question)}
         for k in range(TRIES):
@@ -46,14 +47,23 @@ class Program:
         )
 
     def usage(self, seed: Example, written: Written) -> Usage:
-        return Usage(self.count(seed.question), self.count(written.question) + self.count(written.text))
+        return Usage(
+            self.count(seed.question),
+            self.count(written.question) + self.count(written.text),
+        )
 
     def price(self, seed: Example, n: int) -> Cost:
         return FREE.of(self.usage(seed, self.exercise(seed, n)))
 
 
 def generate(
-    picks: Sequence[Pick], seeds: Mapping[str, Example], *, round: int, ledger: Ledger, program: Program, prompt: str
+    picks: Sequence[Pick],
+    seeds: Mapping[str, Example],
+    *,
+    round: int,
+    ledger: Ledger,
+    program: Program,
+    prompt: str,
 ) -> tuple[Draft, ...]:
     """One draft a pick, in order, as far as the budget goes."""
     drafts: list[Draft] = []
@@ -66,6 +76,20 @@ def generate(
             if pair is None:
                 break
             request = json.dumps({"seed": pick.seed, "n": pick.n}).encode()
-            enter(ledger, pair, request, json.dumps(written._asdict(), ensure_ascii=False), usage)
-            drafts.append(Draft(pick.seed, pick.n, prompt, (sha256(request).hexdigest(),), **written._asdict()))
+            enter(
+                ledger,
+                pair,
+                request,
+                json.dumps(written._asdict(), ensure_ascii=False),
+                usage,
+            )
+            drafts.append(
+                Draft(
+                    pick.seed,
+                    pick.n,
+                    prompt,
+                    (sha256(request).hexdigest(),),
+                    **written._asdict(),
+                )
+            )
     return tuple(drafts)

@@ -17,8 +17,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
+from ..endpoints.endpoint import to_json
 from ..errors import ConfigError
-from .endpoint import to_json
 
 SHIPPED = Path(__file__).parent / "prompts"
 FIELD = re.compile(r"\{([A-Za-z_]\w*)\}")
@@ -61,7 +61,11 @@ class Prompts:
 
 
 def load_prompts(
-    folder: str | Path, *, calls: Literal[1, 2] = 2, show_attempt: bool = False, answers: bool = False
+    folder: str | Path,
+    *,
+    calls: Literal[1, 2] = 2,
+    show_attempt: bool = False,
+    answers: bool = False,
 ) -> Prompts:
     """Prompts by a shipped name, or from a folder. answers: even with one call, more answers to its question are asked.
 
@@ -91,14 +95,20 @@ def find(folder: str | Path) -> Path:
     shipped = sorted(path.name for path in SHIPPED.iterdir() if path.is_dir())
     root = SHIPPED / folder if str(folder) in shipped else Path(folder)
     if not root.is_dir():
-        raise ConfigError("prompts of the teacher", got=folder, allowed=f"a folder, or one of {', '.join(shipped)}")
+        raise ConfigError(
+            "prompts of the teacher",
+            got=folder,
+            allowed=f"a folder, or one of {', '.join(shipped)}",
+        )
     return root
 
 
 def all_templates(folder: str | Path) -> dict[str, str]:
     """Every template that is there, by name: for who has to recognise prompts of any setting."""
     paths = ((name, find(folder) / f"{name}.txt") for name in FIELDS)
-    return {name: read_template(path, FIELDS[name]) for name, path in paths if path.exists()}
+    return {
+        name: read_template(path, FIELDS[name]) for name, path in paths if path.exists()
+    }
 
 
 def read_template(path: Path, fields: frozenset[str]) -> str:

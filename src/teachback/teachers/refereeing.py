@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import NamedTuple
 
-from ..costs import Cost
-from ..ledger import Ledger
+from ..endpoints.endpoint import Endpoint
+from ..ledger.costs import Cost
+from ..ledger.ledger import Ledger
 from .ask import Message, Opinion, price
-from .endpoint import Endpoint
 from .marking import Attempted, ask_each, dearest, end, message, read_marks
 from .openai import ATTEMPT_BYTES, shown
 from .prompts import fill
@@ -43,7 +43,10 @@ class Answering:
 
     def worst(self, questions: Iterable[str], most: int | None = None) -> Cost:
         """The most that an answer to each of them can cost; to so many of them, whichever these are."""
-        return dearest((price(self.message("", q), self.endpoint, self.cap) for q in questions), most)
+        return dearest(
+            (price(self.message("", q), self.endpoint, self.cap) for q in questions),
+            most,
+        )
 
 
 @dataclass(frozen=True)
@@ -56,15 +59,26 @@ class Refereeing:
 
     def messages(self, tried: Attempted, teacher: str) -> tuple[Message, Message]:
         """The teacher's answer first, then the student's first; of both no more than a request may hold."""
-        orders = ((shown(teacher), shown(tried.text)), (shown(tried.text), shown(teacher)))
-        first, second = (fill(self.template, question=tried.question, first=a, second=b) for a, b in orders)
+        orders = (
+            (shown(teacher), shown(tried.text)),
+            (shown(tried.text), shown(teacher)),
+        )
+        first, second = (
+            fill(self.template, question=tried.question, first=a, second=b)
+            for a, b in orders
+        )
         return message(tried.seed, first), message(tried.seed, second)
 
     def worst(self, questions: Iterable[str], most: int | None = None) -> Cost:
         """The most that both verdicts on each of them can cost; on so many of them, whichever these are."""
         longest = "x" * ATTEMPT_BYTES
-        pairs = (self.messages(Attempted("", question, longest), longest) for question in questions)
-        costs = ([price(one, self.endpoint, self.cap) for one in pair] for pair in pairs)
+        pairs = (
+            self.messages(Attempted("", question, longest), longest)
+            for question in questions
+        )
+        costs = (
+            [price(one, self.endpoint, self.cap) for one in pair] for pair in pairs
+        )
         return dearest((a + b for a, b in costs), most)
 
 
@@ -78,9 +92,20 @@ def answers_of_teacher(
 ) -> dict[str, Opinion]:
     """The teacher's answer to each seed's question, by seed: bought when it is asked for first, once a run. An opinion
     without a text has its reason. Raises as mark_all does."""
-    messages = [answering.message(seed, question) for seed, question in questions.items()]
+    messages = [
+        answering.message(seed, question) for seed, question in questions.items()
+    ]
     what = "the teacher's answers to the seeds"
-    said = ask_each(messages, what, TEACHER_ROLE, answering.endpoint, answering.cap, round, ledger, tell)
+    said = ask_each(
+        messages,
+        what,
+        TEACHER_ROLE,
+        answering.endpoint,
+        answering.cap,
+        round,
+        ledger,
+        tell,
+    )
     return {one.seed: said[one.seed, one.n] for one in messages}
 
 
@@ -105,13 +130,27 @@ def referee_all(
         for tried in attempts
         if (answer := teacher[tried.seed].text) is not None
     }
-    messages = [one for first, second in both.values() if first != second for one in (first, second)]
+    messages = [
+        one
+        for first, second in both.values()
+        if first != second
+        for one in (first, second)
+    ]
     what = "comparing all attempts"
-    said = ask_each(messages, what, ROLE, refereeing.endpoint, refereeing.cap, round, ledger, tell)
-    return {tried.seed: gap(teacher[tried.seed], both.get(tried.seed), said) for tried in attempts}
+    said = ask_each(
+        messages, what, ROLE, refereeing.endpoint, refereeing.cap, round, ledger, tell
+    )
+    return {
+        tried.seed: gap(teacher[tried.seed], both.get(tried.seed), said)
+        for tried in attempts
+    }
 
 
-def gap(answer: Opinion, pair: tuple[Message, Message] | None, said: Mapping[tuple[str, int], Opinion]) -> Gap:
+def gap(
+    answer: Opinion,
+    pair: tuple[Message, Message] | None,
+    said: Mapping[tuple[str, int], Opinion],
+) -> Gap:
     """answer: the teacher's. pair: the questions in both orders; None: there is no answer to compare with."""
     if pair is None:
         return Gap(None, f"no answer of the teacher: {answer.reason}")
@@ -123,5 +162,7 @@ def gap(answer: Opinion, pair: tuple[Message, Message] | None, said: Mapping[tup
         if found is None:
             unread = f"the referee's reply does not end in two marks: {end(opinion.text or '')}"
             return Gap(None, opinion.reason or unread)
-    (teacher_first, student_second), (student_first, teacher_second) = [found for found in marks if found]
+    (teacher_first, student_second), (student_first, teacher_second) = [
+        found for found in marks if found
+    ]
     return Gap(fmean([teacher_first - student_second, teacher_second - student_first]))

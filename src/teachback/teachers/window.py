@@ -21,13 +21,13 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Generic, TypeVar
 
-from ..costs import Cost
+from ..endpoints.endpoint import Endpoint
+from ..endpoints.replies import Completion, read
 from ..errors import TeachbackError, TeacherDown
-from ..group_commit import GroupCommit
-from ..ledger import Answer, Ledger, Pair
+from ..ledger.costs import Cost
+from ..ledger.group_commit import GroupCommit
+from ..ledger.ledger import Answer, Ledger, Pair
 from .client import Client, Failed, Halt, Stopped, Unanswered
-from .endpoint import Endpoint
-from .reading import Completion, read
 
 T = TypeVar("T")
 
@@ -72,11 +72,16 @@ class Window(Generic[T]):
     async def buy_all(self, orders: Iterable[Order[T]]) -> tuple[T, ...]:
         """What was made of each order, in their order; orders that the budget could not pay are left out."""
         running: set[asyncio.Task[None]] = set()
-        coming, head = enumerate(orders), list[tuple[int, Order[T]]]()  # head: the next ones, not yet reserved
+        coming, head = (
+            enumerate(orders),
+            list[tuple[int, Order[T]]](),
+        )  # head: the next ones, not yet reserved
         async with asyncio.TaskGroup() as tasks:
             while True:
                 while running and self.room(len(running)) < 1:
-                    _, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                    _, running = await asyncio.wait(
+                        running, return_when=asyncio.FIRST_COMPLETED
+                    )
                 # All for which there is room, in one transaction: one by one, each would wait for its own commit
                 room = max(1, self.room(len(running)))
                 head += islice(coming, max(0, room - len(head)))
@@ -123,7 +128,9 @@ class Window(Generic[T]):
         """For more orders. Those that wait keep their place; those asleep lend it while the endpoint answers."""
         first = self.halt.clients[0]
         lent = min(self.in_flight, first.asleep) if first.heard else 0
-        return min(self.in_flight, self.most_waiting - len(self.waiting)) + lent - running
+        return (
+            min(self.in_flight, self.most_waiting - len(self.waiting)) + lent - running
+        )
 
     @property
     def in_flight(self) -> int:
@@ -134,28 +141,38 @@ class Window(Generic[T]):
         """Orders that may stay without an answer."""
         return max(3, self.in_flight)
 
-    async def reserve(self, orders: Sequence[Order[T]]) -> list[tuple[Pair, Answer | None]]:
+    async def reserve(
+        self, orders: Sequence[Order[T]]
+    ) -> list[tuple[Pair, Answer | None]]:
         """Up to the first that does not fit: a pair each, and the answer to its first call if the ledger has it."""
 
         def those_that_fit() -> list[tuple[Pair, Answer | None]]:
             found = list[tuple[Pair, Answer | None]]()
             with self.ledger.group():  # all of it, or nothing if an operation raises
                 for order in orders:
-                    pair = self.ledger.reserve(order.seed, order.n, order.round, order.worst, kind=order.kind)
+                    pair = self.ledger.reserve(
+                        order.seed, order.n, order.round, order.worst, kind=order.kind
+                    )
                     if pair is None:
                         break
-                    found.append((pair, self.ledger.answered(pair, order.role, order.request)))
+                    found.append(
+                        (pair, self.ledger.answered(pair, order.role, order.request))
+                    )
             return found
 
         if self.halt.error:
             return []
         try:
             return await self.group.run(those_that_fit)
-        except TeachbackError as error:  # to be raised as it is, not in the task group's envelope
+        except (
+            TeachbackError
+        ) as error:  # to be raised as it is, not in the task group's envelope
             self.halt.now(error)
             return []
 
-    async def buy(self, place: int, order: Order[T], pair: Pair, known: Answer | None) -> None:
+    async def buy(
+        self, place: int, order: Order[T], pair: Pair, known: Answer | None
+    ) -> None:
         try:
             await order.fill(order, pair, known)
         except Failed as failed:
@@ -185,7 +202,9 @@ class Window(Generic[T]):
             await asyncio.wait(running)
         for client in self.halt.clients:
             mine = [one for one in self.waiting if one.why.client is client]
-            if any(one.why.miss.unread for one in mine) or (len(mine) >= 3 and not client.heard):
+            if any(one.why.miss.unread for one in mine) or (
+                len(mine) >= 3 and not client.heard
+            ):
                 self.halt.now(silence(client, mine))
             await self.up(client)
 
@@ -220,7 +239,9 @@ def buy_all(
             async with AsyncExitStack() as stack:
                 group = await stack.enter_async_context(GroupCommit(ledger))
                 for endpoint in endpoints:
-                    await stack.enter_async_context(Client(endpoint, ledger, group, halt))
+                    await stack.enter_async_context(
+                        Client(endpoint, ledger, group, halt)
+                    )
                 window = Window[T](ledger, group, halt, tell)
                 return await window.buy_all(orders(window))
         finally:

@@ -22,11 +22,15 @@ def dict_row(student: Loaded, chat: Chat, message: str, answer: str) -> Tokens:
     return {"prompt": prompt, "answer": completion}
 
 
-def checked_rows(student: Loaded, chat: Chat, rows: Sequence[tuple[str, str]]) -> list[Tokens]:
+def checked_rows(
+    student: Loaded, chat: Chat, rows: Sequence[tuple[str, str]]
+) -> list[Tokens]:
     """The rows' tokens. Raises StudentError, with the tokens, for a row that would teach nothing or the wrong thing."""
     found = []
     for i, (message, answer) in enumerate(rows):
-        found.append(refuse_untaught(student, dict_row(student, chat, message, answer), i))
+        found.append(
+            refuse_untaught(student, dict_row(student, chat, message, answer), i)
+        )
     return found
 
 
@@ -58,7 +62,10 @@ def schedule(rows: Sequence[Tokens], recipe: Recipe, seed: int) -> list[Tokens]:
         epoch_rows = list(rows)
         random.Random(f"{seed} {epoch}").shuffle(epoch_rows)
         order += epoch_rows
-    steps = [order[i : i + recipe.rows_per_step] for i in range(0, len(order), recipe.rows_per_step)]
+    steps = [
+        order[i : i + recipe.rows_per_step]
+        for i in range(0, len(order), recipe.rows_per_step)
+    ]
     return [row for step in steps for row in sorted(step, key=length)]
 
 
@@ -66,7 +73,9 @@ def length(row: Tokens) -> int:
     return len(row["prompt"]) + len(row["answer"])
 
 
-def micro_batches(rows: Sequence[Tokens], micro_tokens: int, pack: bool) -> Iterator[list[Tokens]]:
+def micro_batches(
+    rows: Sequence[Tokens], micro_tokens: int, pack: bool
+) -> Iterator[list[Tokens]]:
     """A step's rows, in their order, cut so that each part has at most micro_tokens tokens, its padding included.
 
     A row that is longer is alone.
@@ -84,7 +93,9 @@ def micro_batches(rows: Sequence[Tokens], micro_tokens: int, pack: bool) -> Iter
 def size(rows: Sequence[Tokens], pack: bool) -> int:
     if pack:
         return sum(map(length, rows))
-    return len(rows) * (max(len(r["prompt"]) for r in rows) + max(len(r["answer"]) for r in rows))
+    return len(rows) * (
+        max(len(r["prompt"]) for r in rows) + max(len(r["answer"]) for r in rows)
+    )
 
 
 def collate(rows: Sequence[Tokens]) -> dict[str, Any]:
@@ -95,12 +106,17 @@ def collate(rows: Sequence[Tokens]) -> dict[str, Any]:
     """
     import torch
 
-    before, after = max(len(r["prompt"]) for r in rows), max(len(r["answer"]) for r in rows)
+    before, after = (
+        max(len(r["prompt"]) for r in rows),
+        max(len(r["answer"]) for r in rows),
+    )
     ids, mask, labels = [], [], []
     for row in rows:
         left, right = before - len(row["prompt"]), after - len(row["answer"])
         ids.append([0] * left + row["prompt"] + row["answer"] + [0] * right)
-        mask.append([0] * left + [1] * (len(row["prompt"]) + len(row["answer"])) + [0] * right)
+        mask.append(
+            [0] * left + [1] * (len(row["prompt"]) + len(row["answer"])) + [0] * right
+        )
         labels.append([IGNORE] + row["answer"] + [IGNORE] * right)
     mask_B_T = torch.tensor(mask)
     keep_T = torch.zeros(before + after, dtype=torch.bool)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ...files import fsync
+from ...run.files import fsync
 
 
 def watcher(checkpoints: Path, every_s: float, tell: Callable[[int, int], None]) -> Any:
@@ -16,9 +16,14 @@ def watcher(checkpoints: Path, every_s: float, tell: Callable[[int, int], None])
     class Watcher(TrainerCallback):  # type: ignore[misc]
         saved = time.monotonic()
 
-        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        def on_step_end(
+            self, args: Any, state: Any, control: Any, **kwargs: Any
+        ) -> None:
             tell(state.global_step, state.max_steps)
-            if time.monotonic() - self.saved >= every_s and state.global_step < state.max_steps:
+            if (
+                time.monotonic() - self.saved >= every_s
+                and state.global_step < state.max_steps
+            ):
                 control.should_save = True
 
         def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -36,7 +41,13 @@ def watcher(checkpoints: Path, every_s: float, tell: Callable[[int, int], None])
 
 
 def last_checkpoint(checkpoints: Path) -> str | None:
-    finished = [p for p in checkpoints.glob("checkpoint-*") if (p / "complete").exists()]
+    finished = [
+        p for p in checkpoints.glob("checkpoint-*") if (p / "complete").exists()
+    ]
     for unfinished in set(checkpoints.glob("checkpoint-*")) - set(finished):
         shutil.rmtree(unfinished)
-    return str(max(finished, key=lambda p: int(p.name.split("-")[1]))) if finished else None
+    return (
+        str(max(finished, key=lambda p: int(p.name.split("-")[1])))
+        if finished
+        else None
+    )

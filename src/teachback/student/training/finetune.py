@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ...child import Child, Send
+from ...run.child import Child, Send
 from ..chat import Chat
 from ..folder import load
 from ..heap import keep_heap
@@ -74,7 +74,11 @@ def finetune(
     if child:
         hear: dict[str, Callable[..., None]] = {"tell": tell, "say": say}
         with Child() as process:
-            process.do("teachback.student.training.finetune:train_here", job, lambda what, *rest: hear[what](*rest))
+            process.do(
+                "teachback.student.training.finetune:train_here",
+                job,
+                lambda what, *rest: hear[what](*rest),
+            )
     else:
         train(job, tell, say)
     return workspace / "student"
@@ -82,10 +86,16 @@ def finetune(
 
 def train_here(job: Job, send: Send) -> None:
     """In a child."""
-    train(job, lambda step, steps: send("tell", step, steps), lambda what: send("say", what))
+    train(
+        job,
+        lambda step, steps: send("tell", step, steps),
+        lambda what: send("say", what),
+    )
 
 
-def train(job: Job, tell: Callable[[int, int], None], say: Callable[[str], None]) -> None:
+def train(
+    job: Job, tell: Callable[[int, int], None], say: Callable[[str], None]
+) -> None:
     check_method(job.recipe)
     keep_heap()
     student = load(job.start)
@@ -100,9 +110,18 @@ def train(job: Job, tell: Callable[[int, int], None], say: Callable[[str], None]
     say(check_fit(model, tokens, way, job.recipe, job.means).told())
     data = schedule(tokens, job.recipe, job.seed)
     checkpoints = job.workspace / "checkpoints"
-    trainer = make_trainer(model, data, checkpoints, job.recipe, job.means, way, job.seed, tell, say)
+    trainer = make_trainer(
+        model, data, checkpoints, job.recipe, job.means, way, job.seed, tell, say
+    )
     with way.attention(model):
         trainer.train(resume_from_checkpoint=last_checkpoint(checkpoints))
     model, tokenizer = trainer.model, student.tokenizer
     del trainer, student  # and with them the optimiser
-    save(model, tokenizer, job.start, job.recipe, job.workspace / "student", job.means.save_adapter)
+    save(
+        model,
+        tokenizer,
+        job.start,
+        job.recipe,
+        job.workspace / "student",
+        job.means.save_adapter,
+    )

@@ -32,11 +32,16 @@ class Fit(NamedTuple):
         return sum(self[:6])
 
     def told(self) -> str:
-        parts = ", ".join(f"{name} {value / GIB:.2f}" for name, value in list(self._asdict().items())[:6])
+        parts = ", ".join(
+            f"{name} {value / GIB:.2f}"
+            for name, value in list(self._asdict().items())[:6]
+        )
         return f"memory: about {self.total / GIB:.1f} GiB ({parts}), with micro-batches of {self.tokens} tokens"
 
 
-def check_fit(model: Any, rows: Sequence[Tokens], way: Way, recipe: Recipe, means: Means) -> Fit:
+def check_fit(
+    model: Any, rows: Sequence[Tokens], way: Way, recipe: Recipe, means: Means
+) -> Fit:
     """Raises StudentError when the device can't hold it."""
     found = estimate(model, rows, way, recipe, means)
     free = free_bytes(model)
@@ -50,7 +55,9 @@ def check_fit(model: Any, rows: Sequence[Tokens], way: Way, recipe: Recipe, mean
     return found
 
 
-def estimate(model: Any, rows: Sequence[Tokens], way: Way, recipe: Recipe, means: Means) -> Fit:
+def estimate(
+    model: Any, rows: Sequence[Tokens], way: Way, recipe: Recipe, means: Means
+) -> Fit:
     """Weights and what belongs to each are counted; activations are measured on two short rows, and scaled."""
     trained = [p for p in model.parameters() if p.requires_grad]
     trained_bytes = sum(p.numel() * p.element_size() for p in trained)
@@ -59,7 +66,9 @@ def estimate(model: Any, rows: Sequence[Tokens], way: Way, recipe: Recipe, means
     answers = sum(len(r["answer"]) for r in rows) / sum(map(length, rows))
     vocabulary = causal(model).get_output_embeddings().weight
     logits = min(int(tokens * answers) * len(vocabulary), BLOCK if way.fused else 2**62)
-    each = (2 if half else 4) if way.fused else (2 if half else 0) + 12  # autocast's, float32's, softmax and gradient
+    each = (
+        (2 if half else 4) if way.fused else (2 if half else 0) + 12
+    )  # autocast's, float32's, softmax and gradient
     return Fit(
         weights=sum(p.numel() * p.element_size() for p in model.parameters()),
         gradients=trained_bytes,
@@ -83,9 +92,12 @@ def per_token(model: Any, rows: Sequence[Tokens], way: Way, recipe: Recipe) -> f
     """Bytes that a forward pass keeps for the backward pass, of one more token: the difference of two short rows."""
     device = next(model.parameters()).device
     row = max(rows, key=length)
-    row = Tokens(prompt=row["prompt"][-PROBED // 2 :], answer=row["answer"][: PROBED // 2])
+    row = Tokens(
+        prompt=row["prompt"][-PROBED // 2 :], answer=row["answer"][: PROBED // 2]
+    )
     short = Tokens(
-        prompt=row["prompt"][-len(row["prompt"]) // 2 :], answer=row["answer"][: -(-len(row["answer"]) // 2)]
+        prompt=row["prompt"][-len(row["prompt"]) // 2 :],
+        answer=row["answer"][: -(-len(row["answer"]) // 2)],
     )
     if length(row) == length(short):
         return 0.0
@@ -96,7 +108,9 @@ def per_token(model: Any, rows: Sequence[Tokens], way: Way, recipe: Recipe) -> f
 def kept_bytes(model: Any, row: Tokens, way: Way, recipe: Recipe, device: Any) -> int:
     import torch
 
-    held: dict[int, Any] = {}  # storages, until all are counted: a new one could take the place of an old one
+    held: dict[
+        int, Any
+    ] = {}  # storages, until all are counted: a new one could take the place of an old one
 
     def keep(tensor: Any) -> None:
         """Nothing of the tensor goes back: its graph would hold it, and it its graph, a circle that nobody frees."""
@@ -107,7 +121,9 @@ def kept_bytes(model: Any, row: Tokens, way: Way, recipe: Recipe, device: Any) -
         torch.random.fork_rng(),
         way.attention(model),
         autocast(device, recipe.precision),
-        torch.autograd.graph.saved_tensors_hooks(keep, lambda nothing: nothing),  # no backward pass comes
+        torch.autograd.graph.saved_tensors_hooks(
+            keep, lambda nothing: nothing
+        ),  # no backward pass comes
     ):
         loss_of(model.train(), [row], way, device)
     return sum(storage.nbytes() for storage in held.values())
@@ -123,4 +139,7 @@ def free_bytes(model: Any) -> int | None:
         lines = Path("/proc/meminfo").read_text().splitlines()
     except OSError:
         return None
-    return int(next(line.split()[1] for line in lines if line.startswith("MemAvailable"))) * 1024
+    return (
+        int(next(line.split()[1] for line in lines if line.startswith("MemAvailable")))
+        * 1024
+    )

@@ -10,7 +10,9 @@ from typing import Any
 from ..at_once import at_once
 
 BLOCK = 2**26  # logits that exist at once: 134 MB in bf16
-CACHED = 2**20  # logits that are reduced at once, in float32: what stays in the processor's cache
+CACHED = (
+    2**20
+)  # logits that are reduced at once, in float32: what stays in the processor's cache
 
 
 def summed_nll(hidden_N_D: Any, weight_V_D: Any, labels_N: Any) -> Any:
@@ -24,7 +26,9 @@ def to_gradient(logits_N_V: Any, labels_N: Any) -> Any:
 
     total = torch.zeros((), device=logits_N_V.device)
     rows = max(1, at_once(CACHED, logits_N_V.device) // logits_N_V.shape[1])
-    for part, label in zip(logits_N_V.split(rows), labels_N[:, None].split(rows), strict=True):
+    for part, label in zip(
+        logits_N_V.split(rows), labels_N[:, None].split(rows), strict=True
+    ):
         scores = part.float()
         logsum = scores.logsumexp(-1, keepdim=True)
         total += (logsum - scores.gather(1, label)).sum()
@@ -41,7 +45,11 @@ def head_loss() -> Any:
         @staticmethod
         def forward(ctx: Any, hidden_N_D: Any, weight_V_D: Any, labels_N: Any) -> Any:
             kind = hidden_N_D.device.type
-            dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else weight_V_D.dtype
+            dtype = (
+                torch.get_autocast_dtype(kind)
+                if torch.is_autocast_enabled(kind)
+                else weight_V_D.dtype
+            )
             hidden, weight = hidden_N_D.to(dtype), weight_V_D.to(dtype)
             total = torch.zeros((), device=hidden.device)
             d_hidden, d_weight = torch.empty_like(hidden), None
@@ -60,6 +68,10 @@ def head_loss() -> Any:
         @staticmethod
         def backward(ctx: Any, *grads: Any) -> Any:
             d_hidden, d_weight = ctx.saved_tensors
-            return d_hidden * grads[0], None if d_weight is None else d_weight * grads[0], None
+            return (
+                d_hidden * grads[0],
+                None if d_weight is None else d_weight * grads[0],
+                None,
+            )
 
     return HeadLoss

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import StudentError
-from ...files import settle
+from ...run.files import settle
 from ..folder import Loaded, load
 from .passes import causal
 from .recipe import Recipe
@@ -35,16 +35,24 @@ def trainable(student: Loaded, start: Path, recipe: Recipe, seed: int) -> Any:
         return student.model
     if recipe.method == "last_layers":
         return last_layers(student.model, recipe.last_layers)
-    return with_adapter(in_4_bits(start) if recipe.method == "qlora" else student.model, recipe, seed)
+    return with_adapter(
+        in_4_bits(start) if recipe.method == "qlora" else student.model, recipe, seed
+    )
 
 
 def last_layers(model: Any, n: int) -> Any:
     import torch
 
     lists = [m for m in model.modules() if isinstance(m, torch.nn.ModuleList)]
-    layers: Any = next((m for m in lists if len(m) == model.config.num_hidden_layers), [])
+    layers: Any = next(
+        (m for m in lists if len(m) == model.config.num_hidden_layers), []
+    )
     if n > len(layers):
-        raise StudentError("finetune.last_layers is more than the student has", got=n, allowed=f"1 to {len(layers)}")
+        raise StudentError(
+            "finetune.last_layers is more than the student has",
+            got=n,
+            allowed=f"1 to {len(layers)}",
+        )
     model.requires_grad_(False)
     layers[len(layers) - n :].requires_grad_(True)
     return model
@@ -61,7 +69,9 @@ def in_4_bits(start: Path) -> Any:
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=torch.bfloat16,
     )
-    model = AutoModelForCausalLM.from_pretrained(start, quantization_config=config, device_map={"": 0})
+    model = AutoModelForCausalLM.from_pretrained(
+        start, quantization_config=config, device_map={"": 0}
+    )
     return prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
 
 
@@ -70,10 +80,15 @@ def with_adapter(model: Any, recipe: Recipe, seed: int) -> Any:
     from peft import LoraConfig, get_peft_model
 
     config = LoraConfig(
-        r=recipe.lora_rank, lora_alpha=recipe.lora_alpha, target_modules="all-linear", task_type="CAUSAL_LM"
+        r=recipe.lora_rank,
+        lora_alpha=recipe.lora_alpha,
+        target_modules="all-linear",
+        task_type="CAUSAL_LM",
     )
     with warnings.catch_warnings(), torch.random.fork_rng():
-        warnings.simplefilter("ignore", FutureWarning)  # of transformers, about how peft asks it
+        warnings.simplefilter(
+            "ignore", FutureWarning
+        )  # of transformers, about how peft asks it
         torch.manual_seed(seed)
         return get_peft_model(model, config)
 
@@ -84,18 +99,32 @@ def halve_frozen(model: Any) -> None:
 
     tied = causal(model).get_output_embeddings()
     for layer in model.modules():
-        if type(layer) is torch.nn.Linear and layer is not tied and not layer.weight.requires_grad:
+        if (
+            type(layer) is torch.nn.Linear
+            and layer is not tied
+            and not layer.weight.requires_grad
+        ):
             layer.to(torch.bfloat16)
 
 
 def keep_less(model: Any) -> None:
     """Activations are computed again in the backward pass, layer by layer."""
     inner = causal(model)
-    enable = getattr(inner, "activation_checkpointing_enable", None) or inner.gradient_checkpointing_enable
+    enable = (
+        getattr(inner, "activation_checkpointing_enable", None)
+        or inner.gradient_checkpointing_enable
+    )
     enable({"use_reentrant": False})
 
 
-def save(model: Any, tokenizer: Any, start: Path, recipe: Recipe, out: Path, save_adapter: bool) -> None:
+def save(
+    model: Any,
+    tokenizer: Any,
+    start: Path,
+    recipe: Recipe,
+    out: Path,
+    save_adapter: bool,
+) -> None:
     """The whole student in `out`, in float32; what was frozen comes from `start`, to the bit.
 
     save_adapter: LoRA's adapter also goes to out/adapter, as peft and servers load it.
@@ -114,15 +143,21 @@ def whole(model: Any, start: Path, recipe: Recipe, adapter: Path) -> Any:
         return model
     fresh = load(start).model
     if recipe.method == "last_layers":
-        fresh.load_state_dict({n: p for n, p in model.named_parameters() if p.requires_grad}, strict=False)
+        fresh.load_state_dict(
+            {n: p for n, p in model.named_parameters() if p.requires_grad}, strict=False
+        )
         return fresh
     from peft import PeftModel
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # of transformers, about how peft asks it
+        warnings.simplefilter(
+            "ignore", FutureWarning
+        )  # of transformers, about how peft asks it
         model.save_pretrained(adapter, save_embedding_layers=False)
         config = json.loads((adapter / "adapter_config.json").read_text())
         config["base_model_name_or_path"] = None  # a path of this machine
-        (adapter / "adapter_config.json").write_text(json.dumps(config, indent=2, sort_keys=True))
+        (adapter / "adapter_config.json").write_text(
+            json.dumps(config, indent=2, sort_keys=True)
+        )
         (adapter / "README.md").unlink(missing_ok=True)  # peft's empty card
         return PeftModel.from_pretrained(fresh, adapter).merge_and_unload()

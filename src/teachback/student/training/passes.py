@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
-from .apart import apart
 from .batch import IGNORE, Tokens, collate, join, length
 from .head_loss import summed_nll
+from .packed_attention import apart
 
 NEAR = 1e-3  # of the largest logit: rounding, never another row's words
 
@@ -25,7 +25,9 @@ class Way(NamedTuple):
     def __str__(self) -> str:
         if not self.packed:
             return "rows are padded: this model can't be given packed ones"
-        return "rows are packed" + ("" if self.fused else ", the loss is taken from the model's own logits")
+        return "rows are packed" + (
+            "" if self.fused else ", the loss is taken from the model's own logits"
+        )
 
     def attention(self, model: Any) -> AbstractContextManager[None]:
         return apart(model) if self.packed else nullcontext()
@@ -37,7 +39,9 @@ PADDED = Way(packed=False, fused=False)
 def autocast(device: Any, precision: str) -> Any:
     import torch
 
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+    return torch.autocast(
+        device.type, dtype=torch.bfloat16, enabled=precision == "bf16"
+    )
 
 
 def loss_of(model: Any, rows: Sequence[Tokens], way: Way, device: Any) -> Any:
@@ -48,14 +52,19 @@ def loss_of(model: Any, rows: Sequence[Tokens], way: Way, device: Any) -> Any:
         return summed(model(**given).logits, labels if way.packed else labels[:, 1:])
     keep_T = given.pop("logits_to_keep")
     hidden_1_T_D = causal(model).get_decoder()(**given).last_hidden_state
-    return summed_nll(hidden_1_T_D[0, keep_T], causal(model).get_output_embeddings().weight, labels)
+    return summed_nll(
+        hidden_1_T_D[0, keep_T], causal(model).get_output_embeddings().weight, labels
+    )
 
 
 def summed(logits_B_K_V: Any, labels_B_K: Any) -> Any:
     import torch.nn.functional as F
 
     return F.cross_entropy(
-        logits_B_K_V.float().flatten(0, -2), labels_B_K.flatten(), ignore_index=IGNORE, reduction="sum"
+        logits_B_K_V.float().flatten(0, -2),
+        labels_B_K.flatten(),
+        ignore_index=IGNORE,
+        reduction="sum",
     )
 
 
@@ -93,13 +102,22 @@ def tried(model: Any, some: Sequence[Tokens]) -> Way:
             if alike(logits_by_hand(model, given), wanted):
                 return Way(packed=True, fused=True)
             return Way(packed=alike(logits(model, given), wanted), fused=False)
-    except (AttributeError, RuntimeError, TypeError, ValueError):  # a model with code of its own
+    except (
+        AttributeError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ):  # a model with code of its own
         return PADDED
 
 
 def logits(model: Any, given: dict[str, Any]) -> Any:
     """logits_N_V of the kept positions, by the model's whole forward pass."""
-    return model(**{name: x for name, x in given.items() if name != "labels"}).logits.flatten(0, -2).float()
+    return (
+        model(**{name: x for name, x in given.items() if name != "labels"})
+        .logits.flatten(0, -2)
+        .float()
+    )
 
 
 def logits_by_hand(model: Any, given: dict[str, Any]) -> Any:
@@ -109,7 +127,9 @@ def logits_by_hand(model: Any, given: dict[str, Any]) -> Any:
     head = causal(model).get_output_embeddings()
     if type(head) is not torch.nn.Linear or head.bias is not None:
         return None
-    body = {name: x for name, x in given.items() if name not in ("labels", "logits_to_keep")}
+    body = {
+        name: x for name, x in given.items() if name not in ("labels", "logits_to_keep")
+    }
     hidden_1_T_D = causal(model).get_decoder()(**body).last_hidden_state
     return (hidden_1_T_D[0, given["logits_to_keep"]] @ head.weight.T).float()
 
@@ -119,4 +139,7 @@ def alike(found_N_V: Any, wanted: Sequence[Any]) -> bool:
     if found_N_V is None or found_N_V.shape[0] != sum(map(len, wanted)):
         return False
     parts = zip(found_N_V.split([len(one) for one in wanted]), wanted, strict=True)
-    return all(bool((found - one).abs().max() <= NEAR * one.abs().max()) for found, one in parts)
+    return all(
+        bool((found - one).abs().max() <= NEAR * one.abs().max())
+        for found, one in parts
+    )

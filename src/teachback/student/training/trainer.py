@@ -52,11 +52,20 @@ def make_trainer(
     class StepTrainer(Trainer):  # type: ignore[misc]
         """Trainer has no other place where a step could be cut up."""
 
-        def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:
+        def training_step(
+            self, model: Any, inputs: Any, num_items_in_batch: Any = None
+        ) -> Any:
             model.train()
             while True:
                 try:
-                    return step(self, model, inputs["rows"], budget.tokens, way, recipe.precision)
+                    return step(
+                        self,
+                        model,
+                        inputs["rows"],
+                        budget.tokens,
+                        way,
+                        recipe.precision,
+                    )
                 except RuntimeError as error:
                     if not out_of_memory(error):
                         raise
@@ -75,14 +84,23 @@ def make_trainer(
     return trainer
 
 
-def step(trainer: Any, model: Any, rows: Sequence[Tokens], micro_tokens: int, way: Way, precision: str) -> Any:
+def step(
+    trainer: Any,
+    model: Any,
+    rows: Sequence[Tokens],
+    micro_tokens: int,
+    way: Way,
+    precision: str,
+) -> Any:
     """The gradient of the mean nll over the step's completion tokens. Returns that mean."""
     import torch
 
     device = trainer.args.device
     count = sum(len(row["answer"]) for row in rows)
     total = torch.zeros((), device=device)
-    with autocast(device, precision):  # its copies of the weights last as long as it does: they are made once a step
+    with autocast(
+        device, precision
+    ):  # its copies of the weights last as long as it does: they are made once a step
         for part in micro_batches(rows, micro_tokens, way.packed):
             loss = loss_of(model, part, way, device) / count
             with torch.autocast(device.type, enabled=False):
@@ -94,10 +112,14 @@ def step(trainer: Any, model: Any, rows: Sequence[Tokens], micro_tokens: int, wa
 def out_of_memory(error: RuntimeError) -> bool:
     import torch
 
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(
+        error
+    )
 
 
-def arguments(model: Any, n_rows: int, checkpoints: Path, recipe: Recipe, means: Means, seed: int) -> Any:
+def arguments(
+    model: Any, n_rows: int, checkpoints: Path, recipe: Recipe, means: Means, seed: int
+) -> Any:
     from transformers import TrainingArguments
 
     steps = -(-n_rows // recipe.rows_per_step)
@@ -118,13 +140,19 @@ def arguments(model: Any, n_rows: int, checkpoints: Path, recipe: Recipe, means:
         save_strategy="no",
         logging_strategy="steps" if means.report_to else "no",
         logging_steps=1,
-        use_cache=bool(getattr(model.config, "use_cache", True)),  # Trainer writes it into the model's config
+        use_cache=bool(
+            getattr(model.config, "use_cache", True)
+        ),  # Trainer writes it into the model's config
         report_to=list(means.report_to) or "none",
         disable_tqdm=True,
     )
     if found.world_size > 1:
         raise StudentError(
-            "finetuning runs on one device", got=f"{found.world_size} processes", fix="start it without a launcher"
+            "finetuning runs on one device",
+            got=f"{found.world_size} processes",
+            fix="start it without a launcher",
         )
-    found._n_gpu = min(found.n_gpu, 1)  # with more, Trainer would spread a batch over them by DataParallel
+    found._n_gpu = min(
+        found.n_gpu, 1
+    )  # with more, Trainer would spread a batch over them by DataParallel
     return found

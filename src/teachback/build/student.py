@@ -1,0 +1,340 @@
+"""The student's answers as a run asks for them: from a model in this process, or from a server."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence, Set
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from ..config import config as cfg
+from ..errors import ConfigError
+from ..run.directory import Run
+from ..student.attempt import Asked, Attempted, Sampling, attempt
+from ..student.chat import Chat
+from ..student.embed import embed
+from ..student.engines.requests import Limits
+from ..student.engines.server import SERVER_SIGNALS, attempt_on_server, reader
+from ..student.engines.serving import Serving
+from ..student.folder import cache_folder, empty_gpu_cache
+from ..student.frozen import Frozen, freeze
+from ..student.measure import (
+    Answers,
+    Measured,
+    Question,
+    Samples,
+    by_example,
+    measure,
+    questions,
+)
+from ..student.signals import read, score
+from ..student.sketch import make_sketch
+from ..types import ArrayFile, Attempt, Attempts, Example, Grade, Student, Task
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, np.dtype[np.float32]]
+
+HERE_ONLY = (
+    frozenset(
+        {"entropy", "egl", "gold_nll", "embeddings", "gradients", "gold_gradients"}
+    )
+    - SERVER_SIGNALS
+)
+
+
+class Answering(Protocol):
+    def __call__(
+        self, asked: Sequence[Asked], sampling: Sampling | None = None
+    ) -> list[Measured]: ...
+
+
+class Respondent(Protocol):
+    """All that a round asks of a student. `Answerer` is the real one, `teachback.testing` has a fake."""
+
+    def __call__(
+        self, student: Student, questions: Iterable[tuple[str, str]]
+    ) -> tuple[Attempt, ...]: ...
+
+    def attempts(
+        self,
+        student: Student,
+        pool: Sequence[Example],
+        arrays: Sequence[str],
+        sketch_seed: int,
+    ) -> Attempts: ...
+
+    def measure(self, student: Student, examples: Sequence[Example]) -> Answers: ...
+
+    def samples(
+        self, student: Student, examples: Sequence[Example], samples: Samples
+    ) -> tuple[tuple[Grade, ...], ...]: ...
+
+    def gold_nll(
+        self, student: Student, examples: Sequence[Example]
+    ) -> tuple[float, ...]: ...
+
+    def gold_gradients(
+        self,
+        student: Student,
+        seeds: Sequence[Example],
+        dev: Sequence[Example],
+        sketch_seed: int,
+    ) -> tuple[ArrayFile, ArrayFile]: ...
+
+
+class Held:
+    """The student that was asked last, in memory: a round asks the same one several times. One at a time."""
+
+    def __init__(self, precision: Literal["float32", "bf16"]) -> None:
+        self._precision, self._last = precision, dict[Path, Frozen]()
+
+    def __call__(self, folder: Path) -> Frozen:
+        if folder not in self._last:
+            self.drop()
+            self._last[folder] = freeze(folder, self._precision)
+        return self._last[folder]
+
+    def drop(self) -> None:
+        if self._last:
+            self._last.clear()
+            empty_gpu_cache()
+
+
+@dataclass(frozen=True)
+class Answerer:
+    """A student's answers to questions of the task, in shards of the run. serving: what answers; None: this process."""
+
+    run: Run
+    task: Task
+    chat: Chat
+    max_new_tokens: int
+    held: Held
+    serving: Serving | None = None
+
+    def __call__(
+        self, student: Student, questions: Iterable[tuple[str, str]]
+    ) -> tuple[Attempt, ...]:
+        """questions: (id, question) pairs."""
+        asked = [Asked(id, self.task.prompt(question)) for id, question in questions]
+        answer = self.answering(student)
+        return self.run.map(
+            lambda part: [found.attempt for found in answer(part)], asked, of=Attempt
+        )
+
+    def attempts(
+        self,
+        student: Student,
+        pool: Sequence[Example],
+        arrays: Sequence[str],
+        sketch_seed: int,
+    ) -> Attempts:
+        """Every seed's. arrays: which of "embedding" and "gradient" are kept of them."""
+        asked = [Asked(e.id, self.task.prompt(e.question)) for e in pool]
+        if not arrays:
+            return Attempts(self(student, ((e.id, e.question) for e in pool)))
+        loaded = self.loaded(student)
+        sketch = cache(
+            lambda: make_sketch(loaded(), sketch_seed) if "gradient" in arrays else None
+        )
+
+        def part(asked: Sequence[Asked]) -> tuple[list[Attempt], dict[str, "Array"]]:
+            done = attempt(
+                loaded(), self.chat, asked, self.max_new_tokens, sketch=sketch()
+            )
+            return done.attempts, {name: kept(done, name) for name in arrays}
+
+        rows, files = self.run.map_arrays(part, asked, of=Attempt)
+        return Attempts(rows, files.get("embedding"), files.get("gradient"))
+
+    def samples(
+        self, student: Student, examples: Sequence[Example], samples: Samples
+    ) -> tuple[tuple[Grade, ...], ...]:
+        """Sampled answers to each example, graded."""
+        answer, by_id = self.answering(student), {e.id: e for e in examples}
+        asked = [
+            Question(e.id, self.task.prompt(e.question), sample=k)
+            for e in examples
+            for k in range(samples.n)
+        ]
+
+        def part(asked: Sequence[Question]) -> list[Grade]:
+            return [
+                self.graded(by_id[m.attempt.id], m.attempt)
+                for m in measure(answer, asked, samples)
+            ]
+
+        grades = self.run.map(part, asked, of=Grade, name="samples")
+        return tuple(
+            grades[i : i + samples.n] for i in range(0, len(grades), samples.n)
+        )
+
+    def graded(self, example: Example, attempt: Attempt) -> Grade:
+        """Against its gold answer; where there is none, what can be read in it as the final answer."""
+        if attempt.truncated:
+            return Grade("truncated")
+        if example.answer is None:
+            return self.task.verify(example.question, attempt.text)
+        return self.task.grade(example, attempt.text)
+
+    def gold_nll(
+        self, student: Student, examples: Sequence[Example]
+    ) -> tuple[float, ...]:
+        """Of the gold solutions, nats a token."""
+        loaded = self.loaded(student)
+        return self.run.map(
+            lambda rows: score(loaded(), self.chat, rows),
+            self.gold(examples),
+            of=float,
+            name="gold",
+        )
+
+    def gold_gradients(
+        self,
+        student: Student,
+        seeds: Sequence[Example],
+        dev: Sequence[Example],
+        sketch_seed: int,
+    ) -> tuple[ArrayFile, ArrayFile]:
+        """gradient_N_M of the seeds' gold solutions, and the mean of dev's normalised ones, as gradient_M."""
+        import numpy as np
+
+        loaded = self.loaded(student)
+        sketch = cache(lambda: make_sketch(loaded(), sketch_seed))
+
+        def part(rows: Sequence[tuple[str, str]]) -> "Array":
+            return np.stack(
+                [
+                    one.gradient_M
+                    for one in read(loaded(), self.chat, rows, sketch=sketch())
+                    if one.gradient_M is not None
+                ]
+            )
+
+        gold = self.run.map_array(part, self.gold(seeds), name="gold")
+        dev_N_M = self.run.load_array(
+            self.run.map_array(part, self.gold(dev), name="dev-rows")
+        )
+        mean_M = (dev_N_M / np.linalg.norm(dev_N_M, axis=1, keepdims=True)).mean(0)
+        return gold, self.run.save_array("dev", mean_M)
+
+    def gold(self, examples: Sequence[Example]) -> list[tuple[str, str]]:
+        """(message, solution) of the examples that have one."""
+        targets = [(e, self.task.target(e)) for e in examples]
+        return [
+            (self.task.prompt(e.question), target)
+            for e, target in targets
+            if target is not None
+        ]
+
+    def measure(
+        self,
+        student: Student,
+        examples: Sequence[Example],
+        samples: Samples | None = None,
+    ) -> Answers:
+        """All that a report asks of the student, in one map: a kill costs one shard of it.
+
+        A served student gives no likelihood of gold solutions.
+        """
+        answer = self.answering(student)
+
+        def part(asked: Sequence[Question]) -> list[Measured]:
+            return measure(answer, asked, samples)
+
+        return by_example(
+            self.run.map(part, questions(self.task, examples, samples), of=Measured),
+            len(examples),
+        )
+
+    def embed(self, student: Student, asked: Sequence[Asked]) -> ArrayFile:
+        """Where a student sees questions, as embedding_N_D."""
+        loaded = self.loaded(student)
+        return self.run.map_array(lambda part: embed(loaded(), self.chat, part), asked)
+
+    def answering(self, student: Student) -> Answering:
+        if self.serving is not None:
+            return self.served(student, self.serving)
+        loaded = self.loaded(student)
+
+        def answer(
+            asked: Sequence[Asked], sampling: Sampling | None = None
+        ) -> list[Measured]:
+            done = attempt(loaded(), self.chat, asked, self.max_new_tokens, sampling)
+            return [
+                Measured(*pair)
+                for pair in zip(done.attempts, done.target_nll, strict=True)
+            ]
+
+        return answer
+
+    def served(self, student: Student, serving: Serving) -> Answering:
+        """From a server; from the student's adapter on it, where there is one."""
+        folder = self.run.path(student)
+        words = cache(lambda: reader(folder))
+
+        def answer(
+            asked: Sequence[Asked], sampling: Sampling | None = None
+        ) -> list[Measured]:
+            adapter = folder / "adapter"
+            server = serving.use(adapter if adapter.is_dir() else folder)
+            done = attempt_on_server(
+                server, words(), self.chat, asked, self.max_new_tokens, sampling
+            )
+            return [Measured(one) for one in done]
+
+        return answer
+
+    def loaded(self, student: Student) -> Callable[[], Frozen]:
+        """The student in memory, as soon as it is asked for: only if a shard is missing."""
+        return lambda: self.held(self.run.path(student))
+
+    def stop(self) -> None:
+        """Before finetuning, and at a run's end: what answers gives its memory back."""
+        self.held.drop()
+        if self.serving is not None:
+            self.serving.stop()
+
+
+def make_answerer(
+    config: cfg.Config,
+    run: Run,
+    task: Task,
+    base: Path,
+    precision: Literal["float32", "bf16"],
+) -> Answerer:
+    student = config.student
+    serving = None
+    if student.served:
+        name = hashlib.sha256(str(run.folder.absolute()).encode()).hexdigest()[:12]
+        serving = Serving(
+            base,
+            cache_folder() / "servers" / f"{name}.log",
+            command=student.serve,
+            base_url=student.base_url,
+            model=student.served_model,
+            limits=Limits(
+                student.in_flight, student.tries, student.deadline_s, student.key_env
+            ),
+            ready_s=student.ready_s,
+        )
+    chat = Chat(student.system, student.chat_template_kwargs)
+    return Answerer(run, task, chat, student.max_new_tokens, Held(precision), serving)
+
+
+def kept(done: Attempted, name: str) -> "Array":
+    array = done.embedding_N_D if name == "embedding" else done.gradient_N_M
+    assert array is not None
+    return array
+
+
+def check_signals(config: cfg.Config, needs: Set[str]) -> None:
+    """A criterion that needs what the student's backend can't give is refused, before anything is spent."""
+    if config.student.served and (missing := sorted(HERE_ONLY & needs)):
+        raise ConfigError(
+            f"the criterion {config.criterion.name} needs {', '.join(missing)} of every attempt, which no server gives",
+            got="student.serve" if config.student.serve else "student.base_url",
+            allowed=f"on a server: criteria that need none of {', '.join(sorted(HERE_ONLY))}",
+            fix="leave student.serve and base_url out, or choose another criterion, such as loss",
+        )

@@ -1,0 +1,366 @@
+"""The sections of a config: what can be set, with what it is by default. config.py puts them together."""
+
+import re
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+
+from ..types import Scalar
+
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+
+
+def fields(text: str) -> list[str]:
+    """Names in braces."""
+    return re.findall(r"\{(\w+)\}", text)
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class ProntoQA(Section):
+    """Fictional ontologies, made by teachback, or read from a folder with the real files."""
+
+    name: Literal["prontoqa"]
+    path: Path | None = (
+        None  # a folder with prontoqa_train.jsonl; without it the questions are generated
+    )
+    hops: tuple[
+        Annotated[int, Field(ge=1, le=6)], Annotated[int, Field(ge=1, le=6)]
+    ] = (1, 3)
+    seeds: Count = 64
+    dev: Count = 100
+    test: Count = 200
+    seed: int = 0  # of the generated questions
+
+    @model_validator(mode="after")
+    def _order(self) -> "ProntoQA":
+        if self.hops[0] > self.hops[1]:
+            raise ValueError(
+                f"hops goes from the fewest to the most, as in [1, 3]; got {list(self.hops)}"
+            )
+        return self
+
+
+class GSM8K(Section):
+    """Grade-school word problems: from local files (gsm8k_train.jsonl, gsm8k_test.jsonl) or from the Hub."""
+
+    name: Literal["gsm8k"]
+    path: Path | None = None
+    seeds: Count = 500
+    dev: Count = 200
+    test: Count | None = None  # None: all of them
+    seed: int = 0  # of the split
+
+
+class MATH(Section):
+    """Contest problems, tested on MATH-500: local files (math_train.jsonl, math500_test.jsonl) or the Hub."""
+
+    name: Literal["math"]
+    path: Path | None = None
+    seeds: Count = 500
+    dev: Count = 200
+    test: Count | None = None
+    seed: int = 0
+
+
+class Game24(Section):
+    """Four numbers that make 24. With a path (game24_train.jsonl, game24_test.jsonl) test is the published one."""
+
+    name: Literal["game24"]
+    path: Path | None = None
+    largest: Annotated[int, Field(ge=13, le=30)] = (
+        13  # number in the program's puzzles; above 13 the world is open
+    )
+    seeds: Count = 200
+    dev: Count = 60
+    test: Count | None = None
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _test(self) -> "Game24":
+        if self.path is None and self.test is None:
+            raise ValueError(
+                "test: say how many puzzles to set aside, or give task.path for the published test"
+            )
+        return self
+
+
+class ReasoningGym(Section):
+    """A procedural task of reasoning-gym; written as name: reasoning_gym/NAME."""
+
+    name: Literal["reasoning_gym"]
+    dataset: str
+    options: dict[str, JsonValue] = {}
+    levels: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]] | None = (
+        None  # of its curriculum
+    )
+    seeds: Count = 64
+    dev: Count = 100
+    test: Count = 200
+    seed: int = 0
+
+
+class Own(Section):
+    """Questions of one's own: where the columns are, and how answers are compared."""
+
+    n_seeds: Count | None = None
+    n_dev: Count | None = (
+        None  # without rows of their own, dev and test are set aside by a hash of the question
+    )
+    n_test: Count | None = None
+    question: str = "question"  # the columns' names
+    answer: str | None = "answer"
+    solution: str | None = "solution"
+    id: str | None = "id"
+    grader: Literal[
+        "exact",
+        "number",
+        "math",
+        "choice",
+        "regex",
+        "function",
+        "proof",
+        "game24",
+        "judge",
+    ] = "exact"
+    pattern: str | None = None  # grader: regex: what the answer looks like
+    function: str | None = (
+        None  # grader: function: my_module:my_function, or my_file.py:my_function
+    )
+    instruction: str | None = None  # put before every question
+    by: list[str] = []  # meta fields, or columns, to break accuracy down by
+    templated: bool = False  # questions from templates: words that two of them share are no sign of anything
+
+    @model_validator(mode="after")
+    def _grader(self) -> "Own":
+        for grader, key in (("regex", "pattern"), ("function", "function")):
+            if (getattr(self, key) is None) == (self.grader == grader):
+                raise ValueError(f"grader: {grader} and {key} belong together")
+        return self
+
+
+class Jsonl(Own):
+    """One JSON object a line, with at least a question."""
+
+    name: Literal["jsonl"]
+    seeds: Path
+    dev: Path | None = None
+    test: Path | None = None
+
+
+class Hub(Own):
+    """A data set on the Hugging Face Hub."""
+
+    name: Literal["hub"]
+    dataset: str
+    config: str | None = None
+    revision: str | None = None
+    seeds: str = "train"  # the splits' names
+    dev: str | None = None
+    test: str | None = None
+
+
+class StudentConfig(Section):
+    model: str = "smollm2-135m"  # a folder, a name on the Hub, or the packaged model
+    revision: str | None = None
+    system: str | None = None
+    chat_template_kwargs: dict[str, Scalar] = {}
+    max_new_tokens: Count = 256
+    precision: Literal["auto", "float32", "bf16"] = (
+        "auto"  # bf16 where the machine gains by it; logits are float32
+    )
+    serve: str | None = (
+        None  # a command that serves {path} on {port}, started and stopped by teachback
+    )
+    base_url: str | None = (
+        None  # or a server that runs already: up to and without /completions
+    )
+    served_model: str | None = (
+        None  # the untuned student's name there, where it has several
+    )
+    key_env: str | None = None
+    in_flight: Count = 32  # requests at a time
+    tries: Count = 5
+    deadline_s: Positive = (
+        600.0  # for one answer, its wait in the server's queue included
+    )
+    ready_s: Positive = 900.0  # for a command to load the student
+
+    @property
+    def served(self) -> bool:
+        return self.serve is not None or self.base_url is not None
+
+    @model_validator(mode="after")
+    def _one_server(self) -> "StudentConfig":
+        if self.serve is not None and self.base_url is not None:
+            raise ValueError(
+                "serve starts a server, base_url names one that runs: leave out one of them"
+            )
+        if self.serve is not None and not {"{path}", "{port}"} <= {
+            f"{{{n}}}" for n in fields(self.serve)
+        }:
+            raise ValueError(
+                "serve needs {path} and {port}, as in vllm serve {path} --port {port}"
+            )
+        return self
+
+
+class OwnTask(Section):
+    """A task of one's own: a function of (options, repeat) that returns a teachback.types.Task."""
+
+    name: Literal["own"]
+    function: str  # my_module:my_function, or my_file.py:my_function
+    options: dict[str, JsonValue] = {}
+
+
+class ProgramTeacher(Section):
+    """The task's own program sets and solves new exercises. Free and exact; metered as if bought."""
+
+    name: Literal["program"] = "program"
+
+
+class EndpointConfig(Section):
+    """Any OpenAI-compatible endpoint. The key comes from the environment only."""
+
+    base_url: str  # up to and without /chat/completions
+    model: str
+    key_env: str | None = "OPENAI_API_KEY"
+    cap_field: Literal["max_tokens", "max_completion_tokens"] = (
+        "max_tokens"  # the latter for OpenAI's newer models
+    )
+    template_tokens: Annotated[int, Field(ge=0)] = (
+        64  # at most what the server's chat template adds to a request
+    )
+    options: dict[
+        str, JsonValue
+    ] = {}  # sent with every request as they are (temperature, reasoning_effort, …)
+    in_flight: Count = 16  # the most calls at a time
+    requests_per_minute: Positive | None = (
+        None  # the provider's limits, where you know them
+    )
+    tokens_per_minute: Positive | None = None
+    tries: Count = 3  # of a call that reached the endpoint; being turned away (429, 503) does not count
+    deadline_s: Positive = 120.0  # for one try, its whole answer included
+    patience_s: Positive = (
+        300.0  # an endpoint that only turns calls away for so long is down
+    )
+
+
+class OpenAITeacher(EndpointConfig):
+    """calls: 2 asks for a question, then, on its own, for its answer; 1 asks for both at once."""
+
+    name: Literal["openai"]
+    prompts: str = (
+        "neutral"  # neutral, math, logic, or a folder with question.txt, answer.txt, …
+    )
+    calls: Literal[1, 2] = 2
+    votes: Count = 1  # answers to each question; more than half of them must agree
+    show_attempt: bool = False  # the student's wrong attempt goes into the prompt
+    train_on_thinking: bool = (
+        False  # a reasoning model's thinking is paid for either way
+    )
+    max_tokens_question: Count = 512
+    max_tokens_answer: Count = 1024
+
+    @model_validator(mode="after")
+    def _votes_differ(self) -> "OpenAITeacher":
+        if self.votes > 1 and self.options.get("temperature") == 0:
+            raise ValueError(
+                "votes at temperature 0 are the same answer again: raise options.temperature, or votes: 1"
+            )
+        return self
+
+
+class Verifier(EndpointConfig):
+    """A second model that answers every new question; rows on which it disagrees are rejected."""
+
+    max_tokens: Count = 1024
+
+
+class Judge(EndpointConfig):
+    """The model that compares answers where task.grader is judge. Paid from the same budget, dev first."""
+
+    max_tokens: Count = 256
+    prompt: Path | None = None  # a text with {question}, {gold} and {answer}
+
+
+class PoolTeacher(Section):
+    """Rows one already has: a seed gets the unused row nearest to it. A dry run without any teacher."""
+
+    name: Literal["pool"]
+    rows: Path  # JSON lines: question, and answer or solution
+    n_rows: Count | None = (
+        None  # how many of them, by a hash of the question: each is read once by the student
+    )
+
+
+class PriceConfig(Section):
+    """What a model costs, in US dollars per million tokens. Without parameters its FLOPs are unknown."""
+
+    as_of: date  # when you looked it up
+    input: NotNegative | None = None
+    output: NotNegative | None = None
+    cached: NotNegative | None = (
+        None  # of cached input tokens; as dear as the others where it is not given
+    )
+    parameters: Positive | None = None
+
+
+class FinetuneConfig(Section):
+    method: Literal["full", "lora", "qlora", "last_layers"] = "full"
+    lr: Annotated[float, Field(gt=0)] = 4e-4
+    epochs: Count = 3
+    rows_per_step: Count = 8
+    warmup: Share = 0.1
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
+    lora_rank: Count = 16
+    lora_alpha: Count = 32
+    last_layers: Count = 4  # with method: last_layers, how many
+    restart: Literal["base", "continue"] = "base"
+    replay: Share = (
+        1.0  # with restart: continue, the share of earlier rows trained on again
+    )
+
+
+class TotalConfig(Section):
+    """Hard limits on what all arms of a comparison really send, together."""
+
+    teacher_tokens: Count | None = None
+    usd: Positive | None = None
+    flops: Positive | None = None
+
+
+class BudgetConfig(Section):
+    """Hard limits; the first that is reached ends the run."""
+
+    generated: Count | None = None  # pairs the teacher writes, good or bad
+    accepted: Count | None = None  # rows that remain of them
+    teacher_tokens: Count | None = (
+        None  # prompt and completion tokens of every call, of any role
+    )
+    usd: Positive | None = None  # by `prices`
+    flops: Positive | None = None  # 2 × parameters × tokens, by `prices`
+    total: TotalConfig | None = (
+        None  # of `teachback compare`, where the others limit each arm
+    )
+
+
+class MachineConfig(Section):
+    """What may differ from start to start, because it doesn't change what is computed."""
+
+    checkpoint_every_s: Annotated[float, Field(ge=0)] = 300.0
+    micro_tokens: Count = 2048  # of finetuning's rows that go through the model at once
+    gradient_checkpointing: bool = False  # activations are computed again in the backward pass: less memory, more time
+    child: bool = (
+        False  # finetuning in a process of its own, whose memory is free when it ends
+    )
+    report_to: list[str] = []  # trackers, as transformers' Trainer names them
+    threads: Count | None = None
