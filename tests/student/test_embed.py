@@ -108,7 +108,7 @@ def test_a_killed_step_goes_on_at_its_last_shard_and_is_read_back_without_torch(
         "all.npy"
     ], "shards go at the commit"
     code = (
-        "import sys; from pathlib import Path; from teachback.rundir import Run\n"
+        "import sys; from pathlib import Path; from teachback.run.directory import Run\n"
         f"with Run(Path({str(tmp_path)!r})) as run: kept = run.step(0, 'reserve', None)\n"
         f"assert run.load_array(kept.embedding).shape == ({CALLS}, 2); assert 'torch' not in sys.modules"
     )

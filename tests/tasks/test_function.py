@@ -12,7 +12,7 @@ from teachback.testing import fake_run
 
 SUMS = """
 from random import Random
-from teachback.draws import draw
+from teachback.rng import draw
 from teachback.types import Example, Grade, Task, Written
 
 def example(split, i, repeat):
