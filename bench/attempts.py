@@ -1,14 +1,17 @@
-"""Greedy answers: ours against transformers' `generate()`, its best static batch of 16, 32 and 64, sorted by length.
+"""Greedy answers: ours against transformers' `generate()`.
 
-The same prompts as tokens for both: real questions of GSM8K and ProntoQA in the chat template, and the same cap. The
-gate: in float32 the same tokens in every row, for every size of the peer's batch. Where a row parts, the result says by
-how many nats the two likeliest tokens lay apart there. Each contender runs in a process of its own, in turn; sizes that
-are not the peer's best are measured once. `ratio` is generate()'s seconds / ours in float32; bf16 is reported beside it
-and has no gate, because its rounding decides near ties. Ours gives the signals of every answer too; generate() none.
+The peer runs its best static batch of 16, 32 and 64, sorted by length. Both get the same
+prompts as tokens, real questions of GSM8K and ProntoQA in the chat template, and the
+same cap. The gate: in float32 every row has the same tokens, for every size of the
+peer's batch. Where a row differs, the result says by how many nats the two likeliest
+tokens lay apart there.
+
+Each contender runs in a process of its own, in turn. Sizes that are not the peer's best
+are measured once. `ratio` is generate()'s seconds over ours in float32. bf16 is reported
+beside it and has no gate, because its rounding decides near ties. Ours also gives the
+signals of every answer; generate() gives none.
 """
 
-import json
-import os
 import time
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -16,13 +19,19 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Literal, NamedTuple
 
-from bench.against import Outcome, fresh, peak_mib, spread
-from teachback.student.chat import Chat, prompt_ids
+from bench.conversations import CHAT, FILES, first_pairs
+from bench.outcome import Outcome
+from bench.process import peak_mib, resident_mib, run_fresh, spread, torch_threads
+from bench.reasons import first_difference
+from teachback.student.chat import prompt_ids
 from teachback.student.folder import load, resolve
 
-FILES = ("gsm8k_train.jsonl", "prontoqa_train.jsonl")
-TARGET, SIZES, REPEATS, CAP = 1.5, (16, 32, 64), 3, 96
-CHAT = Chat("Reason step by step.")
+TARGET = 1.5
+SIZES = (16, 32, 64)
+REPEATS = 3
+MAX_NEW_TOKENS = 96
+QUESTIONS_PER_FILE = 32
+LIBRARIES = ("torch", "transformers")
 
 Precision = Literal["float32", "bf16"]
 
@@ -32,23 +41,36 @@ class Prompt(NamedTuple):
     ids: list[int]
 
 
-class Done(NamedTuple):
-    """tokens: of each prompt's answer. mib: the most memory above the loaded model."""
-
+class Result(NamedTuple):
+    # Of each prompt's answer.
     tokens: list[list[int]]
     seconds: float
+    # Peak memory above the loaded model.
     mib: float
     rss_mib: float
 
 
+class Runs(NamedTuple):
+    ours: list[Result]
+    # By the size of its batches.
+    peer: dict[int, list[Result]]
+    # The peer's fastest size, by its first run.
+    best: int
+
+
 def bench(quick: bool) -> Outcome:
     folder, identity = resolve("smollm2-135m")
-    prompts, cap = work(folder, 3 if quick else 32), 12 if quick else CAP
+    prompts = make_prompts(folder, 3 if quick else QUESTIONS_PER_FILE)
+    max_new_tokens = 12 if quick else MAX_NEW_TOKENS
     sizes, repeats = ((4,), 1) if quick else (SIZES, REPEATS)
-    exact, ratio, parts, rss = measured(folder, prompts, cap, "float32", sizes, repeats)
-    rounded, _, _, _ = measured(folder, prompts, cap, "bf16", sizes[-2:], 1)
+    exact = run_all(folder, prompts, max_new_tokens, "float32", sizes, repeats)
+    rounded = run_all(folder, prompts, max_new_tokens, "bf16", sizes[-2:], 1)
+
+    parted = []
+    for size, results in exact.peer.items():
+        parted += find_parted(folder, prompts, exact.ours[0], results[0], size)
     lengths = [len(prompt.ids) for prompt in prompts]
-    about = {
+    work = {
         "student": identity,
         "files": FILES,
         "rows": len(prompts),
@@ -57,207 +79,177 @@ def bench(quick: bool) -> Outcome:
             "median": median(lengths),
             "max": max(lengths),
         },
-        "max_new_tokens": cap,
-        "threads": fresh(threads),
-        "versions_compared": {
-            name: version(name) for name in ("torch", "transformers")
-        },
+        "max_new_tokens": max_new_tokens,
+        "threads": run_fresh(torch_threads),
+        "versions_compared": {name: version(name) for name in LIBRARIES},
     }
-    return Outcome(
-        ratio,
-        TARGET,
-        not parts,
-        rss,
-        {"work": about, "float32": exact, "rows_parted": parts, "bf16": rounded},
-    )
+    facts = {
+        "work": work,
+        "float32": summarise(exact, max_new_tokens),
+        "rows_parted": parted,
+        "bf16": summarise(rounded, max_new_tokens),
+    }
+    rss_mib = exact.ours[0].rss_mib
+    return Outcome(speedup(exact), TARGET, not parted, rss_mib, facts)
 
 
-def work(folder: Path, each: int) -> list[Prompt]:
+def make_prompts(folder: Path, count: int) -> list[Prompt]:
     """The first questions of each file."""
-    data = Path(
-        os.environ.get("TEACHBACK_DATA", Path(__file__).parents[1] / "../shared/data")
-    )
-    student, prompts = load(folder), []
-    for name in FILES:
-        with open(data / name, encoding="utf-8") as file:
-            questions = [
-                json.loads(line)["question"]
-                for line, _ in zip(file, range(each), strict=False)
-            ]
-        prompts += [
-            Prompt(question, prompt_ids(student, CHAT, question))
-            for question in questions
-        ]
-    return prompts
+    student = load(folder)
+    questions = [question for question, _ in first_pairs(count)]
+    return [
+        Prompt(question, prompt_ids(student, CHAT, question)) for question in questions
+    ]
 
 
-def measured(
+def run_all(
     folder: Path,
     prompts: Sequence[Prompt],
-    cap: int,
+    max_new_tokens: int,
     precision: Precision,
     sizes: Sequence[int],
     repeats: int,
-) -> tuple[dict[str, Any], float, list[dict[str, Any]], float]:
-    """Facts, the ratio, the rows whose tokens part, and our peak memory."""
-    our = [fresh(ours, str(folder), prompts, cap, precision)]
-    their = {
-        size: [fresh(theirs, str(folder), prompts, cap, precision, size)]
-        for size in sizes
-    }
-    best = min(sizes, key=lambda size: their[size][0].seconds)
+) -> Runs:
+    work = str(folder), prompts, max_new_tokens, precision
+    ours = [run_fresh(decode_with_ours, *work)]
+    peer = {size: [run_fresh(decode_with_peer, *work, size)] for size in sizes}
+    best = min(sizes, key=lambda size: peer[size][0].seconds)
     for _ in range(repeats - 1):
-        their[best].append(fresh(theirs, str(folder), prompts, cap, precision, best))
-        our.append(fresh(ours, str(folder), prompts, cap, precision))
-    seconds = {"ours": [done.seconds for done in our]}
-    seconds |= {
-        f"generate, batch {size}": [done.seconds for done in runs]
-        for size, runs in their.items()
-    }
-    ratio = median(seconds[f"generate, batch {best}"]) / median(seconds["ours"])
-    tokens = sum(map(len, our[0].tokens))
-    facts = {
-        "ratio": round(ratio, 3),
+        peer[best].append(run_fresh(decode_with_peer, *work, best))
+        ours.append(run_fresh(decode_with_ours, *work))
+    return Runs(ours, peer, best)
+
+
+def speedup(runs: Runs) -> float:
+    peer_s = median(one.seconds for one in runs.peer[runs.best])
+    return peer_s / median(one.seconds for one in runs.ours)
+
+
+def summarise(runs: Runs, max_new_tokens: int) -> dict[str, Any]:
+    seconds = {"ours": [one.seconds for one in runs.ours]}
+    for size, results in runs.peer.items():
+        seconds[f"generate, batch {size}"] = [one.seconds for one in results]
+
+    ours, peer = runs.ours[0], runs.peer[runs.best][0]
+    tokens = sum(map(len, ours.tokens))
+    return {
+        "ratio": round(speedup(runs), 3),
         "seconds": {name: spread(values) for name, values in seconds.items()},
         "tokens": tokens,
-        "ended": sum(len(row) < cap for row in our[0].tokens),
+        "ended": sum(len(row) < max_new_tokens for row in ours.tokens),
         "tokens_a_second": round(tokens / median(seconds["ours"]), 1),
         "mib_above_the_model": {
-            "ours": round(our[0].mib, 1),
-            "generate": round(their[best][0].mib, 1),
+            "ours": round(ours.mib, 1),
+            "generate": round(peer.mib, 1),
         },
         "peak_mib": {
-            "ours": round(our[0].rss_mib, 1),
-            "generate": round(their[best][0].rss_mib, 1),
+            "ours": round(ours.rss_mib, 1),
+            "generate": round(peer.rss_mib, 1),
         },
     }
-    exact = precision == "float32"
-    parts = (
-        [
-            p
-            for size, runs in their.items()
-            for p in parted(folder, prompts, our[0], runs[0], size)
-        ]
-        if exact
-        else []
-    )
-    return facts, ratio, parts, our[0].rss_mib
 
 
-def ours(
-    folder: str, prompts: Sequence[Prompt], cap: int, precision: Precision
-) -> Done:
+def decode_with_ours(
+    folder: str, prompts: Sequence[Prompt], max_new_tokens: int, precision: Precision
+) -> Result:
     """All prompts in one call, as a run hands over a shard of 64."""
     from teachback.student.attempt import answers
     from teachback.student.frozen import freeze
 
     student = freeze(Path(folder), precision)
-    answers(student, [prompt.ids for prompt in prompts[:2]], 2)
-    loaded, started = rss_mib(), time.perf_counter()
-    found = answers(student, [prompt.ids for prompt in prompts], cap)
+    ids = [prompt.ids for prompt in prompts]
+    answers(student, ids[:2], 2)
+
+    loaded, started = resident_mib(), time.perf_counter()
+    decoded = answers(student, ids, max_new_tokens)
     seconds = time.perf_counter() - started
-    return Done(
-        [decoded.tokens for decoded in found], seconds, peak_mib() - loaded, peak_mib()
-    )
+    tokens = [one.tokens for one in decoded]
+    return Result(tokens, seconds, peak_mib() - loaded, peak_mib())
 
 
-def theirs(
-    folder: str, prompts: Sequence[Prompt], cap: int, precision: Precision, size: int
-) -> Done:
+def decode_with_peer(
+    folder: str,
+    prompts: Sequence[Prompt],
+    max_new_tokens: int,
+    precision: Precision,
+    size: int,
+) -> Result:
     import torch
     from transformers import AutoModelForCausalLM
 
     dtype = torch.float32 if precision == "float32" else torch.bfloat16
     ends = sorted(load(Path(folder)).ends)
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype).eval()
-    found: dict[int, list[int]] = {}
-    generated(model, ends, [prompt.ids for prompt in prompts[:2]], 2)
-    loaded, started = rss_mib(), time.perf_counter()
-    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i].ids))
-    for places in (order[i : i + size] for i in range(0, len(order), size)):
-        found.update(
-            zip(
-                places,
-                generated(model, ends, [prompts[i].ids for i in places], cap),
-                strict=True,
-            )
-        )
+    ids = [prompt.ids for prompt in prompts]
+    generate(model, ends, ids[:2], 2)
+
+    loaded, started = resident_mib(), time.perf_counter()
+    order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
+    tokens: dict[int, list[int]] = {}
+    for start in range(0, len(order), size):
+        batch = order[start : start + size]
+        rows = generate(model, ends, [ids[i] for i in batch], max_new_tokens)
+        tokens.update(zip(batch, rows, strict=True))
     seconds = time.perf_counter() - started
-    return Done(
-        [found[i] for i in range(len(prompts))],
-        seconds,
-        peak_mib() - loaded,
-        peak_mib(),
-    )
+    in_order = [tokens[i] for i in range(len(ids))]
+    return Result(in_order, seconds, peak_mib() - loaded, peak_mib())
 
 
-def generated(
-    model: Any, ends: list[int], prompts: Sequence[list[int]], cap: int
+def generate(
+    model: Any, ends: list[int], prompts: Sequence[list[int]], max_new_tokens: int
 ) -> list[list[int]]:
-    """By `generate()`, in one batch padded on the left; each up to its end token."""
+    """`generate()` on one batch, padded on the left. Each row ends with its end token."""
     import torch
 
     longest = max(map(len, prompts))
-    ids_B_T = torch.tensor(
-        [[*[ends[0]] * (longest - len(ids)), *ids] for ids in prompts]
-    )
-    mask_B_T = torch.tensor(
-        [[0] * (longest - len(ids)) + [1] * len(ids) for ids in prompts]
-    )
+    padding = [longest - len(ids) for ids in prompts]
+    ids_B_T = [[*[ends[0]] * n, *ids] for n, ids in zip(padding, prompts, strict=True)]
+    mask_B_T = [[0] * n + [1] * (longest - n) for n in padding]
     with torch.inference_mode():
         out = model.generate(
-            ids_B_T,
-            attention_mask=mask_B_T,
-            max_new_tokens=cap,
+            torch.tensor(ids_B_T),
+            attention_mask=torch.tensor(mask_B_T),
+            max_new_tokens=max_new_tokens,
             do_sample=False,
             eos_token_id=ends,
             pad_token_id=ends[0],
         )
     rows = out[:, longest:].tolist()
-    return [
-        row[: next((t + 1 for t, token in enumerate(row) if token in ends), cap)]
-        for row in rows
-    ]
+    return [up_to_end(row, ends)[:max_new_tokens] for row in rows]
 
 
-def parted(
-    folder: Path, prompts: Sequence[Prompt], our: Done, their: Done, size: int
+def up_to_end(tokens: list[int], ends: Sequence[int]) -> list[int]:
+    for t, token in enumerate(tokens):
+        if token in ends:
+            return tokens[: t + 1]
+    return tokens
+
+
+def find_parted(
+    folder: Path, prompts: Sequence[Prompt], ours: Result, peer: Result, size: int
 ) -> list[dict[str, Any]]:
-    """Rows whose tokens are not the same, and how near the two likeliest tokens were where they part."""
-    rows = []
-    for prompt, a, b in zip(prompts, our.tokens, their.tokens, strict=True):
-        if a != b:
-            at = next(
-                (t for t, (x, y) in enumerate(zip(a, b, strict=False)) if x != y),
-                min(len(a), len(b)),
-            )
-            nats = fresh(top_two_apart, str(folder), [*prompt.ids, *a[:at]])
-            rows.append(
-                {
-                    "batch": size,
-                    "question": prompt.message[:60],
-                    "token": at,
-                    "top_two_apart_nats": nats,
-                }
-            )
-    return rows
+    """Rows with other tokens, and how near the two likeliest tokens were where they part."""
+    parted = []
+    for prompt, a, b in zip(prompts, ours.tokens, peer.tokens, strict=True):
+        if a == b:
+            continue
+        at = first_difference(a, b)
+        nats = run_fresh(top2_gap, str(folder), [*prompt.ids, *a[:at]])
+        parted.append(
+            {
+                "batch": size,
+                "question": prompt.message[:60],
+                "token": at,
+                "top_two_apart_nats": nats,
+            }
+        )
+    return parted
 
 
-def top_two_apart(folder: str, ids: list[int]) -> float:
+def top2_gap(folder: str, ids: list[int]) -> float:
     import torch
 
     with torch.inference_mode():
         logits_V = load(Path(folder)).model(torch.tensor([ids])).logits[0, -1]
     first, second = logits_V.topk(2).values.tolist()
     return float(first - second)
-
-
-def rss_mib() -> float:
-    status = Path("/proc/self/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
-
-
-def threads() -> int:
-    import torch
-
-    return torch.get_num_threads()

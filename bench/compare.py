@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.against import Outcome, spread
-from teachback.compare.side_by_side import cores
+from teachback.compare.side_by_side import available_cores
 from teachback.testing import tiny_student
 
 TARGET, REPEATS = 1.6, 3
@@ -32,7 +32,7 @@ def bench(quick: bool) -> Outcome:
     repeats, times = (2, 1) if quick else (4, REPEATS)
     with tempfile.TemporaryDirectory() as folder:
         student = tiny_student(Path(folder) / "tiny")
-        ways = {"one after the other": 1, "side by side": cores()}
+        ways = {"one after the other": 1, "side by side": available_cores()}
         seconds: dict[str, list[float]] = {way: [] for way in ways}
         kept: dict[str, dict[str, bytes]] = {}
         for _ in range(times):
@@ -47,7 +47,7 @@ def bench(quick: bool) -> Outcome:
     facts = {
         "work": {
             "runs": 2 * repeats,
-            "jobs": cores(),
+            "jobs": available_cores(),
             "task": settings(Path(), student, quick)["task"],
         },
         "seconds": found,

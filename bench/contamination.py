@@ -1,152 +1,164 @@
-"""What curation refuses of real train questions as leaks from their own test set, where next to nothing has leaked; and
-how many rows it refuses that were made from a test set.
+"""What curation refuses as leaks: of real train questions, and of rows made from a test set.
 
-`ratio` is 2 % over the worst share of false refusals. The gate: every round of rows that reasoning-gym's gsm_symbolic
-made from GSM8K's test questions is told of, and no round of real ones.
+The real train questions are checked against their own test set, where next to nothing
+has leaked. `ratio` is 2 % over the worst share of false refusals. The gate: a note warns
+of every round of rows that reasoning-gym's gsm_symbolic made from GSM8K's test
+questions, and of no round of real ones.
 """
 
 import json
-import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
-from bench.against import Outcome, peak_mib
-from teachback.curate import curate, make_checks, taken_keys
-from teachback.graders.exact import GRADER
+from bench.data import data_folder, read_rows
+from bench.outcome import Outcome
+from bench.process import peak_mib
+from teachback.curate.training_rows import curate_rows, forbidden_keys, make_row_checks
+from teachback.graders.exact import EXACT_GRADER
 from teachback.tasks import game24, own, prontoqa
-from teachback.tasks.own import Form
-from teachback.tasks.splits import Sizes
+from teachback.tasks.own import AnswerFormat
+from teachback.tasks.splits import SplitSizes
 from teachback.types import Curated, Example, Row, Verdict
 
-SEEDS, A_ROUND, MOST = 300, 40, 0.02
-HELD = {"gsm8k": "gsm8k_test", "math": "math500_test"}
-TEMPLATED = {
+SEEDS = 300
+ROWS_PER_ROUND = 40
+SYMBOLIC_ROWS = 400
+MAX_FALSE = 0.02
+# Each train set and its test set.
+TEXT_TASKS = {"gsm8k": "gsm8k_test", "math": "math500_test"}
+TEMPLATED_TASKS = {
     "prontoqa": (
-        prontoqa.key,
+        prontoqa.prontoqa_key,
         ("prontoqa_test", "prontoqa_test_shuffled", "prontoqa_test_long"),
     ),
-    "game24": (game24.key, ("game24_test",)),
+    "game24": (game24.game24_key, ("game24_test",)),
 }
 
 
 def bench(quick: bool) -> Outcome:
-    data = Path(os.environ.get("TEACHBACK_DATA", "../shared/data"))
     limit = 800 if quick else None
-    pairs = json.loads((data / "overlap_math_near_duplicates.json").read_text())[
-        "math_train__math500_test"
-    ]
-    known = {pair["train_id"] for pair in pairs}
-    real = {
-        name: text_task(data, name, held, known, limit) for name, held in HELD.items()
+    duplicates = known_near_duplicates()
+    text = {
+        name: check_text_task(name, test, duplicates, limit)
+        for name, test in TEXT_TASKS.items()
     }
     by_key = {
-        name: templated(data, name, key, held)
-        for name, (key, held) in TEMPLATED.items()
+        name: check_by_key(name, key, tests)
+        for name, (key, tests) in TEMPLATED_TASKS.items()
     }
-    made = symbolic(data, 400)
-    worst = max(facts["false"] for facts in (*real.values(), *by_key.values()))
-    ratio = MOST / worst if worst else float(MOST / 1e-6)
-    same = made["rounds_told"] == made["rounds"] and not any(
-        facts["rounds_told"] for facts in real.values()
-    )
+    symbolic = check_symbolic(SYMBOLIC_ROWS)
+
+    worst = max(facts["false"] for facts in (*text.values(), *by_key.values()))
+    ratio = MAX_FALSE / max(worst, 1e-6)
+    no_false_alarm = not any(facts["rounds_told"] for facts in text.values())
+    same = no_false_alarm and symbolic["rounds_told"] == symbolic["rounds"]
     facts: dict[str, Any] = {
-        "rows_a_round": A_ROUND,
+        "rows_a_round": ROWS_PER_ROUND,
         "seeds": SEEDS,
-        "most_false": MOST,
-        "text": real,
+        "most_false": MAX_FALSE,
+        "text": text,
+        "templated_by_key": by_key,
+        "gsm_symbolic_against_gsm8k_test": symbolic,
+        "reasoning_gym": version("reasoning-gym"),
     }
-    facts |= {"templated_by_key": by_key, "gsm_symbolic_against_gsm8k_test": made}
-    facts |= {"reasoning_gym": version("reasoning-gym")}
     return Outcome(ratio, 1.0, same, peak_mib(), facts)
 
 
-def text_task(
-    data: Path, name: str, held: str, known: set[str], limit: int | None
+def known_near_duplicates() -> set[str]:
+    """Ids of MATH's train questions that are listed as near-duplicates of test questions."""
+    path = data_folder() / "overlap_math_near_duplicates.json"
+    pairs = json.loads(path.read_text())["math_train__math500_test"]
+    return {pair["train_id"] for pair in pairs}
+
+
+def check_text_task(
+    name: str, test_name: str, duplicates: set[str], limit: int | None
 ) -> dict[str, Any]:
-    train, test = questions(data, f"{name}_train"), questions(data, held)
+    train = read_questions(f"{name}_train")
     seeds = train[:: len(train) // SEEDS][:SEEDS]
-    chosen = {e.id for e in seeds}
-    rest = [e for e in train if e.id not in chosen][:limit]
-    outs = rounds(seeds, test, rest)
-    refused = {
-        x.seed
-        for out in outs
-        for x in out.rejected
-        if x.reason.startswith("contaminated")
-    }
+    seed_ids = {example.id for example in seeds}
+    rows = [example for example in train if example.id not in seed_ids][:limit]
+    rounds = curate_in_rounds(seeds, read_questions(test_name), rows)
+
+    rejected = [one for curated in rounds for one in curated.rejected]
+    refused = {one.seed for one in rejected if one.reason.startswith("contaminated")}
+    warnings = sum(len(curated.warnings) for curated in rounds)
     return {
-        "rows": len(rest),
+        "rows": len(rows),
         "refused": len(refused),
-        "on_the_list_of_real_near_duplicates": len(refused & known),
-        "false": round(len(refused - known) / len(rest), 5),
+        "on_the_list_of_real_near_duplicates": len(refused & duplicates),
+        "false": round(len(refused - duplicates) / len(rows), 5),
         "near_duplicates_of_rows": sum(
-            x.reason.startswith("near") for out in outs for x in out.rejected
+            one.reason.startswith("near") for one in rejected
         ),
-        "warned": round(sum(len(out.warnings) for out in outs) / len(rest), 4),
-        "rounds": len(outs),
-        "rounds_told": told(outs),
+        "warned": round(warnings / len(rows), 4),
+        "rounds": len(rounds),
+        "rounds_told": count_warned_rounds(rounds),
     }
 
 
-def templated(data: Path, name: str, key: Any, held: Sequence[str]) -> dict[str, Any]:
-    train = questions(data, f"{name}_train")
-    taken = {key(e.question) for file in held for e in questions(data, file)}
-    refused = sum(key(e.question) in taken for e in train)
+def check_by_key(
+    name: str, key: Callable[[str], str], tests: Sequence[str]
+) -> dict[str, Any]:
+    train = read_questions(f"{name}_train")
+    test_keys = {
+        key(example.question) for test in tests for example in read_questions(test)
+    }
+    refused = sum(key(example.question) in test_keys for example in train)
     return {"rows": len(train), "refused": refused, "false": refused / len(train)}
 
 
-def symbolic(data: Path, n: int) -> dict[str, Any]:
+def check_symbolic(count: int) -> dict[str, Any]:
     import reasoning_gym
 
-    made = reasoning_gym.create_dataset("gsm_symbolic", size=n, seed=11)
-    rows = [Example(f"y{i}", made[i]["question"], "1") for i in range(n)]
-    outs = rounds(
-        questions(data, "gsm8k_train")[:SEEDS], questions(data, "gsm8k_test"), rows
-    )
-    reasons = [x.reason for out in outs for x in out.rejected]
+    items = reasoning_gym.create_dataset("gsm_symbolic", size=count, seed=11)
+    rows = [Example(f"y{i}", items[i]["question"], "1") for i in range(count)]
+    seeds = read_questions("gsm8k_train")[:SEEDS]
+    rounds = curate_in_rounds(seeds, read_questions("gsm8k_test"), rows)
+    reasons = [one.reason for curated in rounds for one in curated.rejected]
     return {
-        "rows": n,
+        "rows": count,
         "refused": sum(reason.startswith("contaminated") for reason in reasons),
         "of_them_for_13_words": sum("13 words" in reason for reason in reasons),
-        "rounds": len(outs),
-        "rounds_told": told(outs),
+        "rounds": len(rounds),
+        "rounds_told": count_warned_rounds(rounds),
     }
 
 
-def rounds(
+def curate_in_rounds(
     seeds: Sequence[Example], test: Sequence[Example], rows: Sequence[Example]
 ) -> list[Curated]:
     task = own.load(
         seeds,
         dev=test[:1],
         test=test[1:],
-        sizes=Sizes(),
-        form=Form(GRADER, checked=False),
+        sizes=SplitSizes(),
+        form=AnswerFormat(EXACT_GRADER, checks_golds=False),
     )
-    checks, taken, so_far, outs = (
-        make_checks(task),
-        taken_keys(task),
-        list[Row](),
-        list[Curated](),
-    )
-    for at in range(0, len(rows), A_ROUND):
-        verdicts = [
-            Verdict(e.id, 0, e.question, "text") for e in rows[at : at + A_ROUND]
-        ]
-        outs.append(curate(verdicts, so_far, key=task.key, taken=taken, checks=checks))
-        so_far += outs[-1].rows
-    return outs
+    checks = make_row_checks(task)
+    forbidden = forbidden_keys(task)
+    accepted: list[Row] = []
+    rounds: list[Curated] = []
+    for start in range(0, len(rows), ROWS_PER_ROUND):
+        examples = rows[start : start + ROWS_PER_ROUND]
+        verdicts = [Verdict(one.id, 0, one.question, "text") for one in examples]
+        curated = curate_rows(
+            verdicts, accepted, key=task.key, forbidden=forbidden, checks=checks
+        )
+        rounds.append(curated)
+        accepted += curated.rows
+    return rounds
 
 
-def told(outs: Sequence[Curated]) -> int:
-    return sum(any("look made from" in note for note in out.notes) for out in outs)
+def count_warned_rounds(rounds: Sequence[Curated]) -> int:
+    return sum(looks_made_from_test(curated) for curated in rounds)
 
 
-def questions(data: Path, name: str) -> list[Example]:
-    lines = (data / f"{name}.jsonl").read_text(encoding="utf-8").split("\n")
-    return [
-        Example(row["id"], row["question"], row["answer"])
-        for row in map(json.loads, filter(None, lines))
-    ]
+def looks_made_from_test(curated: Curated) -> bool:
+    return any("look made from" in note for note in curated.notes)
+
+
+def read_questions(name: str) -> list[Example]:
+    rows = read_rows(f"{name}.jsonl")
+    return [Example(row["id"], row["question"], row["answer"]) for row in rows]

@@ -1,262 +1,315 @@
-"""Near-duplicates in a stream: 50,000 texts in batches of 500, each compared with all that were kept before it.
+"""Near-duplicates in a stream of 50,000 texts, each compared with all that were kept.
 
-Ours is `curate.near.Near` (rensa). The peer is datasketch's MinHash (`update_batch`) and MinHashLSH, given all else as
-ours: the same shingles, 120 values, 20 bands of 6, and candidates verified by true Jaccard with the same function. Its
-slower `update`, a shingle at a time, and its faster `bulk` are measured on a part of the texts. Everything counts:
+The texts come in batches of 500. Ours is `curate.near_duplicates.NearDuplicateIndex`
+(rensa). The peer is datasketch's MinHash (`update_batch`) and MinHashLSH with the same
+settings: the same shingles, 120 values, 20 bands of 6, and candidates verified by true
+Jaccard with the same function. datasketch's slower `update`, a shingle at a time, and
+its faster `bulk` are measured on a part of the texts. The time covers everything:
 cutting into shingles, sketching, asking, verifying, adding. One thread each.
 
-4 % of the texts are near-duplicates of another one, half of them with a true Jaccard of exactly 0.8, half 0.9. The
-gate is ours: nothing reported that is not as alike as reported, and at least 0.95 of either kind found.
+4 % of the texts are near-duplicates of another one, half of them with a true Jaccard of
+exactly 0.8, half 0.9. The gate is for ours: every report is as alike as reported, and
+at least 0.95 of either kind are found.
 """
 
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import accumulate
-from pathlib import Path
 from random import Random
 from statistics import fmean
 from sys import getsizeof
 from typing import Any, NamedTuple
 
-from bench.against import Outcome, fresh, peak_mib, spread
-from teachback.curate.near import BANDS, THRESHOLD, VALUES, Near, cut
+from bench.outcome import Outcome
+from bench.process import memory_kib, peak_mib, run_fresh, spread
+from teachback.curate.near_duplicates import (
+    JACCARD_THRESHOLD,
+    MINHASH_BANDS,
+    MINHASH_VALUES,
+    NearDuplicateIndex,
+    word_shingles,
+)
 from teachback.curate.words import jaccard
 
-TARGET, RECALL, REPEATS, SEED = 5.0, 0.95, 3, 7
-BATCH, PART = 500, 2000
-LENGTHS = {
-    0.8: (29, 38, 47),
-    0.9: (40, 59),
-}  # words of a text that can be changed into one so alike: see `changed`
-Found = list[tuple[int, int]]  # a text, and the earlier one that it is like
+TARGET = 5.0
+MIN_RECALL = 0.95
+REPEATS = 3
+SEED = 7
+BATCH = 500
+PART = 2000
+LIBRARIES = ("rensa", "datasketch", "numpy")
+# Lengths, in words, of the texts that `change_end` can make exactly so alike.
+LENGTHS = {0.8: (29, 38, 47), 0.9: (40, 59)}
+
+# The index of a text, and of the earlier one that it is like.
+Duplicates = list[tuple[int, int]]
+FindDuplicates = Callable[[int, Sequence[str]], Iterator[tuple[int, int]]]
 
 
 class Work(NamedTuple):
-    """pairs: (earlier, later) text of each injected near-duplicate, by its true Jaccard."""
-
     texts: list[str]
-    pairs: dict[float, Found]
+    # By true Jaccard: (earlier, later) index of each injected near-duplicate.
+    pairs: dict[float, Duplicates]
 
 
-@dataclass(frozen=True)
-class Done:
-    """grown: bytes that the process held more at the end than before the first text, the texts themselves left out."""
-
-    found: Found
+class Result(NamedTuple):
+    duplicates: Duplicates
     wall_s: float
-    grown: int
+    # Bytes that the process grew by, without the texts.
+    growth: int
     rss_mib: float
 
 
 def bench(quick: bool) -> Outcome:
     os.environ["RAYON_NUM_THREADS"] = "1"
-    rows, repeats = (1500, 1) if quick else (50_000, REPEATS)
-    done: dict[str, list[Done]] = {name: [] for name in CONTENDERS}
+    count, repeats = (1500, 1) if quick else (50_000, REPEATS)
+    results: dict[str, list[Result]] = {name: [] for name in CONTENDERS}
     for _ in range(repeats):
         for name in CONTENDERS:
-            done[name].append(fresh(streamed, name, rows))
-    parts = {
-        name: 1e6 * fresh(sketched, name).wall_s / PART
-        for name in ("update", "update_batch", "bulk")
+            results[name].append(run_fresh(find_in_stream, name, count))
+
+    work = make_work(count)
+    quality = {
+        name: measure_quality(work, some[0].duplicates)
+        for name, some in results.items()
     }
-    work = make(rows)
-    quality = {name: judged(work, ones[0].found) for name, ones in done.items()}
-    ours, theirs = done["ours"], done["datasketch"]
-    ratio = spread([b.wall_s / a.wall_s for a, b in zip(ours, theirs, strict=True)], 2)
+    ours, peer = results["ours"], results["datasketch"]
+    speedup = [b.wall_s / a.wall_s for a, b in zip(ours, peer, strict=True)]
     facts: dict[str, Any] = {
-        "work": {
-            "rows": rows,
-            "batch": BATCH,
-            "words": round(fmean(len(t.split()) for t in work.texts)),
-            "seed": SEED,
-        }
-        | {
-            "injected": {str(level): len(pairs) for level, pairs in work.pairs.items()},
-            "repeats": repeats,
-        }
-        | {"values": VALUES, "bands": BANDS, "threshold": THRESHOLD, "threads": 1},
-        "versions_compared": {
-            name: version(name) for name in ("rensa", "datasketch", "numpy")
-        },
-        "us_a_row": {
-            name: spread([1e6 * d.wall_s / rows for d in ones], 1)
-            for name, ones in done.items()
-        },
-        "times_as_fast": ratio,
+        "work": describe_work(work, repeats),
+        "versions_compared": {name: version(name) for name in LIBRARIES},
+        **summarise(results, work),
+        "times_as_fast": spread(speedup, 2),
         "datasketch_sketch_us_a_row": {
-            name: round(us, 1) for name, us in parts.items()
+            how: round(sketch_us_per_row(how), 1)
+            for how in ("update", "update_batch", "bulk")
         },
         "quality": quality,
-        "bytes_a_row": {
-            name: spread([d.grown / rows for d in ones], 0)
-            for name, ones in done.items()
-        }
-        | {"text": round(fmean(map(getsizeof, work.texts)))},
-        "peak_mib": {
-            name: spread([d.rss_mib for d in ones], 0) for name, ones in done.items()
-        },
     }
-    mine = quality["ours"]
-    same = mine["precision"] == 1.0 and all(
-        mine[f"recall_at_{level}"] >= RECALL for level in work.pairs
+    same = finds_enough(quality["ours"], work) and all(
+        same_duplicates(some) for some in results.values()
     )
-    same = same and all(
-        d.found == ones[0].found for ones in done.values() for d in ones
-    )
-    return Outcome(ratio["median"], TARGET, same, max(d.rss_mib for d in ours), facts)
+    ratio = facts["times_as_fast"]["median"]
+    rss_mib = max(result.rss_mib for result in ours)
+    return Outcome(ratio, TARGET, same, rss_mib, facts)
 
 
-def make(rows: int) -> Work:
-    """Texts of 25 to 70 words, out of common phrases and words by Zipf's law, and changed copies, in mixed order."""
-    random = Random(SEED)
-    vocabulary = [
-        "".join(random.choices("abcdefghiklmnoprstuvwy", k=random.randint(2, 9)))
-        for _ in range(20_000)
-    ]
-    zipf = [*accumulate(1 / (rank + 3) for rank in range(len(vocabulary)))]
-    phrases = [
-        random.choices(vocabulary, cum_weights=zipf, k=random.randint(2, 6))
-        for _ in range(3000)
-    ]
-
-    def text(n: int) -> list[str]:
-        out: list[str] = []
-        while len(out) < n:
-            out += (
-                random.choice(phrases)
-                if random.random() < 0.4
-                else random.choices(vocabulary, cum_weights=zipf, k=2)
-            )
-        return out[:n]
-
-    made: list[
-        tuple[str, int | None, float]
-    ] = []  # text, the number of the text that it was made from, likeness
-    for level, lengths in LENGTHS.items():
-        while sum(near == level for _, _, near in made) < rows // 50:
-            words = text(random.choice(lengths))
-            copy = changed(words, level, random)
-            if jaccard(cut(" ".join(words)), cut(copy)) == level:
-                made += [(" ".join(words), None, 0.0), (copy, len(made), level)]
-    made += [
-        (" ".join(text(random.randint(25, 70))), None, 0.0)
-        for _ in range(rows - len(made))
-    ]
-    order = random.sample(range(rows), rows)
-    place = {number: at for at, number in enumerate(order)}
-    pairs: dict[float, Found] = {level: [] for level in LENGTHS}
-    for number, (_, of, level) in enumerate(made):
-        if of is not None:
-            first, second = sorted((place[number], place[of]))
-            pairs[level].append((first, second))
-    return Work([made[number][0] for number in order], pairs)
-
-
-def changed(words: Sequence[str], level: float, random: Random) -> str:
-    """With other words at its end: of m shingles the last k change, so that m - k of m + k are shared."""
-    k = round((len(words) - 2) * (1 - level) / (1 + level))
-    return " ".join(
-        [*words[:-k], *("".join(random.choices("jqxz", k=6)) for _ in range(k))]
-    )
-
-
-def judged(work: Work, found: Found) -> dict[str, float]:
-    """precision: share of what was reported that is as alike as the threshold, by shingles cut here, as tuples."""
-    right = sum(likeness(work.texts[a], work.texts[b]) >= THRESHOLD for a, b in found)
-    told = {later for later, _ in found}
-    recalls = {
-        f"recall_at_{level}": sum(b in told for _, b in pairs) / len(pairs)
-        for level, pairs in work.pairs.items()
-    }
+def describe_work(work: Work, repeats: int) -> dict[str, Any]:
     return {
-        "reported": len(found),
-        "precision": right / len(found) if found else 1.0,
-        **recalls,
+        "rows": len(work.texts),
+        "batch": BATCH,
+        "words": round(fmean(len(text.split()) for text in work.texts)),
+        "seed": SEED,
+        "injected": {str(level): len(pairs) for level, pairs in work.pairs.items()},
+        "repeats": repeats,
+        "values": MINHASH_VALUES,
+        "bands": MINHASH_BANDS,
+        "threshold": JACCARD_THRESHOLD,
+        "threads": 1,
     }
 
 
-def likeness(a: str, b: str) -> float:
-    x, y = (set(zip(w, w[1:], w[2:], strict=False)) for w in (a.split(), b.split()))
+def summarise(results: dict[str, list[Result]], work: Work) -> dict[str, Any]:
+    count = len(work.texts)
+    time_us, growth, memory = {}, {}, {}
+    for name, some in results.items():
+        time_us[name] = spread([1e6 * result.wall_s / count for result in some], 1)
+        growth[name] = spread([result.growth / count for result in some], 0)
+        memory[name] = spread([result.rss_mib for result in some], 0)
+    text_bytes = round(fmean(map(getsizeof, work.texts)))
+    return {
+        "us_a_row": time_us,
+        "bytes_a_row": {**growth, "text": text_bytes},
+        "peak_mib": memory,
+    }
+
+
+def finds_enough(quality: dict[str, float], work: Work) -> bool:
+    recalls = [quality[f"recall_at_{level}"] for level in work.pairs]
+    return quality["precision"] == 1.0 and min(recalls) >= MIN_RECALL
+
+
+def same_duplicates(results: Sequence[Result]) -> bool:
+    return all(result.duplicates == results[0].duplicates for result in results)
+
+
+def measure_quality(work: Work, duplicates: Duplicates) -> dict[str, float]:
+    """precision: share of the reports whose true Jaccard reaches the threshold."""
+    right = 0
+    for a, b in duplicates:
+        right += true_jaccard(work.texts[a], work.texts[b]) >= JACCARD_THRESHOLD
+
+    reported = {later for later, _ in duplicates}
+    quality = {
+        "reported": len(duplicates),
+        "precision": right / len(duplicates) if duplicates else 1.0,
+    }
+    for level, pairs in work.pairs.items():
+        hits = sum(later in reported for _, later in pairs)
+        quality[f"recall_at_{level}"] = hits / len(pairs)
+    return quality
+
+
+def true_jaccard(a: str, b: str) -> float:
+    x, y = triples(a.split()), triples(b.split())
     return len(x & y) / len(x | y)
 
 
-def streamed(name: str, rows: int) -> Done:
-    texts = make(rows).texts
-    contender = CONTENDERS[name]()
-    before, started = resident(), time.monotonic()
-    found = [
-        pair
-        for at in range(0, rows, BATCH)
-        for pair in contender(at, texts[at : at + BATCH])
-    ]
-    wall = time.monotonic() - started
-    return Done(found, wall, resident() - before, peak_mib())
+def triples(words: Sequence[str]) -> set[tuple[str, str, str]]:
+    """The shingles, made without the library's own function."""
+    return set(zip(words, words[1:], words[2:], strict=False))
 
 
-def ours() -> Callable[[int, Sequence[str]], Iterator[tuple[int, int]]]:
-    near = Near()
+def make_work(count: int) -> Work:
+    """Texts in mixed order, and changed copies of some of them."""
+    random = Random(SEED)
+    words = TextGenerator(random)
+    texts: list[str] = []
+    copies: dict[float, Duplicates] = {level: [] for level in LENGTHS}
+    for level, lengths in LENGTHS.items():
+        while len(copies[level]) < count // 50:
+            original = words.make(random.choice(lengths))
+            text, copy = " ".join(original), change_end(original, level, random)
+            if jaccard(word_shingles(text), word_shingles(copy)) == level:
+                copies[level].append((len(texts), len(texts) + 1))
+                texts += [text, copy]
+    for _ in range(count - len(texts)):
+        texts.append(" ".join(words.make(random.randint(25, 70))))
 
-    def one(start: int, texts: Sequence[str]) -> Iterator[tuple[int, int]]:
-        names = [str(start + i) for i in range(len(texts))]
-        for name, alike in zip(names, near.fresh(names, texts), strict=True):
-            if alike:
-                yield int(name), int(alike[0].name)
+    order = random.sample(range(count), count)
+    place = {index: at for at, index in enumerate(order)}
+    pairs: dict[float, Duplicates] = {level: [] for level in LENGTHS}
+    for level, some in copies.items():
+        for original_index, copy_index in some:
+            earlier, later = sorted((place[original_index], place[copy_index]))
+            pairs[level].append((earlier, later))
+    return Work([texts[index] for index in order], pairs)
 
-    return one
+
+class TextGenerator:
+    """Texts out of common phrases, and of words that follow Zipf's law."""
+
+    def __init__(self, random: Random) -> None:
+        self.random = random
+        letters = "abcdefghiklmnoprstuvwy"
+        self.vocabulary = [
+            "".join(random.choices(letters, k=random.randint(2, 9)))
+            for _ in range(20_000)
+        ]
+        ranks = range(len(self.vocabulary))
+        self.zipf = [*accumulate(1 / (rank + 3) for rank in ranks)]
+        self.phrases = [self.draw_words(random.randint(2, 6)) for _ in range(3000)]
+
+    def draw_words(self, count: int) -> list[str]:
+        return self.random.choices(self.vocabulary, cum_weights=self.zipf, k=count)
+
+    def make(self, length: int) -> list[str]:
+        words: list[str] = []
+        while len(words) < length:
+            if self.random.random() < 0.4:
+                words += self.random.choice(self.phrases)
+            else:
+                words += self.draw_words(2)
+        return words[:length]
 
 
-def datasketch() -> Callable[[int, Sequence[str]], Iterator[tuple[int, int]]]:
+def change_end(words: Sequence[str], level: float, random: Random) -> str:
+    """Replace the last words so that the Jaccard is `level`.
+
+    Of m shingles the last k change: the two texts share m - k of m + k.
+    """
+    k = round((len(words) - 2) * (1 - level) / (1 + level))
+    end = ["".join(random.choices("jqxz", k=6)) for _ in range(k)]
+    return " ".join([*words[:-k], *end])
+
+
+def find_in_stream(name: str, count: int) -> Result:
+    texts = make_work(count).texts
+    find_duplicates = CONTENDERS[name]()
+    before, started = memory_kib("VmRSS"), time.monotonic()
+    duplicates: Duplicates = []
+    for start in range(0, count, BATCH):
+        duplicates += find_duplicates(start, texts[start : start + BATCH])
+    wall_s = time.monotonic() - started
+    growth = 1024 * (memory_kib("VmRSS") - before)
+    return Result(duplicates, wall_s, growth, peak_mib())
+
+
+def with_ours() -> FindDuplicates:
+    index = NearDuplicateIndex()
+
+    def find_duplicates(start: int, texts: Sequence[str]) -> Iterator[tuple[int, int]]:
+        for at, sketch in enumerate(index.sketch(texts), start):
+            duplicates = index.find_duplicates(sketch)
+            if duplicates:
+                yield at, int(duplicates[0].label)
+            else:
+                index.add(str(at), sketch)
+
+    return find_duplicates
+
+
+def with_datasketch() -> FindDuplicates:
     from datasketch import MinHash, MinHashLSH
 
-    index = MinHashLSH(num_perm=VALUES, params=(BANDS, VALUES // BANDS))
+    index = MinHashLSH(
+        num_perm=MINHASH_VALUES, params=(MINHASH_BANDS, MINHASH_VALUES // MINHASH_BANDS)
+    )
     kept: dict[int, str] = {}
 
-    def one(start: int, texts: Sequence[str]) -> Iterator[tuple[int, int]]:
+    def find_duplicates(start: int, texts: Sequence[str]) -> Iterator[tuple[int, int]]:
         for at, text in enumerate(texts, start):
-            sketch = MinHash(num_perm=VALUES)
-            sketch.update_batch([shingle.encode() for shingle in cut(text)])
+            sketch = MinHash(num_perm=MINHASH_VALUES)
+            sketch.update_batch([shingle.encode() for shingle in word_shingles(text)])
             candidates = sorted(index.query(sketch))
-            mine = cut(text) if candidates else set()
-            alike = [(jaccard(mine, cut(kept[other])), -other) for other in candidates]
-            best = max((a for a in alike if a[0] >= THRESHOLD), default=None)
+            shingles = word_shingles(text) if candidates else set()
+            # Negative, so that the earliest text wins among equals.
+            alike = [
+                (jaccard(shingles, word_shingles(kept[other])), -other)
+                for other in candidates
+            ]
+            best = max(
+                (one for one in alike if one[0] >= JACCARD_THRESHOLD), default=None
+            )
             if best:
                 yield at, -best[1]
             else:
                 index.insert(at, sketch, check_duplication=False)
                 kept[at] = text
 
-    return one
+    return find_duplicates
 
 
-def sketched(how: str) -> Done:
-    """datasketch's sketches alone, made in one of its ways."""
+def sketch_us_per_row(how: str) -> float:
+    return 1e6 * run_fresh(time_sketches, how) / PART
+
+
+def time_sketches(how: str) -> float:
+    """Seconds of datasketch's sketches alone, made in one of its three ways."""
     from datasketch import MinHash
 
-    sets = [[shingle.encode() for shingle in cut(text)] for text in make(PART).texts]
+    rows = [
+        [shingle.encode() for shingle in word_shingles(text)]
+        for text in make_work(PART).texts
+    ]
     started = time.monotonic()
     if how == "bulk":
-        MinHash.bulk(sets, num_perm=VALUES)
-    for shingles in [] if how == "bulk" else sets:
-        sketch = MinHash(num_perm=VALUES)
+        MinHash.bulk(rows, num_perm=MINHASH_VALUES)
+        return time.monotonic() - started
+
+    for shingles in rows:
+        sketch = MinHash(num_perm=MINHASH_VALUES)
         if how == "update_batch":
             sketch.update_batch(shingles)
-        for shingle in shingles if how == "update" else []:
-            sketch.update(shingle)
-    return Done([], time.monotonic() - started, 0, peak_mib())
+        else:
+            for shingle in shingles:
+                sketch.update(shingle)
+    return time.monotonic() - started
 
 
-def resident() -> int:
-    """Bytes of memory that this process holds."""
-    status = Path("/proc/self/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0]) * 1024
-
-
-CONTENDERS: dict[
-    str, Callable[[], Callable[[int, Sequence[str]], Iterator[tuple[int, int]]]]
-] = {
-    "ours": ours,
-    "datasketch": datasketch,
+CONTENDERS: dict[str, Callable[[], FindDuplicates]] = {
+    "ours": with_ours,
+    "datasketch": with_datasketch,
 }

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bench.scoring import CHAT, timed
+from bench.conversations import CHAT
+from bench.process import run_timed as timed
 from teachback.student.frozen import Frozen, head
 from teachback.student.signals import BATCH_TOKENS, blocks, passes, signals
 from teachback.student.sketch import draw_sketch, new_sums

@@ -1,165 +1,207 @@
-"""Do the statistics of a comparison keep what they promise? Simulated comparisons whose truth is known.
+"""Do the statistics of a comparison keep their promises? Simulations with a known truth.
 
-An answer is right with the chance of logit⁻¹(skill − difficulty of the item + its repeat + its arm and repeat): 8
-repeats, 600 fresh items each or the same 200, difficulties and repeats drawn anew in every simulation. Reported: the
-share of 95 % intervals that hold the true difference, of comparisons of equal arms in which any test rejects, and of
-ratios of samples between equal arms whose interval holds 1.
+An answer is right with probability logit⁻¹(skill − difficulty of the item + its repeat
++ its arm and repeat): 8 repeats, 600 fresh items each or the same 200, difficulties and
+repeats drawn anew in every simulation. Reported are three shares: of 95 % intervals
+that contain the true difference, of comparisons of equal arms in which any test rejects,
+and of ratios of samples between equal arms whose interval contains 1.
 
-The gate: intervals hold the truth in 93 to 97 %, ratios in 93 % or more, and a family of 12 comparisons of equal arms
-has an error in at most 6 %. ratio: the 6 % / the largest such share.
+The gate: intervals contain the truth in 93 to 97 %, ratios in 93 % or more, and a family
+of 12 comparisons of equal arms has an error in at most 6 %. `ratio` is the 6 % over the
+largest such share.
 """
 
 from collections.abc import Callable
+from functools import partial
 from math import sqrt
 from typing import Any
 
 import numpy as np
 
-from bench.against import Outcome, peak_mib
+from bench.outcome import Outcome
+from bench.process import peak_mib
 from teachback.compare.stats import (
     Interval,
-    crossed,
-    max_t,
-    paired_t,
-    samples_to_target,
-    sign_flip,
+    crossed_interval,
+    max_t_p_values,
+    paired_t_interval,
+    find_samples_to_target,
+    sign_flip_p_value,
 )
 
-SIMULATED, REPEATS, ARMS, FRESH, SHARED, SEED = 2000, 8, 12, 600, 200, 7
-ITEM, REPEAT, UNIT, TASTE = 1.5, 0.3, 0.25, 0.5  # standard deviations, in logits
-WITHIN, ERROR = (0.93, 0.97), 0.06
+SIMULATIONS = 2000
+QUICK_SIMULATIONS = 200
+REPEATS = 8
+ARMS = 12
+FRESH_ITEMS = 600
+SHARED_ITEMS = 200
 ROUNDS = 5
+SEED = 7
 
-Draw = Callable[[np.random.Generator], Interval | None]
+# Standard deviations, in logits: of items, of repeats, of an arm in a repeat, and of an
+# item in an arm.
+ITEM_SD = 1.5
+REPEAT_SD = 0.3
+UNIT_SD = 0.25
+TASTE_SD = 0.5
+
+MIN_COVERAGE, MAX_COVERAGE = 0.93, 0.97
+MAX_ERROR = 0.06
+
+Generator = np.random.Generator
+Simulate = Callable[[Generator], Interval | None]
 
 
 def bench(quick: bool) -> Outcome:
-    n = 200 if quick else SIMULATED
-    coverage = {
-        "fresh items": share(n, fresh_items),
-        "shared items": share(n, shared_items),
-        "shared items that arms do unlike": share(
-            n, lambda generator: shared_items(generator, TASTE)
-        ),
-        "shared items, 20 of them": share(
-            n, lambda generator: shared_items(generator, TASTE, items=20)
-        ),
-        "ratio of samples": share(n, ratio_of_samples),
-    }
+    n = QUICK_SIMULATIONS if quick else SIMULATIONS
+    coverage = {name: coverage_of(n, simulate) for name, simulate in SIMULATED.items()}
     errors = {
-        f"{ARMS} comparisons, {which}": rejected(n, which == "shared items")
-        for which in ("fresh items", "shared items")
+        f"{ARMS} comparisons, fresh items": error_rates(n, shared=False),
+        f"{ARMS} comparisons, shared items": error_rates(n, shared=True),
     }
-    slack = 2 * sqrt(0.05 * 0.95 / n) if quick else 0.0
-    least, most, error = WITHIN[0] - slack, WITHIN[1] + slack, ERROR + slack
-    outside = [
-        name
-        for name, one in coverage.items()
-        if one < least or (one > most and not name.startswith("ratio"))
-    ]
-    outside += [
-        f"errors, {name}" for name, one in errors.items() if max(one.values()) > error
-    ]
+    outside = names_outside(coverage, errors, slack(n) if quick else 0.0)
+    worst_error = max(max(rates.values()) for rates in errors.values())
     facts = {
         "work": {
             "simulated": n,
             "repeats": REPEATS,
             "comparisons": ARMS,
-            "fresh": FRESH,
-            "shared": SHARED,
+            "fresh": FRESH_ITEMS,
+            "shared": SHARED_ITEMS,
             "seed": SEED,
         },
         "coverage": coverage,
         "errors": errors,
         "outside": outside,
     }
-    worst = max(max(one.values()) for one in errors.values())
-    return Outcome(
-        ERROR / max(worst, 1 / n), 0.0 if quick else 1.0, not outside, peak_mib(), facts
-    )
+    ratio = MAX_ERROR / max(worst_error, 1 / n)
+    target = 0.0 if quick else 1.0
+    return Outcome(ratio, target, not outside, peak_mib(), facts)
 
 
-def share(n: int, draw: Draw) -> float:
-    """Of the simulations, those whose interval holds the truth. One that has no interval says nothing."""
-    found = [draw(np.random.default_rng([SEED, k])) for k in range(n)]
-    given = [one for one in found if one is not None]
-    return round(sum(0.0 in one for one in given) / len(given), 4)
+def slack(n: int) -> float:
+    """Two standard errors of a share of 5 % in n simulations."""
+    return 2 * sqrt(0.05 * 0.95 / n)
 
 
-def right(
-    generator: np.random.Generator,
+def names_outside(
+    coverage: dict[str, float], errors: dict[str, dict[str, float]], slack: float
+) -> list[str]:
+    names = []
+    for name, share in coverage.items():
+        too_wide = share > MAX_COVERAGE + slack and not name.startswith("ratio")
+        if share < MIN_COVERAGE - slack or too_wide:
+            names.append(name)
+    for name, rates in errors.items():
+        if max(rates.values()) > MAX_ERROR + slack:
+            names.append(f"errors, {name}")
+    return names
+
+
+def coverage_of(n: int, simulate: Simulate) -> float:
+    """Share of the intervals that contain the truth. Simulations without one don't count."""
+    intervals = [simulate(np.random.default_rng([SEED, k])) for k in range(n)]
+    known = [interval for interval in intervals if interval is not None]
+    return round(sum(0.0 in interval for interval in known) / len(known), 4)
+
+
+def draw_answers(
+    generator: Generator,
     skill_A: Any,
     items: int,
     shared: bool,
-    taste: float = 0.0,
+    taste_sd: float = 0.0,
 ) -> Any:
-    """Answers (A, R, I), 1 for right."""
-    arms, once = len(skill_A), 1 if shared else REPEATS
+    """Answers of shape (arms, repeats, items), True where right."""
+    arms = len(skill_A)
+    sets_of_items = 1 if shared else REPEATS
     logit = (
         np.reshape(skill_A, (arms, 1, 1))
-        - ITEM * generator.standard_normal((1, once, items))
-        + REPEAT * generator.standard_normal((1, REPEATS, 1))
-        + UNIT * generator.standard_normal((arms, REPEATS, 1))
-        + taste * generator.standard_normal((arms, once, items))
+        - ITEM_SD * generator.standard_normal((1, sets_of_items, items))
+        + REPEAT_SD * generator.standard_normal((1, REPEATS, 1))
+        + UNIT_SD * generator.standard_normal((arms, REPEATS, 1))
+        + taste_sd * generator.standard_normal((arms, sets_of_items, items))
     )
     return generator.random(logit.shape) < 1 / (1 + np.exp(-logit))
 
 
-def truth(gap: float, taste: float = 0.0) -> float:
-    """The difference in accuracy over all repeats and items: a logit that is normal, integrated."""
-    spread = sqrt(ITEM**2 + REPEAT**2 + UNIT**2 + taste**2)
+def true_difference(gap: float, taste_sd: float = 0.0) -> float:
+    """The difference in accuracy over all repeats and items, integrated numerically."""
+    sd = sqrt(ITEM_SD**2 + REPEAT_SD**2 + UNIT_SD**2 + taste_sd**2)
+    return true_accuracy(gap, sd) - true_accuracy(0.0, sd)
+
+
+def true_accuracy(skill: float, sd: float) -> float:
+    """The mean of logit⁻¹ over a normal distribution."""
     x, weight = np.polynomial.hermite_e.hermegauss(60)
-    mean = [
-        float((weight / (1 + np.exp(-(skill + spread * x)))).sum() / weight.sum())
-        for skill in (gap, 0.0)
-    ]
-    return mean[0] - mean[1]
+    chance = 1 / (1 + np.exp(-(skill + sd * x)))
+    return float((weight * chance).sum() / weight.sum())
 
 
-def less(found: Interval | None, by: float) -> Interval | None:
-    return found and Interval(found.estimate - by, found.low - by, found.high - by)
+def minus(interval: Interval | None, truth: float) -> Interval | None:
+    if interval is None:
+        return None
+    return Interval(
+        interval.estimate - truth, interval.low - truth, interval.high - truth
+    )
 
 
-def fresh_items(generator: np.random.Generator) -> Interval | None:
-    arm_R_I, other_R_I = right(generator, [0.4, 0.0], FRESH, shared=False)
-    return less(paired_t(arm_R_I.mean(1) - other_R_I.mean(1)), truth(0.4))
+def fresh_items(generator: Generator) -> Interval | None:
+    arm_R_I, other_R_I = draw_answers(generator, [0.4, 0.0], FRESH_ITEMS, shared=False)
+    interval = paired_t_interval(arm_R_I.mean(1) - other_R_I.mean(1))
+    return minus(interval, true_difference(0.4))
 
 
 def shared_items(
-    generator: np.random.Generator, taste: float = 0.0, items: int = SHARED
+    generator: Generator, taste_sd: float = 0.0, items: int = SHARED_ITEMS
 ) -> Interval | None:
-    arm_R_I, other_R_I = right(generator, [0.4, 0.0], items, shared=True, taste=taste)
-    return less(crossed(arm_R_I.astype(float) - other_R_I), truth(0.4, taste))
+    arm_R_I, other_R_I = draw_answers(
+        generator, [0.4, 0.0], items, shared=True, taste_sd=taste_sd
+    )
+    interval = crossed_interval(arm_R_I.astype(float) - other_R_I)
+    return minus(interval, true_difference(0.4, taste_sd))
 
 
-def rejected(n: int, shared: bool) -> dict[str, float]:
-    """Of n comparisons of equal arms, those that find something: by the primary test, and by any of the family's."""
+def ratio_of_samples(generator: Generator) -> Interval | None:
+    """Learning curves of two equal arms. The log of the true ratio is 0."""
+    spent_P = np.arange(ROUNDS + 1) * 40.0
+    curves = [draw_skills(generator) for _ in range(2)]
+    accuracies = [draw_accuracies(generator, skill_R_P) for skill_R_P in curves]
+    interval = find_samples_to_target([spent_P] * REPEATS, *accuracies).ratio
+    if interval is None:
+        return None
+    return Interval(*np.log([interval.estimate, interval.low, interval.high]))
+
+
+def draw_skills(generator: Generator) -> Any:
+    rise_P = 1.6 * (1 - np.exp(-np.arange(ROUNDS + 1) / 2))
+    walks = [generator.standard_normal(ROUNDS + 1) for _ in range(REPEATS)]
+    return np.array([rise_P + np.cumsum(UNIT_SD / 2 * walk) for walk in walks])
+
+
+def draw_accuracies(generator: Generator, skill_R_P: Any) -> Any:
+    chance_R_P = 1 / (1 + np.exp(0.5 - skill_R_P))
+    return generator.binomial(FRESH_ITEMS, chance_R_P) / FRESH_ITEMS
+
+
+def error_rates(n: int, shared: bool) -> dict[str, float]:
+    """Share of n comparisons of equal arms in which the primary or any test rejects."""
     primary = family = 0
     for k in range(n):
-        right_A_R_I = right(
-            np.random.default_rng([SEED, k]), [0.0] * (ARMS + 1), SHARED, shared
-        )
+        generator = np.random.default_rng([SEED, k])
+        skills = [0.0] * (ARMS + 1)
+        right_A_R_I = draw_answers(generator, skills, SHARED_ITEMS, shared)
         accuracy_A_R = right_A_R_I.mean(2)
         difference_K_R = accuracy_A_R[1:] - accuracy_A_R[0]
-        primary += sign_flip(difference_K_R[0]) < 0.05
-        family += min(max_t(difference_K_R)) < 0.05
+        primary += sign_flip_p_value(difference_K_R[0]) < 0.05
+        family += min(max_t_p_values(difference_K_R)) < 0.05
     return {"primary": round(primary / n, 4), "family": round(family / n, 4)}
 
 
-def ratio_of_samples(generator: np.random.Generator) -> Interval | None:
-    """Learning curves of two equal arms; the log of the ratio is 0."""
-    spent_P = np.arange(ROUNDS + 1) * 40.0
-    rise_P = 1.6 * (1 - np.exp(-np.arange(ROUNDS + 1) / 2))
-    skill_R_P = [
-        [
-            rise_P + np.cumsum(UNIT / 2 * generator.standard_normal(ROUNDS + 1))
-            for _ in range(REPEATS)
-        ]
-        for _ in "ab"
-    ]
-    accuracy = [
-        generator.binomial(FRESH, 1 / (1 + np.exp(0.5 - np.array(one)))) / FRESH
-        for one in skill_R_P
-    ]
-    found = samples_to_target([spent_P] * REPEATS, *accuracy).ratio
-    return found and Interval(*np.log([found.estimate, found.low, found.high]))
+SIMULATED: dict[str, Simulate] = {
+    "fresh items": fresh_items,
+    "shared items": shared_items,
+    "shared items that arms do unlike": partial(shared_items, taste_sd=TASTE_SD),
+    "shared items, 20 of them": partial(shared_items, taste_sd=TASTE_SD, items=20),
+    "ratio of samples": ratio_of_samples,
+}

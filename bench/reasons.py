@@ -1,8 +1,9 @@
-"""Why our verdict on a GSM8K answer and lm-eval's may differ: a fixed list, each reason with the test that proves it.
+"""Why our verdict on a GSM8K answer and lm-eval's may differ: a fixed list of reasons.
 
-Ours reads the last explicit mark, the whole of what it says, as an exact number, and an answer that was cut off is
-none. lm-eval's `strict-match` takes the digits behind the first "#### ", its `flexible-extract` the last thing that
-looks like a number; what they took is then compared as text.
+Each reason has a test that proves it. Ours reads all that follows the last explicit
+mark, as an exact number, and counts no answer that was cut off. lm-eval's `strict-match`
+takes the digits behind the first "#### ". Its `flexible-extract` takes the last thing
+that looks like a number. lm-eval then compares texts.
 """
 
 import re
@@ -10,24 +11,27 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from teachback.graders.number import number
+from teachback.graders.number import read_number
 from teachback.types import Grade
 
 STRICT, FLEXIBLE = FILTERS = ("strict-match", "flexible-extract")
-SHOWN = 2
-NOTHING = "[invalid]"  # what lm-eval's filters give where they find nothing
-NEAR_TIE = 1e-3  # of two logits, in float32: batches of other widths round differently
+MAX_EXAMPLES = 2
+NOTHING = "[invalid]"  # lm-eval's extract where a filter finds nothing
+UNEXPLAINED = "UNEXPLAINED"
+# A gap of two logits in float32: batches of other widths round differently.
+NEAR_TIE = 1e-3
 
 
 class Case(NamedTuple):
-    """A text on which the verdicts differ. read: what lm-eval's filter took of it; theirs: whether that was right."""
+    """A text on which the verdicts differ."""
 
     gold: str
     text: str
     ours: Grade
     filter: str
-    read: str
-    theirs: bool
+    # What lm-eval's filter took of the text, and whether it called that right.
+    extract: str
+    peer_right: bool
 
 
 class Reason(NamedTuple):
@@ -35,132 +39,21 @@ class Reason(NamedTuple):
     holds: Callable[[Case], bool]
 
 
-def only_ours(case: Case) -> bool:
-    return case.ours.outcome == "right" and not case.theirs
-
-
-def only_theirs(case: Case) -> bool:
-    return case.ours.outcome != "right" and case.theirs
-
-
-def bare(read: str) -> str:
-    """What lm-eval compares: without commas, dollars and a full stop at the end."""
-    return re.sub(r"\.$", "", re.sub(r"[,$]", "", read))
-
-
-def within(case: Case) -> bool:
-    """lm-eval read a part of what our mark says, and another value."""
-    said = case.ours.answer or ""
-    return (
-        bool(bare(case.read)) and bare(case.read) in bare(said) and not same_value(case)
-    )
-
-
-def same_value(case: Case) -> bool:
-    read = number(bare(case.read))
-    return read is not None and read == number(case.ours.answer or "")
-
-
-def earlier_hashes(case: Case) -> bool:
-    """What lm-eval read stands behind a "####" before what our mark says."""
-    return (
-        0
-        <= case.text.find(f"#### {case.read}")
-        < case.text.rfind(case.ours.answer or NOTHING) - len("#### ")
-    )
-
-
-def behind(case: Case) -> bool:
-    """What lm-eval read stands behind what our mark says."""
-    said = case.ours.answer or NOTHING
-    return said in case.text and case.text.rfind(case.read) >= case.text.rfind(
-        said
-    ) + len(said)
-
-
-# The first that holds is told.
-REASONS = {
-    "cut off": Reason(
-        "ours counts no answer that the token limit cut off (18 might have become 180)",
-        lambda c: only_theirs(c) and c.ours.outcome == "truncated",
-    ),
-    "no mark": Reason(
-        "ours takes no number that merely stands last: without a mark there is no final answer",
-        lambda c: (
-            only_theirs(c) and c.ours.outcome == "unparsed" and c.ours.answer is None
-        ),
-    ),
-    "only hashes": Reason(
-        "strict-match knows no mark but '#### ', which lm-eval's own prompt shows and ours does not ask for",
-        lambda c: (
-            only_ours(c)
-            and c.filter == STRICT
-            and c.read == NOTHING
-            and "####" not in c.text
-        ),
-    ),
-    "bare digits": Reason(
-        "strict-match wants digits right behind '#### ': no currency, no bold type",
-        lambda c: (
-            only_ours(c)
-            and c.filter == STRICT
-            and c.read == NOTHING
-            and not re.search(r"#### -?[\d.,]", c.text)
-        ),
-    ),
-    "first hashes": Reason(
-        "strict-match takes the first '#### ', ours the last mark",
-        lambda c: c.filter == STRICT and earlier_hashes(c),
-    ),
-    "as text": Reason(
-        "lm-eval compares characters, ours values: 18.00 is 18",
-        lambda c: only_ours(c) and same_value(c) and bare(c.read) != c.gold,
-    ),
-    "punctuation": Reason(
-        "flexible-extract takes two characters of punctuation for a number, such as the '$.' that ends a formula",
-        lambda c: (
-            only_ours(c) and c.filter == FLEXIBLE and not re.search(r"\d", c.read)
-        ),
-    ),
-    "a part": Reason(
-        "lm-eval reads a part of the marked answer: 2 of 36/2, 18 of '- 18', '18 dozen' and '19 or 18'",
-        within,
-    ),
-    "later number": Reason(
-        "flexible-extract takes the last number, ours the marked one",
-        lambda c: c.filter == FLEXIBLE and behind(c),
-    ),
-}
-
-
-def reason(case: Case) -> str | None:
-    """The name of the first reason that holds; None for a difference that nothing on the list explains."""
-    return next((name for name, one in REASONS.items() if one.holds(case)), None)
-
-
-TEXT_REASONS = {
-    "stop string": "lm-eval's task file cuts an answer at its stop strings, ours ends at the end token alone",
-    "near tie": f"the student's two best tokens are less than {NEAR_TIE:g} apart there, within reach of rounding",
-    "other text": "the verdicts are of different texts",
-}
-
-
-class Judged(NamedTuple):
-    """A text as lm-eval judged it. read: by filter, what that took of the text, and whether it was right."""
+class PeerVerdict(NamedTuple):
+    """lm-eval's verdict on a text."""
 
     prompt: str
     text: str
-    read: Mapping[str, tuple[str, bool]]
+    # By filter: what it took of the text, and whether that was right.
+    extracts: Mapping[str, tuple[str, bool]]
 
 
 class Row(NamedTuple):
-    """name: an item's id, or a form's name."""
-
-    name: str
+    name: str  # an item's id, or a form's name
     gold: str
     text: str
     ours: Grade
-    theirs: Judged
+    peer: PeerVerdict
 
 
 class Difference(NamedTuple):
@@ -169,78 +62,225 @@ class Difference(NamedTuple):
     reason: str | None
 
 
-def differences(rows: Sequence[Row]) -> Iterator[Difference]:
+def only_ours(case: Case) -> bool:
+    return case.ours.outcome == "right" and not case.peer_right
+
+
+def only_peer(case: Case) -> bool:
+    return case.ours.outcome != "right" and case.peer_right
+
+
+def bare(extract: str) -> str:
+    """What lm-eval compares: without commas, dollars and a full stop at the end."""
+    return re.sub(r"\.$", "", re.sub(r"[,$]", "", extract))
+
+
+def same_value(case: Case) -> bool:
+    value = read_number(bare(case.extract))
+    return value is not None and value == read_number(case.ours.answer or "")
+
+
+def is_cut_off(case: Case) -> bool:
+    return only_peer(case) and case.ours.outcome == "truncated"
+
+
+def has_no_mark(case: Case) -> bool:
+    unparsed = case.ours.outcome == "unparsed" and case.ours.answer is None
+    return only_peer(case) and unparsed
+
+
+def strict_finds_nothing(case: Case) -> bool:
+    return only_ours(case) and case.filter == STRICT and case.extract == NOTHING
+
+
+def has_no_hashes(case: Case) -> bool:
+    return strict_finds_nothing(case) and "####" not in case.text
+
+
+def has_no_bare_digits(case: Case) -> bool:
+    digits = re.search(r"#### -?[\d.,]", case.text)
+    return strict_finds_nothing(case) and not digits
+
+
+def has_earlier_hashes(case: Case) -> bool:
+    """strict-match read what follows a "####" before our mark."""
+    if case.filter != STRICT:
+        return False
+
+    hashes = case.text.find(f"#### {case.extract}")
+    mark = case.text.rfind(case.ours.answer or NOTHING) - len("#### ")
+    return 0 <= hashes < mark
+
+
+def differs_as_text(case: Case) -> bool:
+    return only_ours(case) and same_value(case) and bare(case.extract) != case.gold
+
+
+def is_punctuation(case: Case) -> bool:
+    digit = re.search(r"\d", case.extract)
+    return only_ours(case) and case.filter == FLEXIBLE and not digit
+
+
+def is_part(case: Case) -> bool:
+    """lm-eval read a part of what follows our mark, with another value."""
+    extract = bare(case.extract)
+    part = bool(extract) and extract in bare(case.ours.answer or "")
+    return part and not same_value(case)
+
+
+def is_later_number(case: Case) -> bool:
+    """flexible-extract read what comes after our answer."""
+    answer = case.ours.answer or NOTHING
+    if case.filter != FLEXIBLE or answer not in case.text:
+        return False
+
+    end = case.text.rfind(answer) + len(answer)
+    return case.text.rfind(case.extract) >= end
+
+
+# The first one that holds is reported.
+REASONS = {
+    "cut off": Reason(
+        "ours counts no answer that the token limit cut off (18 might have become 180)",
+        is_cut_off,
+    ),
+    "no mark": Reason(
+        "ours takes no number that merely stands last: without a mark there is no final answer",
+        has_no_mark,
+    ),
+    "only hashes": Reason(
+        "strict-match knows no mark but '#### ', which lm-eval's own prompt shows and ours "
+        "does not ask for",
+        has_no_hashes,
+    ),
+    "bare digits": Reason(
+        "strict-match wants digits right behind '#### ': no currency, no bold type",
+        has_no_bare_digits,
+    ),
+    "first hashes": Reason(
+        "strict-match takes the first '#### ', ours the last mark",
+        has_earlier_hashes,
+    ),
+    "as text": Reason(
+        "lm-eval compares characters, ours values: 18.00 is 18",
+        differs_as_text,
+    ),
+    "punctuation": Reason(
+        "flexible-extract takes two characters of punctuation for a number, such as the "
+        "'$.' that ends a formula",
+        is_punctuation,
+    ),
+    "a part": Reason(
+        "lm-eval reads a part of the marked answer: 2 of 36/2, 18 of '- 18', '18 dozen' "
+        "and '19 or 18'",
+        is_part,
+    ),
+    "later number": Reason(
+        "flexible-extract takes the last number, ours the marked one",
+        is_later_number,
+    ),
+}
+
+TEXT_REASONS = {
+    "stop string": "lm-eval's task file cuts an answer at its stop strings, ours ends at the "
+    "end token alone",
+    "near tie": f"the student's two best tokens are less than {NEAR_TIE:g} apart there, "
+    "within reach of rounding",
+    "other text": "the verdicts are of different texts",
+}
+
+
+def find_reason(case: Case) -> str | None:
+    """The name of the first reason that holds, or None: nothing explains the difference."""
+    for name, reason in REASONS.items():
+        if reason.holds(case):
+            return name
+    return None
+
+
+def find_differences(rows: Sequence[Row]) -> Iterator[Difference]:
     """Where our verdict is not that of one of lm-eval's filters."""
     for row in rows:
-        for name, (read, right) in row.theirs.read.items():
-            if (row.ours.outcome == "right") != right:
-                same = row.text == row.theirs.text
-                why = (
-                    reason(Case(row.gold, row.text, row.ours, name, read, right))
-                    if same
-                    else "other text"
-                )
-                yield Difference(row, name, why)
+        ours_right = row.ours.outcome == "right"
+        for name, (extract, right) in row.peer.extracts.items():
+            if ours_right == right:
+                continue
+            if row.text != row.peer.text:
+                yield Difference(row, name, "other text")
+                continue
+            case = Case(row.gold, row.text, row.ours, name, extract, right)
+            yield Difference(row, name, find_reason(case))
 
 
-def parting(row: Row, stops: Sequence[str], gap: float) -> dict[str, Any]:
-    """Where our student's text and lm-eval's part, and why. gap: of the two largest logits there."""
-    a, b = row.text, row.theirs.text
-    at = next(
-        (i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y),
-        min(len(a), len(b)),
-    )
-    cut = any(b == a.split(stop)[0] for stop in stops)
-    why = "stop string" if cut else "near tie" if gap < NEAR_TIE else None
+def describe_parting(row: Row, stops: Sequence[str], gap: float) -> dict[str, Any]:
+    """Where our student's text and lm-eval's part, and why.
+
+    gap: between the two largest logits at that place.
+    """
+    ours, peer = row.text, row.peer.text
+    at = first_difference(ours, peer)
+    reason = None
+    if any(peer == ours.split(stop)[0] for stop in stops):
+        reason = "stop string"
+    elif gap < NEAR_TIE:
+        reason = "near tie"
     return {
         "id": row.name,
-        "reason": why,
+        "reason": reason,
         "at": at,
-        "ours": a[at : at + 30],
-        "theirs": b[at : at + 30],
+        "ours": ours[at : at + 30],
+        "theirs": peer[at : at + 30],
         "gap": gap,
     }
 
 
-def facts_of(rows: Sequence[Row]) -> dict[str, Any]:
-    right = {name: sum(row.theirs.read[name][1] for row in rows) for name in FILTERS}
-    found = [*differences(rows)]
+def first_difference(a: Sequence[Any], b: Sequence[Any]) -> int:
+    """The first index where they differ, or the length of the shorter one."""
+    for i, (x, y) in enumerate(zip(a, b, strict=False)):
+        if x != y:
+            return i
+    return min(len(a), len(b))
+
+
+def summarise(rows: Sequence[Row]) -> dict[str, Any]:
+    right = {"ours": sum(row.ours.outcome == "right" for row in rows)}
+    differences = [*find_differences(rows)]
+    agree, by_filter = {}, {}
+    for name in FILTERS:
+        some = [one for one in differences if one.filter == name]
+        right[name] = sum(row.peer.extracts[name][1] for row in rows)
+        agree[name] = len(rows) - len(some)
+        by_filter[name] = count_reasons(some)
     return {
         "texts": len(rows),
-        "right": {"ours": sum(row.ours.outcome == "right" for row in rows)} | right,
+        "right": right,
         "our_outcomes": dict(Counter(row.ours.outcome for row in rows)),
-        "agree": {
-            name: len(rows) - sum(one.filter == name for one in found)
-            for name in FILTERS
-        },
-        "differences": {
-            name: by_reason([one for one in found if one.filter == name])
-            for name in FILTERS
-        },
+        "agree": agree,
+        "differences": by_filter,
     }
 
 
-def by_reason(found: Sequence[Difference]) -> dict[str, Any]:
-    """How many of each, the most frequent first, and some of them."""
-    counted = Counter(one.reason or "UNEXPLAINED" for one in found)
+def count_reasons(differences: Sequence[Difference]) -> dict[str, Any]:
+    """How many differences each reason explains, most frequent first, with examples."""
+    by_reason: dict[str, list[Difference]] = {}
+    for one in differences:
+        by_reason.setdefault(one.reason or UNEXPLAINED, []).append(one)
+
+    most_first = sorted(by_reason.items(), key=lambda item: -len(item[1]))
     return {
-        why: {
-            "count": n,
-            "some": [
-                shown(one) for one in found if (one.reason or "UNEXPLAINED") == why
-            ][:SHOWN],
+        reason: {
+            "count": len(some),
+            "some": [describe_difference(one) for one in some[:MAX_EXAMPLES]],
         }
-        for why, n in counted.most_common()
+        for reason, some in most_first
     }
 
 
-def shown(one: Difference) -> dict[str, str | None]:
-    read, right = one.row.theirs.read[one.filter]
-    theirs = f"{read}: {'right' if right else 'wrong'}"
-    ours = f"{one.row.ours.answer}: {one.row.ours.outcome}"
+def describe_difference(one: Difference) -> dict[str, str | None]:
+    extract, right = one.row.peer.extracts[one.filter]
     return {
         "of": one.row.name,
-        "ours": ours,
-        "theirs": theirs,
+        "ours": f"{one.row.ours.answer}: {one.row.ours.outcome}",
+        "theirs": f"{extract}: {'right' if right else 'wrong'}",
         "ending": one.row.text[-60:],
     }

@@ -1,4 +1,7 @@
-"""The rehearsal server in a process of its own, so that its CPU time counts for nobody; it says what it was asked."""
+"""The rehearsal server in a process of its own, so that no contender pays its CPU time.
+
+It reports the calls that it got.
+"""
 
 import time
 from collections.abc import Callable, Iterator
@@ -7,112 +10,120 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 
-from teachback.serve.faults import Fault, mix
+from teachback.serve.additions import addition_teacher
+from teachback.serve.faults import Fault, mix_faults
 from teachback.serve.messages import Request
-from teachback.serve.pace import Limit, latency
-from teachback.serve.program import additions
-from teachback.serve.server import serving
-from teachback.serve.service import Server, Service
+from teachback.serve.pace import RequestLimit, lognormal_latency
+from teachback.serve.server import running_server
+from teachback.serve.service import RehearsalOptions, RehearsalServer
 
 
 @dataclass(frozen=True)
-class Setting:
-    """median_s, sigma: of the latency. errors: the share of requests that get a 500, drawn with `seed`."""
-
+class ServerSettings:
+    # Latencies are lognormal.
     median_s: float
     sigma: float = 0.0
+    # Share of requests that get a 500, drawn with `seed`.
     errors: float = 0.0
     seed: int = 0
-    limit: Limit | None = None
+    limit: RequestLimit | None = None
 
 
 @dataclass
-class Asked:
-    """calls: all that came. limited: turned away by the limit. errors: got the 500 that was ordered. peak: at a time.
-    first_at, last_at: when the first and the last call that was let in came, on the clock that all processes share.
-    busy_s: the time integral of the calls in flight, up to last_at."""
+class CallCounts:
+    """The calls that the server has got so far."""
 
-    base_url: str = ""
     calls: int = 0
+    # Calls that the rate limit turned away.
     limited: int = 0
+    # Calls that got one of the ordered 500s.
     errors: int = 0
+    # Most calls in flight at a time.
     peak: int = 0
+    # When the first and the last call got in, on the monotonic clock.
     first_at: float = 0.0
     last_at: float = 0.0
+    # Seconds summed over the calls in flight, up to last_at.
     busy_s: float = 0.0
 
 
-class Rehearsal:
-    """ask() says what has been asked so far."""
-
+class RemoteServer:
     def __init__(self, base_url: str, pipe: Connection) -> None:
-        self.base_url, self._pipe = base_url, pipe
+        self.base_url = base_url
+        self._pipe = pipe
 
-    def ask(self) -> Asked:
-        self._pipe.send("asked")
-        asked: Asked = self._pipe.recv()
-        return asked
+    def count_calls(self) -> CallCounts:
+        self._pipe.send("count")
+        counts: CallCounts = self._pipe.recv()
+        return counts
 
 
 @contextmanager
-def rehearsal(setting: Setting) -> Iterator[Rehearsal]:
+def rehearsal_server(settings: ServerSettings) -> Iterator[RemoteServer]:
     context = get_context("spawn")
     here, there = context.Pipe()
-    process = context.Process(target=serve, args=(setting, there), daemon=True)
+    process = context.Process(target=serve, args=(settings, there), daemon=True)
     process.start()
     there.close()
     try:
-        yield Rehearsal(here.recv(), here)
+        yield RemoteServer(here.recv(), here)
     finally:
         here.close()
         process.join()
 
 
-def serve(setting: Setting, pipe: Connection) -> None:
-    """Until the other end of the pipe is closed."""
-    asked = Asked()
-    noted, faults = noting(asked, setting), ordering(asked, setting)
-    service = Service(
-        additions,
-        faults,
-        latency_s=lambda r: noted(server, r),
-        limit=setting.limit,
-        keep=False,
+def serve(settings: ServerSettings, pipe: Connection) -> None:
+    """Serve until the other end of the pipe is closed."""
+    counts = CallCounts()
+    latency_s = counted_latency(counts, settings)
+    options = RehearsalOptions(
+        addition_teacher,
+        counted_faults(counts, settings),
+        latency_s=lambda request: latency_s(server, request),
+        limit=settings.limit,
+        keep_requests=False,
     )
-    with serving(service) as server:
+    with running_server(options) as server:
         pipe.send(server.base_url)
         while True:
             try:
                 pipe.recv()
             except EOFError:
                 return
-            asked.calls, asked.limited, asked.peak = (
-                server.calls,
-                server.limited,
-                server.peak,
-            )
-            pipe.send(asked)
+            counts.calls = server.calls
+            counts.limited = server.calls_over_limit
+            counts.peak = server.peak
+            pipe.send(counts)
 
 
-def noting(asked: Asked, setting: Setting) -> Callable[[Server, Request], float]:
-    """The latency of a request that was let in, which is noted at this moment."""
-    seconds = latency(setting.median_s, setting.sigma)
+def counted_latency(
+    counts: CallCounts, settings: ServerSettings
+) -> Callable[[RehearsalServer, Request], float]:
+    """The latency of each call that gets in. Computing it records the call's time."""
+    draw_s = lognormal_latency(settings.median_s, settings.sigma)
 
-    def noted(server: Server, request: Request) -> float:
-        asked.last_at, asked.busy_s = time.monotonic(), server.busy_s
-        asked.first_at = asked.first_at or asked.last_at
-        return seconds(request)
+    def latency_s(server: RehearsalServer, request: Request) -> float:
+        counts.last_at = time.monotonic()
+        counts.first_at = counts.first_at or counts.last_at
+        counts.busy_s = server.busy_s
+        return draw_s(request)
 
-    return noted
+    return latency_s
 
 
-def ordering(asked: Asked, setting: Setting) -> Callable[[Request], Fault | None]:
-    """The 500s: which tries get one depends on the request and on how often it was let in, not on who asks when."""
-    choose = mix({"500": setting.errors}, setting.seed)
+def counted_faults(
+    counts: CallCounts, settings: ServerSettings
+) -> Callable[[Request], Fault | None]:
+    """The ordered 500s.
 
-    def ordered(request: Request) -> Fault | None:
-        fault = choose(request)
-        asked.errors += fault is not None
-        return fault
+    Which tries get one depends on the request and on how often it got in, never on when
+    and by whom it is sent.
+    """
+    choose = mix_faults({"500": settings.errors}, settings.seed)
 
-    return ordered
+    def fault(request: Request) -> Fault | None:
+        chosen = choose(request)
+        counts.errors += chosen is not None
+        return chosen
+
+    return fault

@@ -85,7 +85,7 @@ def recorded(
     config = cfg.of_run(folder)
     chat = Chat(config.student.system, config.student.chat_template_kwargs)
     rounds = [
-        files.load(path, tuple[Attempt, ...])
+        files.read_json(path, tuple[Attempt, ...])
         for path in sorted(folder.glob("round-*/attempt.json"))
     ]
     if len(rounds) < 2:

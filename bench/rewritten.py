@@ -1,4 +1,7 @@
-"""Worked GSM8K solutions that end the way students end theirs: right, nearly right, and open to argument."""
+"""Worked GSM8K solutions with the endings that students write.
+
+The endings are right, nearly right, or open to argument.
+"""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -10,28 +13,30 @@ from teachback.types import Example
 
 
 class Form(NamedTuple):
-    """meant: what a careful reader would say; "open" where it depends on what the reader asks for.
-    cut_off: the token limit ended it."""
-
     name: str
-    meant: Literal["right", "wrong", "open"]
+    # What a careful reader would say; "open" where it depends on the reader's question.
+    verdict: Literal["right", "wrong", "open"]
     text: str
+    # Whether the token limit ended the text.
     cut_off: bool = False
 
 
-def forms(example: Example) -> Iterator[Form]:
-    """Each form of one solution. The answer must be a whole number other than 0, so that near misses miss."""
-    body = str(gsm8k.target(example)).rpartition("\n")[0]
-    x = int(str(example.answer))
-    for name, ending in right(x):
+def solution_forms(example: Example) -> Iterator[Form]:
+    """Each form of one solution.
+
+    The answer must be a whole number other than 0, or the near misses would not miss.
+    """
+    body = str(gsm8k.gsm8k_target(example)).rpartition("\n")[0]
+    answer = int(str(example.answer))
+    for name, ending in right_endings(answer):
         yield Form(name, "right", f"{body}\n{ending}")
-    for name, ending in wrong(x):
+    for name, ending in wrong_endings(answer):
         yield Form(name, "wrong", f"{body}\n{ending}")
-    for name, ending in open_to_argument(x):
+    for name, ending in open_endings(answer):
         yield Form(name, "open", f"{body}\n{ending}", cut_off=name == "cut off")
 
 
-def right(x: int) -> Iterator[tuple[str, str]]:
+def right_endings(x: int) -> Iterator[tuple[str, str]]:
     yield "hashes", f"#### {x}"
     yield "hashes, comma", f"#### {x:,}"
     yield "hashes, money", f"#### ${x}"
@@ -45,7 +50,7 @@ def right(x: int) -> Iterator[tuple[str, str]]:
     yield "label, unit", f"Answer: {x} dollars"
     yield "label, bold", f"**Answer: {x}**"
     yield "label, fraction", f"Answer: {2 * x}/2"
-    yield "label, went on", f"Answer: {x}\n\nShe needs {other(x)} days for it."
+    yield "label, went on", f"Answer: {x}\n\nShe needs {other_number(x)} days for it."
     yield "sentence", f"The answer is {x}."
     yield "sentence, money", f"The answer is ${x}."
     yield "box", rf"\boxed{{{x}}}"
@@ -53,7 +58,7 @@ def right(x: int) -> Iterator[tuple[str, str]]:
     yield "box, money", rf"\boxed{{\${x}}}"
 
 
-def wrong(x: int) -> Iterator[tuple[str, str]]:
+def wrong_endings(x: int) -> Iterator[tuple[str, str]]:
     yield "off by one", f"Answer: {x + 1}"
     yield "ten times", f"#### {x}0"
     yield "a tenth off", f"#### {x}.1"
@@ -67,45 +72,50 @@ def wrong(x: int) -> Iterator[tuple[str, str]]:
     yield "changed its mind", f"#### {x}\nWait, I forgot one.\n#### {x + 1}"
 
 
-def open_to_argument(x: int) -> Iterator[tuple[str, str]]:
+def open_endings(x: int) -> Iterator[tuple[str, str]]:
     yield "unmarked", f"So she makes ${x}."
-    yield "unmarked, went on", f"She makes ${x} in {other(x)} days."
+    yield "unmarked, went on", f"She makes ${x} in {other_number(x)} days."
     yield "dozens", f"Answer: {x} dozen"
     yield "cut off", f"Answer: {x}"
 
 
-def other(x: int) -> int:
+def other_number(x: int) -> int:
     return 3 if x == 2 else 2
 
 
-def verdicts(row: Row) -> dict[str, bool]:
-    """Who says "right"."""
-    return {"ours": row.ours.outcome == "right"} | {
-        name: row.theirs.read[name][1] for name in FILTERS
-    }
+def graders_right(row: Row) -> dict[str, bool]:
+    """By grader: whether it calls the text right."""
+    right = {"ours": row.ours.outcome == "right"}
+    for name in FILTERS:
+        right[name] = row.peer.extracts[name][1]
+    return right
 
 
-def table(written: Sequence[Form], judged: Sequence[Row]) -> dict[str, dict[str, Any]]:
-    """By form: how many texts, and how many of them each calls right."""
-    out: dict[str, dict[str, Any]] = {}
-    for form, row in zip(written, judged, strict=True):
-        line = out.setdefault(
-            form.name,
-            {"meant": form.meant, "texts": 0, "ours": 0} | dict.fromkeys(FILTERS, 0),
-        )
-        line["texts"] += 1
-        for who, right in verdicts(row).items():
-            line[who] += right
-    return out
+def count_by_form(
+    forms: Sequence[Form], rows: Sequence[Row]
+) -> dict[str, dict[str, Any]]:
+    """By form: how many texts there are, and how many each grader calls right."""
+    counts: dict[str, dict[str, Any]] = {}
+    for form, row in zip(forms, rows, strict=True):
+        if form.name not in counts:
+            zeros = dict.fromkeys(("texts", "ours", *FILTERS), 0)
+            counts[form.name] = {"meant": form.verdict, **zeros}
+        count = counts[form.name]
+        count["texts"] += 1
+        for grader, right in graders_right(row).items():
+            count[grader] += right
+    return counts
 
 
-def mistakes_of(
-    written: Sequence[Form], judged: Sequence[Row]
+def count_mistakes(
+    forms: Sequence[Form], rows: Sequence[Row]
 ) -> dict[str, dict[str, int]]:
-    """By judge and form: how many verdicts are not what is meant."""
-    out: dict[str, Counter[str]] = {who: Counter() for who in ("ours", *FILTERS)}
-    for form, row in zip(written, judged, strict=True):
-        for who, right in verdicts(row).items():
-            if form.meant != "open" and right != (form.meant == "right"):
-                out[who][form.name] += 1
-    return {who: dict(counted) for who, counted in out.items()}
+    """By grader and form: how many verdicts are not a careful reader's."""
+    mistakes: dict[str, Counter[str]] = {name: Counter() for name in ("ours", *FILTERS)}
+    for form, row in zip(forms, rows, strict=True):
+        if form.verdict == "open":
+            continue
+        for grader, right in graders_right(row).items():
+            if right != (form.verdict == "right"):
+                mistakes[grader][form.name] += 1
+    return {grader: dict(counts) for grader, counts in mistakes.items()}

@@ -15,12 +15,12 @@ from typing import Any
 from rich.console import Console
 
 import teachback
-from bench.machine import machine
-from teachback.compare.comparison import compare
-from teachback.compare.tables import show
+from bench.machine import describe_machine as machine
+from teachback.compare.comparison import run_comparison
+from teachback.compare.tables import print_comparison
 from teachback.config.config import Config
+from teachback.report.facts import run_facts
 from teachback.report.progress import Progress
-from teachback.report.telling import run_facts
 from teachback.run import history
 
 RESULTS = Path(__file__).parent / "results"
@@ -39,12 +39,16 @@ def keep(name: str, facts: dict[str, Any]) -> None:
 
 def recorded(config: Config) -> dict[str, Any]:
     with progress() as shown:
-        result = teachback.run(config, listen=shown.hear)
-    facts = {
-        key: value
-        for key, value in run_facts(result).items()
-        if key not in ("run_dir", "student")
-    }
+        result = teachback.run(config, listen=shown.show)
+    facts = run_facts(
+        run_dir=result.run_dir,
+        student=result.student,
+        baseline=result.history.baseline,
+        rounds=result.history.rounds,
+        spend=result.spend,
+        closed_early=result.short,
+    )
+    del facts["run_dir"], facts["student"]
     curve = [facts["baseline"], *(r["dev"] for r in facts["rounds"])]
     return {
         "said": f"dev accuracy {' → '.join(format(point['accuracy'], '.0%') for point in curve)}",
@@ -59,9 +63,9 @@ def recorded(config: Config) -> dict[str, Any]:
 def compared(config: Config, arms: list[str], repeats: int) -> dict[str, Any]:
     """table: as `teachback compare` prints it. picks: of each arm and repeat, ids by round."""
     with progress() as shown:
-        comparison = compare(config, arms, repeats, listen=shown.hear)
+        comparison = run_comparison(config, arms, repeats, listen=shown.show)
     table = Console(file=io.StringIO(), width=100)
-    show(comparison, table)
+    print_comparison(comparison, table)
     assert isinstance(table.file, io.StringIO)
     lines = table.file.getvalue().splitlines()
     folders = {
@@ -80,7 +84,7 @@ def compared(config: Config, arms: list[str], repeats: int) -> dict[str, Any]:
         "picks": {
             name: [
                 [pick.seed for pick in r.chosen.picks]
-                for r in history.read(folder).rounds
+                for r in history.read_history(folder).rounds
             ]
             for name, folder in folders.items()
         },

@@ -38,7 +38,9 @@ from bench.gradients import (
     potentials,
     rival_costs,
 )
-from bench.scoring import CHAT, FILES, threads, timed
+from bench.conversations import CHAT, FILES
+from bench.process import run_timed as timed
+from bench.process import torch_threads as threads
 from teachback.student.attempt import Asked, attempt
 from teachback.student.folder import load, resolve
 from teachback.student.frozen import Frozen, freeze

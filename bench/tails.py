@@ -1,9 +1,12 @@
-"""Slow calls: our sliding window against `gather` on one batch after another, as distilabel sends them.
+"""Slow calls: our sliding window against `gather` on one batch after another.
 
-5,000 calls, 50 in flight, latencies lognormal with sigma 1 and a median of 0.1 s, drawn from each request's bytes: both
-meet the same ones. The batches go through bare aiohttp, without limiter, retries or ledger: that is in the peer's
-favour, and what is left of the difference is the wait for each batch's slowest call. `possible_s` is what either way
-would take if a call took its latency and nothing else; `floor`: the calls' sum, spread over all slots without a gap.
+distilabel sends batches in this way. 5,000 calls, 50 in flight, latencies lognormal with
+sigma 1 and a median of 0.1 s, drawn from each request's bytes: both sides get the same
+ones. The batches go through bare aiohttp, without limiter, retries or ledger. That is in
+the peer's favour, so the difference is the wait for each batch's slowest call.
+
+`possible_s` is how long each way would take if a call took its latency and nothing else.
+Its `floor` is the sum of all calls, spread over the slots without a gap.
 """
 
 import asyncio
@@ -12,113 +15,116 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from bench.against import (
-    Bought,
-    Outcome,
-    asking,
-    bought,
-    fresh,
-    keyed,
-    single_calls,
-    spread,
-)
 from bench.client import bare_aiohttp
-from bench.rehearsal import Asked, Setting, rehearsal
+from bench.outcome import Outcome
+from bench.process import run_fresh, spread
+from bench.purchases import (
+    Purchase,
+    buy_pairs,
+    make_asking,
+    one_call_requests,
+    texts_by_request,
+)
+from bench.rehearsal import CallCounts, ServerSettings, rehearsal_server
 from teachback.serve.messages import Request
-from teachback.serve.pace import latency
+from teachback.serve.pace import lognormal_latency
 
-TARGET, BUSY, REPEATS = 5.0, 0.95, 3
-IN_FLIGHT, SIGMA = 50, 1.0
+TARGET = 5.0
+BUSY_TARGET = 0.95
+REPEATS = 3
+IN_FLIGHT = 50
+SIGMA = 1.0
+
+Run = tuple[Purchase, CallCounts]
 
 
 def bench(quick: bool) -> Outcome:
     calls, median_s, repeats = (300, 0.02, 1) if quick else (5000, 0.1, REPEATS)
-    setting = Setting(median_s, SIGMA)
-    work = single_calls(calls)
-    found: dict[str, list[tuple[Bought, Asked]]] = {"ours": [], "batches": []}
+    bodies = one_call_requests(calls)
+    runs: dict[str, list[Run]] = {name: [] for name in CONTENDERS}
     for _ in range(repeats):
-        for name, ones in found.items():
-            with rehearsal(setting) as server:
-                ones.append(
-                    (fresh(CONTENDERS[name], server.base_url, work), server.ask())
-                )
-    wall = {
-        name: spread([b.wall_s for b, _ in ones], 2) for name, ones in found.items()
+        for name, contender in CONTENDERS.items():
+            with rehearsal_server(ServerSettings(median_s, SIGMA)) as server:
+                purchase = run_fresh(contender, server.base_url, bodies)
+                runs[name].append((purchase, server.count_calls()))
+
+    work = {
+        "calls": calls,
+        "in_flight": IN_FLIGHT,
+        "median_s": median_s,
+        "sigma": SIGMA,
+        "repeats": repeats,
     }
-    busy = {name: spread([share(*one) for one in ones]) for name, ones in found.items()}
-    drawn = latency(median_s, SIGMA)
+    wall = {name: spread([p.wall_s for p, _ in some], 2) for name, some in runs.items()}
+    cpu = {name: spread([p.cpu_s for p, _ in some], 2) for name, some in runs.items()}
+    busy = {
+        name: spread([busy_share(*run) for run in some]) for name, some in runs.items()
+    }
+    draw_s = lognormal_latency(median_s, SIGMA)
     facts: dict[str, Any] = {
-        "work": {
-            "calls": calls,
-            "in_flight": IN_FLIGHT,
-            "median_s": median_s,
-            "sigma": SIGMA,
-            "repeats": repeats,
-        },
+        "work": work,
         "wall_s": wall,
         "busy_share": busy,
-        "possible_s": possible([drawn(Request(0, body, {})) for body in work]),
-        "cpu_s": {
-            name: spread([b.cpu_s for b, _ in ones], 2) for name, ones in found.items()
-        },
+        "possible_s": possible_s([draw_s(Request(0, body, {})) for body in bodies]),
+        "cpu_s": cpu,
     }
-    texts = [b.texts for ones in found.values() for b, _ in ones]
-    same = len(texts[0]) == calls and all(other == texts[0] for other in texts)
-    same = same and all(
-        asked.calls == calls for ones in found.values() for _, asked in ones
-    )
-    low = busy["ours"]["median"]
-    missed = [] if low >= BUSY else [f"slots busy {low:.1%}, target {BUSY:.0%}"]
-    rss = max(b.rss_mib for b, _ in found["ours"])
-    return Outcome(
-        wall["batches"]["median"] / wall["ours"]["median"],
-        TARGET,
-        same,
-        rss,
-        facts,
-        missed,
+    ratio = wall["batches"]["median"] / wall["ours"]["median"]
+    rss_mib = max(purchase.rss_mib for purchase, _ in runs["ours"])
+    missed = []
+    if busy["ours"]["median"] < BUSY_TARGET:
+        share = busy["ours"]["median"]
+        missed.append(f"slots busy {share:.1%}, target {BUSY_TARGET:.0%}")
+    return Outcome(ratio, TARGET, same_work(runs, calls), rss_mib, facts, missed)
+
+
+def same_work(runs: dict[str, list[Run]], calls: int) -> bool:
+    every_run = [run for some in runs.values() for run in some]
+    texts = every_run[0][0].texts
+    return len(texts) == calls and all(
+        purchase.texts == texts and counts.calls == calls
+        for purchase, counts in every_run
     )
 
 
-def share(done: Bought, asked: Asked) -> float:
-    """Of the slots' time that was busy, from the contender's start until its last call arrived."""
-    return asked.busy_s / (IN_FLIGHT * (asked.last_at - done.started))
+def busy_share(purchase: Purchase, counts: CallCounts) -> float:
+    """The busy share of the slots' time, from the start until the last call arrived."""
+    return counts.busy_s / (IN_FLIGHT * (counts.last_at - purchase.started_at))
 
 
-def possible(seconds: Sequence[float]) -> dict[str, float]:
-    free = [0.0] * IN_FLIGHT
-    for one in seconds:
-        heapq.heapreplace(free, free[0] + one)
-    slowest = [
-        max(seconds[at : at + IN_FLIGHT]) for at in range(0, len(seconds), IN_FLIGHT)
-    ]
-    ideal = {
-        "ours": max(free),
-        "batches": sum(slowest),
-        "floor": sum(seconds) / IN_FLIGHT,
+def possible_s(latencies_s: Sequence[float]) -> dict[str, float]:
+    free_at = [0.0] * IN_FLIGHT
+    for latency_s in latencies_s:
+        heapq.heapreplace(free_at, free_at[0] + latency_s)
+
+    starts = range(0, len(latencies_s), IN_FLIGHT)
+    slowest = [max(latencies_s[start : start + IN_FLIGHT]) for start in starts]
+    return {
+        "ours": round(max(free_at), 2),
+        "batches": round(sum(slowest), 2),
+        "floor": round(sum(latencies_s) / IN_FLIGHT, 2),
     }
-    return {name: round(value, 2) for name, value in ideal.items()}
 
 
-def window(base_url: str, work: Sequence[bytes]) -> Bought:
-    return bought(asking(base_url, IN_FLIGHT, pair_in_one=True), len(work))
+def buy_in_window(base_url: str, bodies: Sequence[bytes]) -> Purchase:
+    return buy_pairs(make_asking(base_url, IN_FLIGHT, calls_per_pair=1), len(bodies))
 
 
-def batches(base_url: str, work: Sequence[bytes]) -> Bought:
-    return asyncio.run(batch_by_batch(base_url, work))
+def buy_in_batches(base_url: str, bodies: Sequence[bytes]) -> Purchase:
+    return asyncio.run(call_in_batches(base_url, bodies))
 
 
-async def batch_by_batch(base_url: str, work: Sequence[bytes]) -> Bought:
+async def call_in_batches(base_url: str, bodies: Sequence[bytes]) -> Purchase:
     texts: list[str] = []
     async with bare_aiohttp(base_url, IN_FLIGHT) as call:
         started, cpu = time.monotonic(), time.process_time()
-        for at in range(0, len(work), IN_FLIGHT):
-            texts += await asyncio.gather(*map(call, work[at : at + IN_FLIGHT]))
+        for start in range(0, len(bodies), IN_FLIGHT):
+            batch = bodies[start : start + IN_FLIGHT]
+            texts += await asyncio.gather(*map(call, batch))
         cpu, ended = time.process_time() - cpu, time.monotonic()
-    return Bought(keyed(work, texts), cpu, started, ended)
+    return Purchase(texts_by_request(bodies, texts), cpu, started, ended)
 
 
-CONTENDERS: dict[str, Callable[[str, Sequence[bytes]], Bought]] = {
-    "ours": window,
-    "batches": batches,
+CONTENDERS: dict[str, Callable[[str, Sequence[bytes]], Purchase]] = {
+    "ours": buy_in_window,
+    "batches": buy_in_batches,
 }

@@ -1,4 +1,4 @@
-"""Evidence of seeds whose attempts have these nlls; all else is made up, so that nothing is missing."""
+"""Makes Evidence for seeds whose attempts have given nlls. Every other value is made up."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Shared fixtures. Everything runs offline; a test that needs the real data files skips without them."""
+"""Shared fixtures. Everything runs offline. Tests of the real data files skip without them."""
 
 import gc
 import os
@@ -13,27 +13,24 @@ if TYPE_CHECKING:
     from teachback.ledger.ledger import Ledger
 
 os.environ["HF_HUB_OFFLINE"] = "1"
-os.environ["OMP_NUM_THREADS"] = (
-    "1"  # before torch is loaded: the models here are small, and threads wait by spinning
-)
+# Set before torch is loaded: the models here are small, and idle threads spin.
+os.environ["OMP_NUM_THREADS"] = "1"
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
 
 
 FIRST = [
-    *(
-        "test_crash.py",
-        "test_faults.py",
-        "test_ledger_kills.py",
-    ),  # they fork a hundred times: before torch is loaded
-    *(
-        "test_smollm2.py",
-        "test_compare_arms.py",
-        "test_finetune_machine.py",
-        "test_run_tiny.py",
-        "test_cli.py",
-    ),
-]  # and the longest, so that no worker is left alone with one of them at the end
+    # These fork a hundred times, so they run before torch is loaded.
+    "test_crash.py",
+    "test_faults.py",
+    "test_ledger_kills.py",
+    # The longest, so that no worker is left alone with one of them at the end.
+    "test_smollm2.py",
+    "test_compare_arms.py",
+    "test_finetune_machine.py",
+    "test_run_tiny.py",
+    "test_cli.py",
+]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -46,7 +43,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True, scope="module")
 def loaded_modules_stay() -> None:
-    """Each finetuning asks for a collection: half a second, if torch and transformers are looked through every time."""
+    """Freeze what is loaded: each finetuning collects garbage, and torch costs it half a second."""
     gc.collect()
     gc.freeze()
 
@@ -78,7 +75,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def start(path: Path) -> Iterator["Callable[..., Ledger]"]:
-    """Opens the test's ledger, as often as asked, and closes what it opened."""
+    """A function that opens the test's ledger. Every ledger it opened is closed at the end."""
     from teachback.ledger.ledger import Ledger
 
     opened: list[Ledger] = []

@@ -1,10 +1,11 @@
 """What these tests share: tasks of free text, verdicts, and the real data."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from teachback.curate import curate, make_checks, taken_keys
+from teachback.curate.near_duplicates import NearDuplicate, NearDuplicateIndex
+from teachback.curate.training_rows import curate_rows, forbidden_keys, make_row_checks
 from teachback.types import Curated, Example, Grade, Row, Task, Verdict
 
 
@@ -38,17 +39,28 @@ def verdicts(questions: Sequence[str], start: int = 0) -> list[Verdict]:
 def curated(task: Task, questions: Sequence[str], rows: Sequence[Row] = ()) -> Curated:
     """One round of a run, all of whose drafts are usable."""
     seeds = [seed.question for seed in task.seeds]
-    return curate(
+    return curate_rows(
         verdicts(questions, len(rows)),
         rows,
         key=task.key,
-        taken=taken_keys(task),
+        forbidden=forbidden_keys(task),
         seeds=seeds,
-        checks=make_checks(task),
+        checks=make_row_checks(task),
     )
 
 
+def deduplicate(
+    index: NearDuplicateIndex, labels: Sequence[str], texts: Sequence[str]
+) -> Iterator[list[NearDuplicate]]:
+    """The duplicates of each text in order. A text without any is added to the index."""
+    for label, sketch in zip(labels, index.sketch(texts), strict=True):
+        duplicates = index.find_duplicates(sketch)
+        if not duplicates:
+            index.add(label, sketch)
+        yield duplicates
+
+
 def questions(data: Path, name: str) -> dict[str, str]:
-    """Of a real data file, by id."""
+    """The questions of a real data file, by id."""
     lines = (data / f"{name}.jsonl").read_text(encoding="utf-8").split("\n")
     return {row["id"]: row["question"] for row in map(json.loads, filter(None, lines))}

@@ -9,8 +9,9 @@ from random import Random
 import pytest
 
 from teachback.rng import draw
-from teachback.tasks.ontology import Question, read_question
-from teachback.tasks.prontoqa import answer_form, generate
+from teachback.tasks.ontology import LogicQuestion, read_question
+from teachback.tasks.prontoqa import format_proof_answer
+from teachback.tasks.prontoqa_exercises import generate_proof_question
 from teachback.types import Example
 
 HERE = Path(__file__).resolve().parents[1]
@@ -20,37 +21,60 @@ needs_data = pytest.mark.skipif(
 )
 
 QUESTION = (
-    "Each yumpus is not red. Rompuses are hot. Tumpuses are impuses. Every rompus is a jompus. Jompuses are tumpuses. "
-    "Jompuses are dull. Yumpuses are rompuses. Wumpuses are not dull. Polly is a rompus.\n"
+    "Each yumpus is not red. Rompuses are hot. Tumpuses are impuses. Every rompus is a jompus. "
+    "Jompuses are tumpuses. Jompuses are dull. Yumpuses are rompuses. Wumpuses are not dull. "
+    "Polly is a rompus.\n"
     "True or false: Polly is not dull."
 )
-PROOF = "Polly is a rompus. Every rompus is a jompus. Polly is a jompus. Jompuses are dull. Polly is dull."
+PROOF = (
+    "Polly is a rompus. Every rompus is a jompus. Polly is a jompus. Jompuses are dull. "
+    "Polly is dull."
+)
 EXAMPLE = Example("one", QUESTION, "False", PROOF, {"hops": 2})
 
 BUTTERFLIES = (
-    "Each painted lady is a butterfly. Butterflies are lepidopterans. Every lepidopteran is an insect. "
-    "Sheep are woolly. Insects are not bony. Alex is a painted lady.\nTrue or false: Alex is bony."
+    "Each painted lady is a butterfly. Butterflies are lepidopterans. "
+    "Every lepidopteran is an insect. Sheep are woolly. Insects are not bony. "
+    "Alex is a painted lady.\nTrue or false: Alex is bony."
 )
 WORDS = (
-    "Each", "Every", "All", "jompus", "jompuses", "tumpuses", "is", "are", "not", "a", "an", "dull", "Polly", "3", ".",
-    "\n", "True or false:", "Answer:", "True", "False",
-)  # fmt: skip
+    "Each",
+    "Every",
+    "All",
+    "jompus",
+    "jompuses",
+    "tumpuses",
+    "is",
+    "are",
+    "not",
+    "a",
+    "an",
+    "dull",
+    "Polly",
+    "3",
+    ".",
+    "\n",
+    "True or false:",
+    "Answer:",
+    "True",
+    "False",
+)
 
 
 def made(n: int, purpose: str, hops: tuple[int, int] = (1, 6)) -> list[Example]:
     draws = (draw(0, 0, purpose, str(i), 0) for i in range(n))
-    return [generate(rng.randint(*hops), rng) for rng in draws]
+    return [generate_proof_question(rng.randint(*hops), rng) for rng in draws]
 
 
 def gold(example: Example) -> str:
-    return answer_form(str(example.solution), str(example.answer))
+    return format_proof_answer(str(example.solution), str(example.answer))
 
 
 def other(label: str | None) -> str:
     return {"True": "False", "False": "True"}[str(label)]
 
 
-def parsed(question: str) -> Question:
+def parsed(question: str) -> LogicQuestion:
     read = read_question(question)
     assert read is not None
     return read
@@ -61,7 +85,10 @@ def context(question: str) -> list[str]:
 
 
 def shortcut(example: Example, rng: Random, *, most: bool = False) -> str:
-    """The label that a sentence about the asked property gives, whose subject also occurs elsewhere (or most often)."""
+    """Guess the label from one rule about the property in question.
+
+    The rule's subject must occur elsewhere too; with `most`, it must be the one that occurs most.
+    """
     question = parsed(example.question)
     terms = Counter(
         chain.from_iterable((p.subject, p.predicate) for p in question.premises)
@@ -69,11 +96,11 @@ def shortcut(example: Example, rng: Random, *, most: bool = False) -> str:
     about = sorted(
         p
         for p in question.premises
-        if p.rule and p.predicate == question.asked.predicate
+        if p.rule and p.predicate == question.query.predicate
     )
     often = max(terms[p.subject] for p in about) if most else 2
     chosen = rng.choice([p for p in about if terms[p.subject] >= often] or about)
-    return str(chosen.negated == question.asked.negated)
+    return str(chosen.negated == question.query.negated)
 
 
 def accuracy(rows: list[Example], labels: list[str]) -> float:

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from teachback.ledger.costs import Cost, Price, Spend, Usage
 from teachback.ledger.ledger import Ledger, Pair
+from teachback.ledger.queries import open_read_only
 
 Open = Callable[..., Ledger]
 T = TypeVar("T")
@@ -55,7 +56,7 @@ def rows(path: Path, query: str) -> list[tuple[object, ...]]:
 
 
 def looked(path: Path, **arm: str) -> Spend:
-    with Ledger.look(path, **arm) as ledger:  # type: ignore[arg-type]
+    with open_read_only(path, **arm) as ledger:  # type: ignore[arg-type]
         return ledger.spend()
 
 
@@ -87,7 +88,7 @@ PAIR_ENDS: dict[str, Callable[[Ledger, Pair], object]] = {
 
 def statements(ledger: Ledger) -> list[str]:
     seen: list[str] = []
-    ledger._db.set_trace_callback(seen.append)
+    ledger._connection.db.set_trace_callback(seen.append)
     return seen
 
 

@@ -1,28 +1,32 @@
-"""The rehearsal server with its little teacher of additions, under the names that these tests use."""
+"""The rehearsal server with the addition teacher, and the names that tests of teachers need."""
 
 from contextlib import AbstractContextManager
 from typing import Any
 
-from teachback.serve.faults import Fault, Faults, Kind
-from teachback.serve.messages import Request, Teacher, tokens
-from teachback.serve.program import additions
-from teachback.serve.server import serving
-from teachback.serve.service import Server, Service
+from teachback.serve.additions import addition_teacher
+from teachback.serve.faults import Fault, FaultKind, FaultSchedule
+from teachback.serve.messages import RehearsalTeacher, Request, count_words
+from teachback.serve.server import running_server
+from teachback.serve.service import RehearsalOptions, RehearsalServer
 
 __all__ = [
     "Fault",
-    "Faults",
-    "Kind",
+    "FaultKind",
+    "FaultSchedule",
+    "RehearsalServer",
+    "RehearsalTeacher",
     "Request",
-    "Server",
-    "Teacher",
-    "additions",
+    "addition_teacher",
+    "count_words",
     "loopback",
-    "tokens",
 ]
 
 
 def loopback(
-    teacher: Teacher = additions, faults: Faults = (), *, port: int = 0, **options: Any
-) -> AbstractContextManager[Server]:
-    return serving(Service(teacher, faults, **options), port)
+    teacher: RehearsalTeacher = addition_teacher,
+    faults: FaultSchedule = (),
+    *,
+    port: int = 0,
+    **options: Any,
+) -> AbstractContextManager[RehearsalServer]:
+    return running_server(RehearsalOptions(teacher, faults, **options), port)

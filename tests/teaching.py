@@ -105,7 +105,7 @@ def good(draft: Draft) -> bool:
 
 
 def only(fault: Fault, at: int) -> Callable[[Request], Fault | None]:
-    return lambda request: fault if request.at == at else None
+    return lambda request: fault if request.index == at else None
 
 
 def about(fault: Fault, *seeds: int) -> Callable[[Request], Fault | None]:

@@ -1,4 +1,4 @@
-"""The benchmarks run, check what they compare, and end with the line that is promised. Their numbers are not tested."""
+"""The benchmarks run, check what they compare, and print their last line. Numbers go untested."""
 
 import re
 import subprocess

@@ -334,11 +334,11 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(
 def test_ctrl_c_that_a_library_swallowed_stops_at_the_next_event() -> None:
     before = signal.getsignal(signal.SIGINT)
     with Progress(Console(stderr=True)) as progress:
-        progress.hear(Event("start", 0, "finetune"))
+        progress.show(Event("start", 0, "finetune"))
         with suppress(
             KeyboardInterrupt
         ):  # as some libraries do while they are imported
             signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
-            progress.hear(Event("part", 0, "finetune", done=1, total=2))
+            progress.show(Event("part", 0, "finetune", done=1, total=2))
     assert signal.getsignal(signal.SIGINT) is before

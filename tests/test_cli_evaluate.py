@@ -1,4 +1,4 @@
-"""`teachback evaluate` on a run, on a config, for any student: what it prints, keeps, resumes and refuses."""
+"""What `teachback evaluate` prints, keeps, resumes and refuses: of a run, a config, any student."""
 
 import json
 from pathlib import Path
@@ -162,7 +162,7 @@ def test_a_stop_costs_one_shard_and_the_same_call_goes_on(
         settings = teachback.config.read(config, run_dir=tmp_path / folder)
         return api.evaluate(settings, split="dev", samples=2, **how)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("teachback.build.run.SHARD_OF_SMALL", 64)
+    monkeypatch.setattr("teachback.run.directory.ROWS_PER_SHARD_TINY", 64)
     unbroken = ask("whole")
     monkeypatch.setattr("teachback.build.student.measure", counted)
     with pytest.raises(Stopped):

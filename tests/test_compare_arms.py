@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from comparing import files, settings
-from teachback.compare.comparison import PAGE, compare
+from teachback.compare.comparison import PAGE_FILE, run_comparison
 from teachback.config import config as cfg
 from teachback.errors import ConfigError
 from teachback.run.directory import Event
@@ -20,7 +20,7 @@ ARMS = {
 
 
 def compared(config: dict[str, Any], arms: list[str], repeats: int = 1) -> Any:
-    return compare(cfg.make(config), arms, repeats, jobs=1, listen=lambda event: None)
+    return run_comparison(cfg.make(config), arms, repeats, jobs=1, listen=lambda event: None)
 
 
 def test_an_arm_changes_what_it_says_and_nothing_else(
@@ -156,7 +156,7 @@ def test_after_an_error_what_is_under_way_ends_and_nothing_begins(
     )
     said: list[Event] = []
     with pytest.raises(ZeroDivisionError):
-        compare(
+        run_comparison(
             cfg.make(config),
             ["bad", "random", "loss", "badge"],
             1,
@@ -180,7 +180,7 @@ def test_the_page_has_every_arm_and_needs_nothing_else(
 ) -> None:
     pytest.importorskip("plotly")
     found = compared(settings(tmp_path / "c", tiny), ["random", "loss"], 2)
-    page = (tmp_path / "c" / PAGE).read_text()
+    page = (tmp_path / "c" / PAGE_FILE).read_text()
     assert page.count("<h2>") == 5, (
         "two budgets, the selection by hops, score and length, seeds and rows"
     )

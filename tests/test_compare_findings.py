@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from teachback.compare.curves import Curve, Measured
-from teachback.compare.findings import Finding, findings, reach_sentence, sentence
-from teachback.compare.summary import Spent, summarise
-from teachback.compare.tables import show
+from teachback.compare.curves import Curve, ArmResult
+from teachback.compare.findings import Finding, make_findings, samples_sentence, finding_sentence
+from teachback.compare.summary import TeacherSpend, summarise_comparison
+from teachback.compare.tables import print_comparison
 
 ITEMS = 400
 
 
 def measured(
     arm: str, repeat: int, gain: float, *, fresh: bool = True, tokens: int = 100
-) -> Measured:
+) -> ArmResult:
     """Three rounds that end `gain` above the 30 % at which all begin."""
     rng = np.random.default_rng([repeat, len(arm), round(1000 * gain) + 1000])
     skill_P = 0.3 + gain * np.arange(4) / 3 + np.array([0, *rng.normal(0, 0.01, 3)])
@@ -34,7 +34,7 @@ def measured(
         spent,
         None,
     )
-    return Measured(
+    return ArmResult(
         curve,
         "test",
         ids,
@@ -49,7 +49,7 @@ def found(repeats: int, gains: dict[str, float], **changes: Any) -> list[Finding
         for r in range(repeats)
         for arm, gain in gains.items()
     ]
-    return findings(units, list(gains), "random", "loss")
+    return make_findings(units, list(gains), "random", "loss")
 
 
 @pytest.mark.parametrize("fresh", [True, False])
@@ -61,11 +61,11 @@ def test_a_gain_is_told_with_its_interval_and_equals_are_not_told_apart(
     )
     loss, wrong, longest = (one for one in all_ if one.axis == "generated")
     assert loss.primary
-    assert sentence(loss).startswith("loss gains ")
-    assert sentence(loss).endswith("points of area over random (8 repeats, p = 0.008)")
-    assert sentence(wrong).startswith("wrong: not distinguishable from random (")
-    assert sentence(longest).startswith("longest loses ")
-    assert "adjusted" in sentence(longest)
+    assert finding_sentence(loss).startswith("loss gains ")
+    assert finding_sentence(loss).endswith("points of area over random (8 repeats, p = 0.008)")
+    assert finding_sentence(wrong).startswith("wrong: not distinguishable from random (")
+    assert finding_sentence(longest).startswith("longest loses ")
+    assert "adjusted" in finding_sentence(longest)
     assert loss.difference is not None
     assert 0.15 in loss.difference, "half of the 0.3 between the ends"
 
@@ -73,7 +73,7 @@ def test_a_gain_is_told_with_its_interval_and_equals_are_not_told_apart(
 def test_few_repeats_give_intervals_and_no_p() -> None:
     all_ = found(3, {"random": 0.1, "loss": 0.4})
     assert all(one.p is None for one in all_)
-    assert "p =" not in sentence(all_[0])
+    assert "p =" not in finding_sentence(all_[0])
     assert found(1, {"random": 0.1, "loss": 0.4})[0].difference is None
 
 
@@ -82,22 +82,22 @@ def test_an_arm_that_spends_more_is_judged_up_to_where_every_curve_reaches() -> 
     cheap = [measured("random", r, 0.3, tokens=100) for r in range(8)]
     by_axis = {
         one.axis: one
-        for one in findings([*dear, *cheap], ["random", "judge"], "random", "loss")
+        for one in make_findings([*dear, *cheap], ["random", "judge"], "random", "loss")
     }
     assert set(by_axis) == {"generated", "tokens"}, "no price, no axis of money"
     assert by_axis["tokens"].upto == 300
-    assert "not distinguishable" in sentence(by_axis["generated"])
-    assert sentence(by_axis["tokens"]).startswith("judge loses ")
+    assert "not distinguishable" in finding_sentence(by_axis["generated"])
+    assert finding_sentence(by_axis["tokens"]).startswith("judge loses ")
     assert by_axis["tokens"].reach is None
 
 
 def test_samples_to_target_is_a_sentence_too() -> None:
     all_ = found(8, {"random": 0.2, "loss": 0.5})
-    said = reach_sentence(all_[0])
+    said = samples_sentence(all_[0])
     assert said is not None
     assert said.startswith("loss reaches 4")
     assert "times fewer samples than random" in said
-    worse = reach_sentence(found(8, {"random": 0.5, "loss": 0.1})[0])
+    worse = samples_sentence(found(8, {"random": 0.5, "loss": 0.1})[0])
     assert (
         worse
         == f"loss: no ratio of samples (8 of 8 repeats did not reach {all_and(0.5)})"
@@ -108,7 +108,7 @@ def test_where_random_gains_nothing_that_is_said() -> None:
     flat = [measured("random", r, -0.2) for r in range(3)] + [
         measured("loss", r, 0.2) for r in range(3)
     ]
-    said = reach_sentence(findings(flat, ["random", "loss"], "random", "loss")[0])
+    said = samples_sentence(make_findings(flat, ["random", "loss"], "random", "loss")[0])
     assert said == "loss: no ratio of samples (random gained nothing)"
 
 
@@ -124,7 +124,7 @@ def test_arms_that_came_unequally_far_are_compared_up_to_where_all_came() -> Non
     short = units[0].curve
     cut = Curve(short.arm, 0, short.accuracy[:2], (0, 10), (0, 10), (0, 100), None)
     units[0] = replace(units[0], curve=cut, right_P_I=units[0].right_P_I[:2])
-    one = findings(units, ["random", "loss"], "random", "loss")[0]
+    one = make_findings(units, ["random", "loss"], "random", "loss")[0]
     assert one.upto == 10
     assert one.reach is None
     assert one.difference is not None
@@ -138,13 +138,13 @@ def test_a_summary_says_who_is_above_whom_what_carries_over_and_what_was_spent()
 ):
     arms = {"random": 0.1, "loss": 0.5, "again": 0.1}
     units = [measured(arm, r, gain) for r in range(8) for arm, gain in arms.items()]
-    found = summarise(units, list(arms), "loss", Spent(4321, None))
+    found = summarise_comparison(units, list(arms), "loss", TeacherSpend(4321, None))
     assert found.wins[1] == (1.0, 0.0, 1.0), "loss is above both after each round"
     assert sum(found.wins[0]) + sum(found.wins[2]) <= 0.7
     assert found.carry_over is not None
     assert found.carry_over.low > 0
     console = Console(file=io.StringIO(), width=200)
-    show(found, console)
+    print_comparison(found, console)
     said = console.file.getvalue()  # type: ignore[attr-defined]
     assert "loss 2.0" in said
     assert f"rank correlation of {found.carry_over.estimate:+.2f} [" in said

@@ -11,18 +11,18 @@ from hypothesis import strategies as st
 from scipy.stats import bootstrap, permutation_test, ttest_1samp
 
 from teachback.compare.stats import (
-    EXACT,
-    area,
-    carry_over,
-    crossed,
-    flips,
-    isotonic,
-    max_t,
-    paired_t,
-    reached,
-    samples_to_target,
-    sign_flip,
-    wins,
+    MAX_EXACT_REPEATS,
+    area_under_curve,
+    carry_over_interval,
+    crossed_interval,
+    sign_flips,
+    isotonic_curve,
+    max_t_p_values,
+    paired_t_interval,
+    samples_at_target,
+    find_samples_to_target,
+    sign_flip_p_value,
+    pairwise_wins,
 )
 
 NUMBERS = st.integers(-8, 8).map(lambda n: n / 8)
@@ -35,12 +35,12 @@ def drawn(*shape: int, seed: int = 0) -> Any:
 
 def test_the_t_interval_is_scipys() -> None:
     d_R = drawn(8)
-    ours, theirs = paired_t(d_R), ttest_1samp(d_R, 0).confidence_interval()
+    ours, theirs = paired_t_interval(d_R), ttest_1samp(d_R, 0).confidence_interval()
     assert ours is not None
     assert (ours.estimate, ours.low, ours.high) == pytest.approx(
         (d_R.mean(), theirs.low, theirs.high)
     )
-    assert paired_t([0.5]) is None
+    assert paired_t_interval([0.5]) is None
 
 
 @settings(max_examples=50)
@@ -50,10 +50,10 @@ def test_sign_flips_go_through_all_of_them(d_R: list[float]) -> None:
         abs(sum(s * d for s, d in zip(signs, d_R, strict=True)))
         for signs in product((1, -1), repeat=len(d_R))
     ]
-    assert sign_flip(d_R) == pytest.approx(
+    assert sign_flip_p_value(d_R) == pytest.approx(
         fmean(one >= abs(sum(d_R)) - 1e-12 for one in means)
     )
-    assert sign_flip([-d for d in d_R]) == sign_flip(d_R)
+    assert sign_flip_p_value([-d for d in d_R]) == sign_flip_p_value(d_R)
 
 
 def test_sign_flips_are_scipys() -> None:
@@ -65,13 +65,13 @@ def test_sign_flips_are_scipys() -> None:
         n_resamples=np.inf,
         alternative="two-sided",
     )
-    assert sign_flip(d_R) == pytest.approx(theirs.pvalue)
+    assert sign_flip_p_value(d_R) == pytest.approx(theirs.pvalue)
 
 
 def test_many_repeats_are_flipped_by_chance_the_same_way_each_time() -> None:
-    d_R = drawn(EXACT + 1)
-    assert sign_flip(d_R) == sign_flip(d_R)
-    assert len(flips(EXACT + 1)) < 2 ** (EXACT + 1)
+    d_R = drawn(MAX_EXACT_REPEATS + 1)
+    assert sign_flip_p_value(d_R) == sign_flip_p_value(d_R)
+    assert len(sign_flips(MAX_EXACT_REPEATS + 1)) < 2 ** (MAX_EXACT_REPEATS + 1)
     theirs = permutation_test(
         (d_R,),
         np.mean,
@@ -79,7 +79,7 @@ def test_many_repeats_are_flipped_by_chance_the_same_way_each_time() -> None:
         n_resamples=2**15,
         rng=np.random.default_rng(1),
     )
-    assert sign_flip(d_R) == pytest.approx(theirs.pvalue, abs=0.01)
+    assert sign_flip_p_value(d_R) == pytest.approx(theirs.pvalue, abs=0.01)
 
 
 @settings(max_examples=50)
@@ -93,20 +93,20 @@ def test_many_repeats_are_flipped_by_chance_the_same_way_each_time() -> None:
 def test_max_t_is_at_least_the_p_of_each_alone_and_for_one_comparison_that_p(
     d_K_R: list[list[float]],
 ) -> None:
-    together = max_t(d_K_R)
+    together = max_t_p_values(d_K_R)
     for p, d_R in zip(together, d_K_R, strict=True):
-        assert max_t([d_R])[0] == pytest.approx(sign_flip(d_R)), (
+        assert max_t_p_values([d_R])[0] == pytest.approx(sign_flip_p_value(d_R)), (
             "with one comparison |t| and the mean order flips alike"
         )
-        assert p >= sign_flip(d_R) - 1e-12
-    assert max_t([*d_K_R, d_K_R[0]]) == pytest.approx([*together, together[0]]), (
+        assert p >= sign_flip_p_value(d_R) - 1e-12
+    assert max_t_p_values([*d_K_R, d_K_R[0]]) == pytest.approx([*together, together[0]]), (
         "the same comparison twice costs nothing"
     )
 
 
 def test_eight_repeats_and_seven_comparisons_can_reject() -> None:
     d_K_R = drawn(7, 8) * 0.1 + 3
-    assert max(max_t(d_K_R)) <= 2 / 2**8 + 1e-12, (
+    assert max(max_t_p_values(d_K_R)) <= 2 / 2**8 + 1e-12, (
         "Holm's smallest would be 7 · 2/256 = 0.055"
     )
 
@@ -115,15 +115,15 @@ def test_crossed_is_the_mean_of_both_and_agrees_with_one_way_where_the_other_is_
     None
 ):
     repeats_only = np.repeat(drawn(8)[:, None], 50, 1)
-    ours, plain = crossed(repeats_only), paired_t(repeats_only.mean(1))
+    ours, plain = crossed_interval(repeats_only), paired_t_interval(repeats_only.mean(1))
     assert ours is not None
     assert plain is not None
     assert (ours.estimate, ours.low, ours.high) == pytest.approx(
         (plain.estimate, plain.low, plain.high)
     )
-    assert crossed(repeats_only.T) == ours, "repeats and items play the same part"
-    assert crossed(np.ones((1, 9))) is None
-    assert crossed(np.zeros((4, 9))) is not None
+    assert crossed_interval(repeats_only.T) == ours, "repeats and items play the same part"
+    assert crossed_interval(np.ones((1, 9))) is None
+    assert crossed_interval(np.zeros((4, 9))) is not None
 
 
 def test_crossed_is_what_resampling_both_comes_to_without_its_bias() -> None:
@@ -145,17 +145,17 @@ def test_crossed_is_what_resampling_both_comes_to_without_its_bias() -> None:
         / ((n - 1) * (m - 1))
         / (n * m)
     )
-    ours = crossed(d)
+    ours = crossed_interval(d)
     assert ours is not None
     se = (ours.high - ours.low) / 2 / 2.0
     assert np.std(means) ** 2 == pytest.approx(se**2 + 2 * noise, rel=0.1)
 
 
 def test_an_area_is_the_mean_height() -> None:
-    assert area([0, 10, 20], [0.2, 0.2, 0.2], 20) == pytest.approx(0.2)
-    assert area([0, 10], [0.0, 1.0], 10) == pytest.approx(0.5)
-    assert area([0, 10], [0.0, 1.0], 5) == pytest.approx(0.25), "cut between points"
-    assert area([0, 10], [0.3, 1.0], 0) == pytest.approx(0.3)
+    assert area_under_curve([0, 10, 20], [0.2, 0.2, 0.2], 20) == pytest.approx(0.2)
+    assert area_under_curve([0, 10], [0.0, 1.0], 10) == pytest.approx(0.5)
+    assert area_under_curve([0, 10], [0.0, 1.0], 5) == pytest.approx(0.25), "cut between points"
+    assert area_under_curve([0, 10], [0.3, 1.0], 0) == pytest.approx(0.3)
 
 
 @settings(max_examples=50)
@@ -166,19 +166,19 @@ def test_a_point_on_the_line_and_the_unit_of_what_is_spent_change_no_area(
     spent = [0.0, *np.cumsum(steps).astype(float)]
     accuracy = data.draw(st.lists(NUMBERS, min_size=len(spent), max_size=len(spent)))
     upto = data.draw(st.floats(0.1, spent[-1]))
-    whole = area(spent, accuracy, upto)
+    whole = area_under_curve(spent, accuracy, upto)
     k = data.draw(st.integers(1, len(spent) - 1))
     middle = [*spent[:k], (spent[k - 1] + spent[k]) / 2, *spent[k:]]
     finer = [*accuracy[:k], (accuracy[k - 1] + accuracy[k]) / 2, *accuracy[k:]]
-    assert area(middle, finer, upto) == pytest.approx(whole)
-    assert area([3 * x for x in spent], accuracy, 3 * upto) == pytest.approx(whole)
+    assert area_under_curve(middle, finer, upto) == pytest.approx(whole)
+    assert area_under_curve([3 * x for x in spent], accuracy, 3 * upto) == pytest.approx(whole)
     assert min(accuracy) - 1e-9 <= whole <= max(accuracy) + 1e-9
 
 
 def test_an_arm_that_needs_half_the_samples() -> None:
     spent = [[0, 10, 20, 40]] * 8
     random = [[0.0, 0.25, 0.5, 1.0]] * 8
-    found = samples_to_target(spent, random, [[0.0, 0.5, 1.0, 1.0]] * 8)
+    found = find_samples_to_target(spent, random, [[0.0, 0.5, 1.0, 1.0]] * 8)
     assert (found.target, found.censored) == (pytest.approx(0.8), 0)
     assert found.ratio is not None
     assert found.ratio.estimate == pytest.approx(2.0)
@@ -188,14 +188,14 @@ def test_an_arm_that_needs_half_the_samples() -> None:
 def test_repeats_that_do_not_get_there_are_censored(short: int, given: bool) -> None:
     random = [[0.0, 0.5, 1.0]] * 8
     arm = [[0.0, 0.3, 0.4]] * short + [[0.0, 0.5, 1.0]] * (8 - short)
-    found = samples_to_target([[0, 1, 2]] * 8, random, arm)
+    found = find_samples_to_target([[0, 1, 2]] * 8, random, arm)
     assert found.censored == short
     assert (found.ratio is not None) == given
 
 
 def test_where_random_gains_nothing_there_is_no_ratio() -> None:
     assert (
-        samples_to_target([[0, 1]] * 8, [[0.5, 0.4]] * 8, [[0.5, 0.9]] * 8).ratio
+        find_samples_to_target([[0, 1]] * 8, [[0.5, 0.4]] * 8, [[0.5, 0.9]] * 8).ratio
         is None
     )
 
@@ -204,10 +204,10 @@ def test_where_random_gains_nothing_there_is_no_ratio() -> None:
 def test_a_curve_made_monotone_reaches_what_lies_on_it(
     curve: list[float], target: float
 ) -> None:
-    rising = isotonic(curve)
+    rising = isotonic_curve(curve)
     assert all(a <= b for a, b in pairwise(rising))
     assert rising.mean() == pytest.approx(fmean(curve))
-    at = reached(list(range(len(curve))), rising, target)
+    at = samples_at_target(list(range(len(curve))), rising, target)
     if at is None:
         assert rising[-1] < target
     else:
@@ -224,25 +224,25 @@ def test_wins_count_points_that_a_paired_test_tells_apart() -> None:
         + np.array([0.0, 0.2, 0.0])
         + np.random.default_rng(1).normal(0, 0.01, (8, 3))
     )
-    found_A_A = wins([better_R_P, worse_R_P])
+    found_A_A = pairwise_wins([better_R_P, worse_R_P])
     assert found_A_A.tolist() == [[0, 0.5], [0, 0]], (
         "of two points after the start, one"
     )
     with pytest.raises(ValueError, match="2 repeats"):
-        wins([better_R_P[:1], worse_R_P[:1]])
+        pairwise_wins([better_R_P[:1], worse_R_P[:1]])
 
 
 def test_carry_over_needs_ten_sets() -> None:
     rng = np.random.default_rng(2)
     x = rng.normal(size=30)
     y = x + rng.normal(size=30)
-    assert carry_over(x[:9], y[:9]) is None
-    assert carry_over(np.ones(12), y[:12]) is None
-    found = carry_over(x, y)
+    assert carry_over_interval(x[:9], y[:9]) is None
+    assert carry_over_interval(np.ones(12), y[:12]) is None
+    found = carry_over_interval(x, y)
     assert found is not None
     theirs = bootstrap(
         (x, y),
-        lambda a, b: carry_over(a, b).estimate,
+        lambda a, b: carry_over_interval(a, b).estimate,
         paired=True,
         vectorized=False,
         rng=rng,

@@ -12,9 +12,9 @@ import pytest
 from comparing import files, settings
 from crashing import child, ended, running
 from teachback.build.task import make_task
-from teachback.compare.comparison import compare, make_units
-from teachback.compare.side_by_side import Queue
-from teachback.compare.units import base_unit
+from teachback.compare.comparison import run_comparison, make_units
+from teachback.compare.side_by_side import UnitQueue
+from teachback.compare.units import make_base_unit
 from teachback.config import config as cfg
 from teachback.errors import ConfigError, TeachbackError
 
@@ -26,7 +26,7 @@ def test_killed_side_by_side_and_resumed_it_is_what_it_is_one_after_the_other(
 ) -> None:
     tree = settings(tmp_path / "killed", tiny, rounds=1)
     pid = child(
-        lambda: compare(cfg.make(tree), ARMS, 2, jobs=2, listen=lambda event: None)
+        lambda: run_comparison(cfg.make(tree), ARMS, 2, jobs=2, listen=lambda event: None)
     )
     under_way = [
         tmp_path / f"killed/repeat-0/{arm}/round-00/select.json" for arm in ARMS
@@ -37,8 +37,8 @@ def test_killed_side_by_side_and_resumed_it_is_what_it_is_one_after_the_other(
     os.kill(pid, signal.SIGKILL)
     assert ended(pid) == -signal.SIGKILL
     time.sleep(0.5)  # its children see it at their next breath
-    killed = compare(cfg.make(tree), ARMS, 2, jobs=1, listen=lambda event: None)
-    alone = compare(
+    killed = run_comparison(cfg.make(tree), ARMS, 2, jobs=1, listen=lambda event: None)
+    alone = run_comparison(
         cfg.make(settings(tmp_path / "alone", tiny, rounds=1)),
         ARMS,
         2,
@@ -59,9 +59,9 @@ def test_a_unit_is_handed_out_once_its_base_is_finished_and_others_go_before_it(
     tiny: Path, tmp_path: Path
 ) -> None:
     config = cfg.make(settings(tmp_path, tiny))
-    bases = [base_unit(config, repeat, together=True) for repeat in range(3)]
+    bases = [make_base_unit(config, repeat, together=True) for repeat in range(3)]
     arms = make_units(config, ARMS, 3)
-    queue = Queue(sorted([*bases, *arms], key=lambda unit: unit.config.repeat))
+    queue = UnitQueue(sorted([*bases, *arms], key=lambda unit: unit.config.repeat))
     taken = [queue.take()]
     waiting = threading.Thread(target=lambda: taken.append(queue.take()), daemon=True)
     waiting.start()
@@ -100,7 +100,7 @@ def test_rows_that_one_has_are_trained_on_first_by_each_arm(
 ) -> None:
     """Then the student that answers the pool is another one in each repeat."""
     config = cfg.make(settings(tmp_path / "c", tiny, include_seeds=True, rounds=1))
-    compare(config, ["random", "loss"], 2, jobs=1, listen=lambda event: None)
+    run_comparison(config, ["random", "loss"], 2, jobs=1, listen=lambda event: None)
     attempts = {
         p.parts[-4:-2]: p.read_bytes()
         for p in (tmp_path / "c").glob("repeat-*/*/round-00/attempt.json")
@@ -116,7 +116,7 @@ def test_arms_share_draws_unless_they_are_to_be_independent(
         """Of each arm, by seed; every seed is picked."""
         folder, arms = tmp_path / str(independent), ["random", "loss"]
         config = cfg.make(settings(folder, tiny, rounds=1, per_round=12))
-        found = compare(
+        found = run_comparison(
             config, arms, 1, jobs=1, independent=independent, listen=lambda event: None
         )
         assert [curve.generated for curve in found.curves] == [(0, 12)] * 2
@@ -144,4 +144,4 @@ def test_the_total_is_of_comparisons_only(tmp_path: Path, tiny: Path) -> None:
     with pytest.raises(ConfigError, match=r"budget\.total limits a comparison"):
         teachback.run(config)
     with pytest.raises(TeachbackError, match=r"budget\.total is spent"):
-        compare(config, ["random", "loss"], 1, jobs=1, listen=lambda event: None)
+        run_comparison(config, ["random", "loss"], 1, jobs=1, listen=lambda event: None)

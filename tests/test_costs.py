@@ -13,9 +13,9 @@ from teachback.ledger.costs import (
     Cost,
     Price,
     Usage,
-    kiloflops,
-    picodollars,
-    price,
+    price_per_token,
+    to_kiloflops,
+    to_picodollars,
 )
 
 LIMITS = {
@@ -34,8 +34,8 @@ def test_each_kind_of_limit_binds_alone(start: Open, path: Path, kind: str) -> N
     ledger.answer(call, "body", Usage(10, 10), 0.1, PRICE)
     assert ledger.send(pair, "answer", b"ask", cost(81)) is None
     ledger.doubt(got(ledger.send(pair, "answer", b"ask", cost(80))), "timeout")
-    assert vars(ledger.committed())[kind] == LIMITS[kind]
-    assert vars(ledger.left())[kind] == 0
+    assert vars(ledger.amount_committed())[kind] == LIMITS[kind]
+    assert vars(ledger.amount_left())[kind] == 0
     assert ledger.reserve("c", 0, 0, cost(1)) is None
     sums_hold(path)
     ledger.fail(pair, "lost")
@@ -52,8 +52,10 @@ def test_what_is_held_is_not_paid_yet(start: Open) -> None:
     buy(ledger, under_way)
     ledger.send(under_way, "answer", b"ask", cost(50))
     ledger.doubt(got(ledger.send(under_way, "answer", b"ask", cost(40))), "timeout")
-    assert ledger.paid() == Budget(1, 30 + 30 + 40, 7 * 100, 3 * 100)
-    assert ledger.committed() == Budget(2, 30 + 30 + 40 + 50 + 60, 7 * 210, 3 * 210)
+    assert ledger.amount_paid() == Budget(1, 30 + 30 + 40, 7 * 100, 3 * 100)
+    assert ledger.amount_committed() == Budget(
+        2, 30 + 30 + 40 + 50 + 60, 7 * 210, 3 * 210
+    )
 
 
 def test_money_by_the_kind_of_token(start: Open, path: Path) -> None:
@@ -108,7 +110,7 @@ def test_more_money_than_the_worst_case_stops_the_arm_too(start: Open) -> None:
         price,
     )
     assert ledger.overran
-    assert ledger.overran_why is not None
+    assert ledger.overrun_reason is not None
     assert ledger.send(pair, "answer", b"ask", Cost(0, 0, 0)) is None
 
 
@@ -121,13 +123,17 @@ def test_costs_by_role_and_round(start: Open) -> None:
         buy(ledger, pair, "answer")
     found = [
         (one.role, one.round, one.sent, one.spend.calls, one.spend.refused_calls)
-        for one in ledger.costs()
+        for one in ledger.costs_by_role()
     ]
     assert found == [
         ("question", 0, 1, 1, 0), ("answer", 0, 2, 1, 1), ("question", 1, 1, 1, 0), ("answer", 1, 2, 1, 1)
     ]  # fmt: skip
-    assert [one.latency_s for one in ledger.costs()] == [(0.5, 0.5)] * 4
-    assert sum(one.spend.usd for one in ledger.costs()) == ledger.spend().usd == 4 * 210
+    assert [one.latency_s for one in ledger.costs_by_role()] == [(0.5, 0.5)] * 4
+    assert (
+        sum(one.spend.usd for one in ledger.costs_by_role())
+        == ledger.spend().usd
+        == 4 * 210
+    )
     assert ledger.answers("question") == [
         ("a", 0, "body of ask"),
         ("b", 0, "body of ask"),
@@ -153,19 +159,24 @@ def test_the_sum_of_costs_is_the_cost_of_the_sum(
 
 
 def test_prices_and_budgets_are_exact() -> None:
-    assert price(input=0.15, output=0.6, cached=0.075, parameters=7e9) == Price(
-        150_000, 600_000, 75_000, 14_000_000
-    )
-    assert price(input=None, output=0.6, cached=None, parameters=None).of(
+    assert price_per_token(
+        input=0.15, output=0.6, cached=0.075, parameters=7e9
+    ) == Price(150_000, 600_000, 75_000, 14_000_000)
+    assert price_per_token(input=None, output=0.6, cached=None, parameters=None).of(
         Usage(1, 1)
     ) == Cost(2, None, None)
     assert (
-        price(input=0.0375, output=0.3, cached=None, parameters=None)
+        price_per_token(input=0.0375, output=0.3, cached=None, parameters=None)
         .of(Usage(10**6, 10**6))
         .usd
         == 337_500_000_000
     )
-    assert (picodollars(5), picodollars(0.1), kiloflops(1e18), kiloflops(1)) == (
+    assert (
+        to_picodollars(5),
+        to_picodollars(0.1),
+        to_kiloflops(1e18),
+        to_kiloflops(1),
+    ) == (
         5 * 10**12,
         10**11,
         10**15,

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from teachback.build.run import make_task
-from teachback.metrics.accuracy import pass_at, report
-from teachback.metrics.statistics import wilson
-from teachback.report.measured import change, lines
-from teachback.run.files import dump, load
+from teachback.metrics.accuracy import make_report, pass_at_k
+from teachback.metrics.statistics import wilson_interval
+from teachback.report.evaluation import change_lines, evaluation_lines
+from teachback.run.files import to_json_bytes, read_json
 from teachback.testing import fake_config
 from teachback.types import Attempt, Example, Grade, Outcome, Report, Task
 
@@ -30,7 +30,7 @@ EXAMPLES = tuple(
 
 
 def by_word(example: Example, text: str) -> Grade:
-    """The answer's own word says what it is; "half": the final answer is right, and the rest isn't."""
+    """The answer is a word that names its outcome; "half" has only the final answer right."""
     outcome = "wrong" if text == "half" else text
     return Grade(
         outcome, text, text in ("right", "half"), None if text == "right" else "why"
@@ -54,7 +54,7 @@ FIVE = ("right", "wrong", "right", "timed_out", "unparsed")
 
 
 def test_each_kind_of_failure_is_counted_apart(task: Task) -> None:
-    got = report(task, "dev", EXAMPLES, attempts(*FIVE, truncated=(2,)))
+    got = make_report(task, "dev", EXAMPLES, attempts(*FIVE, truncated=(2,)))
     assert {outcome: n for outcome, n in got.outcomes.items() if n} == dict.fromkeys(
         [*FIVE, "truncated"], 1
     )
@@ -69,7 +69,7 @@ def test_each_kind_of_failure_is_counted_apart(task: Task) -> None:
         "unparsed",
     ]
     assert (got.n, got.right, got.accuracy) == (5, 1, 0.2)
-    assert (got.low, got.high) == wilson(1, 5)
+    assert (got.low, got.high) == wilson_interval(1, 5)
     assert got.items[2].reason == "cut off by student.max_new_tokens"
     assert not got.items[2].answer_right, (
         "what a truncated answer says up to there counts for nothing"
@@ -77,7 +77,7 @@ def test_each_kind_of_failure_is_counted_apart(task: Task) -> None:
 
 
 def test_shares_by_meta_field_numbers_in_order_and_gaps_left_out(task: Task) -> None:
-    got = report(task, "dev", EXAMPLES, attempts(*FIVE))
+    got = make_report(task, "dev", EXAMPLES, attempts(*FIVE))
     assert list(got.by) == ["hops", "kind"], "a field that nobody has is no table"
     assert list(got.by["hops"]) == ["9", "10"]
     assert {value: (s.n, s.right) for value, s in got.by["hops"].items()} == {
@@ -89,15 +89,19 @@ def test_shares_by_meta_field_numbers_in_order_and_gaps_left_out(task: Task) -> 
         "b": (1, 0),
     }
     ten = got.by["hops"]["10"]
-    assert (ten.low, ten.high) == wilson(2, 2)
+    assert (ten.low, ten.high) == wilson_interval(2, 2)
 
 
 def test_gold_nll_is_the_mean_over_those_that_have_one(task: Task) -> None:
-    got = report(task, "dev", EXAMPLES, attempts(*FIVE), [0.5, None, 1.5, None, None])
+    got = make_report(
+        task, "dev", EXAMPLES, attempts(*FIVE), [0.5, None, 1.5, None, None]
+    )
     assert got.gold_nll == 1.0
     assert [item.gold_nll for item in got.items] == [0.5, None, 1.5, None, None]
-    assert report(task, "dev", EXAMPLES, attempts(*FIVE), [None] * 5).gold_nll is None
-    assert report(task, "dev", EXAMPLES, attempts(*FIVE)).gold_nll is None
+    assert (
+        make_report(task, "dev", EXAMPLES, attempts(*FIVE), [None] * 5).gold_nll is None
+    )
+    assert make_report(task, "dev", EXAMPLES, attempts(*FIVE)).gold_nll is None
 
 
 def test_samples_are_graded_as_attempts_are_and_kept_by_item(task: Task) -> None:
@@ -112,22 +116,22 @@ def test_samples_are_graded_as_attempts_are_and_kept_by_item(task: Task) -> None
         )
     ]
     sampled[4] = attempts(*FIVE[:4], truncated=(0, 2))
-    got = report(task, "dev", EXAMPLES, attempts(*FIVE), None, sampled)
+    got = make_report(task, "dev", EXAMPLES, attempts(*FIVE), None, sampled)
     assert [item.samples_right for item in got.items] == [4, 0, 2, 2, 0]
     assert got.samples == 4
     assert got.pass_at == pytest.approx(
         {"1": 8 / 20, "2": (1 + 2 * 5 / 6) / 5, "4": 3 / 5}
     )
-    assert report(task, "dev", EXAMPLES, attempts(*FIVE)).pass_at == {}
+    assert make_report(task, "dev", EXAMPLES, attempts(*FIVE)).pass_at == {}
     with pytest.raises(ValueError, match="shorter"):
-        report(task, "dev", EXAMPLES, attempts(*FIVE), None, sampled[:4])
+        make_report(task, "dev", EXAMPLES, attempts(*FIVE), None, sampled[:4])
 
 
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=5))
 def test_pass_at_k_is_the_share_of_all_choices_of_k_that_hold_a_right_one(
     right_of: list[int],
 ) -> None:
-    got = pass_at(right_of, 6)
+    got = pass_at_k(right_of, 6)
     assert list(got) == ["1", "2", "4"]
     for k in (1, 2, 4):
         found = [
@@ -142,11 +146,11 @@ def test_pass_at_k_is_the_share_of_all_choices_of_k_that_hold_a_right_one(
     ("samples", "ks"), [(0, []), (1, ["1"]), (2, ["1", "2"]), (8, ["1", "2", "4", "8"])]
 )
 def test_k_goes_in_powers_of_two_up_to_the_samples(samples: int, ks: list[str]) -> None:
-    assert list(pass_at([0], samples)) == ks
+    assert list(pass_at_k([0], samples)) == ks
 
 
 def test_a_report_survives_the_disk(task: Task, tmp_path: Path) -> None:
-    got = report(
+    got = make_report(
         task,
         "dev",
         EXAMPLES,
@@ -155,12 +159,12 @@ def test_a_report_survives_the_disk(task: Task, tmp_path: Path) -> None:
         [attempts("right", "wrong")] * 5,
     )
     path = tmp_path / "report.json"
-    path.write_bytes(dump(got))
-    assert load(path, Report) == got
+    path.write_bytes(to_json_bytes(got))
+    assert read_json(path, Report) == got
 
 
 def test_a_report_in_words(task: Task) -> None:
-    got = report(
+    got = make_report(
         task,
         "test",
         EXAMPLES,
@@ -168,7 +172,7 @@ def test_a_report_in_words(task: Task) -> None:
         [0.4123] * 5,
         [attempts("right", "wrong")] * 5,
     )
-    assert lines(got) == [
+    assert evaluation_lines(got) == [
         "test 40% [12%, 77%] right of 5; gold nll 0.412",
         "2 right, 1 wrong, 1 unparsed, 1 timed out",
         "",
@@ -179,24 +183,24 @@ def test_a_report_in_words(task: Task) -> None:
         "",
         "of 2 sampled answers: pass@1 50%, pass@2 100%",
     ]
-    bare = report(
+    bare = make_report(
         replace(task, by=()), "test", EXAMPLES, attempts("right", "half", *FIVE[2:])
     )
     assert (
-        lines(bare)[0] == "test 40% [12%, 77%] right of 5; the final answer alone 60%"
+        evaluation_lines(bare)[0] == "test 40% [12%, 77%] right of 5; the final answer alone 60%"
     )
-    assert len(lines(bare)) == 2
-    assert "final answer alone" not in lines(got)[0], "said where it is another number"
+    assert len(evaluation_lines(bare)) == 2
+    assert "final answer alone" not in evaluation_lines(got)[0], "said where it is another number"
 
 
 def test_a_change_in_words(task: Task) -> None:
-    before = report(task, "dev", EXAMPLES, attempts(*["wrong"] * 5), [1.5] * 5)
-    after = report(task, "dev", EXAMPLES, attempts(*FIVE), [0.25] * 5)
-    assert change(before, after) == [
+    before = make_report(task, "dev", EXAMPLES, attempts(*["wrong"] * 5), [1.5] * 5)
+    after = make_report(task, "dev", EXAMPLES, attempts(*FIVE), [0.25] * 5)
+    assert change_lines(before, after) == [
         "gold nll: 1.500 before, 0.250 after",
         "  hops 9   0% before  0% after    of 2",
         "  hops 10  0% before  100% after  of 2",
         "  kind a   0% before  50% after   of 2",
         "  kind b   0% before  0% after    of 1",
     ]
-    assert change(replace(before, by={}, gold_nll=None), after) == []
+    assert change_lines(replace(before, by={}, gold_nll=None), after) == []

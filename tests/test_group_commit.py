@@ -83,7 +83,7 @@ def together(
             tasks = [asyncio.create_task(group.run(job)) for job in jobs]
             await asyncio.sleep(0.02)  # the loop goes on while the thread is busy
             assert not any(task.done() for task in (first, *tasks))
-            ledger._db.set_trace_callback(seen.append)
+            ledger._connection.db.set_trace_callback(seen.append)
             gate.set()
             return await asyncio.gather(*tasks, return_exceptions=True)
 
@@ -112,7 +112,7 @@ def test_nobody_gets_a_result_before_the_commit(start: Open, path: Path) -> None
             ran.set()
             assert gate.wait(10)
 
-    ledger._db.set_trace_callback(trace)
+    ledger._connection.db.set_trace_callback(trace)
 
     async def main() -> None:
         async with GroupCommit(ledger) as group:
@@ -251,8 +251,8 @@ def test_a_full_disk_fails_what_does_not_fit_and_keeps_the_rest(
         got(ledger.send(reserved(ledger, seed), "question", b"ask", cost(50)))
         for seed in "ab"
     )
-    (pages,) = ledger._db.execute("PRAGMA page_count").fetchone()
-    ledger._db.execute(f"PRAGMA max_page_count = {pages + 4}")
+    (pages,) = ledger._connection.db.execute("PRAGMA page_count").fetchone()
+    ledger._connection.db.execute(f"PRAGMA max_page_count = {pages + 4}")
     (before, failed, kept), _ = together(
         ledger,
         partial(ledger.reserve, "c", 0, 0, cost(1)),
@@ -275,8 +275,8 @@ def test_a_group_that_lost_its_transaction_commits_nothing(
 ) -> None:
     ledger = start()
     call = got(ledger.send(reserved(ledger, "a"), "question", b"ask", cost(50)))
-    (pages,) = ledger._db.execute("PRAGMA page_count").fetchone()
-    ledger._db.execute(f"PRAGMA max_page_count = {pages + 4}")
+    (pages,) = ledger._connection.db.execute("PRAGMA page_count").fetchone()
+    ledger._connection.db.execute(f"PRAGMA max_page_count = {pages + 4}")
 
     def group() -> None:
         with ledger.group():

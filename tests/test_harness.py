@@ -1,6 +1,6 @@
-"""The comparison with lm-eval: differences are explained only by what is proven, and lm-eval's side is its own.
+"""The comparison with lm-eval: it explains a difference only by what is proven.
 
-Slow are the tests that need lm-eval: importing it alone takes longer than all the others.
+Tests that need lm-eval are slow: importing it alone takes longer than all the others.
 """
 
 import importlib
@@ -34,7 +34,7 @@ LAST = r"harness ratio=1\.00 target=1 rss=\d+ gate=ok"
 @pytest.fixture
 def bench(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     monkeypatch.syspath_prepend(ROOT)
-    names = ("reasons", "rewritten", "harness", "against")
+    names = ("reasons", "rewritten", "harness", "process")
     return SimpleNamespace(
         **{name: importlib.import_module(f"bench.{name}") for name in names}
     )
@@ -69,9 +69,9 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 def test_a_difference_has_its_reason(
     bench: SimpleNamespace, text: str, filter: str, read: str, theirs: bool, reason: str
 ) -> None:
-    ours = gsm8k.GRADER.grade(ONE, text)
+    ours = gsm8k.NUMBER_GRADER.grade(ONE, text)
     assert (
-        bench.reasons.reason(bench.reasons.Case("18", text, ours, filter, read, theirs))
+        bench.reasons.find_reason(bench.reasons.Case("18", text, ours, filter, read, theirs))
         == reason
     )
 
@@ -107,21 +107,21 @@ def test_what_no_reason_explains_fails(
     bench: SimpleNamespace, text: str, filter: str, read: str, theirs: bool
 ) -> None:
     r = bench.reasons
-    ours = gsm8k.GRADER.grade(ONE, text)
+    ours = gsm8k.NUMBER_GRADER.grade(ONE, text)
     other = next(name for name in r.FILTERS if name != filter)
-    judged = r.Judged(
+    judged = r.PeerVerdict(
         "", text, {filter: (read, theirs), other: ("", ours.outcome == "right")}
     )
-    (found,) = r.differences([r.Row("one", "18", text, ours, judged)])
+    (found,) = r.find_differences([r.Row("one", "18", text, ours, judged)])
     assert (found.filter, found.reason) == (filter, None)
-    assert r.facts_of([found.row])["differences"][filter]["UNEXPLAINED"]["count"] == 1
+    assert r.summarise([found.row])["differences"][filter]["UNEXPLAINED"]["count"] == 1
 
 
 def test_a_cut_answer_is_told_before_anything_else(bench: SimpleNamespace) -> None:
     case = bench.reasons.Case(
         "18", "Answer: 18", Grade("truncated"), "flexible-extract", "18", True
     )
-    assert bench.reasons.reason(case) == "cut off"
+    assert bench.reasons.find_reason(case) == "cut off"
 
 
 @pytest.mark.parametrize(
@@ -142,17 +142,17 @@ def test_texts_part_for_a_reason(
         "18",
         "First. Question: Answer: 1",
         Grade("wrong"),
-        r.Judged("", theirs, {}),
+        r.PeerVerdict("", theirs, {}),
     )
-    found = r.parting(row, ["Question:", "</s>"], gap)
+    found = r.describe_parting(row, ["Question:", "</s>"], gap)
     assert (found["reason"], found["at"]) == (reason, at)
 
 
 def test_verdicts_on_different_texts_are_not_compared(bench: SimpleNamespace) -> None:
     r = bench.reasons
-    judged = r.Judged("", "Answer: 18", dict.fromkeys(r.FILTERS, ("18", True)))
+    judged = r.PeerVerdict("", "Answer: 18", dict.fromkeys(r.FILTERS, ("18", True)))
     found = [
-        *r.differences([r.Row("one", "18", "Answer: 19", Grade("wrong", "19"), judged)])
+        *r.find_differences([r.Row("one", "18", "Answer: 19", Grade("wrong", "19"), judged)])
     ]
     assert [one.reason for one in found] == ["other text", "other text"]
 
@@ -165,13 +165,13 @@ def test_our_grader_says_what_is_meant_of_every_form(
         (e, form)
         for e in task.test
         if e.answer != "0"
-        for form in bench.rewritten.forms(e)
+        for form in bench.rewritten.solution_forms(e)
     ]
     assert len(forms) > 6000
     for example, form in forms:
-        if form.meant != "open":
+        if form.verdict != "open":
             assert (task.grade(example, form.text).outcome == "right") == (
-                form.meant == "right"
+                form.verdict == "right"
             ), form
 
 
@@ -179,7 +179,7 @@ def test_mistakes_are_counted_for_the_judge_that_makes_them(
     bench: SimpleNamespace,
 ) -> None:
     r, w = bench.reasons, bench.rewritten
-    judged = r.Judged(
+    judged = r.PeerVerdict(
         "", "", {"strict-match": ("[invalid]", False), "flexible-extract": ("18", True)}
     )
     forms = [
@@ -188,13 +188,13 @@ def test_mistakes_are_counted_for_the_judge_that_makes_them(
         w.Form("so so", "open", ""),
     ]
     rows = [r.Row(form.name, "18", "", Grade("right", "18"), judged) for form in forms]
-    found = w.mistakes_of(forms, rows)
+    found = w.count_mistakes(forms, rows)
     assert found == {
         "ours": {"bad": 1},
         "strict-match": {"good": 1},
         "flexible-extract": {"bad": 1},
     }
-    assert w.table(forms, rows)["good"] == {
+    assert w.count_by_form(forms, rows)["good"] == {
         "meant": "right", "texts": 1, "ours": 1, "strict-match": 0, "flexible-extract": 1
     }  # fmt: skip
 
@@ -219,10 +219,10 @@ def test_the_gap_is_of_the_token_where_the_texts_part(
         )
     top = logits.topk(2).values
     steps = [float(a - b) for a, b in top.tolist()]
-    assert bench.harness.gap(
+    assert bench.harness.logit_gap(
         student, prompt, decoded, f"{shared}\x00"
     ) == pytest.approx(steps[5], abs=1e-4)
-    assert bench.harness.gap(student, prompt, decoded, "\x00") == pytest.approx(
+    assert bench.harness.logit_gap(student, prompt, decoded, "\x00") == pytest.approx(
         steps[0], abs=1e-4
     )
 
@@ -249,16 +249,16 @@ def test_the_gate(
     monkeypatch.setattr(
         h, "version", lambda name: "1"
     )  # the peer need not be installed
-    judged = h.Judged(
+    judged = h.PeerVerdict(
         "",
         "#### 18",
         {"strict-match": (read, read == "18"), "flexible-extract": ("18", True)},
     )
     row = h.Row("one", "18", "#### 18", Grade("right", "18", True), judged)
-    their = h.Theirs([judged], [[prompt]], {}, [], [judged])
+    their = h.PeerResults([judged], [[prompt]], {}, [], [judged])
     form = bench.rewritten.Form("one", meant, "#### 18")
-    found = h.outcome(
-        {}, {"ours": 1.0}, h.Ours([], [[7]], {}, 1.0), their, [row], [row], [form]
+    found = h.make_outcome(
+        {}, {"ours": 1.0}, h.OurResults([], [[7]], {}, 1.0), their, [row], [row], [form]
     )
     assert (found.ratio, found.same) == (ratio, same)
 
@@ -272,16 +272,16 @@ def test_lm_eval_grades_by_its_own_task_file(bench: SimpleNamespace) -> None:
     docs = [
         bench.harness.Doc("How many eggs?", "9 * 2 + 1000 = 1018\n#### 1,018")
     ] * len(texts)
-    config = bench.against.fresh(bench.harness.published, 8)
+    config = bench.process.run_fresh(bench.harness.lm_eval_config, 8)
     assert config["task"] == "gsm8k"
-    given = bench.harness.Given(texts)
-    judged, accuracy = bench.against.fresh(
-        bench.harness.evaluated, given, config, docs, False
+    given = bench.harness.FixedAnswers(texts)
+    judged, accuracy = bench.process.run_fresh(
+        bench.harness.evaluate_docs, given, config, docs, False
     )
-    assert [one.read["strict-match"] for one in judged] == [
+    assert [one.extracts["strict-match"] for one in judged] == [
         ("1,018.", True), ("[invalid]", False), ("[invalid]", False), ("[invalid]", False)
     ]  # fmt: skip
-    assert [one.read["flexible-extract"] for one in judged] == [
+    assert [one.extracts["flexible-extract"] for one in judged] == [
         ("1,018.", True), ("$1018", True), ("2", False), ("[invalid]", False)
     ]  # fmt: skip
     assert accuracy == {"strict-match": 0.25, "flexible-extract": 0.5}

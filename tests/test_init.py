@@ -1,4 +1,4 @@
-"""What `init` sees in a file: its columns, its grader, the files beside it, and how it is shared out."""
+"""What `init` finds in a file: its columns, its grader, its neighbours, and how to split it."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ from teachback.init.guess import check, guess
 from teachback.init.sizes import share
 from teachback.init.survey import look
 from teachback.tasks.keys import text_key
-from teachback.tasks.table import Columns, examples
+from teachback.tasks.table import ExampleColumns, examples_from_rows
 from teachback.types import Example
 
 FILES = {
@@ -146,31 +146,68 @@ def test_answers_that_no_grader_reads_are_named() -> None:
 @pytest.mark.parametrize(
     ("row", "columns"),
     [
-        (lambda i: {"Problem": f"q{i}", "Final Answer": i, "rationale": "so"},
-         Columns("Problem", "Final Answer", "rationale", None)),
-        (lambda i: {"question": f"q{i}", "answer": f"So 4.\n#### {i}"}, Columns("question", None, "answer", None)),
-        (lambda i: {"problem": f"q{i}", "solution": rf"So \boxed{{{i}}}"}, Columns("problem", None, "solution", None)),
-        (lambda i: {"prompt": f"q{i}", "response": f"Since.\nAnswer: {i}"}, Columns("prompt", None, "response", None)),
-        (lambda i: {"prompt": f"q{i}", "response": "yes"}, Columns("prompt", "response", None, None)),
-        (lambda i: {"question": f"q{i}", "answer": f"So.\n#### {i}", "gold": i},
-         Columns("question", "gold", "answer", None)),
-        (lambda i: {"instruction": "Add.", "input": f"q{i}", "output": i}, Columns("input", "output", None, None)),
-        (lambda i: {"text": f"q{i}", "label": True, "id": f"a-{i}"}, Columns("text", "label", None, "id")),
-        (lambda i: {"question": f"q{i}", "answer": i, "id": i // 2}, Columns("question", "answer", None, None)),
-        (lambda i: {"question": f"q{i}", "answer": [i], "target": i}, Columns("question", "target", None, None)),
-        (lambda i: {"query": f"q{i}", "output": "word " * 50, "label": i}, Columns("query", "label", "output", None)),
-        (lambda i: {"query": f"q{i}", "rationale": "word " * 50}, Columns("query", None, "rationale", None)),
-        (lambda i: {"query": f"q{i}", "label": 2, "answer": i}, Columns("query", "answer", None, None)),
-        (lambda i: {"question": f"q{i}"}, Columns("question", None, None, None)),
+        (
+            lambda i: {"Problem": f"q{i}", "Final Answer": i, "rationale": "so"},
+            ExampleColumns("Problem", "Final Answer", "rationale", None),
+        ),
+        (
+            lambda i: {"question": f"q{i}", "answer": f"So 4.\n#### {i}"},
+            ExampleColumns("question", None, "answer", None),
+        ),
+        (
+            lambda i: {"problem": f"q{i}", "solution": rf"So \boxed{{{i}}}"},
+            ExampleColumns("problem", None, "solution", None),
+        ),
+        (
+            lambda i: {"prompt": f"q{i}", "response": f"Since.\nAnswer: {i}"},
+            ExampleColumns("prompt", None, "response", None),
+        ),
+        (
+            lambda i: {"prompt": f"q{i}", "response": "yes"},
+            ExampleColumns("prompt", "response", None, None),
+        ),
+        (
+            lambda i: {"question": f"q{i}", "answer": f"So.\n#### {i}", "gold": i},
+            ExampleColumns("question", "gold", "answer", None),
+        ),
+        (
+            lambda i: {"instruction": "Add.", "input": f"q{i}", "output": i},
+            ExampleColumns("input", "output", None, None),
+        ),
+        (
+            lambda i: {"text": f"q{i}", "label": True, "id": f"a-{i}"},
+            ExampleColumns("text", "label", None, "id"),
+        ),
+        (
+            lambda i: {"question": f"q{i}", "answer": i, "id": i // 2},
+            ExampleColumns("question", "answer", None, None),
+        ),
+        (
+            lambda i: {"question": f"q{i}", "answer": [i], "target": i},
+            ExampleColumns("question", "target", None, None),
+        ),
+        (
+            lambda i: {"query": f"q{i}", "output": "word " * 50, "label": i},
+            ExampleColumns("query", "label", "output", None),
+        ),
+        (
+            lambda i: {"query": f"q{i}", "rationale": "word " * 50},
+            ExampleColumns("query", None, "rationale", None),
+        ),
+        (
+            lambda i: {"query": f"q{i}", "label": 2, "answer": i},
+            ExampleColumns("query", "answer", None, None),
+        ),
+        (lambda i: {"question": f"q{i}"}, ExampleColumns("question", None, None, None)),
     ],
-)  # fmt: skip
+)
 def test_columns_by_other_names(
-    row: Callable[[int], dict[str, Any]], columns: Columns
+    row: Callable[[int], dict[str, Any]], columns: ExampleColumns
 ) -> None:
     rows = [row(i) for i in range(10)]
     found = find(rows, "my.jsonl").columns
     assert found == columns
-    examples(rows, "my.jsonl", found)
+    examples_from_rows(rows, "my.jsonl", found)
 
 
 def test_columns_that_were_named_are_taken_as_they_are() -> None:
@@ -240,7 +277,7 @@ def test_random_rows_are_guessed_or_refused(rows: list[dict[str, Any]]) -> None:
     """Nothing but a DataError, whatever the file holds; and what is guessed can be read."""
     try:
         found = find(rows, "my.jsonl").columns
-        read = examples(rows, "my.jsonl", found)
+        read = examples_from_rows(rows, "my.jsonl", found)
         graders = guess(read).graders
     except DataError:
         return

@@ -1,4 +1,4 @@
-"""`teachback init` as a user meets it: the file it writes, what it asks, and the run that comes of it."""
+"""`teachback init` as a user meets it: its questions, the file it writes, a run of that file."""
 
 import json
 import os
@@ -32,7 +32,7 @@ Init = Callable[..., Done]
 
 @pytest.fixture
 def init(tmp_path: Path) -> Init:
-    """The command in the test's folder, without a terminal."""
+    """Runs the command in the test's folder, without a terminal."""
 
     def init(*args: object, name: str = "init") -> Done:
         return command(name, *args, cwd=tmp_path)
@@ -102,8 +102,10 @@ def test_every_choice_has_its_comment(init: Init, tmp_path: Path) -> None:
     write(tmp_path / "my.jsonl", rows)
     assert init("my.jsonl").returncode == 0
     text = (tmp_path / "my.yaml").read_text(encoding="utf-8")
-    for key in ("n_seeds", "n_dev", "n_test", "grader", "by", "model", "max_new_tokens", "name: pool", "rows", "n_rows",
-                "criterion", "per_round", "generated", "rows_per_step", "restart"):  # fmt: skip
+    keys = ["n_seeds", "n_dev", "n_test", "grader", "by", "model", "max_new_tokens"]
+    keys += ["name: pool", "rows", "n_rows"]
+    keys += ["criterion", "per_round", "generated", "rows_per_step", "restart"]
+    for key in keys:
         assert re.search(rf"^ *{key}\b.* # \w", text, re.MULTILINE), key
     assert "grader: number          # 500 of 500 answers are numbers" in text
     assert 'End with a last line "Answer: <number>".' in text
@@ -119,7 +121,7 @@ def test_every_choice_has_its_comment(init: Init, tmp_path: Path) -> None:
 
 
 def test_the_other_teacher_below_it_is_a_config_too(init: Init, tmp_path: Path) -> None:
-    """As a person does it: delete the pool, take the marks off, fill in the prices."""
+    """Edit the file as a person would: delete the pool, uncomment the rest, fill in the prices."""
     write(tmp_path / "my.jsonl", additions(60))
     assert init("my.jsonl").returncode == 0
     text = (tmp_path / "my.yaml").read_text(encoding="utf-8")
@@ -319,7 +321,8 @@ def test_solutions_that_end_in_another_answer_are_left_out(
     assert "some end in another answer than their row has: mend my-" in done.stderr
     settings, _ = read(tmp_path / "my.yaml")
     assert isinstance(settings.task, config.Jsonl)
+    answer = "number" if grader == "number" else "answer"
     assert (settings.task.solution, settings.task.instruction) == (
         None,
-        f'Answer the question. End with a last line "Answer: <{"number" if grader == "number" else "answer"}>".',
+        f'Answer the question. End with a last line "Answer: <{answer}>".',
     )

@@ -8,8 +8,8 @@ import pytest
 from ledgers import PRICE, Open, buy, cost, got, looked, reserved, rows, sums_hold
 from teachback.errors import LedgerError
 from teachback.ledger.costs import Budget, Usage
-from teachback.ledger.ledger import Answer, Ledger, Pair
-from teachback.ledger.schema import VERSION
+from teachback.ledger.ledger import Ledger, Pair, RecordedAnswer
+from teachback.ledger.schema import LEDGER_VERSION
 
 # L1
 
@@ -31,14 +31,14 @@ def test_a_reservation_that_does_not_fit_reserves_nothing(
         100,
         100,
     )
-    assert ledger.left() == Budget(0, 0)
+    assert ledger.amount_left() == Budget(0, 0)
     assert rows(path, "SELECT seed FROM pairs") == [("a",), ("b",)]
 
 
 def test_no_limit_means_none(start: Open) -> None:
     ledger = start()
     assert reserved(ledger, "a", 10**15)
-    assert ledger.left() == Budget(None, None)
+    assert ledger.amount_left() == Budget(None, None)
 
 
 def test_the_budget_binds_two_connections_of_an_arm(start: Open) -> None:
@@ -55,7 +55,7 @@ def test_the_budget_binds_two_connections_of_an_arm(start: Open) -> None:
 def test_each_operation_is_durable_when_it_returns(start: Open, path: Path) -> None:
     ledger = start()
     assert rows(path, "PRAGMA journal_mode") == [("wal",)]
-    assert ledger._db.execute("PRAGMA synchronous").fetchone() == (
+    assert ledger._connection.db.execute("PRAGMA synchronous").fetchone() == (
         2,
     )  # FULL: fsync at every commit
     pair = reserved(ledger, "a")
@@ -78,7 +78,7 @@ def test_a_pair_is_reserved_as_one_unit(start: Open) -> None:
     ledger = start(budget=Budget(teacher_tokens=100))
     pair = reserved(ledger, "a", 70)
     assert reserved(ledger, "b", 30)
-    assert ledger.left().teacher_tokens == 0
+    assert ledger.amount_left().teacher_tokens == 0
     buy(ledger, pair, "question", worst=40)
     assert ledger.send(
         pair, "answer", b"answer", cost(30)
@@ -125,7 +125,7 @@ def test_an_answer_stops_charging_what_it_did_not_use(start: Open) -> None:
         40,
     )
     assert spend.tokens == 52
-    assert ledger.left().teacher_tokens == 48
+    assert ledger.amount_left().teacher_tokens == 48
 
 
 def test_missing_usage_charges_the_worst_case_and_says_estimated(start: Open) -> None:
@@ -134,8 +134,8 @@ def test_missing_usage_charges_the_worst_case_and_says_estimated(start: Open) ->
     call = got(ledger.send(pair, "question", b"ask", cost(60)))
     assert ledger.answer(call, "body", None, 0.1, PRICE) == Usage(60, 0, estimated=True)
     assert (ledger.spend().estimated_calls, ledger.spend().tokens) == (1, 100)
-    served = ledger.answered(pair, "question", b"ask")
-    assert served == Answer(call, "body", Usage(60, 0, estimated=True))
+    served = ledger.find_answer(pair, "question", b"ask")
+    assert served == RecordedAnswer(call, "body", Usage(60, 0, estimated=True))
     assert not ledger.overran
 
 
@@ -149,22 +149,22 @@ def test_usage_above_the_worst_case_is_charged_and_stops_the_arm(
         got(ledger.send(pair, "question", b"ask", cost(50))),
         got(ledger.send(other, "question", b"ask", cost(50))),
     )
-    assert (ledger.overran, ledger.overran_why) == (False, None)
+    assert (ledger.overran, ledger.overrun_reason) == (False, None)
     ledger.answer(call, "body", Usage(20, 131), 0.1, PRICE)
     assert ledger.overran
     assert (
-        ledger.overran_why
+        ledger.overrun_reason
         == f"call {call} (question) used 151 tokens where 50 is the worst case"
     )
     assert ledger.spend().tokens == 251
-    assert ledger.left().teacher_tokens == 0
+    assert ledger.amount_left().teacher_tokens == 0
     assert ledger.send(other, "answer", b"more", cost(0)) is None
     assert ledger.reserve("c", 0, 0, cost(0)) is None
     ledger.answer(flying, "late", Usage(1, 1), 0.1, PRICE)  # what was under way is kept
     ledger.close()
     again = start(budget=budget)  # nobody lowered this budget
     assert again.overran
-    assert again.answered(other, "question", b"ask") == Answer(
+    assert again.find_answer(other, "question", b"ask") == RecordedAnswer(
         flying, "late", Usage(1, 1)
     )
     assert start(arm="b").reserve("c", 0, 0, cost(0)) is not None  # another arm goes on
@@ -194,7 +194,7 @@ def test_a_call_in_flight_at_a_kill_is_in_doubt_and_charged_in_full(
         0,
         0,
     )
-    assert again.answered(pair, "question", b"ask") is None
+    assert again.find_answer(pair, "question", b"ask") is None
     assert (
         again.send(pair, "question", b"ask", cost(41)) is None
     )  # the extension has to fit
@@ -275,27 +275,27 @@ def test_looking_puts_nothing_in_doubt_and_writes_nothing(
 def test_an_answered_call_is_served_to_the_same_key_only(start: Open) -> None:
     ledger = start()
     pair = reserved(ledger, "a")
-    assert ledger.answered(pair, "question", b"ask") is None
+    assert ledger.find_answer(pair, "question", b"ask") is None
     call = buy(ledger, pair)
     ledger.settle(pair)
     ledger.close()
     again = start()
     before = again.spend()
-    served = Answer(call, "body of ask", Usage(20, 10))
+    served = RecordedAnswer(call, "body of ask", Usage(20, 10))
     assert (
-        again.answered(pair, "question", b"ask")
-        == again.answered(pair, "question", b"ask")
+        again.find_answer(pair, "question", b"ask")
+        == again.find_answer(pair, "question", b"ask")
         == served
     )
     assert again.spend() == before  # charged once
-    assert again.answered(pair, "answer", b"ask") is None
-    assert again.answered(pair, "question", b"ask ") is None
-    assert again.answered(reserved(again, "b"), "question", b"ask") is None
+    assert again.find_answer(pair, "answer", b"ask") is None
+    assert again.find_answer(pair, "question", b"ask ") is None
+    assert again.find_answer(reserved(again, "b"), "question", b"ask") is None
     assert (
-        again.answered(reserved(again, "a", n=1), "question", b"ask") is None
+        again.find_answer(reserved(again, "a", n=1), "question", b"ask") is None
     )  # sampling never collapses
     later = start(repeat=1)
-    assert later.answered(reserved(later, "a"), "question", b"ask") is None
+    assert later.find_answer(reserved(later, "a"), "question", b"ask") is None
 
 
 def test_the_request_is_kept_as_its_hash_only(start: Open, path: Path) -> None:
@@ -325,7 +325,7 @@ def test_a_second_answer_does_not_replace_the_first(start: Open) -> None:
         0.1,
         PRICE,
     )
-    assert ledger.answered(pair, "question", b"ask") == Answer(
+    assert ledger.find_answer(pair, "question", b"ask") == RecordedAnswer(
         first, "body of ask", Usage(20, 10)
     )
 
@@ -333,7 +333,7 @@ def test_a_second_answer_does_not_replace_the_first(start: Open) -> None:
 # L6, and R4
 
 
-@pytest.mark.parametrize("version", [VERSION + 1, -1])
+@pytest.mark.parametrize("version", [LEDGER_VERSION + 1, -1])
 def test_a_file_of_another_version_is_refused_with_both_numbers(
     path: Path, start: Open, version: int
 ) -> None:
@@ -342,7 +342,7 @@ def test_a_file_of_another_version_is_refused_with_both_numbers(
     other.execute(f"PRAGMA user_version = {version}")
     other.close()
     with pytest.raises(
-        LedgerError, match=rf"(?s)got: {version}\n.*allowed: {VERSION}\n.*fix: "
+        LedgerError, match=rf"(?s)got: {version}\n.*allowed: {LEDGER_VERSION}\n.*fix: "
     ):
         start()
     assert rows(path, "PRAGMA user_version") == [(version,)]
@@ -388,6 +388,6 @@ def test_a_budget_below_what_is_committed_is_refused(
         start(budget=low)
     start(budget=Budget(2, 130)).close()
     raised = start(budget=Budget(3, 140))
-    assert raised.left() == Budget(1, 10)
+    assert raised.amount_left() == Budget(1, 10)
     assert raised.reserve("c", 0, 1, cost(11)) is None
     assert raised.reserve("c", 0, 1, cost(10))

@@ -284,7 +284,8 @@ class AnySequence(RuleBasedStateMachine):
         call = data.draw(st.sampled_from(answered))
         if self.pairs[call.pair].arm == self.arm:
             assert (
-                self.ledger.answered(self.handle(call.pair), *call.key[:2]) is not None
+                self.ledger.find_answer(self.handle(call.pair), *call.key[:2])
+                is not None
             )
             self.serve(call.pair, *call.key[:2])
 
@@ -296,7 +297,7 @@ class AnySequence(RuleBasedStateMachine):
             if c.key == key and c.state == "answered"
         )
         paid = [n for _, n in all_ if n in pair.charges]
-        served = self.ledger.answered(self.handle(id), role, request)
+        served = self.ledger.find_answer(self.handle(id), role, request)
         if paid:
             call = paid[0]
         elif (
@@ -405,7 +406,7 @@ class AnySequence(RuleBasedStateMachine):
         assert len({(call.key, call.tried) for call in self.calls.values()}) == len(
             self.calls
         )
-        bought = self.ledger.bought()
+        bought = self.ledger.spend_of_all_arms()
         sent = [call for call in self.calls.values() if call.state != "refused"]
         assert bought.pairs == len({call.pair for call in sent})
         assert bought.tokens == sum(

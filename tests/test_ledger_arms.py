@@ -23,7 +23,7 @@ from ledgers import (
 )
 from teachback.errors import LedgerError
 from teachback.ledger.costs import Budget, Usage
-from teachback.ledger.ledger import Answer, Ledger
+from teachback.ledger.ledger import Ledger, RecordedAnswer
 
 # Arms that share a file
 
@@ -38,8 +38,10 @@ def test_an_arm_is_served_what_another_one_bought_and_pays_as_if_it_had_bought_i
     second = start(arm="second", budget=budget)
     mine = reserved(second, "a", 100)
     assert mine.id != pair.id
-    served = Answer(call, "body of ask", Usage(20, 10))
-    assert [second.answered(mine, "question", b"ask") for _ in range(3)] == [served] * 3
+    served = RecordedAnswer(call, "body of ask", Usage(20, 10))
+    assert [second.find_answer(mine, "question", b"ask") for _ in range(3)] == [
+        served
+    ] * 3
     shared = second.spend()
     # what buying it leads to, to the last number
     alone = Ledger(path.with_name("alone.db"), budget=budget)
@@ -48,7 +50,7 @@ def test_an_arm_is_served_what_another_one_bought_and_pays_as_if_it_had_bought_i
     alone.close()
     assert (shared.calls, shared.tokens, shared.held_tokens) == (1, 80, 50)
     second.settle(mine)
-    bought = second.bought()
+    bought = second.spend_of_all_arms()
     assert (bought.pairs, bought.calls, bought.tokens) == (1, 1, 30)
     sums_hold(path)
 
@@ -58,12 +60,12 @@ def test_a_shared_answer_has_to_fit_the_budget_of_the_arm(start: Open) -> None:
     buy(first, reserved(first, "a"), worst=50)
     second = start(arm="second", budget=Budget(teacher_tokens=49))
     mine = reserved(second, "a", 0)
-    assert second.answered(mine, "question", b"ask") is None
+    assert second.find_answer(mine, "question", b"ask") is None
     assert second.spend().tokens == 0
     second.close()
     third = start(arm="second", budget=Budget(teacher_tokens=50))
-    assert third.answered(mine, "question", b"ask") is not None
-    assert (third.spend().tokens, third.left().teacher_tokens) == (30, 20)
+    assert third.find_answer(mine, "question", b"ask") is not None
+    assert (third.spend().tokens, third.amount_left().teacher_tokens) == (30, 20)
 
 
 def test_a_closed_pair_is_not_charged_for_the_answer_of_another_arm(
@@ -73,7 +75,7 @@ def test_a_closed_pair_is_not_charged_for_the_answer_of_another_arm(
     mine = reserved(second, "a")
     second.settle(mine)
     buy(first, reserved(first, "a"))
-    assert second.answered(mine, "question", b"ask") is None
+    assert second.find_answer(mine, "question", b"ask") is None
     assert second.spend().tokens == 0
 
 
@@ -85,7 +87,7 @@ def test_a_pair_is_served_what_it_paid_for_before_what_another_arm_got(
     early = got(first.send(theirs, "question", b"ask", cost(50)))
     late = buy(second, mine)
     first.answer(early, "early", Usage(1, 1), 0.1, PRICE)
-    served = second.answered(mine, "question", b"ask")
+    served = second.find_answer(mine, "question", b"ask")
     assert served is not None
     assert served.call == late
     assert second.spend().calls == 1
@@ -104,7 +106,7 @@ def test_a_shared_answer_above_its_worst_case_stops_this_arm_too(start: Open) ->
     second = start(arm="second")
     mine = reserved(second, "a")
     assert not second.overran
-    assert second.answered(mine, "question", b"ask") is not None
+    assert second.find_answer(mine, "question", b"ask") is not None
     assert second.overran
     assert second.send(mine, "answer", b"more", cost(1)) is None
     assert second.reserve("b", 0, 0, cost(1)) is None
@@ -114,7 +116,7 @@ def test_a_failed_pair_counts_when_its_answer_was_shared(start: Open) -> None:
     first, second = start(arm="first"), start(arm="second")
     buy(first, reserved(first, "a"))
     mine = reserved(second, "a")
-    assert second.answered(mine, "question", b"ask")
+    assert second.find_answer(mine, "question", b"ask")
     second.fail(mine, "unparsed")
     assert second.spend().pairs == 1
 
@@ -204,7 +206,7 @@ def test_the_life_of_a_pair_costs_the_same_in_a_large_ledger(start: Open) -> Non
     def live(seed: str) -> None:
         pair = reserved(ledger, seed, 500)
         for role, end in enumerate(ends):
-            ledger.answered(pair, str(role), b"ask")
+            ledger.find_answer(pair, str(role), b"ask")
             end(ledger, got(ledger.send(pair, str(role), b"ask", cost(50))))
         list(PAIR_ENDS.values())[int(seed) % 2](ledger, pair)
         assert not ledger.overran
@@ -212,9 +214,9 @@ def test_the_life_of_a_pair_costs_the_same_in_a_large_ledger(start: Open) -> Non
     def life(seed: str) -> int:
         nonlocal steps
         steps = 0
-        ledger._db.set_progress_handler(step, 1)
+        ledger._connection.db.set_progress_handler(step, 1)
         live(seed)
-        ledger._db.set_progress_handler(None, 1)
+        ledger._connection.db.set_progress_handler(None, 1)
         return steps
 
     few = [life(str(seed)) for seed in range(10)]

@@ -92,7 +92,7 @@ def test_sigkill_at_random_points_loses_nothing_that_was_acknowledged(
             for seed in acknowledged:
                 pair = ledger.reserve(seed, 0, 0, cost(0))
                 assert pair is not None
-                served = ledger.answered(pair, "question", seed.encode())
+                served = ledger.find_answer(pair, "question", seed.encode())
                 assert served is not None
                 assert served.body == seed
     assert len(acknowledged) > 50

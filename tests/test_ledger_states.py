@@ -8,7 +8,7 @@ import pytest
 from ledgers import CALL_ENDS, PAIR_ENDS, PRICE, Open, buy, cost, got, reserved, rows
 from teachback.errors import LedgerError
 from teachback.ledger.costs import Budget, Usage
-from teachback.ledger.ledger import Answer, Pair
+from teachback.ledger.ledger import Pair, RecordedAnswer
 
 # Pairs and their states
 
@@ -21,7 +21,7 @@ def test_a_failed_pair_counts_when_it_may_have_cost_something(start: Open) -> No
     ledger.doubt(got(ledger.send(doubted, "question", b"ask", cost(10))), "reset")
     for pair, left in ((never, 1), (refused, 2), (answered, 2), (doubted, 2)):
         ledger.fail(pair, "unparsed")
-        assert ledger.left().generated == left
+        assert ledger.amount_left().generated == left
     assert (
         ledger.spend().pairs,
         ledger.spend().held_tokens,
@@ -87,7 +87,7 @@ def test_a_closed_pair_is_only_read(start: Open, end: str) -> None:
             LedgerError, match=rf"(?s)pair {pair.id} .*got: {end}\n.*allowed: open"
         ):
             bug()
-    assert ledger.answered(pair, "question", b"ask") == Answer(
+    assert ledger.find_answer(pair, "question", b"ask") == RecordedAnswer(
         call, "body of ask", Usage(20, 10)
     )
 
@@ -119,7 +119,7 @@ def test_unknown_and_foreign_things_are_bugs(start: Open) -> None:
         with pytest.raises(LedgerError, match="no such pair"):
             ledger_.send(pair_, "question", b"ask", cost(1))
         with pytest.raises(LedgerError, match="no such pair"):
-            ledger_.answered(pair_, "question", b"ask")
+            ledger_.find_answer(pair_, "question", b"ask")
 
 
 def test_negative_tokens_are_refused(start: Open) -> None:
@@ -159,5 +159,5 @@ def test_spend_and_left_by_round(start: Open) -> None:
         60,
     ]
     assert ledger.spend().tokens == 60
-    assert ledger.left(before_round=2) == Budget(8, 970)
-    assert ledger.left() == Budget(7, 940)
+    assert ledger.amount_left(before_round=2) == Budget(8, 970)
+    assert ledger.amount_left() == Budget(7, 940)

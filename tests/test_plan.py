@@ -1,4 +1,4 @@
-"""The bill beforehand: it brackets what is bought, stops where the ledger stops, and a probed one comes true."""
+"""A plan brackets what is bought, stops where the ledger stops, and comes true if probed."""
 
 import json
 from collections.abc import Mapping
@@ -19,19 +19,31 @@ from teachback.endpoints.endpoint import Endpoint
 from teachback.errors import ConfigError
 from teachback.ledger.costs import Budget, Cost, Price, Usage
 from teachback.ledger.ledger import Ledger
-from teachback.plan import course, roles
-from teachback.plan.asks import role as asked_role
-from teachback.plan.course import NONE, Course, Pace, Terms
-from teachback.plan.estimate import Facts, Teaching, estimate
-from teachback.plan.roles import Role
-from teachback.plan.student import NAME, Lesson, Work, find_size, guessed
-from teachback.plan.values import Case, Plan, Range, RoleBill, Size
-from teachback.report.bill import WIDTH, plan_lines
+from teachback.plan.criterion_roles import per_seed_role
+from teachback.plan.estimate import RunFacts, estimate_plan
+from teachback.plan.layout import MAX_COLUMNS
+from teachback.plan.probe_usage import probed_roles
+from teachback.plan.render import plan_lines
+from teachback.plan.role_usage import RoleUsage
+from teachback.plan.simulation import (
+    COST_KINDS,
+    MAX_PLANNED_ROUNDS,
+    BudgetTerms,
+    PairCosts,
+    cost_amount,
+    simulate_run,
+)
+from teachback.plan.student_work import ItemTokens, StudentLoad, estimate_item_tokens
+from teachback.plan.teacher_roles import endpoint_holds, endpoint_roles
+from teachback.plan.teaching_costs import TeachingCosts
+from teachback.plan.values import Plan, Range, RoleBill, Scenario
 from teachback.rng import draw
-from teachback.run.files import dump
-from teachback.serve.program import additions, program_teacher
-from teachback.serve.server import serving
-from teachback.serve.service import Service
+from teachback.run.files import to_json_bytes
+from teachback.serve.additions import addition_teacher
+from teachback.serve.program import program_teacher
+from teachback.serve.server import running_server
+from teachback.serve.service import RehearsalOptions
+from teachback.student.model_size import SIZE_IN_NAME, ModelSize, find_model_size
 from teachback.tasks import prontoqa
 from teachback.teachers.openai import Asking, price
 from teachback.teachers.prompts import Prompts
@@ -71,8 +83,15 @@ ASKINGS = [
 ]
 
 
-MARKS = asked_role(
-    "marker", asking().endpoint, 3, 1, [100, 200, 300], [200, 300, 400], 3, 20
+MARKS = per_seed_role(
+    "marker",
+    asking().endpoint,
+    n_seeds=3,
+    calls_per_seed=1,
+    low_bytes=[100, 200, 300],
+    high_bytes=[200, 300, 400],
+    min_reply_tokens=3,
+    reply_cap=20,
 )
 
 
@@ -83,36 +102,43 @@ def teaching(
     *,
     probe: bool = False,
     judged: bool = False,
-) -> Teaching:
-    found = roles.asked(asked, pool, per_round, shows=False)
+) -> TeachingCosts:
+    found = endpoint_roles(asked, pool, per_round, shows_attempt=False)
     if probe:
         usages = [
             (f"s{i}", role.name, Usage(30 + i, 10 + 3 * i, 8))
             for i in range(2)
             for role in found
         ]
-        found = roles.probed(found, 2, usages)
-    cases: tuple[Case, ...] = ("low", "high", "expected") if probe else ("low", "high")
-    asks, asking = ((MARKS,), MARKS.price.of(MARKS.most)) if judged else ((), NONE)
-    return Teaching(
-        found,
-        dict.fromkeys(cases, roles.asked_holds(asked, pool, shows=False)),
-        asks,
-        asking,
+        found = probed_roles(found, 2, usages)
+    scenarios: tuple[Scenario, ...] = ("low", "high")
+    if probe:
+        scenarios = ("low", "high", "expected")
+    hold = endpoint_holds(asked, pool, shows_attempt=False)
+    holds = dict.fromkeys(scenarios, hold)
+    if not judged:
+        return TeachingCosts(found, holds)
+    return TeachingCosts(found, holds, (MARKS,), MARKS.price.of(MARKS.worst))
+
+
+def planned(
+    terms: BudgetTerms, taught: TeachingCosts, pool: tuple[Example, ...]
+) -> Plan:
+    tokens = estimate_item_tokens(
+        pool,
+        pool,
+        instruction_bytes=20,
+        attempt_cap=50,
+        question_cap=40,
+        answer_cap=60,
+        row_cap=0,
     )
-
-
-def planned(terms: Terms, taught: Teaching, pool: tuple[Example, ...]) -> Plan:
-    work = guessed(pool, pool, 20, 50, 40, 60, 0)
     if "expected" in taught.holds:
-        work = Work(*[Range(20, 40, 30)] * 4)
-    lesson = Lesson(work, len(pool), 0, len(pool), 0, 2, "base", 1.0, 1000)
-    return estimate(
-        Facts("run", "openai", {}, "tiny", Size(1000, "here"), "full", "last", 1e9),
-        terms,
-        taught,
-        lesson,
-    )
+        tokens = ItemTokens(*[Range(20, 40, 30)] * 4)
+    load = StudentLoad(tokens, len(pool), 0, len(pool), 0, 2, "base", 1.0, 1000)
+    size = ModelSize(1000, "here")
+    facts = RunFacts("run", "openai", {}, "tiny", size, "full", "last", 1e9)
+    return estimate_plan(facts, terms, taught, load)
 
 
 def bills(plan: Plan) -> list[Range]:
@@ -150,7 +176,7 @@ def test_low_expected_high(
 ) -> None:
     pool = seeds(lengths)
     taught = teaching(asked, pool, per_round, probe=probe, judged=judged)
-    plan = planned(Terms(len(pool), per_round, rounds), taught, pool)
+    plan = planned(BudgetTerms(len(pool), per_round, rounds), taught, pool)
     for value in [
         *bills(plan),
         plan.within.tokens,
@@ -163,9 +189,9 @@ def test_low_expected_high(
         max(price(e, 999, asked).tokens for e in pool)
         for _ in range(per_round * rounds)
     )
-    assert plan.within.tokens.high <= worst + rounds * taught.asking.tokens
-    assert [line for line in plan_lines(plan) if len(line) > WIDTH] == []
-    assert dump(plan)
+    assert plan.within.tokens.high <= worst + rounds * taught.criterion_worst.tokens
+    assert [line for line in plan_lines(plan) if len(line) > MAX_COLUMNS] == []
+    assert to_json_bytes(plan)
 
 
 @settings(max_examples=40)
@@ -178,7 +204,9 @@ def test_more_never_costs_less(
 
     def ends(pool: tuple[Example, ...], per_round: int, rounds: int) -> list[float]:
         plan = planned(
-            Terms(len(pool), per_round, rounds), teaching(asked, pool, per_round), pool
+            BudgetTerms(len(pool), per_round, rounds),
+            teaching(asked, pool, per_round),
+            pool,
         )
         values = [
             plan.within.tokens,
@@ -198,22 +226,22 @@ def test_more_never_costs_less(
 
 
 def really(
-    terms: Terms,
-    pace: Pace,
-    usages: list[tuple[Role, Usage]],
+    terms: BudgetTerms,
+    costs: PairCosts,
+    usages: list[tuple[RoleUsage, Usage]],
     worsts: list[Cost],
-    asks: list[tuple[Role, Usage]],
+    asks: list[tuple[RoleUsage, Usage]],
 ) -> list[int]:
-    """Pairs that the ledger lets through, round by round, each used as the case has it; before them what is asked."""
+    """Pairs that the ledger lets through, by round; the criterion's calls come before."""
     bought = list[int]()
     with Ledger(Path(":memory:"), budget=terms.budget) as ledger:
         for r in range(terms.rounds or 1):
-            left = ledger.left(before_round=r)
+            left = ledger.amount_left(before_round=r)
             wanted = min(
                 terms.per_round,
                 terms.per_round if left.generated is None else left.generated,
             )
-            needed = pace.dearest + pace.asking
+            needed = costs.dearest_hold + costs.criterion_worst
             limits = (
                 (needed.tokens, left.teacher_tokens),
                 (needed.usd, left.usd),
@@ -228,14 +256,14 @@ def really(
                     ledger,
                     "s0",
                     r,
-                    pace.asking,
+                    costs.criterion_worst,
                     [(role, usage)],
-                    [pace.asking],
+                    [costs.criterion_worst],
                     kind=role.name,
                 )
             bought.append(
                 sum(
-                    buy(ledger, f"s{i}", r, pace.hold, usages, worsts)
+                    buy(ledger, f"s{i}", r, costs.hold, usages, worsts)
                     for i in range(wanted)
                 )
             )
@@ -247,7 +275,7 @@ def buy(
     seed: str,
     r: int,
     hold: Cost,
-    usages: list[tuple[Role, Usage]],
+    usages: list[tuple[RoleUsage, Usage]],
     worsts: list[Cost],
     kind: str = "pair",
 ) -> bool:
@@ -283,29 +311,29 @@ def test_a_limit_stops_where_the_ledger_stops(
 ) -> None:
     pool, (per_round, rounds), (probe, judged) = seeds(lengths), size, how
     taught = teaching(asked, pool, per_round, probe=probe, judged=judged)
-    for case in taught.cases:
-        pace = taught.pace(case)
+    for scenario in taught.scenarios:
+        costs = taught.pair_costs(scenario)
         limits = {
             k: round(
-                pairs * (course.amount(pace.hold, k) + course.amount(pace.used, k)) / 2
+                pairs * (cost_amount(costs.hold, k) + cost_amount(costs.pair, k)) / 2
             )
-            for k in course.KINDS
+            for k in COST_KINDS
         }
         budget = (
             Budget(generated, **limits)
             if kind == "all"
             else Budget(**{kind: limits[kind]})
         )
-        terms = Terms(len(pool), per_round, rounds, budget=budget)
-        usages = [(role, role.usage(case)) for role in taught.roles]
+        terms = BudgetTerms(len(pool), per_round, rounds, budget=budget)
+        usages = [(role, role.usage(scenario)) for role in taught.roles]
         # A call's worst case: its share of the hold, which is all that the pair may use
         worsts = [
             role.price.worst(usage.input_tokens, usage.output_tokens)
             for role, usage in usages
         ]
-        found: Course = course.course(terms, pace)
-        asks = [(role, role.usage(case)) for role in taught.asks]
-        assert list(found.bought) == really(terms, pace, usages, worsts, asks)
+        found = simulate_run(terms, costs)
+        asks = [(role, role.usage(scenario)) for role in taught.criterion_roles]
+        assert list(found.bought) == really(terms, costs, usages, worsts, asks)
 
 
 @pytest.mark.parametrize("judged", [False, True])
@@ -313,27 +341,25 @@ def test_it_says_what_one_pair_and_one_round_need(judged: bool) -> None:
     pool = seeds([30, 50, 80])
     taught, terms = (
         teaching(asking(), pool, 2, judged=judged),
-        Terms(3, 2, 3, budget=Budget(teacher_tokens=100)),
+        BudgetTerms(3, 2, 3, budget=Budget(teacher_tokens=100)),
     )
     plan = planned(terms, taught, pool)
     assert plan.ends == {"low": "teacher_tokens", "high": "teacher_tokens"}
     assert plan.within.pairs == Range(0, 0)
     (stop,) = plan.stops
     said = " ".join(" ".join(plan_lines(plan)).split())
-    assert (
-        f"Not even one pair fits: a pair is held with its worst case, so one needs {stop.for_a_pair:,.0f}"
-        in said
-    )
+    held = "Not even one pair fits: a pair is held with its worst case"
+    assert f"{held}, so one needs {stop.for_a_pair:,.0f}" in said
     for limit, least in (
         (stop.for_a_pair, 1),
         (stop.for_a_round, 2),
         (stop.for_all, 6),
     ):
-        courses = taught.courses(
+        courses = taught.simulate(
             replace(terms, budget=Budget(teacher_tokens=round(limit)))
         )
         assert sum(courses["high"].bought) == least
-        short = taught.courses(
+        short = taught.simulate(
             replace(terms, budget=Budget(teacher_tokens=round(limit) - 1))
         )
         assert sum(short["high"].bought) < least
@@ -341,10 +367,10 @@ def test_it_says_what_one_pair_and_one_round_need(judged: bool) -> None:
 
 def test_a_run_without_an_end_is_planned_so_far() -> None:
     free = replace(asking().endpoint, price=Price(0, 0))
-    pool, terms = seeds([30, 50]), Terms(2, 2, None, budget=Budget(usd=5))
+    pool, terms = seeds([30, 50]), BudgetTerms(2, 2, None, budget=Budget(usd=5))
     plan = planned(terms, teaching(replace(asking(), endpoint=free), pool, 2), pool)
     assert plan.ends["high"] == "rounds"
-    assert [(r.first, r.last) for r in plan.rounds] == [(0, course.MOST_ROUNDS - 1)]
+    assert [(r.first, r.last) for r in plan.rounds] == [(0, MAX_PLANNED_ROUNDS - 1)]
 
 
 @pytest.mark.parametrize(
@@ -360,15 +386,15 @@ def test_a_run_without_an_end_is_planned_so_far() -> None:
     ],
 )
 def test_the_size_is_read_from_the_name(name: str, size: float | None) -> None:
-    assert NAME.search(name) is not None or size is None
-    assert find_size(name).parameters == size
+    assert SIZE_IN_NAME.search(name) is not None or size is None
+    assert find_model_size(name).parameters == size
 
 
 def test_the_size_is_counted_in_the_weights(tiny: Path) -> None:
     from transformers import AutoModelForCausalLM
 
     assert (
-        find_size(str(tiny)).parameters
+        find_model_size(str(tiny)).parameters
         == AutoModelForCausalLM.from_pretrained(tiny).num_parameters()
     )
 
@@ -389,7 +415,7 @@ def test_gsm8k_is_planned_without_its_student(
     assert plan.unpriced == (() if prices else ("gpt-4o",))
     assert 100_000 < plan.within.tokens.low < plan.within.tokens.high < 2_000_000
     lines = plan_lines(plan)
-    assert all(len(line) <= WIDTH for line in lines)
+    assert all(len(line) <= MAX_COLUMNS for line in lines)
     assert any("from the name: 1.5B" in line for line in lines)
     assert (
         any(
@@ -433,7 +459,7 @@ def test_gold_solutions_are_read_once_more_in_every_evaluation(
     assert long.high - short.high == pytest.approx(8 * 301 / 2.5)
 
 
-# -- a probe ------------------------------------------------------------------------------------------------------
+# -- a probe ---------------------------------------------------------------------------
 
 
 def rehearsal(tiny: Path, folder: Path, base_url: str, **changes: Any) -> cfg.Config:
@@ -461,17 +487,19 @@ def rehearsal(tiny: Path, folder: Path, base_url: str, **changes: Any) -> cfg.Co
     return cfg.make({**tree, **changes})
 
 
-def service(config: cfg.Config) -> Service:
+def service(config: cfg.Config) -> RehearsalOptions:
     task, drawn = make_task(config.task), partial(draw, config.seed, config.repeat)
     templates: Mapping[str, str] = {
         path.stem: path.read_text() for path in LOGIC.glob("*.txt")
     }
-    return Service(program_teacher(task, drawn, templates, prontoqa.solve))
+    return RehearsalOptions(
+        program_teacher(task, drawn, templates, prontoqa.solve_prontoqa)
+    )
 
 
 def test_a_probed_bill_comes_true(tiny: Path, tmp_path: Path) -> None:
     config = rehearsal(tiny, tmp_path / "run", "http://127.0.0.1:9/v1")
-    with serving(service(config)) as server:
+    with running_server(service(config)) as server:
         config = rehearsal(tiny, tmp_path / "run", server.base_url)
         plan = api.plan(config, probe=6)
         assert server.calls == 12
@@ -510,7 +538,7 @@ def test_a_probe_that_cannot_be(n: int, tiny: Path, tmp_path: Path) -> None:
 def test_a_probe_with_attempts_leaves_the_run_its_own_pairs(
     tiny: Path, tmp_path: Path
 ) -> None:
-    with serving(Service(additions)) as server:
+    with running_server(RehearsalOptions(addition_teacher)) as server:
         config = rehearsal(tiny, tmp_path / "run", server.base_url, rounds=1)
         config = config.model_copy(
             update={"teacher": config.teacher.model_copy(update={"show_attempt": True})}

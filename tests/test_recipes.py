@@ -1,4 +1,4 @@
-"""The recipes on the real files: the same loop, with a tiny student and a teacher behind a real HTTP server."""
+"""The recipes on the real files, with a tiny student and a teacher behind a real HTTP server."""
 
 import json
 import sqlite3
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import teachback
-from loopback import Server, loopback
+from loopback import RehearsalServer, loopback
 from teachback.api import Result
 from teachback.config import config as cfg
 from teachback.errors import TeacherDown
@@ -19,7 +19,7 @@ KEY = "sk-loopback-0123456789"
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
+def server() -> Iterator[RehearsalServer]:
     with loopback() as running:
         yield running
 
@@ -56,7 +56,7 @@ def environment(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("environment")
 def test_gsm8k_against_a_server_and_again_without_a_call(
-    tmp_path: Path, tiny: Path, server: Server
+    tmp_path: Path, tiny: Path, server: RehearsalServer
 ) -> None:
     result: Result = teachback.run(gsm8k(tmp_path / "run", tiny, server.base_url))
     rounds = result.history.rounds
@@ -77,7 +77,7 @@ def test_gsm8k_against_a_server_and_again_without_a_call(
 
 @pytest.mark.usefixtures("environment")
 def test_a_teacher_that_is_down_keeps_everything_and_is_asked_again(
-    tmp_path: Path, tiny: Path, server: Server
+    tmp_path: Path, tiny: Path, server: RehearsalServer
 ) -> None:
     with pytest.raises(TeacherDown):
         teachback.run(
@@ -96,7 +96,7 @@ def test_a_teacher_that_is_down_keeps_everything_and_is_asked_again(
 def test_the_rows_are_the_same_for_any_order_of_completion(
     tmp_path: Path, tiny: Path
 ) -> None:
-    """One pair in flight or sixteen, and a budget of tokens that ends inside the first round."""
+    """With one pair in flight or sixteen, and a token budget that ends inside the first round."""
     rows = []
     for in_flight in (1, 16):
         with loopback(

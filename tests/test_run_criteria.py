@@ -1,4 +1,4 @@
-"""Every criterion for a round of the real loop on the tiny student; and what is refused before anything is asked."""
+"""Every criterion runs a round of the real loop; bad settings are refused before any call."""
 
 import json
 from pathlib import Path
@@ -10,11 +10,11 @@ import teachback
 from loopback import loopback
 from teachback import api
 from teachback.build.task import make_task
-from teachback.compare.comparison import compare
+from teachback.compare.comparison import run_comparison
 from teachback.config import config as cfg
 from teachback.criteria import BLENDS, CRITERIA
 from teachback.errors import CriterionError, TeachbackError
-from teachback.ledger.ledger import Ledger
+from teachback.ledger.queries import open_read_only
 from teachback.serve.messages import Messages
 from teachback.types import ArrayFile
 
@@ -37,7 +37,7 @@ ROWS = [
 
 
 def answers(messages: Messages) -> str:
-    """A teacher, a marker and a referee by what they are asked."""
+    """Replies as a teacher, a marker or a referee, depending on the prompt."""
     text = messages[-1]["content"]
     if "Mark 1:" in text:
         return f"Well.\nMark 1: {1 + len(text) % 10}\nMark 2: {1 + len(text) % 7}"
@@ -136,8 +136,8 @@ def test_what_is_asked_of_a_judge_is_paid_and_does_not_count_as_generated(
         )
         assert teachback.run(config).history == result.history
         assert server.calls == 12
-        with Ledger.look(config.run_dir / "ledger.sqlite") as ledger:
-            costs = {one.role: one for one in ledger.costs()}
+        with open_read_only(config.run_dir / "ledger.sqlite") as ledger:
+            costs = {one.role: one for one in ledger.costs_by_role()}
     chosen = result.history.rounds[0].chosen
     unmarked = {e.id for e in make_task(config.task).seeds if "7 + 7" in e.question}
     assert unmarked.isdisjoint(id for id, _ in chosen.scores), "no mark, no candidate"
@@ -209,7 +209,7 @@ def test_candidates_are_a_random_part_of_the_pool(tiny: Path, tmp_path: Path) ->
 def test_seeds_that_are_selected_again(
     reuse: object, distinct: list[int], tiny: Path, tmp_path: Path
 ) -> None:
-    """How many of the six were selected by the end of each round, by a criterion that has its favourites."""
+    """Counts how many of six seeds a criterion with favourites has selected after each round."""
     (tmp_path / "mine.py").write_text(
         "def last(evidence):\n    return list(range(len(evidence.seeds)))\n"
     )
@@ -254,9 +254,9 @@ def test_arrays_are_kept_with_the_attempts(tiny: Path, tmp_path: Path) -> None:
 def test_arms_that_keep_arrays_compare_with_one_that_does_not(
     tiny: Path, tmp_path: Path
 ) -> None:
-    """Each attempts the pool as if it ran alone; the untuned student's answers to dev are made once."""
+    """Each arm attempts the pool as if alone. The untuned student answers dev only once."""
     config = settings(tmp_path, tiny, "random")
-    compare(config, ["badge", "loss", "kcenter"], 1, jobs=1, listen=lambda event: None)
+    run_comparison(config, ["badge", "loss", "kcenter"], 1, jobs=1, listen=lambda event: None)
     arms = {
         arm: config.run_dir / "repeat-0" / arm / "round-00"
         for arm in ("badge", "loss", "kcenter")

@@ -11,7 +11,7 @@ from loopback import loopback
 from teachback.api import Result
 from teachback.config import config as cfg
 from teachback.errors import ConfigError
-from teachback.ledger.ledger import Ledger
+from teachback.ledger.queries import open_read_only
 from teachback.run import history
 from teachback.serve.messages import Messages
 
@@ -72,8 +72,8 @@ def test_dev_and_test_are_judged_and_paid_for(tmp_path: Path, tiny: Path) -> Non
         )
         assert teachback.run(config).history == result.history
         teachback.evaluate(config.run_dir)
-        with Ledger.look(config.run_dir / "ledger.sqlite") as ledger:
-            costs = ledger.costs()
+        with open_read_only(config.run_dir / "ledger.sqlite") as ledger:
+            costs = ledger.costs_by_role()
         assert {one.role for one in costs} == (
             {"teacher", "judge"} if server.calls else {"teacher"}
         )
@@ -95,7 +95,7 @@ def test_a_round_opens_only_if_its_judging_can_be_paid_too(
         )
         result: Result = teachback.run(little)
         assert not result.history.rounds
-        assert history.read(little.run_dir).next == "open"
+        assert history.read_history(little.run_dir).next_step == "open"
         assert len(teachback.run(plenty).history.rounds) == 2
 
 

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from teachback.errors import DataError, InputsChanged, RunLocked
-from teachback.run.directory import SHARD, Event, Run
-from teachback.run.files import commit
+from teachback.run.directory import ROWS_PER_SHARD, Event, Run
+from teachback.run.files import commit_file
+from teachback.run.history import read_history
+from teachback.run.locks import is_locked
 from teachback.types import Allowance, ArrayFile, Attempt, Attempts, Student
 
 
@@ -54,7 +56,7 @@ def test_a_step_that_fails_keeps_nothing(tmp_path: Path) -> None:
 def test_shards_are_fixed_in_row_order_and_a_finished_one_is_never_redone(
     tmp_path: Path,
 ) -> None:
-    rows = [f"r{i}" for i in range(2 * SHARD + 5)]
+    rows = [f"r{i}" for i in range(2 * ROWS_PER_SHARD + 5)]
     seen: list[list[str]] = []
 
     def shard(part: Sequence[str]) -> list[Attempt]:
@@ -73,7 +75,11 @@ def test_shards_are_fixed_in_row_order_and_a_finished_one_is_never_redone(
             0, "attempt", lambda: Attempts(run.map(shard, rows, of=Attempt))
         )
     assert [a.id for a in answers.rows] == rows
-    assert seen == [rows[:SHARD], rows[SHARD : 2 * SHARD], rows[2 * SHARD :]]
+    assert seen == [
+        rows[:ROWS_PER_SHARD],
+        rows[ROWS_PER_SHARD : 2 * ROWS_PER_SHARD],
+        rows[2 * ROWS_PER_SHARD :],
+    ]
     assert not (tmp_path / "round-00/attempt").exists(), (
         "shards go when the step has committed"
     )
@@ -105,7 +111,7 @@ def test_a_commit_keeps_the_folder_it_names_and_nothing_else(tmp_path: Path) -> 
         def train() -> Student:
             for name in ("student", "checkpoints"):
                 (run.workspace / name).mkdir()
-            return run.student(run.workspace / "student")
+            return run.student_in(run.workspace / "student")
 
         student = run.step(0, "finetune", train)
     assert student == Student("round-00/finetune/student")
@@ -123,11 +129,58 @@ def test_a_file_appears_whole_or_not_at_all(
     monkeypatch.setattr(
         os, "rename", lambda a, b: (order.append("rename"), real_rename(a, b))[1]
     )
-    commit(tmp_path / "x.json", b"{}")
+    commit_file(tmp_path / "x.json", b"{}")
     assert order == ["fsync", "rename", "fsync"], (
         "the content before the name, the folder after it"
     )
     assert [p.name for p in tmp_path.iterdir()] == ["x.json"]
+
+
+def test_a_new_directory_says_its_format_before_anything_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, names = tmp_path / "run", list[str]()
+    real_rename = os.rename
+    monkeypatch.setattr(
+        os, "rename", lambda a, b: (names.append(Path(b).name), real_rename(a, b))[1]
+    )
+    with Run(folder) as run:
+        assert {path.name for path in folder.iterdir()} == {"lock", "run.json"}
+        run.identify(CONFIG, INPUTS, {})
+    assert names == ["run.json", "config.json", "inputs.json", "settings.json"]
+    assert json.loads((folder / "run.json").read_bytes()) == {"format": 2}
+    with Run(folder):
+        assert names[4:] == []
+
+
+@pytest.mark.parametrize(
+    ("marker", "found"), [(None, 1), ('{"format": 3}', 3)], ids=["older", "newer"]
+)
+def test_a_directory_of_another_format_is_refused_and_left_alone(
+    tmp_path: Path, marker: str | None, found: int
+) -> None:
+    folder = tmp_path / "run"
+    with Run(folder) as run:
+        run.identify(CONFIG, INPUTS, {})
+        run.step(0, "open", lambda: Allowance(1))
+    (folder / "run.json").unlink()
+    if marker is not None:
+        (folder / "run.json").write_text(marker)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    message = rf"(?s)got: format {found}\n.*allowed: format 2\n.*fix: .*--run-dir"
+    with pytest.raises(InputsChanged, match=message), Run(folder):
+        pass
+    with pytest.raises(InputsChanged, match=message):
+        read_history(folder)
+    after = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert after == before
+    assert not is_locked(folder / "lock")
+
+
+def test_a_marker_that_is_no_marker_is_an_error_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text('{"version": 2}')
+    with pytest.raises(DataError, match=r"run\.json can't be read back"), Run(tmp_path):
+        pass
 
 
 CONFIG = {"criterion": "loss", "finetune": {"lr": 0.1}}
@@ -203,7 +256,7 @@ def test_arrays_lie_beside_the_json_as_float32(tmp_path: Path) -> None:
 
         run.step(0, "start", step)
         assert not (tmp_path / named[0].file).exists(), "the commit doesn't name it"
-        run._open = (0, "finetune")
+        run._current = (0, "finetune")
         kept = run.save_array("nll", np.array([0.1, 2.0]))
         assert run.load_array(kept).dtype == np.float32
         assert run.load_array(kept).tolist() == pytest.approx([0.1, 2.0])
@@ -218,7 +271,7 @@ def test_an_edited_file_is_an_error_that_names_it(tmp_path: Path) -> None:
 
 
 def test_shards_with_arrays_are_committed_together(tmp_path: Path) -> None:
-    rows, seen = list(range(SHARD + 3)), list[int]()
+    rows, seen = list(range(ROWS_PER_SHARD + 3)), list[int]()
 
     def shard(
         part: Sequence[int],
@@ -243,7 +296,7 @@ def test_shards_with_arrays_are_committed_together(tmp_path: Path) -> None:
                 answers = run.step(0, "attempt", answer)
             except KeyboardInterrupt:
                 continue
-    assert seen == [SHARD, 3, 3]
+    assert seen == [ROWS_PER_SHARD, 3, 3]
     assert [a.id for a in answers.rows] == [str(i) for i in rows]
     assert answers.embedding is not None
     assert run.load_array(answers.embedding).tolist() == [[i, 2 * i] for i in rows]

@@ -1,4 +1,4 @@
-"""The study's tasks, references and measures; its runs are teachback's own comparisons."""
+"""The study's tasks, references and measures. Its runs are teachback's own comparisons."""
 
 from collections import Counter
 from pathlib import Path
@@ -13,7 +13,7 @@ from bench.study.splits import of_recorded, splits
 from bench.study.study import experiments
 
 from teachback.build.task import make_task
-from teachback.compare.curves import Curve, Measured
+from teachback.compare.curves import Curve, ArmResult
 from teachback.config.config import of_arm
 from teachback.criteria import Evidence
 from teachback.rng import draw
@@ -56,7 +56,7 @@ def test_what_its_program_writes_is_right_and_follows_the_seed() -> None:
                 seed.meta["hops"] == tasks.HASHED
             )
             if not tasks.is_hashed(written.question):
-                hops = prontoqa._hops(Example("", written.question))
+                hops = prontoqa.seed_hops(Example("", written.question))
                 assert 1 <= hops <= 3, "not among the levels"
                 same += hops == seed.meta["hops"]
     chains = [seed for seed in task.seeds if seed.meta["hops"] != tasks.HASHED]
@@ -160,7 +160,7 @@ def test_a_question_weighs_as_much_as_its_level_in_the_pool() -> None:
     assert sum(weight.values()) == pytest.approx(3)
 
 
-def random_run(i: int) -> Measured:
+def random_run(i: int) -> ArmResult:
     rng = np.random.default_rng(i)
     right_P_I = (
         rng.random((4, 100))
@@ -168,7 +168,7 @@ def random_run(i: int) -> Measured:
     )
     spent = (0, 10, 20, 30)
     curve = Curve("random", i, tuple(right_P_I.mean(1)), spent, spent, spent, None)
-    return Measured(curve, "test", (f"{i}",), right_P_I, ())
+    return ArmResult(curve, "test", (f"{i}",), right_P_I, ())
 
 
 def test_splits_of_equal_runs_are_rarely_told_apart() -> None:
@@ -179,7 +179,7 @@ def test_splits_of_equal_runs_are_rarely_told_apart() -> None:
 
 
 def test_recorded_random_runs_are_split_and_no_others() -> None:
-    """As `recorded` keeps them: what was run, and apart from it the accuracies in the same order."""
+    """As `recorded` keeps them: the runs, and apart from them the accuracies in the same order."""
     runs = [random_run(i) for i in range(24)]
     arms = ["random", "loss", "again"]
     listed = [(arm, one) for one in runs for arm in arms]
@@ -199,7 +199,7 @@ def test_recorded_random_runs_are_split_and_no_others() -> None:
 
 
 def test_arms_are_held_against_loss_within_each_repeat() -> None:
-    """Repeats differ by far more than the arms do; up to what the arm that spent least has spent."""
+    """Repeats differ far more than arms. Curves count up to what the thriftiest arm spent."""
     arms, starts = ["random", "loss", "badge"], [0.2, 0.5, 0.8]
     gains, spent = (
         {"random": 0.0, "loss": 0.1, "badge": 0.12},

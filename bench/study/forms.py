@@ -12,7 +12,7 @@ from typing import Any
 from bench.study.criteria import again
 from bench.study.tasks import questions, shared_out
 from teachback.criteria import Evidence
-from teachback.tasks import prontoqa
+from teachback.tasks import prontoqa, prontoqa_exercises
 from teachback.types import Example, Grade, Task, Written
 
 HOPS = 2
@@ -21,7 +21,7 @@ Proof = Sequence[str]  # sentences: a fact, then a rule and a fact of each hop
 
 
 def written(proof: Proof, label: str) -> str:
-    return prontoqa.answer_form(" ".join(proof), label)
+    return prontoqa.format_proof_answer(" ".join(proof), label)
 
 
 def not_(label: str) -> str:
@@ -84,7 +84,7 @@ def forms(options: Mapping[str, Any], repeat: int) -> Task:
 
 
 def exercise(form: int, rng: Random, hops: int = HOPS) -> Example:
-    made = prontoqa.generate(hops, rng, side_rules=False)
+    made = prontoqa_exercises.generate_proof_question(hops, rng, side_rules=False)
     text = FORMS[form](sentences(str(made.solution)), str(made.answer))
     return Example(
         "", f"The number is {form}. {made.question}", text, text, {"form": form}
@@ -106,12 +106,12 @@ def parts(question: str) -> tuple[int, str]:
 
 def key(question: str) -> str:
     form, plain = parts(question)
-    return f"{form} {prontoqa.key(plain)}"
+    return f"{form} {prontoqa.prontoqa_key(plain)}"
 
 
 def verify(question: str, text: str) -> Grade:
     form, plain = parts(question)
-    proof, _, label = str(prontoqa.solve(plain)).partition("\nAnswer: ")
+    proof, _, label = str(prontoqa.solve_prontoqa(plain)).partition("\nAnswer: ")
     right = text == FORMS[form](sentences(proof), label)
     return Grade(
         "right" if right else "wrong",

@@ -11,7 +11,7 @@ import numpy as np
 
 from teachback.build.run import tokenizer_count
 from teachback.build.task import make_task
-from teachback.compare.curves import Measured, right
+from teachback.compare.curves import ArmResult, score_right
 from teachback.compare.units import Unit
 from teachback.config.config import Config
 from teachback.run import history
@@ -28,7 +28,7 @@ PRICES = (1.0, 0.1)  # of a judge's token, in the teacher's
 
 def uniform(config: Config) -> Score:
     """Proof and label right, on as many questions of each level."""
-    return right
+    return score_right
 
 
 def pool(config: Config) -> Score:
@@ -36,7 +36,7 @@ def pool(config: Config) -> Score:
     task = make_task(config.task, config.repeat)
     weight = weights(task)
     level = levels(task, task.test)
-    return lambda item: right(item) * weight[level[item.id]]
+    return lambda item: score_right(item) * weight[level[item.id]]
 
 
 def labels(config: Config) -> Score:
@@ -50,7 +50,7 @@ def hardest(config: Config) -> Score:
     level = levels(task, task.test)
     top = max(level.values())
     share = fmean(one == top for one in level.values())
-    return lambda item: right(item) * (level[item.id] == top) / share
+    return lambda item: score_right(item) * (level[item.id] == top) / share
 
 
 SCORES: Mapping[str, Callable[[Config], Score]] = {
@@ -85,8 +85,8 @@ def chosen(unit: Unit) -> list[dict[str, Any]]:
         levels(task, task.seeds),
     )
     found = []
-    for r, done in enumerate(history.read(unit.folder).rounds):
-        attempts: Sequence[Attempt] = history.step(
+    for r, done in enumerate(history.read_history(unit.folder).rounds):
+        attempts: Sequence[Attempt] = history.read_step(
             unit.folder / f"round-{r:02d}", "attempt"
         ).rows
         fails = {
@@ -113,9 +113,9 @@ def by_level(unit: Unit) -> list[dict[str, float]]:
     """Accuracy on each level of test, of the untuned student and after the last round."""
     first, last = (
         unit.folder / "round-00",
-        unit.folder / f"round-{len(history.read(unit.folder).rounds) - 1:02d}",
+        unit.folder / f"round-{len(history.read_history(unit.folder).rounds) - 1:02d}",
     )
-    reports = [history.step(first, "test-baseline"), history.step(last, "test")]
+    reports = [history.read_step(first, "test-baseline"), history.read_step(last, "test")]
     return [
         {
             level: one.right / one.n
@@ -166,14 +166,14 @@ def judged(unit: Unit, price: float) -> list[float]:
     """What a scripted judge's marks would have cost by the end of each round, in the teacher's tokens: it reads
     INSTRUCTIONS, the question and the attempt and writes REPLY tokens, each at `price` times the teacher's."""
     if not unit.arm.startswith("judge"):
-        return [0.0] * (len(history.read(unit.folder).rounds) + 1)
+        return [0.0] * (len(history.read_history(unit.folder).rounds) + 1)
     count = tokenizer_count(Path(unit.config.student.model))
     task, costs = make_task(unit.config.task, unit.config.repeat), [0.0]
     asked = {example.id: count(example.question) for example in task.seeds}
-    for r in range(len(history.read(unit.folder).rounds)):
+    for r in range(len(history.read_history(unit.folder).rounds)):
         folder = unit.folder / f"round-{r:02d}"
-        answered = {a.id: a.n_tokens for a in history.step(folder, "attempt").rows}
-        marked = history.step(folder, "gather").seeds
+        answered = {a.id: a.n_tokens for a in history.read_step(folder, "attempt").rows}
+        marked = history.read_step(folder, "gather").seeds
         costs.append(
             sum(INSTRUCTIONS + asked[id] + answered[id] + REPLY for id in marked)
             * price
@@ -181,7 +181,7 @@ def judged(unit: Unit, price: float) -> list[float]:
     return [sum(costs[: i + 1]) for i in range(len(costs))]
 
 
-def with_judging(measured: Measured, unit: Unit, price: float) -> Measured:
+def with_judging(measured: ArmResult, unit: Unit, price: float) -> ArmResult:
     """The same curve against all that it cost."""
     tokens = tuple(
         round(a + b)

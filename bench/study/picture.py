@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import fmean
 
 from bench.study.report import RESULTS, curves_of
-from teachback.compare.stats import paired_t
+from teachback.compare.stats import paired_t_interval
 
 COLOURS = {
     "random": "#666666",
@@ -76,7 +76,7 @@ def band(
     curves: Sequence[Sequence[float]],
 ) -> tuple[list[float], list[float], list[float]]:
     """Mean, and its 95 % t interval over the curves, at each of their points."""
-    intervals = [paired_t(at_one_point) for at_one_point in zip(*curves, strict=True)]
+    intervals = [paired_t_interval(at_one_point) for at_one_point in zip(*curves, strict=True)]
     found = [(i.estimate, i.low, i.high) for i in intervals if i is not None]
     mean, low, high = (list(column) for column in zip(*found, strict=True))
     return mean, low, high

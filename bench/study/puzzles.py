@@ -13,7 +13,7 @@ from typing import Any
 from teachback.tasks import game24, make24
 from teachback.types import Example, Task
 
-KNOWN, LARGEST = 500, make24.CLASSIC
+KNOWN, LARGEST = 500, make24.MAX_CLASSIC_NUMBER
 
 
 def puzzles(options: Mapping[str, Any], repeat: int) -> Task:
@@ -22,7 +22,7 @@ def puzzles(options: Mapping[str, Any], repeat: int) -> Task:
     first = KNOWN - options["seeds"] // 3
     seeds = task.seeds[first : first + options["seeds"]]
     taken = frozenset(task.key(e.question) for e in (*seeds, *task.dev, *task.test))
-    write = partial(game24.write, largest=LARGEST, taken=taken)
+    write = partial(game24.write_puzzle, largest=LARGEST, taken=taken)
     return replace(task, name="puzzles", seeds=seeds, prompt=str, write=write)
 
 

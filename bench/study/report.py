@@ -8,8 +8,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from teachback.compare.findings import AXES, shown_p
-from teachback.compare.stats import area, paired_t
+from teachback.compare.findings import SPENDING_AXES, format_p_value
+from teachback.compare.stats import area_under_curve, paired_t_interval
 
 RESULTS = Path(__file__).parents[1] / "results"
 
@@ -52,7 +52,7 @@ def side_by_side(
     recorded: Sequence[Mapping[str, Any]], score: str, axis: str
 ) -> Iterator[str]:
     """Each arm's area minus random's, in points, in each experiment; in bold where a test tells them apart."""
-    yield f"| {score} test, by {AXES[axis]} | {' | '.join(facts['experiment'] for facts in recorded)} |"
+    yield f"| {score} test, by {SPENDING_AXES[axis]} | {' | '.join(facts['experiment'] for facts in recorded)} |"
     yield "|---|" + "---:|" * len(recorded)
     found = [{f["arm"]: f for f in along(facts, score, axis)} for facts in recorded]
     for arm in dict.fromkeys(arm for one in found for arm in one):
@@ -153,7 +153,7 @@ def interval(finding: Mapping[str, Any]) -> str:
 def p_of(finding: Mapping[str, Any]) -> str:
     if finding["p"] is None:
         return ""
-    return shown_p(finding["p"]).removeprefix("p ").removeprefix("= ") + (
+    return format_p_value(finding["p"]).removeprefix("p ").removeprefix("= ") + (
         " (primary)" if finding["primary"] else ""
     )
 
@@ -192,12 +192,12 @@ def differences(
 ) -> Iterator[str]:
     """Of one arm's area minus another's, in points, paired by repeat: intervals, and no test."""
     found = {axis: areas_of(facts, axis) for axis in ("generated", "tokens")}
-    yield f"| area minus another's | {' | '.join(AXES[axis] for axis in found)} |"
+    yield f"| area minus another's | {' | '.join(SPENDING_AXES[axis] for axis in found)} |"
     yield "|---|" + "---:|" * len(found)
     for arm, other in pairs:
         cells = []
         for area_of in found.values():
-            difference = paired_t(
+            difference = paired_t_interval(
                 [area_of[arm, r] - area_of[other, r] for r in range(facts["repeats"])]
             )
             cells.append(interval({"difference": difference and vars(difference)}))
@@ -209,7 +209,7 @@ def areas_of(facts: Mapping[str, Any], axis: str) -> dict[tuple[str, int], float
     """Of each run, up to what the run that spent least has spent; on the uniform test."""
     upto = min(run[axis][-1] for run in facts["runs"])
     return {
-        (run["arm"], run["repeat"]): area(run[axis], curve, upto)
+        (run["arm"], run["repeat"]): area_under_curve(run[axis], curve, upto)
         for run, curve in curves_of(facts, "uniform")
     }
 

@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 
 from bench.study.report import curves_of
-from teachback.compare.curves import Curve, Measured
-from teachback.compare.findings import findings
+from teachback.compare.curves import Curve, ArmResult
+from teachback.compare.findings import make_findings
 
 SPLITS, LEVEL = 2000, 0.05
 SAME = ("random", "again")
 AXES = ("generated", "accepted", "tokens")
 
 
-def of_recorded(facts: Mapping[str, Any]) -> list[Measured]:
+def of_recorded(facts: Mapping[str, Any]) -> list[ArmResult]:
     """The random runs of an experiment, as it was recorded. A run's test is one item: its questions are its own."""
     return [
-        Measured(
+        ArmResult(
             Curve(
                 run["arm"],
                 run["repeat"],
@@ -39,7 +39,7 @@ def of_recorded(facts: Mapping[str, Any]) -> list[Measured]:
 
 
 def splits(
-    measured: Sequence[Measured], n: int = SPLITS, seed: int = 0
+    measured: Sequence[ArmResult], n: int = SPLITS, seed: int = 0
 ) -> Mapping[str, Any]:
     """Shares of n splits. measured: runs of one criterion, of which each split makes pairs, all of them."""
     rng, half = np.random.default_rng(seed), len(measured) // 2
@@ -54,7 +54,7 @@ def splits(
         ]
         found = next(
             f
-            for f in findings(units, list(arms), "random", "other")
+            for f in make_findings(units, list(arms), "random", "other")
             if f.axis == "generated"
         )
         assert found.p is not None
@@ -75,7 +75,7 @@ def splits(
     }
 
 
-def renamed(one: Measured, arm: str, repeat: int) -> Measured:
+def renamed(one: ArmResult, arm: str, repeat: int) -> ArmResult:
     """As a run of that arm; its questions are its repeat's own."""
     return replace(
         one, curve=replace(one.curve, arm=arm, repeat=repeat), items=(f"{repeat}",)

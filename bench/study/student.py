@@ -61,7 +61,7 @@ BEGINNINGS = {
     "proofs": Beginning(
         tasks.proof,
         lambda e: (
-            prontoqa.answer_form(str(e.solution), str(e.answer))
+            prontoqa.format_proof_answer(str(e.solution), str(e.answer))
             if e.meta["hops"]
             else str(e.solution)
         ),

@@ -21,11 +21,11 @@ from bench.study.picture import COLOURS, picture
 from bench.study.report import read, report
 from bench.study.splits import SAME, SPLITS, of_recorded, splits
 from bench.study.student import BEGINNINGS, KEPT, make
-from teachback.compare.comparison import compare, make_units, really_sent
-from teachback.compare.curves import measure
-from teachback.compare.findings import reach_sentence, sentence
-from teachback.compare.side_by_side import cores
-from teachback.compare.summary import summarise
+from teachback.compare.comparison import run_comparison, make_units, read_sent_spend
+from teachback.compare.curves import read_arm_result
+from teachback.compare.findings import samples_sentence, finding_sentence
+from teachback.compare.side_by_side import available_cores
+from teachback.compare.summary import summarise_comparison
 from teachback.compare.units import Unit
 from teachback.config import config as cfg
 from teachback.run.files import to_plain
@@ -59,15 +59,15 @@ def study(
         else [replace(one, repeats=min(one.repeats, repeats)) for one in planned]
     )
     runs = {one.name: len(one.arms) * one.repeats for one in todo}
-    hours = sum(runs.values()) * plan["seconds_a_run"] / cores() / 3600
+    hours = sum(runs.values()) * plan["seconds_a_run"] / available_cores() / 3600
     print(
-        f"{path}: {sum(runs.values())} runs in {len(runs)} experiments, about {hours:.1f} hours on {cores()} cores"
+        f"{path}: {sum(runs.values())} runs in {len(runs)} experiments, about {hours:.1f} hours on {available_cores()} cores"
     )
     if plan["student"] in BEGINNINGS:
         make(plan["student"])
     for one in todo:
         with progress() as shown:
-            compare(one.config, one.arms, one.repeats, jobs=jobs, listen=shown.hear)
+            run_comparison(one.config, one.arms, one.repeats, jobs=jobs, listen=shown.show)
         source = {
             "file": path.name,
             "sha256": sha256(text).hexdigest(),
@@ -145,15 +145,15 @@ def recorded(one: Experiment) -> dict[str, Any]:
     units = make_units(one.config, one.arms, one.repeats)
     found: dict[str, Any] = {}
     for name, scorer in SCORES.items():
-        measured = [measure(unit, scorer(unit.config)) for unit in units]
-        summary = summarise(
-            measured, one.arms, one.config.primary, really_sent(one.config.run_dir)
+        measured = [read_arm_result(unit, scorer(unit.config)) for unit in units]
+        summary = summarise_comparison(
+            measured, one.arms, one.config.primary, read_sent_spend(one.config.run_dir)
         )
         found[name] = {
             "said": [
                 line
                 for f in summary.findings
-                for line in (sentence(f), reach_sentence(f))
+                for line in (finding_sentence(f), samples_sentence(f))
                 if line
             ],
             "accuracy": [curve.accuracy for curve in summary.curves],
@@ -164,13 +164,13 @@ def recorded(one: Experiment) -> dict[str, Any]:
         }
     if any(arm.startswith("judge") for arm in one.arms):
         for price in PRICES:
-            paid = [with_judging(measure(unit), unit, price) for unit in units]
-            summary = summarise(
-                paid, one.arms, one.config.primary, really_sent(one.config.run_dir)
+            paid = [with_judging(read_arm_result(unit), unit, price) for unit in units]
+            summary = summarise_comparison(
+                paid, one.arms, one.config.primary, read_sent_spend(one.config.run_dir)
             )
             along_tokens = [f for f in summary.findings if f.axis == "tokens"]
             found[f"judging at {price}"] = {
-                "said": [sentence(f) for f in along_tokens],
+                "said": [finding_sentence(f) for f in along_tokens],
                 "tokens": [curve.tokens for curve in summary.curves],
                 "findings": to_plain(along_tokens),
             }
@@ -188,7 +188,7 @@ def recorded(one: Experiment) -> dict[str, Any]:
 
 
 def ran(unit: Unit) -> dict[str, Any]:
-    curve = measure(unit).curve
+    curve = read_arm_result(unit).curve
     spent = {name: getattr(curve, name) for name in ("generated", "accepted", "tokens")}
     return {
         "arm": unit.arm,

@@ -13,7 +13,7 @@ from random import Random
 from typing import Any
 
 from teachback.rng import draw
-from teachback.tasks import prontoqa
+from teachback.tasks import prontoqa, prontoqa_exercises
 from teachback.types import Example, Grade, Task, Written
 
 HASHED = 0  # the level of questions that have an answer and nothing to be learned: it is a hash
@@ -40,7 +40,7 @@ def proofs(options: Mapping[str, Any], repeat: int) -> Task:
         dev=made["dev"],
         test=made["test"],
         prompt=str,
-        target=lambda e: e.solution if e.meta["hops"] == HASHED else prontoqa.target(e),
+        target=lambda e: e.solution if e.meta["hops"] == HASHED else prontoqa.proof_target(e),
         grade=grade,
         verify=verify,
         exact=True,
@@ -91,14 +91,15 @@ def shared_out(shares: Mapping[int, float], n: int) -> list[int]:
 def proof(hops: int, rng: Random) -> Example:
     """Without side rules: a student of this size does not learn to choose between two rules."""
     return (
-        prontoqa.generate(hops, rng, side_rules=False)
+        prontoqa_exercises.generate_proof_question(hops, rng, side_rules=False)
         if hops != HASHED
         else hashed(rng)
     )
 
 
 def hashed(rng: Random) -> Example:
-    name, number = rng.choice(prontoqa.NAMES), " ".join(rng.choices("0123456789", k=6))
+    name = rng.choice(prontoqa_exercises.PERSON_NAMES)
+    number = " ".join(rng.choices("0123456789", k=6))
     question = f"The number of {name} is {number}. What is the code of {name}?"
     return Example(
         "", question, code(question), f"The code is {code(question)}.", {"hops": HASHED}
@@ -119,13 +120,13 @@ def grade(example: Example, text: str) -> Grade:
     return (
         verify(example.question, text)
         if is_hashed(example.question)
-        else prontoqa.grade(example, text)
+        else prontoqa.grade_proof(example, text)
     )
 
 
 def verify(question: str, text: str) -> Grade:
     if not is_hashed(question):
-        return prontoqa.verify(question, text)
+        return prontoqa.verify_proof(question, text)
     right = text == f"The code is {code(question)}."
     return Grade(
         "right" if right else "wrong", text, right, None if right else "another code"
@@ -133,7 +134,7 @@ def verify(question: str, text: str) -> Grade:
 
 
 def key(question: str) -> str:
-    return question if is_hashed(question) else prontoqa.key(question)
+    return question if is_hashed(question) else prontoqa.prontoqa_key(question)
 
 
 def write(within: tuple[int, int], seed: Example, rng: Random) -> Written:
@@ -141,4 +142,4 @@ def write(within: tuple[int, int], seed: Example, rng: Random) -> Written:
     if is_hashed(seed.question):
         made = hashed(rng)
         return Written(made.question, str(made.solution))
-    return prontoqa.write(seed, rng, within=within, side_rules=False)
+    return prontoqa.write_prontoqa(seed, rng, within=within, side_rules=False)

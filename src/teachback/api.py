@@ -16,12 +16,12 @@ from .errors import ConfigError
 from .ledger.costs import Spend
 from .ledger.ledger import Ledger
 from .loop import History, teach
-from .metrics.accuracy import report
+from .metrics.accuracy import make_report
 from .plan.values import Plan
 from .rng import draw
 from .run import history
 from .run.directory import Event, Run
-from .run.files import commit, dump
+from .run.files import commit_file, to_json_bytes
 from .student.folder import resolve
 from .student.measure import Samples
 from .types import Example, Report, Round, Selection, Student, Task
@@ -29,7 +29,7 @@ from .types import Example, Report, Round, Selection, Student, Task
 Listener = Callable[[Event], None]
 
 TEMPERATURE = 0.8  # of sampled answers, where none is given
-STEPS = {
+EVALUATION_STEPS = {
     "test": ("test", "test-baseline"),
     "dev": ("evaluate", "baseline"),
 }  # a run's steps: tuned, untuned
@@ -70,13 +70,13 @@ def run(
         )
         student, short = opened.path(past.student), cut_short(past, config)
         return Result(
-            past, ledger.spend(), opened.folder, student, short, ledger.overran_why
+            past, ledger.spend(), opened.folder, student, short, ledger.overrun_reason
         )
 
 
 def refuse_fewer_rounds(config: Config) -> None:
     """Growth only (R4): the rounds that are done can't be taken back."""
-    done = len(history.read(config.run_dir).rounds) if config.run_dir.exists() else 0
+    done = len(history.read_history(config.run_dir).rounds) if config.run_dir.exists() else 0
     if config.rounds is not None and config.rounds < done:
         raise ConfigError(
             f"rounds is below the {done} that the run in {config.run_dir} has finished",
@@ -123,7 +123,7 @@ def plan(config: Config | Mapping[str, Any] | str | Path, probe: int = 0) -> Pla
     probe 0: from lengths, and nothing is sent or written. Else: measured with so many real pairs, which count against
     the budget and which the run finds, and as many student steps. Raises TeachbackError.
     """
-    from .plan.wiring import make_plan
+    from .plan.make import make_plan
 
     return make_plan(as_config(config), probe)
 
@@ -175,9 +175,9 @@ class Asked(NamedTuple):
 
 
 def check_asked(asked: Asked, base: bool, student: object) -> None:
-    if asked.split not in STEPS:
+    if asked.split not in EVALUATION_STEPS:
         raise ConfigError(
-            "--split", got=asked.split, allowed=" or ".join(STEPS), fix="--split dev"
+            "--split", got=asked.split, allowed=" or ".join(EVALUATION_STEPS), fix="--split dev"
         )
     if base and student is not None:
         fix = "leave out one of them"
@@ -218,7 +218,7 @@ def named(student: str | Path) -> str:
 
 def evaluate_run(config: Config, asked: Asked, base: bool, listen: Listener) -> Report:
     """As a step of the round that made the student. Dev was asked by the run itself: its report is read back."""
-    tuned_step, base_step = STEPS[asked.split]
+    tuned_step, base_step = EVALUATION_STEPS[asked.split]
     with (
         Run(config.run_dir, keep=config.keep, listen=listen) as opened,
         prepare(config, opened) as prepared,
@@ -244,15 +244,15 @@ def evaluate_beside(
         update={"student": config.student.model_copy(update=student)}
     )
     facts = {"student": resolve(model, revision)[1], **asked._asdict()}
-    mark = sha256(dump({"config": identity(config), **facts}))[:8]
+    mark = sha256(to_json_bytes({"config": identity(config), **facts}))[:8]
     folder = config.run_dir.with_name(
         f"{config.run_dir.name}-evaluate-{asked.split}-{mark}"
     )
     with Run(folder, listen=listen) as opened, prepare(config, opened) as prepared:
-        commit(folder / "asked.json", dump(facts))
+        commit_file(folder / "asked.json", to_json_bytes(facts))
         listen(Event("note", 0, "evaluate", value=f"kept in {folder}"))
         return opened.step(
-            0, STEPS[asked.split][0], tested, config, prepared, prepared.base, asked
+            0, EVALUATION_STEPS[asked.split][0], tested, config, prepared, prepared.base, asked
         )
 
 
@@ -263,7 +263,7 @@ def last_student(config: Config) -> Path:
 
 
 def finished_rounds(config: Config) -> tuple[Round, ...]:
-    past = history.read(config.run_dir).rounds
+    past = history.read_history(config.run_dir).rounds
     if not past:
         raise ConfigError(
             f"the run in {config.run_dir} has no finished round",
@@ -308,7 +308,7 @@ def tested(
             budget=make_budget(config.budget),
         ) as ledger:
             task = judged(config, task, ledger, run.round, answers)
-    return report(task, asked.split, examples, *found)
+    return make_report(task, asked.split, examples, *found)
 
 
 def as_config(config: Config | Mapping[str, Any] | str | Path) -> Config:

@@ -13,13 +13,17 @@ from rich.console import Console
 
 from . import api
 from .build.task import make_task
-from .build.teacher import rehearsal
+from .build.teacher import make_budget, rehearsal
 from .config import config
 from .errors import ConfigError, TeachbackError
-from .ledger.ledger import Ledger
+from .ledger.queries import LedgerReader, open_read_only
+from .plan.render import plan_lines
 from .plan.values import Plan
-from .report import bill, expenses, measured, summary, telling
+from .report import facts, role_costs, run_summary
+from .report.evaluation import evaluation_lines
+from .report.formatting import display_path, format_accuracy
 from .report.progress import Progress
+from .report.row_yield import yield_lines
 from .run import history
 from .run.files import to_plain
 
@@ -95,25 +99,33 @@ def run(
     settings = config.read(path, set_, run_dir)
     if not yes and not (settings.run_dir / "ledger.sqlite").exists():
         ask_before_spending(settings)
-    already = history.read(settings.run_dir) if settings.run_dir.exists() else None
-    if already is not None and (already.rounds or already.next != "open"):
+    already = history.read_history(settings.run_dir) if settings.run_dir.exists() else None
+    if already is not None and (already.rounds or already.next_step != "open"):
         err.print(f"resuming {settings.run_dir}: {len(already.rounds)} rounds finished")
-    err.print(telling.allowance(settings))
+    err.print(allowance(settings))
     with working() as progress:
-        result = api.run(settings, listen=progress.hear)
+        result = api.run(settings, listen=progress.show)
     if (
         already is not None
         and len(already.rounds) == len(result.history.rounds)
-        and already.next == "open"
+        and already.next_step == "open"
     ):
         err.print(
             "nothing was left to do: this run is finished (raise rounds or the budget to go on)"
         )
     if as_json:
-        print_json(telling.run_facts(result))
+        print_json(
+            facts.run_facts(
+                run_dir=result.run_dir,
+                student=result.student,
+                baseline=result.history.baseline,
+                rounds=result.history.rounds,
+                spend=result.spend,
+                closed_early=result.short,
+            )
+        )
     else:
-        for line in telling.closing(settings, result):
-            out.print(line)
+        show_result(settings, result)
     if result.overran:
         err.print(
             f"nothing more was sent, because the teacher ignores its token limit: {result.overran}"
@@ -234,39 +246,47 @@ def status(
 ) -> None:
     """What a run has done so far. Reads files only: safe while the run is at work."""
     settings = config.of_run(folder)
-    done = history.read(folder)
+    done = history.read_history(folder)
     with ledger_of(folder, settings) as ledger:
         spend, by_role, committed = (
             ledger.spend(),
-            ledger.costs() if costs else [],
-            ledger.committed(),
+            ledger.costs_by_role() if costs else [],
+            ledger.amount_committed(),
         )
     if as_json:
-        facts = {
-            "rounds": [telling.round_facts(r) for r in done.rounds],
-            "next": done.next,
-            "spend": expenses.spend_facts(spend),
+        status_facts = {
+            "rounds": [facts.round_facts(r) for r in done.rounds],
+            "next": done.next_step,
+            "spend": facts.spend_facts(spend),
             "rounds_asked": settings.rounds,
         }
-        print_json(facts | ({"costs": expenses.facts(by_role)} if costs else {}))
+        if costs:
+            status_facts["costs"] = facts.role_cost_facts(by_role)
+        print_json(status_facts)
         return
-    underway = f", next: {done.next}" if done.next != "open" else ""
+    underway = f", next: {done.next_step}" if done.next_step != "open" else ""
     out.print(
         f"{folder}: {len(done.rounds)} of {settings.rounds or 'any number of'} rounds finished{underway}"
     )
     if done.baseline:
-        out.print(f"untuned: dev {summary.percent(done.baseline)}")
+        out.print(f"untuned: dev {format_accuracy(done.baseline)}")
     for r, finished in enumerate(done.rounds):
-        out.print(summary.round_line(r, finished))
+        out.print(run_summary.round_line(r, finished))
     accepted = sum(len(r.fresh.rows) for r in done.rounds)
     for line in (
-        *summary.yield_lines(done.rounds),
-        summary.spend_line(spend),
-        telling.budget_line(settings.budget, committed, accepted),
+        *yield_lines(done.rounds),
+        run_summary.spend_line(spend),
+        run_summary.budget_line(
+            make_budget(settings.budget), committed, accepted, settings.budget.accepted
+        ),
     ):
         out.print(line)
     if costs:
-        for line in ("", *expenses.table(by_role), *expenses.lines(by_role)):
+        for line in (
+            "",
+            *role_costs.role_cost_table(by_role),
+            *role_costs.role_cost_notes(by_role),
+        ):
             out.print(line)
 
 
@@ -319,12 +339,12 @@ def evaluate(
     }
     with working() as progress:
         report = api.evaluate(
-            what, base=base, student=student, **asked, listen=progress.hear
+            what, base=base, student=student, **asked, listen=progress.show
         )
     if as_json:
-        print_json(telling.report_facts(report))
+        print_json(facts.report_facts(report))
         return
-    for line in measured.lines(report):
+    for line in evaluation_lines(report):
         out.print(line)
 
 
@@ -344,7 +364,7 @@ def select(
     """Rank the seeds by the criterion, with the untuned student, and stop: one JSON object a line."""
     with working() as progress:
         chosen, pool = api.rank(
-            config.read(path, set_, run_dir), n, listen=progress.hear
+            config.read(path, set_, run_dir), n, listen=progress.show
         )
     questions = {e.id: e.question for e in pool}
     lines = [
@@ -404,27 +424,25 @@ def serve_program(
     set_: Set = [],
 ) -> None:
     """Serve the task's exact program as an OpenAI-compatible endpoint on this machine: a rehearsal at no cost."""
-    from .serve import faults as ordered
-    from .serve.pace import Limit
-    from .serve.pace import latency as lognormal
-    from .serve.program import serve_program
+    from .serve.faults import mix_faults, parse_faults
+    from .serve.pace import RequestLimit, lognormal_latency
+    from .serve.program import serve_task_program
 
     settings = config.read(path, set_)
     task = make_task(settings.task)
     draw, templates, solve = rehearsal(settings, task, prompts)
-    chosen = ordered.mix(ordered.parse_faults(faults), seed)
-    limit = None if rate is None else Limit(rate, burst)
-    took = lognormal(latency, sigma)
-    serve_program(
+    chosen = mix_faults(parse_faults(faults), seed)
+    limit = None if rate is None else RequestLimit(rate, burst)
+    serve_task_program(
         task,
         draw,
         templates,
         solve,
         port=port,
         faults=chosen,
-        latency=took,
+        latency_s=lognormal_latency(latency, sigma),
         limit=limit,
-        log=log,
+        log_path=log,
     )
 
 
@@ -461,7 +479,7 @@ def compare(
 ) -> None:
     """Run several criteria on the same seeds and draws, and print accuracy by round with paired differences."""
     from .compare import comparison
-    from .compare.tables import show
+    from .compare.tables import print_comparison
 
     settings = config.read(path, set_, run_dir)
     names = (
@@ -478,14 +496,14 @@ def compare(
             repeats,
             jobs=jobs,
             independent=independent,
-            listen=progress.hear,
+            listen=progress.show,
         )
     if as_json:
         print_json(to_plain(result))
     else:
-        show(result, out)
+        print_comparison(result, out)
         out.print(
-            f"curves.csv, findings.csv and {comparison.PAGE} lie in {telling.shown(settings.run_dir)}"
+            f"curves.csv, findings.csv and {comparison.PAGE} lie in {display_path(settings.run_dir)}"
         )
 
 
@@ -515,7 +533,7 @@ def working() -> Iterator[Progress]:
 
 
 @contextmanager
-def ledger_of(folder: Path, settings: config.Config) -> Iterator[Ledger]:
+def ledger_of(folder: Path, settings: config.Config) -> Iterator[LedgerReader]:
     """An arm of a comparison has its ledger two folders up, shared with the other arms."""
     own = folder / "ledger.sqlite"
     path, arm = (
@@ -523,7 +541,7 @@ def ledger_of(folder: Path, settings: config.Config) -> Iterator[Ledger]:
         if own.exists()
         else (folder.parent.parent / own.name, folder.name)
     )
-    with Ledger.look(path, arm=arm, repeat=settings.repeat) as ledger:
+    with open_read_only(path, arm=arm, repeat=settings.repeat) as ledger:
         yield ledger
 
 
@@ -559,8 +577,44 @@ def ask_before_spending(settings: config.Config, runs: int = 1) -> None:
         typer.confirm(f"Start, and spend up to that{times}?", abort=True, err=True)
 
 
+def allowance(settings: config.Config) -> str:
+    """What the run may use, in one line."""
+    task = settings.task
+    seeds: object
+    dev: object
+    if isinstance(task, config.OwnTask):
+        seeds = dev = "the task's"
+    elif isinstance(task, config.Jsonl | config.Hub):
+        seeds, dev = task.n_seeds or "all", task.n_dev or "all"
+    else:
+        seeds, dev = task.seeds, task.dev
+    return run_summary.allowance_line(
+        seeds=seeds,
+        dev=dev,
+        rounds=settings.rounds,
+        per_round=settings.per_round,
+        limits=settings.budget.model_dump(exclude={"total"}),
+        max_new_tokens=settings.student.max_new_tokens,
+        criterion=settings.criterion.name,
+    )
+
+
+def show_result(settings: config.Config, result: api.Result) -> None:
+    for line in run_summary.closing_lines(
+        run_dir=result.run_dir,
+        student=result.student,
+        baseline=result.history.baseline,
+        rounds=result.history.rounds,
+        spend=result.spend,
+        dev=make_task(settings.task).dev,
+        accepted_limit=settings.budget.accepted,
+        system=settings.student.system,
+    ):
+        out.print(line)
+
+
 def show_plan(planned: Plan, to: Console) -> None:
-    for line in bill.plan_lines(planned):
+    for line in plan_lines(planned):
         to.print(line)
 
 

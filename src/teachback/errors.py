@@ -3,7 +3,7 @@
     TeachbackError                 exit code
       ConfigError                  2   a value in the config, or a command's argument
       DataError                    2   a file of rows: missing, unreadable, empty, ambiguous
-      InputsChanged                2   the run's directory was made from other data, prompts or models
+      InputsChanged                2   the run's directory has other data, prompts, models or format
       RunLocked                    2   another process is at work in the run's directory
       StudentError                 2   a model that can't be used as a student
       CriterionError               2   scores that can't rank the pool
@@ -11,12 +11,12 @@
       BudgetClosed                 3   the budget can't pay for what a step can't do without
       TeacherDown                  4   the teacher can't be reached; everything so far is kept
 
-A bad *row* is never an error: it is data with a reason (see `types.Draft`, `types.Rejected`).
+A bad *row* is no error. It is data with a reason (see `types.Draft`, `types.Rejected`).
 """
 
 
 class TeachbackError(Exception):
-    """Says what is wrong, what was got, what is allowed, and the fix."""
+    """Its message says what is wrong, what was got, what is allowed, and the fix."""
 
     exit_code = 1
 

@@ -1,7 +1,8 @@
-"""The order of a round, and nothing else. Each line is one step: a plain function of the values above it.
+"""The order of a round, and nothing else. Each line is one step: a function of the values above it.
 
-`run.step` keeps what a step returned in the run's directory and from then on reads it back, so that the same command
-after a crash passes through the same lines with the same values. What the steps do is in `Parts`, made by wire.py.
+`run.step` keeps what a step returned in the run's directory, and reads it back from then on. So the
+same command after a crash passes through the same lines with the same values. `run/steps.py` lists
+the steps. `Parts` holds the functions, which `build/` makes.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,71 +30,68 @@ from .types import (
 
 @dataclass(frozen=True)
 class Parts:
-    """The steps as functions. Anything with these signatures is a run: see `teachback.testing` for one without a model.
+    """The steps as functions. Any functions with these signatures make a run.
 
-    given()                                      rows that one already has
-    affordable(past)                             how many pairs the next round may buy; None: it can't open
-    attempt(student, pool)                       the student's own answer to every seed
-    gather(student, attempts, past, m)           what the criterion needs beyond the attempts
-    select(attempts, gathered, baseline, past, m)  the criterion's m seeds
-    generate(round, chosen, attempts)            the teacher's drafts, through the ledger
-    verify(drafts)                               what can be said of each draft without a gold answer
-    curate(verdicts, rows)                       fresh rows; the others with their reasons
-    transfer(student, attempts, fresh)           the same student on the fresh rows
-    finetune(base, student, rows, fresh)         the next student
-    evaluate(student)                            accuracy on dev
-    test(student)                                accuracy on test, where arms are compared: no step reads it
+    See `teachback.testing` for a run without a model.
     """
 
+    # given(): rows that the user already has
     given: Callable[[], tuple[Row, ...]]
+    # affordable(past): how many pairs the next round may buy; None: it can't open
     affordable: Callable[[Sequence[Round]], Allowance | None]
+    # attempt(student, pool): the student's own answer to every seed
     attempt: Callable[[Student, Sequence[Example]], Attempts]
+    # gather(student, attempts, past, m): what the criterion needs beyond the attempts
     gather: Callable[[Student, Attempts, Sequence[Round], int], Gathered]
+    # select(attempts, gathered, baseline, past, m): the criterion's m seeds
     select: Callable[[Attempts, Gathered, Report, Sequence[Round], int], Selection]
+    # generate(round, chosen, attempts): the teacher's drafts, paid through the ledger
     generate: Callable[[int, Selection, Sequence[Attempt]], tuple[Draft, ...]]
+    # verify(drafts): each draft, checked as far as it can be without a gold answer
     verify: Callable[[Sequence[Draft]], tuple[Verdict, ...]]
+    # curate(verdicts, rows): the fresh rows, and why the other drafts are none
     curate: Callable[[Sequence[Verdict], Sequence[Row]], Curated]
+    # transfer(student, attempts, fresh): the same student on the fresh rows
     transfer: Callable[[Student, Sequence[Attempt], Curated], Transfer]
+    # finetune(base, student, rows, fresh): the next student
     finetune: Callable[[Student, Student, Sequence[Row], Sequence[Row]], Student]
+    # evaluate(student): its accuracy on dev
     evaluate: Callable[[Student], Report]
+    # test(student): its accuracy on test, where arms are compared; no step reads it
     test: Callable[[Student], Report] | None = None
 
 
 @dataclass(frozen=True)
 class History:
-    """What a run did: the untuned student's report, the rounds, the training set, and the student to use."""
+    """What a run did."""
 
-    baseline: Report
+    baseline: Report  # of the untuned student
     rounds: tuple[Round, ...]
-    rows: tuple[Row, ...]
-    student: Student
+    rows: tuple[Row, ...]  # the training set
+    student: Student  # the one to use
 
 
 def teach(
     run: Run, parts: Parts, base: Student, pool: Sequence[Example], rounds: int | None
 ) -> History:
-    """Rounds until the budget is spent, or `rounds` of them."""
+    """Run `rounds` rounds; None: until the budget is spent."""
     past: list[Round] = []
     given = run.step(0, "given", parts.given)
     rows = list(given)
     baseline = run.step(0, "baseline", parts.evaluate, base)
-    student = (
-        run.step(0, "start", parts.finetune, base, base, rows, rows) if rows else base
-    )
+    student = base
+    if rows:
+        student = run.step(0, "start", parts.finetune, base, base, rows, rows)
     for r in count() if rounds is None else range(rounds):
         step = run.steps(r)
-        allowance = step(
-            "open", parts.affordable, past
-        )  # from the spend of earlier rounds only
+        # From the spend of earlier rounds only, so a resumed round gets the same answer.
+        allowance = step("open", parts.affordable, past)
         if allowance is None:
             break
+        m = allowance.pairs
         attempts = step("attempt", parts.attempt, student, pool)
-        gathered = step(
-            "gather", parts.gather, student, attempts, past, allowance.pairs
-        )
-        chosen = step(
-            "select", parts.select, attempts, gathered, baseline, past, allowance.pairs
-        )
+        gathered = step("gather", parts.gather, student, attempts, past, m)
+        chosen = step("select", parts.select, attempts, gathered, baseline, past, m)
         drafts = step("generate", parts.generate, r, chosen, attempts.rows)
         verdicts = step("verify", parts.verify, drafts)
         fresh = step("curate", parts.curate, verdicts, rows)
@@ -104,5 +102,5 @@ def teach(
         if parts.test:
             step("test", parts.test, student)
         past = [*past, Round(chosen, fresh, transfer, student, report)]
-        run.keep_weights(past)
+        run.remove_old_weights(past)
     return History(baseline, tuple(past), tuple(rows), run.final_student(past, student))

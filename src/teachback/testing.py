@@ -18,7 +18,7 @@ from .config import config as cfg
 from .ledger.ledger import Ledger
 from .loop import History, teach
 from .run.directory import Event, Run
-from .run.files import settle
+from .run.files import publish_path
 from .student.measure import Answers, Samples
 from .types import ArrayFile, Attempt, Attempts, Example, Grade, Student, Task
 
@@ -185,7 +185,7 @@ def fake_train(run: Run) -> Callable[[Path, list[tuple[str, str]], int], Path]:
         (out.with_suffix(".tmp") / "skill.json").write_text(
             str(int((start / "skill.json").read_text()) + len(texts))
         )
-        settle(out.with_suffix(".tmp"), out)
+        publish_path(out.with_suffix(".tmp"), out)
         return out
 
     return train

@@ -2,10 +2,25 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
 
 Scalar = str | int | float | bool | None
+PositiveInt = Annotated[int, Field(ge=1)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+NonNegativeFloat = Annotated[float, Field(ge=0)]
+Fraction01 = Annotated[float, Field(ge=0, le=1)]
 Outcome = Literal["right", "wrong", "unparsed", "truncated", "timed_out", "unjudged"]
+
+
+class Settings(BaseModel):
+    """The base of every section of a config. Unknown keys, NaN and infinity are refused.
+
+    A room's settings stand in that room, beside the code that they set.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 @dataclass(frozen=True)
@@ -43,6 +58,12 @@ class Grader(NamedTuple):
 
     grade: Callable[[Example, str], Grade]
     parse: Callable[[str, str], Grade]
+
+
+# import_function(spec, key, parameters, example): a function of the user's, named in the config.
+# spec: my_module:my_function, or path/to/file.py:my_function. key: the config key that names it.
+# parameters: as in "(example, text)". example: a body to show in an error.
+ImportFunction = Callable[[str, str, str, str], Callable[..., Any]]
 
 
 class Written(NamedTuple):
@@ -373,24 +394,3 @@ class Round:
     transfer: Transfer
     student: Student
     report: Report
-
-
-# What each step of a run keeps, by the step's name: the run's directory holds these as JSON, one file a step.
-KEPT: Mapping[str, object] = {
-    "given": tuple[Row, ...],
-    "baseline": Report,
-    "start": Student,
-    "reserve": Reserve,
-    "open": Allowance,
-    "attempt": Attempts,
-    "gather": Gathered,
-    "select": Selection,
-    "generate": tuple[Draft, ...],
-    "verify": tuple[Verdict, ...],
-    "curate": Curated,
-    "transfer": Transfer,
-    "finetune": Student,
-    "evaluate": Report,
-    "test": Report,
-    "test-baseline": Report,
-}

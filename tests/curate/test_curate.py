@@ -5,8 +5,8 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from teachback import curate
-from teachback.curate.verify import verify
+from teachback.curate.training_rows import curate_rows, forbidden_keys
+from teachback.curate.verify import verify_drafts
 from teachback.types import Draft, Example, Grade, Row, Task, Verdict
 
 
@@ -38,13 +38,13 @@ def test_verify_keeps_the_reason_and_says_whether_it_proved_anything() -> None:
         Draft("s", 1, "p", (), "q", "five"),
         Draft("s", 2, "p", reason="cut off"),
     ]
-    exact = verify(drafts, a_task(exact=True))
+    exact = verify_drafts(drafts, a_task(exact=True))
     assert [(v.answer, v.verified, v.reason) for v in exact] == [
         ("5", True, None),
         (None, False, "unparsed: no number: five"),
         (None, False, "cut off"),
     ]
-    assert not verify(drafts, a_task(exact=False))[0].verified
+    assert not verify_drafts(drafts, a_task(exact=False))[0].verified
 
 
 def test_equal_keys_are_refused_with_what_they_equal() -> None:
@@ -60,8 +60,8 @@ def test_equal_keys_are_refused_with_what_they_equal() -> None:
     ]
     verdicts = [Verdict("s", n, q, "1", "1", True) for n, q in enumerate(questions, 1)]
     task = a_task(exact=True)
-    curated = curate.curate(
-        verdicts, [earlier], key=task.key, taken=curate.taken_keys(task)
+    curated = curate_rows(
+        verdicts, [earlier], key=task.key, forbidden=forbidden_keys(task)
     )
     assert [(row.id, row.question) for row in curated.rows] == [
         ("s#5", "new"),
@@ -92,7 +92,7 @@ def test_every_draft_ends_once_and_no_key_occurs_twice(
         Verdict("s", n, q, "1", "1", True, reason)
         for n, (q, reason) in enumerate(drafts)
     ]
-    curated = curate.curate(verdicts, [], key=task.key, taken=curate.taken_keys(task))
+    curated = curate_rows(verdicts, [], key=task.key, forbidden=forbidden_keys(task))
     ends = Counter([row.n for row in curated.rows] + [x.n for x in curated.rejected])
     assert ends == Counter(range(len(drafts)))
     keys = [task.key(row.question) for row in curated.rows]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curating import curated, text_task
-from teachback.curate.diversity import collapse, diversity
+from teachback.curate.diversity import collapse_note, diversity
 
 RANDOM = Random(5)
 SEEDS = [
@@ -41,12 +41,12 @@ def test_a_round_that_repeats_a_few_questions_is_told_and_one_like_the_seeds_is_
     assert out.diversity < 0.6
     (note,) = [note for note in out.notes if note.startswith("diversity collapsed to ")]
     assert "of the seeds'" in note
-    assert collapse(SEEDS[:30], SEEDS[30:]) is None
+    assert collapse_note(SEEDS[:30], SEEDS[30:]) is None
     assert (
-        collapse(rows, versions(SEEDS[30:33], 30)) is None
+        collapse_note(rows, versions(SEEDS[30:33], 30)) is None
     )  # the seeds are no more diverse
-    assert collapse(rows[:9], SEEDS) is None  # too few to say so
-    assert collapse(rows, []) is None
+    assert collapse_note(rows[:9], SEEDS) is None  # too few to say so
+    assert collapse_note(rows, []) is None
 
 
 @given(st.lists(st.text("ab ", max_size=12), min_size=2, max_size=12), st.randoms())

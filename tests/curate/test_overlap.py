@@ -1,23 +1,33 @@
-"""13 words in common with dev or test refuse a row, 8 are warned of, and what is the task's form says nothing."""
+"""13 words shared with dev or test refuse a row, 8 make a warning; the task's form is ignored."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from curating import curated, text_task
-from teachback.curate.overlap import Overlap, Question
-from teachback.curate.words import bare, grams, masked, telling, words
+from teachback.curate.overlap import HeldOutOverlap, LabelledQuestion
+from teachback.curate.words import (
+    is_distinctive,
+    mask_numbers,
+    ngrams,
+    split_words,
+    strip_punctuation,
+)
 
 TEST = (
-    "A baker sells twelve loaves of rye bread every morning and uses two bags of flour for each batch of loaves that "
-    "he bakes. How many bags does he need for 48 loaves?"
+    "A baker sells twelve loaves of rye bread every morning and uses two bags of flour for "
+    "each batch of loaves that he bakes. How many bags does he need for 48 loaves?"
 )
-OTHER = "Which of the two neighbours walks further on a Sunday if both of them set out at noon and one turns back early?"
+OTHER = (
+    "Which of the two neighbours walks further on a Sunday if both of them set out at noon "
+    "and one turns back early?"
+)
 
 
 def spliced(start: int, n: int) -> str:
     """n words of the test question, from the start-th on, amid others."""
-    return f"Long ago {' '.join(TEST.split()[start : start + n])} whatever anyone said about it afterwards"
+    words = " ".join(TEST.split()[start : start + n])
+    return f"Long ago {words} whatever anyone said about it afterwards"
 
 
 @pytest.mark.parametrize("start", [0, 5, 20])
@@ -27,7 +37,7 @@ def test_thirteen_words_of_a_test_question_refuse_a_row_and_twelve_do_not(
     task = text_task(test=[OTHER, TEST])
     refused = curated(task, [spliced(start, 13)])
     assert refused.rows == ()
-    shared = " ".join(words(" ".join(TEST.split()[start : start + 13])))
+    shared = " ".join(split_words(" ".join(TEST.split()[start : start + 13])))
     assert (
         refused.rejected[0].reason
         == f'contaminated: shares 13 words with test t1: "{shared}"'
@@ -39,7 +49,7 @@ def test_thirteen_words_of_a_test_question_refuse_a_row_and_twelve_do_not(
             "x#0",
             "test t1",
             "8-word",
-            " ".join(words(" ".join(TEST.split()[start : start + 12]))),
+            " ".join(split_words(" ".join(TEST.split()[start : start + 12]))),
         )
     ]
     assert (kept.warnings[0].text, kept.warnings[0].other_text) == (
@@ -88,7 +98,10 @@ def test_a_short_question_is_refused_as_a_whole_only() -> None:
 
 def test_the_form_of_a_task_is_no_leak() -> None:
     """An instruction that the seeds and the held-out questions begin with."""
-    form = "Read the following question with care and give your answer as a single whole number please:"
+    form = (
+        "Read the following question with care and give your answer "
+        "as a single whole number please:"
+    )
     held = [
         f"{form} how many {thing} are in a dozen crates of nine?"
         for thing in ("apples", "pears")
@@ -106,34 +119,39 @@ def test_the_form_of_a_task_is_no_leak() -> None:
 
 
 def test_the_question_that_shares_most_is_named() -> None:
-    held = [Question("test a", " ".join(TEST.split()[:14])), Question("test b", TEST)]
-    leak = Overlap(held, []).leak(" ".join(TEST.split()[1:30]))
+    held = [
+        LabelledQuestion("test a", " ".join(TEST.split()[:14])),
+        LabelledQuestion("test b", TEST),
+    ]
+    leak = HeldOutOverlap(held, []).leak_reason(" ".join(TEST.split()[1:30]))
     assert leak is not None
     assert leak.startswith("shares 13 words with test b")
 
 
 def test_words() -> None:
-    assert words(
+    assert split_words(
         "It's $1,200.50 — naïve ＡＢＣ１２ [asy] draw((0,0)--(1,1)); [/asy] end_of"
     ) == [*("it", "s", "1", "200", "50", "naïve", "abc12", "end", "of")]
-    assert masked(["seven", "7th", "sevens", "forty", "a"]) == [
+    assert mask_numbers(["seven", "7th", "sevens", "forty", "a"]) == [
         "#",
         "#",
         "sevens",
         "#",
         "a",
     ]
-    assert telling(("how", "many", "#", "a"))
-    assert not telling(("how", "x", "#", "a"))
-    assert list(grams(["a", "b"], 3)) == []
+    assert is_distinctive(("how", "many", "#", "a"))
+    assert not is_distinctive(("how", "x", "#", "a"))
+    assert list(ngrams(["a", "b"], 3)) == []
 
 
 @given(st.text(max_size=200), st.text(max_size=200))
 def test_any_text_can_be_compared(question: str, text: str) -> None:
-    """Lone surrogates, other scripts, nothing: a verdict, never an exception; and a question leaks into itself."""
-    overlap = Overlap([Question("test t", question)], [])
-    overlap.look(text)
-    if bare(question):
-        assert overlap.leak(f" {question}!") is not None
-    if not set(words(question)) & set(words(text)) and bare(question) != bare(text):
-        assert overlap.leak(text) is None
+    """Lone surrogates, other scripts, nothing: never an exception. A question leaks into itself."""
+    overlap = HeldOutOverlap([LabelledQuestion("test t", question)], [])
+    overlap.find_similar(text)
+    if strip_punctuation(question):
+        assert overlap.leak_reason(f" {question}!") is not None
+    if not set(split_words(question)) & set(split_words(text)) and strip_punctuation(
+        question
+    ) != strip_punctuation(text):
+        assert overlap.leak_reason(text) is None

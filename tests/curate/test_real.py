@@ -1,4 +1,4 @@
-"""What the checks refuse between real train and test sets, where next to nothing has leaked; and what they must catch.
+"""What the checks refuse of real train sets, which hardly leak, and what they must catch.
 
 Takes some 10 s: every train question is compared with the whole test set.
 """
@@ -10,19 +10,19 @@ from pathlib import Path
 import pytest
 
 from curating import curated, questions, text_task
-from teachback.curate import curate, make_checks, taken_keys
-from teachback.curate.words import grams, masked, words
+from teachback.curate.training_rows import curate_rows, forbidden_keys, make_row_checks
+from teachback.curate.words import mask_numbers, ngrams, split_words
 from teachback.types import Curated, Row, Task, Verdict
 
 SEEDS, A_ROUND = 300, 400
 
 
 def rounds(task: Task, texts: dict[str, str], size: int = A_ROUND) -> Iterator[Curated]:
-    checks, rows, taken = make_checks(task), list[Row](), taken_keys(task)
+    checks, rows, forbidden = make_row_checks(task), list[Row](), forbidden_keys(task)
     left = [Verdict(id, 0, text, "text") for id, text in texts.items()]
     for at in range(0, len(left), size):
-        out = curate(
-            left[at : at + size], rows, key=task.key, taken=taken, checks=checks
+        out = curate_rows(
+            left[at : at + size], rows, key=task.key, forbidden=forbidden, checks=checks
         )
         rows += out.rows
         yield out
@@ -48,10 +48,9 @@ def test_at_most_two_percent_of_real_train_questions_are_taken_for_leaks(
         made += sum("numbers and names" in x.reason for x in out.rejected)
     false = len(refused - truly) / len(rest)
     print(
-        f"\n{name}: of {len(rest)} train questions {len(refused)} are refused as leaks; {len(refused & truly)} of them"
-    )
-    print(
-        f"are on the data's own list of near-duplicates; false {false:.2%}, warned of {warned / len(rest):.1%}"
+        f"\n{name}: of {len(rest)} train questions {len(refused)} are refused as leaks; "
+        f"{len(refused & truly)} of them are on the data's own list of near-duplicates; "
+        f"false {false:.2%}, warned of {warned / len(rest):.1%}"
     )
     assert false <= 0.02
     assert made == 0
@@ -104,13 +103,16 @@ def test_seeds_made_from_the_test_set_are_told_and_do_not_make_it_usual(
 
 def runs(texts: dict[str, str], n: int, mask: bool) -> list[set[tuple[str, ...]]]:
     return [
-        set(grams(masked(words(text)) if mask else words(text), n))
+        set(ngrams(mask_numbers(split_words(text)) if mask else split_words(text), n))
         for text in texts.values()
     ]
 
 
 def test_why_templated_tasks_are_left_out(data: Path) -> None:
-    """Every ProntoQA question shares 8 words with a test question; with numbers masked, all games are equal."""
+    """Every ProntoQA question shares 8 words with a test question.
+
+    With numbers masked, all games of 24 are equal.
+    """
     for name, held, n, mask in (
         ("prontoqa_train", "prontoqa_test_shuffled", 8, False),
         ("game24_train", "game24_test", 4, True),
@@ -119,6 +121,7 @@ def test_why_templated_tasks_are_left_out(data: Path) -> None:
         mine = runs(questions(data, name), n, mask)
         flagged = sum(bool(each & known) for each in mine)
         print(
-            f"\n{name}: {flagged} of {len(mine)} questions share {n} words with {held}, masked: {mask}"
+            f"\n{name}: {flagged} of {len(mine)} questions share {n} words with {held}, "
+            f"masked: {mask}"
         )
         assert flagged > 0.99 * len(mine)

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from teachback.errors import DataError
 from teachback.graders import GRADERS
-from teachback.graders.choice import GRADER, letter, options
+from teachback.graders.choice import CHOICE_GRADER, chosen_letter, read_options
 from teachback.graders.exact import same_text
 from teachback.types import Example
 
 QUESTION = "How many?\nOptions: (A) 24 (B) None of these (C) A car (D) 4 1/3 km/h (E) D"
-CHOICES = options(QUESTION)
+CHOICES = read_options(QUESTION)
 DRESSES = (
     "C|(C)|C)|C.|(C).|[C]|**C**|**(C)**|$C$|\\text{C}|C:|c|(c)|$\\text{(C)}$|Option C|choice (C).|(C) A car|C) A car"
     "|C. A car|C: a car."
@@ -30,28 +30,28 @@ def test_options_of_a_question() -> None:
         "D": "4 1/3 km/h",
         "E": "D",
     }
-    assert options(
+    assert read_options(
         "Which (A) is it?\nOptions:\n(A) one\n(B) two\n\nAnswer with a letter."
     ) == {
         "A": "one",
         "B": "two",
     }
-    assert options("Which?\nA) one\nB) two\nC) three") == {
+    assert read_options("Which?\nA) one\nB) two\nC) three") == {
         "A": "one",
         "B": "two",
         "C": "three",
     }
-    assert options("Which? (A) P(B) (B) P(A) (C) (a + b)(a - b)") == {
+    assert read_options("Which? (A) P(B) (B) P(A) (C) (a + b)(a - b)") == {
         "A": "P(B)",
         "B": "P(A)",
         "C": "(a + b)(a - b)",
     }
-    assert options("Which? (A) A)59 (B) B)69") == {"A": "A)59", "B": "B)69"}
-    assert options("Which? (A) one (B) two (D) four") == {
+    assert read_options("Which? (A) A)59 (B) B)69") == {"A": "A)59", "B": "B)69"}
+    assert read_options("Which? (A) one (B) two (D) four") == {
         "A": "one",
         "B": "two (D) four",
     }
-    assert options("(B) then (C)") == options("only (A)") == options("") == {}
+    assert read_options("(B) then (C)") == read_options("only (A)") == read_options("") == {}
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_options_of_a_question() -> None:
     ],
 )
 def test_one_option_is_named(answer: str, named: str) -> None:
-    assert letter(answer, CHOICES) == named
+    assert chosen_letter(answer, CHOICES) == named
 
 
 @pytest.mark.parametrize(
@@ -104,12 +104,12 @@ def test_one_option_is_named(answer: str, named: str) -> None:
 )
 def test_two_options_or_none(answer: str) -> None:
     """ "D" too: it is one option's letter and another's text."""
-    assert letter(answer, CHOICES) is None
+    assert chosen_letter(answer, CHOICES) is None
 
 
 def test_a_letter_that_is_no_option_may_be_an_options_text() -> None:
-    assert letter("x", {"A": "x", "B": "y"}) == "A"
-    assert letter("s.50", {"A": "s.50", "B": "s.60"}) == "A"
+    assert chosen_letter("x", {"A": "x", "B": "y"}) == "A"
+    assert chosen_letter("s.50", {"A": "s.50", "B": "s.60"}) == "A"
 
 
 @given(
@@ -123,11 +123,11 @@ def test_a_letter_that_is_no_option_may_be_an_options_text() -> None:
 def test_never_a_letter_that_is_no_option(answer: str, texts: list[str]) -> None:
     choices = dict(zip("ABCDEF", texts, strict=False))
     question = "Which? " + " ".join(f"({k}) {v}" for k, v in choices.items())
-    named = letter(answer, choices)
+    named = chosen_letter(answer, choices)
     assert named is None or named in choices
     assert (
-        GRADER.parse(question, f"Answer: {answer}").answer in options(question)
-    ) or (GRADER.parse(question, f"Answer: {answer}").outcome == "unparsed")
+        CHOICE_GRADER.parse(question, f"Answer: {answer}").answer in read_options(question)
+    ) or (CHOICE_GRADER.parse(question, f"Answer: {answer}").outcome == "unparsed")
 
 
 def rows(data: Path, name: str) -> list[Example]:
@@ -152,10 +152,10 @@ def with_options(data: Path) -> list[Example]:
 
 def test_real_options_are_all_found(data: Path) -> None:
     for e in rows(data, "aqua_test"):
-        assert "".join(options(e.question)) == "ABCDE", e.id
+        assert "".join(read_options(e.question)) == "ABCDE", e.id
     numbers = {"three": 3, "five": 5, "seven": 7}
     for e in with_options(data)[254:]:
-        assert len(options(e.question)) == numbers[str(e.meta["task"]).split("_")[2]], (
+        assert len(read_options(e.question)) == numbers[str(e.meta["task"]).split("_")[2]], (
             e.id
         )
 
@@ -165,7 +165,7 @@ def test_real_golds_are_right_in_every_dress_and_other_letters_wrong(
 ) -> None:
     for e in with_options(data):
         gold = str(e.answer).strip("()")
-        choices = options(e.question)
+        choices = read_options(e.question)
         for dress in (
             gold,
             f"({gold})",
@@ -173,18 +173,18 @@ def test_real_golds_are_right_in_every_dress_and_other_letters_wrong(
             f"({gold}) {choices[gold]}",
             f"{gold}. {choices[gold]}",
         ):
-            assert GRADER.grade(e, f"So.\nAnswer: {dress}").outcome == "right", (
+            assert CHOICE_GRADER.grade(e, f"So.\nAnswer: {dress}").outcome == "right", (
                 e.id,
                 dress,
             )
             assert (
-                GRADER.grade(
+                CHOICE_GRADER.grade(
                     Example(e.id, e.question, dress), f"\\boxed{{{gold}}}"
                 ).outcome
                 == "right"
             )
         for other in choices.keys() - {gold}:
-            assert GRADER.grade(e, f"The answer is ({other}).").outcome == "wrong", (
+            assert CHOICE_GRADER.grade(e, f"The answer is ({other}).").outcome == "wrong", (
                 e.id,
                 other,
             )
@@ -193,11 +193,11 @@ def test_real_golds_are_right_in_every_dress_and_other_letters_wrong(
 def test_real_texts_name_their_option_unless_two_share_them(data: Path) -> None:
     shared = 0
     for e in with_options(data):
-        choices = options(e.question)
+        choices = read_options(e.question)
         for key, text in choices.items():
             same = [k for k, v in choices.items() if same_text(v, text)]
             shared += len(same) > 1
-            assert letter(text, choices) == (key if len(same) == 1 else None), (
+            assert chosen_letter(text, choices) == (key if len(same) == 1 else None), (
                 e.id,
                 text,
             )
@@ -229,14 +229,14 @@ def test_gold_that_is_no_option_is_named() -> None:
         DataError,
         match="'e' is not one of its options\n  got: 'F'\n  allowed: A, B, C, D, E",
     ):
-        GRADER.grade(Example("e", QUESTION, "F"), "Answer: A")
+        CHOICE_GRADER.grade(Example("e", QUESTION, "F"), "Answer: A")
 
 
 def test_outcomes_say_why() -> None:
     e = Example("e", QUESTION, "(A)")
-    assert GRADER.grade(e, "(A)").reason is not None
-    assert GRADER.grade(e, "Answer: B").reason == "B is not A"
+    assert CHOICE_GRADER.grade(e, "(A)").reason is not None
+    assert CHOICE_GRADER.grade(e, "Answer: B").reason == "B is not A"
     assert "options A, B, C, D, E: A or B" in (
-        GRADER.grade(e, "Answer: A or B").reason or ""
+        CHOICE_GRADER.grade(e, "Answer: A or B").reason or ""
     )
-    assert "no options" in (GRADER.parse("How many?", "Answer: A").reason or "")
+    assert "no options" in (CHOICE_GRADER.parse("How many?", "Answer: A").reason or "")

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from teachback.errors import DataError
-from teachback.graders.exact import GRADER, same_text
+from teachback.graders.exact import EXACT_GRADER, same_text
 from teachback.types import Example
 
 
@@ -57,12 +57,12 @@ def test_letters_and_digits_decide(a: str, b: str) -> None:
 
 def test_outcomes() -> None:
     e = Example("e", "?", "Yes")
-    assert GRADER.grade(e, "Answer: yes.").outcome == "right"
-    assert GRADER.grade(e, "Answer: no").outcome == "wrong"
-    assert GRADER.grade(e, "yes").outcome == "unparsed"
-    assert GRADER.parse("?", "Answer: no").answer == "no"
+    assert EXACT_GRADER.grade(e, "Answer: yes.").outcome == "right"
+    assert EXACT_GRADER.grade(e, "Answer: no").outcome == "wrong"
+    assert EXACT_GRADER.grade(e, "yes").outcome == "unparsed"
+    assert EXACT_GRADER.parse("?", "Answer: no").answer == "no"
 
 
 def test_without_gold_there_is_no_grade() -> None:
     with pytest.raises(DataError, match="'e' has no answer"):
-        GRADER.grade(Example("e", "?"), "Answer: None")
+        EXACT_GRADER.grade(Example("e", "?"), "Answer: None")

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from teachback.errors import ConfigError
 from teachback.graders import math, math_pool
-from teachback.graders.math import GRADER
-from teachback.graders.math_text import key
+from teachback.graders.math import MATH_GRADER
+from teachback.graders.math_text import math_key
 from teachback.types import Example
 
 pytest.importorskip("math_verify")
@@ -28,7 +28,7 @@ HANGS = ["9**9**9", "9^{9^{9}}", "((100!)!)!", r"\left(10^{10^{10}}\right)!"]
 
 
 def outcome(gold: str, answer: str, question: str = "") -> str:
-    return GRADER.grade(
+    return MATH_GRADER.grade(
         Example("x", question, gold), rf"So it is $\boxed{{{answer}}}$."
     ).outcome
 
@@ -60,7 +60,7 @@ def test_pairs(pair: str) -> None:
 def test_the_final_answer_of_a_text(
     text: str, expected: str, answer: str | None
 ) -> None:
-    grade = GRADER.grade(Example("x", "", r"\frac34"), text)
+    grade = MATH_GRADER.grade(Example("x", "", r"\frac34"), text)
     assert (grade.outcome, grade.answer, grade.answer_right) == (
         expected,
         answer,
@@ -78,13 +78,13 @@ def test_parse_says_whether_there_is_something_to_compare() -> None:
         r"\boxed{1/0}",
         "no",
     )
-    said = [GRADER.parse("", text) for text in texts]
+    said = [MATH_GRADER.parse("", text) for text in texts]
     assert [grade.outcome for grade in said] == ["right"] * 3 + ["unparsed"] * 3
     assert not any(grade.answer_right for grade in said)
 
 
 def test_equal_text_needs_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(math, "ask", lambda *given: pytest.fail("asked"))
+    monkeypatch.setattr(math, "ask_math_worker", lambda *given: pytest.fail("asked"))
     assert outcome(r"\left( 3, \dfrac{\pi}{2} \right)", r"(3,\frac\pi2)") == "right"
     assert outcome(r"9^{9^{9^9}}", r"9^{9^{9^9}}") == "right"
 
@@ -101,7 +101,7 @@ def test_an_answer_that_hangs_times_out(
         outcome("5", "5.0") == "right"
     )  # a worker is there: starting one is not part of the deadline
     started = time.monotonic()
-    grade = GRADER.grade(Example("x", "", "5"), rf"\boxed{{{answer}}}")
+    grade = MATH_GRADER.grade(Example("x", "", "5"), rf"\boxed{{{answer}}}")
     assert deadline <= time.monotonic() - started < deadline + 0.5
     assert (grade.outcome, grade.reason) == (
         "timed_out",
@@ -110,14 +110,14 @@ def test_an_answer_that_hangs_times_out(
 
 
 def test_the_worker_is_dead_afterwards_and_the_next_is_new() -> None:
-    late = math_pool.ask("5", HANGS[1], "", 0.2)
-    assert (late.said, alive(late.pid)) == ("late", False)
-    after = math_pool.ask("5", "4+1", "", 2.0)
-    assert after.said == "yes"
+    late = math_pool.ask_math_worker("5", HANGS[1], "", 0.2)
+    assert (late.outcome, alive(late.pid)) == ("late", False)
+    after = math_pool.ask_math_worker("5", "4+1", "", 2.0)
+    assert after.outcome == "yes"
     assert after.pid != late.pid
-    assert math_pool.ask("5", "3+2", "", 2.0).pid == after.pid  # and it is kept
+    assert math_pool.ask_math_worker("5", "3+2", "", 2.0).pid == after.pid  # and it is kept
     os.kill(after.pid, 9)
-    assert math_pool.ask("5", "6-1", "", 2.0).said == "yes"
+    assert math_pool.ask_math_worker("5", "6-1", "", 2.0).outcome == "yes"
 
 
 def test_neighbours_keep_their_verdicts() -> None:
@@ -141,7 +141,7 @@ def test_neighbours_keep_their_verdicts() -> None:
     assert [said[n + 1] for n in range(40)] == [
         "wrong" if n % 2 else "right" for n in range(40)
     ]
-    assert len(math_pool.POOL.idle) <= math_pool.WORKERS
+    assert len(math_pool.MATH_POOL.idle) <= math_pool.MAX_WORKERS
 
 
 def alive(pid: int) -> bool:
@@ -166,8 +166,8 @@ def script(tmp_path: Path, code: str) -> "subprocess.Popen[str]":
 
 def test_no_worker_outlives_a_killed_parent(tmp_path: Path) -> None:
     code = """
-from teachback.graders.math_pool import POOL
-idle, busy = POOL.lent(), POOL.lent()
+from teachback.graders.math_pool import MATH_POOL
+idle, busy = MATH_POOL.take_worker(), MATH_POOL.take_worker()
 print(idle.process.pid, busy.process.pid, flush=True)
 busy.ask({"gold": "5", "answer": "9^{9^{9}}", "question": ""}, 2.0)
 """
@@ -186,10 +186,11 @@ busy.ask({"gold": "5", "answer": "9^{9^{9}}", "question": ""}, 2.0)
 def test_a_script_without_a_main_guard_that_forks_after_threads(tmp_path: Path) -> None:
     code = """
 import os, threading
-from teachback.graders.math import GRADER
+from teachback.graders.math import MATH_GRADER
 from teachback.types import Example
 def grade():
-    print(os.getpid() == parent, GRADER.grade(Example("x", "", "5"), "Answer: 4+1").outcome, flush=True)
+    grade = MATH_GRADER.grade(Example("x", "", "5"), "Answer: 4+1")
+    print(os.getpid() == parent, grade.outcome, flush=True)
 parent = os.getpid()
 thread = threading.Thread(target=grade)
 thread.start()
@@ -208,12 +209,13 @@ grade()
 def test_memory_is_a_limit_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         math_pool,
-        "COMMAND",
-        "from teachback.graders import math_worker as w; w.MEMORY = 2**28; w.main()",
+        "WORKER_COMMAND",
+        "from teachback.graders import math_worker as w;"
+        " w.MAX_MEMORY_BYTES = 2**28; w.serve_comparisons()",
     )
-    pool = math_pool.Pool(1)
-    monkeypatch.setattr(math, "ask", pool.ask)
-    grade = GRADER.grade(
+    pool = math_pool.MathWorkerPool(1)
+    monkeypatch.setattr(math, "ask_math_worker", pool.ask)
+    grade = MATH_GRADER.grade(
         Example("x", "", "(a+b+c+d+f)^{60} + 1"), r"\boxed{(a+b+c+d+f)^{60}}"
     )
     assert (grade.outcome, grade.reason) == ("timed_out", "out of memory")
@@ -237,15 +239,15 @@ ANSWERS = st.lists(
 def test_any_text_gets_an_outcome(gold: str, answer: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(math, "DEADLINE_S", 0.5)
-        grade = GRADER.grade(Example("x", "", gold), f"Answer: {answer}")
+        grade = MATH_GRADER.grade(Example("x", "", gold), f"Answer: {answer}")
         assert grade.outcome in ("right", "wrong", "unparsed", "timed_out")
         assert (
             (grade.outcome == "right") == grade.answer_right == (grade.reason is None)
         )
         if grade.outcome == "right" and grade.answer is not None:
-            assert GRADER.parse(
+            assert MATH_GRADER.parse(
                 "", f"Answer: {grade.answer}"
-            ).outcome == "right" or key(gold) == key(grade.answer)
+            ).outcome == "right" or math_key(gold) == math_key(grade.answer)
 
 
 def test_hostile_text_is_tidied_in_no_time() -> None:
@@ -266,5 +268,5 @@ def test_hostile_text_is_tidied_in_no_time() -> None:
         " ",
         "\\",
     ):
-        key(piece * (2000 // len(piece)))
+        math_key(piece * (2000 // len(piece)))
     assert time.monotonic() - started < 2

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from teachback.graders.math import GRADER
-from teachback.graders.math_pool import ask
+from teachback.graders.math import MATH_GRADER
+from teachback.graders.math_pool import ask_math_worker
 from teachback.types import Example
 
 pytest.importorskip("math_verify")
@@ -20,23 +20,22 @@ ROOT = Path(__file__).parents[2]
 def pool(data: Path) -> list[Example]:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(ROOT)
-        from bench.answers import examples
+        from bench.answers import read_examples
 
-        return examples(data / "math_train.jsonl") + examples(
-            data / "math500_test.jsonl"
-        )
+        train = read_examples(data / "math_train.jsonl")
+        return train + read_examples(data / "math500_test.jsonl")
 
 
 def misjudged(given: list[Example]) -> list[str]:
     """Rewritings that were not right, near misses that were not wrong."""
-    from bench.answers import near_misses, rewritten
+    from bench.answers import equal_answers, near_misses
 
     found, done = [], Counter[str]()
     for example in given:
         assert example.answer is not None
-        for expected, make in (("right", rewritten), ("wrong", near_misses)):
+        for expected, make in (("right", equal_answers), ("wrong", near_misses)):
             for what, answer in make(example.answer):
-                grade = GRADER.grade(example, rf"So it is $\boxed{{{answer}}}$.")
+                grade = MATH_GRADER.grade(example, rf"So it is $\boxed{{{answer}}}$.")
                 done[expected, what] += 1
                 if grade.outcome != expected:
                     found.append(
@@ -49,7 +48,7 @@ def misjudged(given: list[Example]) -> list[str]:
 def test_every_gold_solution_is_right(pool: list[Example]) -> None:
     assert len(pool) == 7698
     grades = {
-        example.id: GRADER.grade(example, str(example.solution)) for example in pool
+        example.id: MATH_GRADER.grade(example, str(example.solution)) for example in pool
     }
     assert {
         name: grade for name, grade in grades.items() if grade.outcome != "right"
@@ -59,14 +58,14 @@ def test_every_gold_solution_is_right(pool: list[Example]) -> None:
 @pytest.mark.slow
 def test_of_the_golds_math_verify_cannot_read_one(pool: list[Example]) -> None:
     golds = {example.answer for example in pool if example.answer is not None}
-    unread = {gold for gold in golds if ask(None, gold, "", 10.0).said != "yes"}
+    unread = {gold for gold in golds if ask_math_worker(None, gold, "", 10.0).outcome != "yes"}
     assert unread == {r"05\!:\!00"}  # right as text alone
 
 
 def test_a_sample_written_another_way_or_changed_a_little(pool: list[Example]) -> None:
-    from bench.answers import sample
+    from bench.answers import sample_examples
 
-    assert misjudged(sample(pool, 250)) == []
+    assert misjudged(sample_examples(pool, 250)) == []
 
 
 @pytest.mark.slow

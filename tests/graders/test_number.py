@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from teachback.errors import DataError
-from teachback.graders.number import GRADER, LONGEST, number, same_number
+from teachback.graders.number import NUMBER_GRADER, MAX_NUMBER_CHARS, read_number, same_number
 from teachback.types import Example
 
 READ = {
@@ -46,12 +46,12 @@ NO_NUMBER = (
     + [(t, v) for v, texts in READ_LINES.items() for t in texts.split("|")],
 )
 def test_read(text: str, value: str) -> None:
-    assert number(text) == Fraction(value)
+    assert read_number(text) == Fraction(value)
 
 
 @pytest.mark.parametrize("text", NO_NUMBER.split("|"))
 def test_no_number(text: str) -> None:
-    assert number(text) is None
+    assert read_number(text) is None
 
 
 PLAIN = [
@@ -81,17 +81,17 @@ def test_every_way_to_write_a_number_is_read_back(
     value: Decimal, form: str, dress: object
 ) -> None:
     assert callable(dress)
-    assert number(dress(form.format(value))) == Fraction(value)
+    assert read_number(dress(form.format(value))) == Fraction(value)
 
 
 @given(st.integers(-(10**6), 10**6), st.integers(1, 10**4))
 def test_fractions_are_read_back(top: int, bottom: int) -> None:
     value = Fraction(top, bottom)
     sign, whole, rest = "-" if top < 0 else "", abs(top) // bottom, abs(top) % bottom
-    assert number(f"{top}/{bottom}") == value
-    assert number(f"{sign}\\frac{{{abs(top)}}}{{{bottom}}}") == value
-    assert number(f"{sign}{whole} {rest}/{bottom}") == value
-    assert number(f"${sign}{whole}\\frac{{{rest}}}{{{bottom}}}$") == value
+    assert read_number(f"{top}/{bottom}") == value
+    assert read_number(f"{sign}\\frac{{{abs(top)}}}{{{bottom}}}") == value
+    assert read_number(f"{sign}{whole} {rest}/{bottom}") == value
+    assert read_number(f"${sign}{whole}\\frac{{{rest}}}{{{bottom}}}$") == value
 
 
 @given(decimals, decimals, written, written, dress, dress)
@@ -130,10 +130,10 @@ pieces = st.sampled_from(
 @given(st.one_of(st.text(max_size=40), st.lists(pieces, max_size=7).map("".join)))
 def test_one_number_and_its_sign(text: str) -> None:
     """Whatever is read as a number: a minus before it turns it round or spoils it, and a second number spoils it."""
-    value = number(text)
+    value = read_number(text)
     if value is None:
         return
-    assert number(f"-{text}") in (None, -value)
+    assert read_number(f"-{text}") in (None, -value)
     for second in (
         f"{text} 7",
         f"7, {text}",
@@ -141,7 +141,7 @@ def test_one_number_and_its_sign(text: str) -> None:
         f"{text} - 7",
         f"7 {text} 7",
     ):
-        assert number(second) is None
+        assert read_number(second) is None
 
 
 def test_bounded_work() -> None:
@@ -153,7 +153,7 @@ def test_bounded_work() -> None:
         "1" + ",111" * 90 + "!",
         "1e" + "9" * 300,
     ):
-        assert number(hostile) is None
+        assert read_number(hostile) is None
     for near in (
         "$" * 400,
         "5" + " a" * 199,
@@ -162,21 +162,21 @@ def test_bounded_work() -> None:
         "\\frac{" * 60,
         "x " * 199 + "=",
     ):
-        assert number(near) is None
-    assert number("9" * LONGEST) == 10**LONGEST - 1
+        assert read_number(near) is None
+    assert read_number("9" * MAX_NUMBER_CHARS) == 10**MAX_NUMBER_CHARS - 1
     assert time.monotonic() - started < 1
 
 
 def test_outcomes() -> None:
     e = Example("e", "?", "1000")
-    assert GRADER.grade(e, "Answer: $1,000.00 a year").outcome == "right"
-    assert GRADER.grade(e, "Answer: -1000").outcome == "wrong"
-    assert GRADER.grade(e, "Answer: 1000 or 2000").outcome == "unparsed"
-    assert GRADER.grade(e, "there are 1000").outcome == "unparsed"
-    assert GRADER.parse("?", "Answer: 5 or 6").outcome == "unparsed"
+    assert NUMBER_GRADER.grade(e, "Answer: $1,000.00 a year").outcome == "right"
+    assert NUMBER_GRADER.grade(e, "Answer: -1000").outcome == "wrong"
+    assert NUMBER_GRADER.grade(e, "Answer: 1000 or 2000").outcome == "unparsed"
+    assert NUMBER_GRADER.grade(e, "there are 1000").outcome == "unparsed"
+    assert NUMBER_GRADER.parse("?", "Answer: 5 or 6").outcome == "unparsed"
 
 
 @pytest.mark.parametrize("answer", ["five", None])
 def test_gold_that_is_no_number_is_named(answer: str | None) -> None:
     with pytest.raises(DataError, match="'e'"):
-        GRADER.grade(Example("e", "?", answer), "Answer: 5")
+        NUMBER_GRADER.grade(Example("e", "?", answer), "Answer: 5")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from teachback.graders.number import grade, number
+from teachback.graders.number import grade_number, read_number
 from teachback.types import Example
 
 ROWS = {
@@ -60,7 +60,7 @@ def test_gold_and_its_rewritings_are_right(data: Path, name: str) -> None:
             *(SAME[(i + k) % len(SAME)](value) for k in range(3)),
         ]
         for text in filter(None, texts):
-            assert grade(e, text).outcome == "right", (e.id, text)
+            assert grade_number(e, text).outcome == "right", (e.id, text)
 
 
 @pytest.mark.parametrize("name", ROWS)
@@ -70,7 +70,7 @@ def test_near_misses_are_wrong_and_not_unparsed(data: Path, name: str) -> None:
         for miss in near_misses(digits, i):
             text = f"Answer: {miss}" if i % 2 else f"#### ${miss}"
             same = Decimal(miss) == Decimal(digits)  # -0, and swaps of equal digits
-            assert grade(e, text).outcome == ("right" if same else "wrong"), (
+            assert grade_number(e, text).outcome == ("right" if same else "wrong"), (
                 e.id,
                 text,
             )
@@ -81,23 +81,23 @@ def test_another_rows_gold_is_never_right(data: Path) -> None:
     rows = examples(data / "gsm8k_test.jsonl") + examples(data / "gsm_hard_test.jsonl")
     for e, other in pairwise(rows):
         same = Decimal(e.answer or "") == Decimal(other.answer or "")
-        assert grade(e, f"Answer: {other.answer}").outcome == (
+        assert grade_number(e, f"Answer: {other.answer}").outcome == (
             "right" if same else "wrong"
         )
 
 
 def test_golds_are_read_to_the_last_digit(data: Path) -> None:
     for e in examples(data / "gsm_hard_test.jsonl"):
-        value = number(e.answer or "")
+        value = read_number(e.answer or "")
         assert value == Decimal(e.answer or "")
         assert float(value or 0) == float(e.answer or "")
         digits = f"{Decimal(e.answer or ''):f}"
         longer = f"{digits}{'' if '.' in digits else '.'}{'0' * 20}1"
-        assert grade(e, f"Answer: {longer}").outcome == "wrong"
+        assert grade_number(e, f"Answer: {longer}").outcome == "wrong"
 
 
 def test_a_solution_without_its_mark_is_unparsed(data: Path) -> None:
     for e in examples(data / "gsm8k_train.jsonl"):
         assert (
-            grade(e, (e.solution or "").partition("####")[0]).outcome == "unparsed"
+            grade_number(e, (e.solution or "").partition("####")[0]).outcome == "unparsed"
         ), e.id

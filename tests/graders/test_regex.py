@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from teachback.errors import ConfigError
-from teachback.graders.regex import make
+from teachback.graders.regex import make_regex_grader
 from teachback.types import Example
 
 E = Example("e", "?", "Oslo")
@@ -23,11 +23,11 @@ E = Example("e", "?", "Oslo")
     ],
 )
 def test_the_last_match_is_the_answer(pattern: str, text: str, answer: str) -> None:
-    assert make(pattern).parse("?", text).answer == answer
+    assert make_regex_grader(pattern).parse("?", text).answer == answer
 
 
 def test_outcomes() -> None:
-    grader = make(r"<a>(.*?)</a>")
+    grader = make_regex_grader(r"<a>(.*?)</a>")
     assert grader.grade(E, "<a>Rome</a> <a> oslo. </a>").outcome == "right"
     assert grader.grade(E, "<a>Oslo</a> <a>Rome</a>").reason == "Rome is not Oslo"
     assert grader.grade(E, "Answer: Oslo").outcome == "unparsed"
@@ -38,12 +38,12 @@ def test_outcomes() -> None:
 @pytest.mark.parametrize("pattern", ["(", "[a", "a{99999999999}", "(?P<x", "*", ""])
 def test_what_is_no_pattern_is_refused(pattern: str) -> None:
     with pytest.raises(ConfigError, match=r"task\.pattern(.|\n)*fix: "):
-        make(pattern)
+        make_regex_grader(pattern)
 
 
 @given(st.text(max_size=40), st.text(alphabet="abc 12", max_size=40))
 def test_a_right_answer_stands_in_the_text(noise: str, gold: str) -> None:
-    found = make(r"=(\w+)").grade(Example("e", "?", gold), f"{noise} ={gold}")
+    found = make_regex_grader(r"=(\w+)").grade(Example("e", "?", gold), f"{noise} ={gold}")
     if found.outcome == "right":
         assert found.answer is not None
         assert found.answer in f"{noise} ={gold}"

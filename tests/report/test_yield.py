@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from teachback.report.summary import LOST_AT, funnel, yield_lines
+from teachback.report.row_yield import STAGE_OF_REASON, yield_by_stage, yield_lines
 from teachback.types import (
     Curated,
     Pick,
@@ -76,7 +76,7 @@ def test_a_run_that_got_what_it_asked_for_is_one_line() -> None:
     assert yield_lines([a_round(2, 2, [])]) == [
         "2 rows generated, 2 accepted (1 of them unverified: nothing here can prove their answers)"
     ]
-    assert yield_lines([a_round(2, 2, [])], asked=5)[1:] == [
+    assert yield_lines([a_round(2, 2, [])], goal=5)[1:] == [
         "you asked for 5 rows, you have 2, because: 3 not generated: the budget or the rounds ended before"
     ]
 
@@ -90,7 +90,7 @@ def test_notes_are_shown_and_not_without_end() -> None:
 
 
 @given(
-    st.lists(st.sampled_from([*LOST_AT, "unparsed", "refused", "anything else"])),
+    st.lists(st.sampled_from([*STAGE_OF_REASON, "unparsed", "refused", "anything else"])),
     st.integers(0, 5),
 )
 def test_the_last_stage_is_what_was_accepted(
@@ -103,4 +103,4 @@ def test_the_last_stage_is_what_was_accepted(
         assert stages[0] == len(categories) + accepted
         assert stages[-1] == accepted
     else:
-        assert funnel(0, Counter()) == []
+        assert yield_by_stage(0, Counter()) == []

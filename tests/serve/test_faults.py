@@ -1,4 +1,4 @@
-"""Faults to order and the server's pace, as functions: which request gets which, how long it takes, who is let in."""
+"""Faults, latency and the rate limit, as functions: which request gets what, and when."""
 
 import math
 from collections import Counter
@@ -9,23 +9,32 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from teachback.errors import ConfigError
-from teachback.serve.faults import MIXED, Fault, mix, named, parse_faults
+from teachback.serve.faults import (
+    MIXED_FAULTS,
+    Fault,
+    find_faults,
+    mix_faults,
+    parse_faults,
+)
 from teachback.serve.messages import Request
-from teachback.serve.pace import Bucket, Limit, latency
+from teachback.serve.pace import RequestLimit, TokenBucket, lognormal_latency
 
 
 def test_latency_is_drawn_from_the_request() -> None:
-    drawn = [latency(2.0, 0.5)(Request(0, b"%d" % n, {})) for n in range(2000)]
+    drawn = [
+        lognormal_latency(2.0, 0.5)(Request(0, b"%d" % n, {})) for n in range(2000)
+    ]
     assert drawn == [
-        latency(2.0, 0.5)(Request(n, b"%d" % n, {"x": "y"})) for n in range(2000)
+        lognormal_latency(2.0, 0.5)(Request(n, b"%d" % n, {"x": "y"}))
+        for n in range(2000)
     ]
     ordered = sorted(drawn)
     assert ordered[1000] == pytest.approx(2.0, rel=0.05)
     assert ordered[round(2000 * 0.8413)] == pytest.approx(2.0 * math.exp(0.5), rel=0.07)
-    assert latency(0.3)(Request(0, b"", {})) == 0.3
+    assert lognormal_latency(0.3)(Request(0, b"", {})) == 0.3
     for bad in (-1, 0), (1, -1), (math.nan, 0), (math.inf, 0):
         with pytest.raises(ConfigError, match="latency"):
-            latency(*bad)
+            lognormal_latency(*bad)
 
 
 @given(
@@ -37,7 +46,7 @@ def test_a_mix_depends_on_the_request_and_on_how_often_it_came(
     bodies: list[bytes], seed: int, rng: Any
 ) -> None:
     def drawn(order: list[bytes]) -> Counter[tuple[bytes, str]]:
-        choose = mix({"mixed": 0.5, "hang": 0.2}, seed)
+        choose = mix_faults({"mixed": 0.5, "hang": 0.2}, seed)
         return Counter(
             (raw, str(choose(Request(at, raw, {"at": str(at)}))))
             for at, raw in enumerate(order)
@@ -47,17 +56,17 @@ def test_a_mix_depends_on_the_request_and_on_how_often_it_came(
 
 
 def test_a_mix_keeps_its_rates_and_draws_anew_for_a_retry() -> None:
-    choose = mix({"500": 0.1, "mixed": 0.3, "over": 0.0}, seed=1)
+    choose = mix_faults({"500": 0.1, "mixed": 0.3, "over": 0.0}, seed=1)
     one_body = Counter(choose(Request(0, b"same", {})) and "fault" for _ in range(4000))
     assert one_body["fault"] == pytest.approx(1600, abs=120)
     faults = [choose(Request(0, b"%d" % n, {})) for n in range(12000)]
     assert sum(fault is not None for fault in faults) == pytest.approx(4800, abs=220)
-    common = sum(fault == named("500")[0] for fault in faults)
-    assert common == pytest.approx(1200 + 3600 / len(MIXED), abs=150)
-    assert all(fault in faults for fault in MIXED)
+    common = sum(fault == find_faults("500")[0] for fault in faults)
+    assert common == pytest.approx(1200 + 3600 / len(MIXED_FAULTS), abs=150)
+    assert all(fault in faults for fault in MIXED_FAULTS)
     assert not any(fault and fault.kind in ("hang", "over", "none") for fault in faults)
-    assert mix({"hang": 1.0}, 0)(Request(0, b"", {})) == Fault("hang")
-    assert mix({}, 0)(Request(0, b"", {})) is None
+    assert mix_faults({"hang": 1.0}, 0)(Request(0, b"", {})) == Fault("hang")
+    assert mix_faults({}, 0)(Request(0, b"", {})) is None
 
 
 def test_faults_are_read_from_a_text() -> None:
@@ -75,8 +84,8 @@ def test_faults_are_read_from_a_text() -> None:
     }
     assert rates == expected
     assert parse_faults("") == {}
-    assert named("429")[0].headers == {"Retry-After": "1"}
-    assert named("429-bare")[0].headers == {}
+    assert find_faults("429")[0].headers == {"Retry-After": "1"}
+    assert find_faults("429-bare")[0].headers == {}
     with pytest.raises(
         ConfigError, match=r"(?s)got: 'hangs'.*allowed: a status.*hang, reset, half"
     ):
@@ -109,7 +118,7 @@ def test_any_text_is_faults_or_is_refused(text: str) -> None:
         rates = parse_faults(text)
     except ConfigError:
         return
-    mix(rates, 0)(Request(0, b"", {}))
+    mix_faults(rates, 0)(Request(0, b"", {}))
     assert (
         parse_faults(",".join(f"{name}:{rate}" for name, rate in rates.items()))
         == rates
@@ -123,7 +132,7 @@ def test_a_bucket_lets_through_its_burst_and_then_its_rate(
     rate: float, burst: int, gaps: list[float]
 ) -> None:
     now = [0.0]
-    bucket, passed = Bucket(Limit(rate, burst), lambda: now[0]), 0
+    bucket, passed = TokenBucket(RequestLimit(rate, burst), lambda: now[0]), 0
     for gap in [0.0] * (burst + 1) + gaps:
         now[0] += gap
         wait = bucket.take()
@@ -136,8 +145,8 @@ def test_a_bucket_lets_through_its_burst_and_then_its_rate(
 
 
 def test_a_limit_says_when_to_come_back() -> None:
-    assert Limit(2).headers(0.2) == {"Retry-After": "1"}
-    assert Limit(2, retry_after="none").headers(0.2) == {}
+    assert RequestLimit(2).retry_headers(0.2) == {"Retry-After": "1"}
+    assert RequestLimit(2, retry_after="none").retry_headers(0.2) == {}
     for bad in (0, 1), (-1, 1), (math.nan, 1), (math.inf, 1), (1, 0):
         with pytest.raises(ConfigError):
-            Limit(*bad)
+            RequestLimit(*bad)

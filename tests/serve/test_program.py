@@ -1,4 +1,7 @@
-"""The program behind the rehearsal server: the same exercises as the program teacher's, and the official client."""
+"""The program behind the rehearsal server gives the program teacher's exercises.
+
+The official client can read its answers.
+"""
 
 import asyncio
 import json
@@ -15,24 +18,36 @@ from hypothesis import strategies as st
 from teachback.errors import ConfigError
 from teachback.rng import draw
 from teachback.serve import program as served
+from teachback.serve.additions import addition_teacher
 from teachback.serve.faults import Fault
-from teachback.serve.messages import Reply, Teacher, Unanswerable, tokens
-from teachback.serve.pace import AT_ONCE
-from teachback.serve.program import additions, invert, program_teacher, serve_program
-from teachback.serve.server import serving
-from teachback.serve.service import Service
+from teachback.serve.messages import (
+    RehearsalTeacher,
+    TeacherReply,
+    UnanswerableRequest,
+    count_words,
+)
+from teachback.serve.pace import NO_LATENCY
+from teachback.serve.program import (
+    program_teacher,
+    serve_task_program,
+    template_pattern,
+)
+from teachback.serve.server import running_server
+from teachback.serve.service import RehearsalOptions
 from teachback.tasks import prontoqa
 from teachback.teachers.program import Program
 
 SHIPPED = Path(prontoqa.__file__).parents[1] / "teachers/prompts/neutral"
 TASK = prontoqa.load(path=None, hops=(1, 5), seeds=20, dev=1, test=1, seed=7)
 DRAW = partial(draw, 3, 0)
-PROGRAM = Program(TASK, DRAW, tokens)
+PROGRAM = Program(TASK, DRAW, count_words)
 TEMPLATES = {
     "question": (SHIPPED / "question.txt").read_text(),
     "answer": (SHIPPED / "answer.txt").read_text(),
     "pair": "Like this:\n{question}\nNumber {n}. Both, please.\n",
-    "question_with_attempt": "Like this:\n{question}\nIt was answered:\n{attempt}\nNumber {n}, of {question}",
+    "question_with_attempt": (
+        "Like this:\n{question}\nIt was answered:\n{attempt}\nNumber {n}, of {question}"
+    ),
 }
 
 
@@ -40,18 +55,18 @@ def fill(name: str, **fields: object) -> str:
     return re.sub(r"\{(\w+)\}", lambda match: str(fields[match[1]]), TEMPLATES[name])
 
 
-def teacher(**templates: str) -> Teacher:
-    return program_teacher(TASK, DRAW, templates or TEMPLATES, prontoqa.solve)
+def teacher(**templates: str) -> RehearsalTeacher:
+    return program_teacher(TASK, DRAW, templates or TEMPLATES, prontoqa.solve_prontoqa)
 
 
-def ask(teacher: Teacher, prompt: str) -> Reply:
+def ask(teacher: RehearsalTeacher, prompt: str) -> TeacherReply:
     reply = teacher(
         [
             {"role": "system", "content": "Be exact."},
             {"role": "user", "content": prompt},
         ]
     )
-    assert isinstance(reply, Reply)
+    assert isinstance(reply, TeacherReply)
     return reply
 
 
@@ -104,7 +119,7 @@ def test_a_template_is_turned_round(question: str, n: int, around: str) -> None:
         lambda found: {"question": question, "n": str(n)}[found[1]],
         template,
     )
-    match = invert(template, {"question", "n"}).fullmatch(filled.strip())
+    match = template_pattern(template, {"question", "n"}).fullmatch(filled.strip())
     assert match is not None
     assert (match["question"], match["n"]) == (question, str(n))
 
@@ -115,7 +130,7 @@ def test_what_it_does_not_know_gets_400_in_openais_form() -> None:
         "answer", question="Every wumpus is red.\nTrue or false: Max is red."
     )
     far = fill("question", question=TASK.seeds[0].question, n=999_999)
-    with serving(Service(teacher())) as server:
+    with running_server(RehearsalOptions(teacher())) as server:
         for prompt, why in (
             ("Hello?", "not made from"),
             (unknown, "none that this"),
@@ -126,9 +141,9 @@ def test_what_it_does_not_know_gets_400_in_openais_form() -> None:
             assert error.keys() == {"message", "type", "param", "code"}
             assert why in error["message"]
     small = {"question": TEMPLATES["question"], "answer": TEMPLATES["answer"]}
-    with pytest.raises(Unanswerable, match="not made from"):
+    with pytest.raises(UnanswerableRequest, match="not made from"):
         ask(teacher(**small), fill("pair", question=TASK.seeds[0].question, n=0))
-    with pytest.raises(Unanswerable, match="different exercises"):
+    with pytest.raises(UnanswerableRequest, match="different exercises"):
         ask(teacher(), far)
 
 
@@ -136,8 +151,10 @@ def test_the_log_says_whose_request_it_was_even_where_a_fault_eats_it(
     tmp_path: Path,
 ) -> None:
     log, seed = tmp_path / "log", TASK.seeds[0]
-    with serving(
-        Service(teacher(), [Fault("status", 400, '{"error": {}}')] * 2, log=log)
+    with running_server(
+        RehearsalOptions(
+            teacher(), [Fault("status", 400, '{"error": {}}')] * 2, log_path=log
+        )
     ) as server:
         for prompt in fill("question", question=seed.question, n=2), "Hello?":
             post(server.base_url, prompt)
@@ -165,7 +182,9 @@ def test_the_shipped_prompts_are_turned_round() -> None:
                 "attempt": "Max is {n}.\nAnswer: True",
             }
             prompt = re.sub(
-                r"\{(\w+)\}", lambda found: values[found[1]], templates[name]
+                r"\{(\w+)\}",
+                lambda found, values=values: values[found[1]],
+                templates[name],
             )
             question, _, _ = PROGRAM.exercise(seed, 1)
             assert (
@@ -177,11 +196,11 @@ def test_the_shipped_prompts_are_turned_round() -> None:
 
 
 def test_additions_in_any_form() -> None:
-    said = additions(
+    said = addition_teacher(
         [{"content": "One in <question> tags, its solution in <solution> tags."}]
     )
     numbers = re.findall(r"\d+", tagged(said, "question"))
-    assert tagged(said, "solution") == additions(
+    assert tagged(said, "solution") == addition_teacher(
         [{"content": f"Solve: {' + '.join(numbers)}"}]
     )
     assert tagged(said, "solution").endswith(f"Answer: {sum(map(int, numbers))}")
@@ -189,8 +208,11 @@ def test_additions_in_any_form() -> None:
 
 def test_templates_that_cannot_be_turned_round_are_refused() -> None:
     bad: list[Mapping[str, str]] = [
-        {"questions": "{question} {n}"}, {"question": "{question}"}, {"answer": "Solve."}, {"answer": "{question} {n}"},
-    ]  # fmt: skip
+        {"questions": "{question} {n}"},
+        {"question": "{question}"},
+        {"answer": "Solve."},
+        {"answer": "{question} {n}"},
+    ]
     for templates in bad:
         with pytest.raises(ConfigError, match="template"):
             teacher(**templates)
@@ -199,18 +221,20 @@ def test_templates_that_cannot_be_turned_round_are_refused() -> None:
 def test_serve_program_serves_it(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
     monkeypatch.setattr(
-        served, "serve", lambda service, port: seen.append((service, port))
+        served,
+        "serve_until_stopped",
+        lambda service, port: seen.append((service, port)),
     )
     options: Any = {
         "port": 8001,
         "faults": [Fault("hang")],
-        "latency": AT_ONCE,
+        "latency_s": NO_LATENCY,
         "limit": None,
-        "key": "k",
+        "api_key": "k",
     }
-    serve_program(TASK, DRAW, TEMPLATES, prontoqa.solve, **options)
+    serve_task_program(TASK, DRAW, TEMPLATES, prontoqa.solve_prontoqa, **options)
     ((service, port),) = seen
-    assert (port, service.faults, service.key, service.keep) == (
+    assert (port, service.faults, service.api_key, service.keep_requests) == (
         8001,
         [Fault("hang")],
         "k",
@@ -258,7 +282,9 @@ def test_the_official_client_reads_it() -> None:
         async with openai.AsyncOpenAI(base_url=base_url, api_key="k") as client:
             return await client.chat.completions.create(**asked)
 
-    with serving(Service(teacher(), faults, key="k", model="prontoqa")) as server:
+    with running_server(
+        RehearsalOptions(teacher(), faults, api_key="k", model="prontoqa")
+    ) as server:
         with openai.OpenAI(base_url=server.base_url, api_key="k") as client:
             good, refused, filtered = (
                 client.chat.completions.create(**asked) for _ in range(3)
@@ -275,7 +301,7 @@ def test_the_official_client_reads_it() -> None:
         assert question in completion.choices[0].message.content
         # Every field is there, and of its type: the client itself checks nothing.
         type(completion).model_validate(completion.model_dump(), strict=True)
-        assert completion.usage.completion_tokens == tokens(
+        assert completion.usage.completion_tokens == count_words(
             completion.choices[0].message.content
         )
         assert completion.usage.prompt_tokens_details.cached_tokens == 0

@@ -17,11 +17,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from teachback.errors import ConfigError
+from teachback.serve.additions import addition_teacher
 from teachback.serve.faults import Fault
-from teachback.serve.pace import Limit, latency
-from teachback.serve.program import additions
-from teachback.serve.server import serve, serving
-from teachback.serve.service import Server, Service
+from teachback.serve.pace import RequestLimit, lognormal_latency
+from teachback.serve.server import running_server, serve_until_stopped
+from teachback.serve.service import RehearsalOptions, RehearsalServer
 
 ASK = "Write one in <question> tags."
 Headers = Mapping[str, str]
@@ -37,7 +37,10 @@ PLAIN, CAPPED, NONE = body(), body(max_tokens=50), dict[str, str]()
 
 
 def post(
-    server: Server, raw: bytes = PLAIN, headers: Headers = NONE, timeout: float = 5
+    server: RehearsalServer,
+    raw: bytes = PLAIN,
+    headers: Headers = NONE,
+    timeout: float = 5,
 ) -> tuple[int, Headers, bytes]:
     connection = http.client.HTTPConnection(
         urlsplit(server.base_url).netloc, timeout=timeout
@@ -58,7 +61,7 @@ def until(true: Callable[[], bool]) -> None:
 
 
 def answered(fault: Fault | None, raw: bytes = CAPPED) -> dict[str, Any]:
-    with serving(Service(additions, [fault])) as server:
+    with running_server(RehearsalOptions(addition_teacher, [fault])) as server:
         status, headers, answer = post(server, raw)
     assert (status, headers["Content-Type"]) == (200, "application/json")
     read: dict[str, Any] = json.loads(answer)
@@ -66,7 +69,7 @@ def answered(fault: Fault | None, raw: bytes = CAPPED) -> dict[str, Any]:
 
 
 def test_a_good_answer_and_what_a_fault_leaves_of_it() -> None:
-    text, good = additions([{"content": ASK}]), answered(None)
+    text, good = addition_teacher([{"content": ASK}]), answered(None)
     words = text.split()
     message = {"role": "assistant", "content": text, "refusal": None}
     choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
@@ -125,7 +128,7 @@ def test_the_faults_below_json() -> None:
         Fault("status", 503, "busy", {"Retry-After": "7"}),
         Fault("hang"),
     ]
-    with serving(Service(additions, faults)) as server:
+    with running_server(RehearsalOptions(addition_teacher, faults)) as server:
         assert post(server)[2].startswith(b"<html>")
         with pytest.raises((http.client.RemoteDisconnected, ConnectionResetError)):
             post(server)
@@ -146,7 +149,9 @@ def test_the_faults_below_json() -> None:
 
 def test_a_hanging_client_is_let_go_when_the_server_closes() -> None:
     with ThreadPoolExecutor() as pool:
-        with serving(Service(additions, [Fault("hang")])) as server:
+        with running_server(
+            RehearsalOptions(addition_teacher, [Fault("hang")])
+        ) as server:
             asked = pool.submit(post, server)
             until(lambda: server.in_flight == 1)
         with pytest.raises((http.client.RemoteDisconnected, ConnectionResetError)):
@@ -155,18 +160,29 @@ def test_a_hanging_client_is_let_go_when_the_server_closes() -> None:
 
 @pytest.mark.parametrize(
     "raw",
-    [b"{", b"[]", b'"text"', b"\xff", b'{"model": "m", "messages": []}', b"[" * 100_000, body(stream=True)]
-    + [body(max_tokens=cap) for cap in (0, -1, "9", True)] + [b'{"model": "m", "messages": [{"content": null}]}'],
-)  # fmt: skip
+    [
+        b"{",
+        b"[]",
+        b'"text"',
+        b"\xff",
+        b'{"model": "m", "messages": []}',
+        b"[" * 100_000,
+        body(stream=True),
+        *(body(max_tokens=cap) for cap in (0, -1, "9", True)),
+        b'{"model": "m", "messages": [{"content": null}]}',
+    ],
+)
 def test_a_request_that_is_none_gets_400(raw: bytes) -> None:
-    with serving(Service(additions)) as server:
+    with running_server(RehearsalOptions(addition_teacher)) as server:
         status, _, text = post(server, raw)
     assert status == 400
     assert json.loads(text)["error"].keys() == {"message", "type", "param", "code"}
 
 
 def test_the_key_is_asked_for_and_repeated() -> None:
-    with serving(Service(additions, key="sk-right")) as server:
+    with running_server(
+        RehearsalOptions(addition_teacher, api_key="sk-right")
+    ) as server:
         assert post(server, headers={"Authorization": "Bearer sk-right"})[0] == 200
         for wrong in (
             {},
@@ -182,29 +198,31 @@ def test_the_key_is_asked_for_and_repeated() -> None:
                 wrong.get("Authorization", "").removeprefix("Bearer ")
                 in json.loads(text)["error"]["message"]
             )
-    assert "sk-right" not in repr(Service(additions, key="sk-right"))
+    assert "sk-right" not in repr(
+        RehearsalOptions(addition_teacher, api_key="sk-right")
+    )
 
 
 def test_the_log_has_a_request_as_soon_as_it_was_read(tmp_path: Path) -> None:
     """Whatever becomes of the client, and though the answer is never sent."""
     log = tmp_path / "log.jsonl"
-    service = Service(
-        additions,
+    service = RehearsalOptions(
+        addition_teacher,
         [None, Fault("hang"), Fault("no usage")],
-        held=lambda request: True,
-        log=log,
+        hold_while=lambda request: True,
+        log_path=log,
     )
     bodies = [body(ASK, temperature=n) for n in range(4)]
     for _ in range(2):  # an existing log is continued
-        with serving(service) as server:
+        with running_server(service) as server:
             address = urlsplit(server.base_url)
             for n, raw in enumerate(bodies):
                 with socket.create_connection(
                     (address.hostname, address.port)
                 ) as client:
                     client.sendall(
-                        b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
-                        % len(raw)
+                        b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n"
+                        b"Content-Length: %d\r\n\r\n" % len(raw)
                     )
                     client.sendall(raw)
                     until(lambda n=n: server.calls == n + 1 and server.in_flight == 1)  # type: ignore[misc]
@@ -224,19 +242,28 @@ def test_the_log_has_a_request_as_soon_as_it_was_read(tmp_path: Path) -> None:
 
 
 def test_a_port_that_is_taken_and_a_log_that_cannot_be(tmp_path: Path) -> None:
-    with serving(Service(additions)) as server:
+    with running_server(RehearsalOptions(addition_teacher)) as server:
         port = urlsplit(server.base_url).port or 0
-        with pytest.raises(OSError, match=str(port)), serving(Service(additions), port):
+        with (
+            pytest.raises(OSError, match=str(port)),
+            running_server(RehearsalOptions(addition_teacher), port),
+        ):
             pass
         with pytest.raises(ConfigError, match=f"(?s)port {port}.*fix: another port"):
-            serve(Service(additions), port)
+            serve_until_stopped(RehearsalOptions(addition_teacher), port)
     with pytest.raises(ConfigError, match=r"no/log\.jsonl"):
-        serve(Service(additions, log=tmp_path / "no/log.jsonl"))
+        serve_until_stopped(
+            RehearsalOptions(addition_teacher, log_path=tmp_path / "no/log.jsonl")
+        )
 
 
 def test_what_is_in_flight_is_counted_and_summed() -> None:
     with (
-        serving(Service(additions, latency_s=latency(0.25), keep=False)) as server,
+        running_server(
+            RehearsalOptions(
+                addition_teacher, latency_s=lognormal_latency(0.25), keep_requests=False
+            )
+        ) as server,
         ThreadPoolExecutor(6) as pool,
     ):
         asked = [pool.submit(post, server) for _ in range(6)]
@@ -252,8 +279,10 @@ def test_what_is_in_flight_is_counted_and_summed() -> None:
 
 
 def test_a_limited_server_answers_429_and_says_when() -> None:
-    with serving(
-        Service(additions, limit=Limit(2, burst=3, retry_after="fraction"))
+    with running_server(
+        RehearsalOptions(
+            addition_teacher, limit=RequestLimit(2, burst=3, retry_after="fraction")
+        )
     ) as server:
         answers = [post(server) for _ in range(5)]
         assert [status for status, *_ in answers] == [200, 200, 200, 429, 429]
@@ -261,20 +290,22 @@ def test_a_limited_server_answers_429_and_says_when() -> None:
         assert json.loads(answers[4][2])["error"]["code"] == "rate_limit_exceeded"
         time.sleep(float(answers[4][1]["Retry-After"]))
         assert post(server)[0] == 200
-        assert (server.calls, server.limited) == (6, 2)
+        assert (server.calls, server.calls_over_limit) == (6, 2)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_serves_until_it_is_stopped(number: int) -> None:
     code = (
-        "from teachback.serve.program import additions\nfrom teachback.serve.server import serve\n"
-        "from teachback.serve.service import Service\nserve(Service(additions), 0)"
+        "from teachback.serve.additions import addition_teacher\n"
+        "from teachback.serve.server import serve_until_stopped\n"
+        "from teachback.serve.service import RehearsalOptions\n"
+        "serve_until_stopped(RehearsalOptions(addition_teacher), 0)"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
-        assert post(Server(process.stdout.readline().strip()))[0] == 200
+        assert post(RehearsalServer(process.stdout.readline().strip()))[0] == 200
         process.send_signal(number)
         assert process.stdout.read() == "1 requests, at most 1 at a time\n"
     assert process.returncode == 0

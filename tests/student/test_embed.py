@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from teachback.run.directory import SHARD, Run
+from teachback.run.directory import ROWS_PER_SHARD, Run
 from teachback.student.attempt import Asked
 from teachback.student.chat import Chat, prompt_ids
 from teachback.student.embed import embed
@@ -70,7 +70,7 @@ def test_the_head_is_not_computed(tiny: Path, monkeypatch: pytest.MonkeyPatch) -
     assert embed(student, CHAT, ASKED[:2]).shape == (2, 16)
 
 
-CALLS = 2 * SHARD + 3
+CALLS = 2 * ROWS_PER_SHARD + 3
 
 
 def reserve(run: Run, fn: Any) -> Reserve:

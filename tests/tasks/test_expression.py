@@ -83,7 +83,7 @@ def test_what_is_read_is_an_expression_for_python_too(text: str) -> None:
     except (ValueError, ZeroDivisionError):
         return
     bare = re.sub(
-        r"0+(?=[0-9])", "", re.sub(r"^[\s*]+", "", text)
+        r"(?<![0-9])0+(?=[0-9])", "", re.sub(r"^[\s*]+", "", text)
     )  # Python refuses 007, and bold type
     assert reference(ast.parse(bare.strip(), mode="eval").body) == side.value
 

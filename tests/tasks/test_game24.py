@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from teachback.tasks.game24 import (
     final_expression,
-    grade,
-    key,
-    prompt,
+    grade_game24,
+    game24_key,
+    game24_prompt,
     read_puzzle,
-    target,
-    verify,
+    puzzle_target,
+    verify_game24,
 )
 from teachback.types import Example
 
@@ -23,12 +23,12 @@ EXAMPLE = Example("e", PUZZLE, "24", SOLUTION)
 
 
 def outcome(text: str, question: str = PUZZLE) -> str:
-    assert verify(question, text) == grade(Example("e", question, "24"), text)
-    return verify(question, text).outcome
+    assert verify_game24(question, text) == grade_game24(Example("e", question, "24"), text)
+    return verify_game24(question, text).outcome
 
 
 def test_the_gold_solution_is_right() -> None:
-    found = grade(EXAMPLE, str(target(EXAMPLE)))
+    found = grade_game24(EXAMPLE, str(puzzle_target(EXAMPLE)))
     assert (found.outcome, found.answer, found.answer_right) == (
         "right",
         "(4 * 5) + (10 - 6) = 24",
@@ -38,7 +38,7 @@ def test_the_gold_solution_is_right() -> None:
 
 
 def test_the_prompt_shows_a_form_that_is_right_and_no_puzzle_of_the_game() -> None:
-    message = prompt(PUZZLE)
+    message = game24_prompt(PUZZLE)
     assert message.endswith(f": {PUZZLE}")
     shown = message.split("\nNumbers")[0].rstrip()
     assert outcome(shown, "2 2 40 60") == "right"
@@ -82,7 +82,7 @@ def test_right(text: str) -> None:
     ],
 )
 def test_wrong(text: str, reason: str) -> None:
-    found = verify(PUZZLE, text)
+    found = verify_game24(PUZZLE, text)
     assert (found.outcome, found.answer_right) == ("wrong", False)
     assert reason in str(found.reason)
     assert outcome(text) == "wrong"
@@ -104,7 +104,7 @@ def test_wrong(text: str, reason: str) -> None:
     ],
 )
 def test_unparsed(text: str, reason: str) -> None:
-    found = verify(PUZZLE, text)
+    found = verify_game24(PUZZLE, text)
     assert (found.outcome, found.answer_right) == ("unparsed", False)
     assert reason in str(found.reason)
 
@@ -130,13 +130,13 @@ def test_whole_number_arithmetic_is_not_rounded() -> None:
     ],
 )
 def test_a_question_that_is_no_puzzle_is_never_right(question: str) -> None:
-    found = verify(question, "Answer: (4 * 5) + (10 - 6) = 24")
+    found = verify_game24(question, "Answer: (4 * 5) + (10 - 6) = 24")
     assert found.outcome == "unparsed"
     assert "the question is not" in str(found.reason)
 
 
 def test_a_puzzle_without_solution_says_so() -> None:
-    found = verify("1 1 1 1", "Answer: 1 + 1 + 1 + 1")
+    found = verify_game24("1 1 1 1", "Answer: 1 + 1 + 1 + 1")
     assert (found.outcome, found.reason) == (
         "wrong",
         "the numbers of the question can't make 24",
@@ -145,7 +145,7 @@ def test_a_puzzle_without_solution_says_so() -> None:
 
 def test_keys() -> None:
     same = ["4 5 6 10", "10 6 5 4", " 4, 10, 5, 6\n", "04 5 6 10", "4;5;6;10"]
-    assert {key(question) for question in same} == {"4 5 6 10"}
+    assert {game24_key(question) for question in same} == {"4 5 6 10"}
     others = [
         "4 5 6 11",
         "4 5 6 6",
@@ -156,9 +156,9 @@ def test_keys() -> None:
         "MAKE 24",
         "",
     ]
-    assert len({key(question) for question in [*others, PUZZLE]}) == len(others) + 1
-    assert key("make  24") == key("MAKE 24")
-    assert all(read_puzzle(key(question)) is None for question in others[4:])
+    assert len({game24_key(question) for question in [*others, PUZZLE]}) == len(others) + 1
+    assert game24_key("make  24") == game24_key("MAKE 24")
+    assert all(read_puzzle(game24_key(question)) is None for question in others[4:])
 
 
 @given(
@@ -170,16 +170,16 @@ def test_the_order_of_the_numbers_does_not_matter(
 ) -> None:
     question = " ".join(map(str, numbers))
     rng.shuffle(numbers)  # type: ignore[attr-defined]
-    assert key(question) == key(", ".join(map(str, numbers)))
+    assert game24_key(question) == game24_key(", ".join(map(str, numbers)))
     assert read_puzzle(question) == tuple(sorted(numbers))
 
 
 @given(st.text(max_size=200), st.text(max_size=200))
 def test_no_text_breaks_it(question: str, text: str) -> None:
     for answer in (text, f"Answer: {text}", f"\\boxed{{{text}"):
-        assert verify(question, answer).outcome != "right"
-        assert verify(PUZZLE, answer).outcome in ("wrong", "unparsed")
-    assert key(question) == key(question)
+        assert verify_game24(question, answer).outcome != "right"
+        assert verify_game24(PUZZLE, answer).outcome in ("wrong", "unparsed")
+    assert game24_key(question) == game24_key(question)
 
 
 @pytest.mark.parametrize(
@@ -211,9 +211,9 @@ def test_hostile_text_takes_no_time(unit: str) -> None:
         f"\\boxed{{{many}",
         f"Answer: {many[:280]}",
     ):
-        assert verify(PUZZLE, text).outcome in ("wrong", "unparsed")
-    assert verify(many, "Answer: 1").outcome == "unparsed"
-    assert len(key(many)) == 32
+        assert verify_game24(PUZZLE, text).outcome in ("wrong", "unparsed")
+    assert verify_game24(many, "Answer: 1").outcome == "unparsed"
+    assert len(game24_key(many)) == 32
     assert (
         time.process_time() - start < 3
     )  # six checks; a second for all of them on a core of its own

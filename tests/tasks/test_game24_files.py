@@ -9,7 +9,7 @@ import pytest
 from teachback.metrics.statistics import spearman
 from teachback.tasks import make24
 from teachback.tasks.expression import read_equation
-from teachback.tasks.game24 import final_expression, grade, key, load, rows, verify
+from teachback.tasks.game24 import final_expression, grade_game24, game24_key, load, read_puzzle_file, verify_game24
 from teachback.types import Example
 
 
@@ -18,7 +18,7 @@ def puzzles(data: Path) -> list[Example]:
     return [
         row
         for split in ("train", "test")
-        for row in rows(data / f"game24_{split}.jsonl")
+        for row in read_puzzle_file(data / f"game24_{split}.jsonl")
     ]
 
 
@@ -27,8 +27,8 @@ def expression(row: Example) -> str:
 
 
 def outcome(row: Example, answer: str) -> str:
-    found = grade(row, f"Answer: {answer}")
-    assert verify(row.question, f"Answer: {answer}") == found
+    found = grade_game24(row, f"Answer: {answer}")
+    assert verify_game24(row.question, f"Answer: {answer}") == found
     return found.outcome
 
 
@@ -37,8 +37,8 @@ def test_all_golds_are_right_and_our_solutions_are_the_same(
 ) -> None:
     assert len(puzzles) == 1262
     for row in puzzles:
-        assert grade(row, str(row.solution)).outcome == "right"
-        assert make24.solution(tuple(map(int, row.question.split()))) == row.solution
+        assert grade_game24(row, str(row.solution)).outcome == "right"
+        assert make24.first_solution(tuple(map(int, row.question.split()))) == row.solution
 
 
 def swapped(text: str) -> str:
@@ -119,7 +119,7 @@ def value(text: str) -> object:
 def test_solutions_of_other_puzzles_are_wrong(puzzles: list[Example]) -> None:
     others = puzzles[1:] + puzzles[:1]
     found = [
-        grade(row, str(other.solution))
+        grade_game24(row, str(other.solution))
         for row, other in zip(puzzles, others, strict=True)
     ]
     assert {grade.outcome for grade in found} == {"wrong"}
@@ -135,7 +135,7 @@ def test_levels_go_with_how_many_people_solve_a_puzzle(data: Path) -> None:
         puzzle = tuple(map(int, str(row["question"]).split()))
         assert make24.needs_fraction(puzzle) is not meta["integer_solution"]
         pairs.append(
-            (float(make24.level(puzzle) or 0), float(meta["human_solved_rate"]))
+            (float(make24.puzzle_level(puzzle) or 0), float(meta["human_solved_rate"]))
         )
     rho = spearman([level for level, _ in pairs], [rate for _, rate in pairs])
     assert rho is not None
@@ -157,17 +157,17 @@ def test_the_published_split(data: Path) -> None:
         for row in (*task.seeds, *task.dev)
     )
     assert (
-        len({key(row.question) for row in (*task.seeds, *task.dev, *task.test)}) == 360
+        len({game24_key(row.question) for row in (*task.seeds, *task.dev, *task.test)}) == 360
     )
     few = load(path=data, largest=13, seeds=200, dev=60, test=20, seed=0)
     assert few.test == task.test[:20]
     assert few.write is not None
     taken = {
-        key(row.question) for row in (*few.seeds, *few.dev, *task.test)
+        game24_key(row.question) for row in (*few.seeds, *few.dev, *task.test)
     }  # all of the published test
     assert (
         not {
-            key(few.write(seed, Random(i)).question)
+            game24_key(few.write(seed, Random(i)).question)
             for i in range(5)
             for seed in few.seeds
         }

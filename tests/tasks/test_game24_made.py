@@ -12,7 +12,7 @@ import pytest
 from teachback.errors import ConfigError, DataError
 from teachback.rng import draw
 from teachback.tasks import make24
-from teachback.tasks.game24 import load, made, verify, write
+from teachback.tasks.game24 import load, puzzle_example, verify_game24, write_puzzle
 from teachback.types import Example, Task, Written
 
 
@@ -29,13 +29,13 @@ def numbers(question: str) -> tuple[int, ...]:
 
 
 def test_there_are_1362_puzzles_and_they_are_found_in_time() -> None:
-    for cached in (make24.classic, make24.level, make24.forms):
+    for cached in (make24.classic_puzzles, make24.puzzle_level, make24.solution_forms):
         cached.cache_clear()
     start = time.process_time()
-    puzzles = make24.classic()
+    puzzles = make24.classic_puzzles()
     assert time.process_time() - start < 4  # 1 s on a core of its own
     assert len(puzzles) == len(set(puzzles)) == 1362
-    assert Counter(map(make24.level, puzzles)) == {
+    assert Counter(map(make24.puzzle_level, puzzles)) == {
         0: 228,
         1: 218,
         2: 209,
@@ -46,10 +46,10 @@ def test_there_are_1362_puzzles_and_they_are_found_in_time() -> None:
 
 
 def test_solutions_are_right_and_there_are_none_for_the_others() -> None:
-    solvable = set(make24.classic())
+    solvable = set(make24.classic_puzzles())
     for puzzle in solvable:
-        text = make24.solution(puzzle)
-        assert verify(" ".join(map(str, puzzle)), str(text)).outcome == "right"
+        text = make24.first_solution(puzzle)
+        assert verify_game24(" ".join(map(str, puzzle)), str(text)).outcome == "right"
         steps = [line.split(" (left: ") for line in str(text).split("\n")[:3]]
         assert len(steps) == 3
         assert not any(
@@ -65,24 +65,24 @@ def test_solutions_are_right_and_there_are_none_for_the_others() -> None:
     ]
     assert len(others) == 1820 - 1362
     assert all(
-        make24.solution(puzzle) is None for puzzle in Random(0).sample(others, 40)
+        make24.first_solution(puzzle) is None for puzzle in Random(0).sample(others, 40)
     )
 
 
 def test_ways_that_commute_or_associate_are_one() -> None:
-    assert len(make24.forms((6, 6, 6, 6), True, 24)) == 1
-    ways = make24.forms((6, 6, 6, 6), True, 24)[24]
+    assert len(make24.solution_forms((6, 6, 6, 6), True, 24)) == 1
+    ways = make24.solution_forms((6, 6, 6, 6), True, 24)[24]
     assert {(form.kind, form.up, form.down) for form in ways} >= {
         ("+", ("6", "6", "6", "6"), ())
     }
-    assert make24.forms((2, 3), True) == {
-        5: {make24.Form("+", ("2", "3"), ())},
-        6: {make24.Form("*", ("2", "3"), ())},
-        1: {make24.Form("+", ("3",), ("2",))},
+    assert make24.solution_forms((2, 3), True) == {
+        5: {make24.SolutionForm("+", ("2", "3"), ())},
+        6: {make24.SolutionForm("*", ("2", "3"), ())},
+        1: {make24.SolutionForm("+", ("3",), ("2",))},
     }
-    assert make24.level((3, 3, 8, 8)) == 4
-    assert make24.level((1, 1, 1, 1)) is None
-    assert make24.level((4, 5, 6, 10)) is not None
+    assert make24.puzzle_level((3, 3, 8, 8)) == 4
+    assert make24.puzzle_level((1, 1, 1, 1)) is None
+    assert make24.puzzle_level((4, 5, 6, 10)) is not None
 
 
 # ---- the program
@@ -127,20 +127,20 @@ def test_levels_follow_the_seed(
 ) -> None:
     seed = next(row for row in task.seeds if row.meta["level"] == level)
     found = Counter(
-        make24.level(numbers(row.question)) for row in rows(task, seed, 1000)
+        make24.puzzle_level(numbers(row.question)) for row in rows(task, seed, 1000)
     )
     assert all(abs(found[i] / 1000 - share) < 0.05 for i, share in enumerate(shares))
     assert all(found[i] == 0 for i, share in enumerate(shares) if share == 0)
 
 
 def test_puzzles_of_a_level_are_equally_likely() -> None:
-    seed = made((3, 3, 8, 8))
+    seed = puzzle_example((3, 3, 8, 8))
     drawn = Counter(
-        write(seed, Random(i), largest=13, taken=frozenset()).question
+        write_puzzle(seed, Random(i), largest=13, taken=frozenset()).question
         for i in range(8000)
     )
     hardest = [
-        n for question, n in drawn.items() if make24.level(numbers(question)) == 4
+        n for question, n in drawn.items() if make24.puzzle_level(numbers(question)) == 4
     ]
     expected = sum(hardest) / 401
     assert len(hardest) == 401
@@ -167,12 +167,12 @@ def test_an_open_world_has_larger_numbers(largest: int) -> None:
 
 
 def test_an_empty_level_and_a_seed_that_is_no_puzzle_are_refused() -> None:
-    everything = frozenset(" ".join(map(str, puzzle)) for puzzle in make24.classic())
+    everything = frozenset(" ".join(map(str, puzzle)) for puzzle in make24.classic_puzzles())
     with pytest.raises(ConfigError, match="level"):
-        write(made((3, 3, 8, 8)), Random(0), largest=13, taken=everything)
+        write_puzzle(puzzle_example((3, 3, 8, 8)), Random(0), largest=13, taken=everything)
     for question in ("1 1 1 1", "one two"):
         with pytest.raises(DataError, match="seed s"):
-            write(Example("s", question), Random(0), largest=13, taken=frozenset())
+            write_puzzle(Example("s", question), Random(0), largest=13, taken=frozenset())
 
 
 # ---- splits
@@ -185,7 +185,7 @@ def test_splits_of_the_closed_world(task: Task) -> None:
     for row in (*task.seeds, *task.dev, *task.test):
         assert task.grade(row, str(task.target(row))).outcome == "right"
         assert row.meta == {
-            "level": make24.level(numbers(row.question)),
+            "level": make24.puzzle_level(numbers(row.question)),
             "integer_solution": "/" not in left(row),
         }
     more = load(path=None, largest=13, seeds=300, dev=60, test=100, seed=0)
@@ -216,7 +216,7 @@ def put(folder: Path, name: str, rows: list[dict[str, object]]) -> None:
 
 
 def as_row(puzzle: tuple[int, ...], **changes: object) -> dict[str, object]:
-    row = made(puzzle)
+    row = puzzle_example(puzzle)
     return {
         "id": row.id,
         "question": row.question,
@@ -228,7 +228,7 @@ def as_row(puzzle: tuple[int, ...], **changes: object) -> dict[str, object]:
 
 
 def test_files_are_split_by_key_whatever_their_order(tmp_path: Path) -> None:
-    given = [as_row(puzzle) for puzzle in make24.classic()[:120]]
+    given = [as_row(puzzle) for puzzle in make24.classic_puzzles()[:120]]
     put(
         tmp_path,
         "test",

@@ -71,7 +71,7 @@ def test_gsm8k_in_the_hubs_form(
             for i in range(9)
         ]
         write(tmp_path / "gsm" / f"{split}.jsonl", rows)  # type: ignore[arg-type]
-    monkeypatch.setattr(gsm8k, "HUB", (str(tmp_path / "gsm"), None))
+    monkeypatch.setattr(gsm8k, "GSM8K_ON_HUB", (str(tmp_path / "gsm"), None))
     task = gsm8k.load(path=None, seeds=4, dev=3, test=None, seed=0)
     one = task.seeds[0]
     assert task.target(one) == f"It is {one.answer}.\nAnswer: {one.answer}"
@@ -106,7 +106,7 @@ def test_math_in_the_hubs_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         "math_train": (str(tmp_path / "a"), "train"),
         "math500_test": (str(tmp_path / "b"), "test"),
     }
-    monkeypatch.setattr(math, "HUB", hub)
+    monkeypatch.setattr(math, "MATH_ON_HUB", hub)
     task = math.load(path=None, seeds=4, dev=2, test=None, seed=0)
     one, other = task.seeds[0], task.test[0]
     assert one.answer == f"\\frac{{{one.question[2:]}}}{{7}}"

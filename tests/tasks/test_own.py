@@ -10,11 +10,11 @@ from teachback.config import config
 from teachback.errors import DataError, TeachbackError
 from teachback.graders import GRADERS
 from teachback.tasks import own
-from teachback.tasks.given import given_rows
+from teachback.tasks.existing_rows import read_existing_rows
 from teachback.tasks.jsonl_file import read_jsonl
-from teachback.tasks.own import Form
-from teachback.tasks.splits import Sizes
-from teachback.tasks.table import Columns, examples
+from teachback.tasks.own import AnswerFormat
+from teachback.tasks.splits import SplitSizes
+from teachback.tasks.table import ExampleColumns, examples_from_rows
 from teachback.types import Example, Task
 
 
@@ -161,7 +161,7 @@ def test_settings_that_contradict_each_other(
 
 
 def test_target_ends_in_the_answer_once() -> None:
-    target = Form(GRADERS["number"]).target
+    target = AnswerFormat(GRADERS["number"]).target
     assert target(Example("x", "q", "5", "2 + 3 = 5\n#### 5")) == "2 + 3 = 5\nAnswer: 5"
     assert target(Example("x", "q", "5", "2 + 3 = 5")) == "2 + 3 = 5\nAnswer: 5"
     assert (
@@ -176,14 +176,14 @@ def test_target_ends_in_the_answer_once() -> None:
 
 
 def test_given_rows_are_in_the_answer_form_of_the_task(tmp_path: Path) -> None:
-    target = Form(GRADERS["number"]).target
+    target = AnswerFormat(GRADERS["number"]).target
     path = write(
         tmp_path / "g.jsonl",
         [{"question": "q", "text": "as it is"}, {"question": "r", "answer": "4"}],
     )
-    assert [row.text for row in given_rows(path, target)] == ["as it is", "Answer: 4"]
+    assert [row.text for row in read_existing_rows(path, target)] == ["as it is", "Answer: 4"]
     with pytest.raises(DataError, match="row 1: nothing to train on"):
-        given_rows(write(tmp_path / "h.jsonl", [{"question": "q"}]), target)
+        read_existing_rows(write(tmp_path / "h.jsonl", [{"question": "q"}]), target)
 
 
 @pytest.mark.parametrize(
@@ -198,13 +198,13 @@ def test_given_rows_are_in_the_answer_form_of_the_task(tmp_path: Path) -> None:
 def test_the_real_files_read_and_their_golds_are_right(
     data: Path, name: str, grader: str
 ) -> None:
-    found = examples(read_jsonl(data / f"{name}.jsonl"), name, Columns())
+    found = examples_from_rows(read_jsonl(data / f"{name}.jsonl"), name, ExampleColumns())
     t = own.load(
         found,
         dev=None,
         test=None,
-        sizes=Sizes(dev=50, test=50),
-        form=Form(GRADERS[grader]),
+        sizes=SplitSizes(dev=50, test=50),
+        form=AnswerFormat(GRADERS[grader]),
     )
     for e in (*t.seeds, *t.dev, *t.test):
         assert t.grade(e, f"because.\nAnswer: {e.answer}").outcome == "right"

@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exercises import BUTTERFLIES, EXAMPLE, PROOF, QUESTION, WORDS, context
-from teachback.tasks.ontology import plural, read_sentence
-from teachback.tasks.prontoqa import answer_form, generate, grade, key, verify
+from teachback.tasks.ontology import read_sentence
+from teachback.tasks.wording import plural
+from teachback.tasks.prontoqa import format_proof_answer, grade_proof, prontoqa_key, verify_proof
+from teachback.tasks.prontoqa_exercises import generate_proof_question
 from teachback.types import Example
 
 # ---- what is read
@@ -77,8 +79,8 @@ def test_plural_of_the_last_word() -> None:
     ],
 )
 def test_right_with_label_and_proof(proof: str) -> None:
-    assert grade(EXAMPLE, answer_form(proof, "False")).outcome == "right"
-    assert verify(QUESTION, answer_form(proof, "False")).outcome == "right"
+    assert grade_proof(EXAMPLE, format_proof_answer(proof, "False")).outcome == "right"
+    assert verify_proof(QUESTION, format_proof_answer(proof, "False")).outcome == "right"
 
 
 @pytest.mark.parametrize(
@@ -109,14 +111,14 @@ def test_right_with_label_and_proof(proof: str) -> None:
     ],
 )
 def test_right_label_with_a_bad_proof_is_wrong(proof: str, reason: str) -> None:
-    found = grade(EXAMPLE, answer_form(proof, "False"))
+    found = grade_proof(EXAMPLE, format_proof_answer(proof, "False"))
     assert (found.outcome, found.answer, found.answer_right) == ("wrong", "False", True)
     assert found.reason is not None
     assert reason in found.reason
 
 
 def test_wrong_label_is_wrong() -> None:
-    found = grade(EXAMPLE, answer_form(PROOF, "True"))
+    found = grade_proof(EXAMPLE, format_proof_answer(PROOF, "True"))
     assert (found.outcome, found.answer, found.answer_right, found.reason) == (
         "wrong",
         "True",
@@ -127,7 +129,7 @@ def test_wrong_label_is_wrong() -> None:
 
 def test_a_proof_must_imply_its_own_label() -> None:
     assert (
-        grade(replace(EXAMPLE, answer="True"), answer_form(PROOF, "True")).reason
+        grade_proof(replace(EXAMPLE, answer="True"), format_proof_answer(PROOF, "True")).reason
         == "the proof shows False, the answer says True"
     )
 
@@ -141,23 +143,23 @@ def test_a_proof_must_imply_its_own_label() -> None:
     ],
 )  # fmt: skip
 def test_no_final_answer_or_several_are_unparsed(text: str) -> None:
-    assert grade(EXAMPLE, text).outcome == verify(QUESTION, text).outcome == "unparsed"
-    assert not grade(EXAMPLE, text).answer_right
+    assert grade_proof(EXAMPLE, text).outcome == verify_proof(QUESTION, text).outcome == "unparsed"
+    assert not grade_proof(EXAMPLE, text).answer_right
 
 
 def test_whitespace_around_the_answer_does_not_matter() -> None:
     assert (
-        grade(EXAMPLE, f"\n {PROOF}\r\n\n  Answer:  False. \r\n\n").outcome == "right"
+        grade_proof(EXAMPLE, f"\n {PROOF}\r\n\n  Answer:  False. \r\n\n").outcome == "right"
     )
 
 
 def test_premises_bind_a_proof_of_irregular_nouns() -> None:
     proof = "Alex is a butterfly. Each butterfly is a lepidopteran. Alex is a lepidopteran. Alex is an insect. "
     proof += "Alex is not bony."
-    assert verify(BUTTERFLIES, answer_form(proof, "False")).outcome == "right"
+    assert verify_proof(BUTTERFLIES, format_proof_answer(proof, "False")).outcome == "right"
     assert (
-        verify(
-            BUTTERFLIES, answer_form(proof.replace("Alex is an insect. ", ""), "False")
+        verify_proof(
+            BUTTERFLIES, format_proof_answer(proof.replace("Alex is an insect. ", ""), "False")
         ).outcome
         == "wrong"
     )
@@ -211,7 +213,7 @@ def test_premises_bind_a_proof_of_irregular_nouns() -> None:
 def test_bad_questions_are_not_trained_on(
     question: str, outcome: str, reason: str
 ) -> None:
-    found = verify(question, answer_form(PROOF, "False"))
+    found = verify_proof(question, format_proof_answer(PROOF, "False"))
     assert found.outcome == outcome
     assert not found.answer_right
     assert reason in str(found.reason)
@@ -219,9 +221,9 @@ def test_bad_questions_are_not_trained_on(
 
 def test_verify_needs_no_gold_but_the_true_label() -> None:
     asked_otherwise = QUESTION.replace("Polly is not dull", "Polly is dull")
-    assert verify(asked_otherwise, answer_form(PROOF, "True")).outcome == "right"
+    assert verify_proof(asked_otherwise, format_proof_answer(PROOF, "True")).outcome == "right"
     assert (
-        verify(asked_otherwise, answer_form(PROOF, "False")).reason
+        verify_proof(asked_otherwise, format_proof_answer(PROOF, "False")).reason
         == "the answer is True"
     )
 
@@ -229,8 +231,8 @@ def test_verify_needs_no_gold_but_the_true_label() -> None:
 def test_cyclic_rules_end() -> None:
     question = "Wumpuses are tumpuses. Tumpuses are wumpuses. Max is a wumpus.\nTrue or false: Max is a tumpus."
     assert (
-        verify(
-            question, answer_form("Max is a wumpus. Max is a tumpus.", "True")
+        verify_proof(
+            question, format_proof_answer("Max is a wumpus. Max is a tumpus.", "True")
         ).outcome
         == "right"
     )
@@ -249,7 +251,7 @@ def test_key_ignores_order_wording_whitespace_and_polarity() -> None:
         QUESTION.replace("Polly is not dull", "Polly is dull"),
         QUESTION.replace("Rompuses are hot.", "Rompuses are hot. Rompuses are hot."),
     ]
-    assert {key(question) for question in rewordings} == {key(QUESTION)}
+    assert {prontoqa_key(question) for question in rewordings} == {prontoqa_key(QUESTION)}
 
 
 def test_key_tells_exercises_apart() -> None:
@@ -262,8 +264,8 @@ def test_key_tells_exercises_apart() -> None:
         "What is 2 + 2?",
         "What is 2 + 3?",
     ]
-    assert len({key(question) for question in [QUESTION, *others]}) == len(others) + 1
-    assert key(" What is\n2 + 2?") == key("what is 2 + 2?")
+    assert len({prontoqa_key(question) for question in [QUESTION, *others]}) == len(others) + 1
+    assert prontoqa_key(" What is\n2 + 2?") == prontoqa_key("what is 2 + 2?")
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
@@ -271,10 +273,10 @@ def test_key_tells_exercises_apart() -> None:
 def test_key_is_invariant_under_shuffling_generated_premises(
     hops: int, rng: Random
 ) -> None:
-    question = generate(hops, rng).question
+    question = generate_proof_question(hops, rng).question
     premises = context(question)
     rng.shuffle(premises)
-    assert key(". ".join(premises) + ".\n" + question.split("\n")[1]) == key(question)
+    assert prontoqa_key(". ".join(premises) + ".\n" + question.split("\n")[1]) == prontoqa_key(question)
 
 
 # ---- hostile text
@@ -287,10 +289,10 @@ def test_key_is_invariant_under_shuffling_generated_premises(
 )
 def test_no_text_crashes(question: str, text: str) -> None:
     for asked in (question, QUESTION, f"{question}\nTrue or false: Polly is dull."):
-        assert len(key(asked)) == 32
+        assert len(prontoqa_key(asked)) == 32
         for answer in (text, f"{text}\nAnswer: True"):
-            assert verify(asked, answer).outcome in ("right", "wrong", "unparsed")
-            assert grade(Example("x", asked, "True"), answer).outcome in (
+            assert verify_proof(asked, answer).outcome in ("right", "wrong", "unparsed")
+            assert grade_proof(Example("x", asked, "True"), answer).outcome in (
                 "right",
                 "wrong",
                 "unparsed",
@@ -318,9 +320,9 @@ def test_a_megabyte_of_anything_takes_no_time(unit: str) -> None:
     text = unit * (1_000_000 // len(unit))
     question = f"{text}\nTrue or false: Polly is dull."
     for check in (
-        lambda: verify(question, PROOF),
-        lambda: grade(EXAMPLE, answer_form(text, "False")),
-        lambda: key(question),
+        lambda: verify_proof(question, PROOF),
+        lambda: grade_proof(EXAMPLE, format_proof_answer(text, "False")),
+        lambda: prontoqa_key(question),
     ):
         start = time.process_time()
         assert check()
@@ -334,5 +336,5 @@ def test_work_grows_with_the_length_only() -> None:
     question = " ".join(rules) + " M is a c0.\nTrue or false: M is p."
     proof = " ".join([*facts, "M is p."])
     start = time.process_time()
-    assert verify(question, answer_form(proof, "True")).outcome == "right"
+    assert verify_proof(question, format_proof_answer(proof, "True")).outcome == "right"
     assert time.process_time() - start < 3

@@ -10,8 +10,9 @@ import pytest
 from exercises import DATA, gold, needs_data, other, parsed
 from teachback.tasks import prontoqa
 from teachback.tasks.jsonl_file import read_jsonl
-from teachback.tasks.ontology import Rule, read_sentence, sentences, singular
-from teachback.tasks.prontoqa import answer_form, grade, verify
+from teachback.tasks.ontology import read_sentence, split_sentences
+from teachback.tasks.wording import WordedRule, singular
+from teachback.tasks.prontoqa import format_proof_answer, grade_proof, verify_proof
 from teachback.types import Example
 
 FILES = {
@@ -36,19 +37,19 @@ def otherwise(sentence: str, concepts: set[str]) -> str:
     if not noun and found.form != "property" and found.predicate.endswith("s"):
         return sentence
     one = singular(found.predicate) if noun else found.predicate
-    rule = Rule(singular(found.subject), one, noun, found.negated)
+    rule = WordedRule(singular(found.subject), one, noun, found.negated)
     return rule.wording("Every" if found.form == "either" else None).removesuffix(".")
 
 
 def rewritings(example: Example) -> Iterator[str]:
-    steps, label = sentences(str(example.solution)), str(example.answer)
+    steps, label = split_sentences(str(example.solution)), str(example.answer)
     concepts = {premise.subject for premise in parsed(example.question).premises}
     yield ".\n".join(steps) + f".\nAnswer: {label}."
-    yield answer_form(
+    yield format_proof_answer(
         ". ".join(otherwise(step, concepts) for step in steps) + ".", label
     )
     yield (
-        answer_form(
+        format_proof_answer(
             ".  ".join(step[0].lower() + step[1:] for step in steps) + ".", label
         )
         + "  \n\n"
@@ -57,34 +58,34 @@ def rewritings(example: Example) -> Iterator[str]:
 
 def near_misses(example: Example) -> Iterator[tuple[str, bool]]:
     """Texts that are wrong, and whether their label is right."""
-    steps, label = sentences(str(example.solution)), str(example.answer)
-    yield answer_form(str(example.solution), other(label)), False
-    yield answer_form(". ".join(steps[:-1]) + ".", label), True
+    steps, label = split_sentences(str(example.solution)), str(example.answer)
+    yield format_proof_answer(str(example.solution), other(label)), False
+    yield format_proof_answer(". ".join(steps[:-1]) + ".", label), True
     last = (
         steps[-1].replace(" is not ", " is ")
         if " is not " in steps[-1]
         else steps[-1].replace(" is ", " is not ", 1)
     )
-    yield answer_form(". ".join([*steps[:-1], last]) + ".", label), True
+    yield format_proof_answer(". ".join([*steps[:-1], last]) + ".", label), True
 
 
 @needs_data
 @pytest.mark.parametrize("step", [5, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", FILES)
 def test_rows(name: str, step: int) -> None:
-    rows = [prontoqa._example(row, name) for row in read_jsonl(DATA / f"{name}.jsonl")]
+    rows = [prontoqa.read_prontoqa_row(row, name) for row in read_jsonl(DATA / f"{name}.jsonl")]
     assert len(rows) == FILES[name]
     looked_at = rows[::step]
     reworded = 0
     for e in looked_at:
         assert (
-            grade(e, gold(e)).outcome == verify(e.question, gold(e)).outcome == "right"
+            grade_proof(e, gold(e)).outcome == verify_proof(e.question, gold(e)).outcome == "right"
         ), e
         texts = list(rewritings(e))
-        assert all(grade(e, text).outcome == "right" for text in texts), (e, texts)
+        assert all(grade_proof(e, text).outcome == "right" for text in texts), (e, texts)
         reworded += texts[1] != gold(e)
         for text, label_right in near_misses(e):
-            found = grade(e, text)
+            found = grade_proof(e, text)
             assert (found.outcome, found.answer_right) == ("wrong", label_right), (
                 e,
                 text,

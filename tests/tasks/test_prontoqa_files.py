@@ -20,8 +20,9 @@ from exercises import (
 from teachback.errors import ConfigError, DataError
 from teachback.tasks import prontoqa
 from teachback.tasks.jsonl_file import read_jsonl
-from teachback.tasks.ontology import settle
-from teachback.tasks.prontoqa import answer_form, generate, grade, load, verify, write
+from teachback.tasks.ontology import decide_question
+from teachback.tasks.prontoqa import format_proof_answer, grade_proof, load, verify_proof, write_prontoqa
+from teachback.tasks.prontoqa_exercises import generate_proof_question
 from teachback.types import Example
 
 # ---- loading
@@ -49,7 +50,7 @@ def test_generated_splits_are_disjoint_and_keep_their_rows() -> None:
         != task.seeds[:1]
     )
     assert task.exact
-    assert task.write is write
+    assert task.write is write_prontoqa
 
 
 def test_a_row_that_another_split_has_is_drawn_again(
@@ -57,8 +58,8 @@ def test_a_row_that_another_split_has_is_drawn_again(
 ) -> None:
     monkeypatch.setattr(
         prontoqa,
-        "generate",
-        lambda hops, rng: generate(hops, Random(rng.randrange(16))),
+        "generate_proof_question",
+        lambda hops, rng: generate_proof_question(hops, Random(rng.randrange(16))),
     )
     task = load(path=None, hops=(2, 2), seeds=5, dev=5, test=5, seed=0)
     assert (
@@ -201,7 +202,7 @@ def test_a_missing_file_says_so(tmp_path: Path) -> None:
 
 def published(name: str, every: int = 1) -> list[Example]:
     rows = read_jsonl(DATA / f"{name}.jsonl")[::every]
-    return [prontoqa._example(row, name) for row in rows]
+    return [prontoqa.read_prontoqa_row(row, name) for row in rows]
 
 
 @needs_data
@@ -219,28 +220,28 @@ def test_published_answers_are_right_and_proofs_of_others_wrong(
     assert len(rows) >= 150
     for example, stranger in zip(rows, rows[1:] + rows[:1], strict=True):
         assert (
-            grade(example, gold(example)).outcome
-            == verify(example.question, gold(example)).outcome
+            grade_proof(example, gold(example)).outcome
+            == verify_proof(example.question, gold(example)).outcome
             == "right"
         )
         assert (
-            grade(
-                example, answer_form(str(example.solution), other(example.answer))
+            grade_proof(
+                example, format_proof_answer(str(example.solution), other(example.answer))
             ).outcome
             == "wrong"
         )
-        assert settle(parsed(example.question)).hops == example.meta["hops"]
+        assert decide_question(parsed(example.question)).hops == example.meta["hops"]
         steps = str(example.solution).split(". ")
         broken = [steps[:-1]]
         if example.meta["hops"] != 1:
             broken.append(steps[:1] + steps[-1:])
         if (
-            parsed(stranger.question).asked.subject
-            != parsed(example.question).asked.subject
+            parsed(stranger.question).query.subject
+            != parsed(example.question).query.subject
         ):
             broken.append(str(stranger.solution).split(". "))
         for proof in broken:
-            found = grade(example, answer_form(". ".join(proof), str(example.answer)))
+            found = grade_proof(example, format_proof_answer(". ".join(proof), str(example.answer)))
             assert (found.outcome, found.answer_right) == ("wrong", True), proof
 
 

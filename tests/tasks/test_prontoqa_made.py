@@ -21,8 +21,9 @@ from exercises import (
 from teachback.errors import DataError
 from teachback.rng import draw
 from teachback.tasks import prontoqa
-from teachback.tasks.ontology import read_sentence, settle
-from teachback.tasks.prontoqa import answer_form, generate, grade, verify, write
+from teachback.tasks.ontology import read_sentence, decide_question
+from teachback.tasks.prontoqa import format_proof_answer, grade_proof, verify_proof, write_prontoqa
+from teachback.tasks.prontoqa_exercises import PROPERTY_FAMILIES, generate_proof_question
 from teachback.types import Example
 
 # ---- our own exercises
@@ -30,13 +31,13 @@ from teachback.types import Example
 
 def test_generated_exercises_hold() -> None:
     for example in made(600, "hold"):
-        assert grade(example, gold(example)).outcome == "right"
-        assert verify(example.question, gold(example)).outcome == "right"
-        assert settle(parsed(example.question)).hops == example.meta["hops"]
-        wrong = answer_form(str(example.solution), other(example.answer))
+        assert grade_proof(example, gold(example)).outcome == "right"
+        assert verify_proof(example.question, gold(example)).outcome == "right"
+        assert decide_question(parsed(example.question)).hops == example.meta["hops"]
+        wrong = format_proof_answer(str(example.solution), other(example.answer))
         assert (
-            grade(example, wrong).outcome
-            == verify(example.question, wrong).outcome
+            grade_proof(example, wrong).outcome
+            == verify_proof(example.question, wrong).outcome
             == "wrong"
         )
 
@@ -62,10 +63,10 @@ def test_generated_proofs_are_the_only_ones() -> None:
 
 def test_without_side_rules_no_concept_has_two() -> None:
     for k in range(60):
-        example = generate(1 + k % 6, draw(0, 0, "bare", "", k), side_rules=False)
+        example = generate_proof_question(1 + k % 6, draw(0, 0, "bare", "", k), side_rules=False)
         rules = [p for p in parsed(example.question).premises if p.rule]
         assert len({p.subject for p in rules}) == len(rules) == 2 * (1 + k % 6)
-        assert verify(example.question, gold(example)).outcome == "right"
+        assert verify_proof(example.question, gold(example)).outcome == "right"
 
 
 def test_broken_proofs_are_wrong() -> None:
@@ -81,13 +82,13 @@ def test_broken_proofs_are_wrong() -> None:
             str(stranger.solution).split(". "),
         ]
         for proof in broken:
-            found = grade(example, answer_form(". ".join(proof), str(example.answer)))
+            found = grade_proof(example, format_proof_answer(". ".join(proof), str(example.answer)))
             assert (found.outcome, found.answer_right) == ("wrong", True), proof
 
 
 def test_generated_sizes_and_wording() -> None:
     for hops, (least, most) in {1: (5, 7), 2: (5, 8), 3: (6, 10), 6: (12, 17)}.items():
-        rows = [generate(hops, Random(i)) for i in range(100)]
+        rows = [generate_proof_question(hops, Random(i)) for i in range(100)]
         sizes = {len(context(row.question)) for row in rows}
         assert least <= min(sizes) <= max(sizes) <= most
         assert all(
@@ -116,7 +117,7 @@ def test_premises_are_shuffled_and_the_fact_comes_last() -> None:
 
 
 def test_a_family_of_properties_never_meets_itself() -> None:
-    family = {word: words for words in prontoqa.FAMILIES for word in words}
+    family = {word: words for words in PROPERTY_FAMILIES for word in words}
     for example in made(300, "families"):
         question = parsed(example.question)
         owners = [p.subject for p in question.premises if p.predicate in family]
@@ -124,7 +125,7 @@ def test_a_family_of_properties_never_meets_itself() -> None:
         said = Counter(
             family[p.predicate] for p in question.premises if p.predicate in family
         )
-        assert said.pop(family[question.asked.predicate]) == 2
+        assert said.pop(family[question.query.predicate]) == 2
         assert set(said.values()) <= {1}
 
 
@@ -159,7 +160,7 @@ def test_the_shortcut_of_the_published_files_does_not_work() -> None:
 def test_order_of_mention_does_not_tell_the_label(position: int) -> None:
     rows, labels = made(3_000, "order"), []
     for row in rows:
-        asked = parsed(row.question).asked
+        asked = parsed(row.question).query
         mentions = [
             read
             for text in context(row.question)
@@ -210,9 +211,9 @@ def spearman(left: list[int], right: list[int]) -> float:
 
 
 def written_hops(seed: Example, rng: Random) -> int:
-    written = write(seed, rng)
-    assert verify(written.question, written.text).outcome == "right"
-    return settle(parsed(written.question)).hops
+    written = write_prontoqa(seed, rng)
+    assert verify_proof(written.question, written.text).outcome == "right"
+    return decide_question(parsed(written.question)).hops
 
 
 def test_written_rows_follow_their_seeds() -> None:
@@ -237,7 +238,7 @@ def test_written_rows_follow_their_seeds() -> None:
 def test_hops_of_a_seed_without_meta_come_from_its_question() -> None:
     seeds = [replace(seed, meta={}) for seed in made(200, "bare")]
     assert all(
-        write(bare, Random(i)) == write(seed, Random(i))
+        write_prontoqa(bare, Random(i)) == write_prontoqa(seed, Random(i))
         for i, (bare, seed) in enumerate(zip(seeds, made(200, "bare"), strict=True))
     )
 
@@ -248,12 +249,12 @@ def test_hops_of_a_seed_without_meta_come_from_its_question() -> None:
 )
 def test_a_seed_that_cannot_be_followed_is_refused(question: str) -> None:
     with pytest.raises(DataError, match="seed odd"):
-        write(Example("odd", question), Random(0))
+        write_prontoqa(Example("odd", question), Random(0))
 
 
 def test_the_same_draw_writes_the_same_row_and_another_draw_another() -> None:
     assert (
-        write(EXAMPLE, Random(1))
-        == write(EXAMPLE, Random(1))
-        != write(EXAMPLE, Random(2))
+        write_prontoqa(EXAMPLE, Random(1))
+        == write_prontoqa(EXAMPLE, Random(1))
+        != write_prontoqa(EXAMPLE, Random(2))
     )

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from teachback.curate.verify import judge
+from teachback.curate.verify import verify_draft
 from teachback.errors import ConfigError, DataError
 from teachback.rng import draw
 from teachback.tasks import reasoning_gym
@@ -127,7 +127,7 @@ def terms(written: Written) -> int:
 def test_write_follows_the_generator_and_the_steps_of_gsm_symbolic() -> None:
     task = loaded("gsm_symbolic")
     writer = task.write
-    assert isinstance(writer, reasoning_gym.Writer)
+    assert isinstance(writer, reasoning_gym.GymWriter)
     assert len(writer.kinds) == 85
     assert task.by == ("steps",)
     seed = next(e for e in task.seeds if e.meta["steps"] in (3, 4, 5))
@@ -152,11 +152,11 @@ def test_what_is_written_is_new_each_time_repeatable_and_verified(dataset: str) 
     assert made == [write(task, seed, k) for k in range(6)]
     assert len({task.key(w.question) for w in made}) == 6
     for w in made:
-        verdict = judge(draft(w), task)
+        verdict = verify_draft(draft(w), task)
         assert (verdict.verified, verdict.reason) == (True, None)
     for w, other in pairwise(made):
         if w.answer != other.answer:
-            refused = judge(draft(w._replace(answer=other.answer)), task)
+            refused = verify_draft(draft(w._replace(answer=other.answer)), task)
             assert refused.reason is not None
             assert refused.reason.startswith("wrong:")
 

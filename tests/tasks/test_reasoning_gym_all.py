@@ -8,17 +8,18 @@ from typing import Any
 
 import pytest
 
-from teachback.curate.verify import judge
+from teachback.curate.verify import verify_draft
 from teachback.errors import ConfigError
 from teachback.rng import draw
 from teachback.tasks import reasoning_gym
-from teachback.tasks.gym_items import HASHED, OPEN, REFUSED
+from teachback.tasks.gym_datasets import HASH_SEED_DATASETS, REFUSED_DATASETS
+from teachback.tasks.gym_items import DATASETS_WITHOUT_ANSWERS
 from teachback.types import Draft
 
 factory = pytest.importorskip("reasoning_gym.factory")
 pytestmark = pytest.mark.slow  # a minute, 105 datasets four times
 
-USABLE = sorted(set(factory.DATASETS) - set(REFUSED))
+USABLE = sorted(set(factory.DATASETS) - set(REFUSED_DATASETS))
 # Level 0 takes minutes (sokoban), has too few different items, or is refused by the dataset's own checks (knight_swap).
 FIRST = {"propositional_logic": 1, "sokoban": 1, "tower_of_hanoi": 1}
 OPTIONS = {"knight_swap": {"min_nodes": 6, "max_nodes": 9}}
@@ -45,7 +46,7 @@ def hash_seed(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("dataset", USABLE)
 def test_gold_is_right_and_what_is_written_is_verified(dataset: str) -> None:
     task = reasoning_gym.load(**settings(dataset))
-    if dataset in OPEN:
+    if dataset in DATASETS_WITHOUT_ANSWERS:
         assert task.write is None
         return
     assert task.write is not None
@@ -56,7 +57,7 @@ def test_gold_is_right_and_what_is_written_is_verified(dataset: str) -> None:
     draft = Draft(
         "s", 0, "", question=written.question, text=written.text, answer=written.answer
     )
-    assert judge(draft, task).verified
+    assert verify_draft(draft, task).verified
 
 
 PRINT = """
@@ -84,10 +85,10 @@ def test_items_depend_on_the_hash_seed_only_where_one_is_asked_for() -> None:
     one, other, again = (items(seed) for seed in ("1", "2", "1"))
     assert one == again
     assert len(one) == len(USABLE)
-    assert {USABLE[i] for i in range(len(USABLE)) if one[i] != other[i]} <= HASHED
+    assert {USABLE[i] for i in range(len(USABLE)) if one[i] != other[i]} <= HASH_SEED_DATASETS
 
 
-@pytest.mark.parametrize("dataset", sorted(REFUSED))
+@pytest.mark.parametrize("dataset", sorted(REFUSED_DATASETS))
 def test_the_others_say_why_not(dataset: str) -> None:
     with pytest.raises(ConfigError, match="can't be used"):
         reasoning_gym.load(**settings(dataset))

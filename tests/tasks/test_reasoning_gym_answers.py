@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from teachback.errors import DataError
 from teachback.tasks import reasoning_gym
-from teachback.tasks.gym_answers import MULTILINE, answer_form, read_answer
+from teachback.tasks.gym_answers import MULTILINE_DATASETS, format_gym_answer, read_answer
 from teachback.types import Example, Grade, Task
 
 pytest.importorskip("reasoning_gym")
@@ -43,7 +43,7 @@ def task(dataset: str) -> Task:
 
 def grade(dataset: str, answer: str) -> Grade:
     e = task(dataset).test[0]
-    return task(dataset).grade(e, answer_form(answer, dataset in MULTILINE))
+    return task(dataset).grade(e, format_gym_answer(answer, dataset in MULTILINE_DATASETS))
 
 
 def gold(dataset: str) -> str:
@@ -62,7 +62,7 @@ def test_gold_is_right_in_every_form_and_other_golds_are_not(dataset: str) -> No
             f"I think\n<answer>\n{answer}\n</answer>\n",
         ):
             assert task(dataset).grade(e, text) == Grade(
-                "right", read_answer(text, dataset in MULTILINE), True
+                "right", read_answer(text, dataset in MULTILINE_DATASETS), True
             )
         assert (
             task(dataset).grade(e, answer).outcome == "unparsed"
@@ -265,7 +265,7 @@ ROWS = st.lists(
 def test_blocks_survive_being_written_and_read(rows: list[str], before: str) -> None:
     block = "\n".join(rows).rstrip()
     assert (
-        read_answer(before + answer_form(block, multiline=True), multiline=True)
+        read_answer(before + format_gym_answer(block, multiline=True), multiline=True)
         == block
     )
     assert read_answer(f"{before}<answer>\n{block}\n</answer>", multiline=True) == block

@@ -8,8 +8,9 @@ import pytest
 
 from teachback.rng import draw
 from teachback.tasks.jsonl_file import read_jsonl
-from teachback.tasks.ontology import plural, singular
-from teachback.tasks.prontoqa import CONCEPTS, answer_form, generate, solve, verify
+from teachback.tasks.wording import plural, singular
+from teachback.tasks.prontoqa import format_proof_answer, solve_prontoqa, verify_proof
+from teachback.tasks.prontoqa_exercises import CONCEPTS, generate_proof_question
 
 HERE = Path(__file__).resolve().parents[2]
 DATA = (
@@ -20,18 +21,18 @@ DATA = (
 def test_a_generated_question_is_solved_as_its_generator_solves_it() -> None:
     for i in range(200):
         rng = draw(0, 0, "solve", str(i), 0)
-        made = generate(rng.randint(1, 6), rng)
-        text = solve(made.question)
-        assert text == answer_form(str(made.solution), str(made.answer))
-        assert verify(made.question, text).outcome == "right"
+        made = generate_proof_question(rng.randint(1, 6), rng)
+        text = solve_prontoqa(made.question)
+        assert text == format_proof_answer(str(made.solution), str(made.answer))
+        assert verify_proof(made.question, text).outcome == "right"
 
 
 @pytest.mark.skipif(not DATA.exists(), reason=f"no {DATA}")
 def test_published_questions_are_solved() -> None:
     rows = read_jsonl(DATA)[:200]
-    solved = [(row, solve(str(row["question"]))) for row in rows]
+    solved = [(row, solve_prontoqa(str(row["question"]))) for row in rows]
     assert all(
-        text and verify(str(row["question"]), text).outcome == "right"
+        text and verify_proof(str(row["question"]), text).outcome == "right"
         for row, text in solved
     )
     assert all(
@@ -62,7 +63,7 @@ def test_published_questions_are_solved() -> None:
     ],
 )
 def test_what_does_not_come_from_the_generator(question: str, text: str | None) -> None:
-    assert solve(question) == text
+    assert solve_prontoqa(question) == text
 
 
 def test_a_short_way_is_taken_through_many() -> None:
@@ -72,13 +73,13 @@ def test_a_short_way_is_taken_through_many() -> None:
         for j in range(8)
     )
     start = time.monotonic()
-    text = solve(f"{ladder} Max is an a0. True or false: Max is an a40.")
+    text = solve_prontoqa(f"{ladder} Max is an a0. True or false: Max is an a40.")
     assert time.monotonic() - start < 1
     assert text is not None
     assert text.count("Max is") == 1 + 2 * 40
     loop = "Every c is a d. Every d is a c. Every d is red. Max is a c. True or false: Max is red."
     assert (
-        solve(loop)
+        solve_prontoqa(loop)
         == "Max is a c. Every c is a d. Max is a d. Every d is red. Max is red.\nAnswer: True"
     )
 

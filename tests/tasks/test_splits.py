@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from teachback.errors import DataError
-from teachback.tasks.splits import Sizes, split
+from teachback.tasks.splits import SplitSizes, split_examples
 from teachback.types import Example
 
 
@@ -27,9 +27,9 @@ def test_disjoint_and_stable(train, dev, test, n_seeds, n_dev, n_test, rng) -> N
 
     def run(train, dev, test):  # type: ignore[no-untyped-def]
         try:
-            return split(
+            return split_examples(
                 train,
-                Sizes(n_seeds or None, n_dev, n_test),
+                SplitSizes(n_seeds or None, n_dev, n_test),
                 key=key,
                 dev=dev,
                 test=test,
@@ -58,10 +58,10 @@ def test_disjoint_and_stable(train, dev, test, n_seeds, n_dev, n_test, rng) -> N
 
 def test_another_seed_is_another_split_and_more_seeds_are_more_of_the_same() -> None:
     rows = made([f"q{i}" for i in range(50)])
-    few, many = (split(rows, Sizes(n, 5, 5), key=key) for n in (10, 20))
+    few, many = (split_examples(rows, SplitSizes(n, 5, 5), key=key) for n in (10, 20))
     assert many.seeds[:10] == few.seeds
     assert many.dev == few.dev
-    assert split(rows, Sizes(10, 5, 5), key=key, seed=1).dev != few.dev
+    assert split_examples(rows, SplitSizes(10, 5, 5), key=key, seed=1).dev != few.dev
 
 
 def test_only_what_is_measured_on_needs_answers() -> None:
@@ -69,12 +69,12 @@ def test_only_what_is_measured_on_needs_answers() -> None:
         *made([f"q{i}" for i in range(10)]),
         *(Example(f"n{i}", f"n{i}") for i in range(10)),
     ]
-    found = split(rows, Sizes(dev=8), key=key)
+    found = split_examples(rows, SplitSizes(dev=8), key=key)
     assert all(e.answer for e in found.dev)
     assert len(found.seeds) == 12
     with pytest.raises(DataError, match="10 rows of dev have no answer"):
-        split(rows, Sizes(), key=key, dev=rows[10:])
+        split_examples(rows, SplitSizes(), key=key, dev=rows[10:])
     with pytest.raises(DataError, match="nothing to evaluate on"):
-        split(rows, Sizes(), key=key)
+        split_examples(rows, SplitSizes(), key=key)
     with pytest.raises(DataError, match="no rows are left for seeds"):
-        split(rows[:5], Sizes(dev=5), key=key)
+        split_examples(rows[:5], SplitSizes(dev=5), key=key)

@@ -13,6 +13,7 @@ from loopback import Fault, Request, loopback
 from teachback.errors import BudgetClosed, LedgerError
 from teachback.ledger.costs import Budget
 from teachback.ledger.ledger import Ledger
+from teachback.ledger.queries import open_read_only
 from teachback.types import Draft
 from teaching import buy, good, rows
 
@@ -23,7 +24,7 @@ def arm(
     with Ledger(path, arm=name, shared=True) as ledger:
         return buy(
             base_url, ledger, count, in_flight=4
-        ), ledger.committed().teacher_tokens or 0
+        ), ledger.amount_committed().teacher_tokens or 0
 
 
 def slow(request: Request) -> float:
@@ -42,8 +43,8 @@ def test_what_two_arms_ask_at_once_is_sent_once_and_charged_to_each(
         assert server.calls == 24, "a question and its answer, for each of 12 seeds"
     assert all(map(good, drafts))
     assert others == [(drafts, tokens)] * (arms - 1)
-    with Ledger.look(path, arm="arm0") as ledger:
-        assert ledger.bought().input_tokens + ledger.bought().output_tokens == tokens
+    with open_read_only(path, arm="arm0") as ledger:
+        assert ledger.spend_of_all_arms().input_tokens + ledger.spend_of_all_arms().output_tokens == tokens
 
 
 @pytest.mark.usefixtures("quick_retries")
@@ -51,7 +52,7 @@ def test_where_the_one_that_sent_gets_no_answer_the_other_sends(path: Path) -> N
     """A reset is in doubt: charged to the arm that sent it, and to no other."""
 
     def faults(request: Request) -> Fault | None:
-        return Fault("reset") if request.at == 0 else None
+        return Fault("reset") if request.index == 0 else None
 
     with (
         loopback(latency_s=slow, faults=faults) as server,
@@ -67,7 +68,7 @@ def test_where_the_one_that_sent_gets_no_answer_the_other_sends(path: Path) -> N
 
 
 def test_a_call_of_an_arm_that_died_is_not_waited_for(path: Path) -> None:
-    with loopback(latency_s=lambda request: 2.0 if request.at == 0 else 0.0) as server:
+    with loopback(latency_s=lambda request: 2.0 if request.index == 0 else 0.0) as server:
         pid = child(arm, path, "dead", server.base_url, 1)
         deadline = time.monotonic() + 20
         while not path.exists() or not rows(
@@ -107,7 +108,7 @@ def test_the_total_limits_what_all_arms_really_send(path: Path) -> None:
     with loopback() as server:
         with Ledger(path, arm="a") as ledger:
             assert all(map(good, buy(server.base_url, ledger, 6)))
-            spent = ledger.bought().input_tokens + ledger.bought().output_tokens
+            spent = ledger.spend_of_all_arms().input_tokens + ledger.spend_of_all_arms().output_tokens
         total = Budget(teacher_tokens=spent + 10)
         with Ledger(path, arm="b", total=total) as ledger:
             assert all(map(good, buy(server.base_url, ledger, 6))), (

@@ -36,7 +36,7 @@ def test_opinions_come_in_order_and_are_bought_once(path: Path) -> None:
         assert len(grade(server.base_url, ledger, again, 1)) == 8
         assert server.calls == 16, "the same words in the next round are asked again"
         assert ledger.spend().pairs == 0
-        assert [(one.role, one.round, one.spend.calls) for one in ledger.costs()] == [
+        assert [(one.role, one.round, one.spend.calls) for one in ledger.costs_by_role()] == [
             ("judge", 0, 8),
             ("judge", 1, 8),
         ]
@@ -60,7 +60,7 @@ def test_judging_is_paid_from_the_same_budget(path: Path) -> None:
         Ledger(path, budget=budget) as ledger,
     ):
         assert len(grade(server.base_url, ledger)) == 3
-        assert ledger.committed().usd == budget.usd
+        assert ledger.amount_committed().usd == budget.usd
 
 
 def test_what_cannot_be_used_or_had_has_its_reason(path: Path) -> None:

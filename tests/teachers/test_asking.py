@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from loopback import Fault, Request, additions, loopback, tokens
-from teachback.curate.verify import judge
+from loopback import Fault, Request, addition_teacher, loopback, count_words
+from teachback.curate.verify import verify_draft
 from teachback.endpoints.endpoint import Endpoint
 from teachback.ledger.costs import Budget, Price
 from teachback.ledger.ledger import Ledger
@@ -37,7 +37,7 @@ def test_one_call_brings_question_and_answer(path: Path) -> None:
         drafts = buy(server.base_url, ledger, 4, prompts=ONE)
         assert buy(server.base_url, ledger, 4, prompts=ONE) == drafts
         assert server.calls == 4
-        assert {request.cap for request in server.requests} == {40 + 60}
+        assert {request.max_tokens for request in server.requests} == {40 + 60}
     assert rows(path, "SELECT DISTINCT role, state FROM calls") == [
         ("pair", "answered")
     ]
@@ -104,11 +104,11 @@ def test_the_verifier_is_another_endpoint_with_a_price_of_its_own(path: Path) ->
         assert buy(teacher.base_url, ledger, 5, **options) == drafts
         assert (teacher.calls, second.calls) == (10, 5)
         assert all(
-            request.body["model"] == "judge" and request.cap == 50
+            request.body["model"] == "judge" and request.max_tokens == 50
             for request in second.requests
         )
         assert all(draft.second == draft.text for draft in drafts)
-        costs = {one.role: one.spend for one in ledger.costs()}
+        costs = {one.role: one.spend for one in ledger.costs_by_role()}
     spend = costs["verifier"]
     assert spend.usd == 10 * spend.input_tokens + 20 * spend.output_tokens
     assert (
@@ -116,7 +116,7 @@ def test_the_verifier_is_another_endpoint_with_a_price_of_its_own(path: Path) ->
         == costs["answer"].input_tokens + 2 * costs["answer"].output_tokens
     )
     assert spend.input_tokens == sum(
-        4 + tokens(request.prompt) for request in second.requests
+        4 + count_words(request.prompt) for request in second.requests
     )
 
 
@@ -222,13 +222,13 @@ def test_an_attempt_is_cut_to_what_was_reserved_for_it(attempt: str) -> None:
 
 def test_thinking_is_paid_for_and_trained_on_only_if_asked(path: Path) -> None:
     def teacher(messages: Sequence[Mapping[str, str]]) -> str:
-        return f"<think>Hm, {'well ' * 9}</think>\n{additions(messages)}"
+        return f"<think>Hm, {'well ' * 9}</think>\n{addition_teacher(messages)}"
 
     with loopback(teacher) as server, Ledger(path) as ledger:
         (plain,) = buy(server.base_url, ledger, 1)
         spent = ledger.spend().output_tokens
         assert spent == sum(
-            tokens(teacher(request.messages)) for request in server.requests
+            count_words(teacher(request.messages)) for request in server.requests
         )
         (whole,) = buy(server.base_url, ledger, 1, thinking=True)
         assert server.calls == 2, "how an answer is read is no reason to buy it again"
@@ -322,10 +322,10 @@ A, B = "so Answer: 1", "then Answer: 2"
 def test_more_than_half_must_agree_and_so_must_the_verifier(
     given: Draft, text: str, verified: bool, reason: str | None
 ) -> None:
-    verdict = judge(given, task(exact=False))
+    verdict = verify_draft(given, task(exact=False))
     assert (verdict.text, verdict.verified, verdict.reason) == (text, verified, reason)
 
 
 def test_what_is_proven_needs_no_votes() -> None:
-    verdict = judge(draft("nothing", B, A, A), task(exact=True))
+    verdict = verify_draft(draft("nothing", B, A, A), task(exact=True))
     assert (verdict.text, verdict.verified, verdict.reason) == (B, True, None)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from loopback import Fault, Request, additions, loopback
+from loopback import Fault, Request, addition_teacher, loopback
 from teachback.errors import ConfigError, LedgerError, TeacherDown
 from teachback.ledger.ledger import Ledger
 from teachback.teachers import client
@@ -65,7 +65,7 @@ def test_the_window_slides(ledger: Ledger) -> None:
             and time.monotonic() < start + 4
         )
 
-    with loopback(held=held) as server:
+    with loopback(hold_while=held) as server:
         drafts = buy(server.base_url, ledger, 12, in_flight=2)
     assert all(map(good, drafts))
     assert time.monotonic() < start + 4
@@ -105,7 +105,7 @@ def test_a_server_that_is_down_keeps_the_pairs_for_later(
 
 
 def test_a_server_that_goes_down_midway_keeps_what_was_bought(path: Path) -> None:
-    gone = lambda request: Fault("status", 503) if request.at >= 7 else None
+    gone = lambda request: Fault("status", 503) if request.index >= 7 else None
     with (
         loopback(faults=gone) as server,
         Ledger(path) as ledger,
@@ -184,7 +184,7 @@ def test_an_answer_to_another_pair_shows_that_the_fault_is_the_pairs(
 def test_being_turned_away_is_no_try(path: Path, ledger: Ledger) -> None:
     """However often it happens, as long as the endpoint answers someone."""
     with loopback(
-        faults=lambda request: Fault("status", 429) if request.at < 4 else None
+        faults=lambda request: Fault("status", 429) if request.index < 4 else None
     ) as server:
         drafts = buy(server.base_url, ledger, 1, tries=1, patience_s=20)
     assert all(map(good, drafts))
@@ -211,7 +211,7 @@ def test_retry_after_is_obeyed(ledger: Ledger, seconds: str, least: float) -> No
         times.append(time.monotonic())
         return (
             Fault("status", 429, headers={"Retry-After": seconds})
-            if request.at == 0
+            if request.index == 0
             else None
         )
 
@@ -261,7 +261,7 @@ def test_an_error_does_not_wait_for_a_pause_to_end(ledger: Ledger) -> None:
         assert time.monotonic() - start < 10
 
 
-@pytest.mark.parametrize("method", ["reserve", "answered"])
+@pytest.mark.parametrize("method", ["reserve", "find_answer"])
 def test_an_error_of_the_ledger_comes_out_as_it_is(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
@@ -354,7 +354,7 @@ def test_the_key_is_sent_and_kept_nowhere(
 
     def teacher(messages: Sequence[Mapping[str, str]]) -> str:
         return (
-            additions(messages)
+            addition_teacher(messages)
             if "<question>" in messages[-1]["content"]
             else f"You sent {KEY}.\nAnswer: 1"
         )
@@ -411,7 +411,7 @@ def test_an_interrupt_leaves_no_call_open_and_can_be_resumed(
     )  # a shell's background job begins with it ignored
 
     def interrupt(request: Request) -> Fault:
-        if request.at == 2:
+        if request.index == 2:
             signal.pthread_kill(main, signal.SIGINT)
         return Fault("hang")
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from teachback.endpoints.endpoint import Endpoint
 from teachback.errors import ConfigError
-from teachback.ledger.costs import UNKNOWN, Cost, Price
+from teachback.ledger.costs import UNKNOWN_PRICE, Cost, Price
 
 KEY = "sk-secret-0123/4567+89=abcdef"
 
@@ -60,7 +60,7 @@ def test_the_url(base_url: str) -> None:
 
 def test_the_worst_case_counts_bytes_template_and_cap() -> None:
     request = endpoint().request("数", 10)
-    assert endpoint().price == UNKNOWN
+    assert endpoint().price == UNKNOWN_PRICE
     assert endpoint().worst(request, 10) == Cost(len(request) + 64 + 10)
     priced = endpoint(price=Price(2, 3, cached=1, flops=5), template_tokens=7)
     tokens = len(request) + 7

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from crashing import child, ended
-from loopback import Fault, Request, Server, loopback
+from loopback import Fault, Request, RehearsalServer, loopback
 from teachback.ledger.costs import Budget
 from teachback.ledger.ledger import Ledger
-from teachback.serve.faults import mix
+from teachback.serve.faults import mix_faults
 from teachback.teachers import client
 from teachback.types import Example, Pick
 from teaching import buy_picks, good, rows
@@ -42,13 +42,13 @@ def some(first: int, count: int) -> list[Pick]:
 def test_every_pick_ends_as_one_draft_or_one_failure(
     path: Path, rates: dict[str, float]
 ) -> None:
-    ordered = mix(rates, seed=1)
+    ordered = mix_faults(rates, seed=1)
 
     def faults(request: Request) -> Fault | None:
         """Turned away early on only: each time the client slows down, as it should."""
         fault = ordered(request)
         return (
-            None if fault and fault.status in (429, 503) and request.at > 12 else fault
+            None if fault and fault.status in (429, 503) and request.index > 12 else fault
         )
 
     with loopback(faults=faults) as server, Ledger(path) as ledger:
@@ -127,7 +127,7 @@ def test_killed_at_a_hundred_random_moments_by_the_servers_own_count(
         judge(server, path)
 
 
-def judge(server: Server, path: Path) -> None:
+def judge(server: RehearsalServer, path: Path) -> None:
     came = Counter(sha256(request.raw).hexdigest() for request in server.requests)
     calls = rows(path, "SELECT request, state, seed FROM calls")
     states = Counter(state for _, state, _ in calls)
@@ -163,6 +163,6 @@ def judge(server: Server, path: Path) -> None:
 
 def usage(request: Request) -> int:
     """What the server says that it used for a request: words."""
-    from loopback import additions, tokens
+    from loopback import addition_teacher, count_words
 
-    return 4 + tokens(request.prompt) + tokens(additions(request.messages))
+    return 4 + count_words(request.prompt) + count_words(addition_teacher(request.messages))

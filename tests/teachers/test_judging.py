@@ -72,7 +72,7 @@ def test_verdicts_by_answer_and_each_bought_once(path: Path) -> None:
         assert judged(server.base_url, ledger, answers, round=3) == found
         assert server.calls == 4, "the same answer in a later round is not judged again"
         assert ledger.spend().pairs == 0
-        assert {one.role for one in ledger.costs()} == {"judge"}
+        assert {one.role for one in ledger.costs_by_role()} == {"judge"}
 
 
 def test_a_budget_that_ends_keeps_what_is_judged_and_says_so(path: Path) -> None:

@@ -65,7 +65,7 @@ def test_each_different_attempt_is_marked_once(path: Path) -> None:
         assert server.calls == 4, "only the attempt that changed"
         assert ledger.spend().pairs == 0, "marks do not count as generated"
         assert [
-            (cost.role, cost.round, cost.spend.calls) for cost in ledger.costs()
+            (cost.role, cost.round, cost.spend.calls) for cost in ledger.costs_by_role()
         ] == [
             ("marker", 0, 3),
             ("marker", 1, 1),

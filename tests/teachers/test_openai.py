@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from loopback import Fault, Request, additions, loopback
+from loopback import Fault, Request, addition_teacher, loopback
 from teachback.endpoints.endpoint import Endpoint
 from teachback.errors import InputsChanged
 from teachback.ledger.costs import Budget, Price
@@ -117,7 +117,7 @@ def test_an_answer_that_cannot_be_used_is_a_draft_with_its_reason(
 
     def second(request: Request) -> Fault | None:  # the second request of that role
         return (
-            fault if request.role == role and next(count) == 1 else faults[request.at]
+            fault if request.role == role and next(count) == 1 else faults[request.index]
         )
 
     with loopback(faults=second) as server:
@@ -147,7 +147,7 @@ def test_without_a_question_no_answer_is_asked_for(
 ) -> None:
     with loopback(
         lambda messages: (
-            text if "<question>" in messages[-1]["content"] else additions(messages)
+            text if "<question>" in messages[-1]["content"] else addition_teacher(messages)
         )
     ) as server:
         (draft,) = buy(server.base_url, ledger, 1)
@@ -256,7 +256,7 @@ def test_a_retry_is_paid_from_the_budget_only(path: Path) -> None:
     long = f"<question>{'x' * 320}</question>"
     with loopback(
         lambda messages: long,
-        lambda request: Fault("hang" if request.at == 1 else "full"),
+        lambda request: Fault("hang" if request.index == 1 else "full"),
     ) as server:
         worst = worst_of_a_pair(asking(server.base_url).endpoint) + 10
         with Ledger(path, budget=Budget(teacher_tokens=worst)) as ledger:
@@ -334,7 +334,7 @@ def test_64_in_flight_against_a_budget_that_ends_in_the_middle(
             drafts = buy_picks(
                 these, server.base_url, ledger, seeds, in_flight=in_flight, price=price
             )
-            committed = vars(ledger.committed())[kind]
+            committed = vars(ledger.amount_committed())[kind]
             assert most is None or committed <= most
             if most is None:
                 spent.append(committed)

@@ -313,10 +313,10 @@ def test_arms_of_a_comparison_use_the_reserve_each_on_its_own(tmp_path: Path) ->
             "asks b",
         ]
         assert pools.handed_out(ledger) == {("s1", 0): "a", ("s0", 0): "b"}
-        assert ledger.bought().calls == 4
+        assert ledger.spend_of_all_arms().calls == 4
     with Ledger(path, arm="C") as ledger:
         buy(ledger, pool, picks("s0", "s1"))
         assert pools.handed_out(ledger) == {("s0", 0): "a", ("s1", 0): "b"}
-        assert ledger.bought().calls == 4, (
+        assert ledger.spend_of_all_arms().calls == 4, (
             "the same rows for the same seeds are served from arm A"
         )

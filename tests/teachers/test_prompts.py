@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from teachback.errors import ConfigError
-from teachback.tasks.ontology import read_sentence, sentences
-from teachback.tasks.prontoqa import verify
+from teachback.tasks.ontology import read_sentence, split_sentences
+from teachback.tasks.prontoqa import verify_proof
 from teachback.teachers.prompts import FIELDS, SHIPPED, Prompts, fill, load_prompts
 
 SETTINGS: Mapping[tuple[Literal[1, 2], bool], list[str]] = {
@@ -222,9 +222,9 @@ def test_the_example_of_the_logic_prompts_is_right() -> None:
             f"<question>\n{question}\n</question>\n<solution>\n{text}\n</solution>"
             in str(template)
         )
-    assert verify(question, text).outcome == "right"
+    assert verify_proof(question, text).outcome == "right"
     assert (
-        verify(question, text.replace("Answer: False", "Answer: True")).outcome
+        verify_proof(question, text.replace("Answer: False", "Answer: True")).outcome
         == "wrong"
     )
 
@@ -239,6 +239,6 @@ def test_the_forms_that_the_logic_prompts_name_are_read(
     block = template.split("one of these forms, with other words:\n")[1].split("\n\n")[
         0
     ]
-    forms = sentences(block)
+    forms = split_sentences(block)
     assert len(forms) == 6
     assert all(read_sentence(form) for form in forms)

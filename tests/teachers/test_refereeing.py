@@ -93,7 +93,7 @@ def test_a_gap_is_the_mean_of_both_orders_so_that_a_preferred_place_cancels(
             == gaps
         )
         assert server.calls == 6
-        assert {(cost.role, cost.spend.pairs) for cost in ledger.costs()} == {
+        assert {(cost.role, cost.spend.pairs) for cost in ledger.costs_by_role()} == {
             ("referee", 6)
         }
         assert ledger.spend().pairs == 0
@@ -209,7 +209,7 @@ def test_the_teachers_answers_are_bought_once_a_run_and_the_verdicts_every_round
         assert server.calls == 2 * 3 + 2 * 4, (
             "the third round has the attempts of the second"
         )
-        spent = {(cost.role, cost.round): cost.spend.calls for cost in ledger.costs()}
+        spent = {(cost.role, cost.round): cost.spend.calls for cost in ledger.costs_by_role()}
     assert spent == {
         ("teacher-answer", 0): 3,
         ("teacher-answer", 1): 1,

@@ -14,7 +14,7 @@ import pytest
 
 from teachback import api
 from teachback.config import config
-from teachback.ledger.ledger import Ledger
+from teachback.ledger.queries import open_read_only
 from teachback.student.folder import resolve
 
 pytestmark = pytest.mark.slow
@@ -88,5 +88,5 @@ def test_one_round_through_a_server_that_is_not_ours(
     assert (spend.estimated_calls, spend.in_doubt_calls, spend.held_tokens) == (0, 0, 0)
     assert spend.input_tokens > 4 * 100, "the prompts are about 200 tokens long"
     assert 0 < spend.output_tokens <= 64 * spend.calls
-    with Ledger.look(tmp_path / "run/ledger.sqlite") as ledger:
-        assert {one.role for one in ledger.costs()} <= {"question", "answer"}
+    with open_read_only(tmp_path / "run/ledger.sqlite") as ledger:
+        assert {one.role for one in ledger.costs_by_role()} <= {"question", "answer"}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..config import choosing
 from ..config import config as cfg
-from ..ledger.costs import FREE, Cost, Usage
+from ..ledger.costs import FREE_PRICE, Cost, Usage
 from ..ledger.ledger import Ledger
 from ..run.directory import Run
 from ..types import Attempt, Example, Task
@@ -62,7 +62,7 @@ def worst(config: cfg.Config, task: Task, candidates: Sequence[Example]) -> Cost
         case choosing.Lion():
             answering, refereeing = make_refereeing(config, config.criterion)
             return refereeing.worst(questions, few) + answering.worst(questions, few)
-    return FREE.of(Usage(0, 0))
+    return FREE_PRICE.of(Usage(0, 0))
 
 
 def asking_sources(config: cfg.Config) -> dict[str, bytes]:
@@ -177,7 +177,7 @@ def compared(
 
 
 def told(run: Run, total: int, done: int) -> None:
-    run.tell(done, total)
+    run.report_progress(done, total)
 
 
 def attempted(task: Task, rows: Rows) -> "list[Attempted]":

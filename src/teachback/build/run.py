@@ -11,23 +11,23 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from ..config import config as cfg
-from ..curate import curate, make_checks, taken_keys
-from ..curate.verify import verify
+from ..curate.training_rows import curate_rows, forbidden_keys, make_row_checks
+from ..curate.verify import verify_drafts
 from ..errors import ConfigError, DataError
 from ..ledger.costs import Budget
 from ..ledger.ledger import Ledger
 from ..loop import Parts
-from ..metrics.accuracy import report
-from ..metrics.carry_over import transfer
-from ..plan.student import find_size
+from ..metrics.accuracy import make_report
+from ..metrics.carry_over import measure_carry_over
 from ..rng import draw
-from ..run.directory import SHARD, SHARD_OF_SMALL, SMALL, Event, Run
-from ..run.files import dump
+from ..run.directory import Event, Run, choose_shard_size
+from ..run.files import to_json_bytes
 from ..student.attempt import Asked
 from ..student.folder import resolve
+from ..student.model_size import find_model_size
 from ..student.precision import choose
 from ..student.training.finetune import Means, Recipe, finetune
-from ..tasks.given import given_rows
+from ..tasks.existing_rows import read_existing_rows
 from ..teachers import Teacher, pool
 from ..types import (
     Attempt,
@@ -117,8 +117,7 @@ def prepare(config: cfg.Config, run: Run) -> Prepared:
     folder, model = resolve(config.student.model, config.student.revision)
     kept, prompt = kept_precision(run.folder), prompt_hash(config, task)
     precision = kept or choose(config.student.precision)
-    size = find_size(str(folder)).parameters
-    run.shard = SHARD_OF_SMALL if size is not None and size < SMALL else SHARD
+    run.rows_per_shard = choose_shard_size(find_model_size(str(folder)).parameters)
     run.identify(
         cfg.identity(config),
         inputs(task, config, model, prompt, precision),
@@ -168,7 +167,7 @@ def wire(config: cfg.Config, run: Run, arm: Arm | None = None) -> Wired:
     budget, count = make_budget(config.budget), tokenizer_count(folder)
     reserve = make_reserve(config, prepared, count)
     ledger = open_ledger(config, run, budget, arm)
-    tell = meter(config, ledger, run.tell)
+    tell = meter(config, ledger, run.report_progress)
     teacher = make_teacher(config, task, ledger, count, prepared.prompt, reserve, tell)
     recipe = Recipe(
         **config.finetune.model_dump(exclude={"restart", "replay"}),
@@ -191,7 +190,7 @@ def wire(config: cfg.Config, run: Run, arm: Arm | None = None) -> Wired:
             run.workspace,
             **how,
             child=config.machine.child,
-            tell=run.tell,
+            tell=run.report_progress,
             say=say,
         )
 
@@ -261,7 +260,7 @@ def make_reserve(
     rows = reserve_rows(config.teacher, config.task, task)
 
     def reserve() -> Reserve:
-        kept, notes = pool.disjoint(rows, taken_keys(task), task.key)
+        kept, notes = pool.disjoint(rows, forbidden_keys(task), task.key)
         kept = (
             kept
             if n is None
@@ -303,7 +302,7 @@ def make_parts(
     test: bool = False,
 ) -> Parts:
     """The steps of a round as functions."""
-    taken, checks = taken_keys(task), make_checks(task)
+    forbidden, checks = forbidden_keys(task), make_row_checks(task)
     drawn = partial(draw, config.seed, config.repeat)
 
     def generate(
@@ -315,7 +314,7 @@ def make_parts(
         student: Student, attempts: Sequence[Attempt], fresh: Curated
     ) -> Transfer:
         rows = answer(student, ((row.id, row.question) for row in fresh.rows))
-        return transfer(fresh, attempts, rows, choosing.own_score)
+        return measure_carry_over(fresh, attempts, rows, choosing.own_score)
 
     def next_student(
         base: Student, student: Student, rows: Sequence[Row], fresh: Sequence[Row]
@@ -328,7 +327,7 @@ def make_parts(
         if not data or (config.finetune.restart == "continue" and not fresh):
             return start
         texts = [(task.prompt(row.question), row.text) for row in data]
-        return run.student(
+        return run.student_in(
             train(
                 run.path(start), texts, drawn("finetune", "", len(rows)).getrandbits(31)
             )
@@ -343,7 +342,7 @@ def make_parts(
             run.round,
             list(zip(examples, found.attempts, strict=True)),
         )
-        return report(grading, split, examples, *found)
+        return make_report(grading, split, examples, *found)
 
     return Parts(
         given=partial(given, config, task),
@@ -354,12 +353,12 @@ def make_parts(
             attempts, gathered, baseline.accuracy, past, m
         ),
         generate=generate,
-        verify=lambda drafts: verify(drafts, task),
-        curate=lambda verdicts, rows: curate(
+        verify=lambda drafts: verify_drafts(drafts, task),
+        curate=lambda verdicts, rows: curate_rows(
             verdicts,
             rows,
             key=task.key,
-            taken=taken,
+            forbidden=forbidden,
             seeds=[e.question for e in task.seeds],
             checks=checks,
         ),
@@ -384,7 +383,7 @@ def make_choosing(
 
 
 def given(config: cfg.Config, task: Task) -> tuple[Row, ...]:
-    rows = given_rows(config.rows, task.target) if config.rows else ()
+    rows = read_existing_rows(config.rows, task.target) if config.rows else ()
     if not config.include_seeds:
         return rows
     worked = ((e, text) for e in task.seeds if (text := task.target(e)) is not None)
@@ -453,7 +452,7 @@ def inputs(
     }
     return {
         **{
-            name: f"{len(rows)} rows, sha256 {sha256(dump(rows))}"
+            name: f"{len(rows)} rows, sha256 {sha256(to_json_bytes(rows))}"
             for name, rows in splits.items()
         },
         "rows": f"sha256 {sha256(config.rows.read_bytes())}"

@@ -9,11 +9,11 @@ from ..config.functions import imported
 from ..errors import ConfigError
 from ..graders import GRADERS, exact, function, regex
 from ..tasks import game24, gsm8k, math, own, prontoqa, reasoning_gym
-from ..tasks.given import given_rows
+from ..tasks.existing_rows import read_existing_rows
 from ..tasks.hub import read_hub
 from ..tasks.jsonl_file import read_jsonl
-from ..tasks.splits import Sizes, by_hash
-from ..tasks.table import Columns, examples
+from ..tasks.splits import SplitSizes, unique_in_hash_order
+from ..tasks.table import ExampleColumns, examples_from_rows
 from ..types import Example, Grader, Row, Task
 
 LOAD: Mapping[type[cfg.Section], Callable[..., Task]] = {
@@ -25,25 +25,25 @@ LOAD: Mapping[type[cfg.Section], Callable[..., Task]] = {
 }
 
 
-FORMS: Mapping[str, own.Form] = {
-    **{name: own.Form(grader) for name, grader in GRADERS.items()},
-    "proof": own.Form(
-        Grader(prontoqa.grade, prontoqa.verify),
-        prontoqa.key,
-        prontoqa.target,
+FORMS: Mapping[str, own.AnswerFormat] = {
+    **{n: own.AnswerFormat(g.make()) for n, g in GRADERS.items() if g.checks_golds},
+    "proof": own.AnswerFormat(
+        Grader(prontoqa.grade_proof, prontoqa.verify_proof),
+        prontoqa.prontoqa_key,
+        prontoqa.proof_target,
         exact=True,
         templated=True,
     ),
-    "game24": own.Form(
-        Grader(game24.grade, game24.verify),
-        game24.key,
-        game24.target,
+    "game24": own.AnswerFormat(
+        Grader(game24.grade_game24, game24.verify_game24),
+        game24.game24_key,
+        game24.puzzle_target,
         exact=True,
         templated=True,
     ),
     # what is not the gold answer word for word is asked of the judge, by who has a ledger
-    "judge": own.Form(
-        Grader(exact.grade, function.parse), own_target=own.plain, checked=False
+    "judge": own.AnswerFormat(
+        Grader(exact.grade_exact, function.parse_any_text), custom_target=own.free_text_target, checks_golds=False
     ),
 }
 
@@ -67,7 +67,7 @@ def make_task(config: cfg.TaskConfig, repeat: int = 0) -> Task:
         seeds,
         dev=dev,
         test=test,
-        sizes=Sizes(config.n_seeds, config.n_dev, config.n_test),
+        sizes=SplitSizes(config.n_seeds, config.n_dev, config.n_test),
         name=config.name,
         form=make_form(config),
         instruction=config.instruction,
@@ -118,28 +118,28 @@ def own_rows(
     )
 
 
-def columns(config: cfg.Jsonl | cfg.Hub) -> Columns:
-    return Columns(
+def columns(config: cfg.Jsonl | cfg.Hub) -> ExampleColumns:
+    return ExampleColumns(
         config.question, config.answer, config.solution, config.id, tuple(config.by)
     )
 
 
 def of_file(config: cfg.Jsonl, path: Path) -> list[Example]:
-    return examples(read_jsonl(path), str(path), columns(config))
+    return examples_from_rows(read_jsonl(path), str(path), columns(config))
 
 
 def of_hub(config: cfg.Hub, split: str) -> list[Example]:
     rows = read_hub(
         config.dataset, split, config=config.config, revision=config.revision
     )
-    return examples(rows, f"{config.dataset}/{split}", columns(config))
+    return examples_from_rows(rows, f"{config.dataset}/{split}", columns(config))
 
 
-def make_form(config: cfg.Jsonl | cfg.Hub) -> own.Form:
+def make_form(config: cfg.Jsonl | cfg.Hub) -> own.AnswerFormat:
     if config.pattern is not None:
-        return own.Form(regex.make(config.pattern), checked=False)
+        return own.AnswerFormat(regex.make_regex_grader(config.pattern), checks_golds=False)
     if config.function is not None:
-        return own.Form(function.make(config.function, Path.cwd())[0], checked=False)
+        return own.AnswerFormat(function.make(config.function, Path.cwd())[0], checks_golds=False)
     return FORMS[config.grader]
 
 
@@ -149,10 +149,10 @@ def reserve_rows(
     """What the pool teacher may hand out. The task's own file is read by the task's columns: each exercise once, and
     what has nothing to train on is passed over."""
     if not isinstance(task_config, cfg.Jsonl) or config.rows != task_config.seeds:
-        return given_rows(config.rows, task.target)
+        return read_existing_rows(config.rows, task.target)
     found = (
         (e, task.target(e))
-        for e in by_hash(of_file(task_config, config.rows), task.key)
+        for e in unique_in_hash_order(of_file(task_config, config.rows), task.key)
     )
     return tuple(
         Row(f"given-{e.id}", None, 0, e.question, text, e.answer, False)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ..config import config as cfg
 from ..config.choosing import Lion, selectable
 from ..errors import ConfigError, DataError
-from ..ledger.costs import Budget, Cost, Meter, kiloflops, picodollars, price
+from ..ledger.costs import Budget, Cost, Meter, to_kiloflops, to_picodollars, price_per_token
 from ..ledger.ledger import Ledger
 from ..rng import draw
 from ..teachers import Teacher, program
@@ -20,7 +20,7 @@ from ..types import Allowance, Attempt, Example, Round, Task
 
 if TYPE_CHECKING:
     from ..endpoints.endpoint import Endpoint
-    from ..serve.program import Draw, Solve
+    from ..serve.program import DrawFunction, SolveFunction
     from ..teachers.judging import Judging
     from ..teachers.openai import Asking
     from ..teachers.pool import Pool
@@ -31,17 +31,17 @@ Tell = Callable[[int, int], None]
 PROGRAMS: Mapping[
     str, Sequence[str]
 ] = {  # the files of tasks/ that decide what a task's program writes
-    "prontoqa": ("prontoqa", "ontology", "proof"),
+    "prontoqa": ("prontoqa", "prontoqa_exercises", "ontology", "proof", "wording"),
     "game24": ("game24", "make24"),
-    "reasoning_gym": ("reasoning_gym", "gym_items"),
+    "reasoning_gym": ("reasoning_gym", "gym_items", "gym_datasets"),
 }
 BARREN = 3  # rounds without an accepted row after which more of them are hopeless
 
 
 def make_budget(budget: cfg.BudgetConfig) -> Budget:
     """Without `accepted`, which is no matter of the ledger: what is accepted is known when the round is paid for."""
-    usd = None if budget.usd is None else picodollars(budget.usd)
-    flops = None if budget.flops is None else kiloflops(budget.flops)
+    usd = None if budget.usd is None else to_picodollars(budget.usd)
+    flops = None if budget.flops is None else to_kiloflops(budget.flops)
     return Budget(budget.generated, budget.teacher_tokens, usd, flops)
 
 
@@ -71,7 +71,7 @@ def meter(
             tell(
                 done,
                 total,
-                Meter(ledger.paid(), ledger.budget, min(limits, default=None)),
+                Meter(ledger.amount_paid(), ledger.budget, min(limits, default=None)),
             )
 
     return told
@@ -96,7 +96,7 @@ def affordable(
         [e.id for e in task.seeds], config.reuse_seeds, config.per_round, past
     )
     pool = [e for e in task.seeds if e.id in open_]
-    left = ledger.left(before_round=len(past))
+    left = ledger.amount_left(before_round=len(past))
     limits = [left.generated, wanted(config.budget, past), teacher.left()]
     pairs = min(
         config.per_round, len(pool), *(limit for limit in limits if limit is not None)
@@ -275,7 +275,7 @@ def make_endpoint(
         if known
         else dict.fromkeys(("input", "output", "cached", "parameters"))
     )
-    return Endpoint(**fields, price=price(**table))
+    return Endpoint(**fields, price=price_per_token(**table))
 
 
 def make_prompts(config: cfg.Config, teacher: cfg.OpenAITeacher) -> "Prompts":
@@ -310,7 +310,7 @@ def wrong(
 
 def rehearsal(
     config: cfg.Config, task: Task, prompts: str | None
-) -> "tuple[Draw, dict[str, str], Solve | None]":
+) -> "tuple[DrawFunction, dict[str, str], SolveFunction | None]":
     """The task's draws, the prompts to recognise and a solver: what the rehearsal server is made of."""
     from ..tasks import game24, prontoqa
     from ..teachers.prompts import all_templates
@@ -320,7 +320,10 @@ def rehearsal(
         if isinstance(config.teacher, cfg.OpenAITeacher)
         else "logic"
     )
-    solve = {"prontoqa": prontoqa.solve, "game24": game24.solve}.get(task.name)
+    solve = {
+        "prontoqa": prontoqa.solve_prontoqa,
+        "game24": game24.solve_game24,
+    }.get(task.name)
     return (
         partial(draw, config.seed, config.repeat),
         all_templates(prompts or given),

@@ -10,20 +10,20 @@ from pathlib import Path
 
 from ..config.config import Config, of_arm
 from ..errors import ConfigError
-from ..ledger.costs import PICO
-from ..ledger.ledger import Ledger
+from ..ledger.costs import PICODOLLARS_PER_USD
+from ..ledger.queries import open_read_only
 from ..run.directory import Event
-from .curves import measure
+from .curves import read_arm_result
 from .page import write_page
-from .side_by_side import as_many_as_fit, run_units
-from .summary import Comparison, Spent, summarise
-from .tables import write_tables
-from .units import BASE, LEDGER, Unit, base_unit, make_unit
+from .side_by_side import max_parallel_runs, run_units
+from .summary import Comparison, TeacherSpend, summarise_comparison
+from .tables import write_comparison_csv
+from .units import BASE_ARM, SHARED_LEDGER, Unit, make_base_unit, make_unit
 
-PAGE = "comparison.html"
+PAGE_FILE = "comparison.html"
 
 
-def compare(
+def run_comparison(
     settings: Config,
     arms: Sequence[str],
     repeats: int,
@@ -35,39 +35,39 @@ def compare(
     """Every arm in every repeat, `jobs` at a time (None: as many as fit); what is finished is read back. independent:
     the arms of a repeat share no draws, and each buys everything itself.
     Raises ConfigError for arms that aren't criteria."""
-    jobs = as_many_as_fit(settings) if jobs is None else jobs
+    jobs = max_parallel_runs(settings) if jobs is None else jobs
     bases = [
-        base_unit(settings, repeat, together=jobs > 1) for repeat in range(repeats)
+        make_base_unit(settings, repeat, together=jobs > 1) for repeat in range(repeats)
     ]
     units = make_units(
         settings, arms, repeats, together=jobs > 1, independent=independent
     )
     in_order = sorted([*bases, *units], key=lambda unit: unit.config.repeat)
     run_units(in_order, jobs, settings.machine.threads, listen)
-    result = summarise(
-        [measure(unit) for unit in units],
+    result = summarise_comparison(
+        [read_arm_result(unit) for unit in units],
         arms,
         settings.primary,
-        really_sent(settings.run_dir),
+        read_sent_spend(settings.run_dir),
     )
-    write_tables(settings.run_dir, result)
+    write_comparison_csv(settings.run_dir, result)
     if find_spec("plotly"):
-        write_page(settings.run_dir / PAGE, result, units)
+        write_page(settings.run_dir / PAGE_FILE, result, units)
     else:
         listen(
             Event(
-                "note", 0, "compare", value=f"no {PAGE}: pip install 'teachback[plots]'"
+                "note", 0, "compare", value=f"no {PAGE_FILE}: pip install 'teachback[plots]'"
             )
         )
     return result
 
 
-def really_sent(folder: Path) -> Spent:
-    with Ledger.look(folder / LEDGER) as ledger:
-        bought = ledger.bought()
-    return Spent(
+def read_sent_spend(folder: Path) -> TeacherSpend:
+    with open_read_only(folder / SHARED_LEDGER) as ledger:
+        bought = ledger.spend_of_all_arms()
+    return TeacherSpend(
         bought.tokens,
-        None if bought.unpriced_calls else (bought.usd + bought.in_doubt_usd) / PICO,
+        None if bought.unpriced_calls else (bought.usd + bought.in_doubt_usd) / PICODOLLARS_PER_USD,
     )
 
 
@@ -80,7 +80,7 @@ def make_units(
     independent: bool = False,
 ) -> list[Unit]:
     """Of each repeat every arm, in their order. Raises ConfigError for arms that aren't there."""
-    if len(set(arms)) != len(arms) or len(arms) < 2 or BASE in {*arms, *settings.arms}:
+    if len(set(arms)) != len(arms) or len(arms) < 2 or BASE_ARM in {*arms, *settings.arms}:
         raise ConfigError(
             "a comparison takes two arms or more, each once",
             got=", ".join(arms),

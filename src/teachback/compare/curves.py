@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from ..ledger.costs import PICO
-from ..ledger.ledger import Ledger
+from ..ledger.costs import PICODOLLARS_PER_USD
+from ..ledger.queries import open_read_only
 from ..run import history
 from ..types import Item, Report
-from .units import LEDGER, Unit
+from .units import SHARED_LEDGER, Unit
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Measured:
+class ArmResult:
     """A curve, and what it is the mean of: each question of `split` (their ids) at each of its points.
 
     sets: of each round the median loss of the seeds that were selected and of the rows made from them.
@@ -42,22 +42,22 @@ class Measured:
     sets: tuple[tuple[float, float], ...]
 
 
-def right(item: Item) -> float:
+def score_right(item: Item) -> float:
     return float(item.outcome == "right")
 
 
-def measure(unit: Unit, score: Callable[[Item], float] = right) -> Measured:
+def read_arm_result(unit: Unit, score: Callable[[Item], float] = score_right) -> ArmResult:
     """score: what a question counts."""
-    first, rounds = unit.folder / "round-00", history.read(unit.folder).rounds
+    first, rounds = unit.folder / "round-00", history.read_history(unit.folder).rounds
     reports: list[Report] = [
-        history.step(first, "test-baseline") or history.step(first, "baseline")
+        history.read_step(first, "test-baseline") or history.read_step(first, "baseline")
     ]
     for r, done in enumerate(rounds):
         reports.append(
-            history.step(unit.folder / f"round-{r:02d}", "test") or done.report
+            history.read_step(unit.folder / f"round-{r:02d}", "test") or done.report
         )
-    with Ledger.look(
-        unit.root / LEDGER, arm=unit.arm, repeat=unit.config.repeat
+    with open_read_only(
+        unit.root / SHARED_LEDGER, arm=unit.arm, repeat=unit.config.repeat
     ) as ledger:
         spent = [ledger.spend(before_round=r) for r in range(len(rounds) + 1)]
     rows = [0, *(len(done.fresh.rows) for done in rounds)]
@@ -71,13 +71,13 @@ def measure(unit: Unit, score: Callable[[Item], float] = right) -> Measured:
         tuple(one.input_tokens + one.output_tokens for one in spent),
         None
         if any(one.unpriced_calls for one in spent)
-        else tuple(one.usd / PICO for one in spent),
+        else tuple(one.usd / PICODOLLARS_PER_USD for one in spent),
     )
     medians = [(done.transfer.seed_median, done.transfer.row_median) for done in rounds]
     sets = tuple(
         (seed, row) for seed, row in medians if seed is not None and row is not None
     )
-    return Measured(
+    return ArmResult(
         curve,
         reports[0].split,
         tuple(item.id for item in reports[0].items),

@@ -6,20 +6,20 @@ from typing import Any
 
 import numpy as np
 
-from .curves import Curve, Measured
+from .curves import Curve, ArmResult
 from .stats import (
     Interval,
-    Reach,
-    area,
-    crossed,
-    max_t,
-    paired_t,
-    samples_to_target,
-    sign_flip,
+    SamplesToTarget,
+    area_under_curve,
+    crossed_interval,
+    max_t_p_values,
+    paired_t_interval,
+    find_samples_to_target,
+    sign_flip_p_value,
 )
 
-TESTABLE = 8  # repeats from which a difference is tested
-AXES = {
+MIN_REPEATS_TO_TEST = 8  # repeats from which a difference is tested
+SPENDING_AXES = {
     "generated": "generated pairs",
     "tokens": "the teacher's tokens",
     "usd": "money",
@@ -40,11 +40,11 @@ class Finding:
     difference: Interval | None
     primary: bool
     p: float | None
-    reach: Reach | None
+    reach: SamplesToTarget | None
 
 
-def findings(
-    measured: Sequence[Measured], arms: Sequence[str], reference: str, primary: str
+def make_findings(
+    measured: Sequence[ArmResult], arms: Sequence[str], reference: str, primary: str
 ) -> list[Finding]:
     """Arms in the order given, up to what the one that spent least has spent. Empty where nothing was."""
     by = {(one.curve.arm, one.curve.repeat): one for one in measured}
@@ -55,23 +55,23 @@ def findings(
     )
     return [
         finding
-        for axis in AXES
-        if (upto := common(measured, axis)) > 0
-        for finding in along(by, others, reference, primary, repeats, axis, upto, fixed)
+        for axis in SPENDING_AXES
+        if (upto := common_extent(measured, axis)) > 0
+        for finding in axis_findings(by, others, reference, primary, repeats, axis, upto, fixed)
     ]
 
 
-def spent(curve: Curve, axis: str) -> Sequence[float]:
+def axis_values(curve: Curve, axis: str) -> Sequence[float]:
     """None of it is known where a price is not."""
     return getattr(curve, axis) or [0.0]
 
 
-def common(measured: Sequence[Measured], axis: str) -> float:
-    return float(min(spent(one.curve, axis)[-1] for one in measured))
+def common_extent(measured: Sequence[ArmResult], axis: str) -> float:
+    return float(min(axis_values(one.curve, axis)[-1] for one in measured))
 
 
-def along(
-    by: Mapping[tuple[str, int], Measured],
+def axis_findings(
+    by: Mapping[tuple[str, int], ArmResult],
     arms: Sequence[str],
     reference: str,
     primary: str,
@@ -82,7 +82,7 @@ def along(
 ) -> list[Finding]:
     found_K = [
         [
-            areas(by[arm, r], axis, upto) - areas(by[reference, r], axis, upto)
+            question_areas(by[arm, r], axis, upto) - question_areas(by[reference, r], axis, upto)
             for r in repeats
         ]
         for arm in arms
@@ -90,7 +90,7 @@ def along(
     mean_K_R = np.array([[d_I.mean() for d_I in d_R_I] for d_R_I in found_K])
     p = (
         p_values(dict(zip(arms, mean_K_R, strict=True)), primary)
-        if len(repeats) >= TESTABLE
+        if len(repeats) >= MIN_REPEATS_TO_TEST
         else {}
     )
     return [
@@ -100,10 +100,10 @@ def along(
             axis,
             upto,
             len(repeats),
-            crossed(d_R_I) if fixed else paired_t(d_R),
+            crossed_interval(d_R_I) if fixed else paired_t_interval(d_R),
             arm == primary,
             p.get(arm),
-            reach(
+            arm_samples_to_target(
                 [by[arm, r].curve for r in repeats],
                 [by[reference, r].curve for r in repeats],
             )
@@ -114,11 +114,11 @@ def along(
     ]
 
 
-def areas(one: Measured, axis: str, upto: float) -> Any:
+def question_areas(one: ArmResult, axis: str, upto: float) -> Any:
     """(I,): the area under each question's curve; their mean is the area under the accuracy's."""
     points = np.eye(len(one.right_P_I))
     weight_P = np.array(
-        [area(spent(one.curve, axis), list(point), upto) for point in points]
+        [area_under_curve(axis_values(one.curve, axis), list(point), upto) for point in points]
     )
     return weight_P @ one.right_P_I
 
@@ -127,30 +127,30 @@ def p_values(differences: Mapping[str, Any], primary: str) -> dict[str, float]:
     """The primary comparison alone, by sign flips; all others together, by max-T."""
     rest = [arm for arm in differences if arm != primary]
     found = (
-        dict(zip(rest, max_t([differences[arm] for arm in rest]), strict=True))
+        dict(zip(rest, max_t_p_values([differences[arm] for arm in rest]), strict=True))
         if rest
         else {}
     )
     return found | (
-        {primary: sign_flip(differences[primary])} if primary in differences else {}
+        {primary: sign_flip_p_value(differences[primary])} if primary in differences else {}
     )
 
 
-def reach(ours: Sequence[Curve], reference: Sequence[Curve]) -> Reach | None:
+def arm_samples_to_target(ours: Sequence[Curve], reference: Sequence[Curve]) -> SamplesToTarget | None:
     """None where arms generated other numbers of pairs: then no point is the same."""
     if (
         any(a.generated != b.generated for a, b in zip(ours, reference, strict=True))
         or len(ours) < 2
     ):
         return None
-    return samples_to_target(
+    return find_samples_to_target(
         [c.generated for c in ours],
         [c.accuracy for c in reference],
         [c.accuracy for c in ours],
     )
 
 
-def sentence(finding: Finding) -> str:
+def finding_sentence(finding: Finding) -> str:
     """In points of accuracy."""
     one, repeats = finding, f"{finding.repeats} repeats"
     if one.difference is None:
@@ -162,7 +162,7 @@ def sentence(finding: Finding) -> str:
     how = (
         repeats
         if one.p is None
-        else f"{repeats}, {shown_p(one.p)}{'' if one.primary else ' adjusted'}"
+        else f"{repeats}, {format_p_value(one.p)}{'' if one.primary else ' adjusted'}"
     )
     if 0.0 in one.difference or (one.p is not None and one.p >= 0.05):
         size = f"{value:+.1f} [{low:+.1f}, {high:+.1f}] points of area"
@@ -172,11 +172,11 @@ def sentence(finding: Finding) -> str:
     return f"{one.arm} {verb} {abs(value):.1f} [{low:.1f}, {high:.1f}] points of area over {one.reference} ({how})"
 
 
-def shown_p(p: float) -> str:
+def format_p_value(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
-def reach_sentence(finding: Finding) -> str | None:
+def samples_sentence(finding: Finding) -> str | None:
     found = finding.reach
     if found is None:
         return None

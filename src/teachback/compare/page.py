@@ -9,11 +9,11 @@ from typing import Any
 
 from ..build.task import make_task
 from ..run import history
-from ..run.files import commit
+from ..run.files import commit_file
 from ..types import Example, Round
 from .curves import Curve
-from .findings import AXES, reach_sentence, sentence
-from .stats import paired_t
+from .findings import SPENDING_AXES, samples_sentence, finding_sentence
+from .stats import paired_t_interval
 from .summary import Comparison
 from .units import Unit
 
@@ -53,14 +53,14 @@ def write_page(path: Path, comparison: Comparison, units: Sequence[Unit]) -> Non
     said = [
         line
         for one in comparison.findings
-        for line in (sentence(one), reach_sentence(one))
+        for line in (finding_sentence(one), samples_sentence(one))
         if line
     ]
     lines = "\n".join(
         f"<li>{escape(line)}</li>" for line in dict.fromkeys([*said, *comparison.notes])
     )
     title = f"{', '.join(comparison.arms)}: {comparison.repeats} repeats"
-    commit(
+    commit_file(
         path,
         f"<!doctype html>\n<meta charset='utf-8'>\n<title>{escape(title)}</title>\n<style>{STYLE}</style>\n"
         f"<h1>{escape(title)}</h1>\n<ul>\n{lines}\n</ul>\n{''.join(parts)}\n".encode(),
@@ -77,14 +77,14 @@ def figures(
             f"Means over {comparison.repeats} repeats, with 95 % t intervals over repeats.",
             learning_curves(comparison, axis, name),
         )
-        for axis, name in AXES.items()
+        for axis, name in SPENDING_AXES.items()
         if all(
             getattr(curve, axis) and getattr(curve, axis)[-1] > 0
             for curve in comparison.curves
         )
     ]
     rounds = {
-        (unit.arm, unit.config.repeat): history.read(unit.folder).rounds
+        (unit.arm, unit.config.repeat): history.read_history(unit.folder).rounds
         for unit in units
     }
     shown = comparison.arms[:SHOWN]
@@ -171,7 +171,7 @@ def band(
     """What was spent, the mean accuracy and its interval, at each point that all repeats have."""
     points = min(len(c.accuracy) for c in curves)
     accuracy = [[c.accuracy[p] for c in curves] for p in range(points)]
-    intervals = [paired_t(some) for some in accuracy]
+    intervals = [paired_t_interval(some) for some in accuracy]
     mean = [fmean(some) for some in accuracy]
     low = [m if i is None else i.low for m, i in zip(mean, intervals, strict=True)]
     high = [m if i is None else i.high for m, i in zip(mean, intervals, strict=True)]
@@ -231,7 +231,7 @@ def score_and_length(
     past = rounds[arm, unit.config.repeat]
     if not past or not past[-1].chosen.scores:
         return []
-    attempts = history.step(unit.folder / f"round-{len(past) - 1:02d}", "attempt").rows
+    attempts = history.read_step(unit.folder / f"round-{len(past) - 1:02d}", "attempt").rows
     tokens = {attempt.id: float(attempt.n_tokens) for attempt in attempts}
     return [(tokens[id], score) for id, score in past[-1].chosen.scores]
 

@@ -7,22 +7,22 @@ from contextlib import ExitStack
 from queue import SimpleQueue
 
 from ..config.config import Config
-from ..plan.student import find_size, memory
 from ..run.child import Child
 from ..run.directory import Event
+from ..student.model_size import find_model_size, finetuning_memory
 from .units import Unit, run_unit
 
-PROCESS = 2**30  # bytes of one that has torch loaded, before its student
-Heard = (
+PROCESS_BYTES = 2**30  # bytes of one that has torch loaded, before its student
+Message = (
     Event | Exception | None
 )  # what a unit tells, the error that ended it, or its end
 
 
-def cores() -> int:
+def available_cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def as_many_as_fit(config: Config) -> int:
+def max_parallel_runs(config: Config) -> int:
     """A run a core, of one thread each; fewer where their finetuning would not fit the memory together, and one where
     there is a GPU, which they would have to share."""
     import psutil
@@ -30,16 +30,16 @@ def as_many_as_fit(config: Config) -> int:
 
     if torch.cuda.is_available():
         return 1
-    each = memory(
-        find_size(config.student.model, config.student.revision).parameters,
+    each = finetuning_memory(
+        find_model_size(config.student.model, config.student.revision).parameters,
         config.finetune.method,
     )
     fit = (
-        cores()
+        available_cores()
         if each is None
-        else int(psutil.virtual_memory().available / (PROCESS + 1.5 * each))
+        else int(psutil.virtual_memory().available / (PROCESS_BYTES + 1.5 * each))
     )
-    return max(1, min(cores(), fit))
+    return max(1, min(available_cores(), fit))
 
 
 def run_units(
@@ -59,13 +59,13 @@ def run_units(
             listen(Event("note", 0, "unit", value=f"-- {unit.name}"))
             run_unit(unit, listen)
         return
-    queue, heard = Queue(units), SimpleQueue[Heard]()
+    queue, heard = UnitQueue(units), SimpleQueue[Message]()
     left, failed = len(units), None
     with ExitStack() as stack:
         for _ in range(min(jobs, len(units))):
-            child = stack.enter_context(Child(threads or max(1, cores() // jobs)))
+            child = stack.enter_context(Child(threads or max(1, available_cores() // jobs)))
             threading.Thread(
-                target=work, args=(child, queue, heard), daemon=True
+                target=run_queued_units, args=(child, queue, heard), daemon=True
             ).start()
         while left:  # in this thread, which Ctrl-C reaches and a terminal belongs to
             what = heard.get()
@@ -90,7 +90,7 @@ def run_units(
         raise failed
 
 
-class Queue:
+class UnitQueue:
     """Units to be taken by several threads: the first one each time of which what it comes after is finished."""
 
     def __init__(self, units: Sequence[Unit]) -> None:
@@ -121,10 +121,10 @@ class Queue:
             return left
 
 
-def work(child: Child, queue: Queue, heard: SimpleQueue[Heard]) -> None:
+def run_queued_units(child: Child, queue: UnitQueue, heard: SimpleQueue[Message]) -> None:
     while unit := queue.take():
         try:
-            child.do("teachback.compare.units:in_child", unit, heard.put)
+            child.run_function("teachback.compare.units:run_unit_in_child", unit, heard.put)
         except Exception as error:
             heard.put(error)
             return

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from .curves import Curve, Measured
-from .findings import TESTABLE, Finding, findings
-from .stats import Interval, carry_over, paired_t, wins
+from .curves import Curve, ArmResult
+from .findings import MIN_REPEATS_TO_TEST, Finding, make_findings
+from .stats import Interval, carry_over_interval, paired_t_interval, pairwise_wins
 
-REFERENCE = "random"
+DEFAULT_REFERENCE = "random"
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Spent:
+class TeacherSpend:
     """Of a teacher, judge, referee or verifier; usd None: of unknown price."""
 
     tokens: int
@@ -46,16 +46,16 @@ class Comparison:
     findings: tuple[Finding, ...]
     wins: tuple[tuple[float, ...], ...]
     carry_over: Interval | None
-    charged: Spent
-    sent: Spent
+    charged: TeacherSpend
+    sent: TeacherSpend
     notes: tuple[str, ...]
 
 
-def summarise(
-    measured: Sequence[Measured], arms: Sequence[str], primary: str, sent: Spent
+def summarise_comparison(
+    measured: Sequence[ArmResult], arms: Sequence[str], primary: str, sent: TeacherSpend
 ) -> Comparison:
     curves, split = [one.curve for one in measured], measured[0].split
-    reference = REFERENCE if REFERENCE in arms else arms[0]
+    reference = DEFAULT_REFERENCE if DEFAULT_REFERENCE in arms else arms[0]
     repeats = len({c.repeat for c in curves})
     sets = [medians for one in measured for medians in one.sets]
     return Comparison(
@@ -68,21 +68,21 @@ def summarise(
             d
             for arm in arms
             if arm != reference
-            for d in paired(curves, reference, arm)
+            for d in round_differences(curves, reference, arm)
         ),
-        findings=tuple(findings(measured, arms, reference, primary)),
+        findings=tuple(make_findings(measured, arms, reference, primary)),
         wins=win_matrix(curves, arms),
-        carry_over=carry_over([seed for seed, _ in sets], [row for _, row in sets]),
-        charged=charged(curves),
+        carry_over=carry_over_interval([seed for seed, _ in sets], [row for _, row in sets]),
+        charged=total_charged(curves),
         sent=sent,
-        notes=tuple(notes(curves, repeats, split)),
+        notes=tuple(comparison_notes(curves, repeats, split)),
     )
 
 
-def charged(curves: Sequence[Curve]) -> Spent:
+def total_charged(curves: Sequence[Curve]) -> TeacherSpend:
     usd = [None if c.usd is None else c.usd[-1] for c in curves]
     known = [one for one in usd if one is not None]
-    return Spent(
+    return TeacherSpend(
         sum(c.tokens[-1] for c in curves),
         sum(known) if len(known) == len(usd) else None,
     )
@@ -94,10 +94,10 @@ def win_matrix(
     """Over the rounds that all arms have; empty with one repeat."""
     points = min(len(c.accuracy) for c in curves)
     accuracy = [[c.accuracy[:points] for c in curves if c.arm == arm] for arm in arms]
-    return tuple(map(tuple, wins(accuracy).tolist())) if len(accuracy[0]) > 1 else ()
+    return tuple(map(tuple, pairwise_wins(accuracy).tolist())) if len(accuracy[0]) > 1 else ()
 
 
-def paired(curves: Sequence[Curve], first: str, arm: str) -> list[Difference]:
+def round_differences(curves: Sequence[Curve], first: str, arm: str) -> list[Difference]:
     """By round, over the repeats in which both arms got that far."""
     accuracy = {(c.arm, c.repeat): c.accuracy for c in curves}
     pairs = [(accuracy[first, c.repeat], c.accuracy) for c in curves if c.arm == arm]
@@ -105,13 +105,13 @@ def paired(curves: Sequence[Curve], first: str, arm: str) -> list[Difference]:
     found = []
     for r in range(rounds):
         differences = [theirs[r] - base[r] for base, theirs in pairs]
-        interval = paired_t(differences)
+        interval = paired_t_interval(differences)
         low, high = (interval.low, interval.high) if interval else (None, None)
         found.append(Difference(arm, r, fmean(differences), low, high))
     return found
 
 
-def notes(curves: Sequence[Curve], repeats: int, split: str) -> list[str]:
+def comparison_notes(curves: Sequence[Curve], repeats: int, split: str) -> list[str]:
     found = (
         []
         if split == "test"
@@ -119,9 +119,9 @@ def notes(curves: Sequence[Curve], repeats: int, split: str) -> list[str]:
             "the task has no test set: this is accuracy on dev, which some criteria read"
         ]
     )
-    if repeats < TESTABLE:
+    if repeats < MIN_REPEATS_TO_TEST:
         found.append(
-            f"{repeats} repeats are too few to test: {TESTABLE} or more would do"
+            f"{repeats} repeats are too few to test: {MIN_REPEATS_TO_TEST} or more would do"
         )
     if len({len(c.accuracy) for c in curves}) > 1:
         found.append(

@@ -8,13 +8,13 @@ from statistics import fmean
 from rich.console import Console
 from rich.table import Table
 
-from ..report.figures import cents
-from ..run.files import commit
-from .findings import AXES, reach_sentence, sentence
+from ..report.formatting import format_usd
+from ..run.files import commit_file
+from .findings import SPENDING_AXES, samples_sentence, finding_sentence
 from .summary import Comparison
 
 
-def write_tables(folder: Path, comparison: Comparison) -> None:
+def write_comparison_csv(folder: Path, comparison: Comparison) -> None:
     """curves.csv: a line for each arm, repeat and point; findings.csv: one for each finding."""
     points = [
         {
@@ -48,7 +48,7 @@ def write_tables(folder: Path, comparison: Comparison) -> None:
                 name: getattr(one.difference, name, None)
                 for name in ("estimate", "low", "high")
             },
-            "said": sentence(one),
+            "said": finding_sentence(one),
         }
         for one in comparison.findings
     ]
@@ -58,10 +58,10 @@ def write_tables(folder: Path, comparison: Comparison) -> None:
             table = csv.DictWriter(text, list(lines[0]), lineterminator="\n")
             table.writeheader()
             table.writerows(lines)
-        commit(folder / name, text.getvalue().encode())
+        commit_file(folder / name, text.getvalue().encode())
 
 
-def show(comparison: Comparison, console: Console) -> None:
+def print_comparison(comparison: Comparison, console: Console) -> None:
     table = Table(
         "arm",
         *(
@@ -91,19 +91,19 @@ def show(comparison: Comparison, console: Console) -> None:
         f"{comparison.split} accuracy, mean of {comparison.repeats} repeats; "
         "differences in points, with 95 % paired t intervals over repeats"
     )
-    for axis, name in AXES.items():
+    for axis, name in SPENDING_AXES.items():
         some = [one for one in comparison.findings if one.axis == axis]
         if some:
             console.print(
                 f"area under the curve against {name}, up to {some[0].upto:,.6g}:"
             )
         for one in some:
-            for line in filter(None, (sentence(one), reach_sentence(one))):
+            for line in filter(None, (finding_sentence(one), samples_sentence(one))):
                 console.print(f"  {line}")
     lines = [
         wins_line(comparison),
         carry_over_line(comparison),
-        spent_line(comparison),
+        teacher_spend_line(comparison),
         *comparison.notes,
     ]
     for said in filter(None, lines):
@@ -133,10 +133,10 @@ def carry_over_line(comparison: Comparison) -> str | None:
     )
 
 
-def spent_line(comparison: Comparison) -> str:
+def teacher_spend_line(comparison: Comparison) -> str:
     each = [
         f"{name} {spent.tokens:,} tokens"
-        + ("" if spent.usd is None or not spent.usd else f", ${cents(spent.usd)}")
+        + ("" if spent.usd is None or not spent.usd else f", ${format_usd(spent.usd)}")
         for name, spent in (
             ("charged to the arms", comparison.charged),
             ("really sent", comparison.sent),

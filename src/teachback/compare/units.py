@@ -17,14 +17,15 @@ from ..config.choosing import CriterionConfig
 from ..config.config import Config, of_arm
 from ..loop import teach
 from ..rng import draw
-from ..run.child import Send
+from ..run.child import SendMessage
 from ..run.directory import Event, Run
-from ..run.files import commit
+from ..run.files import commit_file
+from ..run.steps import STEPS
 
-LEDGER = "ledger.sqlite"
-BASE = "base"  # the unit that the arms of a repeat share
-FIRST = (
-    Path("repeat-0") / BASE
+SHARED_LEDGER = "ledger.sqlite"
+BASE_ARM = "base"  # the unit that the arms of a repeat share
+FIRST_BASE = (
+    Path("repeat-0") / BASE_ARM
 )  # whose answers the other bases share where they are asked the same
 
 
@@ -53,9 +54,9 @@ class Unit:
     @property
     def after(self) -> Path | None:
         """The folder of the unit that has to be finished first: of its repeat's base; of a base, the first one."""
-        if self.arm != BASE:
-            return self.folder.parent / BASE
-        return self.root / FIRST if self.config.repeat else None
+        if self.arm != BASE_ARM:
+            return self.folder.parent / BASE_ARM
+        return self.root / FIRST_BASE if self.config.repeat else None
 
 
 def make_unit(
@@ -85,22 +86,22 @@ def make_unit(
     )
 
 
-def base_unit(settings: Config, repeat: int, together: bool) -> Unit:
-    return make_unit(of_arm(settings, "random"), BASE, repeat, together=together)
+def make_base_unit(settings: Config, repeat: int, together: bool) -> Unit:
+    return make_unit(of_arm(settings, "random"), BASE_ARM, repeat, together=together)
 
 
 def run_unit(unit: Unit, listen: Callable[[Event], None]) -> None:
     config = unit.config
-    arm = Arm(unit.root / LEDGER, unit.arm, unit.draws, unit.together)
+    arm = Arm(unit.root / SHARED_LEDGER, unit.arm, unit.draws, unit.together)
     with (
         Run(unit.folder, keep=config.keep, listen=listen) as run,
         wire(config, run, arm) as wired,
     ):
-        if unit.arm == BASE:
-            prepare_base(run, wired, unit.root / FIRST)
+        if unit.arm == BASE_ARM:
+            prepare_base(run, wired, unit.root / FIRST_BASE)
         else:
-            adopt(
-                unit.folder.parent / BASE, unit.folder, shared_steps(config.criterion)
+            copy_steps(
+                unit.folder.parent / BASE_ARM, unit.folder, shared_steps(config.criterion)
             )
             teach(run, wired.parts, wired.base, wired.task.seeds, config.rounds)
 
@@ -113,21 +114,12 @@ def prepare_base(run: Run, wired: Wired, first: Path) -> None:
         json.loads((folder / "inputs.json").read_bytes())
         for folder in (first, run.folder)
     )
-    asked = {
-        "seeds": ["given", "attempt"],
-        "dev": ["baseline"],
-        "test": ["test-baseline"],
-    }
-    adopt(
-        first,
-        run.folder,
-        [
-            step
-            for split, steps in asked.items()
-            if theirs[split] == ours[split]
-            for step in steps
-        ],
-    )
+    same = [
+        name
+        for name, step in STEPS.items()
+        if step.shared_input and theirs[step.shared_input] == ours[step.shared_input]
+    ]
+    copy_steps(first, run.folder, same)
     given = run.step(0, "given", parts.given)
     run.step(0, "baseline", parts.evaluate, base)
     if parts.test:
@@ -139,22 +131,23 @@ def prepare_base(run: Run, wired: Wired, first: Path) -> None:
 def shared_steps(criterion: CriterionConfig) -> list[str]:
     """Without attempts where they come with arrays, which the base has not."""
     arrays = make_criterion(criterion, Path.cwd()).needs & set(ARRAYS)
-    return ["given", "baseline", "test-baseline", *([] if arrays else ["attempt"])]
+    shared = [name for name, step in STEPS.items() if step.shared_input]
+    return [name for name in shared if name != "attempt" or not arrays]
 
 
-def adopt(donor: Path, folder: Path, names: list[str]) -> None:
+def copy_steps(donor: Path, folder: Path, names: list[str]) -> None:
     """Copies what was computed before any criterion was asked: both configs are the same but for the criterion."""
     for name in names:
         theirs, ours = (
             place / "round-00" / f"{name}.json" for place in (donor, folder)
         )
         if theirs.exists() and not ours.exists():
-            commit(ours, theirs.read_bytes())
+            commit_file(ours, theirs.read_bytes())
 
 
-def in_child(unit: Unit, send: Send) -> None:
-    run_unit(unit, partial(tell, unit, send))
+def run_unit_in_child(unit: Unit, send: SendMessage) -> None:
+    run_unit(unit, partial(send_unit_event, unit, send))
 
 
-def tell(unit: Unit, send: Send, event: Event) -> None:
+def send_unit_event(unit: Unit, send: SendMessage, event: Event) -> None:
     send(replace(event, unit=unit.name))

@@ -1,35 +1,34 @@
-"""Which seeds the student has most to learn from. One criterion a file; `CRITERIA` names them, and what each needs.
+"""Criteria: which seeds the student has most to learn from. One criterion a file; `CRITERIA` names them.
 
-A criterion sees an `Evidence` and nothing else. A *score* gives one float a seed, higher = more worth asking about, and
-a rule (rules.py) picks by it; a "graded" one ties by its nature. A *chooser* picks the seeds itself.
+A criterion sees an `Evidence` and nothing else. A *score* gives one float a seed, higher = more
+worth asking about, and a rule (rules.py) picks by it; a "graded" score may tie. A *chooser* picks
+the seeds itself. To add a criterion, write its file and add its line below.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from .badge import badge
-from .bandit import bandit
-from .criterion import DEAR, NEEDS, Choice, Criterion
+from .bandit import BanditSettings, bandit
+from .criterion import Criterion, SampledSettings
 from .disagreement import disagreement
 from .egl import egl
 from .entropy import entropy
-from .evidence import Evidence
-from .facility import facility
+from .facility import FacilitySettings, facility
+from .function import FunctionSettings, function
 from .influence import influence
-from .judge import judge
+from .judge import MarkingJudgeSettings, judge
 from .kcenter import kcenter
 from .learnability import learnability
 from .least_confidence import least_confidence
-from .lion import lion
+from .lion import LionSettings, lion
 from .loss import loss
 from .margin import margin
 from .max_nll import max_nll
-from .mixture import mixture
+from .mixture import MixtureSettings, mixture
 from .random_choice import random_choice
-from .reward import reward
+from .reward import RewardSettings, reward
 from .true_loss import true_loss
 from .wrong import wrong
-
-__all__ = ["BLENDS", "CRITERIA", "DEAR", "NEEDS", "Choice", "Criterion", "Evidence"]
 
 CRITERIA: Mapping[str, Criterion] = {
     "random": Criterion(random_choice, "chooser"),
@@ -41,17 +40,29 @@ CRITERIA: Mapping[str, Criterion] = {
     "max_nll": Criterion(max_nll, "score", frozenset({"max_nll"})),
     "egl": Criterion(egl, "score", frozenset({"egl"})),
     "wrong": Criterion(wrong, "graded", frozenset({"right"})),
-    "disagreement": Criterion(disagreement, "graded", frozenset({"samples"})),
-    "learnability": Criterion(learnability, "graded", frozenset({"samples", "gold"})),
-    "reward": Criterion(reward, "score", frozenset({"reward"})),
-    "judge": Criterion(judge, "graded", frozenset({"marks"})),
-    "lion": Criterion(lion, "chooser", frozenset({"gaps"})),
+    "disagreement": Criterion(
+        disagreement, "graded", frozenset({"samples"}), SampledSettings
+    ),
+    "learnability": Criterion(
+        learnability, "graded", frozenset({"samples", "gold"}), SampledSettings
+    ),
+    "reward": Criterion(reward, "score", frozenset({"reward"}), RewardSettings),
+    "judge": Criterion(judge, "graded", frozenset({"marks"}), MarkingJudgeSettings),
+    "lion": Criterion(lion, "chooser", frozenset({"gaps"}), LionSettings),
     "kcenter": Criterion(kcenter, "chooser", frozenset({"embeddings"})),
-    "facility": Criterion(facility, "chooser", frozenset({"embeddings"})),
+    "facility": Criterion(
+        facility, "chooser", frozenset({"embeddings"}), FacilitySettings
+    ),
     "badge": Criterion(badge, "chooser", frozenset({"gradients"})),
     "influence": Criterion(influence, "score", frozenset({"gold_gradients"})),
+    "mixture": Criterion(mixture, "blend", settings=MixtureSettings),
+    "bandit": Criterion(bandit, "blend", settings=BanditSettings),
+    "function": Criterion(function, "score", settings=FunctionSettings),
 }
-BLENDS: Mapping[str, Callable[..., list[Choice]]] = {
-    "mixture": mixture,
-    "bandit": bandit,
-}  # of several of these, which the config names
+
+# Temporary, until the selector has moved here.
+from .criterion import COSTLY_NEEDS as DEAR  # noqa: E402
+from .criterion import NEEDS, Choice  # noqa: E402,F401
+from .evidence import Evidence  # noqa: E402,F401
+
+BLENDS = {"mixture": mixture, "bandit": bandit}

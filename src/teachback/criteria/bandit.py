@@ -2,11 +2,33 @@
 
 from collections.abc import Mapping, Sequence
 from math import exp
+from typing import Annotated, Any
+
+from pydantic import Field, model_validator
 
 from ..types import Round
-from .criterion import Choice, Criterion, Draws
+from .criterion import Choice, Criterion, CriterionSettings, Draws
 from .evidence import Evidence
 from .mixture import pick
+
+
+class BanditSettings(CriterionSettings):
+    # The criteria that take turns.
+    members: list[str] = Field(min_length=2)
+    # Exp3's γ: the share of rounds that go to members whatever they gained.
+    explore: Annotated[float, Field(gt=0, le=1)] = 0.2
+
+    @model_validator(mode="after")
+    def _refuse_duplicates(self) -> "BanditSettings":
+        if len(set(self.members)) < len(self.members):
+            raise ValueError(f"members: each once, got {', '.join(self.members)}")
+        return self
+
+    def uses(self) -> tuple[str, ...]:
+        return tuple(self.members)
+
+    def arguments(self, members: Mapping[str, Criterion]) -> dict[str, Any]:
+        return {"members": members, "explore": self.explore}
 
 
 def bandit(

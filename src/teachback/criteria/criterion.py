@@ -1,39 +1,88 @@
-"""What a criterion is: a score that a rule then picks by, or a chooser that picks the seeds itself."""
+"""What a criterion is: a score that a rule then picks by, or a chooser that picks the seeds."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from random import Random
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
+from pydantic import Field
+
+from ..types import PositiveFloat, Settings
 from .evidence import Evidence
 
-Draws = Callable[[str], Random]  # a seed's own generator; of "", the round's
-
-
-class Choice(NamedTuple):
-    """by: the member that chose it, where a chooser is made of several criteria."""
-
-    position: int
-    by: str | None = None
-
+# A generator for each seed id; for "", the round's own.
+Draws = Callable[[str], Random]
 
 Kind = Literal["score", "graded", "chooser", "blend"]
 
 
+class Choice(NamedTuple):
+    """One chosen seed."""
+
+    position: int
+    # The member that chose it, where a chooser blends several criteria.
+    by: str | None = None
+
+
+class CriterionSettings(Settings):
+    """The settings of a criterion. A criterion with more settings than its name has a subclass."""
+
+    name: str
+
+    def uses(self) -> tuple[str, ...]:
+        """Names of the other criteria that this one is made of."""
+        return ()
+
+    def arguments(self, members: Mapping[str, "Criterion"]) -> dict[str, Any]:
+        """Keyword arguments of the criterion's function: every setting but the name.
+
+        members: the criteria that `uses` names, ready to be called.
+        """
+        return {
+            field: getattr(self, field)
+            for field in type(self).model_fields
+            if field != "name"
+        }
+
+
+class SampledSettings(CriterionSettings):
+    """A criterion that reads k sampled answers to each candidate."""
+
+    # k, the answers that are sampled for each candidate.
+    samples: Annotated[int, Field(ge=2)] = 8
+    temperature: PositiveFloat = 0.8
+
+    def arguments(self, members: Mapping[str, "Criterion"]) -> dict[str, Any]:
+        """None: the evidence holds the sampled answers."""
+        return {}
+
+
 @dataclass(frozen=True)
 class Criterion:
-    """function, by kind:
+    """A registered criterion. The docstring of its function names the source."""
 
-    "score", "graded"  score(evidence) → one float a seed, higher = more worth asking about. Graded ones tie by nature.
-    "chooser"          choose(evidence, m, draws) → m distinct positions, all among evidence.candidates, best first
-    "blend"            the same as Choices, each with the member it is due to
-
-    needs: what the evidence has to hold, in the words of `NEEDS`. Docstrings of the functions give the source.
-    """
-
+    # By kind:
+    # "score", "graded"  score(evidence) → one float a seed, higher = more worth asking about.
+    #                    Graded scores may tie; continuous ones that all tie are a bug.
+    # "chooser"          choose(evidence, m, draws) → m distinct positions, all among
+    #                    evidence.candidates, best first.
+    # "blend"            like a chooser, but returns Choices that name the member.
     function: Callable[..., Any]
     kind: Kind
+    # What the evidence has to hold, in the words of `NEEDS`.
     needs: frozenset[str] = frozenset()
+    settings: type[CriterionSettings] = CriterionSettings
+
+    def bind(
+        self, settings: CriterionSettings, registry: Mapping[str, "Criterion"]
+    ) -> "Criterion":
+        """This criterion with its settings. registry: where the criteria that it uses are found."""
+        members = {name: with_defaults(name, registry) for name in settings.uses()}
+        arguments = settings.arguments(members)
+        function = partial(self.function, **arguments) if arguments else self.function
+        needs = self.needs.union(*(member.needs for member in members.values()))
+        return replace(self, function=function, needs=needs)
 
     def score(self, evidence: Evidence) -> Sequence[float]:
         return self.function(evidence)  # type: ignore[no-any-return]
@@ -46,11 +95,28 @@ class Criterion:
 
     @property
     def scores(self) -> bool:
+        """Whether it scores seeds, so that a rule picks among them."""
         return self.kind in ("score", "graded")
+
+    @property
+    def can_be_member(self) -> bool:
+        """Whether a blend can use it: it works by its name alone and is no blend itself."""
+        own = (
+            field
+            for name, field in self.settings.model_fields.items()
+            if name != "name"
+        )
+        return self.kind != "blend" and not any(field.is_required() for field in own)
+
+
+def with_defaults(name: str, registry: Mapping[str, Criterion]) -> Criterion:
+    """The criterion of that name with its default settings."""
+    criterion = registry[name]
+    return criterion.bind(criterion.settings(name=name), registry)
 
 
 # What a criterion may need, and what getting it costs, in words for `plan` and the docs.
-NEEDS: dict[str, str] = {
+NEEDS: Mapping[str, str] = {
     "max_nll": "nothing: comes with the attempts",
     "entropy": "nothing: comes with the attempts",
     "gap": "nothing: comes with the attempts",
@@ -66,6 +132,10 @@ NEEDS: dict[str, str] = {
     "marks": "a judge's call for each candidate",
     "gaps": "two calls of a referee for each candidate; the teacher's answers to the seeds, once",
 }
-DEAR = frozenset(
-    {"samples", "reward", "marks", "gaps"}
-)  # more than a forward pass: asked of a subset of the pool
+
+# These cost more than a forward pass, so by default only a subset of the pool is scored.
+COSTLY_NEEDS = frozenset({"samples", "reward", "marks", "gaps"})
+
+# Signals that come with every attempt, and arrays that come with it on request.
+ATTEMPT_SIGNALS = frozenset({"max_nll", "entropy", "gap", "egl"})
+ATTEMPT_ARRAYS: Mapping[str, str] = {"embeddings": "embedding", "gradients": "gradient"}

@@ -1,16 +1,27 @@
 """`facility`: the seeds that stand best for all seeds, by facility location on their embeddings (e.g. Wei et al. 2015,
 *Submodularity in Data Subset Selection and Active Learning*), the seeds weighted by a score."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..errors import CriterionError
 from .coverage import coverage
-from .criterion import Draws
+from .criterion import Criterion, CriterionSettings, Draws
 from .evidence import Evidence
 from .points import usable
+
+
+class FacilitySettings(CriterionSettings):
+    # The criterion whose score weights the seeds; null: all seeds weigh the same.
+    weight: str | None = "loss"
+
+    def uses(self) -> tuple[str, ...]:
+        return () if self.weight is None else (self.weight,)
+
+    def arguments(self, members: Mapping[str, Criterion]) -> dict[str, Any]:
+        return {"weight": None if self.weight is None else members[self.weight].score}
 
 
 def facility(

@@ -3,13 +3,30 @@
 Hard: the referee puts the teacher's answer at least one mark above the student's, mean of both orders.
 """
 
+from collections.abc import Mapping
 from itertools import zip_longest
+from pathlib import Path
+from typing import Any
 
+from ..endpoints.settings import EndpointSettings
 from ..errors import CriterionError
-from .criterion import Draws
+from ..types import PositiveInt
+from .criterion import Criterion, CriterionSettings, Draws
 from .evidence import Evidence
 
 HARD = 1.0  # marks
+
+
+class LionSettings(CriterionSettings, EndpointSettings):
+    """The endpoint of the referee. The teacher is the run's own, teacher.name: openai."""
+
+    max_tokens: PositiveInt = 512
+    # A text with {question}, {first} and {second}.
+    prompt: Path | None = None
+
+    def arguments(self, members: Mapping[str, Criterion]) -> dict[str, Any]:
+        """None: the evidence holds the gaps."""
+        return {}
 
 
 def lion(evidence: Evidence, m: int, draws: Draws) -> list[int]:

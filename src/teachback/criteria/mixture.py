@@ -2,10 +2,25 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
-from .criterion import Choice, Criterion, Draws
+from pydantic import Field
+
+from ..types import PositiveFloat
+from .criterion import Choice, Criterion, CriterionSettings, Draws
 from .evidence import Evidence
 from .rules import parts, top
+
+
+class MixtureSettings(CriterionSettings):
+    # Each member's share of the picks, as in {loss: 0.8, random: 0.2}.
+    shares: dict[str, PositiveFloat] = Field(min_length=1)
+
+    def uses(self) -> tuple[str, ...]:
+        return tuple(self.shares)
+
+    def arguments(self, members: Mapping[str, Criterion]) -> dict[str, Any]:
+        return {"members": members, "shares": self.shares}
 
 
 def mixture(

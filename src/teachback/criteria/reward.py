@@ -1,8 +1,23 @@
 """`reward`: what a reward model thinks of the student's attempt, the lowest first (arXiv 2512.00884)."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
+from .criterion import Criterion, CriterionSettings
 from .evidence import Evidence
+
+
+class RewardSettings(CriterionSettings):
+    """The reward model is a sequence classifier with one output, in the style of Skywork-Reward."""
+
+    # A folder, or a name on the Hub.
+    model: str
+    revision: str | None = None
+    # Which attempts are asked about: those with a low reward, or those with a high one.
+    prefer: Literal["low", "high"] = "low"
+
+    def arguments(self, members: Mapping[str, Criterion]) -> dict[str, Any]:
+        return {"prefer": self.prefer}
 
 
 def reward(

@@ -1,14 +1,47 @@
-"""From scores to picks. A rule is rule(evidence, scores, m, draws) → m positions among the candidates, best first."""
+"""Rules: how seeds are picked by their scores. `RULES` names them."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from math import log
+from typing import Any
 
 from ..errors import CriterionError
+from ..types import PositiveFloat, Settings
 from .criterion import Draws
 from .evidence import Evidence
 
+# rule(evidence, scores, m, draws) → m positions among the candidates, best first.
 Rule = Callable[[Evidence, Sequence[float], int, Draws], list[int]]
+
+
+class RuleSettings(Settings):
+    """The settings of a rule. A rule with more settings than its name has a subclass."""
+
+    name: str = "top"
+
+
+class SoftmaxSettings(RuleSettings):
+    # Divides the scores as they are: in nats for loss-like criteria.
+    temperature: PositiveFloat = 1.0
+
+
+class StratifiedSettings(RuleSettings):
+    # The meta field whose values are the strata.
+    by: str
+
+
+@dataclass(frozen=True)
+class RuleEntry:
+    """A registered rule: its function gets every setting but the name as a keyword argument."""
+
+    function: Callable[..., list[int]]
+    settings: type[RuleSettings] = RuleSettings
+
+    def bind(self, settings: RuleSettings) -> Rule:
+        arguments: dict[str, Any] = settings.model_dump(exclude={"name"})
+        return partial(self.function, **arguments) if arguments else self.function
 
 
 def top(evidence: Evidence, scores: Sequence[float], m: int, draws: Draws) -> list[int]:
@@ -84,3 +117,11 @@ def parts(m: int, shares: Mapping[str, float]) -> dict[str, int]:
         name: n + (name in order[: m - sum(whole.values())])
         for name, n in whole.items()
     }
+
+
+RULES: Mapping[str, RuleEntry] = {
+    "top": RuleEntry(top),
+    "balanced": RuleEntry(balanced),
+    "softmax": RuleEntry(softmax, SoftmaxSettings),
+    "stratified": RuleEntry(stratified, StratifiedSettings),
+}

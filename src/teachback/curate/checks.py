@@ -1,143 +1,183 @@
-"""What free text is checked for beyond equal keys: near-duplicates, leaks from dev and test, and what looks like one.
+"""Checks of free text beyond equal keys: near-duplicates, leaks from dev and test, and likenesses.
 
-Every rule here that refuses is measured on real data by tests/curate/test_real.py.
+tests/curate/test_real.py measures on real data every rule that refuses a row.
 """
 
 from collections.abc import Sequence
 
 from ..types import Example, Likeness, Row, Task
-from .near import Near
-from .overlap import Overlap, Question
-from .templates import Made, Templates
+from .near_duplicates import NearDuplicateIndex
+from .overlap import HeldOutOverlap, LabelledQuestion
+from .templates import TemplateDetector, TemplateMatch
 
-TEMPLATED = "; or, where all questions of the task are made from templates, set task.templated: true"
-FEW = 4  # near duplicates, below which they are no matter of the whole round
+MIN_NEAR_DUPLICATES = 4  # with fewer, a round as a whole is not at fault
+TEMPLATED_HINT = (
+    "; or, where all questions of the task are made from templates, "
+    "set task.templated: true"
+)
 
 
-class Checks:
-    """Made once a run, from the task. It holds an index of the rows so far, which grows with them."""
+class RowChecks:
+    """The checks of a whole run, made from its task. Its index of rows grows with them."""
 
     def __init__(self, task: Task) -> None:
-        self._held = [*named("dev", task.dev), *named("test", task.test)]
-        self._seeds = named("seed", task.seeds)
-        texts = [seed.text for seed in self._seeds]
-        self.overlap = Overlap(self._held, texts)
-        self.templates = Templates(self._held, texts)
-        self._near: Near | None = None
-        self._in: set[str] = set()
+        self._held_out = [
+            *label_questions("dev", task.dev),
+            *label_questions("test", task.test),
+        ]
+        self._seeds = label_questions("seed", task.seeds)
+        seed_texts = [seed.text for seed in self._seeds]
+        self.overlap = HeldOutOverlap(self._held_out, seed_texts)
+        self.templates = TemplateDetector(self._held_out, seed_texts)
+        self._index: NearDuplicateIndex | None = None
+        self._indexed_rows: set[str] = set()
 
-    def near(self, rows: Sequence[Row]) -> Near:
-        """The index with dev, test, the seeds and exactly these rows in: what is not in yet is added. It is made anew
-        where it holds others, as when a step was tried before and did not end."""
-        if self._near is None or not self._in <= {row.id for row in rows}:
-            self._near, self._in = Near(), set()
-            add(self._near, [*self._seeds, *self._held])
-        add(
-            self._near,
-            [
-                Question(f"row {row.id}", row.question)
-                for row in rows
-                if row.id not in self._in
-            ],
-        )
-        self._in = {row.id for row in rows}
-        return self._near
+    def index_with(self, rows: Sequence[Row]) -> NearDuplicateIndex:
+        """Return the index of seeds, dev, test and exactly these rows, adding what is missing.
 
-    def mark(self, row: Row) -> None:
-        """The row is in the index from here on."""
-        self._in.add(row.id)
+        An index that holds other rows is made anew: an earlier try of this step was cut short.
+        """
+        row_ids = {row.id for row in rows}
+        if self._index is None or not self._indexed_rows <= row_ids:
+            self._index = NearDuplicateIndex()
+            self._indexed_rows = set()
+            add_questions(self._index, [*self._seeds, *self._held_out])
+        missing = [row for row in rows if row.id not in self._indexed_rows]
+        questions = [LabelledQuestion(f"row {row.id}", row.question) for row in missing]
+        add_questions(self._index, questions)
+        self._indexed_rows = row_ids
+        return self._index
+
+    def mark_indexed(self, row: Row) -> None:
+        self._indexed_rows.add(row.id)
 
     def seed_notes(self) -> tuple[str, ...]:
-        """What is wrong with the seeds themselves."""
-        n, notes = len(self._seeds), []
-        if leaks := sum(
-            self.overlap.leak(seed.text) is not None for seed in self._seeds
-        ):
+        """Say what is wrong with the seeds themselves."""
+        n = len(self._seeds)
+        notes = []
+        leaks = sum(
+            self.overlap.leak_reason(seed.text) is not None for seed in self._seeds
+        )
+        if leaks:
             notes.append(
                 f"{leaks} of {n} seeds share 13 words with a question of dev or test"
             )
-        made = self.templates.seeds_made
-        if self.templates.too_many(made, n):
+        matches = self.templates.seed_matches
+        if self.templates.too_many(matches, n):
             notes.append(
-                f"{made} of {n} seeds look made from questions of dev or test: accuracy there says little"
+                f"{matches} of {n} seeds look made from questions of dev or test: "
+                "accuracy there says little"
             )
         return tuple(notes)
 
 
-class Sieve:
-    """The checks of one round. questions: all of the round's that are usable and new by their key."""
+class RoundFilter:
+    """The checks of one round. `questions`: those of its usable drafts whose keys are new."""
 
     def __init__(
-        self, checks: Checks, rows: Sequence[Row], questions: Sequence[str]
+        self, checks: RowChecks, rows: Sequence[Row], questions: Sequence[str]
     ) -> None:
-        self._checks, self._near = checks, checks.near(rows)
-        made = {
-            text: found for text in questions if (found := checks.templates.made(text))
-        }
-        self._made: dict[str, Made] = (
-            made if checks.templates.too_many(len(made), len(set(questions))) else {}
-        )
-        self._sketch = dict(zip(questions, self._near.sketch(questions), strict=True))
-        self._n = len(self._sketch)
-        self._first = all("#" not in row.id for row in rows)
-        self._near_rows = 0
+        self._checks = checks
+        self._index = checks.index_with(rows)
+        sketches = self._index.sketch(questions)
+        self._sketch_of = dict(zip(questions, sketches, strict=True))
+        self._n_questions = len(self._sketch_of)
+        self._template_of = self._find_templates(questions)
+        self._is_first_round = all("#" not in row.id for row in rows)
+        self._n_near_duplicates = 0
         self.warnings: list[Likeness] = []
 
-    def refuse(self, text: str) -> str | None:
-        """Why the question can't be a row's, as "category: detail", or None."""
-        alike = self._near.alike(self._sketch[text])
-        for other in alike:
-            if not other.name.startswith(("dev ", "test ")):
-                self._near_rows += 1
-                return f"near duplicate: {other.jaccard:.2f} like {other.name}, in runs of three words"
-        if leak := self._checks.overlap.leak(text):
+    def _find_templates(self, questions: Sequence[str]) -> dict[str, TemplateMatch]:
+        """Match questions with templates; empty if the round has no more matches than chance."""
+        detector = self._checks.templates
+        matches = {}
+        for text in questions:
+            match = detector.find_template(text)
+            if match:
+                matches[text] = match
+        return matches if detector.too_many(len(matches), self._n_questions) else {}
+
+    def refusal_reason(self, text: str) -> str | None:
+        """Why the question can't become a row, as "category: detail", or None."""
+        duplicates = self._index.find_duplicates(self._sketch_of[text])
+        likeness = [
+            f"{duplicate.jaccard:.2f} like {duplicate.label}, in runs of three words"
+            for duplicate in duplicates
+        ]
+        for duplicate, detail in zip(duplicates, likeness, strict=True):
+            if not duplicate.label.startswith(("dev ", "test ")):
+                self._n_near_duplicates += 1
+                return f"near duplicate: {detail}"
+
+        leak = self._checks.overlap.leak_reason(text)
+        if leak:
             return f"contaminated: {leak}"
-        if alike:
-            return f"contaminated: {alike[0].jaccard:.2f} like {alike[0].name}, in runs of three words"
-        if made := self._made.get(text):
-            return f"contaminated: has {made.share:.0%} of {made.question.name} with its numbers and names changed"
+        if likeness:
+            return f"contaminated: {likeness[0]}"
+        match = self._template_of.get(text)
+        if match:
+            return (
+                f"contaminated: has {match.share:.0%} of {match.question.label} "
+                "with its numbers and names changed"
+            )
         return None
 
     def accept(self, row: Row) -> None:
-        """What comes after the row is compared with it; if it shares words with dev or test, that is warned of."""
-        self._near.add(f"row {row.id}", self._sketch[row.question])
-        self._checks.mark(row)
-        if look := self._checks.overlap.look(row.question):
-            kind, (question, words) = look
+        """Compare later drafts with this row, and warn if it shares words with dev or test."""
+        self._index.add(f"row {row.id}", self._sketch_of[row.question])
+        self._checks.mark_indexed(row)
+
+        similar = self._checks.overlap.find_similar(row.question)
+        if similar:
+            kind, shared = similar
             self.warnings.append(
                 Likeness(
-                    row.id, question.name, kind, words, row.question, question.text
+                    row=row.id,
+                    other=shared.question.label,
+                    kind=kind,
+                    shared=shared.words,
+                    text=row.question,
+                    other_text=shared.question.text,
                 )
             )
 
-    def notes(self, accepted: int) -> tuple[str, ...]:
-        notes = list(self._checks.seed_notes()) if self._first else []
-        if self._made:
-            seeds = f"{self._checks.templates.seeds_made} of {self._checks.templates.n_seeds} seeds"
+    def notes(self, n_accepted: int) -> tuple[str, ...]:
+        """Notes for the reader on the round as a whole."""
+        notes = list(self._checks.seed_notes()) if self._is_first_round else []
+        if self._template_of:
+            templates = self._checks.templates
+            seeds = f"{templates.seed_matches} of {templates.n_seeds} seeds"
+            hint = TEMPLATED_HINT if templates.seeds_match_often else ""
             notes.append(
-                f"{len(self._made)} of {self._n} questions look made from questions of dev or test ({seeds} do): they "
-                "are refused, and the others may be no better. Ask another teacher, or test on other data"
-                + (TEMPLATED if self._checks.templates.seeds_usual else "")
+                f"{len(self._template_of)} of {self._n_questions} questions look made from "
+                f"questions of dev or test ({seeds} do): they are refused, and the others may be "
+                f"no better. Ask another teacher, or test on other data{hint}"
             )
-        if self._near_rows >= FEW and 2 * self._near_rows > self._n:
+        most_are_near = 2 * self._n_near_duplicates > self._n_questions
+        if self._n_near_duplicates >= MIN_NEAR_DUPLICATES and most_are_near:
             notes.append(
-                f"{self._near_rows} of {self._n} questions are near duplicates: ask the teacher for more variety"
-                f"{TEMPLATED}"
+                f"{self._n_near_duplicates} of {self._n_questions} questions are near duplicates: "
+                f"ask the teacher for more variety{TEMPLATED_HINT}"
             )
         if self.warnings:
             notes.append(
-                f"{len(self.warnings)} of {accepted} rows share 8 words with a question of dev or test, be it with "
-                "other numbers: both texts are among the warnings in curate.json"
+                f"{len(self.warnings)} of {n_accepted} rows share 8 words with a question of "
+                "dev or test, be it with other numbers: both texts are among the warnings in "
+                "curate.json"
             )
         return tuple(notes)
 
 
-def named(split: str, examples: Sequence[Example]) -> list[Question]:
-    return [Question(f"{split} {example.id}", example.question) for example in examples]
+def label_questions(split: str, examples: Sequence[Example]) -> list[LabelledQuestion]:
+    return [
+        LabelledQuestion(f"{split} {example.id}", example.question)
+        for example in examples
+    ]
 
 
-def add(near: Near, questions: Sequence[Question]) -> None:
-    for question, sketch in zip(
-        questions, near.sketch([q.text for q in questions]), strict=True
-    ):
-        near.add(question.name, sketch)
+def add_questions(
+    index: NearDuplicateIndex, questions: Sequence[LabelledQuestion]
+) -> None:
+    sketches = index.sketch([question.text for question in questions])
+    for question, sketch in zip(questions, sketches, strict=True):
+        index.add(question.label, sketch)

@@ -1,46 +1,51 @@
-"""How unlike each other the questions of a round are, beside the seeds."""
+"""Measures how different a round's questions are from each other, compared with the seeds."""
 
 from collections.abc import Sequence
 from hashlib import sha256
 from statistics import fmean
 
-from .words import jaccard, shingles, words
+from .words import jaccard, shingles, split_words
 
-MOST = 200  # questions that are compared, each with each
-FEWEST = 10  # fewer say nothing about a collapse
-COLLAPSED = 0.75
+MAX_COMPARED = 200  # questions; each is compared with each
+MIN_QUESTIONS = 10  # fewer questions can't show a collapse
+COLLAPSE_RATIO = 0.75
 
 
-def diversity(texts: Sequence[str], most: int = MOST) -> float | None:
-    """1 minus the mean, over the texts, of the Jaccard similarity to the likest other; None for fewer than two.
+def diversity(texts: Sequence[str], limit: int = MAX_COMPARED) -> float | None:
+    """1 minus the mean Jaccard similarity of each text to its most similar other text.
 
-    In runs of two words. Of more than `most` texts, those with the smallest hash. It falls with their number, so only
-    sets of one size can be compared. (The mean over all pairs hardly moves when a round repeats five questions.)
+    Similarity is measured on runs of two words. Returns None for fewer than two texts. Of more than
+    `limit` texts, those with the smallest hashes are compared. Diversity falls with the number of
+    texts, so only sets of equal size are comparable. (The mean over all pairs would hardly move
+    when a round repeats five questions.)
     """
-    sets = [shingles(words(text), 2) for text in sorted(texts, key=by_hash)[:most]]
+    compared = sorted(texts, key=_text_hash)[:limit]
+    sets = [shingles(split_words(text), 2) for text in compared]
     if len(sets) < 2:
         return None
-    likest = [0.0] * len(sets)
+    highest = [0.0] * len(sets)
     for i, one in enumerate(sets):
         for j in range(i):
-            alike = jaccard(one, sets[j])
-            likest[i], likest[j] = max(likest[i], alike), max(likest[j], alike)
-    return 1 - fmean(likest)
+            similarity = jaccard(one, sets[j])
+            highest[i] = max(highest[i], similarity)
+            highest[j] = max(highest[j], similarity)
+    return 1 - fmean(highest)
 
 
-def collapse(texts: Sequence[str], seeds: Sequence[str]) -> str | None:
-    """A note where the rows are far less diverse than as many seeds."""
-    n = min(len(texts), len(seeds), MOST)
-    if n < FEWEST:
+def collapse_note(texts: Sequence[str], seeds: Sequence[str]) -> str | None:
+    """A note for the reader if the rows are far less diverse than as many seeds."""
+    n = min(len(texts), len(seeds), MAX_COMPARED)
+    if n < MIN_QUESTIONS:
         return None
-    mine, theirs = diversity(texts, n), diversity(seeds, n)
-    if mine is None or not theirs or mine >= COLLAPSED * theirs:
+    of_rows = diversity(texts, n)
+    of_seeds = diversity(seeds, n)
+    if of_rows is None or not of_seeds or of_rows >= COLLAPSE_RATIO * of_seeds:
         return None
     return (
-        f"diversity collapsed to {mine / theirs:.0%} of the seeds': a question differs from the likest other one in "
-        f"{mine:.0%} of its two-word runs, a seed in {theirs:.0%}"
+        f"diversity collapsed to {of_rows / of_seeds:.0%} of the seeds': a question differs from "
+        f"the likest other one in {of_rows:.0%} of its two-word runs, a seed in {of_seeds:.0%}"
     )
 
 
-def by_hash(text: str) -> str:
+def _text_hash(text: str) -> str:
     return sha256(text.encode("utf-8", "replace")).hexdigest()

@@ -1,82 +1,97 @@
-"""Rows that were made from a test question by changing its numbers and names.
+"""Finds rows that were made from a test question by changing its numbers and names.
 
-No run of eight words need be left of it, so short runs are counted: the share of a question's masked three-word runs
-that one row has. A row with more than 0.4 of them looks made from the question: 82 % of gsm_symbolic's rows against
-GSM8K's test set, 0.2 % of GSM8K's own train questions, 10 % of MATH's, where contests repeat their forms. What one row
-may have by chance a round has not, so the round is judged first, by how often such rows occur among the seeds.
+Such a row need not share eight words in a row with the question, so short runs are counted: the
+share of the question's three-word runs, numbers masked, that the row has. Above 0.4 the row looks
+made from the question. That flags 82 % of gsm_symbolic's rows against GSM8K's test set, 0.2 % of
+GSM8K's own train questions, and 10 % of MATH's, where contests repeat their wording. A single row
+can match by chance, a whole round can't. So rows are refused only in rounds where more rows match
+than the seeds make likely.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from .overlap import Question
-from .words import Gram, grams, masked, words
+from .overlap import LabelledQuestion
+from .words import NGram, masked_words, ngrams
 
-RUN = 3
-SHARE = 0.4
-FEWEST = 8  # runs that a question is taken to have: of a short one, few are soon many
-COMMON = 0.02  # runs that more of the questions than this have ("how many does") are left out
-MARGIN, TOP, CHANCE = 0.15, 0.2, 0.001
-
-
-class Made(NamedTuple):
-    """share: of the question's runs."""
-
-    question: Question
-    share: float
+TEMPLATE_RUN_WORDS = 3
+MIN_TEMPLATE_SHARE = 0.4
+# A question with fewer runs counts as having this many: a short one is easily matched.
+MIN_TEMPLATE_RUNS = 8
+# Runs found in a larger share of the questions ("how many does") are ignored.
+MAX_COMMON_SHARE = 0.02
+MAX_SEED_SHARE = 0.2  # if more seeds match, that is not taken as usual
+SEED_SHARE_MARGIN = 0.15  # rows may match this much more often than seeds
+MAX_CHANCE = 0.001  # probability below which a round's matches are no accident
 
 
-class Templates:
-    """Made once from the questions of dev and test, and from the seeds, which say what is usual."""
+class TemplateMatch(NamedTuple):
+    question: LabelledQuestion
+    share: float  # of the question's runs that the text has
 
-    def __init__(self, questions: Sequence[Question], seeds: Sequence[str]) -> None:
-        runs = [masked_runs(question.text) for question in questions]
-        count = Counter(run for each in runs for run in each)
-        most = max(5, COMMON * len(questions))
+
+class TemplateDetector:
+    """Made once, from the questions of dev and test. The seeds say how many matches are usual."""
+
+    def __init__(
+        self, questions: Sequence[LabelledQuestion], seeds: Sequence[str]
+    ) -> None:
+        runs_of = [masked_runs(question.text) for question in questions]
+        counts = Counter(run for runs in runs_of for run in runs)
+        max_count = max(5, MAX_COMMON_SHARE * len(questions))
+
         self.questions = questions
-        self._having: dict[Gram, list[int]] = defaultdict(list)
-        self._size: list[int] = []
-        for at, each in enumerate(runs):
-            rare = [run for run in each if count[run] <= most]
-            self._size.append(max(len(rare), FEWEST))
+        self._questions_with: dict[NGram, list[int]] = defaultdict(list)
+        self._n_runs: list[int] = []
+        for position, runs in enumerate(runs_of):
+            rare = [run for run in runs if counts[run] <= max_count]
+            self._n_runs.append(max(len(rare), MIN_TEMPLATE_RUNS))
             for run in rare:
-                self._having[run].append(at)
-        self.n_seeds, self.seeds_made = (
-            len(seeds),
-            sum(self.made(text) is not None for text in seeds),
-        )
+                self._questions_with[run].append(position)
 
-    def made(self, text: str) -> Made | None:
-        """The question that the text looks made from, or None."""
+        self.n_seeds = len(seeds)
+        self.seed_matches = sum(self.find_template(seed) is not None for seed in seeds)
+
+    def find_template(self, text: str) -> TemplateMatch | None:
+        """Return the question that the text looks made from, or None."""
         shared = Counter(
-            at for run in masked_runs(text) for at in self._having.get(run, ())
+            position
+            for run in masked_runs(text)
+            for position in self._questions_with.get(run, ())
         )
-        best = max(
-            shared, key=lambda at: (shared[at] / self._size[at], -at), default=None
-        )
-        if best is None or shared[best] <= SHARE * self._size[best]:
+        if not shared:
             return None
-        return Made(self.questions[best], shared[best] / self._size[best])
+        shares = {
+            position: count / self._n_runs[position]
+            for position, count in shared.items()
+        }
+        # Of equal shares, the first question wins.
+        best = max(shares, key=lambda position: (shares[position], -position))
+        if shared[best] <= MIN_TEMPLATE_SHARE * self._n_runs[best]:
+            return None
+        return TemplateMatch(self.questions[best], shares[best])
 
     @property
-    def seeds_usual(self) -> bool:
-        """So many seeds look made that it may be the task's own way, and no sign of the test set."""
-        return self.seeds_made > TOP * self.n_seeds
+    def seeds_match_often(self) -> bool:
+        """So many seeds match that it may be the task's wording, and no sign of the test set."""
+        return self.seed_matches > MAX_SEED_SHARE * self.n_seeds
 
     @property
-    def expected(self) -> float:
-        """The share of rows that may look made: as of the seeds, at most 0.2, and 0.15 more."""
-        return (
-            min(self.seeds_made / self.n_seeds if self.n_seeds else 0.0, TOP) + MARGIN
-        )
+    def expected_share(self) -> float:
+        """The share of rows that may match: the seeds' share, at most 0.2, plus 0.15."""
+        seed_share = self.seed_matches / self.n_seeds if self.n_seeds else 0.0
+        return min(seed_share, MAX_SEED_SHARE) + SEED_SHARE_MARGIN
 
-    def too_many(self, made: int, of: int) -> bool:
-        """So many by chance less than once in a thousand rounds, if `expected` were their share."""
+    def too_many(self, matches: int, n: int) -> bool:
+        """True if `expected_share` gives so many matches among n less than once in 1000 rounds."""
         from scipy.stats import binom
 
-        return made > 0 and float(binom.sf(made - 1, of, self.expected)) < CHANCE
+        if matches == 0:
+            return False
+        probability = float(binom.sf(matches - 1, n, self.expected_share))
+        return probability < MAX_CHANCE
 
 
-def masked_runs(text: str) -> set[Gram]:
-    return set(grams(masked(words(text)), RUN))
+def masked_runs(text: str) -> set[NGram]:
+    return set(ngrams(masked_words(text), TEMPLATE_RUN_WORDS))

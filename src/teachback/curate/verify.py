@@ -1,98 +1,110 @@
-"""What can be said of each draft on its own: does it parse, is it proven, do the votes or the verifier agree?
+"""Checks each draft by itself: does it parse, is it proven, do the votes or the verifier agree?
 
-A reason is "category: detail"; the yield is counted by category.
+A reason is "category: detail". Reports count drafts by category.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from ..types import Draft, Example, Task, Verdict
 
 
-def verify(drafts: Sequence[Draft], task: Task) -> tuple[Verdict, ...]:
-    return tuple(judge(draft, task) for draft in drafts)
+class ParsedAnswer(NamedTuple):
+    text: str
+    answer: str | None  # the final answer read from the text
+    reason: str | None = None  # why the text can't be used; None if it can
 
 
-def judge(draft: Draft, task: Task) -> Verdict:
-    """One draft. Of several answers the one that most of them agree with is taken, and more than half must."""
-    if draft.reason is not None or draft.question is None or draft.text is None:
-        why = draft.reason or "no text"
-        return Verdict(
-            draft.seed, draft.n, draft.question or "", draft.text or "", reason=why
-        )
-    votes = draft.votes or (draft.text,)
-    answers = [
-        (text, task.verify(draft.question, visible(text)))
-        for text in votes
-        if text is not None
-    ]
-    right = [
-        (text, grade.answer) for text, grade in answers if grade.outcome == "right"
-    ]
+def verify_drafts(drafts: Sequence[Draft], task: Task) -> tuple[Verdict, ...]:
+    return tuple(verify_draft(draft, task) for draft in drafts)
+
+
+def verify_draft(draft: Draft, task: Task) -> Verdict:
+    """Check one draft. Of several answers, the one that more than half agree with is taken."""
+    question = draft.question
+    text = draft.text
+    if draft.reason is not None or question is None or text is None:
+        reason = draft.reason or "no text"
+        return make_verdict(draft, ParsedAnswer(text or "", None, reason))
+
+    votes = draft.votes or (text,)
+    answers = [parse_answer(task, question, vote) for vote in votes if vote is not None]
+    right = [answer for answer in answers if answer.reason is None]
     if not right:
-        first, grade = answers[0]
-        why = f"{grade.outcome}: {grade.reason}"
-        return Verdict(
-            draft.seed, draft.n, draft.question, first, grade.answer, reason=why
-        )
-    if draft.answer is not None and not agrees(
-        task, draft.question, draft.answer, draft.text
-    ):
-        why = f"wrong: {right[0][1]} is not {draft.answer}, which the program came to"
-        return Verdict(
-            draft.seed, draft.n, draft.question, draft.text, right[0][1], reason=why
-        )
-    if task.exact or draft.answer is not None:
-        return Verdict(draft.seed, draft.n, draft.question, *right[0], verified=True)
-    text, answer, agree = most_agreed(task, draft.question, right)
-    reason = doubt(task, draft, answer, agree, len(votes))
-    agreed = len(votes) > 1 or draft.second is not None
+        return make_verdict(draft, answers[0])
+
+    by_program = draft.answer
+    if by_program is not None and not answers_agree(task, question, by_program, text):
+        answer = right[0].answer
+        reason = f"wrong: {answer} is not {by_program}, which the program came to"
+        return make_verdict(draft, ParsedAnswer(text, answer, reason))
+    if task.exact or by_program is not None:
+        return make_verdict(draft, right[0], verified=True)
+
+    best, n_agree = majority_answer(task, question, right)
+    doubt = disagreement_reason(task, draft, best.answer, n_agree, len(votes))
+    if doubt is not None:
+        return make_verdict(draft, best._replace(reason=doubt))
+    confirmed = len(votes) > 1 or draft.second is not None
+    return make_verdict(draft, best, verified=confirmed)
+
+
+def make_verdict(draft: Draft, answer: ParsedAnswer, verified: bool = False) -> Verdict:
     return Verdict(
-        draft.seed,
-        draft.n,
-        draft.question,
-        text,
-        answer,
-        reason is None and agreed,
-        reason,
+        seed=draft.seed,
+        n=draft.n,
+        question=draft.question or "",
+        text=answer.text,
+        answer=answer.answer,
+        verified=verified,
+        reason=answer.reason,
     )
 
 
-def most_agreed(
-    task: Task, question: str, right: Sequence[tuple[str, str | None]]
-) -> tuple[str, str | None, int]:
-    """The first of the (text, answer) pairs that most of them agree with, itself among them, and how many do."""
-    counts = [
-        1
-        + sum(
-            agrees(task, question, answer, other)
-            for j, (other, _) in enumerate(right)
-            if j != i
-        )
-        for i, (_, answer) in enumerate(right)
-    ]
+def parse_answer(task: Task, question: str, text: str) -> ParsedAnswer:
+    grade = task.verify(question, strip_thinking(text))
+    if grade.outcome == "right":
+        return ParsedAnswer(text, grade.answer)
+    return ParsedAnswer(text, grade.answer, f"{grade.outcome}: {grade.reason}")
+
+
+def majority_answer(
+    task: Task, question: str, answers: Sequence[ParsedAnswer]
+) -> tuple[ParsedAnswer, int]:
+    """Return the first answer that most answers agree with, and how many do, itself included."""
+    counts = []
+    for i, candidate in enumerate(answers):
+        others = [*answers[:i], *answers[i + 1 :]]
+        agreeing = [
+            other
+            for other in others
+            if answers_agree(task, question, candidate.answer, other.text)
+        ]
+        counts.append(1 + len(agreeing))
     best = counts.index(max(counts))
-    return *right[best], counts[best]
+    return answers[best], counts[best]
 
 
-def doubt(
-    task: Task, draft: Draft, answer: str | None, agree: int, votes: int
+def disagreement_reason(
+    task: Task, draft: Draft, answer: str | None, n_agree: int, n_votes: int
 ) -> str | None:
     """Why the votes or the verifier speak against an answer, or None."""
-    if 2 * agree <= votes:
-        return f"disagreement: {agree} of {votes} answers agree"
-    if draft.second is not None and not agrees(
-        task, draft.question or "", answer, draft.second
-    ):
-        return f"disagreement: the verifier does not come to {answer}"
-    return None
+    if 2 * n_agree <= n_votes:
+        return f"disagreement: {n_agree} of {n_votes} answers agree"
+    if draft.second is None:
+        return None
+    if answers_agree(task, draft.question or "", answer, draft.second):
+        return None
+    return f"disagreement: the verifier does not come to {answer}"
 
 
-def agrees(task: Task, question: str, answer: str | None, text: str) -> bool:
-    return task.grade(Example("", question, answer), visible(text)).answer_right
+def answers_agree(task: Task, question: str, answer: str | None, text: str) -> bool:
+    """True if the text's final answer equals `answer`."""
+    return task.grade(Example("", question, answer), strip_thinking(text)).answer_right
 
 
-def visible(text: str) -> str:
-    """What stands after a reasoning model's thinking."""
-    return (
-        text.rpartition("</think>")[2].strip() if text.startswith("<think>") else text
-    )
+def strip_thinking(text: str) -> str:
+    """Return what follows a reasoning model's <think> block."""
+    if not text.startswith("<think>"):
+        return text
+    return text.rpartition("</think>")[2].strip()

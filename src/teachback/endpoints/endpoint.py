@@ -19,7 +19,7 @@ from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from ..errors import ConfigError
-from ..ledger.costs import UNKNOWN, Cost, Price
+from ..ledger.costs import UNKNOWN_PRICE, Cost, Price
 
 Json: TypeAlias = (
     "str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None"
@@ -61,7 +61,7 @@ class Endpoint:
     template_tokens: int = 64
     options: Mapping[str, Json] = field(default_factory=dict)
     cap_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
-    price: Price = UNKNOWN
+    price: Price = UNKNOWN_PRICE
 
     def __post_init__(self) -> None:
         limits = ("requests_per_minute", "tokens_per_minute")

@@ -1,7 +1,7 @@
-"""Multiple choice: the letter of one of the options that stand in the question, "(A) … (B) …".
+"""Grader `choice`: the letter of one of the question's options, "(A) … (B) …".
 
-An answer may be the letter in any dress ("(A)", "A.", "**a)**"), the letter with words behind it, or the text of an
-option as the question has it. Where it names two options it names none.
+The answer may be a letter in any form ("(A)", "A.", "**a)**"), a letter followed by words, or
+the text of an option. An answer that names two options names none.
 """
 
 import re
@@ -9,102 +9,129 @@ from collections.abc import Mapping
 from itertools import pairwise
 
 from ..types import Example, Grade, Grader
-from .exact import bare, same_text
-from .final import compared, final_answer, gold, missing, unreadable
+from .exact import same_text, strip_markup
+from .final import (
+    final_answer,
+    gold_answer,
+    grade_comparison,
+    no_final_answer,
+    unreadable_gold_error,
+)
 
-LIST = re.compile(r"(?:options|choices)\s?:", re.IGNORECASE)
-MARKS = [  # how a question may letter its options; the first that gives two of them counts
+OPTIONS_HEADING = re.compile(r"(?:options|choices)\s?:", re.IGNORECASE)
+# How a question may letter its options. The first form with two or more letters counts.
+OPTION_MARKS = [
     re.compile(r"(?<!\S)\(([A-Z])\)"),
     re.compile(r"^[ \t]{0,9}([A-Z])[).:](?=\s)", re.MULTILINE),
 ]
-LETTER = re.compile(
-    r"(?:(?:option|choice)\s)?[(\[]?([A-Za-z])[)\].:]{0,2}", re.IGNORECASE
+LETTER_ALONE = re.compile(
+    r"(?:(?:option|choice)\s)?[(\[]?([A-Za-z])[)\].:]{0,2}",
+    re.IGNORECASE,
 )
 LETTER_AND_TEXT = re.compile(
-    r"(?:(?:option|choice)\s)?(?:[(\[]([A-Za-z])[)\]][.:]?|([A-Za-z])(?:\)|[.:](?=\s)))\s*(\S.*)",
+    r"(?:(?:option|choice)\s)?"
+    r"(?:[(\[]([A-Za-z])[)\]][.:]?|([A-Za-z])(?:\)|[.:](?=\s)))\s*(\S.*)",
     re.IGNORECASE | re.DOTALL,
 )
-NAMED = re.compile(r"(?<![\w'’])([A-Z])(?![\w'’])")
+CAPITAL_LETTER = re.compile(r"(?<![\w'’])([A-Z])(?![\w'’])")
 
 
-def options(question: str) -> dict[str, str]:
-    """Letter → text of the question's options, lettered A, B, C, … without a gap; {} if there are fewer than two."""
-    lists = [*LIST.finditer(question)]
-    for part in ([question[lists[-1].end() :]] if lists else []) + [question]:
-        for mark in MARKS:
-            if len(found := lettered(part, mark)) > 1:
-                return found
+def grade_choice(example: Example, text: str) -> Grade:
+    """Raises DataError if the question has no options, or the gold answer isn't one of them."""
+    parsed = parse_choice(example.question, text)
+    if parsed.outcome != "right" or parsed.answer is None:
+        return parsed
+    options = read_options(example.question)
+    expected = chosen_letter(gold_answer(example), options)
+    if expected is None:
+        raise unreadable_gold_error(example, "one of its options", ", ".join(options))
+    return grade_comparison(parsed.answer, expected, parsed.answer == expected)
+
+
+def parse_choice(question: str, text: str) -> Grade:
+    answer = final_answer(text)
+    if answer is None:
+        return no_final_answer()
+    options = read_options(question)
+    if not options:
+        reason = "the question has no options (A), (B), …"
+        return Grade("unparsed", answer, reason=reason)
+    letter = chosen_letter(answer, options)
+    if letter is None:
+        reason = f"not one of the options {', '.join(options)}: {answer[:80]}"
+        return Grade("unparsed", answer, reason=reason)
+    return Grade("right", letter)
+
+
+def read_options(question: str) -> dict[str, str]:
+    """The question's options, letter → text; {} if there are fewer than two.
+
+    Letters must run A, B, C, … without a gap. The part behind the last heading "Options:" is
+    read first, then the whole question.
+    """
+    parts = [question]
+    headings = list(OPTIONS_HEADING.finditer(question))
+    if headings:
+        parts.insert(0, question[headings[-1].end() :])
+    for part in parts:
+        for mark in OPTION_MARKS:
+            options = lettered_options(part, mark)
+            if len(options) > 1:
+                return options
     return {}
 
 
-def lettered(text: str, mark: re.Pattern[str]) -> dict[str, str]:
-    """The last run A, B, C, … of marks that has at least two letters, each with the text up to the next mark,
-    the last with the rest of its line."""
+def lettered_options(text: str, mark: re.Pattern[str]) -> dict[str, str]:
+    """The last run A, B, C, … of at least two marks, letter → text.
+
+    An option's text ends at the next mark; the last option's at the end of its line.
+    """
     run: list[re.Match[str]] = []
-    best: list[re.Match[str]] = []
-    for found in mark.finditer(text):
-        if found[1] == "A":
-            run = [found]
-        elif run and ord(found[1]) == ord(run[-1][1]) + 1:
-            run = [*run, found]
-        best = run if len(run) > 1 else best
-    parts = [text[this.end() : then.start()] for this, then in pairwise(best)]
-    parts += [text[last.end() :].partition("\n")[0] for last in best[-1:]]
-    return {found[1]: part.strip() for found, part in zip(best, parts, strict=True)}
+    last_run: list[re.Match[str]] = []
+    for match in mark.finditer(text):
+        if match[1] == "A":
+            run = [match]
+        elif run and ord(match[1]) == ord(run[-1][1]) + 1:
+            run = [*run, match]
+        if len(run) > 1:
+            last_run = run
+    if not last_run:
+        return {}
+
+    options = {}
+    for match, following in pairwise(last_run):
+        options[match[1]] = text[match.end() : following.start()].strip()
+    last = last_run[-1]
+    rest_of_line, *_ = text[last.end() :].split("\n", 1)
+    options[last[1]] = rest_of_line.strip()
+    return options
 
 
-def letter(answer: str, choices: Mapping[str, str]) -> str | None:
-    """The one option that an answer names; None when it names none, or two."""
-    answer = bare(answer)
-    named = {option for option, text in choices.items() if same_text(answer, text)}
-    if alone := LETTER.fullmatch(bare(answer.removesuffix("."))):
-        named |= {alone[1].upper()} & choices.keys()
-    elif (found := LETTER_AND_TEXT.fullmatch(answer)) and (
-        first := (found[1] or found[2]).upper()
-    ) in choices:
-        named |= of_both(first, found[3], choices)
-    return named.pop() if len(named) == 1 else None
+def chosen_letter(answer: str, options: Mapping[str, str]) -> str | None:
+    """The one option that an answer names; None if it names none, or two."""
+    answer = strip_markup(answer)
+    letters = _letters_with_text(answer, options)
+    alone = LETTER_ALONE.fullmatch(strip_markup(answer.removesuffix(".")))
+    if alone:
+        letters |= {alone[1].upper()} & options.keys()
+    elif match := LETTER_AND_TEXT.fullmatch(answer):
+        letter = (match[1] or match[2]).upper()
+        if letter in options:
+            letters |= _letters_in_both(letter, match[3], options)
+    return letters.pop() if len(letters) == 1 else None
 
 
-def of_both(first: str, text: str, choices: Mapping[str, str]) -> set[str]:
-    """The options named by "(A) text": A alone where that is its text, otherwise every option that the text names."""
-    same = {option for option, words in choices.items() if same_text(text, words)}
-    if first in same:
-        return {first}
-    return (
-        {first} | same | ({found[1] for found in NAMED.finditer(text)} & choices.keys())
-    )
+def _letters_in_both(letter: str, text: str, options: Mapping[str, str]) -> set[str]:
+    """The options named by "(A) text": A alone if the text is A's, else all that it names."""
+    letters = _letters_with_text(text, options)
+    if letter in letters:
+        return {letter}
+    capitals = {match[1] for match in CAPITAL_LETTER.finditer(text)}
+    return {letter} | letters | (capitals & options.keys())
 
 
-def grade(example: Example, text: str) -> Grade:
-    """Raises DataError where the example's question has no options, or its answer isn't one of them."""
-    found = parse(example.question, text)
-    if found.outcome != "right" or found.answer is None:
-        return found
-    choices = options(example.question)
-    expected = letter(gold(example), choices)
-    if expected is None:
-        raise unreadable(example, "one of its options", ", ".join(choices))
-    return compared(found.answer, expected, found.answer == expected)
+def _letters_with_text(text: str, options: Mapping[str, str]) -> set[str]:
+    return {letter for letter, option in options.items() if same_text(text, option)}
 
 
-def parse(question: str, text: str) -> Grade:
-    answer = final_answer(text)
-    if answer is None:
-        return missing()
-    choices = options(question)
-    if not choices:
-        return Grade(
-            "unparsed", answer, reason="the question has no options (A), (B), …"
-        )
-    found = letter(answer, choices)
-    if found is None:
-        return Grade(
-            "unparsed",
-            answer,
-            reason=f"not one of the options {', '.join(choices)}: {answer[:80]}",
-        )
-    return Grade("right", found)
-
-
-GRADER = Grader(grade, parse)
+CHOICE_GRADER = Grader(grade_choice, parse_choice)

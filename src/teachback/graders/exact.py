@@ -1,47 +1,57 @@
-"""Answers that are equal as text, up to white space, case, a final full stop and the marks of typesetting."""
+"""Grader `exact`: equal as text, up to white space, case, a final full stop and markup."""
 
 import re
 
 from ..types import Example, Grade, Grader
-from .final import compared, final_answer, gold, missing
+from .final import final_answer, gold_answer, grade_comparison, no_final_answer
 
-WRAPPED = re.compile(
-    r"\*\*([^*]+)\*\*|\$\$?([^$]+)\$?\$|\\\(((?:[^\\]|\\[^()])+)\\\)|“([^“”]+)”|\\(?:text|textbf|mathrm|mathbf|mbox)\{([^{}]+)\}"
+MAX_MARKUP_DEPTH = 3  # **$\text{yes}$** is the deepest that models write
+MARKUP = re.compile(
+    r"\*\*([^*]+)\*\*"
+    r"|\$\$?([^$]+)\$?\$"
+    r"|\\\(((?:[^\\]|\\[^()])+)\\\)"
+    r"|“([^“”]+)”"
+    r"|\\(?:text|textbf|mathrm|mathbf|mbox)\{([^{}]+)\}"
 )
 
 
-def grade(example: Example, text: str) -> Grade:
+def grade_exact(example: Example, text: str) -> Grade:
     answer = final_answer(text)
     if answer is None:
-        return missing()
-    return compared(answer, example.answer, same_text(answer, gold(example)))
+        return no_final_answer()
+    is_same = same_text(answer, gold_answer(example))
+    return grade_comparison(answer, example.answer, is_same)
 
 
-def parse(question: str, text: str) -> Grade:
+def parse_exact(question: str, text: str) -> Grade:
     answer = final_answer(text)
-    return missing() if answer is None else Grade("right", answer)
+    if answer is None:
+        return no_final_answer()
+    return Grade("right", answer)
 
 
-def same_text(given: str, gold: str) -> bool:
-    return squeeze(bare(given)) == squeeze(bare(gold))
+def same_text(a: str, b: str) -> bool:
+    return normalize_text(strip_markup(a)) == normalize_text(strip_markup(b))
 
 
-def bare(text: str) -> str:
-    """Without the bold type, dollar signs and typographic quotes around the whole of it.
+def strip_markup(text: str) -> str:
+    """Removes bold type, dollar signs and typographic quotes around the whole text.
 
-    Straight quotes stay: where programs are the subject, '5' and 5 are different answers.
+    Straight quotes stay: in questions about programs, '5' and 5 are different answers.
     """
     text = text.strip()
-    for _ in range(3):  # **$\text{yes}$** is the deepest that is met
-        found = WRAPPED.fullmatch(text.removesuffix("."))
-        if found is None:
+    for _ in range(MAX_MARKUP_DEPTH):
+        match = MARKUP.fullmatch(text.removesuffix("."))
+        if match is None:
             break
-        text = next(part for part in found.groups() if part is not None).strip()
+        inner = next(group for group in match.groups() if group is not None)
+        text = inner.strip()
     return text
 
 
-def squeeze(text: str) -> str:
+def normalize_text(text: str) -> str:
+    """Folds case, squeezes white space and drops a final full stop."""
     return " ".join(text.casefold().split()).removesuffix(".").rstrip()
 
 
-GRADER = Grader(grade, parse)
+EXACT_GRADER = Grader(grade_exact, parse_exact)

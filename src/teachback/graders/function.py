@@ -1,62 +1,72 @@
-"""Answers that a function of one's own judges."""
+"""Grader `function`: the user's own Python function decides."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import get_args
 
-from ..config.functions import imported
 from ..errors import ConfigError
-from ..types import Example, Grade, Grader, Outcome
+from ..types import Example, Grade, Grader, ImportFunction, Outcome, Settings
 from .final import final_answer
 
 
-def make(spec: str, folder: Path) -> tuple[Grader, bytes]:
-    """A grader that asks f(example, text) -> bool or Grade, and the source of the module that f is in.
+class FunctionGraderSettings(Settings):
+    # my_module:my_function, or path/to/file.py:my_function
+    function: str
 
-    Raises ConfigError as `imported` does, and while grading, when f raises or returns anything else.
+
+def load_function_grader(*, function: str, import_function: ImportFunction) -> Grader:
+    """A grader that calls the user's f(example, text) -> bool or Grade.
+
+    Raises ConfigError when f can't be imported. Grading raises ConfigError when f raises, or
+    returns anything else.
     """
-    example = "return example.answer in text"
-    function, source = imported(
-        spec, folder, "task.function", "(example, text)", example
-    )
-    return Grader(grade_with(function, spec), parse), source
+    body = "return example.answer in text"
+    loaded = import_function(function, "task.function", "(example, text)", body)
+    return make_function_grader(loaded, function)
 
 
-def grade_with(
-    function: Callable[..., object], spec: str
-) -> Callable[[Example, str], Grade]:
+def make_function_grader(function: Callable[..., object], name: str) -> Grader:
+    """name: the function's, as reasons and messages show it."""
+
     def grade(example: Example, text: str) -> Grade:
         try:
-            said = function(example, text)
+            result = function(example, text)
         except Exception as error:
-            raise failed(spec, example, f"{type(error).__name__}: {error}") from error
-        if isinstance(said, Grade) and said.outcome in get_args(Outcome):
-            return said
-        if not isinstance(said, bool):
-            raise failed(
-                spec, example, f"it returned {said!r:.80} ({type(said).__name__})"
-            )
-        answer = parse(example.question, text).answer
-        return (
-            Grade("right", answer, True)
-            if said
-            else Grade("wrong", answer, reason=f"{spec} says no")
-        )
+            got = f"{type(error).__name__}: {error}"
+            raise _function_error(name, example, got) from error
+        if isinstance(result, Grade) and result.outcome in get_args(Outcome):
+            return result
+        if not isinstance(result, bool):
+            got = f"it returned {result!r:.80} ({type(result).__name__})"
+            raise _function_error(name, example, got)
 
-    return grade
+        answer = parse_any_text(example.question, text).answer
+        if result:
+            return Grade("right", answer, True)
+        return Grade("wrong", answer, reason=f"{name} says no")
+
+    return Grader(grade, parse_any_text)
 
 
-def parse(question: str, text: str) -> Grade:
-    """Without gold a function can't judge; that there is any text is all that can be said."""
+def parse_any_text(question: str, text: str) -> Grade:
+    """Accepts any text that isn't blank: without a gold answer the function can't decide."""
     if not text.strip():
         return Grade("unparsed", reason="no text")
     return Grade("right", final_answer(text) or text.strip())
 
 
-def failed(spec: str, example: Example, got: str) -> ConfigError:
+def _function_error(name: str, example: Example, got: str) -> ConfigError:
     return ConfigError(
-        f"{spec} failed on the example {example.id!r}",
+        f"{name} failed on the example {example.id!r}",
         got=got,
         allowed="True, False, or a teachback.types.Grade",
         fix="let it return False for answers that it can't read",
     )
+
+
+def make(spec, folder):  # type: ignore  # temporary
+    from ..config.functions import imported
+
+    function, source = imported(
+        spec, folder, "task.function", "(example, text)", "return True"
+    )
+    return make_function_grader(function, spec), source

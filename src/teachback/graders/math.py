@@ -1,67 +1,79 @@
-r"""Mathematical answers in LaTeX: equal as text, or equal to math-verify, which works in a process that can be killed.
+r"""Grader `math`: answers in LaTeX, equal as text or equal to math-verify.
 
-Stricter than math-verify on purpose: decimals are exact (0.333333 is not 1/3), brackets and order count (a pair is not
-a set), bases and units that differ are wrong, and a percent sign is a hundredth unless the question asks for percent.
+math-verify works in a process that can be killed. This grader is stricter on purpose: decimals
+are exact (0.333333 is not 1/3), brackets and order count (a pair is not a set), bases and units
+that differ are wrong, and a percent sign is a hundredth unless the question asks for percent.
 """
 
 import re
 
 from ..types import Example, Grade, Grader
-from .final import closing, compared, final_answer, gold, missing
-from .math_pool import ask
-from .math_text import key
+from .final import (
+    closing_brace,
+    final_answer,
+    gold_answer,
+    grade_comparison,
+    no_final_answer,
+)
+from .math_pool import ask_math_worker
+from .math_text import math_key
 
 DEADLINE_S = 2.0
-BARE_BOX = re.compile(
-    r"\\(?:boxed|fbox)\s+([^\s${}\\]+)"
-)  # \boxed 12, as some solutions of MATH end
-BOXED = re.compile(r"\\(?:boxed|fbox)\{")
-MARK = re.compile(
-    r"####|^\W{0,9}(?:final\s{1,9})?answer\W{0,9}:", re.IGNORECASE | re.MULTILINE
+# How much of a question is searched for a base, or for the word percent.
+MAX_QUESTION_CHARS = 4000
+# "\boxed 12" ends some solutions of MATH.
+BOX_WITHOUT_BRACES = re.compile(r"\\(?:boxed|fbox)\s+([^\s${}\\]+)")
+BOX_START = re.compile(r"\\(?:boxed|fbox)\{")
+LATER_MARK = re.compile(
+    r"####|^\W{0,9}(?:final\s{1,9})?answer\W{0,9}:",
+    re.IGNORECASE | re.MULTILINE,
 )
-QUESTION = 4000  # characters that are looked through for a base, or a word of percent
 
 
-def grade(example: Example, text: str) -> Grade:
-    answer, right = found(text), gold(example)
+def grade_math(example: Example, text: str) -> Grade:
+    answer = final_math_answer(text)
+    expected = gold_answer(example)
     if answer is None:
-        return missing()
-    return (
-        compared(answer, right, True)
-        if key(answer) == key(right)
-        else judged(answer, right, example.question)
-    )
+        return no_final_answer()
+    if math_key(answer) == math_key(expected):
+        return grade_comparison(answer, expected, True)
+    return compare_in_worker(answer, expected, example.question)
 
 
-def parse(question: str, text: str) -> Grade:
-    answer = found(text)
-    return missing() if answer is None else judged(answer, None, question)
+def parse_math(question: str, text: str) -> Grade:
+    answer = final_math_answer(text)
+    if answer is None:
+        return no_final_answer()
+    return compare_in_worker(answer, None, question)
 
 
-def found(text: str) -> str | None:
-    """The final answer. What a text says in passing behind its last box ("so the answer is a common one") is none."""
-    text = BARE_BOX.sub(r"\\boxed{\1}", text)
-    *_, box = [None, *BOXED.finditer(text)]
-    close = closing(text, box.end(), len(text)) if box else None
-    end = -1 if close is None else text.find("\n", close)
-    if end >= 0 and not MARK.search(text, end):
-        text = text[:end]
+def final_math_answer(text: str) -> str | None:
+    """The final answer. Prose behind the last box doesn't count ("the answer is a common one")."""
+    text = BOX_WITHOUT_BRACES.sub(r"\\boxed{\1}", text)
+    boxes = list(BOX_START.finditer(text))
+    close = closing_brace(text, boxes[-1].end(), len(text)) if boxes else None
+    end_of_line = -1 if close is None else text.find("\n", close)
+    if end_of_line >= 0 and not LATER_MARK.search(text, end_of_line):
+        text = text[:end_of_line]
     return final_answer(text)
 
 
-def judged(answer: str, right: str | None, question: str) -> Grade:
-    said, why, _ = ask(right, answer, question[:QUESTION], DEADLINE_S)
-    if said == "yes":
-        return Grade("right", answer, right is not None)
-    if said == "no":
-        return Grade("wrong", answer, reason=f"{answer[:80]} is not {right}")
-    if said in ("unparsed", "error"):
-        return Grade("unparsed", answer, reason=why)
-    return Grade(
-        "timed_out",
-        answer,
-        reason=f"math-verify died: {why}" if said == "died" else why,
-    )
+def compare_in_worker(answer: str, expected: str | None, question: str) -> Grade:
+    """expected: the gold answer. None asks only if the answer can be compared at all."""
+    reply = ask_math_worker(expected, answer, question[:MAX_QUESTION_CHARS], DEADLINE_S)
+    match reply.outcome:
+        case "yes":
+            return Grade("right", answer, expected is not None)
+        case "no":
+            return Grade("wrong", answer, reason=f"{answer[:80]} is not {expected}")
+        case "unparsed" | "error":
+            return Grade("unparsed", answer, reason=reply.reason)
+        case "died":
+            return Grade(
+                "timed_out", answer, reason=f"math-verify died: {reply.reason}"
+            )
+        case _:
+            return Grade("timed_out", answer, reason=reply.reason)
 
 
-GRADER = Grader(grade, parse)
+MATH_GRADER = Grader(grade_math, parse_math)

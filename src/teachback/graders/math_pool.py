@@ -1,8 +1,8 @@
-"""Processes that math-verify works in, each of which can be killed.
+"""Worker processes for math-verify, each of which can be killed.
 
-Not `multiprocessing`: its spawn runs the caller's script again, and a fork after torch has started threads deadlocks.
-A worker starts when it is first needed, is lent to one thread at a time, and is ended by the deadline: an answer that
-hangs costs its own time alone.
+Not `multiprocessing`: its spawn runs the caller's script again, and a fork after torch has
+started threads deadlocks. A worker starts when it is first needed, serves one thread at a time,
+and is killed at the deadline. So an answer that hangs costs its own time only.
 """
 
 import atexit
@@ -19,76 +19,71 @@ from typing import NamedTuple
 
 from ..errors import ConfigError, TeachbackError
 
-WORKERS = 4
-STARTING_S = 120.0  # loading sympy on a busy machine; not part of any deadline
-COMMAND = "from teachback.graders.math_worker import main; main()"
+MAX_WORKERS = 4
+MAX_START_S = 120.0  # to load sympy on a busy machine; not part of any deadline
+WORKER_COMMAND = (
+    "from teachback.graders.math_worker import serve_comparisons; serve_comparisons()"
+)
 
 
-class Reply(NamedTuple):
-    """said: yes, no, unparsed, error, memory, or here: late, died. pid: of the worker."""
+class WorkerReply(NamedTuple):
+    # The worker says: yes, no, unparsed, error, memory. The pool says: late, died.
+    outcome: str
+    reason: str
+    pid: int  # the worker's
 
-    said: str
-    why: str
-    pid: int
 
-
-class Worker:
+class MathWorker:
     def __init__(self) -> None:
-        path = [
-            str(Path(__file__).parents[2]),
-            *filter(None, [os.environ.get("PYTHONPATH")]),
-        ]
-        environment = os.environ | {
-            "PYTHONPATH": os.pathsep.join(path),
-            "PYTHONINTMAXSTRDIGITS": "0",
-        }
-        environment.pop("PYTHONWARNINGS", None)
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-c", COMMAND],
+            [sys.executable, "-P", "-c", WORKER_COMMAND],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             bufsize=0,
             start_new_session=True,  # Ctrl-C is for the parent
-            env=environment,
+            env=_worker_environment(),
         )
-        ready = self.reply(STARTING_S)
-        if ready.said != "yes":
+        ready = self._read_reply(MAX_START_S)
+        if ready.outcome != "yes":
             self.end()
             raise TeachbackError(
                 "the process for math-verify did not start",
-                got=f"{ready.said}: {ready.why}",
+                got=f"{ready.outcome}: {ready.reason}",
             )
 
-    def ask(self, request: dict[str, object], seconds: float) -> Reply:
+    def ask(self, request: dict[str, object], seconds: float) -> WorkerReply:
+        # The worker's own alarm comes a second later: it is for a parent that has died.
         line = json.dumps(request | {"seconds": seconds + 1}).encode() + b"\n"
         try:
             assert self.process.stdin is not None
             self.process.stdin.write(line)
         except OSError:
-            return Reply("died", "before it was asked", self.process.pid)
-        return self.reply(seconds)
+            return self._reply("died", "before it was asked")
+        return self._read_reply(seconds)
 
-    def reply(self, seconds: float) -> Reply:
+    def _read_reply(self, seconds: float) -> WorkerReply:
         assert self.process.stdout is not None
-        ready, until, line = select.poll(), time.monotonic() + seconds, b""
-        ready.register(self.process.stdout, select.POLLIN)
+        deadline = time.monotonic() + seconds
+        poll = select.poll()
+        poll.register(self.process.stdout, select.POLLIN)
+        line = b""
         while not line.endswith(b"\n"):
-            if not ready.poll(max(0.0, until - time.monotonic()) * 1000):
-                return Reply(
-                    "late", f"not decided within {seconds:g} s", self.process.pid
-                )
-            got = os.read(self.process.stdout.fileno(), 65536)
-            if not got:
-                return Reply(
-                    "died", f"exit status {self.process.wait()}", self.process.pid
-                )
-            line += got
-        said, why = json.loads(line)
-        return Reply(said, why, self.process.pid)
+            seconds_left = max(0.0, deadline - time.monotonic())
+            if not poll.poll(seconds_left * 1000):
+                return self._reply("late", f"not decided within {seconds:g} s")
+            chunk = os.read(self.process.stdout.fileno(), 65536)
+            if not chunk:
+                return self._reply("died", f"exit status {self.process.wait()}")
+            line += chunk
+        outcome, reason = json.loads(line)
+        return self._reply(outcome, reason)
+
+    def _reply(self, outcome: str, reason: str) -> WorkerReply:
+        return WorkerReply(outcome, reason, self.process.pid)
 
     def end(self) -> None:
-        """Killed and reaped."""
+        """Kills and reaps the process."""
         self.process.kill()
         self.process.wait()
         for pipe in (self.process.stdin, self.process.stdout):
@@ -96,66 +91,95 @@ class Worker:
                 pipe.close()
 
 
-class Pool:
-    def __init__(self, workers: int = WORKERS) -> None:
+def _worker_environment() -> dict[str, str]:
+    path = [str(Path(__file__).parents[2])]
+    if inherited := os.environ.get("PYTHONPATH"):
+        path.append(inherited)
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(path),
+        "PYTHONINTMAXSTRDIGITS": "0",
+    }
+    environment.pop("PYTHONWARNINGS", None)
+    return environment
+
+
+class MathWorkerPool:
+    def __init__(self, workers: int = MAX_WORKERS) -> None:
         self.free = threading.Semaphore(workers)
-        self.idle: list[Worker] = []  # append and pop are atomic
+        self.idle: list[MathWorker] = []  # append and pop are atomic
 
     def ask(
-        self, gold: str | None, answer: str, question: str, seconds: float
-    ) -> Reply:
-        """Waits for a free worker first: the deadline begins when the worker has the request."""
+        self,
+        gold: str | None,
+        answer: str,
+        question: str,
+        seconds: float,
+    ) -> WorkerReply:
+        """Waits for a free worker. The deadline begins when the worker has the request."""
         request: dict[str, object] = {
             "gold": gold,
             "answer": answer,
             "question": question,
         }
         with self.free:
-            reply = self.asked(request, seconds)
-            return (
-                reply if reply.said != "died" else self.asked(request, seconds)
-            )  # it may have been dead before
+            reply = self._ask_once(request, seconds)
+            if reply.outcome == "died":  # an idle worker may have died earlier
+                reply = self._ask_once(request, seconds)
+            return reply
 
-    def asked(self, request: dict[str, object], seconds: float) -> Reply:
-        worker, keep = self.lent(), False
+    def _ask_once(self, request: dict[str, object], seconds: float) -> WorkerReply:
+        worker = self.take_worker()
+        keep = False
         try:
             reply = worker.ask(request, seconds)
-            keep = reply.said not in ("late", "died", "memory")
+            keep = reply.outcome not in ("late", "died", "memory")
             return reply
-        finally:  # after an exception too: its reply is still to come, and would be taken for the next one's
+        finally:
+            # After an exception the worker goes too: its reply is still to come, and the next
+            # caller would read it.
             if keep:
                 self.idle.append(worker)
             else:
                 worker.end()
 
-    def lent(self) -> Worker:
+    def take_worker(self) -> MathWorker:
+        """An idle worker, or a new one."""
         try:
             return self.idle.pop()
         except IndexError:
-            return Worker()
+            return MathWorker()
 
     def close(self) -> None:
         while self.idle:
             self.idle.pop().end()
 
 
-def ask(gold: str | None, answer: str, question: str, seconds: float) -> Reply:
-    """gold None: can the answer be compared at all? Raises ConfigError without math-verify."""
+def ask_math_worker(
+    gold: str | None,
+    answer: str,
+    question: str,
+    seconds: float,
+) -> WorkerReply:
+    """Are the two answers equal? gold None: can the answer be compared at all?
+
+    Raises ConfigError without math-verify.
+    """
     if find_spec("math_verify") is None:
         raise ConfigError(
-            "the grader 'math' needs math-verify", fix="pip install 'teachback[math]'"
+            "the grader 'math' needs math-verify",
+            fix="pip install 'teachback[math]'",
         )
-    return POOL.ask(gold, answer, question, seconds)
+    return MATH_POOL.ask(gold, answer, question, seconds)
 
 
-def after_fork() -> None:
-    """A forked child must not talk to its parent's workers. (They are kept: closing them is not its business.)"""
-    global POOL
-    INHERITED.append(POOL)
-    POOL = Pool()
+def replace_pool_after_fork() -> None:
+    """A forked child must not talk to its parent's workers, nor close them: it keeps the pool."""
+    global MATH_POOL
+    INHERITED_POOLS.append(MATH_POOL)
+    MATH_POOL = MathWorkerPool()
 
 
-POOL = Pool()
-INHERITED: list[Pool] = []
-os.register_at_fork(after_in_child=after_fork)
-atexit.register(lambda: POOL.close())
+MATH_POOL = MathWorkerPool()
+INHERITED_POOLS: list[MathWorkerPool] = []
+os.register_at_fork(after_in_child=replace_pool_after_fork)
+atexit.register(lambda: MATH_POOL.close())

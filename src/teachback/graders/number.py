@@ -1,159 +1,177 @@
-"""Answers that are one number, compared exactly.
+"""Grader `number`: answers that are one number, compared exactly.
 
-A text is read in two steps: `plain` rewrites LaTeX into plain characters, then the whole of what remains must be one
-number with, perhaps, a name before it ("x = 18"), a currency and a unit. Anything else is no number: never a guess.
+A text is read in two steps. `plain_text` rewrites LaTeX into plain characters. Then the whole
+rest must be one number, perhaps with a name before it ("x = 18"), a currency and a unit.
+Anything else is not read as a number: the grader never guesses.
 """
 
 import re
 from fractions import Fraction
 
 from ..types import Example, Grade, Grader
-from .exact import bare
-from .final import compared, final_answer, gold, missing, unreadable
+from .exact import strip_markup
+from .final import (
+    final_answer,
+    gold_answer,
+    grade_comparison,
+    no_final_answer,
+    unreadable_gold_error,
+)
 
-LONGEST = 400  # characters; digits too, with those that an exponent stands for
+MAX_NUMBER_CHARS = 400  # also of digits, with those that an exponent stands for
 
-# LaTeX, in this order. Spaces stay between what would otherwise grow together: 5\text{0} isn't 50.
-REWRITES = [
-    (re.compile("\u2212"), "-"),
-    (re.compile(r"^([`\"'])(.*)\1$"), r"\2"),
-    (re.compile(r"\\[!]|\\left\b|\\right\b|\\displaystyle\b"), ""),
-    (re.compile(r"(?<=\d)(?:\{,\}|\\,|[\u2009\u202f])(?=\d{3}(?!\d))"), ","),
-    (re.compile(r"\\[,;: ]|(?<=[\w}])~|[\u00a0\u2009\u202f]"), " "),
-    (
-        re.compile(
-            r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mbox|boxed)\s?\{([^{}]*)\}"
+# LaTeX → plain text, in this order. Spaces stay where characters would grow together:
+# 5\text{0} isn't 50.
+NUMBER_REWRITES = [
+    (re.compile(pattern), replacement)
+    for pattern, replacement in (
+        ("\u2212", "-"),
+        (r"^([`\"'])(.*)\1$", r"\2"),
+        (r"\\[!]|\\left\b|\\right\b|\\displaystyle\b", ""),
+        (r"(?<=\d)(?:\{,\}|\\,|[\u2009\u202f])(?=\d{3}(?!\d))", ","),
+        (r"\\[,;: ]|(?<=[\w}])~|[\u00a0\u2009\u202f]", " "),
+        (
+            r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mbox|boxed)\s?\{([^{}]*)\}",
+            r" \1 ",
         ),
-        r" \1 ",
-    ),
-    (
-        re.compile(r"\\[dt]?frac\s?\{\s?([^{}\s]*)\s?\}\s?\{\s?([^{}\s]*)\s?\}"),
-        r" \1/\2 ",
-    ),
-    (re.compile(r"\\[dt]?frac\s?(\d)\s?(\d)(?!\d)"), r" \1/\2 "),
-    (re.compile(r"\s?\^\s?(?:\\circ|\{\\circ\})"), "°"),
-    (
-        re.compile(
-            r"\s?(?:\\times|×|\*)\s?10\s?\^\s?(?:\{([-+]?\d{1,4})\}|([-+]?\d{1,4})(?!\d))"
+        (r"\\[dt]?frac\s?\{\s?([^{}\s]*)\s?\}\s?\{\s?([^{}\s]*)\s?\}", r" \1/\2 "),
+        (r"\\[dt]?frac\s?(\d)\s?(\d)(?!\d)", r" \1/\2 "),
+        (r"\s?\^\s?(?:\\circ|\{\\circ\})", "°"),
+        (
+            r"\s?(?:\\times|×|\*)\s?10\s?\^\s?(?:\{([-+]?\d{1,4})\}|([-+]?\d{1,4})(?!\d))",
+            r"e\1\2",
         ),
-        r"e\1\2",
-    ),
-    (
-        re.compile(
-            r"(?<!\\)\$\$?([^$]*(?:\\\$[^$]*)?)(?<!\\)\$\$?|\\[(\[](.*?)\\[)\]]"
+        (
+            r"(?<!\\)\$\$?([^$]*(?:\\\$[^$]*)?)(?<!\\)\$\$?|\\[(\[](.*?)\\[)\]]",
+            r" \1\2 ",
         ),
-        r" \1\2 ",
-    ),
-    (re.compile(r"\\([$%&])"), r"\1"),
-    (re.compile("½"), " 1/2 "),
-    (re.compile("¼"), " 1/4 "),
-    (re.compile("¾"), " 3/4 "),
+        (r"\\([$%&])", r"\1"),
+        ("½", " 1/2 "),
+        ("¼", " 1/4 "),
+        ("¾", " 3/4 "),
+    )
 ]
 
-NAME = (
+VARIABLE_NAME = (
     r"[A-Za-z][A-Za-z ]{0,60}(?:_(?:\w|\{\w{1,9}\}))?(?:\([A-Za-z0-9]{1,9}\))?\s{0,9}="
 )
-MONEY = r"(?:US\$|[$€£¥₹]|(?:USD|EUR|GBP|Rs\.?)\s?)"
+CURRENCY = r"(?:US\$|[$€£¥₹]|(?:USD|EUR|GBP|Rs\.?)\s?)"
 DECIMAL = r"(?:[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
-POWER = r"\s?\^(?:-?[1-9]|\{-?[1-9]\})|[²³]"
-WORD = rf"[A-Za-z°µ][A-Za-z'’]*\.?(?:{POWER})?"
-NUMBER = re.compile(
-    rf"(?:(?P<name>{NAME}))?\s*(?P<sign>[-+]?)\s*(?:{MONEY}\s*)?(?P<sign2>[-+]?)"
-    rf"(?:(?:(?P<whole>\d+)\s+)?(?P<top>{DECIMAL})\s?/\s?(?P<bottom>{DECIMAL})|(?P<value>{DECIMAL})(?:[eE](?P<power>[-+]?\d+))?)"
-    rf"(?:\s*[%$€£¥₹¢])?(?P<unit>(?:\s*/\s*|\s*){WORD}(?:(?:\s*/\s*|-|\s+){WORD})*)?\s*\.?",
+UNIT_POWER = r"\s?\^(?:-?[1-9]|\{-?[1-9]\})|[²³]"
+UNIT_WORD = rf"[A-Za-z°µ][A-Za-z'’]*\.?(?:{UNIT_POWER})?"
+NUMBER_PATTERN = re.compile(
+    rf"(?:(?P<name>{VARIABLE_NAME}))?\s*"
+    rf"(?P<sign>[-+]?)\s*(?:{CURRENCY}\s*)?(?P<sign2>[-+]?)"
+    rf"(?:(?:(?P<whole>\d+)\s+)?(?P<top>{DECIMAL})\s?/\s?(?P<bottom>{DECIMAL})"
+    rf"|(?P<value>{DECIMAL})(?:[eE](?P<power>[-+]?\d+))?)"
+    r"(?:\s*[%$€£¥₹¢])?"
+    rf"(?P<unit>(?:\s*/\s*|\s*){UNIT_WORD}(?:(?:\s*/\s*|-|\s+){UNIT_WORD})*)?\s*\.?",
     re.ASCII,
 )
-# A word that changes the number, or makes a second one of it. "3 dozen" and "5 million" are 36 and 5000000, or 3 and 5
-# where the question asks for dozens or millions.
-NO_UNIT = re.compile(
-    r"or|not|to|through|and|minus|plus|negative|half|zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
-    r"|(?:hundred|thousand|million|billion|trillion|dozen)s?|score|k|bn|mn|mil|pi|sqrt|root|log|ln|exp|sin|cos|tan|mod"
-    r"|choose|factorial|squared|cubed|(?:third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|hundredth|thousandth)s?",
+# Words that change the number, or make a second one of it. "3 dozen" and "5 million" are 36
+# and 5000000, or 3 and 5 where the question asks for dozens or millions.
+NUMBER_WORDS = re.compile(
+    r"or|not|to|through|and|minus|plus|negative|half|zero|one|two|three|four|five|six|seven"
+    r"|eight|nine|ten|eleven|twelve"
+    r"|(?:hundred|thousand|million|billion|trillion|dozen)s?|score|k|bn|mn|mil|pi|sqrt|root"
+    r"|log|ln|exp|sin|cos|tan|mod|choose|factorial|squared|cubed"
+    r"|(?:third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|hundredth|thousandth)s?",
     re.IGNORECASE,
 )
-ONE_LETTER = re.compile(
-    "[mshglLJNWVCFpc]"
-)  # units; any other single letter is a variable: 5x isn't 5
+# Any other single letter is a variable: 5x isn't 5.
+ONE_LETTER_UNIT = re.compile("[mshglLJNWVCFpc]")
 
 
-def number(text: str) -> Fraction | None:
-    """The number that the text is, exactly: 1,000 = 1000.0, $5 = 5, 50% = 50, 3 1/2 = 7/2, -5 ≠ 5.
+def grade_number(example: Example, text: str) -> Grade:
+    """Raises DataError if the gold answer is not a number."""
+    parsed = parse_number(example.question, text)
+    if parsed.outcome != "right" or parsed.answer is None:
+        return parsed
+    expected = read_number(gold_answer(example))
+    if expected is None:
+        raise unreadable_gold_error(example, "one number")
+    is_same = read_number(parsed.answer) == expected
+    return grade_comparison(parsed.answer, example.answer, is_same)
 
-    A unit is passed over. None when the text is anything but one number, or has more than LONGEST digits.
+
+def parse_number(question: str, text: str) -> Grade:
+    answer = final_answer(text)
+    if answer is None:
+        return no_final_answer()
+    if read_number(answer) is None:
+        return Grade("unparsed", answer, reason=f"not one number: {answer[:80]}")
+    return Grade("right", answer)
+
+
+def same_number(a: str, b: str) -> bool:
+    value = read_number(a)
+    return value is not None and value == read_number(b)
+
+
+def read_number(text: str) -> Fraction | None:
+    """The text's exact value: 1,000 = 1000.0, $5 = 5, 50% = 50, 3 1/2 = 7/2, -5 ≠ 5.
+
+    A unit is ignored. None for any text that is not one number, or has more than
+    MAX_NUMBER_CHARS digits.
     """
-    found = NUMBER.fullmatch(plain(text)) if len(text) <= LONGEST else None
-    if found is None or (found["sign"] and found["sign2"]):
+    if len(text) > MAX_NUMBER_CHARS:
         return None
-    if not is_unit(found["unit"]) or any(map(NO_UNIT.fullmatch, words(found["name"]))):
+    match = NUMBER_PATTERN.fullmatch(plain_text(text))
+    if match is None or (match["sign"] and match["sign2"]):
         return None
-    value = fraction(found) if found["top"] else decimal(found["value"], found["power"])
-    return (
-        -value
-        if value is not None and "-" in (found["sign"], found["sign2"])
-        else value
-    )
+    if not is_unit(match["unit"]):
+        return None
+    if any(NUMBER_WORDS.fullmatch(word) for word in letter_words(match["name"])):
+        return None
+
+    if match["top"]:
+        value = read_fraction(match)
+    else:
+        value = read_decimal(match["value"], match["power"])
+    is_negative = "-" in (match["sign"], match["sign2"])
+    return -value if value is not None and is_negative else value
 
 
-def plain(text: str) -> str:
-    text = bare(text)
-    for pattern, replacement in REWRITES:
+def plain_text(text: str) -> str:
+    text = strip_markup(text)
+    for pattern, replacement in NUMBER_REWRITES:
         text = pattern.sub(replacement, text)
     return text.strip()
 
 
 def is_unit(text: str | None) -> bool:
-    """Words that say what is counted and nothing about how many, and no variables. "$5 a day" has an article."""
-    named = words(re.sub(r"(?<=\s)a(?=\s\w)", "", text or ""))
-    return all(
-        ONE_LETTER.fullmatch(w) if len(w) == 1 else not NO_UNIT.fullmatch(w)
-        for w in named
-    )
+    """Whether all words say what is counted; a number word or a variable does not."""
+    without_article = re.sub(r"(?<=\s)a(?=\s\w)", "", text or "")  # "$5 a day"
+    return all(is_unit_word(word) for word in letter_words(without_article))
 
 
-def words(text: str | None) -> list[str]:
+def is_unit_word(word: str) -> bool:
+    if len(word) == 1:
+        return ONE_LETTER_UNIT.fullmatch(word) is not None
+    return NUMBER_WORDS.fullmatch(word) is None
+
+
+def letter_words(text: str | None) -> list[str]:
     return re.findall("[A-Za-z]+", text or "")
 
 
-def fraction(found: re.Match[str]) -> Fraction | None:
-    """top/bottom; with a whole number before it, a mixed number: then the fraction must be below 1."""
-    top, bottom = decimal(found["top"]), decimal(found["bottom"])
+def read_fraction(match: re.Match[str]) -> Fraction | None:
+    """top/bottom, or a mixed number, whose fraction must be below 1."""
+    top = read_decimal(match["top"])
+    bottom = read_decimal(match["bottom"])
     if top is None or not bottom:
         return None
-    if found["whole"] is None:
+    if match["whole"] is None:
         return top / bottom
-    proper = found["top"].isdigit() and found["bottom"].isdigit() and top < bottom
-    return int(found["whole"]) + top / bottom if proper else None
+    is_proper = match["top"].isdigit() and match["bottom"].isdigit() and top < bottom
+    return int(match["whole"]) + top / bottom if is_proper else None
 
 
-def decimal(digits: str, power: str | None = None) -> Fraction | None:
-    if power is not None and (len(power) > 4 or abs(int(power)) > LONGEST):
+def read_decimal(digits: str, power: str | None = None) -> Fraction | None:
+    """digits · 10^power; None if that has too many digits."""
+    if power is not None and (len(power) > 4 or abs(int(power)) > MAX_NUMBER_CHARS):
         return None
     return Fraction(digits.replace(",", "")) * Fraction(10) ** int(power or 0)
 
 
-def same_number(given: str, gold: str) -> bool:
-    a, b = number(given), number(gold)
-    return a is not None and a == b
-
-
-def grade(example: Example, text: str) -> Grade:
-    """Raises DataError where the example's own answer is no number."""
-    found = parse(example.question, text)
-    if found.outcome != "right" or found.answer is None:
-        return found
-    expected = number(gold(example))
-    if expected is None:
-        raise unreadable(example, "one number")
-    return compared(found.answer, example.answer, number(found.answer) == expected)
-
-
-def parse(question: str, text: str) -> Grade:
-    answer = final_answer(text)
-    if answer is None:
-        return missing()
-    if number(answer) is None:
-        return Grade("unparsed", answer, reason=f"not one number: {answer[:80]}")
-    return Grade("right", answer)
-
-
-GRADER = Grader(grade, parse)
+NUMBER_GRADER = Grader(grade_number, parse_number)

@@ -1,20 +1,44 @@
-"""Answers that a pattern of one's own finds."""
+"""Grader `regex`: the answer is what the user's pattern matches."""
 
 import re
 
 from ..errors import ConfigError
-from ..types import Example, Grade, Grader
+from ..types import Example, Grade, Grader, Settings
 from .exact import same_text
-from .final import compared, gold
+from .final import gold_answer, grade_comparison
 
 
-def make(pattern: str) -> Grader:
-    """A grader whose answer is the pattern's last match in the text: its first group, or without groups the whole.
+class RegexGraderSettings(Settings):
+    # What the answer looks like.
+    pattern: str
 
-    Compared as text, like `exact`. Flags go inside the pattern, as in (?im). Matches that are empty don't count.
-    Python's engine backtracks: a pattern like (a+)+$ can take for ever on a long text. Raises ConfigError for what is
-    no pattern.
+
+def make_regex_grader(pattern: str) -> Grader:
+    """The answer is the pattern's last match: its first group or, without groups, the whole match.
+
+    Empty matches don't count. Answers are compared as text, like `exact`. Flags go inside the
+    pattern, as in (?im). Python's engine backtracks: a pattern like (a+)+$ can take forever on
+    a long text. Raises ConfigError for an invalid or empty pattern.
     """
+    compiled = _compile(pattern)
+
+    def parse(question: str, text: str) -> Grade:
+        answer = _last_match(compiled, text)
+        if answer is None:
+            return Grade("unparsed", reason=f"nothing matches {pattern}")
+        return Grade("right", answer)
+
+    def grade(example: Example, text: str) -> Grade:
+        parsed = parse(example.question, text)
+        if parsed.answer is None:
+            return parsed
+        is_same = same_text(parsed.answer, gold_answer(example))
+        return grade_comparison(parsed.answer, example.answer, is_same)
+
+    return Grader(grade, parse)
+
+
+def _compile(pattern: str) -> re.Pattern[str]:
     try:
         compiled = re.compile(pattern)
     except (re.error, OverflowError, RecursionError) as error:
@@ -26,29 +50,16 @@ def make(pattern: str) -> Grader:
         ) from error
     if not pattern:
         raise ConfigError(
-            "task.pattern is empty", got="''", fix=r"give one like 'Result: (\d+)'"
+            "task.pattern is empty",
+            got="''",
+            fix=r"give one like 'Result: (\d+)'",
         )
-
-    def parse(question: str, text: str) -> Grade:
-        answer = last_match(compiled, text)
-        if answer is None:
-            return Grade("unparsed", reason=f"nothing matches {pattern}")
-        return Grade("right", answer)
-
-    def grade(example: Example, text: str) -> Grade:
-        found = parse(example.question, text)
-        if found.answer is None:
-            return found
-        return compared(
-            found.answer, example.answer, same_text(found.answer, gold(example))
-        )
-
-    return Grader(grade, parse)
+    return compiled
 
 
-def last_match(pattern: re.Pattern[str], text: str) -> str | None:
+def _last_match(pattern: re.Pattern[str], text: str) -> str | None:
     answer = None
-    for found in pattern.finditer(text):
-        part = found[1] if pattern.groups else found[0]
-        answer = (part or "").strip() or answer
+    for match in pattern.finditer(text):
+        content = match[1] if pattern.groups else match[0]
+        answer = (content or "").strip() or answer
     return answer

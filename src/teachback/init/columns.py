@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ..errors import DataError
 from ..graders.final import final_answer
-from ..tasks.table import Columns
+from ..tasks.table import ExampleColumns
 
 Row = Mapping[str, object]
 
@@ -43,7 +43,7 @@ SHORT = (
 class Found:
     """columns: as a task takes them; None where the file has none that can be used. notes: for a person to read."""
 
-    columns: Columns
+    columns: ExampleColumns
     notes: tuple[str, ...] = ()
 
 
@@ -78,7 +78,7 @@ def find(
         )
     id = next((name for name in matching(others, ID) if distinct(rows, name)), None)
     return Found(
-        Columns(asked, short, worked, id),
+        ExampleColumns(asked, short, worked, id),
         tuple(remarks(rows, others, asked, short, worked)),
     )
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from ..errors import DataError
 from ..graders import GRADERS
-from ..graders.choice import letter, options
-from ..graders.number import number
+from ..graders.choice import chosen_letter, read_options
+from ..graders.number import read_number
 from ..tasks.ontology import read_question
 from ..types import Example
 
@@ -84,7 +84,7 @@ def makes24(e: Example) -> bool:
 def choice(answered: Sequence[Example]) -> Guess | None:
     """The answers are options of their questions: by letter, or in the options' own words."""
     if not every(
-        answered, lambda e: letter(str(e.answer), options(e.question)) is not None
+        answered, lambda e: chosen_letter(str(e.answer), read_options(e.question)) is not None
     ):
         return None
     said = f"{these(answered)} answers are options (A), (B), … of their questions"
@@ -92,7 +92,7 @@ def choice(answered: Sequence[Example]) -> Guess | None:
         answered,
         lambda e: (
             LETTER.fullmatch(str(e.answer).strip()) is None
-            and number(str(e.answer)) is not None
+            and read_number(str(e.answer)) is not None
         ),
     ):
         return Guess(
@@ -102,7 +102,7 @@ def choice(answered: Sequence[Example]) -> Guess | None:
 
 
 def numbers(answered: Sequence[Example]) -> Guess | None:
-    if not every(answered, lambda e: number(str(e.answer)) is not None):
+    if not every(answered, lambda e: read_number(str(e.answer)) is not None):
         return None
     said = f"{these(answered)} answers are numbers"
     boxed = sum(BOX.search(e.solution or "") is not None for e in answered)
@@ -121,10 +121,10 @@ def numbers(answered: Sequence[Example]) -> Guess | None:
 def mathematics(answered: Sequence[Example]) -> Guess | None:
     """Numbers and formulas. With LaTeX among them it is math; without, text that is compared as text may do."""
     n = len(answered)
-    plain = sum(number(str(e.answer)) is not None for e in answered)
+    plain = sum(read_number(str(e.answer)) is not None for e in answered)
     latex = sum(LATEX.search(str(e.answer)) is not None for e in answered)
     formulas = sum(
-        number(str(e.answer)) is None and is_formula(str(e.answer)) for e in answered
+        read_number(str(e.answer)) is None and is_formula(str(e.answer)) for e in answered
     )
     if formulas == 0 or plain + formulas < MATH_SHARE * n:
         return None
@@ -151,7 +151,7 @@ def check(grader: str, examples: Sequence[Example]) -> None:
 
     What is graded by more than its answer (a proof, an expression) is left to the task, which checks dev and test.
     """
-    if grader not in GRADERS:
+    if grader not in GRADERS or not GRADERS[grader].checks_golds:
         return
     bad = [e for e in examples if e.answer is not None and not reads(grader, e)]
     if bad:
@@ -182,7 +182,7 @@ def kind(answer: str) -> str:
         return "letters"
     return (
         "numbers"
-        if number(answer) is not None
+        if read_number(answer) is not None
         else "words"
         if len(answer.split()) <= 2
         else "texts"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..errors import DataError
 from ..graders import GRADERS
-from ..tasks.own import Form
+from ..tasks.own import AnswerFormat
 from .compose import Choices, compose
 from .guess import Guess, check, guess
 from .sizes import Shares, share
@@ -105,12 +105,12 @@ def affords(
 
 def contradicted(grader: str, shares: Shares) -> list[str]:
     """Ids in dev and test whose solution ends in another answer than the row has: no student could be graded by it."""
-    if grader not in GRADERS:
+    if grader not in GRADERS or not GRADERS[grader].checks_golds:
         return []
     measured = [
         e for e in (*shares.splits.dev, *shares.splits.test) if e.solution is not None
     ]
-    form = Form(GRADERS[grader])
+    form = AnswerFormat(GRADERS[grader].make())
     return [
         e.id
         for e in measured

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ..errors import DataError
 from ..tasks.keys import text_key
-from ..tasks.splits import Sizes, Splits, answered, by_hash, split, without
+from ..tasks.splits import SplitSizes, Splits, with_gold_answers, unique_in_hash_order, split_examples, exclude_exercises
 from ..types import Example, Scalar
 from .survey import Survey
 
@@ -26,7 +26,7 @@ class Shares:
     by: the meta fields of dev and test worth breaking accuracy down by.
     """
 
-    sizes: Sizes
+    sizes: SplitSizes
     splits: Splits
     per_round: int
     rounds: int
@@ -41,10 +41,10 @@ class Shares:
 def share(survey: Survey) -> Shares:
     """Raises DataError where too little is left for seeds or dev."""
     dev, test = (held.examples if held else None for held in (survey.dev, survey.test))
-    pool = by_hash(survey.examples, text_key)
+    pool = unique_in_hash_order(survey.examples, text_key)
     for held in (test, dev):
-        pool = without(pool, held or (), text_key)
-    n_dev, n_test = for_measuring(len(pool), len(answered(pool)), dev, test, survey)
+        pool = exclude_exercises(pool, held or (), text_key)
+    n_dev, n_test = for_measuring(len(pool), len(with_gold_answers(pool)), dev, test, survey)
     scale = min(1.0, len(pool) / FULL)
     n_seeds, per_round = (
         max(LEAST, round(SEEDS * scale)),
@@ -57,9 +57,9 @@ def share(survey: Survey) -> Shares:
             got=f"{len(pool)} different questions, {aside} of them set aside to measure on",
             allowed=f"at least {LEAST + aside}",
         )
-    sizes = Sizes(n_seeds, n_dev, n_test or None)
-    splits = split(survey.examples, sizes, key=text_key, dev=dev, test=test)
-    reserve = without(
+    sizes = SplitSizes(n_seeds, n_dev, n_test or None)
+    splits = split_examples(survey.examples, sizes, key=text_key, dev=dev, test=test)
+    reserve = exclude_exercises(
         [e for e in pool if teaches(e)],
         [*splits.seeds, *splits.dev, *splits.test],
         text_key,
@@ -89,9 +89,9 @@ def for_measuring(
             allowed=f"at least {FEWEST}, or a file of their own beside it ({survey.path.stem}_dev.jsonl)",
         )
     scale = min(1.0, n / FULL)
-    own_test = min(OWN_TEST, len(by_hash(test, text_key))) if test is not None else 0
+    own_test = min(OWN_TEST, len(unique_in_hash_order(test, text_key))) if test is not None else 0
     own_dev = (
-        min(DEV, len(without(by_hash(dev, text_key), test or (), text_key)))
+        min(DEV, len(exclude_exercises(unique_in_hash_order(dev, text_key), test or (), text_key)))
         if dev is not None
         else 0
     )

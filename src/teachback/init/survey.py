@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..errors import DataError
 from ..tasks.jsonl_file import read_jsonl
-from ..tasks.table import Columns, examples
+from ..tasks.table import ExampleColumns, examples_from_rows
 from ..types import Example
 from .columns import Found, Row, find
 
@@ -33,7 +33,7 @@ class Survey:
     """columns: by their use. named: all that hold anything. Every scalar column is in the examples' meta."""
 
     path: Path
-    columns: Columns
+    columns: ExampleColumns
     named: tuple[str, ...]
     examples: tuple[Example, ...]
     dev: Held | None = None
@@ -54,7 +54,7 @@ def look(path: Path, question: str | None = None, answer: str | None = None) -> 
     rows = read_jsonl(path)
     found = find(rows, str(path), question, answer)
     wide = with_meta(found, rows)
-    own = tuple(examples(rows, str(path), wide))
+    own = tuple(examples_from_rows(rows, str(path), wide))
     dev, dev_notes = beside(path, DEV, wide)
     test, test_notes = beside(path, TEST, wide)
     notes = (*found.notes, *dev_notes, *test_notes, *misnamed(path))
@@ -69,7 +69,7 @@ def look(path: Path, question: str | None = None, answer: str | None = None) -> 
     )
 
 
-def with_meta(found: Found, rows: Sequence[Row]) -> Columns:
+def with_meta(found: Found, rows: Sequence[Row]) -> ExampleColumns:
     """The columns, with every other one as meta; what is no scalar is left out as it is read."""
     c = found.columns
     used = (c.question, c.answer, c.solution, c.id, "meta")
@@ -79,14 +79,14 @@ def with_meta(found: Found, rows: Sequence[Row]) -> Columns:
 
 
 def beside(
-    path: Path, parts: Sequence[str], columns: Columns
+    path: Path, parts: Sequence[str], columns: ExampleColumns
 ) -> tuple[Held | None, tuple[str, ...]]:
     """The first file in the same folder that goes by the same name for another part, if it can be used as it is."""
     for other in names(path, parts):
         if not other.is_file():
             continue
         try:
-            read = tuple(examples(read_jsonl(other), str(other), columns))
+            read = tuple(examples_from_rows(read_jsonl(other), str(other), columns))
         except DataError as error:
             return None, (
                 f"{other.name} lies beside it and is not used: {str(error).splitlines()[0]}",

@@ -1,7 +1,8 @@
-"""What a call costs: tokens, money and FLOPs, in whole numbers, so that sums don't depend on their order.
+"""What a call costs: tokens, money and FLOPs, in whole numbers.
 
-Money is counted in picodollars (1e-12 USD: a price of up to six decimals per million tokens is whole per token),
-compute in kiloFLOPs. An unknown price stays unknown: None, never 0.
+Whole numbers add up to the same sum in any order. Money is counted in picodollars (1e-12 USD), so a
+price of up to six decimals per million tokens is whole per token. Compute is counted in
+kiloFLOPs. An unknown price stays unknown: None, never 0.
 """
 
 from dataclasses import dataclass
@@ -10,22 +11,22 @@ from math import ceil
 
 from ..errors import LedgerError
 
-PICO = 10**12
-KILO = 1000
+PICODOLLARS_PER_USD = 10**12
+FLOPS_PER_KILOFLOP = 1000
+
+
+# -- one call ----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Usage:
-    """Tokens of one answered call. cached tokens are part of the input, reasoning tokens part of the output.
-
-    estimated: they are not what the server reported.
-    """
+    """Tokens of one answered call."""
 
     input_tokens: int
     output_tokens: int
-    cached_tokens: int = 0
-    reasoning_tokens: int = 0
-    estimated: bool = False
+    cached_tokens: int = 0  # part of the input
+    reasoning_tokens: int = 0  # part of the output
+    estimated: bool = False  # not what the server reported
 
     @property
     def total(self) -> int:
@@ -34,118 +35,116 @@ class Usage:
 
 @dataclass(frozen=True)
 class Cost:
-    """usd: picodollars; flops: kiloFLOPs; None where the price or the number of parameters is unknown."""
-
     tokens: int
-    usd: int | None = None
-    flops: int | None = None
+    usd: int | None = None  # picodollars; None: the price is unknown
+    flops: int | None = None  # kiloFLOPs; None: the number of parameters is unknown
 
     def __add__(self, other: "Cost") -> "Cost":
-        usd = None if self.usd is None or other.usd is None else self.usd + other.usd
-        flops = (
-            None
-            if self.flops is None or other.flops is None
-            else self.flops + other.flops
-        )
+        usd = flops = None
+        if self.usd is not None and other.usd is not None:
+            usd = self.usd + other.usd
+        if self.flops is not None and other.flops is not None:
+            flops = self.flops + other.flops
         return Cost(self.tokens + other.tokens, usd, flops)
 
 
 @dataclass(frozen=True)
 class Price:
-    """What a token of one model costs: picodollars of input, cached input and output; kiloFLOPs of any.
+    """What a token of one model costs."""
 
-    cached None: as dear as other input.
-    """
-
-    input: int | None = None
-    output: int | None = None
-    cached: int | None = None
-    flops: int | None = None
+    input: int | None = None  # picodollars
+    output: int | None = None  # picodollars
+    cached: int | None = None  # picodollars; None: as dear as other input
+    flops: int | None = None  # kiloFLOPs of any token
 
     def of(self, usage: Usage) -> Cost:
         flops = None if self.flops is None else self.flops * usage.total
         if self.input is None or self.output is None:
             return Cost(usage.total, None, flops)
-        cached = self.input if self.cached is None else self.cached
-        fresh = usage.input_tokens - usage.cached_tokens
-        return Cost(
-            usage.total,
-            fresh * self.input
-            + usage.cached_tokens * cached
-            + usage.output_tokens * self.output,
-            flops,
+        cached_price = self.input if self.cached is None else self.cached
+        usd = (
+            (usage.input_tokens - usage.cached_tokens) * self.input
+            + usage.cached_tokens * cached_price
+            + usage.output_tokens * self.output
         )
+        return Cost(usage.total, usd, flops)
 
     def worst(self, input_tokens: int, output_tokens: int) -> Cost:
-        """The most that so many tokens can cost: none of them cached, or all, whichever is dearer."""
-        none, all_ = (
-            self.of(Usage(input_tokens, output_tokens, cached))
-            for cached in (0, input_tokens)
-        )
-        return max(none, all_, key=lambda cost: cost.usd or 0)
+        """The most that so many tokens can cost: with no input cached, or with all of it."""
+        fresh = self.of(Usage(input_tokens, output_tokens))
+        cached = self.of(Usage(input_tokens, output_tokens, input_tokens))
+        return max(fresh, cached, key=lambda cost: cost.usd or 0)
 
 
-UNKNOWN = Price()
-FREE = Price(0, 0)
+UNKNOWN_PRICE = Price()
+FREE_PRICE = Price(0, 0)
 
 
-def price(
+def price_per_token(
     *,
     input: float | None,
     output: float | None,
     cached: float | None,
     parameters: float | None,
 ) -> Price:
-    """From USD per million tokens and a number of parameters, as a config gives them; 2 FLOPs a parameter and token."""
-    in_, out, again = (
-        None if x is None else ceil(Decimal(str(x)) * PICO / 10**6)
-        for x in (input, output, cached)
-    )
+    """The price from USD per million tokens, as a config gives it.
+
+    parameters: of the model, which spends 2 FLOPs a parameter and token.
+    """
     return Price(
-        in_, out, again, None if parameters is None else kiloflops(2 * parameters)
+        input=_per_token(input),
+        output=_per_token(output),
+        cached=_per_token(cached),
+        flops=None if parameters is None else to_kiloflops(2 * parameters),
     )
 
 
-def picodollars(usd: float) -> int:
-    return ceil(Decimal(str(usd)) * PICO)
+def _per_token(usd_per_million: float | None) -> int | None:
+    if usd_per_million is None:
+        return None
+    return ceil(Decimal(str(usd_per_million)) * PICODOLLARS_PER_USD / 10**6)
 
 
-def kiloflops(flops: float) -> int:
-    return ceil(Decimal(str(flops)) / KILO)
+def to_picodollars(usd: float) -> int:
+    return ceil(Decimal(str(usd)) * PICODOLLARS_PER_USD)
+
+
+def to_kiloflops(flops: float) -> int:
+    return ceil(Decimal(str(flops)) / FLOPS_PER_KILOFLOP)
+
+
+# -- budgets, and what was spent ---------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Budget:
-    """generated: pairs. teacher_tokens: input and output tokens of every call. usd in picodollars, flops in kiloFLOPs,
-    of every call too. None: no limit of that kind."""
+    """An amount of each kind that can be limited. None: no limit of that kind."""
 
-    generated: int | None = None
-    teacher_tokens: int | None = None
-    usd: int | None = None
-    flops: int | None = None
+    generated: int | None = None  # pairs
+    teacher_tokens: int | None = None  # input and output tokens of every call
+    usd: int | None = None  # picodollars of every call
+    flops: int | None = None  # kiloFLOPs of every call
 
 
 @dataclass(frozen=True)
 class Spend:
-    """calls, tokens, usd (picodollars) and flops (kiloFLOPs) are of answered calls; calls in doubt stand apart, at
-    their worst case. unpriced_calls: answered calls in which usd has no part. held_tokens: holds of pairs, and the
-    worst case of the calls that are in flight."""
+    """What calls came to. Calls in doubt stand apart, at their worst case."""
 
     pairs: int
-    calls: int
+    calls: int  # answered ones, as in the fields up to estimated_calls
     input_tokens: int
     cached_tokens: int
     output_tokens: int
     reasoning_tokens: int
-    usd: int
-    flops: int
-    unpriced_calls: int
+    usd: int  # picodollars
+    flops: int  # kiloFLOPs
+    unpriced_calls: int  # answered calls that have no part in usd
     estimated_calls: int
     refused_calls: int
     in_doubt_calls: int
     in_doubt_tokens: int
-    in_doubt_usd: int
-    held_tokens: int = 0
+    in_doubt_usd: int  # picodollars
+    held_tokens: int = 0  # holds of pairs, and the worst case of calls in flight
 
     @property
     def tokens(self) -> int:
@@ -160,62 +159,71 @@ class Spend:
 
 @dataclass(frozen=True)
 class RoleSpend:
-    """What the calls of one role in one round came to. sent: tries, of every outcome. latency_s: median, and the 95th
-    percentile, of the answered ones; None without any."""
+    """What the calls of one role in one round came to."""
 
     role: str
     round: int
-    sent: int
+    sent: int  # tries, whatever their outcome
     spend: Spend
+    # Median and 95th percentile over the answered calls; None without any.
     latency_s: tuple[float, float] | None
 
 
 @dataclass(frozen=True)
 class Meter:
-    """Where a run stands while it buys. spent: what has been paid, for so many finished pairs. pairs: that it comes to,
-    at most, where that is known."""
+    """Where a run stands while it buys."""
 
-    spent: Budget
+    spent: Budget  # paid so far, for so many finished pairs
     limits: Budget
-    pairs: int | None
+    pairs: int | None  # how many the run comes to at most, where that is known
 
 
-def as_given(kind: str, value: int) -> float:
-    """An amount of a limit's kind as a config gives it: USD and FLOPs, not the ledger's units."""
-    return {"usd": value / PICO, "flops": value * KILO}.get(kind, value)
+def to_config_units(kind: str, amount: int) -> float:
+    """An amount of a budget's kind as a config gives it: USD, not picodollars."""
+    if kind == "usd":
+        return amount / PICODOLLARS_PER_USD
+    if kind == "flops":
+        return amount * FLOPS_PER_KILOFLOP
+    return amount
 
 
-def refuse_below(budget: Budget, spent: Budget, arm: str) -> None:
-    """Raises LedgerError for a limit that is below what has been committed already (R4)."""
+# -- checks ------------------------------------------------------------------------------
+
+
+def check_budget_covers(budget: Budget, committed: Budget, arm: str) -> None:
+    """Raise LedgerError for a limit below what the arm has already committed (R4)."""
     for kind, limit in vars(budget).items():
-        least = vars(spent)[kind]
-        if limit is not None and limit < least:
-            got, most = as_given(kind, limit), as_given(kind, least)
-            what = f"the budget `{kind}` is below the {most} that arm {arm!r} has already committed"
-            raise LedgerError(
-                what,
-                got=got,
-                allowed=f"{most} or more",
-                fix=f"raise `{kind}` to {most} or more",
-            )
+        amount = vars(committed)[kind]
+        if limit is None or limit >= amount:
+            continue
+        least = to_config_units(kind, amount)
+        raise LedgerError(
+            f"the budget `{kind}` is below the {least} that arm {arm!r} "
+            "has already committed",
+            got=to_config_units(kind, limit),
+            allowed=f"{least} or more",
+            fix=f"raise `{kind}` to {least} or more",
+        )
 
 
-def refuse_worst(worst: Cost, *budgets: Budget) -> None:
-    """Raises LedgerError for a worst case that is negative, or unknown where a budget has to know it: only a bug asks
-    for that."""
-    known = {"usd": worst.usd, "flops": worst.flops}
-    if worst.tokens < 0 or any(
-        value is not None and value < 0 for value in known.values()
-    ):
+def check_worst_case(worst: Cost, *budgets: Budget) -> None:
+    """Raise LedgerError for a worst case that is negative, or unknown where a limit needs it.
+
+    Only a bug asks for that.
+    """
+    usd, flops = worst.usd, worst.flops
+    if worst.tokens < 0 or (usd or 0) < 0 or (flops or 0) < 0:
         raise LedgerError(
             "a worst case can't be negative", got=worst, allowed="0 or more"
         )
-    for kind, value in known.items():
-        if value is None and any(
-            getattr(budget, kind) is not None for budget in budgets
-        ):
-            fix = "give the model's price and parameters, or drop the limit"
-            raise LedgerError(
-                f"the budget `{kind}` can't be held: a call's {kind} are unknown",
-                fix=fix,
-            )
+    if usd is None and any(budget.usd is not None for budget in budgets):
+        raise _unknown_cost("usd")
+    if flops is None and any(budget.flops is not None for budget in budgets):
+        raise _unknown_cost("flops")
+
+
+def _unknown_cost(kind: str) -> LedgerError:
+    return LedgerError(
+        f"the budget `{kind}` can't be held: a call's {kind} are unknown",
+        fix="give the model's price and parameters, or drop the limit",
+    )

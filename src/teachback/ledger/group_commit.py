@@ -1,4 +1,4 @@
-"""Many tasks, one durable transaction: the ledger for asyncio."""
+"""The ledger for asyncio: many tasks share one durable transaction."""
 
 import asyncio
 import queue
@@ -10,8 +10,8 @@ from typing import Any, NamedTuple, ParamSpec, Self, TypeVar
 from ..errors import LedgerError
 from .ledger import Ledger
 
-P = ParamSpec("P")
-T = TypeVar("T")
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 
 class _Job(NamedTuple):
@@ -19,21 +19,28 @@ class _Job(NamedTuple):
     caller: asyncio.Future[Any]
 
 
-class GroupCommit:
-    """`await group.run(ledger.send, pair, ...)`: what all tasks have queued while the last transaction was under way
-    becomes the next one, in a thread of its own. Callers get their results after the commit; an operation that raises
-    undoes itself only. If the commit itself fails, each operation runs once more, alone: give it nothing but operations
-    of the ledger, or several inside a `ledger.group()`.
+class _Outcome(NamedTuple):
+    result: Any
+    failure: Exception | None
 
-    What was queued is carried out even if its caller is cancelled: an answer that came back is never lost. (A `send`
-    whose caller is gone stays charged; `fail` of its pair, or the next opening, puts it in doubt.)
+
+class GroupCommit:
+    """`await group.run(ledger.send, pair, ...)` from any number of tasks.
+
+    What tasks queue while one transaction is under way becomes the next one, in a thread of
+    its own. Callers get their results after the commit. An operation that raises undoes
+    itself only. If the commit itself fails, each operation runs once more, alone. So give it
+    nothing but operations of the ledger, or several inside a `ledger.group()`.
+
+    A queued operation is carried out even if its caller is cancelled: an answer that came
+    back is never lost. A `send` whose caller is gone stays charged, until `fail` of its pair
+    or the next opening puts it in doubt.
     """
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._jobs: list[
-            _Job
-        ] = []  # of the event loop alone; the thread gets them a batch at a time
+        # Only the event loop touches the jobs. The thread gets them a batch at a time.
+        self._jobs: list[_Job] = []
         self._batches: queue.SimpleQueue[list[_Job] | None] = queue.SimpleQueue()
         self._busy = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -54,21 +61,23 @@ class GroupCommit:
             self._thread.join()  # cancelled or not: the ledger may be closed next
 
     async def run(
-        self, operation: Callable[P, T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        """Raises what the operation or the commit raised; LedgerError outside of the `async with` block."""
+        self, operation: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
+    ) -> _T:
+        """Raises what the operation or the commit raised.
+
+        Raises LedgerError outside of the `async with` block.
+        """
         if self._loop is None:
             raise LedgerError(
                 "this GroupCommit is not open",
                 fix="async with GroupCommit(ledger) as group",
             )
-        caller: asyncio.Future[T] = self._loop.create_future()
+        caller: asyncio.Future[_T] = self._loop.create_future()
         self._jobs.append(_Job(partial(operation, *args, **kwargs), caller))
         if not self._busy:
             self._busy = True
-            self._loop.call_soon(
-                self._hand_over
-            )  # after the tasks that are ready now have queued theirs
+            # Not at once: tasks that are ready now shall queue theirs first.
+            self._loop.call_soon(self._hand_over)
         return await caller
 
     def _hand_over(self) -> None:
@@ -86,13 +95,19 @@ class GroupCommit:
         try:
             with self._ledger.group():
                 outcomes = [self._attempt(job.operation) for job in jobs]
-        except Exception:  # a full disk ends the transaction of all: nothing is in the file, each tries alone
+        except Exception:
+            # A full disk ends everybody's transaction. Nothing is in the file: retry alone.
             outcomes = [self._attempt(job.operation) for job in jobs]
-        jobs[0].caller.get_loop().call_soon_threadsafe(self._deliver, jobs, outcomes)
+        loop = jobs[0].caller.get_loop()
+        loop.call_soon_threadsafe(self._deliver, jobs, outcomes)
 
-    def _deliver(
-        self, jobs: list[_Job], outcomes: list[tuple[Any, Exception | None]]
-    ) -> None:
+    def _attempt(self, operation: Callable[[], Any]) -> _Outcome:
+        try:
+            return _Outcome(operation(), None)
+        except Exception as error:
+            return _Outcome(None, error)
+
+    def _deliver(self, jobs: list[_Job], outcomes: list[_Outcome]) -> None:
         self._hand_over()
         for (_, caller), (result, failure) in zip(jobs, outcomes, strict=True):
             if caller.done():
@@ -101,9 +116,3 @@ class GroupCommit:
                 caller.set_result(result)
             else:
                 caller.set_exception(failure)
-
-    def _attempt(self, operation: Callable[[], Any]) -> tuple[Any, Exception | None]:
-        try:
-            return operation(), None
-        except Exception as error:
-            return None, error

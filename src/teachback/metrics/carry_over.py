@@ -1,4 +1,4 @@
-"""Carry-over: the same student on the seeds it was asked about and on the rows made from them."""
+"""Measures carry-over: one student's loss on the selected seeds and on the rows made from them."""
 
 from collections.abc import Callable, Sequence
 from statistics import median
@@ -7,37 +7,50 @@ from ..types import Attempt, Carried, Curated, Transfer
 from .statistics import spearman
 
 
-def transfer(
+def measure_carry_over(
     fresh: Curated,
     seed_attempts: Sequence[Attempt],
     row_attempts: Sequence[Attempt],
     score: Callable[[Sequence[Attempt]], Sequence[float]] | None = None,
 ) -> Transfer:
-    """row_attempts: the student's own answers to the fresh rows' questions, in their order. score: the criterion's."""
+    """Compare each fresh row with its seed, by loss and by the criterion's score.
+
+    row_attempts: the student's answers to the fresh rows' questions, in the rows' order.
+    score: the criterion's own, if it can score an attempt.
+    """
     if not fresh.rows:
         return Transfer((), None, None, None)
-    seed_of = {attempt.id: attempt for attempt in seed_attempts}
-    seeds = [seed_of[str(row.seed)] for row in fresh.rows]
-    scores = (
-        [*zip(score(seeds), score(row_attempts), strict=True)]
-        if score
-        else [(None, None)] * len(seeds)
-    )
-    pairs = tuple(
-        Carried(row.id, seed.id, seed.nll, attempt.nll, *scored)
-        for row, seed, attempt, scored in zip(
-            fresh.rows, seeds, row_attempts, scores, strict=True
+    attempt_of = {attempt.id: attempt for attempt in seed_attempts}
+    seeds = [attempt_of[str(row.seed)] for row in fresh.rows]
+    seed_scores = score(seeds) if score else None
+    row_scores = score(row_attempts) if score else None
+
+    pairs = []
+    for i, (row, seed, attempt) in enumerate(
+        zip(fresh.rows, seeds, row_attempts, strict=True)
+    ):
+        pair = Carried(
+            row=row.id,
+            seed=seed.id,
+            seed_loss=seed.nll,
+            row_loss=attempt.nll,
+            seed_score=None if seed_scores is None else seed_scores[i],
+            row_score=None if row_scores is None else row_scores[i],
         )
-    )
-    known = [(a, b) for a, b in scores if a is not None and b is not None]
-    return Transfer(
-        pairs,
-        *summary([(p.seed_loss, p.row_loss) for p in pairs]),
-        *(summary(known) if known else ()),
-    )
+        pairs.append(pair)
+
+    seed_losses = [seed.nll for seed in seeds]
+    row_losses = [attempt.nll for attempt in row_attempts]
+    losses = summarize_pairs(seed_losses, row_losses)
+    if seed_scores is None or row_scores is None:
+        return Transfer(tuple(pairs), *losses)
+    scores = summarize_pairs(seed_scores, row_scores)
+    return Transfer(tuple(pairs), *losses, *scores)
 
 
-def summary(pairs: Sequence[tuple[float, float]]) -> tuple[float, float, float | None]:
-    """Both medians, and Spearman's rho over the pairs."""
-    seeds, rows = ([*column] for column in zip(*pairs, strict=True))
-    return median(seeds), median(rows), spearman(seeds, rows)
+def summarize_pairs(
+    seed_values: Sequence[float], row_values: Sequence[float]
+) -> tuple[float, float, float | None]:
+    """Return both medians and Spearman's rho."""
+    rho = spearman(seed_values, row_values)
+    return median(seed_values), median(row_values), rho

@@ -1,8 +1,9 @@
-"""N real pairs and N student steps: what they used stands for all the others.
+"""Buys a few real pairs, and times a few real steps of the student.
 
-The pairs are bought through the run's own teacher and ledger, as round −1: they count against its budget, and a run
-that selects one of their seeds finds the answers there. Where the prompt shows the student's attempt, which changes as
-it learns, no answer can be found again: then the probe's pairs have an n of their own.
+The pairs are bought through the run's own teacher and ledger, as round −1. They count
+against its budget, and a run that selects one of their seeds finds the answers there.
+Where the prompt shows the student's attempt, no answer can be found again, because the
+attempt changes as the student learns. Then the probe's pairs have a number of their own.
 """
 
 import time
@@ -14,7 +15,6 @@ from statistics import fmean
 from tempfile import TemporaryDirectory
 
 from ..errors import ConfigError
-from ..ledger.costs import Usage
 from ..ledger.ledger import Ledger
 from ..run.directory import Run
 from ..student.attempt import Asked, attempt
@@ -23,92 +23,109 @@ from ..student.frozen import Frozen
 from ..student.training.finetune import Means, Recipe, finetune
 from ..teachers import Teacher
 from ..types import Attempt, Draft, Example, Pick
-from .roles import spread
+from .probe_usage import Call, mean_range
 from .values import Range
 
-ROUND = -1
-N_SHOWN = 999_999  # of a pair whose request holds an attempt
+PROBE_ROUND = -1
+ATTEMPT_PAIR_NUMBER = 999_999  # of a pair whose request shows an attempt
 
 
 @dataclass(frozen=True)
-class Bought:
-    """pairs: those that count as generated. usages: (seed, role, usage) of their calls. usd: picodollars."""
-
-    pairs: int
-    usages: tuple[tuple[str, str, Usage], ...]
+class ProbePurchase:
+    pairs: int  # those that count as generated
+    calls: tuple[Call, ...]
     tokens: int
-    usd: int
+    usd: int  # picodollars
     drafts: tuple[Draft, ...]
 
 
-def chosen(
-    seeds: Sequence[Example], n: int, drawn: Callable[[str, str, int], Random]
+@dataclass(frozen=True)
+class ProbeMeasurements:
+    purchase: ProbePurchase
+    answer: Range  # tokens of one answer and its prompt
+    answering_per_s: float  # tokens a second
+    row: Range | None  # tokens of one row; None: nothing bought could be trained on
+    finetuning_per_s: float | None
+
+
+def draw_probe_seeds(
+    seeds: Sequence[Example], n: int, make_random: Callable[[str, str, int], Random]
 ) -> tuple[Example, ...]:
-    """The probe's seeds: drawn by their ids, wherever they stand in the pool."""
+    """Draws by the seeds' ids, wherever they stand in the pool."""
     if not 2 <= n <= len(seeds):
-        fix = "a mean needs 2 pairs for its standard error"
         raise ConfigError(
-            "--probe", got=n, allowed=f"2 to {len(seeds)}, the number of seeds", fix=fix
+            "--probe",
+            got=n,
+            allowed=f"2 to {len(seeds)}, the number of seeds",
+            fix="a mean needs 2 pairs for its standard error",
         )
-    return tuple(
-        sorted(seeds, key=lambda e: (drawn("probe", e.id, 0).random(), e.id))[:n]
+    in_order = sorted(
+        seeds, key=lambda seed: (make_random("probe", seed.id, 0).random(), seed.id)
     )
+    return tuple(in_order[:n])
 
 
-def buy(
+def buy_probe_pairs(
     run: Run,
     ledger: Ledger,
     teacher: Teacher,
     seeds: Sequence[Example],
     attempts: Sequence[Attempt],
-) -> Bought:
-    """attempts: of these seeds, if the prompt shows them. Raises ConfigError: the run has begun to buy, or
-    fewer than two pairs were bought."""
-    if ledger.spend().pairs > ledger.spend(round=ROUND).pairs:
+) -> ProbePurchase:
+    """Buys one pair for each seed.
+
+    attempts: at these seeds, if the prompt shows them. Raises ConfigError if the run has
+    begun to buy, or if fewer than two pairs were bought.
+    """
+    if ledger.spend().pairs > ledger.spend(round=PROBE_ROUND).pairs:
         raise ConfigError(
             f"the run in {run.folder} has begun to buy: there is nothing to probe",
             fix="plan it without --probe; `teachback status` says what it has used",
         )
-    n, drafts = N_SHOWN if attempts else 0, list[Draft]()
-    picks = [Pick(e.id, n, rank, None) for rank, e in enumerate(seeds)]
+    n = ATTEMPT_PAIR_NUMBER if attempts else 0
+    picks = [Pick(seed.id, n, rank, None) for rank, seed in enumerate(seeds)]
+    drafts = list[Draft]()
 
-    def generate() -> None:  # None: the run's directory keeps no step of it
-        drafts.extend(teacher.generate(ROUND, picks, attempts))
+    def generate() -> None:
+        """Returns None, so that the run's directory keeps no step of it."""
+        drafts.extend(teacher.generate(PROBE_ROUND, picks, attempts))
 
-    run.step(ROUND, "generate", generate)
-    spend = ledger.spend(round=ROUND)
+    run.step(PROBE_ROUND, "generate", generate)
+    spend = ledger.spend(round=PROBE_ROUND)
     if spend.pairs < 2:
-        why = next(
-            (draft.reason for draft in drafts if draft.reason),
-            "the budget does not pay for more",
-        )
+        reasons = [draft.reason for draft in drafts if draft.reason]
+        reason = reasons[0] if reasons else "the budget does not pay for more"
         raise ConfigError(
             "a probe needs two bought pairs",
-            got=f"{spend.pairs}: {why}",
+            got=f"{spend.pairs}: {reason}",
             fix="see to that, and again",
         )
-    usd = spend.usd + spend.in_doubt_usd
-    return Bought(
-        spend.pairs, tuple(ledger.usages(ROUND)), spend.tokens, usd, tuple(drafts)
+    return ProbePurchase(
+        spend.pairs,
+        tuple(ledger.usages(PROBE_ROUND)),
+        spend.tokens,
+        spend.usd + spend.in_doubt_usd,
+        tuple(drafts),
     )
 
 
-def answers(
-    student: Frozen, chat: Chat, asked: Sequence[Asked], cap: int
+def time_answers(
+    student: Frozen, chat: Chat, questions: Sequence[Asked], cap: int
 ) -> tuple[list[Attempt], Range, float]:
-    """The student's answers, the tokens of one (its prompt's among them), and tokens a second."""
-    attempt(student, chat, asked[:1], 2)  # warms up
+    """The student's answers, the tokens of one with its prompt, and tokens a second."""
+    attempt(student, chat, questions[:1], 2)  # warms up
     started = time.perf_counter()
-    done = attempt(student, chat, asked, cap).attempts
+    attempts = attempt(student, chat, questions, cap).attempts
     seconds = time.perf_counter() - started
-    tokens = [
-        len(prompt_ids(student, chat, q.message)) + a.n_tokens
-        for q, a in zip(asked, done, strict=True)
-    ]
-    return done, spread([float(n) for n in tokens]), sum(tokens) / seconds
+
+    tokens = list[float]()
+    for question, answer in zip(questions, attempts, strict=True):
+        n_prompt = len(prompt_ids(student, chat, question.message))
+        tokens.append(n_prompt + answer.n_tokens)
+    return attempts, mean_range(tokens), sum(tokens) / seconds
 
 
-def learn(
+def time_finetuning(
     start: Path,
     student: Frozen,
     chat: Chat,
@@ -117,22 +134,24 @@ def learn(
     recipe: Recipe,
     means: Means,
 ) -> tuple[Range, float]:
-    """Tokens of a (message, answer) row, and tokens a second of finetuning on them, which is thrown away.
+    """Trains on (message, answer) rows, and throws the result away.
 
-    The first step is left out: it warms up. The folder is one that the run sweeps away, should this be killed.
+    Returns the tokens of a row, and tokens a second without the first step, which warms
+    up. The run sweeps the folder away if this process is killed.
     """
     tokens = [float(sum(map(len, row_ids(student, chat, *row)))) for row in rows]
-    step = min(recipe.rows_per_step, max(1, len(rows) // 2))
-    times = list[float]()
+    rows_per_step = min(recipe.rows_per_step, max(1, len(rows) // 2))
+    step_ends = list[float]()
     with TemporaryDirectory(dir=run.folder, prefix="probe-", suffix=".tmp") as folder:
         finetune(
             start,
             rows,
             Path(folder),
             chat=chat,
-            recipe=replace(recipe, epochs=1, rows_per_step=step),
+            recipe=replace(recipe, epochs=1, rows_per_step=rows_per_step),
             seed=0,
             means=replace(means, checkpoint_every_s=1e9),
-            tell=lambda done, total: times.append(time.perf_counter()),
+            tell=lambda done, total: step_ends.append(time.perf_counter()),
         )
-    return spread(tokens), (len(rows) - step) * fmean(tokens) / (times[-1] - times[0])
+    timed_tokens = (len(rows) - rows_per_step) * fmean(tokens)
+    return mean_range(tokens), timed_tokens / (step_ends[-1] - step_ends[0])

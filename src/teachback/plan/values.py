@@ -1,174 +1,158 @@
-"""What a plan is made of. Plain data, so that `--json` is the plan itself."""
+"""What a plan is made of. Plain data: `teachback plan --json` prints these fields."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Self
 
-Case = Literal["low", "high", "expected"]
+from ..student.model_size import ModelSize
+
+Scenario = Literal["low", "high", "expected"]
 
 
 @dataclass(frozen=True)
 class Range:
-    """expected: measured by a probe; None without one."""
-
     low: float
     high: float
-    expected: float | None = None
+    expected: float | None = None  # measured by a probe; None without one
 
     @classmethod
-    def of(cls, found: Mapping[Case, float]) -> Self:
-        """From what the cases come to: the budget may end the dearest case first, so the order is not given."""
-        return cls(min(found.values()), max(found.values()), found.get("expected"))
+    def of(cls, values: Mapping[Scenario, float]) -> Self:
+        """The range of the values that the scenarios come to.
 
-    def get(self, case: Case) -> float:
-        """That end. Without a probe nothing is expected: asking for it is a mistake."""
-        value = {"low": self.low, "high": self.high, "expected": self.expected}[case]
+        The budget may end the high scenario first, so the smallest value may be its.
+        """
+        return cls(min(values.values()), max(values.values()), values.get("expected"))
+
+    def at(self, scenario: Scenario) -> float:
+        """That end of the range. Without a probe nothing may ask for "expected"."""
+        ends = {"low": self.low, "high": self.high, "expected": self.expected}
+        value = ends[scenario]
         assert value is not None, "no probe, nothing is expected"
         return value
 
     def __add__(self, other: "Range") -> "Range":
-        both = (
-            None
-            if self.expected is None or other.expected is None
-            else self.expected + other.expected
-        )
-        return Range(self.low + other.low, self.high + other.high, both)
+        expected = None
+        if self.expected is not None and other.expected is not None:
+            expected = self.expected + other.expected
+        return Range(self.low + other.low, self.high + other.high, expected)
 
     def __mul__(self, factor: float) -> "Range":
-        return Range(
-            self.low * factor,
-            self.high * factor,
-            None if self.expected is None else self.expected * factor,
-        )
+        expected = None if self.expected is None else self.expected * factor
+        return Range(self.low * factor, self.high * factor, expected)
 
 
 @dataclass(frozen=True)
 class RoleBill:
-    """The calls of one role. model: None for a program or a pool. usd, flops: None where the price is unknown."""
+    """The calls of one role: a teacher, a verifier, a marker or a referee."""
 
     role: str
-    model: str | None
+    model: str | None  # None: a program or a pool
     calls: Range
     input_tokens: Range
     output_tokens: Range
-    usd: Range | None
-    flops: Range | None
+    usd: Range | None  # None: the price is unknown
+    flops: Range | None  # None: the number of parameters is unknown
 
 
 @dataclass(frozen=True)
 class RoundsBill:
-    """Rounds `first` to `last`, which are alike. pairs: selected in each; bought: those of them not bought before."""
+    """Rounds `first` to `last`, which are all alike."""
 
     first: int
     last: int
-    pairs: Range
-    bought: Range
+    pairs: Range  # selected in each round
+    bought: Range  # those of them that no probe has bought before
     roles: tuple[RoleBill, ...]
 
 
 @dataclass(frozen=True)
-class Spending:
-    """What the ledger will have at the end, what it has now included."""
+class BudgetUse:
+    """What the ledger will hold at the end, with what it holds now."""
 
     pairs: Range
     tokens: Range
-    usd: Range | None
+    usd: Range | None  # None: a price is unknown
     flops: Range | None
 
 
 @dataclass(frozen=True)
-class Reached:
-    """A limit closes after so many bought pairs: in that round, or, opened false, so that it does not open."""
+class LimitHit:
+    """Where a limit ends the run."""
 
     round: int
-    pairs: int
-    opened: bool
+    pairs: int  # bought until then
+    opened: bool  # the limit cuts the round short; False: it keeps the round closed
 
 
 @dataclass(frozen=True)
-class Stop:
-    """One limit of the budget, taken alone. low, high, expected: where it closes; None: it does not.
-
-    used: what all rounds that are asked for come to. for_a_pair, for_a_round, for_all: the limit at which the dearest
-    pair fits, the next round, and every round at the high estimate.
-    """
+class LimitForecast:
+    """What one limit of the budget, taken alone, would do."""
 
     limit: str
     value: float
-    used: Range
-    for_a_pair: float
-    for_a_round: float
-    for_all: float
-    low: Reached | None
-    high: Reached | None
-    expected: Reached | None
+    used: Range  # what all rounds that are asked for use of it
+    for_a_pair: float  # the limit at which the dearest pair fits
+    for_a_round: float  # the limit at which the next round fits
+    for_all: float  # the limit at which every round fits, at the high estimate
+    low: LimitHit | None  # by scenario, where the limit ends the run; None: it doesn't
+    high: LimitHit | None
+    expected: LimitHit | None
 
 
 @dataclass(frozen=True)
-class StudentRound:
-    """answering, finetuning: tokens. rows: those trained on, once an epoch. flops: None: its size is unknown."""
+class StudentWork:
+    """What a round asks of the student."""
 
     round: int
-    rows: Range
-    answering: Range
-    finetuning: Range
-    flops: Range | None
-    seconds: Range | None
-
-
-@dataclass(frozen=True)
-class Size:
-    """parameters: None: unknown. source: where the number comes from."""
-
-    parameters: int | None
-    source: str
+    rows: Range  # rows to train on, each counted once
+    answering: Range  # tokens that are read and written to answer
+    finetuning: Range  # tokens that are trained on, over all epochs
+    flops: Range | None  # None: the model's size is unknown
+    seconds: Range | None  # None: no probe has measured the speed
 
 
 @dataclass(frozen=True)
 class StudentBill:
-    """before: the untuned student's dev answers, and finetuning on given rows. memory, disk, free: bytes."""
-
     model: str
-    size: Size
-    before: StudentRound
-    rounds: tuple[StudentRound, ...]
-    total: StudentRound
+    size: ModelSize
+    before: StudentWork  # the untuned student's dev answers, finetuning on given rows
+    rounds: tuple[StudentWork, ...]
+    total: StudentWork
     method: str
-    memory: float | None
-    disk: float | None
-    free: float
+    memory: float | None  # bytes while finetuning; None: the model's size is unknown
+    disk: float | None  # bytes at the peak
+    free: float  # bytes
 
 
 @dataclass(frozen=True)
-class Probed:
-    """What the probe bought and measured. spent_usd: None where the price is unknown. *_per_s: tokens a second."""
+class ProbeSummary:
+    """What a probe bought and measured."""
 
     pairs: int
     tokens: int
-    spent_usd: float | None
-    kept: bool
-    answering_per_s: float
-    finetuning_per_s: float | None
+    spent_usd: float | None  # None: the price is unknown
+    kept: bool  # a run that selects the same seeds uses the probe's pairs
+    answering_per_s: float  # tokens a second
+    finetuning_per_s: float | None  # tokens a second; None: there were no rows for it
 
 
 @dataclass(frozen=True)
 class Plan:
-    """rounds: what is asked for, without the limits on tokens, money and FLOPs where anything else ends the run;
-    total: their sum by role. within: what the whole budget lets through. ends: what ends the run, by case."""
-
     run_dir: str
     teacher: str
     endpoints: Mapping[str, str]
     seeds: int
     per_round: int
     rounds_asked: int | None
-    done: int
+    done: int  # finished rounds
+    # What is asked for. Limits on tokens, money and FLOPs count only if nothing else
+    # ends the run
     rounds: tuple[RoundsBill, ...]
-    total: tuple[RoleBill, ...]
-    unpriced: tuple[str, ...]
-    within: Spending
-    ends: Mapping[Case, str]
-    stops: tuple[Stop, ...]
+    total: tuple[RoleBill, ...]  # of these rounds, by role
+    unpriced: tuple[str, ...]  # models without a price
+    within: BudgetUse  # what the whole budget lets through
+    ends: Mapping[Scenario, str]  # what ends the run
+    stops: tuple[LimitForecast, ...]
     student: StudentBill
-    probe: Probed | None
+    probe: ProbeSummary | None
     caveats: tuple[str, ...]

@@ -1,1 +1,1 @@
-"""What a run's directory says, read from its files only: no lock, no model."""
+"""What a run did, as lines for a person and as plain data for a program."""

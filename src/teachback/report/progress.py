@@ -1,6 +1,7 @@
-"""What a listener shows while a run is at work: a live line on a terminal, plain lines elsewhere."""
+"""Progress on the console: a live line on a terminal, plain lines elsewhere."""
 
 import signal
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -9,44 +10,27 @@ from rich.status import Status
 
 from ..ledger.costs import Meter
 from ..run.directory import Event
+from ..run.steps import STEPS
 from ..types import Attempts, Curated, Draft, Report, Reserve, Selection, Transfer
-from .figures import amount
-from .summary import percent
-
-DOING = {
-    "baseline": "the untuned student answers dev",
-    "start": "finetuning on the rows that are given",
-    "attempt": "the student answers every seed",
-    "gather": "what the criterion needs to know",
-    "select": "the criterion picks seeds",
-    "generate": "the teacher writes",
-    "verify": "checking the drafts",
-    "transfer": "the same student answers the new rows",
-    "finetune": "finetuning",
-    "evaluate": "the new student answers dev",
-    "test": "the student answers test",
-    "test-baseline": "the untuned student answers test",
-    "reserve": "the untuned student reads the reserve",
-}
-UNIT = {"finetune": "steps", "start": "steps", "generate": "drafts"}
+from .formatting import format_accuracy, format_amount
 
 
 class Progress:
-    """with Progress(console) as progress: teachback.run(config, listen=progress.hear)
+    """with Progress(console) as progress: teachback.run(config, listen=progress.show)
 
-    Ctrl-C raises KeyboardInterrupt where it strikes, and again at the next event: some libraries swallow it while they
-    are imported. Enter it in the main thread.
+    Ctrl-C raises KeyboardInterrupt at once, and again at the next event: some libraries
+    swallow it while they are imported. To be entered in the main thread.
     """
 
     def __init__(self, console: Console) -> None:
         self.console = console
         self._interrupted = False
-        self._status: Status | None = (
-            Status("", console=console) if console.is_terminal else None
-        )
+        self._status: Status | None = None
+        if console.is_terminal:
+            self._status = Status("", console=console)
 
     def __enter__(self) -> Self:
-        self._before = signal.signal(signal.SIGINT, self._interrupt)
+        self._handler_before = signal.signal(signal.SIGINT, self._interrupt)
         if self._status:
             self._status.start()
         return self
@@ -57,7 +41,7 @@ class Progress:
         error: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        signal.signal(signal.SIGINT, self._before)
+        signal.signal(signal.SIGINT, self._handler_before)
         if self._status:
             self._status.stop()
 
@@ -65,88 +49,88 @@ class Progress:
         self._interrupted = True
         raise KeyboardInterrupt
 
-    def hear(self, event: Event) -> None:
+    def show(self, event: Event) -> None:
+        """Show an event of a run."""
         if self._interrupted:
             raise KeyboardInterrupt
-        where = f"{event.unit} · " if event.unit else ""
-        what = f"{where}round {event.round} · {DOING.get(event.step, event.step)}"
+        prefix = f"{event.unit} · " if event.unit else ""
         if event.kind == "note":
-            self.say(f"{where}{event.value}")
-        elif event.kind == "done":
-            for line in result(event.value):
-                self.say(f"{what}: {line}  ({event.seconds:.0f} s)")
-        elif self._status:
-            part = (
-                f" · {event.done}/{event.total} {UNIT.get(event.step, 'questions')}"
-                if event.kind == "part"
-                else ""
-            )
-            self._status.update(
-                what
-                + part
-                + (f" · {bill(event.value)}" if isinstance(event.value, Meter) else "")
-            )
+            self.print_line(f"{prefix}{event.value}")
+            return
+        step = STEPS[event.step]
+        title = f"{prefix}round {event.round} · {step.doing}"
+        if event.kind == "done":
+            for line in describe_result(event.value):
+                self.print_line(f"{title}: {line}  ({event.seconds:.0f} s)")
+            return
+        if not self._status:
+            return
+        parts = [title]
+        if event.kind == "part":
+            parts.append(f"{event.done}/{event.total} {step.unit}")
+        if isinstance(event.value, Meter):
+            parts.append(format_meter(event.value))
+        self._status.update(" · ".join(parts))
 
-    def say(self, line: str) -> None:
+    def print_line(self, line: str) -> None:
         self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def bill(meter: Meter) -> str:
-    """Spent, projected and remaining, of whatever is limited; the tokens where nothing is."""
-    spent, limits = vars(meter.spent), vars(meter.limits)
-    kinds = [
-        kind for kind in limits if limits[kind] is not None and kind != "generated"
-    ] or ["teacher_tokens"]
-    parts = []
-    for kind in kinds:
-        said = f"{amount(kind, spent[kind])} spent"
-        if meter.pairs and spent["generated"]:
-            whole = (
-                spent[kind] * max(meter.pairs, spent["generated"]) // spent["generated"]
-            )
-            said += f", {amount(kind, whole if limits[kind] is None else min(whole, limits[kind]))} projected"
-        if limits[kind] is not None:
-            said += f", {amount(kind, limits[kind] - spent[kind])} remaining"
-        parts.append(said)
-    return "; ".join(parts)
+def format_meter(meter: Meter) -> str:
+    """Spent, projected and remaining amounts of each limit; the tokens if there is none."""
+    limits = vars(meter.limits)
+    limited = [
+        kind
+        for kind, limit in limits.items()
+        if limit is not None and kind != "generated"
+    ]
+    return "; ".join(
+        _format_amounts(meter, kind) for kind in limited or ["teacher_tokens"]
+    )
 
 
-def result(value: object) -> list[str]:
-    """What is worth a line when a step has committed."""
+def _format_amounts(meter: Meter, kind: str) -> str:
+    spent, limit = vars(meter.spent)[kind], vars(meter.limits)[kind]
+    finished_pairs = meter.spent.generated
+    parts = [f"{format_amount(kind, spent)} spent"]
+    if meter.pairs and finished_pairs:
+        projected = spent * max(meter.pairs, finished_pairs) // finished_pairs
+        if limit is not None:
+            projected = min(projected, limit)
+        parts.append(f"{format_amount(kind, projected)} projected")
+    if limit is not None:
+        parts.append(f"{format_amount(kind, limit - spent)} remaining")
+    return ", ".join(parts)
+
+
+def describe_result(value: object) -> list[str]:
+    """The lines to print when a step has committed this value."""
     match value:
         case Report():
-            return [f"{percent(value)} right of {value.n}"]
+            return [f"{format_accuracy(value)} right of {value.n}"]
         case Selection():
-            return [
-                f"{len(value.picks)} picked",
-                *(f"note: {note}" for note in value.notes),
-            ]
+            return [f"{len(value.picks)} picked", *_note_lines(value.notes)]
         case Reserve():
-            return [
-                f"{len(value.rows)} rows",
-                *(f"note: {note}" for note in value.notes),
-            ]
-        case (Draft(), *_) if lost := sum(
-            isinstance(d, Draft) and d.reason is not None for d in value
-        ):
-            return [f"{len(value)} drafts, {lost} of them unusable"]
+            return [f"{len(value.rows)} rows", *_note_lines(value.notes)]
         case Curated():
-            notes = (f"note: {note}" for note in value.notes)
-            return [
-                f"{len(value.rows)} rows accepted, {len(value.rejected)} not",
-                *notes,
-            ]
-        case Transfer() if (
-            value.seed_median is not None and value.row_median is not None
-        ):
-            return [
-                f"median loss {value.seed_median:.3f} on the seeds, {value.row_median:.3f} on their rows"
-            ]
+            accepted, rejected = len(value.rows), len(value.rejected)
+            counts = f"{accepted} rows accepted, {rejected} not"
+            return [counts, *_note_lines(value.notes)]
         case Attempts():
-            truncated = sum(a.truncated for a in value.rows)
-            return [
-                f"{len(value.rows)} answers"
-                + (f", {truncated} truncated" if truncated else "")
-            ]
+            truncated = sum(attempt.truncated for attempt in value.rows)
+            suffix = f", {truncated} truncated" if truncated else ""
+            return [f"{len(value.rows)} answers{suffix}"]
+        case Transfer(seed_median=float(seeds), row_median=float(rows)):
+            return [f"median loss {seeds:.3f} on the seeds, {rows:.3f} on their rows"]
+        case (Draft(), *_):
+            drafts = [draft for draft in value if isinstance(draft, Draft)]
+            unusable = sum(draft.reason is not None for draft in drafts)
+            if not unusable:
+                return []
+            return [f"{len(drafts)} drafts, {unusable} of them unusable"]
         case _:
             return []
+
+
+def _note_lines(notes: Sequence[str]) -> list[str]:
+    return [f"note: {note}" for note in notes]

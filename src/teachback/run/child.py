@@ -1,7 +1,8 @@
-"""Work in a process of its own: its memory is free when it ends, and several of them use several cores.
+"""Work in a child process: its memory is free when it ends, and several children use several cores.
 
-Not multiprocessing: its spawned processes import the user's main module again, which breaks a script without a guard.
-A child ends when its parent does, whatever the parent died of: it reads a pipe that only the parent holds open.
+This is not multiprocessing, whose spawned processes import the user's main module again: a script
+without a guard breaks on that. A child ends with its parent, however the parent ends, because it
+reads a pipe that only the parent holds open.
 """
 
 import os
@@ -17,23 +18,28 @@ from typing import Any, Self
 
 from ..errors import StudentError
 
-MAIN = "from teachback.run.child import main; main()"
+CHILD_PROGRAM = "from teachback.run.child import serve_jobs; serve_jobs()"
 
-Send = Callable[..., None]  # of anything that can be pickled, to the parent
+# Sends any picklable values to the parent.
+SendMessage = Callable[..., None]
+_Job = tuple[str, Any]  # "module:function" and its argument
 
 
 class Child:
-    """with Child() as child: child.do("module:function", job, hear) — as often as wanted, one after the other.
+    """A process that runs one function after the other.
 
-    threads: of torch, in the child; None: as many as here. It has a session of its own: Ctrl-C is the parent's to
-    pass on.
+    with Child() as child:
+        result = child.run_function("module:function", job, on_message)
+
+    It runs in a session of its own, so Ctrl-C reaches the parent only.
     """
 
     def __init__(self, threads: int | None = None) -> None:
+        """threads: how many torch may use in the child; None: as many as in this process."""
         torch = sys.modules.get("torch")
         self.threads = threads or (torch.get_num_threads() if torch else None)
         self._process = subprocess.Popen(
-            [sys.executable, "-c", MAIN],
+            [sys.executable, "-c", CHILD_PROGRAM],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,
@@ -55,21 +61,25 @@ class Child:
             assert pipe
             pipe.close()
 
-    def do(self, function: str, job: Any, hear: Send) -> Any:
-        """What function(job, send) returns there; hear(*values) is called here with what it sends. Raises what it
-        raised, and StudentError when the child dies of something else."""
+    def run_function(self, function: str, job: Any, on_message: SendMessage) -> Any:
+        """Return what function(job, send) returns in the child.
+
+        `on_message(*values)` is called here for each `send(*values)` there. Raises what the
+        function raised, and StudentError if the child dies.
+        """
         self._send((function, job))
         assert self._process.stdout
         while True:
             try:
                 kind, *values = pickle.load(self._process.stdout)
             except EOFError:
-                died = how(self._process.wait())
                 raise StudentError(
-                    "the child process died", got=died, fix="see its last words above"
+                    "the child process died",
+                    got=describe_exit(self._process.wait()),
+                    fix="see its last words above",
                 ) from None
             if kind == "sent":
-                hear(*values)
+                on_message(*values)
             elif kind == "raised":
                 raise values[0]
             else:
@@ -81,19 +91,24 @@ class Child:
         self._process.stdin.flush()
 
 
-def how(code: int) -> str:
+def describe_exit(code: int) -> str:
     if code == -9:
         return "it was killed (signal 9): out of memory, most likely"
     return f"signal {-code}" if code < 0 else f"exit status {code}"
 
 
-def main() -> None:
-    """In the child: stdin brings jobs, and its end is the parent's; stdout goes to stderr, and the old one to it."""
+# -- in the child ------------------------------------------------------------------------
+
+
+def serve_jobs() -> None:
+    """Run the jobs that come on stdin. When stdin ends, the parent has, and so does the child."""
+    # What the job prints goes to stderr, for the old stdout carries the messages.
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
+
     sys.path[:], threads = pickle.load(sys.stdin.buffer)
-    jobs: SimpleQueue[tuple[str, Any]] = SimpleQueue()
-    threading.Thread(target=read_jobs, args=(jobs,), daemon=True).start()
+    jobs: SimpleQueue[_Job] = SimpleQueue()
+    threading.Thread(target=_read_jobs, args=(jobs,), daemon=True).start()
 
     def send(kind: str, *values: object) -> None:
         out.write(pickle.dumps((kind, *values)))
@@ -105,19 +120,16 @@ def main() -> None:
         torch.set_num_threads(threads)
     while True:
         function, job = jobs.get()
+        module, _, name = function.partition(":")
         try:
-            module, _, name = function.partition(":")
-            send(
-                "done",
-                getattr(import_module(module), name)(
-                    job, lambda *values: send("sent", *values)
-                ),
-            )
+            call = getattr(import_module(module), name)
+            result = call(job, lambda *values: send("sent", *values))
+            send("done", result)
         except Exception as error:
-            send("raised", portable(error))
+            send("raised", _make_picklable(error))
 
 
-def read_jobs(jobs: "SimpleQueue[tuple[str, Any]]") -> None:
+def _read_jobs(jobs: "SimpleQueue[_Job]") -> None:
     while True:
         try:
             jobs.put(pickle.load(sys.stdin.buffer))
@@ -125,8 +137,8 @@ def read_jobs(jobs: "SimpleQueue[tuple[str, Any]]") -> None:
             os._exit(1)
 
 
-def portable(error: Exception) -> Exception:
-    """The error, or one that says the same where it doesn't survive the way to the parent."""
+def _make_picklable(error: Exception) -> Exception:
+    """The error itself, or one with the same text if it can't be sent."""
     try:
         pickle.loads(pickle.dumps(error))
         return error

@@ -1,86 +1,100 @@
-"""A run's directory: what a step returned is kept there, once, and read back from then on.
+"""A run's directory: it keeps what each step returned, and from then on reads it back.
 
     run/
-      config.json   what is computed            ledger.sqlite   every teacher call with its cost
-      inputs.json   hashes of what goes in      timings.jsonl   seconds (the only place with times, R8)
+      run.json      the format of this directory
+      config.json   what is computed            ledger.sqlite   every paid call with its cost
+      inputs.json   hashes of the inputs        timings.jsonl   seconds; no other file has any (R8)
       settings.json what may change: rounds, budget, machine, endpoint
-      round-00/select.json                      what the step "select" of round 0 returned: its commit
-      round-00/finetune/student/                files that a commit names
+      lock          held while a process is at work here, with its host and pid
+      round-00/select.json                      what step "select" of round 0 returned: its commit
+      round-00/finetune/student/                a folder that a commit names
       round-00/attempt/003-rows.json            a shard of a step that has not committed yet
 
 There is no other record of progress. A file appears whole or not at all (R1).
 """
 
-import dataclasses
-import fcntl
 import json
 import os
-import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, ParamSpec, Self, TypeVar
+from typing import Literal, ParamSpec, Self, TypeVar
 
 import numpy as np
 
-from ..errors import DataError, InputsChanged, RunLocked
-from ..types import KEPT, ArrayFile, Round, Student
-from .files import commit, dump, flat, load, settle, walk
+from ..errors import RunLocked
+from ..types import ArrayFile, Round, Student
+from . import cleanup
+from .arrays import Array, read_array, write_array
+from .cleanup import KeepWeights
+from .files import commit_file, read_json, to_json_bytes
+from .identity import keep_identity, mark_format
+from .locks import acquire_lock
+from .steps import STEPS
 
-P = ParamSpec("P")
-T = TypeVar("T")
-U = TypeVar("U")
+_P = ParamSpec("_P")
+_Row = TypeVar("_Row")
+_Value = TypeVar("_Value")
 
-SHARD = 64  # rows a shard; part of what a kill can cost, so never a setting of the machine (R2)
-SHARD_OF_SMALL, SMALL = (
-    1024,
-    20e6,
-)  # of a student of fewer parameters: it answers them as fast, and many at once faster
-START = Path(
-    "round-00/start"
-)  # the student that was trained on the rows that were given
+# A kill costs one shard at most. The size shapes the last bits of float results, so it
+# depends on the student alone, never on the machine (R2).
+ROWS_PER_SHARD = 64
+# Tiny students answer so many rows in about the same time, and many rows at once faster.
+ROWS_PER_SHARD_TINY = 1024
+MAX_TINY_PARAMETERS = 20e6
 
 
-@dataclasses.dataclass(frozen=True)
+def choose_shard_size(parameters: float | None) -> int:
+    """Rows a shard, for a student of so many parameters (None: unknown)."""
+    if parameters is not None and parameters < MAX_TINY_PARAMETERS:
+        return ROWS_PER_SHARD_TINY
+    return ROWS_PER_SHARD
+
+
+@dataclass(frozen=True)
 class Event:
-    """What a listener hears: a step begins ("start"), reports progress ("part"), or has committed ("done"). unit: of
-    which of several runs that are at work at the same time."""
+    """What a run tells its listener."""
 
+    # A step begins, reports progress, or has committed; or there is something to note.
     kind: Literal["start", "part", "done", "note"]
     round: int
     step: str
-    done: int = 0
+    done: int = 0  # of "part": so many of `total`
     total: int = 0
-    value: object = None
-    seconds: float = 0.0
-    unit: str = ""
+    value: object = None  # of "done": what the step returned; of "note": a text
+    seconds: float = 0.0  # of "done"
+    unit: str = ""  # which run, where several are at work at the same time
 
 
 class Run:
-    """One run's directory, locked for as long as the object is open (`with Run(folder) as run`).
-
-    shard: rows of a step that are kept together; set before the first step, by the student's size alone.
-    """
+    """One run's directory, locked while it is open: `with Run(folder) as run`."""
 
     def __init__(
         self,
         folder: Path,
         *,
-        keep: Literal["last", "best", "all"] = "last",
+        keep: KeepWeights = "last",
         listen: Callable[[Event], None] = lambda event: None,
     ) -> None:
         self.folder = folder
         self.keep = keep
         self.listen = listen
-        self.shard = SHARD
-        self._open: tuple[int, str] | None = None
+        self.rows_per_shard = ROWS_PER_SHARD  # to be set before the first step
+        self._current: tuple[int, str] | None = None  # round and name of the open step
 
     def __enter__(self) -> Self:
+        """Raises RunLocked, or InputsChanged for a directory of another format."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._lock()
-        self._sweep()
+        self._lock_file = self._lock()
+        try:
+            mark_format(self.folder)
+            cleanup.remove_leftovers(self.folder)
+        except BaseException:
+            self._unlock()
+            raise
         return self
 
     def __exit__(
@@ -89,10 +103,7 @@ class Run:
         error: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        os.truncate(self._lock_file.fileno(), 0)
-        self._lock_file.close()
-
-    # -- identity (R3) ------------------------------------------------------------------------------------------
+        self._unlock()
 
     def identify(
         self,
@@ -100,311 +111,231 @@ class Run:
         inputs: Mapping[str, object],
         settings: Mapping[str, object],
     ) -> None:
-        """Keep what this run is made from; at every later start, refuse anything else. Settings may change freely.
+        """Keep what this run is made from. A later start with anything else is refused (R3).
 
-        inputs["versions"] may change: that is told to the listener and kept in timings.jsonl.
-        Raises InputsChanged naming each key that differs, with both values.
+        Settings may change freely. inputs["versions"] may change too: the listener is told,
+        and timings.jsonl keeps it. Raises InputsChanged that names each key that differs.
         """
-        self._same("config.json", config, "the config")
-        versions = dict(inputs).pop("versions", None)
-        kept = self._same("inputs.json", inputs, "the inputs", may_change="versions")
-        if versions != kept.get("versions"):
-            self.listen(
-                Event(
-                    "note",
-                    0,
-                    "versions",
-                    value=f"library versions changed: {kept.get('versions')} → {versions}",
-                )
-            )
-            self._log({"event": "versions", "versions": versions})
-        commit(self.folder / "settings.json", dump(settings))
+        keep_identity(self.folder / "config.json", config, "the config")
+        original = keep_identity(
+            self.folder / "inputs.json", inputs, "the inputs", free_key="versions"
+        )
+        before, now = original.get("versions"), inputs.get("versions")
+        if now != before:
+            self.note("versions", f"library versions changed: {before} → {now}")
+            self._log({"event": "versions", "versions": now})
+        commit_file(self.folder / "settings.json", to_json_bytes(settings))
 
-    def _same(
-        self, name: str, now: Mapping[str, object], what: str, may_change: str = ""
-    ) -> dict[str, object]:
-        path = self.folder / name
-        if not path.exists():
-            commit(path, dump(now))
-        kept: dict[str, object] = json.loads(path.read_bytes())
-        now = json.loads(dump(now))
-        changed = [
-            key
-            for key in sorted({*flat(kept), *flat(now)})
-            if flat(kept).get(key) != flat(now).get(key)
-        ]
-        changed = [key for key in changed if key.split(".")[0] != may_change]
-        if changed:
-            differences = "; ".join(
-                f"{key}: {flat(kept).get(key)!r} → {flat(now).get(key)!r}"
-                for key in changed[:8]
-            )
-            raise InputsChanged(
-                f"{what} of the run in {self.folder} changed since it was started",
-                got=differences,
-                allowed="the same values as at its first start (rounds, budget and machine settings may change)",
-                fix="undo the change, or start a new run with another --run-dir",
-            )
-        return kept
-
-    # -- steps --------------------------------------------------------------------------------------------------
+    # -- steps -------------------------------------------------------------------------
 
     def step(
         self,
         round: int,
         name: str,
-        fn: Callable[P, T],
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> T:
-        """What `fn(*args)` returned the first time; it runs only if that is not on disk yet.
+        fn: Callable[_P, _Value],
+        *args: _P.args,
+        **kwargs: _P.kwargs,
+    ) -> _Value:
+        """Return what `fn(*args)` returned the first time. It runs if no file has that yet.
 
-        The value is always the one *read back*, so that a resumed run and an unbroken one see the same. A step that
-        returns None keeps nothing and runs again at the next start.
+        The value is always the one *read back*, so a resumed run and an unbroken one see
+        the same. A step that returns None keeps nothing and runs again at the next start.
         """
-        path = self._path(round, name).with_suffix(".json")
+        step_folder = self._step_folder(round, name)
+        path = step_folder.with_suffix(".json")
+        value_type = STEPS[name].value_type
         if path.exists():
-            return load(path, KEPT[name])  # type: ignore[no-any-return]
+            return read_json(path, value_type)  # type: ignore[no-any-return]
+
         started = time.monotonic()
         self.listen(Event("start", round, name))
-        value = self._run(round, name, fn, *args, **kwargs)
+        self._current = (round, name)
+        try:
+            value = fn(*args, **kwargs)
+        finally:
+            self._current = None
         if value is None:
             return value
-        commit(path, dump(value, where=f"step {name} of round {round}"))
+        commit_file(path, to_json_bytes(value, where=f"step {name} of round {round}"))
         seconds = time.monotonic() - started
+
         self._log({"round": round, "step": name, "seconds": float(f"{seconds:.3f}")})
-        value = self._tidy(path)
+        value = read_json(path, value_type)
+        cleanup.remove_unnamed(self.folder, step_folder, value)
         self.listen(Event("done", round, name, value=value, seconds=seconds))
         return value
 
-    def steps(self, round: int) -> "Steps":
+    def steps(self, round: int) -> "RoundSteps":
         """`step` for one round."""
-        return Steps(self, round)
+        return RoundSteps(self, round)
 
-    def _run(
-        self,
-        round: int,
-        name: str,
-        fn: Callable[P, T],
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> T:
-        self._open = (round, name)
-        try:
-            return fn(*args, **kwargs)
-        finally:
-            self._open = None
-
-    def shards(self, rows: Sequence[U]) -> Iterator[tuple[int, Sequence[U]]]:
-        """The rows, `shard` of them at a time, with their numbers."""
-        return enumerate(
-            rows[first : first + self.shard]
-            for first in range(0, len(rows), self.shard)
-        )
+    def shards(self, rows: Sequence[_Row]) -> Iterator[tuple[int, Sequence[_Row]]]:
+        """Yield the rows a shard at a time, with the shard's number."""
+        for number, first in enumerate(range(0, len(rows), self.rows_per_shard)):
+            yield number, rows[first : first + self.rows_per_shard]
 
     def map(
         self,
-        fn: Callable[[Sequence[U]], Sequence[T]],
-        rows: Sequence[U],
+        fn: Callable[[Sequence[_Row]], Sequence[_Value]],
+        rows: Sequence[_Row],
         *,
-        of: type[T],
+        of: type[_Value],
         name: str = "rows",
-    ) -> tuple[T, ...]:
-        """`fn` over fixed shards of `rows`, in row order, inside a step; a finished shard is never redone (R2).
+    ) -> tuple[_Value, ...]:
+        """Apply `fn` to fixed shards of `rows`, in row order, inside a step (R2).
 
-        name: tells the maps of one step apart.
+        A finished shard is never redone. `name` tells the maps of one step apart.
         """
-        done: list[T] = []
-        for k, shard in self.shards(rows):
-            path = self.workspace / f"{k:03d}-{name}.json"
+        values: list[_Value] = []
+        for number, shard in self.shards(rows):
+            path = self.workspace / f"{number:03d}-{name}.json"
             if not path.exists():
-                commit(path, dump(fn(shard), where=str(path)))
-            done += load(path, tuple[of, ...])  # type: ignore[valid-type]
-            self.tell(len(done), len(rows))
-        return tuple(done)
+                commit_file(path, to_json_bytes(fn(shard), where=str(path)))
+            values += read_json(path, tuple[of, ...])  # type: ignore[valid-type]
+            self.report_progress(len(values), len(rows))
+        return tuple(values)
 
     def map_arrays(
-        self, fn: Callable[[Sequence[U]], tuple[Sequence[T], Mapping[str, np.ndarray[Any, Any]]]], rows: Sequence[U], *,
-        of: type[T],
-    ) -> tuple[tuple[T, ...], dict[str, ArrayFile]]:  # fmt: skip
-        """Like `map`, where `fn` also gives arrays by name, each with one entry a row: and the files of all of each."""
-        done: list[T] = []
-        arrays: dict[str, list[np.ndarray[Any, Any]]] = {}
-        for k, shard in self.shards(rows):
-            path = self.workspace / f"{k:03d}-rows.json"
+        self,
+        fn: Callable[[Sequence[_Row]], tuple[Sequence[_Value], Mapping[str, Array]]],
+        rows: Sequence[_Row],
+        *,
+        of: type[_Value],
+    ) -> tuple[tuple[_Value, ...], dict[str, ArrayFile]]:
+        """Like `map`, where `fn` also returns arrays by name, each with one entry a row.
+
+        Returns the values, and a file for each array of all rows.
+        """
+        values: list[_Value] = []
+        parts: dict[str, list[Array]] = {}
+        for number, shard in self.shards(rows):
+            path = self.workspace / f"{number:03d}-rows.json"
             if not path.exists():
-                values, found = fn(shard)
-                for name, array in found.items():
-                    self.save_array(f"{k:03d}-{name}", array)
-                commit(
-                    path, dump(values, where=str(path))
-                )  # last: it commits the arrays
-            done += load(path, tuple[of, ...])  # type: ignore[valid-type]
-            for saved in sorted(self.workspace.glob(f"{k:03d}-*.npy")):
-                arrays.setdefault(saved.stem[4:], []).append(
-                    np.load(saved, allow_pickle=False)
-                )
-            self.tell(len(done), len(rows))
-        return tuple(done), {
-            name: self.save_array(name, np.concatenate(parts))
-            for name, parts in arrays.items()
+                shard_values, arrays = fn(shard)
+                for name, array in arrays.items():
+                    self.save_array(f"{number:03d}-{name}", array)
+                # The JSON comes last: it commits the arrays.
+                commit_file(path, to_json_bytes(shard_values, where=str(path)))
+            values += read_json(path, tuple[of, ...])  # type: ignore[valid-type]
+            for file in sorted(self.workspace.glob(f"{number:03d}-*.npy")):
+                name = file.stem.removeprefix(f"{number:03d}-")
+                parts.setdefault(name, []).append(read_array(file))
+            self.report_progress(len(values), len(rows))
+        files = {
+            name: self.save_array(name, np.concatenate(arrays))
+            for name, arrays in parts.items()
         }
+        return tuple(values), files
 
     def map_array(
         self,
-        fn: Callable[[Sequence[U]], np.ndarray[Any, Any]],
-        rows: Sequence[U],
+        fn: Callable[[Sequence[_Row]], Array],
+        rows: Sequence[_Row],
         *,
         name: str = "all",
     ) -> ArrayFile:
-        """Like `map`, where `fn` gives an array with one entry a row: the file of them all, in row order."""
-        parts: list[np.ndarray[Any, Any]] = []
-        for k, shard in self.shards(rows):
-            path = self.workspace / f"{k:03d}-{name}.npy"
+        """Like `map`, where `fn` returns an array with one entry a row. Returns its file."""
+        parts: list[Array] = []
+        for number, shard in self.shards(rows):
+            path = self.workspace / f"{number:03d}-{name}.npy"
             if not path.exists():
                 self.save_array(path.stem, fn(shard))
-            parts.append(np.load(path, allow_pickle=False))
-            self.tell(sum(map(len, parts)), len(rows))
+            parts.append(read_array(path))
+            self.report_progress(sum(map(len, parts)), len(rows))
         return self.save_array(name, np.concatenate(parts))
+
+    # -- inside a step -----------------------------------------------------------------
 
     @property
     def round(self) -> int:
-        """Of the step that is running; -1 for what comes before the first: the baselines."""
-        assert self._open is not None, "only inside a step"
-        return -1 if "baseline" in self._open[1] else self._open[0]
+        """The open step's round; -1 for the baselines, which come before the first."""
+        round, name = self._open_step()
+        return -1 if name.endswith("baseline") else round
 
     @property
     def workspace(self) -> Path:
-        """The folder in which the step that is running may write. What its commit doesn't name is removed (R1)."""
-        assert self._open is not None, "only inside a step"
-        folder = self._path(*self._open)
+        """The folder of the open step. What its commit doesn't name is removed (R1)."""
+        folder = self._step_folder(*self._open_step())
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def tell(self, done: int, total: int, value: object = None) -> None:
-        assert self._open is not None, "only inside a step"
-        self.listen(Event("part", *self._open, done=done, total=total, value=value))
+    def report_progress(self, done: int, total: int, value: object = None) -> None:
+        round, name = self._open_step()
+        self.listen(Event("part", round, name, done=done, total=total, value=value))
 
-    def path(self, named: Student | ArrayFile) -> Path:
-        """The file or folder that a kept value names."""
-        return self.folder / (
-            named.folder if isinstance(named, Student) else named.file
-        )
-
-    def student(self, folder: Path) -> Student:
-        """A folder as a value that can be kept: relative to the run's directory, so that the directory can move."""
-        return Student(str(folder.relative_to(self.folder)))
-
-    def save_array(self, name: str, array: np.ndarray[Any, Any]) -> ArrayFile:
-        """Numbers of a step, beside its JSON as float32 .npy (R11). Raises DataError for NaN or infinity."""
-        if not np.isfinite(array).all():
-            raise DataError(
-                f"array {name} has {int((~np.isfinite(array)).sum())} values that are not finite numbers"
-            )
+    def save_array(self, name: str, array: Array) -> ArrayFile:
+        """Write an array of the open step. Raises DataError for NaN or infinity (R11)."""
         path = self.workspace / f"{name}.npy"
-        with open(path.with_suffix(".tmp"), "wb") as file:
-            np.save(file, array.astype(np.float32))
-        settle(path.with_suffix(".tmp"), path)
+        write_array(path, array)
         return ArrayFile(str(path.relative_to(self.folder)))
 
-    def load_array(self, named: ArrayFile) -> np.ndarray[Any, Any]:
-        return np.asarray(np.load(self.path(named), allow_pickle=False))
+    def load_array(self, file: ArrayFile) -> Array:
+        return read_array(self.path(file))
 
-    # -- weights (R10) ------------------------------------------------------------------------------------------
+    # -- values and files --------------------------------------------------------------
 
-    def keep_weights(self, past: Sequence[Round]) -> None:
-        """Remove the weights of finished rounds that `keep` doesn't ask for, now that the next ones have committed."""
-        if self.keep == "all" or not past:
-            return
-        wanted = {past[-1].student, self.final_student(past, past[-1].student)}
-        trained = {str(START / "student"), *(r.student.folder for r in past)}
-        for folder in trained - {student.folder for student in wanted}:
-            if not Path(folder).is_absolute():
-                shutil.rmtree(self.folder / folder, ignore_errors=True)
+    def note(self, step: str, text: str) -> None:
+        """Tell the listener something."""
+        self.listen(Event("note", 0, step, value=text))
+
+    def path(self, value: Student | ArrayFile) -> Path:
+        """The folder or file that a kept value names."""
+        return cleanup.path_of(self.folder, value)
+
+    def student_in(self, folder: Path) -> Student:
+        """Name a folder relative to the run's directory, so that the directory can move."""
+        return Student(str(folder.relative_to(self.folder)))
+
+    def remove_old_weights(self, past: Sequence[Round]) -> None:
+        """Remove weights that `keep` doesn't ask for. The next ones must have committed."""
+        cleanup.remove_old_weights(self.folder, past, self.keep)
 
     def final_student(self, past: Sequence[Round], last: Student) -> Student:
-        """The last student; with keep="best", the earliest of those with the best accuracy on dev."""
-        if self.keep != "best" or not past:
-            return last
-        return max(past, key=lambda r: r.report.accuracy).student
+        """The student to use: the last one, or the best if `keep` says so (R10)."""
+        return cleanup.select_final_student(past, last, self.keep)
 
-    # -- inside -------------------------------------------------------------------------------------------------
+    def _open_step(self) -> tuple[int, str]:
+        assert self._current is not None, "only inside a step"
+        return self._current
 
-    def _path(self, round: int, name: str) -> Path:
+    def _step_folder(self, round: int, name: str) -> Path:
         return self.folder / f"round-{round:02d}" / name
 
-    def _lock(self) -> None:
+    def _lock(self) -> int:
         path = self.folder / "lock"
-        self._lock_file = open(path, "a+")
-        try:
-            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = path.read_text().strip() or "unknown"
-            self._lock_file.close()
+        file = acquire_lock(path)
+        if file is None:
             raise RunLocked(
                 f"another process is at work in {self.folder}",
-                got=holder,
+                got=path.read_text().strip() or "unknown",
                 fix="wait for it, stop it, or use another --run-dir",
-            ) from None
-        os.truncate(self._lock_file.fileno(), 0)
-        self._lock_file.write(f"host {socket.gethostname()} pid {os.getpid()}\n")
-        self._lock_file.flush()
+            )
+        os.ftruncate(file, 0)
+        os.write(file, f"host {socket.gethostname()} pid {os.getpid()}\n".encode())
+        return file
 
-    def _sweep(self) -> None:
-        """Remove what no commit names. Shards and finished checkpoints of a step under way are commits of their own."""
-        for path in [*self.folder.glob("**/*.tmp")]:
-            remove(path)
-        for folder in [*self.folder.glob("round-*/*/")]:
-            if folder.with_suffix(".json").exists():
-                self._tidy(folder.with_suffix(".json"))
-                continue
-            for path in folder.iterdir():
-                shard = path.suffix == ".json" or (
-                    path.suffix == ".npy" and path.stem[:3].isdigit()
-                )
-                if not shard and path.name != "checkpoints":
-                    remove(path)
-
-    def _tidy(self, committed: Path) -> Any:
-        """What a committed step kept, read back; what its folder holds and that value doesn't name is removed."""
-        kept, folder = load(committed, KEPT[committed.stem]), committed.with_suffix("")
-        named = {
-            self.path(value)
-            for value in walk(kept)
-            if isinstance(value, Student | ArrayFile)
-        }
-        for path in folder.iterdir() if folder.is_dir() else ():
-            if path not in named:
-                remove(path)
-        if folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
-        return kept
+    def _unlock(self) -> None:
+        os.ftruncate(self._lock_file, 0)
+        os.close(self._lock_file)
 
     def _log(self, entry: Mapping[str, object]) -> None:
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         with open(self.folder / "timings.jsonl", "a") as file:
-            file.write(
-                json.dumps(
-                    {**entry, "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
-                )
-                + "\n"
-            )
+            file.write(json.dumps({**entry, "at": now}) + "\n")
 
 
-@dataclasses.dataclass(frozen=True)
-class Steps:
+@dataclass(frozen=True)
+class RoundSteps:
     """steps(name, fn, *args) is run.step(round, name, fn, *args)."""
 
     run: Run
     round: int
 
     def __call__(
-        self, name: str, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
+        self,
+        name: str,
+        fn: Callable[_P, _Value],
+        *args: _P.args,
+        **kwargs: _P.kwargs,
+    ) -> _Value:
         return self.run.step(self.round, name, fn, *args, **kwargs)
-
-
-def remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink()

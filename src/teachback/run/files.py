@@ -1,10 +1,10 @@
-"""Files that appear whole, and the values of a run as JSON that `jq` and `diff` read."""
+"""Files that appear whole, and a run's values as JSON that `jq` and `diff` can read."""
 
 import dataclasses
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,25 +13,29 @@ from pydantic import TypeAdapter, ValidationError
 
 from ..errors import DataError
 
+# -- files that appear whole (R1) --------------------------------------------------------
 
-def commit(path: Path, content: bytes) -> None:
-    """Write a file that appears whole: aside, fsynced, renamed, its folder fsynced (R1)."""
+
+def commit_file(path: Path, content: bytes) -> None:
+    """Write a file that appears whole or not at all, and that survives a power cut."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_suffix(".tmp")
     with open(aside, "wb") as file:
         file.write(content)
-    settle(aside, path)
+    publish_path(aside, path)
 
 
-def settle(aside: Path, path: Path) -> None:
-    """Make a file, or a folder with files, durable and give it its name."""
-    for part in [*(p for p in aside.rglob("*") if p.is_file()), aside]:
-        fsync(part)
+def publish_path(aside: Path, path: Path) -> None:
+    """Give a finished file or folder its name, after its content is durable."""
+    for part in aside.rglob("*"):
+        if part.is_file():
+            fsync_path(part)
+    fsync_path(aside)
     os.rename(aside, path)
-    fsync(path.parent)
+    fsync_path(path.parent)
 
 
-def fsync(path: Path) -> None:
+def fsync_path(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -39,92 +43,100 @@ def fsync(path: Path) -> None:
         os.close(handle)
 
 
-def dump(value: object, where: str = "") -> bytes:
-    """JSON with one element of a list a line, so that jq and diff read it. NaN and infinity are refused (R11)."""
+# -- values as JSON ----------------------------------------------------------------------
+
+
+def to_json_bytes(value: object, where: str = "") -> bytes:
+    """Serialise a value. A list has one element a line, so that jq and diff can read it.
+
+    Raises DataError for NaN and infinity (R11). `where` names the value in the message.
+    """
     plain = to_plain(value)
     try:
         if isinstance(plain, list):
-            body = (
-                "[\n"
-                + ",\n".join(
-                    json.dumps(x, ensure_ascii=False, allow_nan=False) for x in plain
-                )
-                + "\n]\n"
-            )
+            lines = [_to_json(element) for element in plain]
+            text = "[\n" + ",\n".join(lines) + "\n]\n"
         else:
-            body = (
-                json.dumps(plain, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
-            )
+            text = _to_json(plain, indent=1) + "\n"
     except ValueError as error:
         raise DataError(
             f"{where or 'a value'} holds a number that can't be kept",
-            got=bad_number(plain),
+            got=_find_bad_number(plain),
             allowed="finite numbers",
         ) from error
-    return body.encode()
+    return text.encode()
+
+
+def _to_json(plain: object, indent: int | None = None) -> str:
+    return json.dumps(plain, ensure_ascii=False, allow_nan=False, indent=indent)
 
 
 def to_plain(value: object) -> object:
+    """Turn dataclasses, mappings and tuples into what the json module writes."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {
-            f.name: to_plain(getattr(value, f.name)) for f in dataclasses.fields(value)
+            field.name: to_plain(getattr(value, field.name))
+            for field in dataclasses.fields(value)
         }
     if isinstance(value, Mapping):
-        return {str(key): to_plain(v) for key, v in value.items()}
+        return {str(key): to_plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [to_plain(v) for v in value]
+        return [to_plain(inner) for inner in value]
     return value
 
 
-def load(path: Path, kind: object) -> Any:
+def read_json(path: Path, value_type: object) -> Any:
+    """Read a value back, and check its type. Raises DataError that names the file."""
     try:
-        return adapter(kind).validate_json(path.read_bytes())
+        return _type_adapter(value_type).validate_json(path.read_bytes())
     except ValidationError as error:
         first = error.errors()[0]
         raise DataError(
             f"{path} can't be read back",
             got=f"{first['msg']} at {first['loc']}",
-            fix="it was edited or written by another version: remove that file and what comes after it, and run again",
+            fix="it was edited or written by another version: "
+            "remove that file and what comes after it, and run again",
         ) from error
 
 
 @cache
-def adapter(kind: object) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)  # type: ignore[arg-type]
+def _type_adapter(value_type: object) -> TypeAdapter[Any]:
+    return TypeAdapter(value_type)  # type: ignore[arg-type]
 
 
-def walk(value: object) -> Iterator[object]:
-    """The value and every value inside it."""
+def iterate_values(value: object) -> Iterator[object]:
+    """Yield the value and every value inside it."""
     yield value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        for f in dataclasses.fields(value):
-            yield from walk(getattr(value, f.name))
+        for field in dataclasses.fields(value):
+            yield from iterate_values(getattr(value, field.name))
     elif isinstance(value, list | tuple):
-        for v in value:
-            yield from walk(v)
+        for inner in value:
+            yield from iterate_values(inner)
 
 
-def flat(value: object, prefix: str = "") -> dict[str, object]:
+def flatten(value: object, prefix: str = "") -> dict[str, object]:
     """{"a": {"b": 1}} → {"a.b": 1}"""
     if not isinstance(value, Mapping) or not value:
         return {prefix: value} if prefix else {}
-    return {
-        k: v
-        for key, inner in value.items()
-        for k, v in flat(inner, f"{prefix}.{key}" if prefix else str(key)).items()
-    }
+    flat: dict[str, object] = {}
+    for key, inner in value.items():
+        name = f"{prefix}.{key}" if prefix else str(key)
+        flat.update(flatten(inner, name))
+    return flat
 
 
-def bad_number(plain: object, at: str = "value") -> str:
+def _find_bad_number(plain: object, where: str = "value") -> str:
+    """Say which number is not finite, and where it stands."""
     if isinstance(plain, float) and not math.isfinite(plain):
-        return f"{plain} at {at}"
-    inner = (
-        plain.items()
-        if isinstance(plain, dict)
-        else enumerate(plain)
-        if isinstance(plain, list)
-        else ()
-    )
-    return next(
-        (found for key, v in inner if (found := bad_number(v, f"{at}.{key}"))), ""
-    )
+        return f"{plain} at {where}"
+    children: Iterable[tuple[object, object]] = ()
+    if isinstance(plain, dict):
+        children = plain.items()
+    elif isinstance(plain, list):
+        children = enumerate(plain)
+    for key, child in children:
+        found = _find_bad_number(child, f"{where}.{key}")
+        if found:
+            return found
+    return ""

@@ -4,55 +4,56 @@ from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..types import KEPT, Curated, Report, Round, Selection, Student, Transfer
-from .files import load
+from ..types import Report, Round
+from .files import read_json
+from .identity import check_format
+from .steps import ROUND_STEPS, STEPS
 
 
-class Finished(NamedTuple):
-    """baseline: None before the untuned student was measured. next: the step that comes next."""
+class RunHistory(NamedTuple):
+    """How far a run has come."""
 
-    baseline: Report | None
-    rounds: tuple[Round, ...]
-    next: str
-
-
-ORDER = (
-    "open",
-    "attempt",
-    "gather",
-    "select",
-    "generate",
-    "verify",
-    "curate",
-    "transfer",
-    "finetune",
-    "evaluate",
-)
+    baseline: Report | None  # of the untuned student; None before it was measured
+    rounds: tuple[Round, ...]  # the finished ones
+    next_step: str  # the step of the round under way that comes next
 
 
-def read(folder: Path) -> Finished:
+def read_history(folder: Path) -> RunHistory:
+    """Read a run's directory without locking it. An empty one has no round.
+
+    Raises InputsChanged if the directory has another format.
+    """
+    check_format(folder)
+    baseline = read_step(folder / "round-00", "baseline")
     rounds: list[Round] = []
     for r in count():
-        here = folder / f"round-{r:02d}"
-        if not (here / "evaluate.json").exists():
-            done = [name for name in ORDER if (here / f"{name}.json").exists()]
-            return Finished(
-                step(folder / "round-00", "baseline"), tuple(rounds), ORDER[len(done)]
-            )
-        rounds.append(round_(here))
-    raise AssertionError("unreachable")
+        round_folder = folder / f"round-{r:02d}"
+        if not (round_folder / "evaluate.json").exists():
+            break
+        rounds.append(read_round(round_folder))
+    return RunHistory(baseline, tuple(rounds), _find_next_step(round_folder))
 
 
-def round_(here: Path) -> Round:
-    chosen: Selection = step(here, "select")
-    fresh: Curated = step(here, "curate")
-    transfer: Transfer = step(here, "transfer")
-    student: Student = step(here, "finetune")
-    report: Report = step(here, "evaluate")
-    return Round(chosen, fresh, transfer, student, report)
+def read_round(round_folder: Path) -> Round:
+    return Round(
+        chosen=read_step(round_folder, "select"),
+        fresh=read_step(round_folder, "curate"),
+        transfer=read_step(round_folder, "transfer"),
+        student=read_step(round_folder, "finetune"),
+        report=read_step(round_folder, "evaluate"),
+    )
 
 
-def step(here: Path, name: str) -> Any:
-    """What a step kept, or None."""
-    path = here / f"{name}.json"
-    return load(path, KEPT[name]) if path.exists() else None
+def read_step(round_folder: Path, name: str) -> Any:
+    """What the step returned, or None if it has not finished."""
+    path = round_folder / f"{name}.json"
+    if not path.exists():
+        return None
+    return read_json(path, STEPS[name].value_type)
+
+
+def _find_next_step(round_folder: Path) -> str:
+    finished = [
+        name for name in ROUND_STEPS if (round_folder / f"{name}.json").exists()
+    ]
+    return ROUND_STEPS[len(finished)]

@@ -1,28 +1,45 @@
-"""Locks that say whether a process is alive: the system lets go of them when it ends, however that happens."""
+"""File locks between processes (flock). The system releases a lock when its process ends."""
 
 import fcntl
 import os
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-TRIES, PAUSE_S = 20, 0.01
+ACQUIRE_TRIES = 20
+ACQUIRE_PAUSE_S = 0.01
 
 
-def hold(path: Path) -> int | None:
-    """An open file that holds the lock until it is closed; None: another process has it. Who asks whether a lock is
-    held has it for an instant, hence more than one try."""
-    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    for _ in range(TRIES):
+def acquire_lock(path: Path) -> int | None:
+    """Return a file descriptor that holds the lock until it is closed.
+
+    None: another process has it. `is_locked` takes the lock for an instant, so one failed
+    try proves nothing.
+    """
+    file = _open_lock_file(path)
+    for _ in range(ACQUIRE_TRIES):
         with suppress(OSError):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return file
-        time.sleep(PAUSE_S)
+        time.sleep(ACQUIRE_PAUSE_S)
     os.close(file)
     return None
 
 
-def is_held(path: Path) -> bool:
+@contextmanager
+def wait_for_lock(path: Path) -> Iterator[None]:
+    """Hold the lock inside the block. Waits as long as another process has it."""
+    file = _open_lock_file(path)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(file)
+
+
+def is_locked(path: Path) -> bool:
+    """Tell whether a process that is alive holds the lock."""
     try:
         file = os.open(path, os.O_RDWR)
     except FileNotFoundError:
@@ -34,3 +51,7 @@ def is_held(path: Path) -> bool:
     finally:
         os.close(file)
     return False
+
+
+def _open_lock_file(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT, 0o644)

@@ -1,1 +1,1 @@
-"""The rehearsal server: exact teachers behind OpenAI's chat-completions format on loopback, with faults to order."""
+"""Serves a free rehearsal teacher on this machine, in OpenAI's format, with faults on demand."""

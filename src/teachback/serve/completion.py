@@ -1,4 +1,4 @@
-"""The bodies of the rehearsal server's answers, in the format of OpenAI's chat completions. Pure functions."""
+"""Builds the rehearsal server's responses, in the format of OpenAI's chat completions."""
 
 import json
 import time
@@ -6,118 +6,133 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .faults import Fault, Kind
-from .messages import Reply, Request, Unanswerable, error_body, tokens
-
-TEMPLATE_TOKENS = (
-    64  # what `full` adds for a chat template: the most that a client reckons with
+from .faults import Fault, FaultKind
+from .messages import (
+    Request,
+    TeacherReply,
+    UnanswerableRequest,
+    count_words,
+    openai_error_body,
 )
-SORRY = "I'm sorry, but I can't help with that."
+
+# What the fault `full` adds for a chat template: a client's default allowance for it.
+TEMPLATE_ALLOWANCE_TOKENS = 64
+REFUSAL_TEXT = "I'm sorry, but I can't help with that."
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What goes back. at_once: without waiting for the latency. usage: as the body says it, where it says one."""
-
+class RehearsalResponse:
     body: bytes = b""
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     fault: Fault | None = None
-    reply: Reply | None = None
-    usage: Mapping[str, Any] | None = None
-    at_once: bool = False
+    reply: TeacherReply | None = None
+    usage: Mapping[str, Any] | None = None  # as in the body; None if the body has none
+    skips_latency: bool = False
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> FaultKind:
         return self.fault.kind if self.fault else "none"
 
 
-def refused(
+def error_response(
     status: int, error: str, headers: Mapping[str, str] | None = None
-) -> Answer:
-    return Answer(error.encode(), status, headers or {}, at_once=True)
+) -> RehearsalResponse:
+    return RehearsalResponse(error.encode(), status, headers or {}, skips_latency=True)
 
 
-def wrong_key(headers: Mapping[str, str]) -> Answer:
-    """As some real servers do, this one repeats the key that it was sent: a client must not let it into its files."""
-    sent = headers.get("Authorization", "").removeprefix("Bearer ")
-    return refused(
-        401,
-        error_body(
-            f"Incorrect API key provided: {sent}.",
-            "invalid_request_error",
-            "invalid_api_key",
-        ),
-    )
+def wrong_key_response(headers: Mapping[str, str]) -> RehearsalResponse:
+    """Repeat the key that was sent, as some real servers do: a client must not keep it in files."""
+    key = headers.get("Authorization", "").removeprefix("Bearer ")
+    message = f"Incorrect API key provided: {key}."
+    error = openai_error_body(message, "invalid_request_error", "invalid_api_key")
+    return error_response(401, error)
 
 
-def unanswerable(why: Unanswerable) -> Answer:
-    return refused(400, error_body(str(why), "invalid_request_error", None, why.param))
+def bad_request_response(why: UnanswerableRequest) -> RehearsalResponse:
+    error = openai_error_body(str(why), "invalid_request_error", None, why.param)
+    return error_response(400, error)
 
 
-def without_reply(fault: Fault) -> Answer | None:
-    """The answer of a fault that keeps the teacher out of it; None for the others."""
+def transport_fault_response(fault: Fault) -> RehearsalResponse | None:
+    """The response to a fault that never reaches the teacher; None for other faults."""
     if fault.kind == "status":
-        return Answer(fault.body.encode(), fault.status, fault.headers, fault)
+        return RehearsalResponse(
+            fault.body.encode(), fault.status, fault.headers, fault
+        )
     if fault.kind in ("hang", "reset"):
-        return Answer(fault=fault)
-    return (
-        Answer(b"<html>it works</html>", fault=fault)
-        if fault.kind == "garbage"
-        else None
-    )
+        return RehearsalResponse(fault=fault)
+    if fault.kind == "garbage":
+        return RehearsalResponse(b"<html>it works</html>", fault=fault)
+    return None
 
 
-def completion(request: Request, reply: Reply, fault: Fault | None) -> Answer:
-    """A chat completion with the reply, as the fault bends it. More words than the cap are cut off, fault or not."""
+def completion_response(
+    request: Request, reply: TeacherReply, fault: Fault | None
+) -> RehearsalResponse:
+    """Return the reply as a chat completion, distorted by the fault.
+
+    Words beyond the request's cap are always cut off.
+    """
     kind = fault.kind if fault else "none"
     if kind == "wrong json":
-        other = {"type": "message", "content": [{"type": "text", "text": reply.text}]}
-        return Answer(json.dumps(other).encode(), fault=fault, reply=reply)
-    text, finish = _cut(reply.text, request.cap, kind)
-    text = SORRY if kind == "refusal" else text
+        content = [{"type": "text", "text": reply.text}]
+        other_shape = {"type": "message", "content": content}
+        body = json.dumps(other_shape).encode()
+        return RehearsalResponse(body, fault=fault, reply=reply)
+
+    text, finish_reason = _cut(reply.text, request.max_tokens, kind)
     message = {"role": "assistant", "content": text, "refusal": None}
-    if kind in ("null", "refusal"):
-        message |= {"content": None, "refusal": text if kind == "refusal" else None}
-    choice = {"index": 0, "message": message, "finish_reason": finish, "logprobs": None}
-    usage = None if kind == "no usage" else _usage(request, text, kind)
-    body = {
-        "id": f"chatcmpl-{request.at}",
+    if kind == "refusal":
+        text = REFUSAL_TEXT
+        message = {"role": "assistant", "content": None, "refusal": text}
+    elif kind == "null":
+        message = {"role": "assistant", "content": None, "refusal": None}
+
+    choice = {
+        "index": 0,
+        "message": message,
+        "finish_reason": finish_reason,
+        "logprobs": None,
+    }
+    completion = {
+        "id": f"chatcmpl-{request.index}",
         "object": "chat.completion",
         "created": int(time.time()),
         "model": request.body["model"],
         "choices": [] if kind == "empty" else [choice],
     }
-    return Answer(
-        json.dumps(body | ({"usage": usage} if usage else {})).encode(),
-        200,
-        {},
-        fault,
-        reply,
-        usage,
+    usage = None
+    if kind != "no usage":
+        usage = _usage(request, text, kind)
+        completion["usage"] = usage
+    return RehearsalResponse(
+        json.dumps(completion).encode(), fault=fault, reply=reply, usage=usage
     )
 
 
-def _cut(text: str, cap: int | None, kind: Kind) -> tuple[str, str]:
-    """The text and why it ends."""
-    length = tokens(text)
-    most = length if cap is None else cap
-    if kind not in ("length", "content filter") and length <= most:
+def _cut(text: str, cap: int | None, kind: FaultKind) -> tuple[str, str]:
+    """Return the text up to the cap, or half of it for a fault, and the finish reason."""
+    length = count_words(text)
+    limit = length if cap is None else cap
+    is_cut_short = kind in ("length", "content filter")
+    if not is_cut_short and length <= limit:
         return text, "stop"
-    kept = " ".join(text.split()[: min(most, max(1, length // 2))])
-    return kept, "content_filter" if kind == "content filter" else "length"
+    kept = text.split()[: min(limit, max(1, length // 2))]
+    finish_reason = "content_filter" if kind == "content filter" else "length"
+    return " ".join(kept), finish_reason
 
 
-def _usage(request: Request, text: str, kind: Kind) -> dict[str, Any]:
-    size, cap = len(request.raw), request.cap
-    prompt, completion = (
-        4 + sum(tokens(message["content"]) for message in request.messages),
-        tokens(text),
-    )
+def _usage(request: Request, text: str, kind: FaultKind) -> dict[str, Any]:
+    size = len(request.raw)
+    cap = request.max_tokens
+    prompt = 4 + sum(count_words(message["content"]) for message in request.messages)
+    completion = count_words(text)
     if kind == "over":
         completion = size + 10 * (cap or completion)
     elif kind == "full":
-        prompt, completion = size + TEMPLATE_TOKENS, cap or completion
+        prompt = size + TEMPLATE_ALLOWANCE_TOKENS
+        completion = cap or completion
     return {
         "prompt_tokens": prompt,
         "completion_tokens": completion,

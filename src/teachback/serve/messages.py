@@ -1,4 +1,4 @@
-"""What passes between the parts of the rehearsal server: a request as it came, and a teacher's reply to it."""
+"""A request as the rehearsal server received it, and the teacher's reply to it."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -11,10 +11,10 @@ from ..endpoints.endpoint import Messages
 
 @dataclass(frozen=True)
 class Request:
-    """One request as it came. at: its place in the order of arrival. raw: the exact bytes. Parsed at most once."""
+    """One HTTP request. Its body is parsed at most once."""
 
-    at: int
-    raw: bytes
+    index: int  # in the order of arrival, from 0
+    raw: bytes  # the exact body
     headers: Mapping[str, str]
 
     @cached_property
@@ -24,32 +24,36 @@ class Request:
 
     @cached_property
     def messages(self) -> Messages:
-        """The messages, checked. Raises Unanswerable for a body that is no chat-completions request."""
+        """The messages, checked.
+
+        Raises UnanswerableRequest if the body is not a valid chat-completions request.
+        """
         try:
-            messages, model = self.body["messages"], self.body["model"]
-            good = isinstance(model, str) and all(
-                isinstance(message["content"], str) for message in messages
-            )
+            messages = self.body["messages"]
+            has_model = isinstance(self.body["model"], str)
+            has_texts = all(isinstance(message["content"], str) for message in messages)
+            is_valid = has_model and has_texts and bool(messages)
         except (ValueError, LookupError, TypeError, RecursionError):
-            good = False
-        if not good or not messages:
-            raise Unanswerable(
-                "not a chat-completions request: `model` and `messages` with text contents are needed"
+            is_valid = False
+        if not is_valid:
+            raise UnanswerableRequest(
+                "not a chat-completions request: `model` and `messages` with text contents "
+                "are needed"
             )
         if self.body.get("stream"):
-            raise Unanswerable("this server does not stream", "stream")
-        if self.cap is not None and (type(self.cap) is not int or self.cap < 1):
-            raise Unanswerable(
+            raise UnanswerableRequest("this server does not stream", "stream")
+        cap = self.max_tokens
+        if cap is not None and (type(cap) is not int or cap < 1):
+            raise UnanswerableRequest(
                 "the completion cap is no whole number above 0", "max_tokens"
             )
         return messages  # type: ignore[no-any-return]
 
     @property
-    def cap(self) -> int | None:
-        caps: tuple[int | None, ...] = tuple(
-            map(self.body.get, ("max_tokens", "max_completion_tokens"))
-        )
-        return next((cap for cap in caps if cap is not None), None)
+    def max_tokens(self) -> int | None:
+        """The cap on the completion, under its older or its newer name."""
+        cap: int | None = self.body.get("max_tokens")
+        return self.body.get("max_completion_tokens") if cap is None else cap
 
     @property
     def prompt(self) -> str:
@@ -61,35 +65,33 @@ class Request:
         return "question" if "<question>" in self.prompt else "answer"
 
 
-class Reply(NamedTuple):
-    """A teacher's text; role, seed and n say which call of a pair it answers, where the teacher knows."""
-
+class TeacherReply(NamedTuple):
     text: str
+    # Which call of a pair the text answers, if the teacher knows.
     role: str | None = None
     seed: str | None = None
     n: int | None = None
 
 
-# Raises Unanswerable for a prompt that it can't answer.
-Teacher = Callable[[Messages], str | Reply]
+# Raises UnanswerableRequest for a prompt that it can't answer.
+RehearsalTeacher = Callable[[Messages], str | TeacherReply]
 
 
-class Unanswerable(Exception):
-    """A request that gets HTTP 400; the text is its message. param: the field that is at fault."""
+class UnanswerableRequest(Exception):
+    """The client gets HTTP 400 with this text as the message."""
 
     def __init__(self, message: str, param: str = "messages") -> None:
         super().__init__(message)
-        self.param = param
+        self.param = param  # the field of the request that is at fault
 
 
-def tokens(text: str) -> int:
-    """This server's tokens are words: fewer than bytes, as everywhere."""
+def count_words(text: str) -> int:
+    """Count this server's tokens, which are words. A word has at least one byte, as a token has."""
     return len(text.split())
 
 
-def error_body(
+def openai_error_body(
     message: str, type: str, code: str | None = None, param: str | None = None
 ) -> str:
-    return json.dumps(
-        {"error": {"message": message, "type": type, "param": param, "code": code}}
-    )
+    error = {"message": message, "type": type, "param": param, "code": code}
+    return json.dumps({"error": error})

@@ -1,4 +1,4 @@
-"""How fast the rehearsal server answers: how long a request takes, and how many it lets in."""
+"""How fast the rehearsal server answers: its latency, and its limit on requests."""
 
 import math
 import time
@@ -8,38 +8,46 @@ from statistics import NormalDist
 from typing import Literal
 
 from ..errors import ConfigError
-from .faults import uniform
+from .faults import uniform_from_bytes
 from .messages import Request
 
-Latency = Callable[[Request], float]
+# Seconds that a request takes.
+LatencyModel = Callable[[Request], float]
 
 
-def latency(median_s: float, sigma: float = 0.0) -> Latency:
-    """Seconds that a request takes: lognormal with this median, drawn from its bytes. sigma 0: always the same."""
-    for name, value in (
-        ("the median latency in seconds", median_s),
-        ("the latency's sigma", sigma),
-    ):
-        if not 0 <= value < math.inf:
-            raise ConfigError(name, got=value, allowed="0 or more")
+def lognormal_latency(median_s: float, sigma: float = 0.0) -> LatencyModel:
+    """Draw each latency from the request's bytes: lognormal, or always the median if sigma is 0.
+
+    Raises ConfigError for negative and infinite values.
+    """
+    _check_latency_setting("the median latency in seconds", median_s)
+    _check_latency_setting("the latency's sigma", sigma)
     if not sigma or not median_s:
         return lambda request: median_s
     normal = NormalDist()
-    return lambda request: (
-        median_s * math.exp(sigma * normal.inv_cdf(uniform(b"latency " + request.raw)))
-    )
+
+    def latency_s(request: Request) -> float:
+        uniform = uniform_from_bytes(b"latency " + request.raw)
+        return median_s * math.exp(sigma * normal.inv_cdf(uniform))
+
+    return latency_s
 
 
-AT_ONCE = latency(0)
+def _check_latency_setting(name: str, value: float) -> None:
+    if not 0 <= value < math.inf:
+        raise ConfigError(name, got=value, allowed="0 or more")
+
+
+NO_LATENCY = lognormal_latency(0)
 
 
 @dataclass(frozen=True)
-class Limit:
-    """A token bucket: `per_second` requests in the long run, `burst` at once after a pause. A request too many gets
-    429; retry_after: its Retry-After in whole seconds, to the millisecond (some servers do that), or no such header."""
+class RequestLimit:
+    """A token bucket. A request too many gets HTTP 429."""
 
-    per_second: float
-    burst: int = 1
+    per_second: float  # requests in the long run
+    burst: int = 1  # requests at once after a pause
+    # The Retry-After header: whole seconds, or to the millisecond (as some servers do), or none.
     retry_after: Literal["whole", "fraction", "none"] = "whole"
 
     def __post_init__(self) -> None:
@@ -54,34 +62,36 @@ class Limit:
                 "the rate limit's burst", got=self.burst, allowed="1 or more"
             )
 
-    def headers(self, wait_s: float) -> dict[str, str]:
+    def retry_headers(self, wait_s: float) -> dict[str, str]:
+        """The headers of a 429. Rounded up, so that a client that waits finds a token."""
         if self.retry_after == "none":
             return {}
-        # Rounded up: whoever waits as told finds a token.
-        whole, fine = str(math.ceil(wait_s)), f"{math.ceil(wait_s * 1000) / 1000:.3f}"
-        return {"Retry-After": whole if self.retry_after == "whole" else fine}
+        if self.retry_after == "whole":
+            return {"Retry-After": str(math.ceil(wait_s))}
+        return {"Retry-After": f"{math.ceil(wait_s * 1000) / 1000:.3f}"}
 
 
 @dataclass
-class Bucket:
-    """A limit's state. clock: seconds; another one can be put in for tests."""
+class TokenBucket:
+    """How many requests a limit lets in at the moment."""
 
-    limit: Limit
-    clock: Callable[[], float] = time.monotonic
+    limit: RequestLimit
+    clock: Callable[[], float] = time.monotonic  # in seconds; tests put in another one
     _tokens: float = field(init=False)
-    _at: float = field(init=False)
+    _updated: float = field(init=False)
 
     def __post_init__(self) -> None:
-        self._tokens, self._at = self.limit.burst, self.clock()
+        self._tokens = self.limit.burst
+        self._updated = self.clock()
 
     def take(self) -> float:
-        """0 when the request may pass, otherwise the seconds until the next token."""
+        """Return 0 if the request may pass, otherwise the seconds until the next token."""
         now = self.clock()
-        self._tokens = min(
-            self.limit.burst, self._tokens + (now - self._at) * self.limit.per_second
-        )
-        self._at = now
-        if self._tokens >= 1 - 1e-9:  # sums of fractions of a token
+        refilled = self._tokens + (now - self._updated) * self.limit.per_second
+        self._tokens = min(self.limit.burst, refilled)
+        self._updated = now
+        # Fractions of a token add up to slightly less than 1.
+        if self._tokens >= 1 - 1e-9:
             self._tokens -= 1
             return 0.0
         return (1 - self._tokens) / self.limit.per_second

@@ -1,8 +1,9 @@
-"""A real chat-completions server on this machine, which counts what it is asked.
+"""A real chat-completions server on this machine, which counts the requests that it gets.
 
-with serving(Service(teacher)) as server:     in a thread of its own, until the end of the block
+with running_server(RehearsalOptions(teacher)) as server:   in a thread, until the block ends
     client = openai.OpenAI(base_url=server.base_url, api_key="x")
-serve(Service(teacher), port=8000)            in this thread, until Ctrl-C or SIGTERM
+
+serve_until_stopped(RehearsalOptions(teacher), port=8000)   in this thread, until Ctrl-C or SIGTERM
 """
 
 import asyncio
@@ -15,65 +16,77 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from aiohttp import web
 
 from ..errors import ConfigError
-from .pace import Bucket
-from .service import Handlers, Server, Service
+from .pace import TokenBucket
+from .service import RehearsalOptions, RehearsalServer, RequestHandlers
+
+MAX_REQUEST_BYTES = 2**28
 
 
 @asynccontextmanager
-async def _running(
-    service: Service, server: Server, port: int, closing: asyncio.Event
+async def _listening(
+    options: RehearsalOptions,
+    server: RehearsalServer,
+    port: int,
+    closing: asyncio.Event,
 ) -> AsyncIterator[None]:
-    """The server on its port, from here to the end of the block. Raises OSError: port taken, log can't be written."""
+    """Listen on the port until the end of the block.
+
+    Raises OSError if the port is taken or the log can't be written.
+    """
     async with AsyncExitStack() as stack:
-        log = None
-        if service.log is not None:
-            log = os.open(service.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-            stack.callback(os.close, log)
-        app = web.Application(client_max_size=2**28)
-        handlers = Handlers(
-            service,
-            server,
-            closing,
-            log,
-            Bucket(service.limit) if service.limit else None,
-        )
+        log_fd = None
+        if options.log_path is not None:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+            log_fd = os.open(options.log_path, flags, 0o644)
+            stack.callback(os.close, log_fd)
+        bucket = TokenBucket(options.limit) if options.limit else None
+        handlers = RequestHandlers(options, server, closing, log_fd, bucket)
+
+        app = web.Application(client_max_size=MAX_REQUEST_BYTES)
         app.router.add_post("/v1/chat/completions", handlers.completions)
         app.router.add_get("/v1/models", handlers.models)
-        # Handlers end when their client goes: otherwise a client that was killed would stay in flight here.
+        # handler_cancellation: a handler ends when its client goes. Otherwise the request of a
+        # client that was killed would stay in flight here.
         runner = web.AppRunner(
             app, access_log=None, shutdown_timeout=0.2, handler_cancellation=True
         )
         stack.push_async_callback(runner.cleanup)
         stack.callback(closing.set)
         await runner.setup()
-        # backlog: hundreds of clients connect at once, and one that is turned away waits a second before it tries again
+        # backlog: hundreds of clients may connect at once. One that is turned away waits a second
+        # before it tries again.
         await web.TCPSite(runner, "127.0.0.1", port, backlog=1024).start()
         server.base_url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
         yield
 
 
 @contextmanager
-def serving(service: Service, port: int = 0) -> Iterator[Server]:
-    """A server in a thread of its own, from here to the end of the block. port 0: any that is free."""
-    ready, errors, server = threading.Event(), list[Exception](), Server()
-    loop, closing = asyncio.new_event_loop(), asyncio.Event()
+def running_server(
+    options: RehearsalOptions, port: int = 0
+) -> Iterator[RehearsalServer]:
+    """Run a server in a thread until the end of the block. Port 0 is any free port."""
+    server = RehearsalServer()
+    errors: list[Exception] = []
+    ready = threading.Event()
+    loop = asyncio.new_event_loop()
+    closing = asyncio.Event()
 
-    async def until_closing() -> None:
-        async with _running(service, server, port, closing):
+    async def run_until_closing() -> None:
+        async with _listening(options, server, port, closing):
             ready.set()
             await closing.wait()
 
     def main() -> None:
         asyncio.set_event_loop(loop)
         try:
-            loop.run_until_complete(until_closing())
+            loop.run_until_complete(run_until_closing())
         except Exception as error:
             errors.append(error)
         finally:
             ready.set()
             loop.close()
 
-    thread = threading.Thread(target=main, name="serving", daemon=True)
+    thread = threading.Thread(target=main, name="rehearsal server", daemon=True)
     thread.start()
     ready.wait()
     try:
@@ -88,34 +101,36 @@ def serving(service: Service, port: int = 0) -> Iterator[Server]:
         raise errors[0]
 
 
-def serve(service: Service, port: int = 0) -> None:
-    """Serves until Ctrl-C or SIGTERM. The first line on stdout is the base URL, the last one what was asked.
+def serve_until_stopped(options: RehearsalOptions, port: int = 0) -> None:
+    """Serve until Ctrl-C or SIGTERM.
 
-    Raises ConfigError when the port is taken or the log can't be written.
+    The first line on stdout is the base URL, the last one the number of requests. Raises
+    ConfigError if the port is taken or the log can't be written.
     """
 
-    async def until_stopped() -> Server:
-        server, closing, loop = Server(), asyncio.Event(), asyncio.get_running_loop()
+    async def run_until_stopped() -> RehearsalServer:
+        server = RehearsalServer()
+        closing = asyncio.Event()
+        loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, closing.set)
-        async with _running(service, server, port, closing):
+        async with _listening(options, server, port, closing):
             print(server.base_url, flush=True)
             await closing.wait()
         return server
 
     try:
-        server = asyncio.run(until_stopped())
+        server = asyncio.run(run_until_stopped())
     except OSError as error:
         raise ConfigError(
             f"the server can't start on port {port}",
             got=error,
             fix="another port (0: any that is free), another log",
         ) from None
-    limited = (
-        f", {server.limited} of them turned away by the rate limit"
-        if service.limit
-        else ""
-    )
-    print(
-        f"{server.calls} requests{limited}, at most {server.peak} at a time", flush=True
-    )
+    over_limit = ""
+    if options.limit:
+        over_limit = (
+            f", {server.calls_over_limit} of them turned away by the rate limit"
+        )
+    summary = f"{server.calls} requests{over_limit}, at most {server.peak} at a time"
+    print(summary, flush=True)

@@ -1,4 +1,4 @@
-"""What is served, what is counted, and how one request is answered. The server around it is in server.py."""
+"""Answers requests and counts them. The HTTP server around it is in server.py."""
 
 import asyncio
 import json
@@ -13,212 +13,232 @@ from pathlib import Path
 from aiohttp import web
 
 from .completion import (
-    Answer,
-    completion,
-    refused,
-    unanswerable,
-    without_reply,
-    wrong_key,
+    RehearsalResponse,
+    bad_request_response,
+    completion_response,
+    error_response,
+    transport_fault_response,
+    wrong_key_response,
 )
-from .faults import Fault, Faults
-from .messages import Reply, Request, Teacher, Unanswerable, error_body
-from .pace import AT_ONCE, Bucket, Latency, Limit
+from .faults import Fault, FaultSchedule
+from .messages import (
+    RehearsalTeacher,
+    Request,
+    TeacherReply,
+    UnanswerableRequest,
+    openai_error_body,
+)
+from .pace import NO_LATENCY, LatencyModel, RequestLimit, TokenBucket
 
-PIECES = 40  # of a slow body
+SLOW_PIECES = 40  # that a slow body is sent in
 
 
 @dataclass(frozen=True)
-class Service:
-    """What is served, and how.
+class RehearsalOptions:
+    """What the server answers, and how.
 
-    latency_s: seconds that a request takes. held: a request is answered when this says no, asked again and again.
-    limit: requests too many get 429, at once. key: requests without it get 401. keep: keep the requests; their number
-    is counted anyway. model: what /v1/models lists; a completion is by whichever model was asked for.
-
-    log: a file that gets one line of JSON for each request *when it has been read*, before anything goes back: `at`,
-    `sha256` of the exact body, `role`, `seed` and `n` where the teacher knows them, the `fault`, the `status` and the
-    `usage` that the answer holds (null where it holds none). So whoever reads it counts on the server's side, whatever
-    became of the client. An existing file is continued.
+    The log gets one line of JSON for each request when it has been read, before anything goes back.
+    So it counts on the server's side, whatever happens to the client. A line holds the request's
+    number (`at`), the `sha256` of its body, `role`, `seed` and `n` if the teacher knows them, the
+    `fault`, the `status`, and the `usage` in the answer (null if there is none).
     """
 
-    teacher: Teacher
-    faults: Faults = ()
-    latency_s: Latency = AT_ONCE
-    held: Callable[[Request], bool] = lambda request: False
-    limit: Limit | None = None
-    key: str | None = field(default=None, repr=False)
-    keep: bool = True
-    log: Path | None = None
-    model: str = "teachback"
+    teacher: RehearsalTeacher
+    faults: FaultSchedule = ()
+    latency_s: LatencyModel = NO_LATENCY
+    # A request waits while this is true of it. For tests.
+    hold_while: Callable[[Request], bool] = lambda request: False
+    limit: RequestLimit | None = None  # a request too many gets HTTP 429 at once
+    api_key: str | None = field(default=None, repr=False)  # others get HTTP 401
+    keep_requests: bool = True  # they are counted in any case
+    log_path: Path | None = None  # an existing file is continued
+    model: str = (
+        "teachback"  # that /v1/models lists; a completion names the one requested
+    )
 
 
 @dataclass
-class Server:
-    """What it was asked so far; it can be read from any thread.
+class RehearsalServer:
+    """A running server's address and counts. Any thread may read them.
 
-    calls: completions asked for, refused ones too. limited: of these, how many the rate limit turned away. peak: the
-    most at once. A request is in flight from when it has been read until its answer is handed to the socket or the
-    client has gone.
+    A request is in flight from when it has been read until its answer is handed to the socket or
+    the client has gone.
     """
 
     base_url: str = ""
     requests: list[Request] = field(default_factory=list)
-    calls: int = 0
-    limited: int = 0
-    peak: int = 0
-    # In flight, busy seconds until the last change, its time: one tuple, so that a reader sees all three of one moment.
-    _slots: tuple[int, float, float] = (0, 0.0, 0.0)
+    calls: int = 0  # requests for completions, refused ones included
+    calls_over_limit: int = 0  # that the rate limit turned away
+    peak: int = 0  # the highest number in flight
+    # In flight, busy seconds up to the last change, its time. One tuple, so that a reader in
+    # another thread sees all three of the same moment.
+    _load: tuple[int, float, float] = (0, 0.0, 0.0)
 
     @property
     def in_flight(self) -> int:
-        return self._slots[0]
+        return self._load[0]
 
     @property
     def busy_s(self) -> float:
-        """The time integral of `in_flight`, up to now."""
-        in_flight, busy_s, since = self._slots
+        """The time integral of `in_flight` up to now."""
+        in_flight, busy_s, since = self._load
         return busy_s + in_flight * (time.monotonic() - since)
 
-    def enter(self, change: int) -> None:
-        in_flight, busy_s, since = self._slots
+    def change_in_flight(self, change: int) -> None:
+        in_flight, busy_s, since = self._load
         now = time.monotonic()
-        self._slots = (in_flight + change, busy_s + in_flight * (now - since), now)
-        self.peak = max(self.peak, in_flight + change)
+        busy_s += in_flight * (now - since)
+        in_flight += change
+        self._load = (in_flight, busy_s, now)
+        self.peak = max(self.peak, in_flight)
 
 
 @dataclass
-class Handlers:
-    """Everything from a request that has been read to its answer is one step: the log's order is that of arrival."""
+class RequestHandlers:
+    """The HTTP handlers.
 
-    service: Service
-    server: Server
+    Nothing is awaited between reading a request and logging its answer, so the log is in the order
+    of arrival.
+    """
+
+    options: RehearsalOptions
+    server: RehearsalServer
     closing: asyncio.Event
-    log: int | None  # a file descriptor
-    bucket: Bucket | None
+    log_fd: int | None
+    bucket: TokenBucket | None
 
     async def completions(self, http: web.Request) -> web.StreamResponse:
         raw = await http.read()
         request = Request(self.server.calls, raw, http.headers)
         self.server.calls += 1
-        if self.service.keep:
+        if self.options.keep_requests:
             self.server.requests.append(request)
-        self.server.enter(1)
+        self.server.change_in_flight(1)
         try:
-            answer = self.answer(request)
-            if self.log is not None:
-                os.write(self.log, _line(request, answer))
-            return await self.send(http, request, answer)
+            response = self.respond(request)
+            if self.log_fd is not None:
+                os.write(self.log_fd, _log_line(request, response))
+            return await self.send(http, request, response)
         finally:
-            self.server.enter(-1)
+            self.server.change_in_flight(-1)
 
     async def models(self, http: web.Request) -> web.Response:
-        if not self.let_in(http.headers.get("Authorization")):
-            return _response(wrong_key(http.headers))
+        if not self.is_authorized(http.headers.get("Authorization")):
+            return _whole_response(wrong_key_response(http.headers))
         model = {
-            "id": self.service.model,
+            "id": self.options.model,
             "object": "model",
             "created": int(time.time()),
             "owned_by": "teachback",
         }
         return web.json_response({"object": "list", "data": [model]})
 
-    def let_in(self, authorization: str | None) -> bool:
-        return self.service.key is None or authorization == f"Bearer {self.service.key}"
+    def is_authorized(self, authorization: str | None) -> bool:
+        key = self.options.api_key
+        return key is None or authorization == f"Bearer {key}"
 
-    def answer(self, request: Request) -> Answer:
-        if not self.let_in(request.headers.get("Authorization")):
-            return wrong_key(request.headers)
-        if self.bucket and (wait_s := self.bucket.take()):
-            self.server.limited += 1
-            error = error_body(
-                f"Rate limit reached: try again in {wait_s:.3f} s.",
-                "requests",
-                "rate_limit_exceeded",
-            )
-            return refused(429, error, self.bucket.limit.headers(wait_s))
-        fault = self.fault(request)
-        if fault and (answer := without_reply(fault)):
-            return (
-                answer
-                if self.log is None
-                else replace(answer, reply=self.unsaid(request))
-            )
+    def respond(self, request: Request) -> RehearsalResponse:
+        if not self.is_authorized(request.headers.get("Authorization")):
+            return wrong_key_response(request.headers)
+
+        wait_s = self.bucket.take() if self.bucket else 0.0
+        if self.bucket and wait_s:
+            self.server.calls_over_limit += 1
+            message = f"Rate limit reached: try again in {wait_s:.3f} s."
+            error = openai_error_body(message, "requests", "rate_limit_exceeded")
+            return error_response(429, error, self.bucket.limit.retry_headers(wait_s))
+
+        fault = self.find_fault(request)
+        transport_fault = transport_fault_response(fault) if fault else None
+        if transport_fault:
+            if self.log_fd is None:
+                return transport_fault
+            return replace(transport_fault, reply=self.withheld_reply(request))
         try:
-            return completion(request, self.reply(request), fault)
-        except Unanswerable as why:
-            return unanswerable(why)
+            return completion_response(request, self.ask_teacher(request), fault)
+        except UnanswerableRequest as why:
+            return bad_request_response(why)
 
-    def reply(self, request: Request) -> Reply:
-        reply = self.service.teacher(request.messages)
-        return Reply(reply) if isinstance(reply, str) else reply
+    def ask_teacher(self, request: Request) -> TeacherReply:
+        reply = self.options.teacher(request.messages)
+        return TeacherReply(reply) if isinstance(reply, str) else reply
 
-    def unsaid(self, request: Request) -> Reply | None:
-        """What a fault keeps back: the log says whose request it was."""
-        with suppress(Unanswerable):
-            return self.reply(request)
+    def withheld_reply(self, request: Request) -> TeacherReply | None:
+        """The reply that a fault holds back. The log says from it which call it was."""
+        with suppress(UnanswerableRequest):
+            return self.ask_teacher(request)
         return None
 
-    def fault(self, request: Request) -> Fault | None:
-        faults = self.service.faults
+    def find_fault(self, request: Request) -> Fault | None:
+        faults = self.options.faults
         if callable(faults):
             return faults(request)
-        return faults[request.at] if request.at < len(faults) else None
+        return faults[request.index] if request.index < len(faults) else None
 
     async def send(
-        self, http: web.Request, request: Request, answer: Answer
+        self, http: web.Request, request: Request, response: RehearsalResponse
     ) -> web.StreamResponse:
-        if answer.kind == "hang":
+        if response.kind == "hang":
             await self.closing.wait()
-        if answer.kind in ("hang", "reset"):
+        if response.kind in ("hang", "reset"):
             if http.transport is not None:
                 http.transport.abort()
             return web.Response()
-        if not answer.at_once:
-            await asyncio.sleep(self.service.latency_s(request))
-            while self.service.held(request) and not self.closing.is_set():
+
+        if not response.skips_latency:
+            await asyncio.sleep(self.options.latency_s(request))
+            while self.options.hold_while(request) and not self.closing.is_set():
                 await asyncio.sleep(0.005)
-        return (
-            await _in_pieces(http, answer)
-            if answer.kind in ("half", "slow")
-            else _response(answer)
-        )
+
+        if response.fault and response.kind == "half":
+            return await _send_half(http, response.body)
+        if response.fault and response.kind == "slow":
+            return await _send_slowly(http, response.body, response.fault.seconds)
+        return _whole_response(response)
 
 
-def _response(answer: Answer) -> web.Response:
-    headers = {"Content-Type": "application/json", **answer.headers}
-    return web.Response(body=answer.body, status=answer.status, headers=headers)
+def _whole_response(response: RehearsalResponse) -> web.Response:
+    headers = {"Content-Type": "application/json", **response.headers}
+    return web.Response(body=response.body, status=response.status, headers=headers)
 
 
-async def _in_pieces(http: web.Request, answer: Answer) -> web.StreamResponse:
-    """A slow body, or half of one."""
-    body, fault = answer.body, answer.fault
-    assert fault is not None
-    response = web.StreamResponse(
-        headers={"Content-Type": "application/json", "Content-Length": str(len(body))}
-    )
-    await response.prepare(http)
-    if fault.kind == "half":
-        await response.write(body[: len(body) // 2])
-        if http.transport is not None:
-            http.transport.close()
-        return response
-    size = -(-len(body) // PIECES)
+async def _start_stream(http: web.Request, size: int) -> web.StreamResponse:
+    headers = {"Content-Type": "application/json", "Content-Length": str(size)}
+    stream = web.StreamResponse(headers=headers)
+    await stream.prepare(http)
+    return stream
+
+
+async def _send_half(http: web.Request, body: bytes) -> web.StreamResponse:
+    stream = await _start_stream(http, len(body))
+    await stream.write(body[: len(body) // 2])
+    if http.transport is not None:
+        http.transport.close()
+    return stream
+
+
+async def _send_slowly(
+    http: web.Request, body: bytes, seconds: float
+) -> web.StreamResponse:
+    stream = await _start_stream(http, len(body))
+    size = -(-len(body) // SLOW_PIECES)
     for start in range(0, len(body), size):
-        await response.write(body[start : start + size])
-        await asyncio.sleep(fault.seconds * size / len(body))
-    return response
+        await stream.write(body[start : start + size])
+        await asyncio.sleep(seconds * size / len(body))
+    return stream
 
 
-def _line(request: Request, answer: Answer) -> bytes:
-    reply = answer.reply or Reply("")
+def _log_line(request: Request, response: RehearsalResponse) -> bytes:
+    reply = response.reply or TeacherReply("")
+    has_status = response.kind not in ("hang", "reset")
     line = {
-        "at": request.at,
+        "at": request.index,
         "sha256": sha256(request.raw).hexdigest(),
         "role": reply.role,
         "seed": reply.seed,
         "n": reply.n,
-        "fault": answer.fault and answer.fault.kind,
-        "status": None if answer.kind in ("hang", "reset") else answer.status,
-        "usage": answer.usage,
+        "fault": response.fault.kind if response.fault else None,
+        "status": response.status if has_status else None,
+        "usage": response.usage,
     }
     return json.dumps(line).encode() + b"\n"

@@ -1,6 +1,5 @@
 """Where a student's weights are: a folder, a model of the Hub, or the packaged SmolLM2. Loads it for a step."""
 
-import fcntl
 import functools
 import hashlib
 import os
@@ -13,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import StudentError
-from ..run.files import settle
+from ..run.files import publish_path
+from ..run.locks import wait_for_lock
 
 if TYPE_CHECKING:
     import torch
@@ -84,12 +84,12 @@ def packaged_smollm2() -> Path:
     cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
     folder = cache / f"{SMOLLM2}-{file_hash(source / GGUF)[:12]}"
-    with locked(cache / f"{SMOLLM2}.lock"):
+    with wait_for_lock(cache / f"{SMOLLM2}.lock"):
         if not folder.exists():
             aside = folder.with_suffix(".tmp")
             shutil.rmtree(aside, ignore_errors=True)
             convert_gguf(source, GGUF, aside)
-            settle(aside, folder)
+            publish_path(aside, folder)
     return folder
 
 
@@ -219,13 +219,6 @@ def folder_hash(folder: Path) -> str:
 def file_hash(path: Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    with open(path, "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def quiet() -> None:

@@ -1,4 +1,4 @@
-"""Arithmetic expressions, read by a parser of our own and computed exactly: no eval, no floats, no recursion."""
+"""Arithmetic expressions, parsed and computed exactly: no eval, no floats, no recursion."""
 
 import operator
 import re
@@ -6,20 +6,21 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import NamedTuple
 
-LONGEST = 300  # characters, so that nothing that is read can be slow or large
-DIGITS = 9  # of one number
-SIGNS = str.maketrans("×✕·⋅∙∗xX÷∕⁄−–[]{}", "********///--()()")
-LATEX = {
-    "times": "*", "cdot": "*", "ast": "*", "div": "/", "left": "", "right": "", "displaystyle": "",
+MAX_EXPRESSION_CHARS = 300  # so that nothing that is read can be slow or large
+MAX_DIGITS = 9  # of one number
+ASCII_SIGNS = str.maketrans("×✕·⋅∙∗xX÷∕⁄−–[]{}", "********///--()()")
+LATEX_COMMANDS = {
+    "times": "*", "cdot": "*", "ast": "*", "div": "/", "left": "", "right": "",
+    "displaystyle": "",
     "(": "", ")": "", "[": "", "]": "", ",": "", ";": "", ":": "", "!": "", " ": "",
 }  # fmt: skip
-COMMAND = re.compile(r"\\([A-Za-z]+|.)", re.DOTALL)
-FRACTION = re.compile(r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}")
-BEFORE = re.compile(r"(?:\*\*|[`$\s])+")
-BEHIND = re.compile(r"(?:\*\*|[`$.\s])+\Z")
-TOKEN = re.compile(r"\s*(?:([0-9]+)|([-+*/=()]))")
+LATEX_COMMAND = re.compile(r"\\([A-Za-z]+|.)", re.DOTALL)
+LATEX_FRACTION = re.compile(r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}")
+LEADING_MARKUP = re.compile(r"(?:\*\*|[`$\s])+")
+TRAILING_MARKUP = re.compile(r"(?:\*\*|[`$.\s])+\Z")
+EXPRESSION_TOKEN = re.compile(r"\s*(?:([0-9]+)|([-+*/=()]))")
 PRECEDENCE = {"+": 1, "-": 1, "*": 2, "/": 2}
-APPLY: Mapping[str, Callable[[Fraction, Fraction], Fraction]] = {
+OPERATORS: Mapping[str, Callable[[Fraction, Fraction], Fraction]] = {
     "+": operator.add,
     "-": operator.sub,
     "*": operator.mul,
@@ -28,95 +29,101 @@ APPLY: Mapping[str, Callable[[Fraction, Fraction], Fraction]] = {
 
 
 class Expression(NamedTuple):
-    """The value, and the numbers it is made from in the order they are written."""
-
     value: Fraction
-    numbers: tuple[int, ...]
+    numbers: tuple[int, ...]  # as written, in their order
 
 
 def read_equation(text: str) -> tuple[Expression, ...]:
     r"""The sides of "a = b = …"; one side where there is no "=".
 
-    A side has whole numbers, + - * / (also × · ÷ −, "x", \times, \cdot, \div, \frac{a}{b}) and parentheses of any kind;
-    bold type, dollar signs and a full stop around the whole are passed over. A sign before a number ("-3") is refused,
-    and so is everything else that isn't plain: 2(3), 2**3, 1.5, 1,000. Raises ValueError that says why, and
-    ZeroDivisionError; in time linear in the text, as nothing longer than LONGEST is looked at.
+    A side has whole numbers, + - * / (also × · ÷ −, "x", \times, \cdot, \div, \frac{a}{b}) and
+    parentheses of any kind. Bold type, dollar signs and a full stop around the text are ignored.
+    A sign before a number ("-3") is refused, and so are 2(3), 2**3, 1.5 and 1,000.
+
+    Raises ValueError with the reason, or ZeroDivisionError. Text over MAX_EXPRESSION_CHARS is
+    refused at once, so time is bounded.
     """
     sides: list[list[str]] = [[]]
-    for token in tokens(text):
+    for token in read_tokens(text):
         if token == "=":
             sides.append([])
         else:
             sides[-1].append(token)
-    return tuple(compute(side) for side in sides)
+    return tuple(evaluate_side(side) for side in sides)
 
 
-def tokens(text: str) -> list[str]:
+def read_tokens(text: str) -> list[str]:
     """Numbers, operators, "(", ")" and "="."""
-    if len(text) > LONGEST:
-        raise ValueError(f"longer than {LONGEST} characters")
-    text = plain(text)
-    found, end = [], 0
+    if len(text) > MAX_EXPRESSION_CHARS:
+        raise ValueError(f"longer than {MAX_EXPRESSION_CHARS} characters")
+    text = remove_latex(text)
+    tokens = []
+    end = 0
     while end < len(text):
-        token = TOKEN.match(text, end)
-        if token is None:
+        match = EXPRESSION_TOKEN.match(text, end)
+        if match is None:
             raise ValueError(f"not an expression at {text[end : end + 20]!r}")
-        if len(token[0].strip()) > DIGITS:
-            raise ValueError(f"a number of more than {DIGITS} digits")
-        found.append(token[0].strip())
-        end = token.end()
-    return found
+        token = match[0].strip()
+        if len(token) > MAX_DIGITS:
+            raise ValueError(f"a number of more than {MAX_DIGITS} digits")
+        tokens.append(token)
+        end = match.end()
+    return tokens
 
 
-def plain(text: str) -> str:
-    """Without what typesetting adds; an unknown command of LaTeX stays, and is refused later."""
-    start = BEFORE.match(text)
-    text = BEHIND.sub("", text[start.end() :] if start else text)
-    while FRACTION.search(text):
-        text = FRACTION.sub(r"((\1)/(\2))", text)  # from the inside out
-    return (
-        COMMAND.sub(lambda found: LATEX.get(found[1], found[0]), text)
-        .translate(SIGNS)
-        .strip()
-    )
+def remove_latex(text: str) -> str:
+    """Removes LaTeX and markup. An unknown command stays, and `read_tokens` refuses it."""
+    if match := LEADING_MARKUP.match(text):
+        text = text[match.end() :]
+    text = TRAILING_MARKUP.sub("", text)
+    while LATEX_FRACTION.search(text):
+        text = LATEX_FRACTION.sub(r"((\1)/(\2))", text)  # from the inside out
+    text = LATEX_COMMAND.sub(lambda match: LATEX_COMMANDS.get(match[1], match[0]), text)
+    return text.translate(ASCII_SIGNS).strip()
 
 
-def compute(side: list[str]) -> Expression:
-    """Precedence by two stacks (Dijkstra's shunting yard): depth costs no call, and an operator waits for its turn."""
+def evaluate_side(side: list[str]) -> Expression:
+    """Dijkstra's shunting yard: two stacks give precedence, and nesting needs no recursion."""
     values: list[Fraction] = []
-    waiting: list[str] = []
+    pending: list[str] = []  # operators and "("
     numbers: list[int] = []
-    operand = True  # is a number or "(" due next?
+    expects_operand = True  # a number or "("
     for token in side:
-        if operand and token.isdigit():
+        if expects_operand and token.isdigit():
             numbers.append(int(token))
             values.append(Fraction(numbers[-1]))
-            operand = False
-        elif operand and token == "(":
-            waiting.append(token)
-        elif not operand and token in PRECEDENCE:
-            apply(values, waiting, PRECEDENCE[token])
-            waiting.append(token)
-            operand = True
-        elif not operand and token == ")":
-            apply(values, waiting, 0)
-            if not waiting:
+            expects_operand = False
+        elif expects_operand and token == "(":
+            pending.append(token)
+        elif not expects_operand and token in PRECEDENCE:
+            apply_operators(values, pending, PRECEDENCE[token])
+            pending.append(token)
+            expects_operand = True
+        elif not expects_operand and token == ")":
+            apply_operators(values, pending, 0)
+            if not pending:
                 raise ValueError("a ')' without its '('")
-            waiting.pop()
+            pending.pop()
         else:
-            raise ValueError(
-                f"{token!r} where {'a number' if operand else 'an operator'} is due"
-            )
-    if operand:
+            expected = "a number" if expects_operand else "an operator"
+            raise ValueError(f"{token!r} where {expected} is due")
+
+    if expects_operand:
         raise ValueError("it ends where a number is due")
-    apply(values, waiting, 0)
-    if waiting:
+    apply_operators(values, pending, 0)
+    if pending:
         raise ValueError("a '(' without its ')'")
     return Expression(values.pop(), tuple(numbers))
 
 
-def apply(values: list[Fraction], waiting: list[str], least: int) -> None:
-    """Applies the waiting operators of at least this precedence, back to the last "("."""
-    while waiting and PRECEDENCE.get(waiting[-1], -1) >= least:
-        b, a = values.pop(), values.pop()
-        values.append(APPLY[waiting.pop()](a, b))
+def apply_operators(
+    values: list[Fraction],
+    pending: list[str],
+    min_precedence: int,
+) -> None:
+    """Applies the pending operators of at least this precedence, back to the last "("."""
+    while pending and PRECEDENCE.get(pending[-1], -1) >= min_precedence:
+        right = values.pop()
+        left = values.pop()
+        apply = OPERATORS[pending.pop()]
+        values.append(apply(left, right))

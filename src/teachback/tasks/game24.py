@@ -1,12 +1,14 @@
-"""Game of 24 (the data of Tree of Thoughts, arXiv 2305.10601): four numbers, each used once with + - * /, make 24.
+"""Game of 24: four numbers, each used once with + - * /, make 24.
 
-The answer is an expression, and the expression is what is graded. The steps before it are not: they help to find it,
-and someone who finds it without them has won. `make24` solves the puzzles and says how hard they are.
+The data is that of Tree of Thoughts (arXiv 2305.10601). The answer is an expression, and only
+the expression is graded. The steps before it help to find it, but whoever finds it without them
+has solved the puzzle. `make24` solves puzzles and says how hard they are.
 
-With numbers of 1..13 the world is closed: all 1362 puzzles that can be solved are known, so any generator of puzzles
-makes those of the test. `write` never hands out one of dev or test, by their key. It also means that few are new near
-the end of a long run: 500 draws from a thousand puzzles are some 400 different ones, and the rest is refused as
-duplicates. With a `largest` above 13 the program's puzzles hardly repeat; dev and test stay within 1..13.
+With numbers of 1..13 the world is closed: 1362 puzzles can be solved, so any generator makes
+those of the test too. `write_puzzle` never hands out one of dev or test, by their key. Few
+puzzles are new near the end of a long run: 500 draws from a thousand puzzles are some 400
+different ones, and the others are refused as duplicates. With a `largest` above 13 the
+program's puzzles hardly repeat; dev and test stay within 1..13.
 """
 
 import re
@@ -17,27 +19,30 @@ from pathlib import Path
 from random import Random
 
 from ..errors import ConfigError, DataError
+from ..graders.final import MAX_ANSWER_CHARS
 from ..types import Example, Grade, Scalar, Task, Written
 from . import make24
 from .expression import read_equation
 from .jsonl_file import read_jsonl
 from .keys import text_key
-from .make24 import CLASSIC, GOAL, LEVELS, Puzzle
-from .splits import Sizes, split, without
-from .table import Columns, examples
+from .make24 import GOAL, LEVELS, MAX_CLASSIC_NUMBER, Puzzle
+from .splits import SplitSizes, exclude_exercises, split_examples
+from .table import ExampleColumns, examples_from_rows
 
-TRIES = 20_000  # puzzles that are drawn for one exercise; there are 1820 of four numbers up to 13
-LONGEST = 2000  # characters of a final answer
-NUMBERS = re.compile(r"[0-9]{1,3}(?:[ \t\n,;]{1,9}[0-9]{1,3}){3}")
-# A reader of our own: a "*" is a sign here. Read as prose, "(1 * 2) + (3 * 4)" has words in bold type.
-MARK = re.compile(
+MAX_PUZZLE_DRAWS = 20_000  # for one exercise; 1820 puzzles have four numbers up to 13
+MAX_PUZZLE_CHARS = 200
+FOUR_NUMBERS = re.compile(r"[0-9]{1,3}(?:[ \t\n,;]{1,9}[0-9]{1,3}){3}")
+# Not graders.final: a "*" is a sign here. As prose, "(1 * 2) + (3 * 4)" has words in bold type.
+EXPRESSION_MARK = re.compile(
     r"\banswer\b(?:[ \t]is)?[ \t*_]{0,5}:(?:\*\*)?|(?<!#)####(?!#)|\\boxed(?=\{)",
     re.IGNORECASE,
 )
 BRACE = re.compile(r"[{}]")
-PROMPT = """\
+# The example is no puzzle of any split: its numbers are too large.
+GAME24_PROMPT = """\
 Use each of the four numbers exactly once, with + - * / and parentheses, to make 24.
-Write one step a line with the numbers that are left, then the whole expression. For 2 2 40 60, that is:
+Write one step a line with the numbers that are left, then the whole expression. \
+For 2 2 40 60, that is:
 60 - 40 = 20 (left: 2 2 20)
 2 + 2 = 4 (left: 20 4)
 20 + 4 = 24 (left: 24)
@@ -46,80 +51,87 @@ Answer: (60 - 40) + (2 + 2) = 24
 Numbers: """
 
 
-def prompt(question: str) -> str:
-    """The rule and the answer form, by an example that is no puzzle of any split: its numbers are too large."""
-    return PROMPT + question
+def game24_prompt(question: str) -> str:
+    """The rules and the form of the answer, then the puzzle."""
+    return GAME24_PROMPT + question
 
 
-def target(example: Example) -> str | None:
+def puzzle_target(example: Example) -> str | None:
     """The solution as it is: it ends in "Answer: …"."""
     return example.solution
 
 
-def grade(example: Example, text: str) -> Grade:
-    """Right: the final answer uses the question's numbers, each once, and makes 24 exactly; so does all after an "=".
+def grade_game24(example: Example, text: str) -> Grade:
+    """Right if the final answer uses the question's numbers, each once, and makes exactly 24.
 
-    The final answer is what follows the last "Answer:" or "####" on its line or the next, or is in the last \\boxed{}.
-    "unparsed" without one, or when it is no expression (see `expression.read_equation`). The steps are not judged.
+    If the answer is an equation, all its sides must be 24. The final answer follows the last
+    "Answer:" or "####", on its line or the next, or is in the last \\boxed{}. The grade is
+    "unparsed" without one, or if it is no expression (see `expression.read_equation`). Steps
+    are not graded.
     """
-    return verify(example.question, text)
+    return verify_game24(example.question, text)
 
 
-def verify(question: str, text: str) -> Grade:
-    """As `grade`, which needs no gold answer either. A question that isn't four numbers from 1 to 999 is "unparsed";
-    one that can't be solved is "wrong" whatever the answer, and the reason says so."""
-    puzzle, answer = read_puzzle(question), final_expression(text)
+def verify_game24(question: str, text: str) -> Grade:
+    """As `grade_game24`, which needs no gold answer either.
+
+    A question that isn't four numbers from 1 to 999 is "unparsed". One that has no solution is
+    "wrong" whatever the answer, and the reason says so.
+    """
+    puzzle = read_puzzle(question)
+    answer = final_expression(text)
     if puzzle is None:
-        return Grade(
-            "unparsed",
-            answer,
-            reason="the question is not four whole numbers from 1 to 999",
-        )
+        reason = "the question is not four whole numbers from 1 to 999"
+        return Grade("unparsed", answer, reason=reason)
     if answer is None:
-        return Grade(
-            "unparsed",
-            reason="no final answer: no 'Answer: …', no '#### …', no \\boxed{…}",
-        )
+        reason = "no final answer: no 'Answer: …', no '#### …', no \\boxed{…}"
+        return Grade("unparsed", reason=reason)
     try:
-        reason = flaw(puzzle, answer)
+        flaw = expression_flaw(puzzle, answer)
     except ValueError as error:
         return Grade("unparsed", answer, reason=f"no expression: {error}")
-    if reason and make24.solution(puzzle) is None:
-        reason = f"the numbers of the question can't make {GOAL}"
-    return Grade("wrong" if reason else "right", answer, not reason, reason)
+    if flaw is None:
+        return Grade("right", answer, True)
+    if make24.first_solution(puzzle) is None:
+        flaw = f"the numbers of the question can't make {GOAL}"
+    return Grade("wrong", answer, reason=flaw)
 
 
-def flaw(puzzle: Puzzle, answer: str) -> str | None:
+def expression_flaw(puzzle: Puzzle, answer: str) -> str | None:
     """What is wrong with an expression, or None. Raises ValueError if it can't be read."""
     try:
-        expression, *others = read_equation(answer)
+        sides = read_equation(answer)
     except ZeroDivisionError:
         return "it divides by zero"
-    if tuple(sorted(expression.numbers)) != puzzle:
-        return f"it uses {shown(expression.numbers)}, not {shown(puzzle)} once each"
-    wrong = next(
-        (side.value for side in (expression, *others) if side.value != GOAL), GOAL
-    )
-    return None if wrong == GOAL else f"{str(wrong)[:40]} is not {GOAL}"
+    numbers = sides[0].numbers
+    if tuple(sorted(numbers)) != puzzle:
+        return f"it uses {puzzle_text(numbers)}, not {puzzle_text(puzzle)} once each"
+    for side in sides:
+        if side.value != GOAL:
+            return f"{str(side.value)[:40]} is not {GOAL}"
+    return None
 
 
-def shown(numbers: Sequence[int]) -> str:
+def puzzle_text(numbers: Sequence[int]) -> str:
+    """The numbers in ascending order: "4 5 6 10"."""
     return " ".join(map(str, sorted(numbers)))[:80]
 
 
 def final_expression(text: str) -> str | None:
-    """What follows the last mark, without the mark; None without one. Linear in the text's length."""
-    marks = list(MARK.finditer(text))
+    """What follows the last mark; None without one. Time is linear in the text's length."""
+    marks = list(EXPRESSION_MARK.finditer(text))
     if not marks:
         return None
-    rest = text[marks[-1].end() : marks[-1].end() + LONGEST]
-    if marks[-1][0].startswith("\\"):
-        return boxed(rest)
-    return rest.lstrip().split("\n", 1)[0].strip() or None
+    last = marks[-1]
+    rest = text[last.end() : last.end() + MAX_ANSWER_CHARS]
+    if last[0].startswith("\\"):
+        return boxed_expression(rest)
+    first_line, *_ = rest.lstrip().split("\n", 1)
+    return first_line.strip() or None
 
 
-def boxed(rest: str) -> str | None:
-    """Up to the brace that closes the first one."""
+def boxed_expression(rest: str) -> str | None:
+    """What is in the braces that `rest` begins with."""
     depth = 0
     for brace in BRACE.finditer(rest):
         depth += 1 if brace[0] == "{" else -1
@@ -129,55 +141,64 @@ def boxed(rest: str) -> str | None:
 
 
 def read_puzzle(question: str) -> Puzzle | None:
-    """The four numbers in ascending order; they may be set apart by commas. None for any other question."""
-    text = question[:200].strip()
-    if len(question) > 200 or NUMBERS.fullmatch(text) is None:
+    """The four numbers in ascending order; None for any other question."""
+    if len(question) > MAX_PUZZLE_CHARS:
+        return None
+    text = question.strip()
+    if FOUR_NUMBERS.fullmatch(text) is None:
         return None
     numbers = sorted(map(int, re.findall("[0-9]+", text)))
     return tuple(numbers) if numbers[0] > 0 else None
 
 
-def key(question: str) -> str:
-    """The numbers in ascending order: "4 5 6 10". Any other question is known by a hash of its text, without spaces."""
+def game24_key(question: str) -> str:
+    """The numbers in ascending order, or a hash of a text that is no puzzle."""
     puzzle = read_puzzle(question)
-    return text_key(question) if puzzle is None else shown(puzzle)
+    return text_key(question) if puzzle is None else puzzle_text(puzzle)
 
 
-def write(
-    seed: Example, rng: Random, *, largest: int, taken: frozenset[str]
+def write_puzzle(
+    seed: Example,
+    rng: Random,
+    *,
+    largest: int,
+    taken: frozenset[str],
 ) -> Written:
-    """A puzzle of the seed's level (probability 0.6), or one level easier or harder (0.2 each, clipped at the ends).
+    """A puzzle of the seed's level (probability 0.6), or one level easier or harder (0.2 each).
 
-    Drawn uniformly from all sets of four numbers in 1..largest that have this level and aren't `taken`, by key.
-    Raises DataError for a seed that is no puzzle, ConfigError when TRIES draws find nothing.
+    Levels are clipped at the ends. The puzzle is drawn uniformly from all sets of four numbers
+    in 1..largest that have this level and whose key isn't `taken`. Raises DataError for a seed
+    that is no puzzle, and ConfigError when MAX_PUZZLE_DRAWS draws find none.
     """
-    wanted = level_of(seed) + rng.choices((0, -1, 1), (0.6, 0.2, 0.2))[0]
-    wanted = min(max(wanted, LEVELS[0]), LEVELS[1])
-    for _ in range(TRIES):
-        # Four different places of largest + 3, less the number of those before each: every multiset is as likely.
+    level = seed_level(seed) + rng.choices((0, -1, 1), (0.6, 0.2, 0.2))[0]
+    level = min(max(level, LEVELS[0]), LEVELS[1])
+    for _ in range(MAX_PUZZLE_DRAWS):
+        # Four different places of largest + 3, each less the number of places before it: so
+        # every multiset is equally likely.
         places = sorted(rng.sample(range(1, largest + 4), 4))
         puzzle = tuple(place - i for i, place in enumerate(places))
-        if make24.has_level(puzzle, wanted) and shown(puzzle) not in taken:
-            return Written(shown(puzzle), str(make24.solution(puzzle)))
+        if make24.has_level(puzzle, level) and puzzle_text(puzzle) not in taken:
+            return Written(puzzle_text(puzzle), str(make24.first_solution(puzzle)))
     raise ConfigError(
-        f"game24: no puzzle of level {wanted} was found that isn't in the splits",
+        f"game24: no puzzle of level {level} was found that isn't in the splits",
         got=f"{len(taken)} in the splits, numbers up to {largest}",
         fix="smaller splits, or a larger task.largest",
     )
 
 
-def solve(question: str) -> str | None:
-    """The text that a question should be answered with; None for what is no puzzle, or has no solution."""
+def solve_game24(question: str) -> str | None:
+    """The text that answers a question; None for no puzzle, or one without a solution."""
     puzzle = read_puzzle(question)
-    return None if puzzle is None else make24.solution(puzzle)
+    return None if puzzle is None else make24.first_solution(puzzle)
 
 
-def level_of(seed: Example) -> int:
+def seed_level(seed: Example) -> int:
     puzzle = read_puzzle(seed.question)
-    level = None if puzzle is None else make24.level(puzzle)
+    level = None if puzzle is None else make24.puzzle_level(puzzle)
     if level is None:
         raise DataError(
-            f"seed {seed.id}: not four numbers that make {GOAL}", got=seed.question[:80]
+            f"seed {seed.id}: not four numbers that make {GOAL}",
+            got=seed.question[:80],
         )
     return level
 
@@ -191,91 +212,110 @@ def load(
     test: int | None,
     seed: int,
 ) -> Task:
-    """The task with splits that share no puzzle; largest: of the numbers in the program's puzzles, 13 or more.
+    """The task, with splits that share no puzzle.
 
-    path: a folder with game24_train.jsonl, from which seeds and dev come, and game24_test.jsonl, the published test
-    (ranks 901 to 1000; test None: all of it). None: an honest split of our own of all 1362 puzzles (how hard they were
-    for people, which the ranks go by, isn't known without the file). Either way by a hash of (seed, key), so the order
-    of a file doesn't matter. The program never writes a puzzle of dev or of the published test, however much of that is
-    used, nor a seed, which would be refused as a duplicate. `templated`: with its numbers masked every question is
-    "# # # #", so only `key` tells them apart. Raises ConfigError and DataError (bad rows, or too few).
+    path: a folder with game24_train.jsonl, from which seeds and dev come, and
+    game24_test.jsonl, the published test (ranks 901 to 1000). Without a path all 1362 puzzles
+    are split; their ranks, by how people did, are only known from the file. Either way a hash
+    of (seed, key) decides, so a file's order doesn't matter.
+    largest: of the numbers in the program's puzzles, 13 or more.
+    test: None takes all of the published test.
+
+    The program never writes a puzzle of dev or of the whole published test. Nor does it write a
+    seed, which would be refused as a duplicate. The task is `templated`: with numbers masked
+    every question is "# # # #", so only `key` tells them apart.
+
+    Raises ConfigError, and DataError for rows that are bad or too few.
     """
-    if largest < CLASSIC:
+    if largest < MAX_CLASSIC_NUMBER:
         raise ConfigError(
-            "game24: largest is too small", got=largest, allowed=f"{CLASSIC} or more"
+            "game24: largest is too small",
+            got=largest,
+            allowed=f"{MAX_CLASSIC_NUMBER} or more",
         )
     if path is None and test is None:
         raise ConfigError(
             "game24: without a path there is no published test",
             fix="say how many puzzles to set aside: test",
         )
-    tests = None if path is None else rows(path / "game24_test.jsonl")
-    train = (
-        classic()
-        if path is None
-        else without(rows(path / "game24_train.jsonl"), tests or [], key)
+    published_test = None
+    if path is None:
+        train = classic_examples()
+    else:
+        published_test = read_puzzle_file(path / "game24_test.jsonl")
+        train = read_puzzle_file(path / "game24_train.jsonl")
+        train = exclude_exercises(train, published_test, game24_key)
+    sizes = SplitSizes(seeds, dev, test)
+    splits = split_examples(
+        train, sizes, key=game24_key, test=published_test, seed=seed
     )
-    splits = split(train, Sizes(seeds, dev, test), key=key, test=tests, seed=seed)
-    everything = (*splits.seeds, *splits.dev, *splits.test, *(tests or []))
+
+    examples = [*splits.seeds, *splits.dev, *splits.test, *(published_test or [])]
+    taken = frozenset(game24_key(example.question) for example in examples)
     return Task(
         name="game24",
         seeds=splits.seeds,
         dev=splits.dev,
         test=splits.test,
-        prompt=prompt,
-        target=target,
-        grade=grade,
-        verify=verify,
+        prompt=game24_prompt,
+        target=puzzle_target,
+        grade=grade_game24,
+        verify=verify_game24,
         exact=True,
-        key=key,
-        write=partial(
-            write,
-            largest=largest,
-            taken=frozenset(key(example.question) for example in everything),
-        ),
+        key=game24_key,
+        write=partial(write_puzzle, largest=largest, taken=taken),
         templated=True,
         by=("level",),
     )
 
 
-def classic() -> list[Example]:
-    return [made(puzzle) for puzzle in make24.classic()]
+def classic_examples() -> list[Example]:
+    return [puzzle_example(puzzle) for puzzle in make24.classic_puzzles()]
 
 
-def made(puzzle: Puzzle) -> Example:
-    id = f"game24-{'-'.join(map(str, puzzle))}"
-    return Example(id, shown(puzzle), str(GOAL), make24.solution(puzzle), about(puzzle))
+def puzzle_example(puzzle: Puzzle) -> Example:
+    return Example(
+        id=f"game24-{'-'.join(map(str, puzzle))}",
+        question=puzzle_text(puzzle),
+        answer=str(GOAL),
+        solution=make24.first_solution(puzzle),
+        meta=puzzle_meta(puzzle),
+    )
 
 
-def about(puzzle: Puzzle) -> dict[str, Scalar]:
+def puzzle_meta(puzzle: Puzzle) -> dict[str, Scalar]:
     return {
-        "level": make24.level(puzzle),
+        "level": make24.puzzle_level(puzzle),
         "integer_solution": not make24.needs_fraction(puzzle),
     }
 
 
-def rows(file: Path) -> list[Example]:
-    return [
-        checked(example, file)
-        for example in examples(read_jsonl(file), str(file), Columns())
-    ]
+def read_puzzle_file(file: Path) -> list[Example]:
+    examples = examples_from_rows(read_jsonl(file), str(file), ExampleColumns())
+    return [checked_puzzle_row(example, file) for example in examples]
 
 
-def checked(example: Example, file: Path) -> Example:
-    """The row with its level, its rank where the file has one, and a solution (ours, where the file has none)."""
-    where, puzzle = f"{file}, row {example.id}", read_puzzle(example.question)
-    if puzzle is None or make24.level(puzzle) is None:
+def checked_puzzle_row(example: Example, file: Path) -> Example:
+    """The row with its level, its rank if the file has one, and a solution.
+
+    The solution is ours if the file has none. Raises DataError for a row that is no puzzle, or
+    whose solution is wrong.
+    """
+    where = f"{file}, row {example.id}"
+    puzzle = read_puzzle(example.question)
+    if puzzle is None or make24.puzzle_level(puzzle) is None:
         raise DataError(
-            f"{where}: not four numbers that make {GOAL}", got=example.question[:80]
+            f"{where}: not four numbers that make {GOAL}",
+            got=example.question[:80],
         )
-    solution = (
-        example.solution
-        if example.solution is not None
-        else str(make24.solution(puzzle))
-    )
-    if (found := verify(example.question, solution)).outcome != "right":
-        raise DataError(f"{where}: its solution is {found.outcome}", got=found.reason)
-    rank = {name: example.meta[name] for name in ("rank",) if name in example.meta}
-    return replace(
-        example, answer=str(GOAL), solution=solution, meta={**about(puzzle), **rank}
-    )
+    solution = example.solution
+    if solution is None:
+        solution = str(make24.first_solution(puzzle))
+    grade = verify_game24(example.question, solution)
+    if grade.outcome != "right":
+        raise DataError(f"{where}: its solution is {grade.outcome}", got=grade.reason)
+
+    meta = puzzle_meta(puzzle)
+    if "rank" in example.meta:
+        meta["rank"] = example.meta["rank"]
+    return replace(example, answer=str(GOAL), solution=solution, meta=meta)

@@ -1,7 +1,7 @@
-"""GSM8K (Cobbe et al., arXiv 2110.14168): grade-school word problems whose answer is one number.
+"""GSM8K (Cobbe et al., arXiv 2110.14168): grade-school word problems with one number as answer.
 
-Without a program that could prove a new problem's answer, a teacher's rows can only be parsed: they are unverified
-unless votes or a second model agree.
+No program can prove a new problem's answer, so a teacher's rows can only be parsed. They are
+unverified unless votes or a second model agree.
 """
 
 import re
@@ -9,59 +9,70 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ..graders.number import GRADER
+from ..graders.number import NUMBER_GRADER
 from ..types import Example, Task
 from . import own
 from .hub import read_hub
 from .jsonl_file import read_jsonl
-from .splits import Sizes
-from .table import Columns, examples
+from .splits import SplitSizes
+from .table import ExampleColumns, examples_from_rows
 
-HUB = ("openai/gsm8k", "main")
-INSTRUCTION = 'Solve the problem step by step. End with a last line "Answer: <number>".'
-MARKS = re.compile(r"<<[^<>]*>>")  # the calculator's notes in the published solutions
+GSM8K_ON_HUB = ("openai/gsm8k", "main")  # data set, configuration
+GSM8K_INSTRUCTION = (
+    'Solve the problem step by step. End with a last line "Answer: <number>".'
+)
+# "<<48/2=24>>" in the published solutions is for a calculator.
+CALCULATOR_NOTES = re.compile(r"<<[^<>]*>>")
 
 
-def target(example: Example) -> str | None:
-    """The worked solution without the calculator's marks, ending in "Answer: …"."""
-    plain = None if example.solution is None else MARKS.sub("", example.solution)
-    return own.target(GRADER, replace(example, solution=plain))
+def gsm8k_target(example: Example) -> str | None:
+    """The worked solution without calculator notes, ending in "Answer: …"."""
+    if example.solution is not None:
+        solution = CALCULATOR_NOTES.sub("", example.solution)
+        example = replace(example, solution=solution)
+    return own.solution_target(NUMBER_GRADER, example)
 
 
 def load(
     *, path: Path | None, seeds: int, dev: int, test: int | None, seed: int
 ) -> Task:
-    """path: a folder with gsm8k_train.jsonl and gsm8k_test.jsonl; None: from the Hub. dev is set aside from train."""
-    train, tests = (rows(path, split) for split in ("train", "test"))
+    """path: a folder with gsm8k_train.jsonl and gsm8k_test.jsonl; None reads the Hub.
+
+    dev is set aside from train.
+    """
     return own.load(
-        train,
+        read_gsm8k_rows(path, "train"),
         dev=None,
-        test=tests,
-        sizes=Sizes(seeds, dev, test),
+        test=read_gsm8k_rows(path, "test"),
+        sizes=SplitSizes(seeds, dev, test),
         seed=seed,
-        form=own.Form(GRADER, own_target=target, own_prompt=prompt),
+        form=own.AnswerFormat(
+            NUMBER_GRADER,
+            custom_target=gsm8k_target,
+            custom_prompt=gsm8k_prompt,
+        ),
         name="gsm8k",
         by=("n_steps",),
     )
 
 
-def prompt(question: str) -> str:
-    return f"{question}\n\n{INSTRUCTION}"
+def gsm8k_prompt(question: str) -> str:
+    return f"{question}\n\n{GSM8K_INSTRUCTION}"
 
 
-def rows(path: Path | None, split: str) -> Sequence[Example]:
+def read_gsm8k_rows(path: Path | None, split: str) -> Sequence[Example]:
     if path is None:
-        found = examples(
-            read_hub(HUB[0], split, config=HUB[1]),
-            f"gsm8k_{split}",
-            Columns(answer=None, solution="answer"),
-        )
+        dataset, config = GSM8K_ON_HUB
+        rows = read_hub(dataset, split, config=config)
+        columns = ExampleColumns(answer=None, solution="answer")
+        examples = examples_from_rows(rows, f"gsm8k_{split}", columns)
     else:
         file = path / f"gsm8k_{split}.jsonl"
-        found = examples(read_jsonl(file), str(file), Columns())
-    return [replace(e, meta={**e.meta, "n_steps": steps(e)}) for e in found]
+        examples = examples_from_rows(read_jsonl(file), str(file), ExampleColumns())
+    return [replace(e, meta={**e.meta, "n_steps": solution_steps(e)}) for e in examples]
 
 
-def steps(example: Example) -> int:
-    """Lines of the worked solution, its last one with the answer aside."""
-    return max(len((example.solution or "").strip().split("\n")) - 1, 0)
+def solution_steps(example: Example) -> int:
+    """Lines of the worked solution, without its last one, which has the answer."""
+    lines = (example.solution or "").strip().split("\n")
+    return max(len(lines) - 1, 0)

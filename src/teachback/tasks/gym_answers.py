@@ -1,8 +1,8 @@
-"""How answers to reasoning-gym's exercises are read and judged.
+"""Reads and scores answers to reasoning-gym's exercises.
 
-The dataset's own scorer decides, and only its full score is "right", with these exceptions. Four scorers run eval on
-the student's text for partial credit, and two hand it to sympy, which evaluates it too: those are judged here, without.
-So are a few that give full marks to wrong answers. OWN says which.
+The dataset's own scorer decides, and only its full score is "right", except for OWN_SCORERS.
+Four scorers run eval on the student's text for partial credit, and two hand it to sympy, which
+evaluates it too; a few give full marks to wrong answers. Those are scored here instead.
 """
 
 import ast
@@ -15,128 +15,148 @@ from fractions import Fraction
 from typing import Any
 
 from ..graders.exact import same_text
-from ..graders.final import LONGEST, final_answer
+from ..graders.final import MAX_ANSWER_CHARS, final_answer
 from ..graders.number import same_number
 
-# Answers of several lines: what stands behind the last "Answer:", up to the end of the text.
-MULTILINE = frozenset(
+# Answers of several lines: all text after the last "Answer:".
+MULTILINE_DATASETS = frozenset(
     (
-        "arc_agi", "binary_matrix", "futoshiki", "kakurasu", "manipulate_matrix", "mini_sudoku", "modulo_grid",
-        "n_queens", "pool_matrix", "rearc", "rotate_matrix", "sudoku", "survo", "tower_of_hanoi",
+        "arc_agi", "binary_matrix", "futoshiki", "kakurasu", "manipulate_matrix", "mini_sudoku",
+        "modulo_grid", "n_queens", "pool_matrix", "rearc", "rotate_matrix", "sudoku", "survo",
+        "tower_of_hanoi",
     )
 )  # fmt: skip
-TAGS = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
-LABEL = re.compile(
+ANSWER_TAGS = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
+ANSWER_LINE = re.compile(
     r"^[ \t>*_#-]{0,8}(?:final[ \t]+)?answer[*_]{0,3}[ \t]*:[*_]{0,3}[ \t]*",
     re.IGNORECASE | re.MULTILINE,
 )
-FENCE = re.compile(r"^```.*$\n?", re.MULTILINE)
+CODE_FENCE = re.compile(r"^```.*$\n?", re.MULTILINE)
+PROBABILITY = re.compile(r"[\d.]{1,30}(?:/\d{1,30}|[eE]-\d{1,3})?", re.ASCII)
 
-Entry = Mapping[str, Any]  # reasoning-gym's own record of an exercise
-Score = Callable[[str, Entry], float]
+GymEntry = Mapping[str, Any]  # reasoning-gym's own record of an exercise
+GymScorer = Callable[[str, GymEntry], float]
 
 
 def read_answer(text: str, multiline: bool) -> str | None:
-    """What stands in the last <answer> tags, or behind the last "Answer:"; None without either."""
-    labels = list(LABEL.finditer(text))
-    behind = text[labels[-1].end() :] if labels else ""
-    if tagged := TAGS.findall(text):
-        answer = str(tagged[-1]) if multiline else str(tagged[-1]).strip()
-    elif multiline:
-        answer = behind
-    else:
-        line = behind.partition("\n")[0].strip()
-        answer = line if len(line) > LONGEST else final_answer(text) or ""
-    return (trimmed(answer) if multiline else answer) or None
+    """The content of the last <answer> tags, or what follows the last "Answer:"."""
+    tagged = ANSWER_TAGS.findall(text)
+    labels = list(ANSWER_LINE.finditer(text))
+    after_label = text[labels[-1].end() :] if labels else ""
+    if multiline:
+        block = str(tagged[-1]) if tagged else after_label
+        return trim_block(block) or None
+    if tagged:
+        return str(tagged[-1]).strip() or None
+    line = after_label.partition("\n")[0].strip()
+    if len(line) > MAX_ANSWER_CHARS:  # final_answer would not read it
+        return line
+    return final_answer(text)
 
 
-def trimmed(block: str) -> str:
-    """Without code fences, blank lines around and spaces at the end; spaces before the first row are its own."""
-    lines = FENCE.sub("", block).split("\n")
+def trim_block(block: str) -> str:
+    """Removes code fences, blank lines around and spaces at the end.
+
+    Spaces before the first row stay: they are part of the answer.
+    """
+    lines = CODE_FENCE.sub("", block).split("\n")
     filled = [i for i, line in enumerate(lines) if line.strip()]
-    return "\n".join(lines[filled[0] : filled[-1] + 1]).rstrip() if filled else ""
+    if not filled:
+        return ""
+    return "\n".join(lines[filled[0] : filled[-1] + 1]).rstrip()
 
 
-def answer_form(answer: str, multiline: bool) -> str:
+def format_gym_answer(answer: str, multiline: bool) -> str:
     return f"Answer:\n{answer}" if multiline else f"Answer: {answer}"
 
 
-def same_answer(given: str, gold: str) -> bool:
-    return same_number(given, gold) or same_text(given, gold)
+def same_answer(a: str, b: str) -> bool:
+    return same_number(a, b) or same_text(a, b)
 
 
-def score(dataset: str, scorer: Score, answer: str, entry: Entry) -> float:
-    """0 to 1; 1 is right. A final full stop is forgiven. Raises whatever the scorer raises on a text it can't read."""
-    limit = LIMITS.get(dataset)
-    longest = max(4000, 4 * len(str(entry["answer"])))
-    if len(answer) > longest or (limit is not None and limit.search(answer)):
+def score_answer(
+    dataset: str, scorer: GymScorer, answer: str, entry: GymEntry
+) -> float:
+    """0 to 1; 1 is right. A final full stop is ignored.
+
+    scorer: the library's. Raises whatever the scorer raises on a text it can't read.
+    """
+    refused = REFUSED_TEXTS.get(dataset)
+    max_chars = max(4000, 4 * len(str(entry["answer"])))
+    if len(answer) > max_chars or (refused is not None and refused.search(answer)):
         raise ValueError(
             "longer than any answer, or with numbers larger than any in one"
         )
-    judge = OWN.get(dataset, scorer)
-    found = judge(answer, entry)
-    stripped = answer.removesuffix(".").rstrip()
-    return (
-        found if is_right(found) or stripped in ("", answer) else judge(stripped, entry)
-    )
+    scorer = OWN_SCORERS.get(dataset, scorer)
+    score = scorer(answer, entry)
+    without_stop = answer.removesuffix(".").rstrip()
+    if is_full_score(score) or without_stop in ("", answer):
+        return score
+    return scorer(without_stop, entry)
 
 
-def is_right(score: float) -> bool:
-    """Above 1 is not: one scorer goes there for wrong dates."""
+def is_full_score(score: float) -> bool:
+    """A score above 1 is not full: one scorer goes there for wrong dates."""
     return math.isclose(score, 1, abs_tol=1e-9)
 
 
-def _text(answer: str, entry: Entry) -> float:
+def _score_text(answer: str, entry: GymEntry) -> float:
     return float(same_text(answer, entry["answer"]))
 
 
-def _number(answer: str, entry: Entry) -> float:
+def _score_number(answer: str, entry: GymEntry) -> float:
     return float(same_number(answer, entry["answer"]))
 
 
-def _numbers(answer: str, entry: Entry) -> float:
-    given, gold = (
-        json.loads(text.replace("'", '"')) for text in (answer, entry["answer"])
-    )
-    return float([Decimal(str(n)) for n in given] == [Decimal(str(n)) for n in gold])
+def _score_numbers(answer: str, entry: GymEntry) -> float:
+    return float(_read_numbers(answer) == _read_numbers(entry["answer"]))
 
 
-def _probability(answer: str, entry: Entry) -> float:
-    if not re.fullmatch(r"[\d.]{1,30}(?:/\d{1,30}|[eE]-\d{1,3})?", answer, re.ASCII):
+def _read_numbers(text: str) -> list[Decimal]:
+    return [Decimal(str(number)) for number in json.loads(text.replace("'", '"'))]
+
+
+def _score_probability(answer: str, entry: GymEntry) -> float:
+    if not PROBABILITY.fullmatch(answer):
         raise ValueError("no probability")
-    return float(
-        abs(Fraction(answer) - Fraction(entry["answer"])) <= Fraction(1, 10_000)
-    )
+    difference = abs(Fraction(answer) - Fraction(entry["answer"]))
+    return float(difference <= Fraction(1, 10_000))
 
 
-def _queens(answer: str, entry: Entry) -> float:
+def _score_queens(answer: str, entry: GymEntry) -> float:
     return float(answer in entry["metadata"]["valid_answers"])
 
 
-def _puzzle24(answer: str, entry: Entry) -> float:
-    return _makes(answer, entry["metadata"]["numbers"], 24)
+def _score_puzzle24(answer: str, entry: GymEntry) -> float:
+    return _score_expression(answer, entry["metadata"]["numbers"], 24)
 
 
-def _countdown(answer: str, entry: Entry) -> float:
-    return _makes(answer, entry["metadata"]["numbers"], entry["metadata"]["target"])
+def _score_countdown(answer: str, entry: GymEntry) -> float:
+    metadata = entry["metadata"]
+    return _score_expression(answer, metadata["numbers"], metadata["target"])
 
 
-def _makes(answer: str, numbers: list[int], target: int) -> float:
+def _score_expression(answer: str, numbers: list[int], target: int) -> float:
+    """Right if the expression uses each number once and makes the target."""
     used: list[int] = []
-    value = _value(ast.parse(answer.strip(), mode="eval").body, used)
+    value = _evaluate(ast.parse(answer.strip(), mode="eval").body, used)
     return float(value == target and sorted(used) == sorted(numbers))
 
 
-def _value(node: ast.expr, used: list[int]) -> Fraction:
-    """Exact, by + - * / alone; the numbers in it are added to `used`. Raises ValueError, or ZeroDivisionError."""
+def _evaluate(node: ast.expr, used: list[int]) -> Fraction:
+    """The exact value of an expression with + - * / alone; adds its numbers to `used`.
+
+    Raises ValueError for other expressions, and ZeroDivisionError.
+    """
     match node:
         case ast.Constant(value=int(number)) if not isinstance(number, bool):
             used.append(number)
             return Fraction(number)
         case ast.UnaryOp(op=ast.USub(), operand=operand):
-            return -_value(operand, used)
+            return -_evaluate(operand, used)
         case ast.BinOp(left=left, op=op, right=right):
-            a, b = _value(left, used), _value(right, used)
+            a = _evaluate(left, used)
+            b = _evaluate(right, used)
             match op:
                 case ast.Add():
                     return a + b
@@ -149,22 +169,22 @@ def _value(node: ast.expr, used: list[int]) -> Fraction:
     raise ValueError("no expression of whole numbers, + - * / and parentheses")
 
 
-# Judged without the scorer, and why.
-OWN: Mapping[str, Score] = {
-    "binary_matrix": _text,  # evals the text
-    "coin_flip": _probability,  # "0" is right for every 0.…; 1e9999999 hangs
-    "countdown": _countdown,  # evals the text
-    "figlet_font": _text,  # ten right letters are full marks, whatever the others
-    "game_of_life_halting": _text,  # every text is right
-    "gsm_symbolic": _number,  # the first number of the text, without its sign
-    "n_queens": _queens,  # evals the text
-    "number_sorting": _numbers,  # numbers may be off by 1
-    "puzzle24": _puzzle24,  # evals the text; takes other numbers than those given
-    "spiral_matrix": _text,  # evals the text
-    "string_insertion": _text,  # evals the text
+# Used in place of the library's scorer, and what is wrong with that one.
+OWN_SCORERS: Mapping[str, GymScorer] = {
+    "binary_matrix": _score_text,  # evals the text
+    "coin_flip": _score_probability,  # "0" is right for every 0.…; 1e9999999 hangs
+    "countdown": _score_countdown,  # evals the text
+    "figlet_font": _score_text,  # ten right letters are full marks, whatever the others
+    "game_of_life_halting": _score_text,  # every text is right
+    "gsm_symbolic": _score_number,  # takes the text's first number, without its sign
+    "n_queens": _score_queens,  # evals the text
+    "number_sorting": _score_numbers,  # numbers may be off by 1
+    "puzzle24": _score_puzzle24,  # evals the text; accepts other numbers than the question's
+    "spiral_matrix": _score_text,  # evals the text
+    "string_insertion": _score_text,  # evals the text
 }
-# Texts that these scorers would take minutes over, or (nan) call right. No answer looks like that.
-LIMITS: Mapping[str, re.Pattern[str]] = {
+# Texts that these scorers would take minutes over, or (nan) call right. No answer is like that.
+REFUSED_TEXTS: Mapping[str, re.Pattern[str]] = {
     "complex_arithmetic": re.compile(r"nan|inf", re.IGNORECASE),
     "propositional_logic": re.compile(r".{500}", re.DOTALL),
     "rubiks_cube": re.compile(r"\d{2}"),

@@ -1,19 +1,18 @@
-"""Exercises drawn from one dataset of reasoning-gym, each a function of the generator it is drawn with.
+"""Draws exercises from one dataset of reasoning-gym, each with a generator of its own.
 
-The library seeds a generator of its own for each item, with a few lapses that are kept inside here: two datasets use
-the global generators of random and numpy, some print or warn. Items of four depend on Python's hash seed (HASHED).
+The library seeds a generator for each item, but some datasets break out of it. Two use the
+global generators of random and numpy, and some print or warn; `isolated_generators` contains
+all that.
 """
 
 import json
 import math
-import os
 import random
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from copy import copy
-from dataclasses import dataclass, fields, replace
-from difflib import get_close_matches
+from dataclasses import dataclass, replace
 from io import StringIO
 from random import Random
 from typing import Any
@@ -22,92 +21,93 @@ import numpy as np
 
 from ..errors import ConfigError
 from ..types import Example, Scalar
-from .gym_answers import MULTILINE, Entry, answer_form, is_right, read_answer, score
+from .gym_answers import (
+    MULTILINE_DATASETS,
+    GymEntry,
+    format_gym_answer,
+    is_full_score,
+    read_answer,
+    score_answer,
+)
 
-REFUSED = {
-    "codeio": "its gold answers change from run to run: it runs programs that draw random numbers",
-    "composite": "it mixes other datasets: name one of them",
-    **dict.fromkeys(
-        ("intermediate_integration", "polynomial_multiplication", "simple_integration"),
-        "its scorer gives the student's text to sympy.parse_expr, which evaluates it",
-    ),
-}
-HASHED = frozenset({"isomorphic_strings", "knight_swap", "ransom_note", "word_ladder"})
-SEEDED_AT_START = frozenset(
-    {"acre", "gsm_symbolic", "list_functions", "survo"}
-)  # others look it up at each item
-KINDS = frozenset(
-    {"gsm_symbolic", "list_functions"}
-)  # items come from numbered generators, `task_indices` says which
-# Where the library leaves the answer open, the metadata may hold one. boxnet and rush_hour have none at all.
-EXAMPLES: Mapping[str, Callable[[Entry], str]] = {
+# These read their seed when they are made; the others, at each item.
+SEEDED_AT_START = frozenset({"acre", "gsm_symbolic", "list_functions", "survo"})
+# Their items come from numbered generators; `task_indices` says which.
+NUMBERED_GENERATORS = frozenset({"gsm_symbolic", "list_functions"})
+# Where the library leaves the answer open, the metadata may hold one.
+ANSWERS_IN_METADATA: Mapping[str, Callable[[GymEntry], str]] = {
     "graph_color": lambda entry: json.dumps(entry["metadata"]["possible_answer"]),
     "propositional_logic": lambda entry: str(entry["metadata"]["example_answer"]),
     "rubiks_cube": lambda entry: str(entry["metadata"]["example_correct_answer"]),
 }
-OPEN = frozenset({"boxnet", "rush_hour"})
-TRIES = 200
-SIZE = 10  # of a dataset; only its first item is drawn
+DATASETS_WITHOUT_ANSWERS = frozenset({"boxnet", "rush_hour"})
+MAX_ITEM_DRAWS = 200
 
 
 @dataclass(frozen=True)
-class Item:
-    """example: without an id. entry: the library's own record, which its scorer reads."""
-
-    example: Example
-    entry: Entry
+class GymItem:
+    example: Example  # without an id
+    entry: GymEntry  # for the library's scorer
     level: int | None
 
 
 @dataclass(frozen=True)
-class Source:
-    """datasets: the library's dataset by level; under None where there are no levels."""
+class GymSource:
+    name: str  # of the dataset
+    datasets: Mapping[
+        int | None, Any
+    ]  # the library's, by level; None: it has no levels
 
-    name: str
-    datasets: Mapping[int | None, Any]
+    def draw(self, level: int | None, rng: Random, kind: int | None = None) -> GymItem:
+        """An item of the level and, if given, of the kind.
 
-    def draw(self, level: int | None, rng: Random, kind: int | None = None) -> Item:
-        """An item of the level, and of the kind if one is given.
-
-        Drawn again where the library fails or rejects its own answer. Raises ConfigError after 200 such draws.
+        Draws again if the library fails, or rejects its own answer. Raises ConfigError after
+        MAX_ITEM_DRAWS draws.
         """
-        why = "the library rejects its own answer"
-        for _ in range(TRIES):
-            seed = self._seed(rng, kind)
+        failure = "the library rejects its own answer"
+        for _ in range(MAX_ITEM_DRAWS):
+            seed = self._draw_seed(rng, kind)
             try:
-                with isolated(seed):
-                    entry = self._at(level, seed)[0]
-            except (
-                Exception
-            ) as error:  # a generator of the library's that found nothing
-                why = repr(error)
+                with isolated_generators(seed):
+                    entry = self._seeded_dataset(level, seed)[0]
+            except Exception as error:  # some of the library's generators give up
+                failure = repr(error)
                 continue
-            item = Item(
-                _example(self.name, entry, self._made(level, seed)), entry, level
-            )
+            meta = self._draw_meta(level, seed)
+            item = GymItem(_example_from_entry(self.name, entry, meta), entry, level)
             if self._is_sound(item):
                 return item
+        at_level = "" if level is None else f" at level {level}"
         raise ConfigError(
-            f"reasoning_gym/{self.name}: no exercise could be made"
-            + ("" if level is None else f" at level {level}"),
-            got=why[:200],
+            f"reasoning_gym/{self.name}: no exercise could be made{at_level}",
+            got=failure[:200],
             fix="other task.levels or task.options",
         )
 
-    def _seed(self, rng: Random, kind: int | None) -> int:
+    def score(self, item: GymItem, answer: str) -> float:
+        """0 to 1; 1 is right. Raises whatever the scorer raises on a text it can't read."""
+        scorer = self.datasets[item.level].score_answer
+        with isolated_generators(0):
+            return score_answer(self.name, scorer, answer, item.entry)
+
+    def _draw_seed(self, rng: Random, kind: int | None) -> int:
         seed = rng.randrange(2**31)
         while kind is not None and self._kind(seed) != kind:
             seed = rng.randrange(2**31)
         return seed
 
     def _kind(self, seed: int) -> int:
-        return int(self._at(None, seed).task_indices[0])
+        return int(self._seeded_dataset(None, seed).task_indices[0])
 
-    def _made(self, level: int | None, seed: int) -> dict[str, Scalar]:
-        made: dict[str, Scalar] = {} if level is None else {"level": level}
-        return {**made, "kind": self._kind(seed)} if self.name in KINDS else made
+    def _draw_meta(self, level: int | None, seed: int) -> dict[str, Scalar]:
+        meta: dict[str, Scalar] = {}
+        if level is not None:
+            meta["level"] = level
+        if self.name in NUMBERED_GENERATORS:
+            meta["kind"] = self._kind(seed)
+        return meta
 
-    def _at(self, level: int | None, seed: int) -> Any:
+    def _seeded_dataset(self, level: int | None, seed: int) -> Any:
         dataset = self.datasets[level]
         if self.name in SEEDED_AT_START:
             return type(dataset)(replace(dataset.config, seed=seed))
@@ -115,183 +115,63 @@ class Source:
         dataset.seed = seed
         return dataset
 
-    def score(self, item: Item, answer: str) -> float:
-        with isolated(0):
-            return score(
-                self.name, self.datasets[item.level].score_answer, answer, item.entry
-            )
-
-    def _is_sound(self, item: Item) -> bool:
-        """Its own answer can be read back and is right, here and by the library."""
+    def _is_sound(self, item: GymItem) -> bool:
+        """Whether the item's own answer can be read back and is right, here and by the library."""
         gold = item.example.answer
         if gold is None:
-            return self.name in OPEN
-        multiline = self.name in MULTILINE
-        read = read_answer(answer_form(gold, multiline), multiline)
+            return self.name in DATASETS_WITHOUT_ANSWERS
+        multiline = self.name in MULTILINE_DATASETS
+        answer = read_answer(format_gym_answer(gold, multiline), multiline)
         scorer = self.datasets[item.level].score_answer
-        with isolated(0):
-            agreed = is_right(scorer(gold, item.entry))
-            return (
-                agreed
-                and read is not None
-                and is_right(score(self.name, scorer, read, item.entry))
-            )
+        with isolated_generators(0):
+            library_agrees = is_full_score(scorer(gold, item.entry))
+            if not library_agrees or answer is None:
+                return False
+            return is_full_score(score_answer(self.name, scorer, answer, item.entry))
 
 
-def _example(name: str, entry: Entry, made: Mapping[str, Scalar]) -> Example:
-    answer = EXAMPLES[name](entry) if name in EXAMPLES else entry["answer"]
-    solution = None
-    if name == "gsm_symbolic":
-        solution = entry["metadata"]["answer_cot"].rpartition("####")[0].rstrip()
-        made = {
-            **made,
-            "steps": sum(1 for line in solution.split("\n") if line.strip()),
-        }
-    told = {
-        k: v
-        for k, v in entry["metadata"].items()
-        if _is_number(v) and k != "source_index"
+def _example_from_entry(
+    dataset: str,
+    entry: GymEntry,
+    draw_meta: Mapping[str, Scalar],
+) -> Example:
+    """The example's meta has the entry's numbers and `draw_meta`."""
+    if dataset in ANSWERS_IN_METADATA:
+        answer = ANSWERS_IN_METADATA[dataset](entry)
+    else:
+        answer = entry["answer"]
+    meta: dict[str, Scalar] = {
+        name: value
+        for name, value in entry["metadata"].items()
+        if _is_finite_number(value) and name != "source_index"
     }
+    meta |= draw_meta
+    solution = None
+    if dataset == "gsm_symbolic":
+        solution = entry["metadata"]["answer_cot"].rpartition("####")[0].rstrip()
+        lines = [line for line in solution.split("\n") if line.strip()]
+        meta["steps"] = len(lines)
     return Example(
-        "",
-        entry["question"],
-        None if answer is None else str(answer),
-        solution,
-        {**told, **made},
+        id="",
+        question=entry["question"],
+        answer=None if answer is None else str(answer),
+        solution=solution,
+        meta=meta,
     )
 
 
-def _is_number(value: object) -> bool:
+def _is_finite_number(value: object) -> bool:
     return isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
 
 
-def open_source(
-    name: str, options: Mapping[str, object], levels: tuple[int, int] | None
-) -> Source:
-    """levels: easiest and hardest of the dataset's curriculum; None: its first three. Options go before levels.
-
-    Raises ConfigError for a dataset, an option or a level that isn't there, or that the library refuses.
-    """
-    try:
-        from reasoning_gym.factory import CURRICULA, DATASETS
-    except ImportError as error:
-        raise ConfigError(
-            "the task reasoning_gym needs reasoning-gym",
-            fix="pip install 'teachback[gym]'",
-        ) from error
-    if name not in DATASETS:
-        near = get_close_matches(name, DATASETS, n=5, cutoff=0.4) or sorted(DATASETS)
-        raise ConfigError(
-            "reasoning-gym has no such dataset",
-            got=name,
-            allowed=f"such as {', '.join(near)}",
-        )
-    if name in REFUSED:
-        raise ConfigError(
-            f"reasoning_gym/{name} can't be used",
-            got=REFUSED[name],
-            fix="another dataset",
-        )
-    if name in HASHED and os.environ.get("PYTHONHASHSEED", "random") == "random":
-        raise ConfigError(
-            f"reasoning_gym/{name}: its items depend on Python's hash seed, and would differ at the next start",
-            fix="set PYTHONHASHSEED=0 in the environment of every start",
-        )
-    kind, config = DATASETS[name]
-    _check_options(name, options, config)
-    curriculum = CURRICULA.get(name)
-    if curriculum is None:
-        if levels is not None:
-            raise ConfigError(
-                f"reasoning_gym/{name} has no levels",
-                got=f"levels {list(levels)}",
-                fix="leave them out",
-            )
-        return Source(name, {None: _dataset(name, kind, config(), options, None)})
-    asked = _levels(name, curriculum, levels)
-    return Source(
-        name,
-        {n: _dataset(name, kind, _at_level(curriculum, n), options, n) for n in asked},
-    )
-
-
-def _check_options(name: str, options: Mapping[str, object], config: Any) -> None:
-    known = {field.name: getattr(config(), field.name) for field in fields(config)}
-    known = {
-        option: default
-        for option, default in known.items()
-        if option not in ("seed", "size")
-    }
-    if unknown := sorted(set(options) - set(known)):
-        allowed = ", ".join(
-            f"{option} ({default!r})" for option, default in known.items()
-        )
-        raise ConfigError(
-            f"reasoning_gym/{name} has no such option",
-            got=", ".join(unknown),
-            allowed=allowed,
-        )
-
-
-def _levels(name: str, curriculum: Any, levels: tuple[int, int] | None) -> range:
-    hardest = (
-        max(len(attribute.levels) for attribute in curriculum().attributes.values()) - 1
-    )
-    low, high = levels or (0, min(2, hardest))
-    if not 0 <= low <= high <= hardest:
-        raise ConfigError(
-            f"reasoning_gym/{name}: levels that aren't there",
-            got=[low, high],
-            allowed=f"easiest, hardest within [0, {hardest}]",
-        )
-    return range(low, high + 1)
-
-
-def _at_level(curriculum: Any, level: int) -> Any:
-    """The configuration of one level alone, not of all up to it: a step is then a step."""
-    from reasoning_gym.coaching.base_curriculum import (
-        DefaultCurriculumContext,
-        RangeAttributeMode,
-    )
-
-    course = curriculum()
-    course.set_global_level(level)
-    return course.generate_configuration(
-        context=DefaultCurriculumContext(RangeAttributeMode.UPPER_BOUND)
-    )
-
-
-def _dataset(
-    name: str, kind: Any, config: Any, options: Mapping[str, object], level: int | None
-) -> Any:
-    tuples = {
-        k: tuple(v)
-        for k, v in options.items()
-        if isinstance(v, list) and isinstance(getattr(config, k), tuple)
-    }
-    given = {**options, **tuples, "seed": 0, "size": SIZE}
-    try:
-        with isolated(0):
-            return kind(replace(config, **given))
-    except (
-        Exception
-    ) as error:  # the library's checks are assertions, and not all values are checked
-        defaults = {field.name: getattr(config, field.name) for field in fields(config)}
-        raise ConfigError(
-            f"reasoning_gym/{name} can't be made"
-            + ("" if level is None else f" at level {level}"),
-            got=f"{error!r}"[:200],
-            allowed=", ".join(
-                f"{k}: {v!r}" for k, v in defaults.items() if k not in ("seed", "size")
-            ),
-            fix="other task.levels or task.options",
-        ) from error
-
-
 @contextmanager
-def isolated(seed: int) -> Iterator[None]:
-    """The global generators are seeded inside and left as they were; what the library prints or warns of is dropped."""
-    state, arrays = random.getstate(), np.random.get_state()
+def isolated_generators(seed: int) -> Iterator[None]:
+    """Seeds the global generators inside, and restores them after.
+
+    What the library prints or warns of is dropped.
+    """
+    state = random.getstate()
+    numpy_state = np.random.get_state()
     random.seed(seed)
     try:
         with warnings.catch_warnings(), redirect_stdout(StringIO()):
@@ -299,4 +179,4 @@ def isolated(seed: int) -> Iterator[None]:
             yield
     finally:
         random.setstate(state)
-        np.random.set_state(arrays)
+        np.random.set_state(numpy_state)

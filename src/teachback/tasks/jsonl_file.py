@@ -1,4 +1,4 @@
-"""JSONL from other hands: read strictly, so that every error names the file and the line."""
+"""Reads users' JSONL files strictly, so that every error names the file and the line."""
 
 import codecs
 import json
@@ -9,28 +9,36 @@ from ..errors import DataError
 
 
 def read_jsonl(path: Path) -> list[dict[str, object]]:
-    r"""The objects of a JSONL file, one a line; blank lines are skipped.
+    r"""The objects of a JSONL file, one per line; blank lines are skipped.
 
-    UTF-8, with or without a byte order mark. Lines end at "\n" only: str.splitlines would cut a text at U+2028.
-    Raises DataError for a file that can't be read and for a line that is no JSON object, numbers that are
-    not finite and lone surrogates included: neither could be written again.
+    UTF-8, with or without a byte order mark. Lines end at "\n" only: str.splitlines would cut a
+    text at U+2028. Raises DataError for a file that can't be read, and for a line that is not a
+    JSON object. Infinite numbers and lone surrogates are refused: they can't be written again.
     """
     try:
         content = path.read_bytes().removeprefix(codecs.BOM_UTF8)
     except OSError as error:
         raise DataError(
-            f"{path}: can't be read", got=error.strerror or error, fix="check the path"
+            f"{path}: can't be read",
+            got=error.strerror or error,
+            fix="check the path",
         ) from error
-    lines = enumerate(content.split(b"\n"), start=1)
-    return [_read_line(line, path, number) for number, line in lines if line.strip()]
+
+    rows = []
+    for number, line in enumerate(content.split(b"\n"), start=1):
+        if line.strip():
+            rows.append(_read_line(line, path, number))
+    return rows
 
 
 def _read_line(line: bytes, path: Path, number: int) -> dict[str, object]:
     try:
         row = json.loads(
-            line.decode("utf-8"), parse_constant=_finite, parse_float=_finite
+            line.decode("utf-8"),
+            parse_constant=_finite_float,
+            parse_float=_finite_float,
         )
-        if b"\\u" in line:
+        if b"\\u" in line:  # an escape may stand for a lone surrogate
             json.dumps(row, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError) as error:
         raise DataError(
@@ -47,7 +55,8 @@ def _read_line(line: bytes, path: Path, number: int) -> dict[str, object]:
     return row
 
 
-def _finite(number: str) -> float:
-    if not math.isfinite(value := float(number)):
+def _finite_float(number: str) -> float:
+    value = float(number)
+    if not math.isfinite(value):
         raise ValueError(f"{number} is not a finite number")
     return value

@@ -2,9 +2,10 @@
 
 from hashlib import sha256
 
-from ..graders.exact import squeeze
+from ..graders.exact import normalize_text
 
 
 def text_key(question: str) -> str:
     """Equal for questions that differ only in white space, case or a final full stop."""
-    return sha256(squeeze(question).encode("utf-8", "replace")).hexdigest()[:32]
+    text = normalize_text(question).encode("utf-8", "replace")
+    return sha256(text).hexdigest()[:32]

@@ -1,66 +1,73 @@
-"""MATH (Hendrycks et al., arXiv 2103.03874), tested on MATH-500 (Lightman et al., arXiv 2305.20050).
+"""MATH (Hendrycks et al., arXiv 2103.03874), tested on MATH-500 (Lightman et al., 2305.20050).
 
-Contest problems with an answer in \\boxed{}: a formula, a set, an interval or a word, compared by math-verify. As with
-GSM8K, nothing proves a new problem's answer. Some test problems have a near twin in train (a sign or a number apart).
+Contest problems with an answer in \\boxed{}: a formula, a set, an interval or a word, compared
+by math-verify. As with GSM8K, nothing proves a new problem's answer. Some test problems have a
+near twin in train (a sign or a number apart).
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ..graders.math import GRADER
+from ..graders.math import MATH_GRADER
 from ..types import Example, Task
 from . import own
 from .hub import read_hub
 from .jsonl_file import read_jsonl
-from .splits import Sizes
-from .table import Columns, examples
+from .splits import SplitSizes
+from .table import ExampleColumns, examples_from_rows
 
-HUB = {
+# Name of the local file → data set, split.
+MATH_ON_HUB = {
     "math_train": ("DigitalLearningGmbH/MATH-lighteval", "train"),
     "math500_test": ("HuggingFaceH4/MATH-500", "test"),
 }
-INSTRUCTION = "Solve the problem step by step. Put the final answer in \\boxed{}."
+MATH_INSTRUCTION = "Solve the problem step by step. Put the final answer in \\boxed{}."
 
 
 def load(
     *, path: Path | None, seeds: int, dev: int, test: int | None, seed: int
 ) -> Task:
-    """path: a folder with math_train.jsonl and math500_test.jsonl; None: from the Hub. dev is set aside from train."""
-    train, tests = (rows(path, name) for name in HUB)
+    """path: a folder with math_train.jsonl and math500_test.jsonl; None reads the Hub.
+
+    dev is set aside from train.
+    """
     return own.load(
-        train,
+        read_math_rows(path, "math_train"),
         dev=None,
-        test=tests,
-        sizes=Sizes(seeds, dev, test),
+        test=read_math_rows(path, "math500_test"),
+        sizes=SplitSizes(seeds, dev, test),
         seed=seed,
-        form=own.Form(GRADER, own_prompt=prompt),
+        form=own.AnswerFormat(MATH_GRADER, custom_prompt=math_prompt),
         name="math",
         by=("level", "subject"),
     )
 
 
-def prompt(question: str) -> str:
-    return f"{question}\n\n{INSTRUCTION}"
+def math_prompt(question: str) -> str:
+    return f"{question}\n\n{MATH_INSTRUCTION}"
 
 
-def rows(path: Path | None, name: str) -> Sequence[Example]:
+def read_math_rows(path: Path | None, name: str) -> Sequence[Example]:
     if path is not None:
-        return examples(read_jsonl(path / f"{name}.jsonl"), name, Columns())
-    dataset, split = HUB[name]
-    answer = (
-        "answer" if split == "test" else None
-    )  # of train: what its solution has in \\boxed{}
-    subject = "subject" if split == "test" else "type"
-    columns = Columns("problem", answer, id="unique_id", meta=("level", subject))
-    return [renamed(e) for e in examples(read_hub(dataset, split), name, columns)]
+        rows = read_jsonl(path / f"{name}.jsonl")
+        return examples_from_rows(rows, name, ExampleColumns())
+    dataset, split = MATH_ON_HUB[name]
+    is_test = split == "test"
+    columns = ExampleColumns(
+        question="problem",
+        # In train the answer is what the solution has in \boxed{}.
+        answer="answer" if is_test else None,
+        id="unique_id",
+        meta=("level", "subject" if is_test else "type"),
+    )
+    examples = examples_from_rows(read_hub(dataset, split), name, columns)
+    return [with_local_meta_names(example) for example in examples]
 
 
-def renamed(example: Example) -> Example:
-    """Both of the Hub's data sets with the meta fields of the local files: level 3 for "Level 3", subject for type."""
+def with_local_meta_names(example: Example) -> Example:
+    """The Hub's meta fields as the local files have them: 3 for "Level 3", subject for type."""
     level = str(example.meta.get("level")).removeprefix("Level ")
     subject = example.meta.get("subject", example.meta.get("type"))
-    return replace(
-        example,
-        meta={"level": int(level) if level.isdigit() else None, "subject": subject},
-    )
+    meta = {"level": int(level) if level.isdigit() else None, "subject": subject}
+    return replace(example, meta=meta)

@@ -1,4 +1,4 @@
-"""A task of one's own: questions in a JSONL file or on the Hub, with named columns and a grader."""
+"""Tasks from the user's rows: questions in a JSONL file or on the Hub, and a grader."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -8,27 +8,30 @@ from typing import NamedTuple
 from ..errors import DataError
 from ..types import Example, Grade, Grader, Task
 from .keys import text_key
-from .splits import Sizes, split
+from .splits import SplitSizes, split_examples
+
+HASHES_ANSWER = re.compile(r"\n?####[ \t]*([^\n]*)\s*$")
 
 
-class Form(NamedTuple):
-    """How one kind of question is answered and graded. checked: gold answers are tried on the grader first."""
+class AnswerFormat(NamedTuple):
+    """How one kind of question is answered and graded."""
 
     grader: Grader
     key: Callable[[str], str] = text_key
-    own_target: Callable[[Example], str | None] | None = None  # None: `target` below
-    own_prompt: Callable[[str], str] | None = (
-        None  # None: the instruction, then the question
+    custom_target: Callable[[Example], str | None] | None = (
+        None  # None: `solution_target`
     )
-    exact: bool = False
-    templated: bool = False
-    checked: bool = True
+    custom_prompt: Callable[[str], str] | None = (
+        None  # None: instruction, then question
+    )
+    exact: bool = False  # see types.Task
+    templated: bool = False  # see types.Task
+    checks_golds: bool = True  # gold answers are tried on the grader first
 
-    def target(self, e: Example) -> str | None:
-        return target(self.grader, e) if self.own_target is None else self.own_target(e)
-
-
-HASHES = re.compile(r"\n?####[ \t]*([^\n]*)\s*$")
+    def target(self, example: Example) -> str | None:
+        if self.custom_target is not None:
+            return self.custom_target(example)
+        return solution_target(self.grader, example)
 
 
 def load(
@@ -36,43 +39,33 @@ def load(
     *,
     dev: Sequence[Example] | None,
     test: Sequence[Example] | None,
-    sizes: Sizes,
-    form: Form,
+    sizes: SplitSizes,
+    form: AnswerFormat,
     name: str = "jsonl",
     seed: int = 0,
     instruction: str | None = None,
     templated: bool = False,
     by: tuple[str, ...] = (),
 ) -> Task:
-    """dev, test: rows of their own, or None: `sizes` says how many of the seeds' are set aside.
+    """dev, test: rows of their own. Without them, `sizes` says how many seeds are set aside.
 
-    Raises DataError for splits that can't be, for gold answers that the grader itself calls wrong, and for a meta
-    field in `by` that no row of dev or test has.
+    Raises DataError for impossible splits, for gold answers that the grader itself calls wrong,
+    and for a meta field in `by` that no row of dev or test has.
     """
-    splits = split(seeds, sizes, key=form.key, dev=dev, test=test, seed=seed)
+    splits = split_examples(seeds, sizes, key=form.key, dev=dev, test=test, seed=seed)
     measured = (*splits.dev, *splits.test)
-    if form.checked:
-        check_golds(form, measured)
-    for field in by:
-        if not any(field in e.meta for e in measured):
-            known = sorted({name for e in measured for name in e.meta})
-            raise DataError(
-                "task.by names a field that no row has",
-                got=field,
-                allowed=", ".join(known) or "none",
-            )
+    if form.checks_golds:
+        check_gold_answers(form, measured)
+    check_meta_fields(by, measured)
     return Task(
         name=name,
         seeds=splits.seeds,
         dev=splits.dev,
         test=splits.test,
-        prompt=form.own_prompt
-        or (
-            lambda question: f"{instruction}\n\n{question}" if instruction else question
-        ),
+        prompt=form.custom_prompt or partial(prompt_with_instruction, instruction),
         target=form.target,
         grade=form.grader.grade,
-        verify=partial(verify, form.grader),
+        verify=partial(verify_answer, form.grader),
         exact=form.exact,
         key=form.key,
         templated=form.templated or templated,
@@ -80,13 +73,13 @@ def load(
     )
 
 
-def check_golds(form: Form, examples: Sequence[Example]) -> None:
-    """A gold answer that is not even right by its own words would make every student wrong."""
-    bad = [
-        e
-        for e in examples
-        if form.grader.grade(e, form.target(e) or "").outcome != "right"
-    ]
+def check_gold_answers(form: AnswerFormat, examples: Sequence[Example]) -> None:
+    """Raises DataError for a gold answer that the grader calls wrong: no student could be right."""
+    bad = []
+    for example in examples:
+        target = form.target(example) or ""
+        if form.grader.grade(example, target).outcome != "right":
+            bad.append(example)
     if bad:
         raise DataError(
             f"{len(bad)} gold answers can't be read by task.grader",
@@ -95,27 +88,46 @@ def check_golds(form: Form, examples: Sequence[Example]) -> None:
         )
 
 
-def verify(grader: Grader, question: str, text: str) -> Grade:
-    """Without a gold answer: a row must have a question and end in an answer that the grader can read."""
-    return (
-        grader.parse(question, text)
-        if question.strip()
-        else Grade("unparsed", reason="empty question")
-    )
+def check_meta_fields(fields: Sequence[str], examples: Sequence[Example]) -> None:
+    """Raises DataError for a field that no example has."""
+    known = {name for example in examples for name in example.meta}
+    for field in fields:
+        if field not in known:
+            raise DataError(
+                "task.by names a field that no row has",
+                got=field,
+                allowed=", ".join(sorted(known)) or "none",
+            )
 
 
-def target(grader: Grader, e: Example) -> str | None:
-    """What a student should answer: the worked solution, ending in "Answer: …" unless it names its answer so that the
-    grader can read it."""
-    if e.solution is None:
-        return None if e.answer is None else f"Answer: {e.answer}"
-    if found := HASHES.search(e.solution):
-        return f"{e.solution[: found.start()]}\nAnswer: {found[1]}"
-    if e.answer is None or grader.grade(e, e.solution).outcome != "unparsed":
-        return e.solution
-    return f"{e.solution}\nAnswer: {e.answer}"
+def prompt_with_instruction(instruction: str | None, question: str) -> str:
+    return f"{instruction}\n\n{question}" if instruction else question
 
 
-def plain(e: Example) -> str | None:
-    """For answers in free words: the solution, or the answer, as it is."""
-    return e.solution or e.answer
+def verify_answer(grader: Grader, question: str, text: str) -> Grade:
+    """Without a gold answer, a row must have a question and an answer that can be read."""
+    if not question.strip():
+        return Grade("unparsed", reason="empty question")
+    return grader.parse(question, text)
+
+
+def solution_target(grader: Grader, example: Example) -> str | None:
+    """The text a student should answer: the worked solution, ending in "Answer: …".
+
+    A solution that names its answer in another form that the grader reads stays as it is. None
+    for an example without solution and answer.
+    """
+    solution, answer = example.solution, example.answer
+    if solution is None:
+        return None if answer is None else f"Answer: {answer}"
+    hashes = HASHES_ANSWER.search(solution)
+    if hashes:
+        return f"{solution[: hashes.start()]}\nAnswer: {hashes[1]}"
+    if answer is None or grader.grade(example, solution).outcome != "unparsed":
+        return solution
+    return f"{solution}\nAnswer: {answer}"
+
+
+def free_text_target(example: Example) -> str | None:
+    """For answers in free text: the solution, or the answer, as it is."""
+    return example.solution or example.answer

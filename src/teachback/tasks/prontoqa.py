@@ -1,10 +1,12 @@
-"""ProntoQA (Saparov & He, arXiv 2210.01240): is a statement true, given facts and rules? The answer carries its proof.
+"""ProntoQA (Saparov & He, arXiv 2210.01240): is a statement true, given facts and rules?
 
-A label alone says little (every published file gives its labels away without reasoning), so an answer is right when
-its label is right *and* its proof is valid, sentence by sentence. A hop is one use of a rule.
+The answer carries its proof. A label alone says little: every published file gives its labels
+away without reasoning. So an answer is right when its label is right *and* its proof is valid,
+sentence by sentence. A hop is one use of a rule.
 
-`templated`: all questions are made of the same few sentences, so every row shares 8 words with one of test. Only `key`,
-which reads premises and question, tells exercises apart.
+The task is `templated`: all questions are made of the same few sentences, so every row shares 8
+words with one of test. Only `prontoqa_key`, which reads premises and query, tells exercises
+apart.
 """
 
 import hashlib
@@ -12,7 +14,6 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from itertools import count, pairwise
 from pathlib import Path
 from random import Random
 
@@ -20,225 +21,155 @@ from ..errors import ConfigError, DataError
 from ..rng import draw
 from ..types import Example, Grade, Task, Written
 from .jsonl_file import read_jsonl
-from .ontology import Question, Rule, flaw, read_question, settle, with_article
-from .proof import prove
-
-HOPS = (1, 6)
-NAMES = ("Alex", "Fae", "Max", "Polly", "Rex", "Sally", "Sam", "Stella", "Wren")
-CONCEPTS = (
-    "brimpus", "dumpus", "gorpus", "grimpus", "impus", "jompus", "lempus", "lorpus", "numpus", "rompus", "shumpus",
-    "sterpus", "tumpus", "vumpus", "wumpus", "yumpus", "zumpus",
-)  # fmt: skip
-FAMILIES = tuple(
-    tuple(family.split())
-    for family in (
-        "blue brown orange red", "large small", "liquid luminous metallic wooden", "opaque transparent", "bright dull",
-        "feisty happy nervous shy", "bitter sour spicy sweet", "earthy floral fruity", "cold hot temperate",
-        "aggressive amenable angry kind mean", "discordant loud melodic muffled", "fast moderate slow",
-        "overcast rainy snowy sunny windy",
-    )
-)  # fmt: skip
+from .ontology import Decision, LogicQuestion, decide_question, read_question
+from .prontoqa_exercises import HOPS_RANGE, generate_proof_question
+from .proof import proof_flaw, write_proof
 
 _ANY_LABEL = re.compile(r"\bAnswer:[ \t]*(True|False)\b", re.IGNORECASE)
 _LABEL_LINE = re.compile(r"Answer:[ \t]*(True|False)\.?")
 
 
-def prompt(question: str) -> str:
-    """The user's message; without its last line an untuned student could not know the form that is graded."""
+def prontoqa_prompt(question: str) -> str:
+    """The last line tells the graded form; an untuned student could not know it."""
     return f'{question}\nGive the proof, then "Answer: True" or "Answer: False".'
 
 
-def target(example: Example) -> str | None:
-    if (
-        example.solution is None
-        or example.answer is None
-        or _read_label(example.solution)[0] is not None
-    ):
+def proof_target(example: Example) -> str | None:
+    """The solution, and the answer unless the solution names it."""
+    if example.solution is None or example.answer is None:
         return example.solution
-    return answer_form(example.solution, example.answer)
+    label, _ = _read_label(example.solution)
+    if label is not None:
+        return example.solution
+    return format_proof_answer(example.solution, example.answer)
 
 
-def answer_form(solution: str, answer: str) -> str:
+def format_proof_answer(solution: str, answer: str) -> str:
     return f"{solution}\nAnswer: {answer}"
 
 
-def grade(example: Example, text: str) -> Grade:
-    """Right: the last line is "Answer: " and the gold label, and the proof before it holds (see ontology.flaw).
+def grade_proof(example: Example, text: str) -> Grade:
+    """Right if the last line is "Answer: " and the gold label, and the proof is valid.
 
-    "unparsed" when the last line is no answer, or when the text names both labels as its answer.
+    See `proof.proof_flaw` for valid proofs. The grade is "unparsed" if the last line is no
+    answer, or if the text names both labels as its answer.
     """
-    return _judge(read_question(example.question), text, example.answer)
+    return _grade_label_and_proof(read_question(example.question), text, example.answer)
 
 
-def verify(question: str, text: str) -> Grade:
-    """As `grade`, where the label must be what follows from the question's premises by forward chaining.
+def verify_proof(question: str, text: str) -> Grade:
+    """As `grade_proof`, with the label that follows from the premises by forward chaining.
 
-    A question whose premises don't settle what is asked, or contradict each other about its subject, is "wrong".
+    A question whose premises don't decide the query, or contradict each other about its
+    subject, is "wrong".
     """
-    read = read_question(question)
-    truth = settle(read) if read else None
-    found = _judge(read, text, truth.label if truth else None)
-    return (
-        replace(found, reason=truth.reason)
-        if truth and truth.reason and found.outcome == "wrong"
-        else found
-    )
+    logic_question = read_question(question)
+    if logic_question is None:
+        return _grade_label_and_proof(None, text, None)
+    decision = decide_question(logic_question)
+    grade = _grade_label_and_proof(logic_question, text, decision.label)
+    if decision.reason and grade.outcome == "wrong":
+        return replace(grade, reason=decision.reason)
+    return grade
 
 
-def _judge(question: Question | None, text: str, gold: str | None) -> Grade:
+def _grade_label_and_proof(
+    question: LogicQuestion | None,
+    text: str,
+    gold: str | None,
+) -> Grade:
     label, proof = _read_label(text)
-    right = label is not None and label == gold
+    is_label_right = label is not None and label == gold
     if question is None:
-        return Grade(
-            "unparsed",
-            label,
-            right,
-            'the question is not facts, rules and one "True or false: ..."',
-        )
+        reason = 'the question is not facts, rules and one "True or false: ..."'
+        return Grade("unparsed", label, is_label_right, reason)
     if label is None:
-        return Grade(
-            "unparsed",
-            reason='no last line "Answer: True" or "Answer: False", or several that differ',
+        reason = (
+            'no last line "Answer: True" or "Answer: False", or several that differ'
         )
-    reason = flaw(question, proof, label) if right else f"the answer is {gold}"
-    return Grade("wrong" if reason else "right", label, right, reason)
+        return Grade("unparsed", reason=reason)
+    if not is_label_right:
+        return Grade("wrong", label, False, f"the answer is {gold}")
+    flaw = proof_flaw(question, proof, label)
+    if flaw:
+        return Grade("wrong", label, True, flaw)
+    return Grade("right", label, True)
 
 
 def _read_label(text: str) -> tuple[str | None, str]:
-    """The label, and what stands before its line; None for no label, or several that differ."""
-    proof, _, last = text.rstrip().rpartition("\n")
-    found = _LABEL_LINE.fullmatch(last.strip())
-    if found is None or len({label.lower() for label in _ANY_LABEL.findall(text)}) > 1:
+    """The label, and the text before its line; no label if there are several that differ."""
+    proof, _, last_line = text.rstrip().rpartition("\n")
+    match = _LABEL_LINE.fullmatch(last_line.strip())
+    labels = {label.lower() for label in _ANY_LABEL.findall(text)}
+    if match is None or len(labels) > 1:
         return None, text
-    return found[1], proof
+    return match[1], proof
 
 
-def key(question: str) -> str:
-    """Equal for questions with the same premises, in any order and wording, that ask for the same subject and property.
+def prontoqa_key(question: str) -> str:
+    """Equal for questions with the same premises, in any order and wording, and one query.
 
-    The asked polarity is left out: whoever knows whether Max is red knows whether he is not. Other names or concepts
-    make another exercise. A question that can't be read is known by its text, apart from case and whitespace.
+    The query's polarity is left out: whoever knows whether Max is red knows whether he is not.
+    Other names or concepts make another exercise. A question that can't be read is known by its
+    text, apart from case and white space.
     """
-    read = read_question(question)
-    form: object = " ".join(question.lower().split())
-    if read is not None:
+    logic_question = read_question(question)
+    identity: object = " ".join(question.lower().split())
+    if logic_question is not None:
         premises = sorted(
-            (p.rule, p.subject, p.predicate, p.negated) for p in read.premises
+            (p.rule, p.subject, p.predicate, p.negated) for p in logic_question.premises
         )
-        form = [premises, read.asked.subject, read.asked.predicate]
-    return hashlib.sha256(json.dumps(form).encode()).hexdigest()[:32]
+        query = logic_question.query
+        identity = [premises, query.subject, query.predicate]
+    return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:32]
 
 
-def generate(hops: int, rng: Random, *, side_rules: bool = True) -> Example:
-    """A fictional exercise of `hops` rules (1..6) with its only proof, in the data set's wording; its id is empty.
+def solve_prontoqa(question: str) -> str | None:
+    """The text that answers a question: a shortest proof in the data set's wording, the label.
 
-    Two chains of concepts of equal length end in rules about the same property, of opposite polarity; which chain the
-    name is on is decided last. So nothing but following the chain tells the label: in the published files the other
-    rule's concept occurs nowhere else, which gives it away. Up to three more rules hang on random concepts; without
-    side_rules there are none, and on the way there is never a choice.
+    None if the question can't be read, decides nothing or contradicts itself.
     """
-    concepts = rng.sample(CONCEPTS, len(CONCEPTS))
-    chains = [[concepts.pop() for _ in range(hops)] for _ in range(2)]
-    families = rng.sample(FAMILIES, len(FAMILIES))
-    asked = rng.choice(families.pop())
-    ends = [
-        Rule(chain[-1], asked, False, negated)
-        for chain, negated in zip(chains, (False, True), strict=True)
-    ]
-    links = [
-        [*(Rule(a, b) for a, b in pairwise(chain)), end]
-        for chain, end in zip(chains, ends, strict=True)
-    ]
-    more = _more_rules(chains, concepts, families, rng) if side_rules else []
-    rules = [*links[0], *links[1], *more]
-    said = {
-        rule: rule.wording(rng.choice(("Each", "Every", None, None))) for rule in rules
-    }
-    premises = rng.sample(rules, len(rules))
-    name, proof, negated = rng.choice(NAMES), rng.choice(links), rng.random() < 0.5
-    fact = f"{name} is {with_article(proof[0].subject)}."
-    steps = [f"{said[rule]} {name} is {rule.predicate_wording()}." for rule in proof]
-    query = f"True or false: {name} is {proof[-1]._replace(negated=negated).predicate_wording()}."
-    return Example(
-        id="",
-        question=" ".join([*(said[rule] for rule in premises), fact]) + "\n" + query,
-        answer=str(negated == proof[-1].negated),
-        solution=" ".join([fact, *steps]),
-        meta={"hops": hops},
-    )
-
-
-def _more_rules(
-    chains: list[list[str]],
-    unused: list[str],
-    families: list[tuple[str, ...]],
-    rng: Random,
-) -> list[Rule]:
-    """Rules that prove nothing: a property of a concept that has none, or a new concept below or above one.
-
-    With one hop, each of the two concepts gets one, so that both occur besides the rule about the asked property.
-    """
-    known = [concept for chain in chains for concept in chain]
-    with_property = [chain[-1] for chain in chains]
-    one_hop = len(known) == 2
-    anchors = known[:2] if one_hop else []
-    rules = []
-    for anchor in [
-        *anchors,
-        *(rng.choice(known) for _ in range(rng.randint(0, 1 if one_hop else 2))),
-    ]:
-        if anchor not in with_property and rng.random() < 0.6:
-            with_property.append(anchor)
-            rules.append(
-                Rule(anchor, rng.choice(families.pop()), False, rng.random() < 0.5)
-            )
-        else:
-            lower, upper = rng.sample((anchor, unused.pop()), 2)
-            rules.append(Rule(lower, upper))
-    return rules
-
-
-def solve(question: str) -> str | None:
-    """The text that a question should be answered with: a shortest proof in the data set's wording, and the label.
-
-    None when the question can't be read, settles nothing or contradicts itself.
-    """
-    read = read_question(question)
-    truth = settle(read) if read else None
-    if read is None or truth is None or truth.label is None:
+    logic_question = read_question(question)
+    if logic_question is None:
         return None
-    text = answer_form(prove(read, question), truth.label)
-    return text if verify(question, text).outcome == "right" else None
+    label = decide_question(logic_question).label
+    if label is None:
+        return None
+    text = format_proof_answer(write_proof(logic_question, question), label)
+    return text if verify_proof(question, text).outcome == "right" else None
 
 
-def write(
+def write_prontoqa(
     seed: Example,
     rng: Random,
     *,
-    within: tuple[int, int] = HOPS,
+    within: tuple[int, int] = HOPS_RANGE,
     side_rules: bool = True,
 ) -> Written:
-    """A new exercise with as many hops as the seed (probability 0.6), or one fewer or more (0.2 each), of those within.
+    """An exercise with the seed's hops (probability 0.6), or one fewer or more (0.2 each).
 
-    The seed's hops are its meta["hops"], or else what its question takes. Raises DataError when neither tells.
+    Hops are clipped to `within`. The seed's hops are its meta["hops"], or else what its question
+    takes. Raises DataError if neither tells.
     """
-    hops = _hops(seed) + rng.choices((0, -1, 1), (0.6, 0.2, 0.2))[0]
-    made = generate(min(max(hops, within[0]), within[1]), rng, side_rules=side_rules)
-    return Written(made.question, answer_form(str(made.solution), str(made.answer)))
+    hops = seed_hops(seed) + rng.choices((0, -1, 1), (0.6, 0.2, 0.2))[0]
+    hops = min(max(hops, within[0]), within[1])
+    exercise = generate_proof_question(hops, rng, side_rules=side_rules)
+    text = format_proof_answer(str(exercise.solution), str(exercise.answer))
+    return Written(exercise.question, text)
 
 
-def _hops(seed: Example) -> int:
+def seed_hops(seed: Example) -> int:
     hops = seed.meta.get("hops")
     if isinstance(hops, int) and not isinstance(hops, bool):
         return hops
-    read = read_question(seed.question)
-    truth = settle(read) if read else None
-    if truth is None or truth.label is None:
+    logic_question = read_question(seed.question)
+    decision = decide_question(logic_question) if logic_question else Decision(None)
+    if decision.label is None:
         raise DataError(
             f"seed {seed.id}: its question can't be read or solved",
             fix='give meta["hops"], or leave it out',
         )
-    return truth.hops
+    return decision.hops
 
 
 def load(
@@ -251,126 +182,140 @@ def load(
     seed: int,
     repeat: int = 0,
 ) -> Task:
-    """The task with splits of the given sizes that share no `key`; hops: fewest and most, both included. repeat: of a
-    comparison: where questions are generated, each has a test set of its own, and the same seeds and dev.
+    """The task, with splits of the given sizes that share no key.
 
-    path None: generated, hops uniform. Otherwise the folder with prontoqa_train.jsonl: all three splits come from its
-    rows with shuffled premises, by a hash of (seed, key), so the file's order does not matter; nor do the sizes of
-    seeds and test to each other. Raises DataError when rows are bad or too few, ConfigError for hops that can't be.
+    path: the folder with prontoqa_train.jsonl. All splits come from its rows with shuffled
+    premises, by a hash of (seed, key): the file's order doesn't matter, and the sizes of seeds
+    and test don't change each other's rows. Without a path, exercises are generated, with
+    uniform hops.
+    hops: fewest and most, both included.
+    repeat: of a comparison. If exercises are generated, each repeat has its own test set, and
+    all have the same seeds and dev.
+
+    Raises DataError for rows that are bad or too few, ConfigError for impossible hops.
     """
     sizes = {"test": test, "dev": dev, "seed": seeds}
-    splits = (
-        _generated(hops, sizes, seed, repeat)
-        if path is None
-        else _split(path / "prontoqa_train.jsonl", hops, sizes, seed)
-    )
+    if path is None:
+        splits = _generate_splits(hops, sizes, seed, repeat)
+    else:
+        splits = _split_file(path / "prontoqa_train.jsonl", hops, sizes, seed)
     return Task(
         name="prontoqa",
         seeds=splits["seed"],
         dev=splits["dev"],
         test=splits["test"],
-        prompt=prompt,
-        target=target,
-        grade=grade,
-        verify=verify,
+        prompt=prontoqa_prompt,
+        target=proof_target,
+        grade=grade_proof,
+        verify=verify_proof,
         exact=True,
-        key=key,
-        write=write,
+        key=prontoqa_key,
+        write=write_prontoqa,
         templated=True,
         by=("hops",),
     )
 
 
-def _generated(
-    hops: tuple[int, int], sizes: Mapping[str, int], seed: int, repeat: int
+def _generate_splits(
+    hops: tuple[int, int],
+    sizes: Mapping[str, int],
+    seed: int,
+    repeat: int,
 ) -> dict[str, tuple[Example, ...]]:
-    if not HOPS[0] <= hops[0] <= hops[1] <= HOPS[1]:
+    if not HOPS_RANGE[0] <= hops[0] <= hops[1] <= HOPS_RANGE[1]:
         raise ConfigError(
             "prontoqa: hops can't be generated",
             got=list(hops),
-            allowed=f"fewest, most within {list(HOPS)}",
+            allowed=f"fewest, most within {list(HOPS_RANGE)}",
         )
-    seen = set[str]()
+    used_keys = set[str]()
 
-    def made(split: str, size: int, repeat: int) -> tuple[Example, ...]:
-        rows, mark = [], f"-{repeat}" if repeat else ""
+    def generate_new(split: str, i: int, repeat: int) -> Example:
+        k = 0
+        while True:
+            rng = draw(seed, repeat, f"prontoqa/{split}", str(i), k)
+            example = generate_proof_question(rng.randint(*hops), rng)
+            key = prontoqa_key(example.question)
+            if key not in used_keys:
+                used_keys.add(key)
+                return example
+            k += 1
+
+    def generate_split(split: str, size: int, repeat: int) -> tuple[Example, ...]:
+        suffix = f"-{repeat}" if repeat else ""
+        rows = []
         for i in range(size):
-            draws = (
-                draw(seed, repeat, f"prontoqa/{split}", str(i), k) for k in count()
-            )
-            tries = (generate(rng.randint(*hops), rng) for rng in draws)
-            row = next(
-                example for example in tries if key(example.question) not in seen
-            )
-            seen.add(key(row.question))
-            rows.append(replace(row, id=f"prontoqa-{split}{mark}-{i:04d}"))
+            id = f"prontoqa-{split}{suffix}-{i:04d}"
+            rows.append(replace(generate_new(split, i, repeat), id=id))
         return tuple(rows)
 
-    splits = {split: made(split, size, 0) for split, size in sizes.items()}
-    return (
-        splits
-        if repeat == 0
-        else {**splits, "test": made("test", sizes["test"], repeat)}
-    )
+    splits = {split: generate_split(split, size, 0) for split, size in sizes.items()}
+    if repeat != 0:  # drawn last, so that seeds and dev are those of repeat 0
+        splits["test"] = generate_split("test", sizes["test"], repeat)
+    return splits
 
 
-def _split(
-    file: Path, hops: tuple[int, int], sizes: Mapping[str, int], seed: int
+def _split_file(
+    file: Path,
+    hops: tuple[int, int],
+    sizes: Mapping[str, int],
+    seed: int,
 ) -> dict[str, tuple[Example, ...]]:
     rows = [
-        _example(row, f"{file}, object {number}")
+        read_prontoqa_row(row, f"{file}, object {number}")
         for number, row in enumerate(read_jsonl(file), start=1)
     ]
     if len({row.id for row in rows}) < len(rows):
         raise DataError(
-            f"{file}: two rows have the same id", fix="number the rows anew"
+            f"{file}: two rows have the same id",
+            fix="number the rows anew",
         )
-    fit = [
-        row
-        for row in rows
-        if row.meta["ordering"] == "random"
-        and row.meta["hops"] in range(hops[0], hops[1] + 1)
-    ]
-    one_each = {
-        key(row.question): row
-        for row in sorted(fit, key=lambda row: row.id, reverse=True)
-    }
-    order = sorted(
-        one_each, key=lambda name: draw(seed, 0, "prontoqa/split", name, 0).random()
-    )
-    unique = [one_each[name] for name in order]
-    wanted, last = sum(sizes.values()), len(unique) - 1
-    if wanted > len(unique):
+
+    by_key = {}
+    for row in sorted(rows, key=lambda row: row.id, reverse=True):
+        is_shuffled = row.meta["ordering"] == "random"
+        if is_shuffled and row.meta["hops"] in range(hops[0], hops[1] + 1):
+            by_key[prontoqa_key(row.question)] = (
+                row  # the last one stays: the first by id
+            )
+
+    def random_place(key: str) -> float:
+        return draw(seed, 0, "prontoqa/split", key, 0).random()
+
+    unique = [by_key[key] for key in sorted(by_key, key=random_place)]
+    n_needed = sum(sizes.values())
+    if n_needed > len(unique):
         raise DataError(
             f"{file}: too few rows of {hops[0]} to {hops[1]} hops with shuffled premises",
-            got=f"{len(unique)} different ones, {wanted} wanted ({dict(sizes)})",
+            got=f"{len(unique)} different ones, {n_needed} wanted ({dict(sizes)})",
             fix="smaller splits, other hops, or no path (rows are then generated)",
         )
-    middle = sizes["test"] + sizes["dev"]
+    # Test and dev come from the front and seeds from the back, so that a larger test doesn't
+    # change the seeds.
+    test_end = sizes["test"]
+    dev_end = test_end + sizes["dev"]
+    from_back = unique[::-1]
     return {
-        "test": tuple(unique[: sizes["test"]]),
-        "dev": tuple(unique[sizes["test"] : middle]),
-        "seed": tuple(unique[last - i] for i in range(sizes["seed"])),
+        "test": tuple(unique[:test_end]),
+        "dev": tuple(unique[test_end:dev_end]),
+        "seed": tuple(from_back[: sizes["seed"]]),
     }
 
 
-def _example(row: dict[str, object], where: str) -> Example:
-    texts, meta = (
-        [row.get(field) for field in ("id", "question", "answer", "solution")],
-        row.get("meta"),
-    )
-    good = all(isinstance(text, str) for text in texts) and texts[2] in (
-        "True",
-        "False",
-    )
-    if (
-        not good
-        or not isinstance(meta, dict)
-        or not {"hops", "ordering"} <= meta.keys()
-    ):
-        allowed = 'texts id, question and solution, answer "True" or "False", meta with hops and ordering'
+def read_prontoqa_row(row: dict[str, object], where: str) -> Example:
+    """A row of the published files as an example. Raises DataError for any other row."""
+    texts = [row.get(field) for field in ("id", "question", "answer", "solution")]
+    meta = row.get("meta")
+    has_texts = all(isinstance(text, str) for text in texts)
+    has_label = texts[2] in ("True", "False")
+    has_meta = isinstance(meta, dict) and {"hops", "ordering"} <= meta.keys()
+    if not has_texts or not has_label or not has_meta:
         raise DataError(
-            f"{where}: not a row of ProntoQA", got=str(row)[:200], allowed=allowed
+            f"{where}: not a row of ProntoQA",
+            got=str(row)[:200],
+            allowed='texts id, question and solution, answer "True" or "False", '
+            "meta with hops and ordering",
         )
-    name, question, answer, solution = map(str, texts)
-    return Example(name, question, answer, solution, meta)
+    assert isinstance(meta, dict)
+    id, question, answer, solution = map(str, texts)
+    return Example(id, question, answer, solution, meta)

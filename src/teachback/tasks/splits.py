@@ -1,4 +1,7 @@
-"""Seeds, dev and test that share no exercise, by a hash of each question's key: the order of a file doesn't matter."""
+"""Seeds, dev and test without a common exercise.
+
+Rows are split by a hash of each question's key, so a file's order doesn't matter.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,10 +12,11 @@ from ..types import Example
 
 
 @dataclass(frozen=True)
-class Sizes:
-    """How many rows of each split; None: all there are. Of dev and test, None without a file of their own means 0."""
+class SplitSizes:
+    """How many rows of each split."""
 
-    seeds: int | None = None
+    seeds: int | None = None  # None: all that are left
+    # None: all rows of the split's own file; 0 rows if it has no file of its own.
     dev: int | None = None
     test: int | None = None
 
@@ -24,91 +28,97 @@ class Splits:
     test: tuple[Example, ...]
 
 
-def split(
+def split_examples(
     train: Sequence[Example],
-    sizes: Sizes,
+    sizes: SplitSizes,
     *,
     key: Callable[[str], str],
     dev: Sequence[Example] | None = None,
     test: Sequence[Example] | None = None,
     seed: int = 0,
 ) -> Splits:
-    """Seeds from `train`, and dev and test from rows of their own or, without them, set aside from `train`.
+    """Takes seeds from `train`, and dev and test from their own rows or, without them, `train`.
 
-    An exercise that occurs in several of them stays in test, or else in dev. Seeds may lack answers; what is measured
-    on may not. Raises DataError for splits that ask for more than there is, and for empty seeds or dev.
+    An exercise that occurs in several of them stays in test, or else in dev. Seeds may lack
+    answers; dev and test may not. Raises DataError for splits that ask for more rows than there
+    are, and for empty seeds or dev.
     """
-    pool = by_hash(train, key, seed)
-    tests = (
-        by_hash(test, key, seed)
-        if test is not None
-        else answered(pool)
-        if sizes.test
-        else []
-    )
-    tests = take(with_answers(tests, "test"), sizes.test, "test")
-    pool = without(pool, tests, key)
-    devs = (
-        without(by_hash(dev, key, seed), tests, key)
-        if dev is not None
-        else answered(pool)
-        if sizes.dev
-        else []
-    )
-    devs = take(with_answers(devs, "dev"), sizes.dev, "dev")
+    pool = unique_in_hash_order(train, key, seed)
+
+    tests: list[Example] = []
+    if test is not None:
+        tests = unique_in_hash_order(test, key, seed)
+    elif sizes.test:
+        tests = with_gold_answers(pool)
+    tests = take_rows(require_answers(tests, "test"), sizes.test, "test")
+    pool = exclude_exercises(pool, tests, key)
+
+    devs: list[Example] = []
+    if dev is not None:
+        devs = exclude_exercises(unique_in_hash_order(dev, key, seed), tests, key)
+    elif sizes.dev:
+        devs = with_gold_answers(pool)
+    devs = take_rows(require_answers(devs, "dev"), sizes.dev, "dev")
     if not devs:
         raise DataError(
             "nothing to evaluate on",
             fix="give dev rows, or set some of the seeds' rows aside",
         )
-    seeds = take(without(pool, devs, key), sizes.seeds, "seeds")
+
+    seeds = take_rows(exclude_exercises(pool, devs, key), sizes.seeds, "seeds")
     if not seeds:
         raise DataError(
-            "no rows are left for seeds", fix="set fewer rows aside for dev and test"
+            "no rows are left for seeds",
+            fix="set fewer rows aside for dev and test",
         )
     return Splits(tuple(seeds), tuple(devs), tuple(tests))
 
 
-def by_hash(
-    examples: Sequence[Example], key: Callable[[str], str], seed: int = 0
+def unique_in_hash_order(
+    examples: Sequence[Example],
+    key: Callable[[str], str],
+    seed: int = 0,
 ) -> list[Example]:
-    """In an order that doesn't depend on the file's; of those that are the same exercise, the first by id."""
-    one_each = {
-        key(e.question): e for e in sorted(examples, key=lambda e: e.id, reverse=True)
-    }
-    return [
-        one_each[k]
-        for k in sorted(
-            one_each, key=lambda k: (sha256(f"{seed}/{k}".encode()).digest(), k)
-        )
-    ]
+    """One example per exercise, the first by id, in the order of a hash of (seed, key)."""
+    by_key = {}
+    for example in sorted(examples, key=lambda e: e.id, reverse=True):
+        by_key[key(example.question)] = example  # the last one stays: the first by id
+
+    def hash_order(exercise: str) -> tuple[bytes, str]:
+        return sha256(f"{seed}/{exercise}".encode()).digest(), exercise
+
+    return [by_key[exercise] for exercise in sorted(by_key, key=hash_order)]
 
 
-def without(
-    examples: Sequence[Example], others: Sequence[Example], key: Callable[[str], str]
+def exclude_exercises(
+    examples: Sequence[Example],
+    others: Sequence[Example],
+    key: Callable[[str], str],
 ) -> list[Example]:
-    taken = {key(e.question) for e in others}
-    return [e for e in examples if key(e.question) not in taken]
+    """The examples whose exercise isn't among the others'."""
+    excluded = {key(e.question) for e in others}
+    return [e for e in examples if key(e.question) not in excluded]
 
 
-def answered(examples: Sequence[Example]) -> list[Example]:
+def with_gold_answers(examples: Sequence[Example]) -> list[Example]:
     return [e for e in examples if e.answer is not None]
 
 
-def with_answers(examples: list[Example], name: str) -> list[Example]:
-    if missing := [e.id for e in examples if e.answer is None]:
+def require_answers(examples: list[Example], split: str) -> list[Example]:
+    missing = [e.id for e in examples if e.answer is None]
+    if missing:
         raise DataError(
-            f"{len(missing)} rows of {name} have no answer",
+            f"{len(missing)} rows of {split} have no answer",
             got=", ".join(missing[:5]),
             fix="seeds may lack answers, dev and test may not: name the column that holds them",
         )
     return examples
 
 
-def take(examples: Sequence[Example], n: int | None, name: str) -> list[Example]:
+def take_rows(examples: Sequence[Example], n: int | None, split: str) -> list[Example]:
     if n is not None and len(examples) < n:
         raise DataError(
-            f"too few rows for {name}",
+            f"too few rows for {split}",
             got=f"{len(examples)} different ones, {n} asked for",
             fix="ask for fewer",
         )

@@ -10,7 +10,7 @@ from functools import partial
 from ..endpoints.endpoint import Endpoint
 from ..endpoints.replies import Unusable
 from ..ledger.costs import Cost
-from ..ledger.ledger import Answer, Ledger, Pair
+from ..ledger.ledger import RecordedAnswer, Ledger, Pair
 from .window import Order, Window, buy_all
 
 
@@ -62,7 +62,7 @@ def orders(
     round: int,
     opened: Window[Opinion],
 ) -> Iterator[Order[Opinion]]:
-    async def fill(order: Order[Opinion], pair: Pair, known: Answer | None) -> None:
+    async def fill(order: Order[Opinion], pair: Pair, known: RecordedAnswer | None) -> None:
         completion = await opened.ask(
             opened.halt.clients[0], pair, role, order.request, cap, known=known
         )

@@ -30,7 +30,7 @@ from ..endpoints.replies import read
 from ..errors import InputsChanged, TeachbackError, TeacherDown
 from ..ledger.costs import Cost
 from ..ledger.group_commit import GroupCommit
-from ..ledger.ledger import Answer, Ledger, Pair
+from ..ledger.ledger import RecordedAnswer, Ledger, Pair
 
 if TYPE_CHECKING:
     import aiohttp
@@ -167,7 +167,7 @@ class Client:
             for call in self._sent:
                 self.ledger.doubt(call, "interrupted")
 
-    async def ask(self, pair: Pair, role: str, request: bytes, cap: int) -> Answer:
+    async def ask(self, pair: Pair, role: str, request: bytes, cap: int) -> RecordedAnswer:
         """Buys one answer. Raises Failed (no budget), Unanswered, Stopped and TeacherDown."""
         if pair.state != "open":
             raise closed(pair, role)
@@ -177,7 +177,7 @@ class Client:
             if reply is None:
                 await self._sleep(OTHERS_S)
                 continue
-            if isinstance(reply, Answer):
+            if isinstance(reply, RecordedAnswer):
                 return reply
             if reply.away:
                 away += 1
@@ -192,7 +192,7 @@ class Client:
 
     async def _try(
         self, pair: Pair, role: str, request: bytes, cap: int, *, first: bool
-    ) -> Answer | Miss | None:
+    ) -> RecordedAnswer | Miss | None:
         """None: another arm has the same call in flight, in another process. Its answer will be ours."""
         worst = self.endpoint.worst(request, cap)
         ticket = await self.limiter.enter(worst.tokens)
@@ -210,9 +210,9 @@ class Client:
                 )
             if not isinstance(call, int):
                 unused = worst.tokens
-                return call if isinstance(call, Answer) else None
+                return call if isinstance(call, RecordedAnswer) else None
             reply = await self._post(call, request)
-            if isinstance(reply, Answer):
+            if isinstance(reply, RecordedAnswer):
                 outcome, unused = "answered", max(0, worst.tokens - reply.usage.total)
             else:
                 outcome, wait_s, unused = (
@@ -228,20 +228,20 @@ class Client:
 
     def _send(
         self, pair: Pair, role: str, request: bytes, worst: Cost
-    ) -> int | Answer | Elsewhere | None:
+    ) -> int | RecordedAnswer | Elsewhere | None:
         """Runs in the ledger's thread, and notes the call there: whoever asked may be cancelled meanwhile. Where arms
         share the ledger, another one may have sent it since the ledger was looked at."""
         if self.ledger.shared:
-            if known := self.ledger.answered(pair, role, request):
+            if known := self.ledger.find_answer(pair, role, request):
                 return known
-            if self.ledger.elsewhere(pair, role, request):
+            if self.ledger.is_in_flight_elsewhere(pair, role, request):
                 return Elsewhere()
         call = self.ledger.send(pair, role, request, worst)
         if call is not None:
             self._sent.add(call)
         return call
 
-    async def _post(self, call: int, request: bytes) -> Answer | Miss:
+    async def _post(self, call: int, request: bytes) -> RecordedAnswer | Miss:
         """One try, its outcome in the ledger before it is returned."""
         import aiohttp
 
@@ -278,7 +278,7 @@ class Client:
                 self.ledger.answer, call, body, read(body).usage, latency_s, price
             )
             self.heard, self._last_heard = True, time.monotonic()
-            return Answer(call, body, usage)
+            return RecordedAnswer(call, body, usage)
         miss = judged(status, body, wait_s)
         await self._missed(self.ledger.refuse, call, miss, body[:200])
         self._refuse_end(status, body, wait_s)

@@ -1,6 +1,6 @@
 """For teachers that cost nothing: their rows go through the ledger as if they had been bought."""
 
-from ..ledger.costs import FREE, Usage
+from ..ledger.costs import FREE_PRICE, Usage
 from ..ledger.ledger import Ledger, Pair
 
 ROLE = "teacher"
@@ -8,9 +8,9 @@ ROLE = "teacher"
 
 def enter(ledger: Ledger, pair: Pair, request: bytes, body: str, usage: Usage) -> None:
     """The pair's only call, answered at once, unless it is there already. The pair has reserved all of it."""
-    if ledger.answered(pair, ROLE, request) is None:
-        call = ledger.send(pair, ROLE, request, FREE.of(usage))
+    if ledger.find_answer(pair, ROLE, request) is None:
+        call = ledger.send(pair, ROLE, request, FREE_PRICE.of(usage))
         assert call is not None, "reserved in full a moment ago"
-        ledger.answer(call, body, usage, 0.0, FREE)
+        ledger.answer(call, body, usage, 0.0, FREE_PRICE)
     if pair.state == "open":
         ledger.settle(pair)

@@ -14,7 +14,7 @@ from hashlib import sha256
 from ..endpoints.endpoint import Endpoint, to_json
 from ..endpoints.replies import Unusable
 from ..ledger.costs import Cost
-from ..ledger.ledger import Answer, Ledger, Pair
+from ..ledger.ledger import RecordedAnswer, Ledger, Pair
 from ..types import Draft, Example, Pick
 from .prompts import Prompts
 from .window import Order, Window, buy_all
@@ -159,7 +159,7 @@ class _Writer:
                 lost,
             )
 
-    async def fill(self, order: Order[Draft], pair: Pair, known: Answer | None) -> None:
+    async def fill(self, order: Order[Draft], pair: Pair, known: RecordedAnswer | None) -> None:
         """One pair, from its first call to its draft."""
         # What was bought now has no answers that follow from it: the ledger needn't be asked for them
         look = known is not None
@@ -170,7 +170,7 @@ class _Writer:
             await self.second(order, pair, look)
 
     async def question(
-        self, order: Order[Draft], pair: Pair, known: Answer | None
+        self, order: Order[Draft], pair: Pair, known: RecordedAnswer | None
     ) -> None:
         """The draft gets its question; with `calls: 1`, its text too."""
         asking, teacher = self.asking, self.window.halt.clients[0]

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ConfigError, DataError
-from ..ledger.costs import FREE, Cost, Usage
+from ..ledger.costs import FREE_PRICE, Cost, Usage
 from ..ledger.ledger import Ledger
 from ..types import Draft, Example, Pick, Row
 from .metered import ROLE, enter
@@ -63,7 +63,7 @@ class Pool:
         dearest = next(
             (self.tokens(row) for row in self.dearest_first if row.id not in used), 0
         )
-        return FREE.of(Usage(self.count(seed.question), dearest))
+        return FREE_PRICE.of(Usage(self.count(seed.question), dearest))
 
 
 def make(
@@ -177,7 +177,7 @@ def generate(
     with ledger.group():
         for pick, row in assign(pool, picks, handed_out(ledger)):
             usage = pool.usage(seeds[pick.seed], row)
-            pair = ledger.reserve(pick.seed, pick.n, round, FREE.of(usage))
+            pair = ledger.reserve(pick.seed, pick.n, round, FREE_PRICE.of(usage))
             if pair is None:
                 break
             # The row is part of the request: another arm's n-th row of this seed may be one that this arm has used

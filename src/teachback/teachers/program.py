@@ -10,7 +10,7 @@ from hashlib import sha256
 from random import Random
 
 from ..errors import ConfigError
-from ..ledger.costs import FREE, Cost, Usage
+from ..ledger.costs import FREE_PRICE, Cost, Usage
 from ..ledger.ledger import Ledger
 from ..types import Draft, Example, Pick, Task, Written
 from .metered import enter
@@ -53,7 +53,7 @@ class Program:
         )
 
     def price(self, seed: Example, n: int) -> Cost:
-        return FREE.of(self.usage(seed, self.exercise(seed, n)))
+        return FREE_PRICE.of(self.usage(seed, self.exercise(seed, n)))
 
 
 def generate(
@@ -72,7 +72,7 @@ def generate(
             seed = seeds[pick.seed]
             written = program.exercise(seed, pick.n)
             usage = program.usage(seed, written)
-            pair = ledger.reserve(pick.seed, pick.n, round, FREE.of(usage))
+            pair = ledger.reserve(pick.seed, pick.n, round, FREE_PRICE.of(usage))
             if pair is None:
                 break
             request = json.dumps({"seed": pick.seed, "n": pick.n}).encode()

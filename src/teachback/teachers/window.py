@@ -26,7 +26,7 @@ from ..endpoints.replies import Completion, read
 from ..errors import TeachbackError, TeacherDown
 from ..ledger.costs import Cost
 from ..ledger.group_commit import GroupCommit
-from ..ledger.ledger import Answer, Ledger, Pair
+from ..ledger.ledger import RecordedAnswer, Ledger, Pair
 from .client import Client, Failed, Halt, Stopped, Unanswered
 
 T = TypeVar("T")
@@ -45,7 +45,7 @@ class Order(Generic[T]):
     role: str
     request: bytes
     made: T
-    fill: Callable[["Order[T]", Pair, Answer | None], Awaitable[None]]
+    fill: Callable[["Order[T]", Pair, RecordedAnswer | None], Awaitable[None]]
     lost: Callable[[T, str], T]
     kind: str = "pair"
 
@@ -112,12 +112,12 @@ class Window(Generic[T]):
         request: bytes,
         cap: int,
         *,
-        known: Answer | None = None,
+        known: RecordedAnswer | None = None,
         look: bool = False,
     ) -> Completion:
         """The answer to one call, for `fill`: the one known, else (look) the ledger's, else bought."""
         if look:
-            known = await self.group.run(self.ledger.answered, pair, role, request)
+            known = await self.group.run(self.ledger.find_answer, pair, role, request)
         if known is None:
             known = await client.ask(pair, role, request, cap)
             await self.up(client)
@@ -143,11 +143,11 @@ class Window(Generic[T]):
 
     async def reserve(
         self, orders: Sequence[Order[T]]
-    ) -> list[tuple[Pair, Answer | None]]:
+    ) -> list[tuple[Pair, RecordedAnswer | None]]:
         """Up to the first that does not fit: a pair each, and the answer to its first call if the ledger has it."""
 
-        def those_that_fit() -> list[tuple[Pair, Answer | None]]:
-            found = list[tuple[Pair, Answer | None]]()
+        def those_that_fit() -> list[tuple[Pair, RecordedAnswer | None]]:
+            found = list[tuple[Pair, RecordedAnswer | None]]()
             with self.ledger.group():  # all of it, or nothing if an operation raises
                 for order in orders:
                     pair = self.ledger.reserve(
@@ -156,7 +156,7 @@ class Window(Generic[T]):
                     if pair is None:
                         break
                     found.append(
-                        (pair, self.ledger.answered(pair, order.role, order.request))
+                        (pair, self.ledger.find_answer(pair, order.role, order.request))
                     )
             return found
 
@@ -171,7 +171,7 @@ class Window(Generic[T]):
             return []
 
     async def buy(
-        self, place: int, order: Order[T], pair: Pair, known: Answer | None
+        self, place: int, order: Order[T], pair: Pair, known: RecordedAnswer | None
     ) -> None:
         try:
             await order.fill(order, pair, known)

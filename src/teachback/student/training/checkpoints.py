@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ...run.files import fsync
+from ...run.files import fsync_path
 
 
 def watcher(checkpoints: Path, every_s: float, tell: Callable[[int, int], None]) -> Any:
@@ -29,9 +29,9 @@ def watcher(checkpoints: Path, every_s: float, tell: Callable[[int, int], None])
         def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             folder = checkpoints / f"checkpoint-{state.global_step}"
             for path in [p for p in folder.rglob("*") if p.is_file()]:
-                fsync(path)
+                fsync_path(path)
             (folder / "complete").touch()
-            fsync(folder)
+            fsync_path(folder)
             for older in checkpoints.glob("checkpoint-*"):
                 if older != folder:
                     shutil.rmtree(older)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ...run.child import Child, Send
+from ...run.child import Child, SendMessage
 from ..chat import Chat
 from ..folder import load
 from ..heap import keep_heap
@@ -74,7 +74,7 @@ def finetune(
     if child:
         hear: dict[str, Callable[..., None]] = {"tell": tell, "say": say}
         with Child() as process:
-            process.do(
+            process.run_function(
                 "teachback.student.training.finetune:train_here",
                 job,
                 lambda what, *rest: hear[what](*rest),
@@ -84,7 +84,7 @@ def finetune(
     return workspace / "student"
 
 
-def train_here(job: Job, send: Send) -> None:
+def train_here(job: Job, send: SendMessage) -> None:
     """In a child."""
     train(
         job,

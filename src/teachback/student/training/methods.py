@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import StudentError
-from ...run.files import settle
+from ...run.files import publish_path
 from ..folder import Loaded, load
 from .passes import causal
 from .recipe import Recipe
@@ -135,7 +135,7 @@ def save(
     if not save_adapter:
         shutil.rmtree(aside / "adapter", ignore_errors=True)
     tokenizer.save_pretrained(aside)
-    settle(aside, out)
+    publish_path(aside, out)
 
 
 def whole(model: Any, start: Path, recipe: Recipe, adapter: Path) -> Any:

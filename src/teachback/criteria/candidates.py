@@ -1,0 +1,59 @@
+"""Which seeds a round may select, and of how many a criterion is asked."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from ..types import PositiveInt, Round
+
+CANDIDATES_PER_PICK = 10  # by default, for criteria that cost more than a forward pass
+
+
+def _check_reuse(value: object) -> object:
+    if value is True or value is False or value == "evenly":
+        return value
+    raise ValueError("true, false and evenly are allowed")
+
+
+# May a seed be selected in more than one round? "evenly": once fewer than per_round
+# seeds are left that were selected less often.
+ReuseSeeds = Annotated[bool | Literal["evenly"], BeforeValidator(_check_reuse)]
+
+# How many seeds a criterion scores each round: "10x" (times per_round), a number, or "all".
+CandidateLimit = (
+    Annotated[str, Field(pattern=r"^([1-9][0-9]*x|all)$")] | PositiveInt | None
+)
+
+
+def selectable_seeds(
+    seeds: Iterable[str], reuse: ReuseSeeds, per_round: int, past: Sequence[Round]
+) -> set[str]:
+    """Ids of the seeds that the next round may select."""
+    times_selected = Counter(pick.seed for r in past for pick in r.chosen.picks)
+    rarest_first = sorted(seeds, key=lambda id: times_selected[id])
+    if reuse is True or not rarest_first:
+        return set(rarest_first)
+
+    limit = 0
+    if reuse == "evenly":
+        last = min(per_round, len(rarest_first)) - 1
+        limit = times_selected[rarest_first[last]]
+    return {id for id in rarest_first if times_selected[id] <= limit}
+
+
+def count_candidates(
+    limit: CandidateLimit, per_round: int, *, costly: bool
+) -> int | None:
+    """How many seeds, drawn at random each round, a criterion scores. None: the whole pool.
+
+    costly: the criterion needs more than a forward pass. Then the default is ten times per_round.
+    """
+    if limit == "all" or (limit is None and not costly):
+        return None
+    if limit is None:
+        return CANDIDATES_PER_PICK * per_round
+    if isinstance(limit, str):
+        return int(limit.removesuffix("x")) * per_round
+    return limit

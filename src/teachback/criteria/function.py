@@ -1,0 +1,20 @@
+"""`function`: a criterion of your own, a Python function named in the config."""
+
+from typing import Literal
+
+from .criterion import CriterionSettings
+from .evidence import Evidence
+
+
+class FunctionSettings(CriterionSettings):
+    # my_module:my_function, or path/to/file.py:my_function
+    function: str
+    # A score is called with (evidence), a chooser with (evidence, m, draws).
+    kind: Literal["score", "graded", "chooser"] = "score"
+    # What the evidence has to hold, in the words of `criteria.NEEDS`.
+    needs: tuple[str, ...] = ()
+
+
+def function(evidence: Evidence) -> list[float]:
+    """Stands in the registry. The run puts the function that the settings name in its place."""
+    raise NotImplementedError("the function that the settings name was not loaded")

@@ -1,0 +1,115 @@
+"""Turns a round's verdicts into training rows. Every refusal has a reason, "category: detail".
+
+The categories made here and in checks.py are "duplicate" and "near duplicate" (of a seed or a row)
+and "contaminated" (by dev or test).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from ..types import Curated, Rejected, Row, Task, Verdict
+from .checks import RoundFilter, RowChecks
+from .diversity import collapse_note, diversity
+
+
+def curate_rows(
+    verdicts: Sequence[Verdict],
+    rows: Sequence[Row],
+    *,
+    key: Callable[[str], str],
+    forbidden: Mapping[str, str],
+    seeds: Sequence[str] = (),
+    checks: RowChecks | None = None,
+) -> Curated:
+    """Return the fresh rows in the order of selection, and every refused draft.
+
+    A draft is refused if its key is in `forbidden` (see forbidden_keys), or if an earlier row or an
+    earlier draft of this round has the same key. With `checks`, a draft that shares its words with
+    one of those is refused too. The fresh rows' diversity is compared with that of `seeds`, which
+    are questions.
+    """
+    label_of = dict(forbidden)
+    for row in rows:
+        label_of[key(row.question)] = f"row {row.id}"
+
+    round_filter = None
+    if checks:
+        usable = [verdict.question for verdict in verdicts if verdict.reason is None]
+        unseen = [question for question in usable if key(question) not in label_of]
+        round_filter = RoundFilter(checks, rows, unseen)
+
+    fresh: list[Row] = []
+    rejected: list[Rejected] = []
+    for verdict in verdicts:
+        question_key = key(verdict.question)
+        reason = verdict.reason or duplicate_reason(label_of.get(question_key))
+        if reason is None and round_filter:
+            reason = round_filter.refusal_reason(verdict.question)
+        if reason is not None:
+            rejected.append(Rejected(verdict.seed, verdict.n, reason))
+            continue
+
+        row = make_row(verdict)
+        fresh.append(row)
+        label_of[question_key] = f"row {row.id}"
+        if round_filter:
+            round_filter.accept(row)
+
+    questions = [row.question for row in fresh]
+    notes: list[str] = []
+    if round_filter:
+        notes += round_filter.notes(len(fresh))
+    collapse = collapse_note(questions, seeds)
+    if collapse:
+        notes.append(collapse)
+    return Curated(
+        rows=tuple(fresh),
+        rejected=tuple(rejected),
+        warnings=tuple(round_filter.warnings) if round_filter else (),
+        diversity=diversity(questions),
+        notes=tuple(notes),
+    )
+
+
+def make_row(verdict: Verdict) -> Row:
+    return Row(
+        id=f"{verdict.seed}#{verdict.n}",
+        seed=verdict.seed,
+        n=verdict.n,
+        question=verdict.question,
+        text=verdict.text,
+        answer=verdict.answer,
+        verified=verdict.verified,
+    )
+
+
+def duplicate_reason(label: str | None) -> str | None:
+    """Why a draft is refused whose key equals that of the question or row with this label."""
+    if label is None:
+        return None
+    held_out = label.startswith(("dev ", "test "))
+    category = "contaminated" if held_out else "duplicate"
+    return f"{category}: the same exercise as {label}"
+
+
+def make_row_checks(task: Task) -> RowChecks | None:
+    """Return the checks by shared words, or None if the task's questions come from templates.
+
+    Templated questions all share words, so only their keys tell them apart.
+    """
+    return None if task.templated else RowChecks(task)
+
+
+def forbidden_keys(task: Task) -> dict[str, str]:
+    """Map the key of every seed, dev and test question to its label, such as "test t12".
+
+    If a seed is also in dev or test, the label is that of dev or test.
+    """
+    labels: dict[str, str] = {}
+    for split, examples in (
+        ("seed", task.seeds),
+        ("dev", task.dev),
+        ("test", task.test),
+    ):
+        for example in examples:
+            labels[task.key(example.question)] = f"{split} {example.id}"
+    return labels

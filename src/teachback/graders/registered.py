@@ -1,0 +1,32 @@
+"""An entry of `GRADERS`: how a grader is made, and from which settings."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ..types import Grader, Settings
+
+
+@dataclass(frozen=True)
+class RegisteredGrader:
+    # Gets its settings as keyword arguments; one that loads a function of the user's names
+    # a parameter `import_function` (see types.ImportFunction).
+    make: Callable[..., Grader]
+    # These keys stand in the task's section, beside `grader`.
+    settings: type[Settings] = Settings
+    # Gold answers are tried on the grader first: one that fails its own words is an error.
+    checks_golds: bool = True
+
+    @property
+    def grade(self) -> Any:
+        """`Grader.grade` of a grader without settings."""
+        return self.make().grade
+
+    @property
+    def parse(self) -> Any:
+        """`Grader.parse` of a grader without settings."""
+        return self.make().parse
+
+
+def without_settings(grader: Grader) -> RegisteredGrader:
+    return RegisteredGrader(lambda: grader)

@@ -1,0 +1,111 @@
+"""Where each limit of the budget, taken alone, would end the run."""
+
+from collections.abc import Mapping, Sequence
+
+from .bills import SHOWN_UNITS
+from .role_usage import RoleUsage, total_cost
+from .simulation import COST_KINDS, BudgetTerms, SimulatedRun, cost_amount
+from .teaching_costs import TeachingCosts
+from .values import LimitForecast, LimitHit, Range, Scenario
+
+
+def limit_forecasts(
+    terms: BudgetTerms, teaching: TeachingCosts, runs: Mapping[Scenario, SimulatedRun]
+) -> tuple[LimitForecast, ...]:
+    """One forecast for each limit that is set.
+
+    runs: without the limits on costs. The number of rounds counts in any case.
+    """
+    limits = {**vars(terms.budget), "accepted": terms.accepted}
+    return tuple(
+        limit_forecast(limit, value, terms, teaching, runs)
+        for limit, value in limits.items()
+        if value is not None
+    )
+
+
+def limit_forecast(
+    limit: str,
+    value: int,
+    terms: BudgetTerms,
+    teaching: TeachingCosts,
+    runs: Mapping[Scenario, SimulatedRun],
+) -> LimitForecast:
+    unit = SHOWN_UNITS.get(limit, 1)
+    start, per_pair, per_round, hold = _limit_use(limit, terms, teaching)
+
+    used = dict[Scenario, float]()
+    for scenario, run in runs.items():
+        pairs = _counted_pairs(limit, run) * per_pair[scenario]
+        criterion = len(run.selected) * per_round[scenario]
+        used[scenario] = (start + pairs + criterion) * unit
+
+    def enough_for(pairs: int, rounds: int = 1) -> float:
+        """The last pair needs its whole hold, the others only what they use."""
+        earlier_pairs = max(0, pairs - 1) * per_pair["high"]
+        earlier_rounds = max(0, rounds - 1) * per_round["high"]
+        return (start + earlier_pairs + earlier_rounds + hold) * unit
+
+    hits = _limit_hits(limit, terms, teaching)
+    high = runs["high"]
+    return LimitForecast(
+        limit,
+        value * unit,
+        Range.of(used),
+        for_a_pair=enough_for(1),
+        for_a_round=enough_for(min(terms.per_round, terms.seeds)),
+        for_all=enough_for(_counted_pairs(limit, high), len(high.selected)),
+        low=hits.get("low"),
+        high=hits.get("high"),
+        expected=hits.get("expected"),
+    )
+
+
+def _counted_pairs(limit: str, run: SimulatedRun) -> int:
+    """A pair that a probe has bought yields a row too, but is not bought again."""
+    return sum(run.selected if limit == "accepted" else run.bought)
+
+
+def _limit_use(
+    limit: str, terms: BudgetTerms, teaching: TeachingCosts
+) -> tuple[int, dict[Scenario, int], dict[Scenario, int], int]:
+    """What the limit counts: the start, a pair, a round's criterion, the last hold."""
+    if limit == "accepted":
+        start = terms.rows_done
+    else:
+        start = getattr(terms.spent, limit) or 0
+    if limit not in COST_KINDS:
+        one_each = dict.fromkeys(teaching.scenarios, 1)
+        return start, one_each, dict.fromkeys(teaching.scenarios, 0), 1
+
+    hold = teaching.holds["high"].dearest_late + teaching.criterion_worst
+    return (
+        start,
+        _amounts(limit, teaching.roles, teaching.scenarios),
+        _amounts(limit, teaching.criterion_roles, teaching.scenarios),
+        cost_amount(hold, limit),
+    )
+
+
+def _amounts(
+    kind: str, roles: Sequence[RoleUsage], scenarios: Sequence[Scenario]
+) -> dict[Scenario, int]:
+    return {
+        scenario: cost_amount(total_cost(roles, scenario), kind)
+        for scenario in scenarios
+    }
+
+
+def _limit_hits(
+    limit: str, terms: BudgetTerms, teaching: TeachingCosts
+) -> dict[Scenario, LimitHit]:
+    """Where the limit ends the run, in the scenarios in which it does."""
+    hits = {}
+    for scenario, run in teaching.simulate(terms.only(limit)).items():
+        if run.ended_by != limit:
+            continue
+        rounds = terms.rounds_done + len(run.selected)
+        hits[scenario] = LimitHit(
+            run.closing_round, sum(run.bought), opened=run.closing_round < rounds
+        )
+    return hits

@@ -1,0 +1,74 @@
+"""What a pair uses, from the pairs that a probe has bought."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from math import ceil, floor, sqrt
+from statistics import fmean, stdev
+
+from ..ledger.costs import Usage
+from .role_usage import RoleUsage
+from .values import Range
+
+Call = tuple[str, str, Usage]  # (seed, role, usage)
+
+
+def mean_range(values: Sequence[float]) -> Range:
+    """The mean ∓ 2 standard errors, and never below 0."""
+    mean = fmean(values)
+    error = stdev(values) / sqrt(len(values))
+    return Range(max(0.0, mean - 2 * error), mean + 2 * error, mean)
+
+
+def probed_roles(
+    roles: Sequence[RoleUsage], pairs: int, calls: Sequence[Call]
+) -> tuple[RoleUsage, ...]:
+    """The roles with the usage of `pairs` bought pairs.
+
+    low and high are a pair's mean ∓ 2 standard errors; high stays within the worst case.
+    A call that a pair never came to counts as nothing.
+    """
+    return tuple(
+        _probed_role(role, pairs, _calls_by_pair(role, calls)) for role in roles
+    )
+
+
+def _calls_by_pair(role: RoleUsage, calls: Iterable[Call]) -> list[list[Usage]]:
+    """The role's calls. All votes count as answers."""
+    by_seed: dict[str, list[Usage]] = {}
+    for seed, name, usage in calls:
+        if name.partition("-")[0] == role.name:
+            by_seed.setdefault(seed, []).append(usage)
+    return list(by_seed.values())
+
+
+def _probed_role(
+    role: RoleUsage, pairs: int, calls: Sequence[Sequence[Usage]]
+) -> RoleUsage:
+    """calls: of each pair that came to this role."""
+    without = [0.0] * (pairs - len(calls))
+
+    def usage_range(name: str) -> Range:
+        sums = [sum(getattr(usage, name) for usage in one_pair) for one_pair in calls]
+        return mean_range([*map(float, sums), *without])
+
+    counts = [float(len(one_pair)) for one_pair in calls]
+    inputs, outputs = usage_range("input_tokens"), usage_range("output_tokens")
+    # The same in all scenarios: cached tokens make a pair cheaper, never dearer
+    cached = floor(usage_range("cached_tokens").at("expected"))
+
+    def make_usage(input_tokens: int, output_tokens: int) -> Usage:
+        return Usage(input_tokens, output_tokens, min(cached, input_tokens))
+
+    expected = make_usage(round(inputs.at("expected")), round(outputs.at("expected")))
+    high_input = min(ceil(inputs.high), role.worst.input_tokens)
+    high_output = min(ceil(outputs.high), role.worst.output_tokens)
+    return replace(
+        role,
+        calls=mean_range([*counts, *without]),
+        low=make_usage(floor(inputs.low), floor(outputs.low)),
+        expected=expected,
+        high=make_usage(
+            max(expected.input_tokens, high_input),
+            max(expected.output_tokens, high_output),
+        ),
+    )

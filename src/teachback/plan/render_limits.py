@@ -1,0 +1,129 @@
+"""The budget's lines of a plan: what is used, what ends the run, what each limit does."""
+
+from collections.abc import Sequence
+from math import ceil
+
+from ..report.formatting import format_count, format_usd_exactly
+from .layout import SCENARIO_ORDER, count_range, usd_range, wrap_labelled
+from .values import BudgetUse, LimitForecast, LimitHit, Plan, Scenario
+
+LIMIT_NAMES = {"teacher_tokens": "teacher tokens", "usd": "USD", "flops": "FLOPs"}
+
+
+def budget_lines(plan: Plan) -> list[str]:
+    use = budget_use_text(plan.within)
+    if plan.probe:
+        use += ", the probe's included"
+    lines = [
+        *wrap_labelled("bill", use),
+        *wrap_labelled("ends by", ends_text(plan)),
+    ]
+    for limit in plan.stops:
+        lines += wrap_labelled("limit", limit_text(limit, plan))
+    return lines
+
+
+def budget_use_text(use: BudgetUse) -> str:
+    cost = f"USD {usd_range(use.usd)}" if use.usd else "money unknown"
+    if use.flops:
+        cost += f", {count_range(use.flops)} FLOPs"
+    return f"{count_range(use.pairs)} pairs, {count_range(use.tokens)} tokens, {cost}"
+
+
+def ends_text(plan: Plan) -> str:
+    """What ends the run; by scenario, where that differs."""
+    ends = {
+        scenario: LIMIT_NAMES.get(plan.ends[scenario], plan.ends[scenario])
+        for scenario in SCENARIO_ORDER
+        if scenario in plan.ends
+    }
+    if len({*ends.values()}) == 1:
+        return ends["low"]
+    return ", ".join(f"{end} ({scenario})" for scenario, end in ends.items())
+
+
+def limit_text(limit: LimitForecast, plan: Plan) -> str:
+    name = LIMIT_NAMES.get(limit.limit, limit.limit)
+    title = f"{name} {limit_amount(limit, limit.value)}"
+    assumed = ", if every row is accepted" if limit.limit == "accepted" else ""
+    hits = hits_by_scenario(limit)
+    reached = [hit for hit in hits.values() if hit]
+    if not reached:
+        used = "all"
+        if limit.used.high < limit.value:
+            used = used_amounts(limit)
+        return f"{title}: not reached{assumed}; {used} of it used"
+
+    if len({*hits.values()}) == 1:
+        where = hit_text(reached[0])
+    else:
+        parts = [
+            f"{hit_text(hit) if hit else 'not reached'} at the {scenario} estimate"
+            for scenario, hit in hits.items()
+        ]
+        where = "; ".join(parts)
+    return f"{title}: {where}{assumed}{advice_text(limit, plan, reached)}"
+
+
+def hits_by_scenario(limit: LimitForecast) -> dict[Scenario, LimitHit | None]:
+    """Where the limit ends each scenario; without a probe nothing is expected."""
+    hits: dict[Scenario, LimitHit | None] = {"low": limit.low, "high": limit.high}
+    if limit.used.expected is not None:
+        hits["expected"] = limit.expected
+    return {scenario: hits[scenario] for scenario in SCENARIO_ORDER if scenario in hits}
+
+
+def hit_text(hit: LimitHit) -> str:
+    where = "in" if hit.opened else "before"
+    return f"reached {where} round {hit.round}, after {hit.pairs:,} pairs"
+
+
+def advice_text(limit: LimitForecast, plan: Plan, reached: Sequence[LimitHit]) -> str:
+    """What to set the limit to."""
+    for_all = ""
+    if plan.rounds_asked is not None:
+        amount = sufficient_amount(limit, limit.for_all)
+        for_all = f"all rounds at the high estimate need {amount}"
+
+    if limit.value >= limit.for_all:
+        return ""
+    fewest = min(hit.pairs for hit in reached)
+    counts_pairs = limit.limit in ("generated", "accepted")
+    if counts_pairs or fewest >= plan.per_round:
+        return f"; {for_all}" if for_all else ""
+
+    what = "Not even one pair fits" if fewest == 0 else "Not even one round fits"
+    pair = sufficient_amount(limit, limit.for_a_pair)
+    whole_round = sufficient_amount(limit, limit.for_a_round)
+    needs = (
+        f"a pair is held with its worst case, so one needs {pair}, "
+        f"a round {whole_round}"
+    )
+    return f". {what}: {needs}" + (f", {for_all}" if for_all else "")
+
+
+def limit_amount(limit: LimitForecast, value: float) -> str:
+    if limit.limit == "usd":
+        return format_usd_exactly(value)
+    if limit.limit == "flops":
+        return format_count(value)
+    return f"{value:,.0f}"
+
+
+def sufficient_amount(limit: LimitForecast, value: float) -> str:
+    """The amount, rounded up: a limit that is set to it is high enough."""
+    if limit.limit != "usd":
+        return limit_amount(limit, value)
+    if value >= 1:
+        return format_usd_exactly(ceil(value * 10**2) / 10**2)
+    return f"{ceil(value * 10**6) / 10**6:g}"
+
+
+def used_amounts(limit: LimitForecast) -> str:
+    used = limit.used
+    low, high = limit_amount(limit, used.low), limit_amount(limit, used.high)
+    if used.low == used.high:
+        return low
+    if used.expected is None:
+        return f"{low}-{high}"
+    return f"{limit_amount(limit, used.expected)} ({low}-{high})"

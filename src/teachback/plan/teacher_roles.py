@@ -1,0 +1,191 @@
+"""What a pair asks of the teacher, by role, estimated from lengths in bytes.
+
+An answer is as long as the seeds' own, or as long as its cap. A criterion may select
+longer seeds than the average one: the high end takes the pool's longest.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from math import ceil, floor
+from statistics import fmean
+
+from ..ledger.costs import FREE_PRICE, Usage
+from ..teachers.openai import ATTEMPT_BYTES, Asking, price
+from ..types import Example
+from .role_usage import PairHolds, RoleUsage, scale_role, total_cost
+from .token_lengths import (
+    DEFAULT_SOLUTION_TOKENS,
+    MAX_TOKEN_BYTES,
+    MIN_TOKEN_BYTES,
+    SeedLengths,
+    byte_length,
+    low_seed_lengths,
+    mean_of_longest,
+)
+from .values import Range, Scenario
+
+# How often a seed may have been selected: the count stands in the request, in digits
+LATE_SELECTION = 999
+
+
+def endpoint_roles(
+    asking: Asking, seeds: Sequence[Example], n_longest: int, *, shows_attempt: bool
+) -> tuple[RoleUsage, ...]:
+    """The roles of a teacher behind an endpoint.
+
+    n_longest: how many of the longest seeds the high end takes. shows_attempt: the
+    request holds the student's attempt.
+    """
+    low = low_seed_lengths(seeds)
+    roles = [_first_role(asking, seeds, low, n_longest, shows_attempt)]
+    if not asking.answers and asking.verifier is None:
+        return tuple(roles)
+
+    instructions = byte_length(asking.prompts.solve(""))
+    low_input = instructions / MAX_TOKEN_BYTES + low.question
+    if asking.answers:
+        answer = _answer_role(
+            "answer",
+            asking,
+            asking.answer,
+            low_input=low_input,
+            low_output=low.solution,
+            cap=asking.max_tokens_answer,
+        )
+        roles.append(scale_role(answer, len(asking.answers)))
+    if asking.verifier is not None:
+        verifier = _answer_role(
+            "verifier",
+            asking,
+            asking.second,
+            low_input=low_input,
+            low_output=low.solution,
+            cap=asking.max_tokens_verifier,
+        )
+        roles.append(
+            replace(verifier, model=asking.verifier.model, price=asking.verifier.price)
+        )
+    return tuple(roles)
+
+
+def _first_role(
+    asking: Asking,
+    seeds: Sequence[Example],
+    low: SeedLengths,
+    n_longest: int,
+    shows_attempt: bool,
+) -> RoleUsage:
+    """The call that a pair begins with: a new question, or the whole pair."""
+    prompts, template_tokens = asking.prompts, asking.endpoint.template_tokens
+    whole_pair = prompts.calls == 1
+    low_output = low.question + (low.solution if whole_pair else 0)
+    low_prompts = [byte_length(prompts.ask(seed.question, 0)) for seed in seeds]
+    low_input = fmean(low_prompts) / MAX_TOKEN_BYTES
+
+    attempt = longest_attempt(shows_attempt)
+    requests = [
+        len(asking.first(seed.question, LATE_SELECTION, attempt)) for seed in seeds
+    ]
+    high_input = mean_of_longest(requests, n_longest) / MIN_TOKEN_BYTES
+    cap = asking.first_cap
+    return RoleUsage(
+        "pair" if whole_pair else "question",
+        asking.endpoint.model,
+        asking.endpoint.price,
+        calls=Range(1, 1),
+        low=Usage(floor(low_input), floor(min(low_output, cap))),
+        high=Usage(ceil(high_input) + template_tokens, cap),
+        worst=Usage(max(requests) + template_tokens, cap),
+    )
+
+
+def _answer_role(
+    name: str,
+    asking: Asking,
+    request: Callable[[str], bytes],
+    *,
+    low_input: float,
+    low_output: float,
+    cap: int,
+) -> RoleUsage:
+    """A call that answers the new question, which is no longer than its cap allows."""
+    endpoint = asking.endpoint
+    empty = len(request(""))
+    longest = len(request("x" * asking.question_bytes))
+    high = (
+        ceil(empty / MIN_TOKEN_BYTES)
+        + endpoint.template_tokens
+        + asking.max_tokens_question
+    )
+    worst = longest + endpoint.template_tokens
+    return RoleUsage(
+        name,
+        endpoint.model,
+        endpoint.price,
+        calls=Range(1, 1),
+        low=Usage(floor(low_input), floor(min(low_output, cap))),
+        high=Usage(min(high, worst), cap),
+        worst=Usage(worst, cap),
+    )
+
+
+def endpoint_holds(
+    asking: Asking, seeds: Sequence[Example], *, shows_attempt: bool
+) -> PairHolds:
+    attempt = longest_attempt(shows_attempt)
+    by_length = sorted(
+        seeds, key=lambda seed: len(asking.first(seed.question, 0, attempt))
+    )
+    cheapest, median, dearest = (
+        by_length[0],
+        by_length[len(by_length) // 2],
+        by_length[-1],
+    )
+    return PairHolds(
+        price(cheapest, 0, asking, attempt),
+        price(median, 0, asking, attempt),
+        price(dearest, 0, asking, attempt),
+        price(dearest, LATE_SELECTION, asking, attempt),
+    )
+
+
+def longest_attempt(shows_attempt: bool) -> str | None:
+    return "x" * ATTEMPT_BYTES if shows_attempt else None
+
+
+def unpaid_roles(seeds: Sequence[Example], n_longest: int) -> tuple[RoleUsage, ...]:
+    """The one role of a program or a pool, which is metered as if it were bought.
+
+    Its input is the seed's question, its output a row like the seeds.
+    """
+    low = low_seed_lengths(seeds)
+    questions = [byte_length(seed.question) for seed in seeds]
+    unknown_solution = 0
+    if not any(seed.solution for seed in seeds):
+        unknown_solution = ceil(DEFAULT_SOLUTION_TOKENS * MAX_TOKEN_BYTES)
+    rows = [
+        byte_length(seed.question) + (byte_length(seed.solution) or unknown_solution)
+        for seed in seeds
+    ]
+    high_question = mean_of_longest(questions, n_longest) / MIN_TOKEN_BYTES
+    high_row = mean_of_longest(rows, n_longest) / MIN_TOKEN_BYTES
+    role = RoleUsage(
+        "teacher",
+        None,
+        FREE_PRICE,
+        calls=Range(1, 1),
+        low=Usage(floor(low.question), floor(low.question + low.solution)),
+        high=Usage(ceil(high_question), ceil(high_row)),
+        worst=Usage(max(questions), 2 * max(rows)),
+    )
+    return (role,)
+
+
+def unpaid_holds(roles: Sequence[RoleUsage], scenario: Scenario) -> PairHolds:
+    """A program knows what it will use, and holds just that.
+
+    Nobody knows its dearest exercise beforehand: the high end stands for it.
+    """
+    hold = total_cost(roles, scenario)
+    dearest = total_cost(roles, "high")
+    return PairHolds(hold, hold, dearest, dearest)

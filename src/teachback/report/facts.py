@@ -1,0 +1,75 @@
+"""What a run did, as plain data: what `--json` prints."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..ledger.costs import FLOPS_PER_KILOFLOP, PICODOLLARS_PER_USD, RoleSpend, Spend
+from ..run.files import to_plain
+from ..types import Report, Round
+
+
+def run_facts(
+    *,
+    run_dir: Path,
+    student: Path,
+    baseline: Report,
+    rounds: Sequence[Round],
+    spend: Spend,
+    closed_early: bool,
+) -> dict[str, Any]:
+    return {
+        "run_dir": str(run_dir),
+        "student": str(student),
+        "baseline": report_facts(baseline),
+        "rounds": [round_facts(r) for r in rounds],
+        "spend": spend_facts(spend),
+        "budget_closed_early": closed_early,
+    }
+
+
+def round_facts(finished: Round) -> dict[str, Any]:
+    transfer = finished.transfer
+    return {
+        "accepted": len(finished.fresh.rows),
+        "rejected": len(finished.fresh.rejected),
+        "length_rho": finished.chosen.length_rho,
+        "seed_median": transfer.seed_median,
+        "row_median": transfer.row_median,
+        "row_rho": transfer.row_rho,
+        "dev": report_facts(finished.report),
+    }
+
+
+def report_facts(report: Report) -> dict[str, Any]:
+    """The report without its single questions."""
+    plain: Any = to_plain(report)
+    return {key: value for key, value in plain.items() if key != "items"}
+
+
+def role_cost_facts(costs: Sequence[RoleSpend]) -> list[dict[str, Any]]:
+    """One object for each role and round."""
+    found = []
+    for cost in costs:
+        median_s, p95_s = cost.latency_s or (None, None)
+        found.append(
+            {
+                "role": cost.role,
+                "round": cost.round,
+                "sent": cost.sent,
+                **spend_facts(cost.spend),
+                "median_s": median_s,
+                "p95_s": p95_s,
+            }
+        )
+    return found
+
+
+def spend_facts(spend: Spend) -> dict[str, Any]:
+    """The spend in dollars and FLOPs; None where they are unknown."""
+    return {
+        **vars(spend),
+        "usd": None if spend.unpriced_calls else spend.usd / PICODOLLARS_PER_USD,
+        "flops": spend.flops * FLOPS_PER_KILOFLOP or None,
+        "in_doubt_usd": spend.in_doubt_usd / PICODOLLARS_PER_USD,
+    }

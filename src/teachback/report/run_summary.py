@@ -1,0 +1,181 @@
+"""A run in words: what it may use, what each round did, what it cost, where it lies."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ..ledger.costs import PICODOLLARS_PER_USD, Budget, Spend
+from ..types import Example, Report, Round
+from .evaluation import change_lines
+from .formatting import display_path, format_accuracy, format_amount, format_usd
+from .row_yield import yield_lines
+
+# `status` shows these amounts even where they have no limit
+ALWAYS_SHOWN = ("generated", "teacher_tokens")
+MAX_EXAMPLES = 3
+
+
+def allowance_line(
+    *,
+    seeds: object,
+    dev: object,
+    rounds: int | None,
+    per_round: int,
+    limits: Mapping[str, float | None],
+    max_new_tokens: int,
+    criterion: str,
+) -> str:
+    """What a run may use, in one line.
+
+    seeds, dev: numbers, or words such as "all". limits: as the config gives them, by
+    name.
+    """
+    duration = f"{rounds} rounds" if rounds else "rounds until the budget is spent"
+    bounds = [
+        f"{value:,} {name.replace('_', ' ')}"
+        for name, value in limits.items()
+        if value is not None
+    ]
+    return (
+        f"allowance: {seeds} seeds, {duration} of {per_round} rows, "
+        f"at most {' and '.join(bounds) or 'rounds × rows'}, {dev} dev questions, "
+        f"answers of at most {max_new_tokens} tokens; criterion {criterion}"
+    )
+
+
+def closing_lines(
+    *,
+    run_dir: Path,
+    student: Path,
+    baseline: Report,
+    rounds: Sequence[Round],
+    spend: Spend,
+    dev: Sequence[Example],
+    accepted_limit: int | None,
+    system: str | None,
+) -> list[str]:
+    """What `teachback run` prints at the end.
+
+    dev: the questions of the reports. accepted_limit: how many accepted rows the
+    budget allows. system: the student's system prompt.
+    """
+    after = rounds[-1].report if rounds else baseline
+    student = display_path(student)
+    return [
+        "",
+        f"dev accuracy: {format_accuracy(baseline)} before, "
+        f"{format_accuracy(after)} after {len(rounds)} rounds",
+        *change_lines(baseline, after),
+        *(round_line(r, finished) for r, finished in enumerate(rounds)),
+        *yield_lines(rounds, accepted_limit),
+        spend_line(spend),
+        "",
+        *newly_right_lines(baseline, after, dev),
+        f"everything lies in {display_path(run_dir)}; the student in {student}",
+        "use it:",
+        "",
+        *(f"    {line}" for line in usage_lines(student, system)),
+        "",
+    ]
+
+
+def round_line(r: int, finished: Round) -> str:
+    fresh, transfer = finished.fresh, finished.transfer
+    n_drafts = len(fresh.rows) + len(fresh.rejected)
+    parts = [f"{len(fresh.rows)} of {n_drafts} rows accepted"]
+    if transfer.seed_median is not None and transfer.row_median is not None:
+        parts.append(
+            f"median loss of seeds {transfer.seed_median:.3f} "
+            f"and of their rows {transfer.row_median:.3f}"
+        )
+    if transfer.row_rho is not None:
+        parts.append(f"row by row rho {transfer.row_rho:+.2f}")
+    if transfer.row_score_rho is not None:
+        parts.append(f"by the criterion's own score rho {transfer.row_score_rho:+.2f}")
+    return f"round {r}: {', '.join(parts)}; dev {format_accuracy(finished.report)}"
+
+
+def spend_line(spend: Spend) -> str:
+    line = (
+        f"teacher: {spend.calls} calls, {spend.input_tokens:,} tokens in, "
+        f"{spend.output_tokens:,} out"
+    )
+    if spend.usd:
+        line += f", ${format_usd(spend.usd / PICODOLLARS_PER_USD)}"
+        if spend.unpriced_calls:
+            line += " and calls of unknown price"
+    if spend.in_doubt_calls:
+        line += (
+            f"; {spend.in_doubt_calls} calls in doubt, "
+            f"charged in full ({spend.in_doubt_tokens:,} tokens)"
+        )
+    if spend.estimated_calls:
+        line += (
+            f"; {spend.estimated_calls} calls without usage, "
+            "charged at their worst case"
+        )
+    return line
+
+
+def budget_line(
+    limits: Budget, committed: Budget, accepted: int, accepted_limit: int | None
+) -> str:
+    """What counts against each limit.
+
+    Of the amounts without a limit it shows ALWAYS_SHOWN only.
+    """
+    parts = []
+    for kind, value in vars(committed).items():
+        limit = getattr(limits, kind)
+        if limit is None and kind not in ALWAYS_SHOWN:
+            continue
+        bound = format_amount(kind, limit) if limit else "no limit"
+        parts.append(f"{format_amount(kind, value)} of {bound}")
+    if accepted_limit is not None:
+        parts.append(f"{accepted} of {accepted_limit} accepted rows")
+    return "budget: " + ", ".join(parts)
+
+
+def newly_right_lines(
+    baseline: Report, after: Report, examples: Sequence[Example]
+) -> list[str]:
+    """How many questions became right, how many wrong, and the first that became right.
+
+    examples: the questions of both reports.
+    """
+    item_before = {item.id: item for item in baseline.items}
+    question = {example.id: example.question for example in examples}
+
+    gained, lost = [], 0
+    for item in after.items:
+        was_right = item_before[item.id].outcome == "right"
+        is_right = item.outcome == "right"
+        if is_right and not was_right:
+            gained.append(item)
+        if was_right and not is_right:
+            lost += 1
+
+    lines = [
+        f"{len(gained)} questions were wrong before and are right now; "
+        f"{lost} the other way round"
+    ]
+    for item in gained[:MAX_EXAMPLES]:
+        lines += [
+            f"  asked   {question[item.id]}",
+            f"  before  {item_before[item.id].text}",
+            f"  now     {item.text}",
+            "",
+        ]
+    return [line.replace("\n", "\n          ") for line in lines]
+
+
+def usage_lines(student: Path, system: str | None) -> list[str]:
+    """The three lines of Python that use the student."""
+    messages = [{"role": "user", "content": "…"}]
+    if system is not None:
+        messages.insert(0, {"role": "system", "content": system})
+    return [
+        "from transformers import pipeline",
+        f"student = pipeline('text-generation', {str(student)!r})",
+        f"print(student({messages!r}, max_new_tokens=256)"
+        "[0]['generated_text'][-1]['content'])",
+    ]

@@ -1,0 +1,79 @@
+"""Every step of a run, in order. This table is the only place that lists them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from ..types import (
+    Allowance,
+    Attempts,
+    Curated,
+    Draft,
+    Gathered,
+    Report,
+    Reserve,
+    Row,
+    Selection,
+    Student,
+    Transfer,
+    Verdict,
+)
+
+
+@dataclass(frozen=True)
+class RunStep:
+    """A step, as the run's directory keeps it and as progress shows it."""
+
+    # The type of what the step returns. The directory keeps it as JSON, one file a step.
+    value_type: object
+    # What progress says while the step runs.
+    doing: str
+    # What progress counts while the step runs.
+    unit: str = "questions"
+    # Whether every round has the step, in the order of this table.
+    in_round: bool = False
+    # The key of inputs.json that fixes the value before any criterion has been asked.
+    # Arms of a comparison in which it is equal share the value. None: they never do.
+    shared_input: Literal["seeds", "dev", "test"] | None = None
+
+
+STEPS: Mapping[str, RunStep] = {
+    "reserve": RunStep(Reserve, "the untuned student reads the reserve"),
+    "given": RunStep(
+        tuple[Row, ...],
+        "reading the rows that are given",
+        shared_input="seeds",
+    ),
+    "baseline": RunStep(
+        Report,
+        "the untuned student answers dev",
+        shared_input="dev",
+    ),
+    "test-baseline": RunStep(
+        Report,
+        "the untuned student answers test",
+        shared_input="test",
+    ),
+    "start": RunStep(Student, "finetuning on the rows that are given", "steps"),
+    "open": RunStep(Allowance, "how many pairs the budget allows", in_round=True),
+    "attempt": RunStep(
+        Attempts,
+        "the student answers every seed",
+        in_round=True,
+        shared_input="seeds",
+    ),
+    "gather": RunStep(Gathered, "what the criterion needs to know", in_round=True),
+    "select": RunStep(Selection, "the criterion picks seeds", in_round=True),
+    "generate": RunStep(tuple[Draft, ...], "the teacher writes", "drafts", True),
+    "verify": RunStep(tuple[Verdict, ...], "checking the drafts", in_round=True),
+    "curate": RunStep(Curated, "curate", in_round=True),
+    "transfer": RunStep(
+        Transfer, "the same student answers the new rows", in_round=True
+    ),
+    "finetune": RunStep(Student, "finetuning", "steps", in_round=True),
+    "evaluate": RunStep(Report, "the new student answers dev", in_round=True),
+    # Not a step of every round: it runs where arms are compared, or when it is asked for.
+    "test": RunStep(Report, "the student answers test"),
+}
+
+ROUND_STEPS = tuple(name for name, step in STEPS.items() if step.in_round)
