@@ -1,7 +1,8 @@
-"""Eight runs of a tiny student, as many at a time as there are cores, against one after the other.
+"""Eight runs of a tiny student: as many at a time as there are cores, against one by one.
 
-`teachback compare` of two criteria, four repeats, both ways in fresh processes with a thread each; starting the
-processes is part of the time. The gate: the same curves and files. ratio: seconds one after the other / side by side.
+`teachback compare` of two criteria, four repeats, both ways in fresh processes with a
+thread each. Starting the processes is part of the time. The gate: the same curves and
+files. `ratio` is the seconds one by one over those side by side.
 """
 
 import json
@@ -14,82 +15,83 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench.against import Outcome, spread
-from teachback.compare.side_by_side import available_cores
+from bench.outcome import Outcome
+from bench.process import spread
+from teachback.compare.scheduler import available_cores
 from teachback.testing import tiny_student
 
-TARGET, REPEATS = 1.6, 3
-CODE = """
+TARGET = 1.6
+REPEATS = 3
+SCRIPT = """
 import json, sys
 from teachback import config
-from teachback.compare.comparison import compare
-compare(config.make(json.loads(sys.argv[1])), ["random", "loss"], int(sys.argv[2]), jobs=int(sys.argv[3]),
-        listen=lambda event: None)
+from teachback.compare.comparison import run_comparison
+
+settings = config.make(json.loads(sys.argv[1]))
+repeats, jobs = int(sys.argv[2]), int(sys.argv[3])
+run_comparison(
+    settings, ["random", "loss"], repeats, jobs=jobs, listen=lambda event: None
+)
 """
+
+Files = dict[str, bytes]  # by path
 
 
 def bench(quick: bool) -> Outcome:
     repeats, times = (2, 1) if quick else (4, REPEATS)
+    jobs_of = {"one after the other": 1, "side by side": available_cores()}
+    seconds: dict[str, list[float]] = {name: [] for name in jobs_of}
+    files: dict[str, Files] = {}
     with tempfile.TemporaryDirectory() as folder:
         student = tiny_student(Path(folder) / "tiny")
-        ways = {"one after the other": 1, "side by side": available_cores()}
-        seconds: dict[str, list[float]] = {way: [] for way in ways}
-        kept: dict[str, dict[str, bytes]] = {}
+        run_dir = Path(folder) / "run"
+        settings = comparison_settings(run_dir, student, quick)
         for _ in range(times):
-            for way, jobs in ways.items():
-                seconds[way].append(
-                    compared(Path(folder) / "run", student, repeats, jobs, quick)
-                )
-                kept[way] = files(Path(folder) / "run")
-                shutil.rmtree(Path(folder) / "run")
-    found = {way: spread(some) for way, some in seconds.items()}
-    ratio = found["one after the other"]["median"] / found["side by side"]["median"]
+            for name, jobs in jobs_of.items():
+                seconds[name].append(time_comparison(settings, repeats, jobs))
+                files[name] = read_files(run_dir)
+                shutil.rmtree(run_dir)
+
+    spreads = {name: spread(some) for name, some in seconds.items()}
+    one_by_one, side_by_side = (spreads[name]["median"] for name in jobs_of)
     facts = {
         "work": {
             "runs": 2 * repeats,
             "jobs": available_cores(),
-            "task": settings(Path(), student, quick)["task"],
+            "task": settings["task"],
         },
-        "seconds": found,
+        "seconds": spreads,
     }
-    return Outcome(
-        round(ratio, 2),
-        TARGET,
-        kept["side by side"] == kept["one after the other"],
-        0.0,
-        facts,
-    )
+    ratio = round(one_by_one / side_by_side, 2)
+    same = files["side by side"] == files["one after the other"]
+    return Outcome(ratio, TARGET, same, 0.0, facts)
 
 
-def settings(folder: Path, student: Path, quick: bool) -> dict[str, Any]:
-    size = (
-        {"seeds": 24, "dev": 8, "test": 16}
-        if quick
-        else {"seeds": 96, "dev": 32, "test": 128}
-    )
+def comparison_settings(run_dir: Path, student: Path, quick: bool) -> dict[str, Any]:
+    sizes = {"seeds": 96, "dev": 32, "test": 128}
+    if quick:
+        sizes = {"seeds": 24, "dev": 8, "test": 16}
     return {
-        "task": {"name": "prontoqa", "hops": [1, 3], **size},
+        "task": {"name": "prontoqa", "hops": [1, 3], **sizes},
         "student": {
             "model": str(student),
             "max_new_tokens": 48,
             "precision": "float32",
         },
-        "per_round": size["seeds"] // 4,
+        "per_round": sizes["seeds"] // 4,
         "rounds": 1 if quick else 3,
         "finetune": {"epochs": 2, "rows_per_step": 8, "lr": 1e-3},
         "machine": {"threads": 1},
-        "run_dir": str(folder),
+        "run_dir": str(run_dir),
     }
 
 
-def compared(
-    folder: Path, student: Path, repeats: int, jobs: int, quick: bool
-) -> float:
+def time_comparison(settings: dict[str, Any], repeats: int, jobs: int) -> float:
+    """The seconds that the comparison took, in a process of its own."""
     started = time.perf_counter()
-    tree = json.dumps(settings(folder, student, quick))
-    command = [sys.executable, "-c", CODE, tree, str(repeats), str(jobs)]
+    arguments = json.dumps(settings), str(repeats), str(jobs)
     subprocess.run(
-        command,
+        [sys.executable, "-c", SCRIPT, *arguments],
         check=True,
         stderr=subprocess.DEVNULL,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
@@ -97,8 +99,6 @@ def compared(
     return time.perf_counter() - started
 
 
-def files(folder: Path) -> dict[str, bytes]:
-    return {
-        str(p.relative_to(folder)): p.read_bytes()
-        for p in folder.glob("repeat-*/*/round-*/*.json")
-    }
+def read_files(run_dir: Path) -> Files:
+    paths = run_dir.glob("repeat-*/*/round-*/*.json")
+    return {str(path.relative_to(run_dir)): path.read_bytes() for path in paths}

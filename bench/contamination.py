@@ -129,7 +129,7 @@ def check_symbolic(count: int) -> dict[str, Any]:
 def curate_in_rounds(
     seeds: Sequence[Example], test: Sequence[Example], rows: Sequence[Example]
 ) -> list[Curated]:
-    task = own.load(
+    task = own.load_own_rows(
         seeds,
         dev=test[:1],
         test=test[1:],

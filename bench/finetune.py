@@ -1,21 +1,25 @@
-"""Finetuning SmolLM2-135M: ours against TRL's SFTTrainer and a plain transformers Trainer with the prompts masked.
+"""Finetuning SmolLM2-135M: ours against TRL's SFTTrainer and a plain transformers Trainer.
 
-The same rows for all, as the same tokens in the same order, 8 a step; fused AdamW, a cosine with warmup, gradient
-clipping, bf16 autocast over float32 weights, no checkpointing of activations, nothing logged or saved on the way. The
-peers are given a step's rows, which are sorted by length, as one batch (here the faster of one and two). Work: GSM8K
-and ProntoQA by turns, question → worked solution, all weights and LoRA; and ProntoQA, question → True or False, where
-nearly all tokens are the prompt's. Each contender runs in a process of its own, in turn; a process's first step warms
-up and is not counted.
+All get the same rows as the same tokens in the same order, 8 a step; fused AdamW, a
+cosine with warmup, gradient clipping, bf16 autocast over float32 weights. Prompts are
+masked, activations are not checkpointed, nothing is logged or saved on the way. The
+peers get a step's rows, sorted by length, as one batch (faster here than two).
 
-The gate: after the same steps the loss on the same held rows, in float32, is within 1 % of either peer's. Where labels
-are two tokens long a few steps take it far, and bf16's rounding on the way takes it anywhere: there all of it is done
-once more in float32, by us and by Trainer, and has to agree to 0.01 %; and in bf16 ours has to end as near to that as
-the peers do. `ratio` is the smallest of ours in tokens a second / a peer's, with solutions; the prompts' has a target
-of its own.
+Three cases: GSM8K and ProntoQA by turns, question → worked solution, with all weights
+and with LoRA; and ProntoQA, question → True or False, where nearly all tokens are the
+prompt's. Each contender runs in a process of its own, in turn. A process's first step
+warms up and is not counted.
+
+The gate: after the same steps, the loss on the same held rows, in float32, is within 1 %
+of either peer's. Labels of two tokens are the exception: a few steps change that loss
+much, and bf16's rounding on the way sends it anywhere. So we and Trainer do that case
+once more in float32 and must agree to 0.01 %, and in bf16 ours must end as near to that
+as the peers do.
+
+`ratio` is the smallest of our tokens a second over a peer's, with solutions. The case of
+long prompts has a target of its own.
 """
 
-import json
-import os
 import tempfile
 import time
 from collections.abc import Sequence
@@ -25,39 +29,37 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Literal, NamedTuple
 
-from bench.against import Outcome, fresh, peak_mib, spread
-from teachback.student.chat import Chat
+from bench.conversations import CHAT, FILES, Pair, alternate, read_pairs
+from bench.machine import count_cores
+from bench.outcome import Outcome
+from bench.process import peak_mib, run_fresh, spread
 from teachback.student.folder import load, resolve
 from teachback.student.training.batch import Tokens, length, schedule
 from teachback.student.training.finetune import Means, Recipe, dict_row, finetune
 from teachback.student.training.passes import PADDED, loss_of
 
-TARGET, PROMPTS_TARGET, LOSS, EXACT, MEMORY = 1.8, 1.2, 0.01, 1e-4, 1.0
-ROWS, STEPS, HELD, REPEATS, SEED = 8, 4, 16, 2, 1
-CHAT = Chat("Reason step by step.")
-CONTENDERS = ("ours", "trl", "plain")
+TARGET = 1.8
+PROMPTS_TARGET = 1.2
+MAX_LOSS_OFF = 0.01
+MAX_FLOAT32_OFF = 1e-4
+MAX_MEMORY = 1.0
+ROWS_PER_STEP = 8
+STEPS = 4
+HELD_ROWS = 16
+REPEATS = 2
+SEED = 1
 MICRO_TOKENS = Means().micro_tokens
+LIBRARIES = ("torch", "transformers", "trl")
+CONTENDERS = ("ours", "trl", "plain")
+PEERS = CONTENDERS[1:]
 
-Method = Literal["full", "lora"]
+Precision = Literal["float32", "bf16"]
 
 
 class Case(NamedTuple):
-    method: Method
-    short: bool  # ProntoQA's labels alone, in place of solutions
+    method: Literal["full", "lora"]
+    labels_only: bool  # ProntoQA's labels, in place of solutions
     target: float
-
-
-class Trained(NamedTuple):
-    """seconds: of each step but the first; tokens: of each of those, padding not counted."""
-
-    seconds: list[float]
-    tokens: list[int]
-    loss: float
-    rss_mib: float
-
-    @property
-    def tokens_a_second(self) -> float:
-        return sum(self.tokens) / sum(self.seconds)
 
 
 CASES = {
@@ -67,204 +69,282 @@ CASES = {
 }
 
 
+class Result(NamedTuple):
+    # Of each step but the first: seconds, and tokens without padding.
+    seconds: list[float]
+    tokens: list[int]
+    # On the held rows.
+    loss: float
+    rss_mib: float
+
+    @property
+    def tokens_per_second(self) -> float:
+        return sum(self.tokens) / sum(self.seconds)
+
+
+class Job(NamedTuple):
+    """One contender's work."""
+
+    folder: Path
+    rows: list[Pair]
+    workspace: Path
+    recipe: Recipe
+    # Filled in on the way: when each step ended.
+    step_ends: list[float]
+
+
+Runs = dict[str, list[Result]]  # by contender
+
+
 def bench(quick: bool) -> Outcome:
     folder, identity = resolve("smollm2-135m")
     steps, repeats = (2, 1) if quick else (STEPS, REPEATS)
-    done: dict[str, dict[str, list[Trained]]] = {
-        case: {name: [] for name in CONTENDERS} for case in CASES
-    }
+    runs: dict[str, Runs] = {case: {name: [] for name in CONTENDERS} for case in CASES}
     for _ in range(repeats):
-        for case, found in done.items():
-            for name in CONTENDERS:
-                found[name].append(fresh(contender, name, case, folder, steps))
-    exact = [
-        fresh(contender, name, "prompts", folder, steps, "float32").loss
+        for case, by_name in runs.items():
+            for name, results in by_name.items():
+                results.append(run_fresh(train, name, case, folder, steps))
+    exact = {
+        name: run_fresh(train, name, "prompts", folder, steps, "float32").loss
         for name in ("ours", "plain")
-    ]
-    facts = {
-        "student": identity,
-        "versions_compared": {
-            name: version(name) for name in ("torch", "transformers", "trl")
-        },
     }
-    facts |= {
+
+    facts: dict[str, Any] = {
+        "student": identity,
+        "versions_compared": {name: version(name) for name in LIBRARIES},
         "work": {
-            "rows_a_step": ROWS,
+            "rows_a_step": ROWS_PER_STEP,
             "steps": steps,
             "repeats": repeats,
-            "held_rows": HELD,
-            "threads": threads(),
-        }
+            "held_rows": HELD_ROWS,
+            "threads": count_cores(),
+        },
     }
-    missed, ratios = [], list[float]()
-    for case, found in done.items():
-        ours, *peers = (found[name] for name in CONTENDERS)
-        facts[case] = {name: shown(runs) for name, runs in found.items()}
-        against = [rate(ours) / rate(peer) for peer in peers]
-        facts[case] |= {
-            "ratio": dict(
-                zip(CONTENDERS[1:], [round(r, 3) for r in against], strict=True)
-            )
-        }
-        memory = median(run.rss_mib for run in ours) / median(
-            run.rss_mib for run in peers[0]
-        )
-        facts[case] |= {"memory_of_trl": round(memory, 3), "target": CASES[case].target}
-        ratios += against if CASES[case].target == TARGET else []
-        if min(against) < CASES[case].target:
-            missed.append(
-                f"{case}: ratio {min(against):.2f}, target {CASES[case].target:g}"
-            )
-        if memory > MEMORY:
-            missed.append(f"{case}: {memory:.2f} of TRL's memory, target {MEMORY:g}")
-    facts["prompts"]["held_loss_float32"] = dict(
-        zip(("ours", "plain"), [round(x, 6) for x in exact], strict=True)
-    )
-    same = all(near(found) for case, found in done.items() if not CASES[case].short)
-    same = same and as_exact(done["prompts"], *exact)
-    rss = max(run.rss_mib for found in done.values() for run in found["ours"])
-    return Outcome(min(ratios), TARGET, same, rss, facts, missed)
-
-
-def rate(runs: Sequence[Trained]) -> float:
-    return median(run.tokens_a_second for run in runs)
-
-
-def near(found: dict[str, list[Trained]]) -> bool:
-    ours, *peers = (median(run.loss for run in found[name]) for name in CONTENDERS)
-    return all(abs(ours / peer - 1) <= LOSS for peer in peers)
-
-
-def as_exact(found: dict[str, list[Trained]], ours: float, plain: float) -> bool:
-    """ours, plain: the held loss after the same in float32."""
-    off = {
-        name: abs(median(run.loss for run in runs) - plain)
-        for name, runs in found.items()
+    for case, by_name in runs.items():
+        facts[case] = summarise(by_name, CASES[case])
+    facts["prompts"]["held_loss_float32"] = {
+        name: round(loss, 6) for name, loss in exact.items()
     }
-    agree = abs(ours / plain - 1) <= EXACT
-    return agree and (
-        near(found) or off["ours"] <= max(off[name] for name in CONTENDERS[1:])
+
+    missed = [text for case in CASES for text in missed_targets(case, runs[case])]
+    ratio = min(*speedups(runs["full"]).values(), *speedups(runs["lora"]).values())
+    same = (
+        losses_agree(runs["full"])
+        and losses_agree(runs["lora"])
+        and near_float32(runs["prompts"], **exact)
     )
+    ours = [result for by_name in runs.values() for result in by_name["ours"]]
+    rss_mib = max(result.rss_mib for result in ours)
+    return Outcome(ratio, TARGET, same, rss_mib, facts, missed)
 
 
-def shown(runs: Sequence[Trained]) -> dict[str, Any]:
+def summarise(runs: Runs, case: Case) -> dict[str, Any]:
     return {
-        "tokens_a_second": spread([run.tokens_a_second for run in runs], 1),
-        "step_s": spread([s for run in runs for s in run.seconds], 2),
-        "held_loss": spread([run.loss for run in runs], 5),
-        "rss_mib": spread([run.rss_mib for run in runs], 0),
+        **{name: describe(results) for name, results in runs.items()},
+        "ratio": {name: round(ratio, 3) for name, ratio in speedups(runs).items()},
+        "memory_of_trl": round(memory_of_trl(runs), 3),
+        "target": case.target,
     }
 
 
-def threads() -> int:
-    return len(os.sched_getaffinity(0))
+def describe(results: Sequence[Result]) -> dict[str, Any]:
+    step_seconds = [seconds for result in results for seconds in result.seconds]
+    return {
+        "tokens_a_second": spread([one.tokens_per_second for one in results], 1),
+        "step_s": spread(step_seconds, 2),
+        "held_loss": spread([one.loss for one in results], 5),
+        "rss_mib": spread([one.rss_mib for one in results], 0),
+    }
 
 
-def texts(short: bool, count: int) -> list[tuple[str, str]]:
-    """(question, solution) pairs of both files by turns; short: (question, label) pairs of ProntoQA."""
-    data = Path(
-        os.environ.get("TEACHBACK_DATA", Path(__file__).parents[1] / "../shared/data")
-    )
-    found = []
-    for name in (
-        ("prontoqa_train.jsonl",)
-        if short
-        else ("gsm8k_train.jsonl", "prontoqa_train.jsonl")
-    ):
-        lines = (data / name).read_text(encoding="utf-8").split("\n")[:count]
-        rows = [json.loads(line) for line in lines]
-        found.append(
-            [(row["question"], row["answer" if short else "solution"]) for row in rows]
-        )
-    return [pair for pairs in zip(*found, strict=True) for pair in pairs][:count]
+def missed_targets(name: str, runs: Runs) -> list[str]:
+    ratio, target = min(speedups(runs).values()), CASES[name].target
+    memory = memory_of_trl(runs)
+    missed = []
+    if ratio < target:
+        missed.append(f"{name}: ratio {ratio:.2f}, target {target:g}")
+    if memory > MAX_MEMORY:
+        missed.append(f"{name}: {memory:.2f} of TRL's memory, target {MAX_MEMORY:g}")
+    return missed
 
 
-def contender(
-    name: str,
-    case: str,
-    folder: Path,
-    steps: int,
-    precision: Literal["float32", "bf16"] = "bf16",
-) -> Trained:
-    """Steps of one contender in this process, its peak memory, and the held rows' loss after them."""
+def speedups(runs: Runs) -> dict[str, float]:
+    """By peer: our tokens a second over the peer's."""
+    ours = median_speed(runs["ours"])
+    return {name: ours / median_speed(runs[name]) for name in PEERS}
+
+
+def median_speed(results: Sequence[Result]) -> float:
+    return median(one.tokens_per_second for one in results)
+
+
+def memory_of_trl(runs: Runs) -> float:
+    """Our peak memory over TRL's."""
+    ours = median(one.rss_mib for one in runs["ours"])
+    return ours / median(one.rss_mib for one in runs["trl"])
+
+
+def median_losses(runs: Runs) -> dict[str, float]:
+    return {name: median(one.loss for one in results) for name, results in runs.items()}
+
+
+def losses_agree(runs: Runs) -> bool:
+    losses = median_losses(runs)
+    off = [abs(losses["ours"] / losses[name] - 1) for name in PEERS]
+    return max(off) <= MAX_LOSS_OFF
+
+
+def near_float32(runs: Runs, ours: float, plain: float) -> bool:
+    """ours, plain: the held loss after the same steps in float32."""
+    losses = median_losses(runs)
+    off = {name: abs(loss - plain) for name, loss in losses.items()}
+    as_near = off["ours"] <= max(off[name] for name in PEERS)
+    return abs(ours / plain - 1) <= MAX_FLOAT32_OFF and (losses_agree(runs) or as_near)
+
+
+def make_rows(labels_only: bool, count: int) -> list[Pair]:
+    """(question, solution) pairs of both files by turns, or ProntoQA's (question, label)."""
+    if labels_only:
+        return read_pairs("prontoqa_train.jsonl", count, "answer")
+    return alternate(read_pairs(name, count) for name in FILES)[:count]
+
+
+def train(
+    name: str, case_name: str, folder: Path, steps: int, precision: Precision = "bf16"
+) -> Result:
+    """Steps of one contender in this process, its peak memory, and its held loss."""
     import torch
 
-    torch.set_num_threads(threads())
-    method, short, _ = CASES[case]
+    torch.set_num_threads(count_cores())
+    case = CASES[case_name]
     recipe = Recipe(
-        method=method,
+        method=case.method,
         lr=1e-4,
         epochs=1,
-        rows_per_step=ROWS,
+        rows_per_step=ROWS_PER_STEP,
         warmup=1 / steps,
         precision=precision,
     )
-    pairs = texts(short, steps * ROWS + HELD)
-    train, held = pairs[: steps * ROWS], pairs[steps * ROWS :]
-    ends: list[float] = []
-    with tempfile.TemporaryDirectory(prefix="bench-") as out:
-        given = (folder, train, Path(out), recipe, ends)
-        model = (
-            ours(*given)
-            if name == "ours"
-            else trl(*given)
-            if name == "trl"
-            else plain(*given)
-        )
-        rss = peak_mib()
+    split = steps * ROWS_PER_STEP
+    pairs = make_rows(case.labels_only, split + HELD_ROWS)
+    train_rows, held_rows = pairs[:split], pairs[split:]
+
+    with tempfile.TemporaryDirectory(prefix="bench-") as workspace:
+        job = Job(folder, train_rows, Path(workspace), recipe, [])
+        model = TRAIN[name](job)
+        rss_mib = peak_mib()
         student = load(model if isinstance(model, Path) else folder)
-    rows = tokens(student, train)
-    order = schedule(rows, recipe, SEED)
-    lengths = [
-        sum(map(length, order[i : i + ROWS])) for i in range(0, len(order), ROWS)
-    ]
-    model = student.model if isinstance(model, Path) else model
-    loss = held_loss(model.eval(), tokens(student, held))
-    return Trained([b - a for a, b in pairwise(ends)], lengths[1:], loss, rss)
+    if isinstance(model, Path):
+        model = student.model
+
+    step_seconds = [end - start for start, end in pairwise(job.step_ends)]
+    order = schedule(tokenize(student, train_rows), recipe, SEED)
+    starts = range(ROWS_PER_STEP, len(order), ROWS_PER_STEP)  # without the first step
+    step_tokens = [sum(map(length, order[at : at + ROWS_PER_STEP])) for at in starts]
+    loss = held_loss(model.eval(), tokenize(student, held_rows))
+    return Result(step_seconds, step_tokens, loss, rss_mib)
 
 
-def tokens(student: Any, pairs: Sequence[tuple[str, str]]) -> list[Tokens]:
+def tokenize(student: Any, pairs: Sequence[Pair]) -> list[Tokens]:
     return [dict_row(student, CHAT, *pair) for pair in pairs]
 
 
 def held_loss(model: Any, rows: Sequence[Tokens]) -> float:
+    """The mean over the answers' tokens."""
     import torch
 
+    device = torch.device("cpu")
+    total = 0.0
     with torch.no_grad():
-        parts = [
-            loss_of(model, rows[i : i + 4], PADDED, torch.device("cpu")).item()
-            for i in range(0, len(rows), 4)
-        ]
-    return float(sum(parts) / sum(len(row["answer"]) for row in rows))
+        for start in range(0, len(rows), 4):
+            total += loss_of(model, rows[start : start + 4], PADDED, device).item()
+    return total / sum(len(row["answer"]) for row in rows)
 
 
-def ours(
-    folder: Path,
-    train: list[tuple[str, str]],
-    out: Path,
-    recipe: Recipe,
-    ends: list[float],
-) -> Path:
+def train_with_ours(job: Job) -> Path:
+    """The finetuned student's folder."""
     return finetune(
-        folder,
-        train,
-        out,
+        job.folder,
+        job.rows,
+        job.workspace,
         chat=CHAT,
-        recipe=recipe,
+        recipe=job.recipe,
         seed=SEED,
         means=Means(micro_tokens=MICRO_TOKENS, checkpoint_every_s=1e9),
-        tell=lambda step, steps: ends.append(time.perf_counter()),
+        tell=lambda step, steps: job.step_ends.append(time.perf_counter()),
     )
 
 
-def same_for_peers(out: Path, recipe: Recipe, n_rows: int) -> dict[str, Any]:
+def train_with_trl(job: Job) -> Any:
+    """The trained model."""
+    from datasets import Dataset
+    from trl import SFTConfig, SFTTrainer
+
+    student = load(job.folder)
+    rows = schedule(tokenize(student, job.rows), job.recipe, SEED)
+    columns = {
+        "input_ids": [[*row["prompt"], *row["answer"]] for row in rows],
+        "completion_mask": [
+            [0] * len(row["prompt"]) + [1] * len(row["answer"]) for row in rows
+        ],
+    }
+    settings = SFTConfig(
+        **trainer_settings(job),
+        gradient_checkpointing=False,
+        completion_only_loss=True,
+        max_length=None,
+    )
+    trainer = SFTTrainer(
+        model=student.model,
+        args=settings,
+        train_dataset=Dataset.from_dict(columns),
+        processing_class=student.tokenizer,
+        peft_config=lora_config(job.recipe) if job.recipe.method == "lora" else None,
+        callbacks=[step_clock(job.step_ends)],
+    )
+    trainer.train()
+    return without_autocast(trainer)
+
+
+def train_with_trainer(job: Job) -> Any:
+    """The trained model."""
+    from peft import get_peft_model
+    from transformers import DataCollatorForSeq2Seq, Trainer, TrainingArguments
+
+    student = load(job.folder)
+    model = student.model
+    if job.recipe.method == "lora":
+        model = get_peft_model(model, lora_config(job.recipe))
+    rows = schedule(tokenize(student, job.rows), job.recipe, SEED)
+    trainer = Trainer(
+        model=model,
+        args=TrainingArguments(**trainer_settings(job)),
+        train_dataset=[masked_row(row) for row in rows],
+        data_collator=DataCollatorForSeq2Seq(student.tokenizer),
+        callbacks=[step_clock(job.step_ends)],
+    )
+    trainer.train()
+    return without_autocast(trainer)
+
+
+def masked_row(row: Tokens) -> dict[str, list[int]]:
     return {
-        "output_dir": str(out),
-        "per_device_train_batch_size": ROWS,
+        "input_ids": [*row["prompt"], *row["answer"]],
+        "attention_mask": [1] * length(row),
+        "labels": [-100] * len(row["prompt"]) + row["answer"],
+    }
+
+
+def trainer_settings(job: Job) -> dict[str, Any]:
+    """Settings that both peers share."""
+    recipe = job.recipe
+    return {
+        "output_dir": str(job.workspace),
+        "per_device_train_batch_size": ROWS_PER_STEP,
         "num_train_epochs": 1,
         "learning_rate": recipe.lr,
         "lr_scheduler_type": "cosine",
-        "warmup_steps": round(recipe.warmup * n_rows / ROWS),
+        "warmup_steps": round(recipe.warmup * len(job.rows) / ROWS_PER_STEP),
         "weight_decay": recipe.weight_decay,
         "max_grad_norm": recipe.max_grad_norm,
         "optim": "adamw_torch_fused",
@@ -280,22 +360,7 @@ def same_for_peers(out: Path, recipe: Recipe, n_rows: int) -> dict[str, Any]:
     }
 
 
-def in_float32(trainer: Any) -> Any:
-    """The trained model without the autocast that accelerate puts around its forward pass."""
-    return trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
-
-
-def clock(ends: list[float]) -> Any:
-    from transformers import TrainerCallback
-
-    class Clock(TrainerCallback):
-        def on_step_end(self, *args: Any, **kwargs: Any) -> None:
-            ends.append(time.perf_counter())
-
-    return Clock()
-
-
-def lora(recipe: Recipe) -> Any:
+def lora_config(recipe: Recipe) -> Any:
     from peft import LoraConfig
 
     return LoraConfig(
@@ -306,65 +371,19 @@ def lora(recipe: Recipe) -> Any:
     )
 
 
-def trl(
-    folder: Path,
-    train: list[tuple[str, str]],
-    out: Path,
-    recipe: Recipe,
-    ends: list[float],
-) -> Any:
-    from datasets import Dataset
-    from trl import SFTConfig, SFTTrainer
-
-    student = load(folder)
-    rows = schedule(tokens(student, train), recipe, SEED)
-    ids = [[*row["prompt"], *row["answer"]] for row in rows]
-    masks = [[0] * len(row["prompt"]) + [1] * len(row["answer"]) for row in rows]
-    trainer = SFTTrainer(
-        model=student.model,
-        args=SFTConfig(
-            **same_for_peers(out, recipe, len(train)),
-            gradient_checkpointing=False,
-            completion_only_loss=True,
-            max_length=None,
-        ),
-        train_dataset=Dataset.from_dict({"input_ids": ids, "completion_mask": masks}),
-        processing_class=student.tokenizer,
-        peft_config=lora(recipe) if recipe.method == "lora" else None,
-        callbacks=[clock(ends)],
-    )
-    trainer.train()
-    return in_float32(trainer)
+def without_autocast(trainer: Any) -> Any:
+    """The trained model, without the autocast that accelerate wraps around its forward."""
+    return trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
 
 
-def plain(
-    folder: Path,
-    train: list[tuple[str, str]],
-    out: Path,
-    recipe: Recipe,
-    ends: list[float],
-) -> Any:
-    from peft import get_peft_model
-    from transformers import DataCollatorForSeq2Seq, Trainer, TrainingArguments
+def step_clock(step_ends: list[float]) -> Any:
+    from transformers import TrainerCallback
 
-    student = load(folder)
-    rows = schedule(tokens(student, train), recipe, SEED)
-    data = [
-        {
-            "input_ids": [*row["prompt"], *row["answer"]],
-            "attention_mask": [1] * length(row),
-            "labels": [-100] * len(row["prompt"]) + row["answer"],
-        }
-        for row in rows
-    ]
-    trainer = Trainer(
-        model=get_peft_model(student.model, lora(recipe))
-        if recipe.method == "lora"
-        else student.model,
-        args=TrainingArguments(**same_for_peers(out, recipe, len(train))),
-        train_dataset=data,
-        data_collator=DataCollatorForSeq2Seq(student.tokenizer),
-        callbacks=[clock(ends)],
-    )
-    trainer.train()
-    return in_float32(trainer)
+    class Clock(TrainerCallback):
+        def on_step_end(self, *args: Any, **kwargs: Any) -> None:
+            step_ends.append(time.perf_counter())
+
+    return Clock()
+
+
+TRAIN = {"ours": train_with_ours, "trl": train_with_trl, "plain": train_with_trainer}

@@ -1,162 +1,200 @@
-"""Whole gradients of answers, never all at once: what sketches of them are compared with (bench/sketch.py)."""
+"""Whole gradients of answers, in parts: what bench/sketch.py compares sketches with.
 
-from collections.abc import Sequence
+Arrays' shapes: N tokens of R answers, D hidden numbers, V tokens of the vocabulary, K of
+them in a block.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import combinations_with_replacement
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from bench.conversations import CHAT
-from bench.process import run_timed as timed
+from bench.process import run_timed
 from teachback.student.frozen import Frozen, head
 from teachback.student.signals import BATCH_TOKENS, blocks, passes, signals
 from teachback.student.sketch import draw_sketch, new_sums
 
 BLOCK = 128  # tokens of the vocabulary whose part of all gradients exists at once
-TOP = 8  # likeliest tokens that the rival of a sketch keeps, beside the answer's own
+TOP = 8  # likeliest tokens that the sketch's rival keeps, beside the answer's own
+ROUNDING = 1e-4  # logits here may be rounded differently from those of the pass
 
 Arrays = dict[str, Any]  # numpy arrays by name
 
 
-class Pass(NamedTuple):
-    """N tokens of R answers: what the head read, the token, the logsum of its logits and the TOP-th of them."""
-
+class HeadInputs(NamedTuple):
+    # What the head read for each token, and the token itself.
     hidden_N_D: Any
     ids_N: Any
+    # The logsum of its logits, and the TOP-th largest of them.
     logsum_N: Any
     least_N: Any
+    # Tokens of each answer.
     length_R: Any
 
 
-def gone_over(student: Frozen, rows: Sequence[tuple[str, str]]) -> Arrays:
-    """The `Pass` of (question, answer) rows."""
+class AnswerTokens(NamedTuple):
+    row: int
+    hidden_T_D: Any
+    ids_T: Any
+
+
+def read_head_inputs(student: Frozen, rows: Sequence[tuple[str, str]]) -> Arrays:
+    """The `HeadInputs` of (question, answer) rows."""
     import torch
 
-    of: dict[int, list[Any]] = {}
+    by_row: dict[int, list[Any]] = {}
     for places, lengths, hidden_N_D, ids_N in passes(student, CHAT, rows, BATCH_TOKENS):
         logits = [head(student, hidden) for (hidden,) in blocks(hidden_N_D)]
         logsum_N = torch.cat([z.logsumexp(-1) for z in logits])
         least_N = torch.cat([z.topk(TOP).values[:, -1] for z in logits])
-        columns = (
+        columns = [
             column.split(lengths) for column in (hidden_N_D, ids_N, logsum_N, least_N)
-        )
-        of |= zip(places, map(list, zip(*columns, strict=True)), strict=True)
-    columns_N = [
-        torch.cat(column).numpy()
-        for column in zip(*(of[i] for i in range(len(rows))), strict=True)
-    ]
-    return Pass(
-        *columns_N, np.array([len(of[i][1]) for i in range(len(rows))])
-    )._asdict()
+        ]
+        for place, *parts in zip(places, *columns, strict=True):
+            by_row[place] = parts
+
+    in_order = [by_row[i] for i in range(len(rows))]
+    columns_N = [torch.cat(column).numpy() for column in zip(*in_order, strict=True)]
+    length_R = np.array([len(ids) for _, ids, _, _ in in_order])
+    return HeadInputs(*columns_N, length_R)._asdict()
 
 
-def gram(found: Pass, weight_K_D: Any, start: int) -> Arrays:
-    """These tokens' part of ⟨G_i, G_j⟩ of all rows: exactly, and of G's likeliest entries."""
+def gram_of_block(inputs: HeadInputs, weight_K_D: Any, start: int) -> Arrays:
+    """What a part of the vocabulary adds to ⟨G_i, G_j⟩ of all pairs of rows.
+
+    exact: from all entries. top: from the likeliest entries and the answer's own.
+    """
     import torch
 
-    hidden, ids, logsum, least = (torch.from_numpy(column) for column in found[:4])
-    lengths = found.length_R.tolist()
-    total = {name: np.zeros((len(lengths), len(lengths))) for name in ("exact", "top")}
+    columns = [torch.from_numpy(column) for column in inputs[:4]]
+    hidden_N_D, ids_N, logsum_N, least_N = columns
+    lengths = inputs.length_R.tolist()
+    exact_R_R = np.zeros((len(lengths), len(lengths)))
+    top_R_R = np.zeros_like(exact_R_R)
     for at in range(0, len(weight_K_D), BLOCK):
-        logits_N_K = hidden @ weight_K_D[at : at + BLOCK].T
-        own_N_K = ids[:, None] == torch.arange(
-            start + at, start + at + logits_N_K.shape[1]
-        )
-        delta_N_K = (logits_N_K - logsum[:, None]).exp() - own_N_K.float()
-        likely_N_K = own_N_K | (
-            logits_N_K > least[:, None] - 1e-4
-        )  # rounded another way than the pass did
-        for name, kept_N_K in (("exact", delta_N_K), ("top", delta_N_K * likely_N_K)):
-            each = zip(kept_N_K.split(lengths), hidden.split(lengths), strict=True)
-            gradient_R_KD = torch.stack(
-                [(delta.T @ h).flatten() / len(h) for delta, h in each]
-            )
-            total[name] += (gradient_R_KD @ gradient_R_KD.T).numpy()
-    return total
+        logits_N_K = hidden_N_D @ weight_K_D[at : at + BLOCK].T
+        first = start + at
+        token_K = torch.arange(first, first + logits_N_K.shape[1])
+        own_N_K = ids_N[:, None] == token_K
+        delta_N_K = (logits_N_K - logsum_N[:, None]).exp() - own_N_K.float()
+        likely_N_K = own_N_K | (logits_N_K > least_N[:, None] - ROUNDING)
+        exact_R_R += inner_products(delta_N_K, hidden_N_D, lengths)
+        top_R_R += inner_products(delta_N_K * likely_N_K, hidden_N_D, lengths)
+    return {"exact": exact_R_R, "top": top_R_R}
 
 
-def shortest(found: Pass, count: int) -> list[tuple[int, Any, Any]]:
-    """(row, hidden_T_D, ids_T) of so many rows."""
+def inner_products(delta_N_K: Any, hidden_N_D: Any, lengths: list[int]) -> Any:
     import torch
 
-    ends, rows = (
-        np.cumsum(found.length_R),
-        np.argsort(found.length_R, kind="stable")[:count],
-    )
-    parts = [(r, slice(ends[r] - found.length_R[r], ends[r])) for r in rows]
-    return [
-        (
-            int(r),
-            torch.from_numpy(found.hidden_N_D[part]),
-            torch.from_numpy(found.ids_N[part]),
-        )
-        for r, part in parts
+    answers = zip(delta_N_K.split(lengths), hidden_N_D.split(lengths), strict=True)
+    gradients = [
+        (delta_T_K.T @ hidden_T_D).flatten() / len(hidden_T_D)
+        for delta_T_K, hidden_T_D in answers
     ]
+    gradient_R_KD = torch.stack(gradients)
+    return (gradient_R_KD @ gradient_R_KD.T).numpy()
 
 
-def by_kernel(found: Pass, weight_V_D: Any, count: int) -> Arrays:
-    """⟨G_i, G_j⟩ of the shortest rows' pairs, as a sum over pairs of tokens, in float64."""
+def shortest_answers(inputs: HeadInputs, count: int) -> list[AnswerTokens]:
     import torch
 
-    some, products = [], []
-    for _, hidden, ids in shortest(found, count):
-        delta = (hidden.double() @ weight_V_D.double().T).softmax(-1)
-        delta[torch.arange(len(ids)), ids] -= 1
-        some.append((delta, hidden.double()))
-    for (delta_i, hidden_i), (delta_j, hidden_j) in combinations_with_replacement(
-        some, 2
-    ):
-        products.append(((delta_i @ delta_j.T) * (hidden_i @ hidden_j.T)).mean().item())
-    return {"rows": [row for row, _, _ in shortest(found, count)], "products": products}
+    ends = np.cumsum(inputs.length_R)
+    answers = []
+    for row in np.argsort(inputs.length_R, kind="stable")[:count]:
+        part = slice(ends[row] - inputs.length_R[row], ends[row])
+        hidden_T_D = torch.from_numpy(inputs.hidden_N_D[part])
+        ids_T = torch.from_numpy(inputs.ids_N[part])
+        answers.append(AnswerTokens(int(row), hidden_T_D, ids_T))
+    return answers
 
 
-def by_sketches(
-    found: Pass, weight_V_D: Any, count: int, size: int, sketches: int
+def kernel_products(inputs: HeadInputs, weight_V_D: Any, count: int) -> Arrays:
+    """⟨G_i, G_j⟩ of the shortest answers' pairs, as sums over pairs of tokens, in float64."""
+    import torch
+
+    answers = shortest_answers(inputs, count)
+    factors = []
+    for answer in answers:
+        hidden_T_D = answer.hidden_T_D.double()
+        delta_T_V = (hidden_T_D @ weight_V_D.double().T).softmax(-1)
+        delta_T_V[torch.arange(len(answer.ids_T)), answer.ids_T] -= 1
+        factors.append((delta_T_V, hidden_T_D))
+
+    products = []
+    for (delta_i, hidden_i), (delta_j, hidden_j) in pairs_of(factors):
+        product_T_T = (delta_i @ delta_j.T) * (hidden_i @ hidden_j.T)
+        products.append(product_T_T.mean().item())
+    return {"rows": [answer.row for answer in answers], "products": products}
+
+
+def sketch_products(
+    inputs: HeadInputs, weight_V_D: Any, count: int, size: int, sketches: int
 ) -> Arrays:
-    """The same of many sketches, through the signals pass."""
+    """The same products by many sketches, through the pass that gives the signals."""
     import torch
 
-    _, hidden, ids = zip(*shortest(found, count), strict=True)
-    lengths, hidden_N_D, products = [len(one) for one in ids], torch.cat(hidden), []
-    logits_N_V, row_N = (
-        hidden_N_D @ weight_V_D.T,
-        torch.repeat_interleave(torch.tensor(lengths)),
-    )
+    answers = shortest_answers(inputs, count)
+    lengths = [len(answer.ids_T) for answer in answers]
+    hidden_N_D = torch.cat([answer.hidden_T_D for answer in answers])
+    ids_N = torch.cat([answer.ids_T for answer in answers])
+    row_N = torch.repeat_interleave(torch.tensor(lengths))
+    logits_N_V = hidden_N_D @ weight_V_D.T
+
+    products = []
     for seed in range(sketches):
         sums = new_sums(draw_sketch(*weight_V_D.shape, size, seed), count)
-        signals(logits_N_V, hidden_N_D, torch.cat(ids), sums.at(row_N))
+        signals(logits_N_V, hidden_N_D, ids_N, sums.at(row_N))
         gradients = sums.means(lengths).astype(np.float64)
-        products.append(
-            [one @ other for one, other in combinations_with_replacement(gradients, 2)]
-        )
+        products.append([one @ other for one, other in pairs_of(gradients)])
     return {"products": products}
 
 
-def errors(exact: Any, found: Any) -> dict[str, float]:
-    """Off the diagonal: of inner products, over the lengths of both; of distances, over the distance."""
-    apart = ~np.eye(len(exact), dtype=bool)
-    norm = np.sqrt(np.diag(exact))
-    off = ((found - exact) / np.outer(norm, norm))[apart]
-    distance = np.sqrt(squares(found)[apart] / squares(exact)[apart])
-    return {"rms_inner_product_error": round(float(np.sqrt((off**2).mean())), 5)} | {
-        "mean_distance_error": round(float(abs(distance - 1).mean()), 5)
+def pairs_of(rows: Any) -> Iterator[tuple[Any, Any]]:
+    """Every pair of rows, and each row with itself."""
+    return combinations_with_replacement(rows, 2)
+
+
+def gram_errors(exact_R_R: Any, other_R_R: Any) -> dict[str, float]:
+    """Errors off the diagonal.
+
+    Of inner products, over the lengths of both; of distances, over the distance.
+    """
+    apart = ~np.eye(len(exact_R_R), dtype=bool)
+    norm = np.sqrt(np.diag(exact_R_R))
+    error = ((other_R_R - exact_R_R) / np.outer(norm, norm))[apart]
+    distance = np.sqrt(
+        squared_distances(other_R_R)[apart] / squared_distances(exact_R_R)[apart]
+    )
+    return {
+        "rms_inner_product_error": round(float(np.sqrt((error**2).mean())), 5),
+        "mean_distance_error": round(float(abs(distance - 1).mean()), 5),
     }
 
 
-def squares(gram_R_R: Any) -> Any:
-    """Squared distances."""
+def squared_distances(gram_R_R: Any) -> Any:
     square = np.diag(gram_R_R)
     return np.maximum(square[:, None] + square - 2 * gram_R_R, 0)
 
 
-def potentials(exact: Any, found: Any, picks: int, draws: int) -> dict[str, float]:
-    """The potential under exact distances of picks made with these / with exact ones, from the same numbers."""
-    true, near, random = squares(exact), squares(found), np.random.default_rng(0)
-    numbers = [random.random(picks) for _ in range(draws)]
-    ours, best = (
-        np.array([true[seeded(s, one)].min(0).sum() for one in numbers])
-        for s in (near, true)
-    )
+def compare_potentials(
+    exact_R_R: Any, other_R_R: Any, picks: int, draws: int
+) -> dict[str, float]:
+    """The potential of picks by other distances, over that of picks by exact distances.
+
+    Both use the same random numbers. The potential counts exact distances.
+    """
+    exact = squared_distances(exact_R_R)
+    other = squared_distances(other_R_R)
+    random = np.random.default_rng(0)
+    ours, best = np.empty(draws), np.empty(draws)
+    for i in range(draws):
+        numbers = random.random(picks)
+        ours[i] = exact[kmeans_plus_plus(other, numbers)].min(0).sum()
+        best[i] = exact[kmeans_plus_plus(exact, numbers)].min(0).sum()
+
     error = (ours - best).std() / draws**0.5 / best.mean()
     return {
         "potential_over_exact": round(ours.mean() / best.mean(), 5),
@@ -164,36 +202,38 @@ def potentials(exact: Any, found: Any, picks: int, draws: int) -> dict[str, floa
     }
 
 
-def seeded(square_R_R: Any, drawn: Any) -> list[int]:
-    """k-means++: each pick with a probability in proportion to its squared distance from the nearest so far."""
-    picks = [int(drawn[0] * len(square_R_R))]
-    nearest = square_R_R[picks[0]]
-    for number in drawn[1:]:
-        law = nearest.cumsum()
-        picks.append(
-            int(
-                np.searchsorted(law, number * law[-1], side="right").clip(
-                    max=len(law) - 1
-                )
-            )
-        )
-        nearest = np.minimum(nearest, square_R_R[picks[-1]])
+def kmeans_plus_plus(square_R_R: Any, numbers: Any) -> list[int]:
+    """Draw each pick in proportion to its squared distance from the nearest pick so far."""
+    rows = len(square_R_R)
+    picks = [int(numbers[0] * rows)]
+    nearest_R = square_R_R[picks[0]]
+    for number in numbers[1:]:
+        sum_R = nearest_R.cumsum()
+        pick = np.searchsorted(sum_R, number * sum_R[-1], side="right")
+        picks.append(int(pick.clip(max=rows - 1)))
+        nearest_R = np.minimum(nearest_R, square_R_R[picks[-1]])
     return picks
 
 
-def rival_costs(found: Pass, size: int) -> dict[str, float]:
-    """What the TOP likeliest entries cost beside a sketch: memory, and a pick's distances to all rows. Of the kernel
-    only the products of hidden states are counted, which it can't do without."""
-    rows, width = len(found.length_R), found.hidden_N_D.shape[1]
-    ends, gradients = np.cumsum(found.length_R), np.ones((rows, size), np.float32)
-    one = found.hidden_N_D[: ends[0]]
-    kernel = min(timed(lambda: found.hidden_N_D @ one.T)[1] for _ in range(5))
-    sketch = min(timed(lambda: gradients @ gradients[0])[1] for _ in range(5))
+def rival_costs(inputs: HeadInputs, size: int) -> dict[str, float]:
+    """What the TOP likeliest entries cost beside a sketch.
+
+    Measured are the memory of a row and the time of a pick's distances to all rows. Of
+    the kernel, only the unavoidable products of hidden states count.
+    """
+    rows, width = len(inputs.length_R), inputs.hidden_N_D.shape[1]
+    gradient_R_M = np.ones((rows, size), np.float32)
+    first_T_D = inputs.hidden_N_D[: inputs.length_R[0]]
+    kernel_s = fastest(partial(np.matmul, inputs.hidden_N_D, first_T_D.T))
+    sketch_s = fastest(partial(np.matmul, gradient_R_M, gradient_R_M[0]))
+    tokens_a_row = float(inputs.length_R.mean())
     return {
-        "bytes_a_row": round(
-            float(found.length_R.mean()) * (4 * width + 8 * (TOP + 1))
-        ),
+        "bytes_a_row": round(tokens_a_row * (4 * width + 8 * (TOP + 1))),
         "bytes_a_row_of_the_sketch": 4 * size,
-        "seconds_a_pick_and_1000_rows": round(kernel / rows * 1000, 5),
-        "seconds_a_pick_and_1000_rows_of_the_sketch": round(sketch / rows * 1000, 6),
+        "seconds_a_pick_and_1000_rows": round(kernel_s / rows * 1000, 5),
+        "seconds_a_pick_and_1000_rows_of_the_sketch": round(sketch_s / rows * 1000, 6),
     }
+
+
+def fastest(function: Callable[[], Any], tries: int = 5) -> float:
+    return min(run_timed(function)[1] for _ in range(tries))

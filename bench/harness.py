@@ -90,7 +90,7 @@ class FixedAnswers:
 
 def bench(quick: bool, student: str = SMOLLM2) -> Outcome:
     count, max_new_tokens = (3, 12) if quick else (50, 160)
-    task = gsm8k.load(path=data_folder(), seeds=1, dev=1, test=count, seed=SEED)
+    task = gsm8k.load_gsm8k(path=data_folder(), seeds=1, dev=1, test=count, seed=SEED)
     docs = {one.id: make_doc(task, one) for one in task.test}
     forms = forms_of(task.test)
 

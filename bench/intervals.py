@@ -20,12 +20,12 @@ import numpy as np
 
 from bench.outcome import Outcome
 from bench.process import peak_mib
-from teachback.compare.stats import (
+from teachback.compare.curve_statistics import find_samples_to_target
+from teachback.compare.paired_tests import (
     Interval,
     crossed_interval,
     max_t_p_values,
     paired_t_interval,
-    find_samples_to_target,
     sign_flip_p_value,
 )
 

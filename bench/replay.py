@@ -1,21 +1,30 @@
-"""An experiment: would the previous round's answer, or the gold solution, pay as a draft of the next answer?
+"""An experiment: would a draft of the next answer pay?
 
-Greedy decoding could verify a draft in one forward pass and keep its tokens up to the first that the new student would
-not have chosen. How many it keeps needs no new decoder: recorded rounds hold both answers to the same seed. From
-`runs/bench-NAME` (made by `python -m bench run NAME recipes/…`) come the shares; what a token of a pass over given
-tokens costs here, and a decoding step of so many rows, is measured; together they predict the seconds of each round's
-attempts, plain and with drafts. `ratio` is the gain that this predicts over all recorded rounds with the better kind
-of draft: the target is what would make it worth building. Nothing is compared with a peer, and there is no gate.
+A draft is the previous round's answer, or the gold solution. Greedy decoding could
+verify a draft in one forward pass, and keep its tokens up to the first that the new
+student would not have chosen. Recorded rounds hold both answers to the same seed, so the
+kept share can be measured without a new decoder.
+
+The shares come from `runs/bench-NAME` (made by `python -m bench run NAME recipes/…`).
+Three costs are measured here: of a token in a pass over a prompt, of a token in a pass
+over a draft, and of a decoding step by its number of rows. Together they predict the
+seconds of each round's attempts, with and without drafts.
+
+`ratio` is the predicted gain over all recorded rounds, with the better kind of draft.
+The target is what would make drafts worth building. Nothing is compared with a peer, and
+there is no gate.
 """
 
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from bench.against import Outcome, fresh, peak_mib
+from bench.outcome import Outcome
+from bench.process import peak_mib, run_fresh, run_timed
+from bench.reasons import first_difference
 from teachback.build.task import make_task
 from teachback.config import config as cfg
 from teachback.errors import ConfigError
@@ -26,22 +35,34 @@ from teachback.types import Attempt, Example, Task
 
 TARGET = 1.5
 RUNS = ("gsm8k", "math", "game24", "prontoqa", "prontoqa-random")
-ROWS = (1, 2, 4, 8, 16, 32, 64)  # of a decoding step
-AGREE = 3  # tokens in a row that an answer shares with its draft before the draft is taken up again
+STEP_ROWS = (1, 2, 4, 8, 16, 32, 64)
+STEPS = 24  # of the decoding that is timed
+# Tokens that an answer must share with its draft before the draft is taken up again.
+AGREE = 3
+PROMPT_TOKENS = 150
+DRAFT_TOKENS = 100
 
 Kind = Literal["previous", "gold"]
+KINDS: tuple[Kind, ...] = ("previous", "gold")
 
 
 class Costs(NamedTuple):
-    """Seconds: of a prompt's token, of a draft's token (its logits and signals too), of a decoding step by its rows."""
-
+    # Seconds of a prompt's token, and of a draft's (with its logits and signals).
     prompt_token: float
     draft_token: float
-    step_of: Mapping[int, float]
+    # Seconds of a decoding step, by its number of rows.
+    step_by_rows: Mapping[int, float]
+
+
+class RecordedRound(NamedTuple):
+    task: Task
+    chat: Chat
+    previous: Sequence[Attempt]
+    attempts: Sequence[Attempt]
 
 
 class Row(NamedTuple):
-    """One answer of a recorded round, and what would have been offered as its draft: tokens."""
+    """One answer of a recorded round, in tokens, and its draft."""
 
     prompt: int
     answer: list[int]
@@ -50,227 +71,223 @@ class Row(NamedTuple):
 
 def bench(quick: bool) -> Outcome:
     folder, identity = resolve("smollm2-135m")
-    student, rows = (
-        load(folder),
-        {
-            name: recorded(Path("runs", f"bench-{name}"))
-            for name in RUNS[-1 if quick else 0 :]
+    student = load(folder)
+    names = RUNS[-1:] if quick else RUNS
+    runs = {name: read_rounds(Path("runs", f"bench-{name}")) for name in names}
+    costs = run_fresh(measure_costs, str(folder), quick)
+
+    rounds: dict[str, Any] = {}
+    plain_s = dict.fromkeys(KINDS, 0.0)
+    draft_s = dict.fromkeys(KINDS, 0.0)
+    for name, recorded in runs.items():
+        for kind in KINDS:
+            for r, one in enumerate(recorded, start=1):
+                rows = tokenize(student, one, kind)
+                plain_s[kind] += plain_seconds(rows, costs)
+                draft_s[kind] += draft_seconds(rows, costs)
+                rounds[f"{name}, round {r}, {kind}"] = summarise(rows, costs)
+
+    gains = {kind: plain_s[kind] / draft_s[kind] for kind in KINDS}
+    facts = {
+        "work": {
+            "student": identity,
+            "runs": list(runs),
+            "costs_ms": in_milliseconds(costs),
         },
-    )
-    costs = fresh(measured, str(folder), quick)
-    facts: dict[str, Any] = {}
-    seconds: dict[Kind, list[tuple[float, float]]] = {"previous": [], "gold": []}
-    for name, rounds in rows.items():
-        for kind, told in seconds.items():
-            tokens = [tokenized(student, *one, kind) for one in rounds]
-            told += [(plain(given, costs), replayed(given, costs)) for given in tokens]
-            facts |= {
-                f"{name}, round {r}, {kind}": said(given, costs)
-                for r, given in enumerate(tokens, start=1)
-            }
-    gains = {
-        kind: sum(a for a, _ in told) / sum(b for _, b in told)
-        for kind, told in seconds.items()
+        "predicted_gain": {kind: round(gain, 3) for kind, gain in gains.items()},
+        "rounds": rounds,
     }
-    about = {"student": identity, "runs": list(rows), "costs_ms": in_ms(costs)}
-    overall = {kind: round(gain, 3) for kind, gain in gains.items()}
-    found = {"work": about, "predicted_gain": overall, "rounds": facts}
-    return Outcome(max(gains.values()), TARGET, True, peak_mib(), found)
+    return Outcome(max(gains.values()), TARGET, True, peak_mib(), facts)
 
 
-def recorded(
-    folder: Path,
-) -> list[tuple[Task, Chat, Sequence[Attempt], Sequence[Attempt]]]:
-    """Of a run, each round's attempts with those of the round before."""
-    config = cfg.of_run(folder)
+def read_rounds(run_dir: Path) -> list[RecordedRound]:
+    """Each round's attempts, with those of the round before."""
+    config = cfg.of_run(run_dir)
     chat = Chat(config.student.system, config.student.chat_template_kwargs)
-    rounds = [
-        files.read_json(path, tuple[Attempt, ...])
-        for path in sorted(folder.glob("round-*/attempt.json"))
-    ]
-    if len(rounds) < 2:
-        fix = f"python -m bench run {folder.name.removeprefix('bench-')} recipes/…"
+    paths = sorted(run_dir.glob("round-*/attempt.json"))
+    attempts = [files.read_json(path, tuple[Attempt, ...]) for path in paths]
+    if len(attempts) < 2:
+        name = run_dir.name.removeprefix("bench-")
         raise ConfigError(
-            f"{folder} holds no two rounds of attempts", got=len(rounds), fix=fix
+            f"{run_dir} holds no two rounds of attempts",
+            got=len(attempts),
+            fix=f"python -m bench run {name} recipes/…",
         )
-    return [(make_task(config.task), chat, old, new) for old, new in pairwise(rounds)]
+    task = make_task(config.task)
+    return [RecordedRound(task, chat, *pair) for pair in pairwise(attempts)]
 
 
-def tokenized(
-    student: Loaded,
-    task: Task,
-    chat: Chat,
-    old: Sequence[Attempt],
-    new: Sequence[Attempt],
-    kind: Kind,
-) -> list[Row]:
+def tokenize(student: Loaded, recorded: RecordedRound, kind: Kind) -> list[Row]:
+    task = recorded.task
     seeds = {seed.id: seed for seed in task.seeds}
-    return [
-        Row(
-            len(prompt_ids(student, chat, task.prompt(seeds[now.id].question))),
-            tokens_of(student, now.text, now.truncated),
-            tokens_of(student, was.text, was.truncated)
-            if kind == "previous"
-            else gold(student, task, seeds[now.id]),
-        )
-        for was, now in zip(old, new, strict=True)
-    ]
+    rows = []
+    for old, new in zip(recorded.previous, recorded.attempts, strict=True):
+        seed = seeds[new.id]
+        prompt = prompt_ids(student, recorded.chat, task.prompt(seed.question))
+        if kind == "previous":
+            draft = attempt_tokens(student, old)
+        else:
+            draft = gold_tokens(student, task, seed)
+        rows.append(Row(len(prompt), attempt_tokens(student, new), draft))
+    return rows
 
 
-def tokens_of(student: Loaded, text: str, truncated: bool) -> list[int]:
-    return [
-        *encode(student.tokenizer, text),
-        *([] if truncated else [student.tokenizer.eos_token_id]),
-    ]
+def attempt_tokens(student: Loaded, attempt: Attempt) -> list[int]:
+    tokens = encode(student.tokenizer, attempt.text)
+    return tokens if attempt.truncated else [*tokens, student.tokenizer.eos_token_id]
 
 
-def gold(student: Loaded, task: Task, seed: Example) -> list[int]:
+def gold_tokens(student: Loaded, task: Task, seed: Example) -> list[int]:
     text = task.target(seed)
-    return [] if text is None else tokens_of(student, text, truncated=False)
+    if text is None:
+        return []
+    return [*encode(student.tokenizer, text), student.tokenizer.eos_token_id]
 
 
-def kept(row: Row) -> int:
-    """Tokens of the draft that the student would have chosen too, up to the first that it would not."""
-    pairs = zip(row.answer, row.draft, strict=False)
-    return next(
-        (t for t, (a, b) in enumerate(pairs) if a != b),
-        min(len(row.answer), len(row.draft)),
-    )
+def count_kept(row: Row) -> int:
+    """Tokens of the draft up to the first that the student would not have chosen."""
+    return first_difference(row.answer, row.draft)
 
 
-def kept_realigned(row: Row) -> int:
-    """Were the draft taken up again wherever the answer's last AGREE tokens stand in it, after where it was left."""
+def count_kept_realigned(row: Row) -> int:
+    """Tokens kept if the draft is taken up again after a mismatch.
+
+    It is taken up where the answer's last AGREE tokens stand in it, after the place
+    where it was left.
+    """
     t = at = total = 0
     while t < len(row.answer):
-        same = kept(Row(0, row.answer[t:], row.draft[at:]))
-        total, t, at = total + same, t + same + 1, at + same
+        same = first_difference(row.answer[t:], row.draft[at:])
+        total += same
+        t += same + 1
+        at += same
         while t < len(row.answer):
-            found = (
-                place(row.draft, row.answer[t - AGREE : t], at) if t >= AGREE else None
-            )
-            if found is not None:
-                at = found
+            place = None
+            if t >= AGREE:
+                place = find_place(row.draft, row.answer[t - AGREE : t], at)
+            if place is not None:
+                at = place
                 break
             t += 1
     return total
 
 
-def place(draft: Sequence[int], last: Sequence[int], start: int) -> int | None:
+def find_place(draft: Sequence[int], last: Sequence[int], start: int) -> int | None:
     """Where the draft goes on after the tokens `last`."""
-    places = range(max(0, start - AGREE + 1), len(draft) - AGREE)
-    return next((i + AGREE for i in places if draft[i : i + AGREE] == last), None)
+    for i in range(max(0, start - AGREE + 1), len(draft) - AGREE):
+        if draft[i : i + AGREE] == last:
+            return i + AGREE
+    return None
 
 
-def plain(rows: Sequence[Row], costs: Costs) -> float:
-    return prompts_s(rows, costs) + steps_s([len(row.answer) for row in rows], costs)
+def plain_seconds(rows: Sequence[Row], costs: Costs) -> float:
+    lengths = [len(row.answer) for row in rows]
+    return prompt_seconds(rows, costs) + decoding_seconds(lengths, costs)
 
 
-def replayed(rows: Sequence[Row], costs: Costs) -> float:
-    """The drafts are read with their prompts; that pass also gives the token after those that are kept."""
-    left = [len(row.answer) - kept(row) - (1 if row.draft else 0) for row in rows]
-    verified = sum(len(row.draft) for row in rows) * costs.draft_token
-    return prompts_s(rows, costs) + verified + steps_s(left, costs)
+def draft_seconds(rows: Sequence[Row], costs: Costs) -> float:
+    """The drafts are read with their prompts.
+
+    That pass also gives the token after those that are kept.
+    """
+    left = [len(row.answer) - count_kept(row) - bool(row.draft) for row in rows]
+    verifying = sum(len(row.draft) for row in rows) * costs.draft_token
+    return prompt_seconds(rows, costs) + verifying + decoding_seconds(left, costs)
 
 
-def prompts_s(rows: Sequence[Row], costs: Costs) -> float:
+def prompt_seconds(rows: Sequence[Row], costs: Costs) -> float:
     return sum(row.prompt for row in rows) * costs.prompt_token
 
 
-def steps_s(lengths: Sequence[int], costs: Costs) -> float:
-    """Decoding all rows together; one that has ended leaves."""
-    running = [sum(length > t for length in lengths) for t in range(max(0, *lengths))]
-    return sum(step_s(rows, costs) for rows in running)
+def decoding_seconds(lengths: Sequence[int], costs: Costs) -> float:
+    """All rows are decoded together; a row that has ended leaves."""
+    total = 0.0
+    for t in range(max(0, *lengths)):
+        running = sum(length > t for length in lengths)
+        total += step_seconds(running, costs)
+    return total
 
 
-def step_s(rows: int, costs: Costs) -> float:
-    """Between the numbers of rows that were measured: on a straight line."""
-    low = max(n for n in costs.step_of if n <= rows)
-    high = min((n for n in costs.step_of if n >= rows), default=low)
+def step_seconds(rows: int, costs: Costs) -> float:
+    """Interpolated between the measured numbers of rows."""
+    steps = costs.step_by_rows
+    low = max(n for n in steps if n <= rows)
+    high = min((n for n in steps if n >= rows), default=low)
     share = 0.0 if high == low else (rows - low) / (high - low)
-    return costs.step_of[low] + share * (costs.step_of[high] - costs.step_of[low])
+    return steps[low] + share * (steps[high] - steps[low])
 
 
-def said(rows: Sequence[Row], costs: Costs) -> dict[str, Any]:
-    tokens, drafts = (
-        sum(len(row.answer) for row in rows),
-        sum(len(row.draft) for row in rows),
-    )
+def summarise(rows: Sequence[Row], costs: Costs) -> dict[str, Any]:
+    tokens = sum(len(row.answer) for row in rows)
+    plain_s, draft_s = plain_seconds(rows, costs), draft_seconds(rows, costs)
+    perfect = [row._replace(draft=row.answer) for row in rows]
+    gain_if_perfect = plain_s / draft_seconds(perfect, costs)
     return {
         "answer_tokens": tokens,
-        "draft_tokens": drafts,
-        "share_kept": round(sum(map(kept, rows)) / tokens, 3),
-        "share_kept_realigned": round(sum(map(kept_realigned, rows)) / tokens, 3),
-        "answers_kept_whole": sum(kept(row) == len(row.answer) for row in rows),
-        "predicted_s": {
-            "plain": round(plain(rows, costs), 2),
-            "replay": round(replayed(rows, costs), 2),
-        },
-        "predicted_gain": round(plain(rows, costs) / replayed(rows, costs), 3),
-        "gain_were_all_kept": round(
-            plain(rows, costs)
-            / replayed([r._replace(draft=r.answer) for r in rows], costs),
-            3,
-        ),
+        "draft_tokens": sum(len(row.draft) for row in rows),
+        "share_kept": round(sum(map(count_kept, rows)) / tokens, 3),
+        "share_kept_realigned": round(sum(map(count_kept_realigned, rows)) / tokens, 3),
+        "answers_kept_whole": sum(count_kept(row) == len(row.answer) for row in rows),
+        "predicted_s": {"plain": round(plain_s, 2), "replay": round(draft_s, 2)},
+        "predicted_gain": round(plain_s / draft_s, 3),
+        "gain_were_all_kept": round(gain_if_perfect, 3),
     }
 
 
-def measured(folder: str, quick: bool) -> Costs:
-    """On prompts of 150 tokens and drafts of 100, all of the same length: nothing is padded."""
+def measure_costs(folder: str, quick: bool) -> Costs:
+    """Measured on prompts and drafts that all have the same length: nothing is padded."""
     from teachback.student.decode import decode
-    from teachback.student.frozen import freeze, head
+    from teachback.student.frozen import freeze
+
+    # An end token that the student never produces: no row ends early.
+    student = replace(freeze(Path(folder)), ends=frozenset({0}))
+    prompts = 4 if quick else 16
+    tokens = [(7 * t) % 20_000 + 100 for t in range(PROMPT_TOKENS + DRAFT_TOKENS)]
+    prompt = tokens[:PROMPT_TOKENS]
+    # Their first tokens differ, so they share no beginning.
+    different = [[t, *prompt[1:]] for t in range(100, 100 + prompts)]
+
+    prompt_s = fastest(partial(decode, student, different, 1)) / prompts
+    verify_s = fastest(partial(verify_drafts, student, tokens, prompts)) / prompts
+    steps = {}
+    for rows in STEP_ROWS[: 3 if quick else None]:
+        same = [prompt] * rows  # read once: what remains is the steps
+        long_s = fastest(partial(decode, student, same, STEPS + 1))
+        steps[rows] = (long_s - fastest(partial(decode, student, same, 1))) / STEPS
+    draft_token = (verify_s - prompt_s) / DRAFT_TOKENS
+    return Costs(prompt_s / PROMPT_TOKENS, draft_token, steps)
+
+
+def verify_drafts(student: Any, tokens: list[int], rows: int) -> None:
+    """Two rows a pass, as signals are read."""
+    import torch
+
+    from teachback.student.frozen import head
     from teachback.student.reading import forward_from
     from teachback.student.signals import signals
 
-    student = replace(
-        freeze(Path(folder)), ends=frozenset({0})
-    )  # which it never says: no row ends early
-    row = [(7 * t) % 20_000 + 100 for t in range(250)]
-    prompt, n = row[:150], 4 if quick else 16
-
-    def verify() -> None:
-        import torch
-
-        with torch.inference_mode():
-            for _ in range(n // 2):  # two rows a pass, as signals are read
-                hidden_N_D = forward_from(student, None, [row, row], 0)[
-                    :, 150:
-                ].reshape(200, -1)
-                ids_N = torch.tensor([*row[150:], *row[150:]])
-                for hidden, ids in zip(
-                    hidden_N_D.split(64), ids_N.split(64), strict=True
-                ):
-                    signals(head(student, hidden), hidden, ids)
-
-    def prefill() -> None:
-        decode(
-            student, [[t, *prompt[1:]] for t in range(100, 100 + n)], 1
-        )  # they share no beginning
-
-    prompt_s = best(prefill) / n
-    steps = {}
-    for rows in ROWS[: 3 if quick else None]:
-        given = [prompt] * rows  # read once: what is left is the steps
-        steps[rows] = (
-            best(lambda given=given: decode(student, given, 25))
-            - best(lambda given=given: decode(student, given, 1))
-        ) / 24
-    return Costs(prompt_s / 150, (best(verify) / n - prompt_s) / 100, steps)
+    draft = tokens[PROMPT_TOKENS:]
+    ids_N = torch.tensor([*draft, *draft])
+    with torch.inference_mode():
+        for _ in range(rows // 2):
+            hidden_B_T_D = forward_from(student, None, [tokens, tokens], 0)
+            hidden_N_D = hidden_B_T_D[:, PROMPT_TOKENS:].reshape(len(ids_N), -1)
+            blocks = zip(hidden_N_D.split(64), ids_N.split(64), strict=True)
+            for hidden, ids in blocks:
+                signals(head(student, hidden), hidden, ids)
 
 
-def best(function: Any, tries: int = 2) -> float:
-    """Seconds, the better of two after the first use warmed it up."""
-    seconds = []
-    for _ in range(tries):
-        started = time.perf_counter()
-        function()
-        seconds.append(time.perf_counter() - started)
-    return min(seconds)
+def fastest(function: Callable[[], Any]) -> float:
+    """Seconds of the faster of two uses. The first one may be a warmup."""
+    return min(run_timed(function)[1] for _ in range(2))
 
 
-def in_ms(costs: Costs) -> dict[str, Any]:
-    steps = {str(rows): round(1e3 * s, 1) for rows, s in costs.step_of.items()}
+def in_milliseconds(costs: Costs) -> dict[str, Any]:
     return {
         "prompt_token": round(1e3 * costs.prompt_token, 3),
         "draft_token": round(1e3 * costs.draft_token, 3),
-        "step_of_rows": steps,
+        "step_of_rows": {
+            str(rows): round(1e3 * seconds, 1)
+            for rows, seconds in costs.step_by_rows.items()
+        },
     }

@@ -1,237 +1,278 @@
-"""Sketches of gradients: what they cost in the signals pass, and what they are worth, on real rows.
+"""Sketches of gradients: their cost in the signals pass and their worth, on real rows.
 
-Rows of GSM8K and ProntoQA with their own solutions, SmolLM2-135M in float32. The pass over them with a sketch and
-without, in turns, slice by slice; decoding the same way. `ratio` is the time without / the time with: the median of
-the slices, because a machine that somebody else uses for a moment spoils one of them, and would spoil their sum.
+Rows of GSM8K and ProntoQA with their own solutions, SmolLM2-135M in float32. The pass
+over the rows runs with a sketch and without, in turns, slice by slice; so does decoding.
+`ratio` is the time without over the time with: the median over the slices. If somebody
+else uses the machine for a moment, that spoils one slice, but it would spoil the sum.
 
-On the first of them the exact ⟨G_i, G_j⟩ of all pairs, from whole gradients, a block of the vocabulary at a time.
-Against them: TensorSketch, which the product has; and its rival, the TOP likeliest entries of p and the answer's own
-with the exact kernel, which has no vectors. Then rows are picked by k-means++ with the distances of each, and the picks
-are judged by the exact distances.
+On the first rows the exact ⟨G_i, G_j⟩ of all pairs are computed from whole gradients, a
+block of the vocabulary at a time. Two approximations are compared with them:
+TensorSketch, which the product uses, and its rival, which keeps the TOP likeliest
+entries of p and the answer's own with the exact kernel, and has no vectors. Then
+k-means++ picks rows by the distances of each, and exact distances judge the picks.
 
-The gate: the exact inner products are those of the kernel in float64, and the mean over many sketches lies within 4
-standard errors of them. What is measured is kept slice by slice, so that a run that was cut off goes on.
+The gate: the exact inner products are those of the kernel in float64, and the mean over
+many sketches lies within 4 standard errors of them. Measurements are kept slice by
+slice, so that a benchmark that was cut off goes on.
 """
 
-import json
-import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import combinations_with_replacement, islice
+from itertools import combinations_with_replacement
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from bench.against import Outcome, peak_mib
+from bench.conversations import CHAT, FILES, Pair, alternate, read_pairs
 from bench.gradients import (
     TOP,
     Arrays,
-    Pass,
-    by_kernel,
-    by_sketches,
-    errors,
-    gone_over,
-    gram,
-    potentials,
+    HeadInputs,
+    compare_potentials,
+    gram_errors,
+    gram_of_block,
+    kernel_products,
+    read_head_inputs,
     rival_costs,
+    sketch_products,
 )
-from bench.conversations import CHAT, FILES
-from bench.process import run_timed as timed
-from bench.process import torch_threads as threads
+from bench.outcome import Outcome
+from bench.process import peak_mib, run_timed, torch_threads
 from teachback.student.attempt import Asked, attempt
 from teachback.student.folder import load, resolve
 from teachback.student.frozen import Frozen, freeze
 from teachback.student.signals import read
 from teachback.student.sketch import SIZE, Sketch, make_sketch
 
-ROWS, FEW, ASKED, NEW_TOKENS = 2000, 300, 32, 48
-SLICE, VOCABULARY = (
-    20,
-    6144,
-)  # rows, and tokens of the vocabulary, that are measured and kept together
-SKETCHES, PAIRED, PICKS, SEEDS = 200, 4, 30, 2000
-TARGET, RMS, POTENTIAL = 0.87, 2 / SIZE**0.5, 0.01
+SLICE_ROWS = 20
+VOCABULARY_BLOCK = 6144
+QUESTIONS = 32  # of a decoding
+NEW_TOKENS = 48
+PAIRED = 4  # answers whose pairs go through many sketches
+PICKS = 30
+POTENTIAL_DRAWS = 2000
+TARGET = 0.87
+MAX_RMS = 2 / SIZE**0.5
+MAX_POTENTIAL = 1.01
+MAX_STANDARD_ERRORS = 4
 KEPT = Path("runs/bench-sketch")
 
-Rows = list[tuple[str, str]]
+Keep = Callable[[str, Callable[[], Arrays]], Arrays]
+
+
+class Amount(NamedTuple):
+    rows_timed: int
+    rows_compared: int
+    vocabulary_blocks: int
+    sketches: int
+    decodings: int
+
+
+FULL = Amount(2000, 300, 8, 200, 4)
+QUICK = Amount(8, 8, 1, 3, 1)
 
 
 def bench(quick: bool) -> Outcome:
-    count, few, parts, sketches = (8, 8, 1, 3) if quick else (ROWS, FEW, 8, SKETCHES)
+    amount = QUICK if quick else FULL
     folder, identity = resolve("smollm2-135m")
-    rows, student, keep = (
-        work(count),
-        freeze(folder),
-        partial(kept, KEPT / ("quick" if quick else "full")),
-    )
-    sketch = make_sketch(student, seed=0)
-    read(student, CHAT, rows[:2], sketch=sketch)  # warms up
-    both = [
-        keep(f"pass-{k}", partial(in_turns, student, sketch, part, k))
-        for k, part in sliced(rows)
-    ]
-    decoded = [
-        keep(f"decode-{k}", partial(decoding, student, sketch, rows, k))
-        for k in range(1 if quick else 4)
-    ]
-    went = [
-        keep(f"hidden-{k}", partial(gone_over, student, part))
-        for k, part in sliced(rows[:few])
-    ]
-    found = Pass(
-        *(np.concatenate([one[name] for one in went]) for name in Pass._fields)
-    )
+    student = freeze(folder)
+    rows = make_rows(amount.rows_timed)
+    kept = KEPT / ("quick" if quick else "full")
+    keep = partial(measure_once, kept)
+
+    passes, decodings = time_sketches(student, rows, amount.decodings, keep)
+    inputs = read_inputs(student, rows[: amount.rows_compared], keep)
     weight_V_D = load(folder).model.get_output_embeddings().weight.detach()
-    starts = range(0, parts * VOCABULARY, VOCABULARY)
-    grams = [
-        keep(f"gram-{s}", partial(gram, found, weight_V_D[s : s + VOCABULARY], s))
-        for s in starts
-    ]
-    kernel = keep("kernel", partial(by_kernel, found, weight_V_D, PAIRED))
-    many = keep("many", partial(by_sketches, found, weight_V_D, PAIRED, SIZE, sketches))
-    gradient_R_M = np.concatenate([one["gradient"] for one in both])[:few].astype(
-        np.float64
+    exact_R_R, top_R_R = compute_grams(
+        inputs, weight_V_D, amount.vocabulary_blocks, keep
     )
-    exact, top = (sum(one[name] for one in grams) for name in ("exact", "top"))
-    ours = {"tensor_sketch": gradient_R_M @ gradient_R_M.T, f"top_{TOP}": top}
-    seconds = np.array([one["seconds"] for one in both])
-    off = standard_errors(kernel["products"], many["products"])
+    kernel = keep("kernel", partial(kernel_products, inputs, weight_V_D, PAIRED))
+    many = keep(
+        "many",
+        partial(sketch_products, inputs, weight_V_D, PAIRED, SIZE, amount.sketches),
+    )
+
+    gradient_N_M = np.concatenate([one["gradient"] for one in passes])
+    gradient_R_M = gradient_N_M[: amount.rows_compared].astype(np.float64)
+    sketch_R_R = gradient_R_M @ gradient_R_M.T
+    off = standard_errors_off(kernel["products"], many["products"])
     facts = {
         "work": {
             "student": identity,
             "files": FILES,
-            "rows_timed": count,
-            "rows_compared": few,
-        }
-        | {"tokens_compared": len(found.ids_N), "size": SIZE, "threads": threads()},
-        "read": more_time(seconds),
+            "rows_timed": amount.rows_timed,
+            "rows_compared": amount.rows_compared,
+            "tokens_compared": len(inputs.ids_N),
+            "size": SIZE,
+            "threads": torch_threads(),
+        },
+        "read": more_time(passes),
         "decode": {
-            "questions": ASKED,
+            "questions": QUESTIONS,
             "new_tokens": NEW_TOKENS,
-            **more_time(np.array([d["seconds"] for d in decoded])),
+            **more_time(decodings),
         },
         "unbiased": {
-            "sketches": sketches,
+            "sketches": amount.sketches,
             "pairs": len(off),
             "standard_errors_off": off,
         },
-        **{
-            name: {
-                **errors(exact, g),
-                **potentials(exact, g, min(PICKS, few // 2), SEEDS),
-            }
-            for name, g in ours.items()
-        },
-        f"costs_of_top_{TOP}": rival_costs(found, SIZE),
+        "tensor_sketch": compare_grams(exact_R_R, sketch_R_R),
+        f"top_{TOP}": compare_grams(exact_R_R, top_R_R),
+        f"costs_of_top_{TOP}": rival_costs(inputs, SIZE),
     }
-    same = quick or (agree(kernel, exact) and max(map(abs, off)) < 4)
-    shutil.rmtree(KEPT / ("quick" if quick else "full"))
-    return Outcome(
-        1 / (1 + facts["read"]["more_time"]),
-        TARGET,
-        same,
-        peak_mib(),
-        facts,
-        shortfalls(facts["tensor_sketch"]),
-    )
+    unbiased = max(map(abs, off)) < MAX_STANDARD_ERRORS
+    same = quick or (is_exact(kernel, exact_R_R) and unbiased)
+    missed = missed_targets(facts["tensor_sketch"])
+    ratio = 1 / (1 + facts["read"]["more_time"])
+    shutil.rmtree(kept)
+    return Outcome(ratio, TARGET, same, peak_mib(), facts, missed)
 
 
-def shortfalls(found: dict[str, float]) -> list[str]:
-    targets = {"rms_inner_product_error": RMS, "potential_over_exact": 1 + POTENTIAL}
+def time_sketches(
+    student: Frozen, rows: Sequence[Pair], decodings: int, keep: Keep
+) -> tuple[list[Arrays], list[Arrays]]:
+    """Passes and decodings, each with and without a sketch."""
+    sketch = make_sketch(student, seed=0)
+    read(student, CHAT, rows[:2], sketch=sketch)  # warms up
+    passes = []
+    for k, part in slices(rows):
+        passes.append(keep(f"pass-{k}", partial(time_pass, student, sketch, part, k)))
+    decoded = []
+    for k in range(decodings):
+        measure = partial(time_decoding, student, sketch, rows, k)
+        decoded.append(keep(f"decode-{k}", measure))
+    return passes, decoded
+
+
+def read_inputs(student: Frozen, rows: Sequence[Pair], keep: Keep) -> HeadInputs:
+    parts = []
+    for k, part in slices(rows):
+        parts.append(keep(f"hidden-{k}", partial(read_head_inputs, student, part)))
+    columns = [
+        np.concatenate([part[name] for part in parts]) for name in HeadInputs._fields
+    ]
+    return HeadInputs(*columns)
+
+
+def compute_grams(
+    inputs: HeadInputs, weight_V_D: Any, blocks: int, keep: Keep
+) -> tuple[Any, Any]:
+    """⟨G_i, G_j⟩ exactly, and from the likeliest entries."""
+    parts = []
+    for start in range(0, blocks * VOCABULARY_BLOCK, VOCABULARY_BLOCK):
+        weight_K_D = weight_V_D[start : start + VOCABULARY_BLOCK]
+        measure = partial(gram_of_block, inputs, weight_K_D, start)
+        parts.append(keep(f"gram-{start}", measure))
+    return sum(part["exact"] for part in parts), sum(part["top"] for part in parts)
+
+
+def compare_grams(exact_R_R: Any, other_R_R: Any) -> dict[str, float]:
+    picks = min(PICKS, len(exact_R_R) // 2)
+    return {
+        **gram_errors(exact_R_R, other_R_R),
+        **compare_potentials(exact_R_R, other_R_R, picks, POTENTIAL_DRAWS),
+    }
+
+
+def missed_targets(result: dict[str, float]) -> list[str]:
+    targets = {
+        "rms_inner_product_error": MAX_RMS,
+        "potential_over_exact": MAX_POTENTIAL,
+    }
     return [
-        f"{name} {found[name]}, target at most {most:.5f}"
+        f"{name} {result[name]}, target at most {most:.5f}"
         for name, most in targets.items()
-        if found[name] > most
+        if result[name] > most
     ]
 
 
-def kept(folder: Path, name: str, measure: Callable[[], Arrays]) -> Arrays:
-    """What was measured, now or before the benchmark was cut off."""
+def measure_once(folder: Path, name: str, measure: Callable[[], Arrays]) -> Arrays:
+    """Measure, or read what was measured before the benchmark was cut off."""
     path = folder / f"{name}.npz"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        np.savez(path.with_suffix(".aside.npz"), **measure())
-        path.with_suffix(".aside.npz").rename(path)
+        aside = path.with_suffix(".aside.npz")
+        np.savez(aside, **measure())
+        aside.rename(path)
     with np.load(path) as file:
         return dict(file)
 
 
-def work(count: int) -> Rows:
-    """(question, solution), from the files in turn."""
-    data = Path(
-        os.environ.get("TEACHBACK_DATA", Path(__file__).parents[1] / "../shared/data")
-    )
-    rows: list[Rows] = []
-    for name in FILES:
-        with open(data / name, encoding="utf-8") as file:
-            found = [json.loads(line) for line in islice(file, count // 2)]
-        rows.append([(row["question"], row["solution"]) for row in found])
-    return [row for pair in zip(*rows, strict=True) for row in pair]
+def make_rows(count: int) -> list[Pair]:
+    """Rows of the files in turn."""
+    return alternate(read_pairs(name, count // 2) for name in FILES)
 
 
-def sliced(rows: Rows) -> Iterator[tuple[int, Rows]]:
-    return (
-        (k, rows[at : at + SLICE]) for k, at in enumerate(range(0, len(rows), SLICE))
-    )
+def slices(rows: Sequence[Pair]) -> Iterator[tuple[int, Sequence[Pair]]]:
+    starts = range(0, len(rows), SLICE_ROWS)
+    return enumerate(rows[start : start + SLICE_ROWS] for start in starts)
 
 
-def both_ways(
+def time_both(
     k: int, plain: Callable[[], Any], sketched: Callable[[], Any]
 ) -> tuple[list[float], Any]:
-    """Seconds without and with, and what was found with; every other time the second one is first."""
+    """Seconds without and with a sketch, and the value with it.
+
+    Every other time the second one runs first.
+    """
     if k % 2:
-        (found, on), (_, off) = timed(sketched), timed(plain)
+        value, with_s = run_timed(sketched)
+        _, without_s = run_timed(plain)
     else:
-        (_, off), (found, on) = timed(plain), timed(sketched)
-    return [off, on], found
+        _, without_s = run_timed(plain)
+        value, with_s = run_timed(sketched)
+    return [without_s, with_s], value
 
 
-def in_turns(student: Frozen, sketch: Sketch, rows: Rows, k: int) -> Arrays:
+def time_pass(student: Frozen, sketch: Sketch, rows: Sequence[Pair], k: int) -> Arrays:
     plain = partial(read, student, CHAT, rows)
-    seconds, found = both_ways(k, plain, partial(plain, sketch=sketch))
-    return {
-        "seconds": seconds,
-        "gradient": np.stack([answer.gradient_M for answer in found]),
-    }
+    seconds, answers = time_both(k, plain, partial(plain, sketch=sketch))
+    gradients = np.stack([answer.gradient_M for answer in answers])
+    return {"seconds": seconds, "gradient": gradients}
 
 
-def decoding(student: Frozen, sketch: Sketch, rows: Rows, k: int) -> Arrays:
-    asked = [
-        Asked(str(i), question)
-        for i, (question, _) in enumerate(rows[k * ASKED : (k + 1) * ASKED] or rows)
-    ]
+def time_decoding(
+    student: Frozen, sketch: Sketch, rows: Sequence[Pair], k: int
+) -> Arrays:
+    part = rows[k * QUESTIONS : (k + 1) * QUESTIONS] or rows
+    asked = [Asked(str(i), question) for i, (question, _) in enumerate(part)]
     plain = partial(attempt, student, CHAT, asked, NEW_TOKENS)
-    return {"seconds": both_ways(k, plain, partial(plain, sketch=sketch))[0]}
+    seconds, _ = time_both(k, plain, partial(plain, sketch=sketch))
+    return {"seconds": seconds}
 
 
-def more_time(seconds_K_2: Any) -> dict[str, Any]:
-    """Of K measurements, without and with: the median slice's, and of the sums."""
+def more_time(measured: Sequence[Arrays]) -> dict[str, Any]:
+    """The extra time with a sketch: of the median slice, of the sums, of each slice."""
+    seconds_K_2 = np.array([one["seconds"] for one in measured])
     each = [
-        round(float(sketched / without) - 1, 4) for without, sketched in seconds_K_2
+        round(float(with_s / without_s) - 1, 4) for without_s, with_s in seconds_K_2
     ]
-    without, sketched = (round(float(total), 2) for total in seconds_K_2.sum(0))
-    sums = {
-        "seconds_without": without,
-        "seconds_with": sketched,
-        "more_time_of_the_sums": round(sketched / without - 1, 4),
+    without_s, with_s = (round(float(total), 2) for total in seconds_K_2.sum(0))
+    return {
+        "more_time": median(each),
+        "seconds_without": without_s,
+        "seconds_with": with_s,
+        "more_time_of_the_sums": round(with_s / without_s - 1, 4),
+        "more_time_of_each_slice": each,
     }
-    return {"more_time": median(each), **sums, "more_time_of_each_slice": each}
 
 
-def standard_errors(exact_P: Any, found_S_P: Any) -> list[float]:
-    """By how many standard errors the mean of S sketches is off, of each pair of rows."""
-    error_P = found_S_P.std(0, ddof=1) / len(found_S_P) ** 0.5
-    return [round(float(one), 2) for one in (found_S_P.mean(0) - exact_P) / error_P]
+def standard_errors_off(exact_P: Any, sketched_S_P: Any) -> list[float]:
+    """For each pair of rows: the error of the mean of S sketches, in standard errors."""
+    error_P = sketched_S_P.std(0, ddof=1) / len(sketched_S_P) ** 0.5
+    off_P = (sketched_S_P.mean(0) - exact_P) / error_P
+    return [round(float(one), 2) for one in off_P]
 
 
-def agree(kernel: Arrays, exact: Any) -> bool:
-    """Exact products in blocks and in float32 are those of the kernel in float64."""
+def is_exact(kernel: Arrays, exact_R_R: Any) -> bool:
+    """Whether the products in blocks and float32 are the kernel's in float64."""
     pairs = combinations_with_replacement(kernel["rows"], 2)
-    apart = [
-        abs(exact[i, j] - one) / (exact[i, i] * exact[j, j]) ** 0.5
-        for (i, j), one in zip(pairs, kernel["products"], strict=True)
-    ]
+    apart = []
+    for (i, j), product in zip(pairs, kernel["products"], strict=True):
+        lengths = (exact_R_R[i, i] * exact_R_R[j, j]) ** 0.5
+        apart.append(abs(exact_R_R[i, j] - product) / lengths)
     return max(apart) < 1e-4

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from teachback.criteria import Evidence
+from teachback.criteria.evidence import Evidence
 from teachback.types import (
     Attempt,
     Curated,

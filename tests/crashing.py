@@ -1,4 +1,4 @@
-"""What runs in forked children that can be killed; and runs on the public fakes there, which never touch torch."""
+"""Forked children that can be killed, and runs on the public fakes in them, without torch."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""What the tests of the ledger share: a price of one unit a kind, shorthands, and the sums that must always hold."""
+"""What the ledger's tests share: a price, shorthands, and the sums that must always hold."""
 
 import shutil
 import sqlite3
@@ -17,7 +17,7 @@ PRICE = Price(7, 7, None, 3)
 
 
 def cost(tokens: int) -> Cost:
-    """What so many tokens cost at PRICE: a unit of its own for each kind, so that none passes for another."""
+    """What so many tokens cost at PRICE. Each kind has another number, so a mix-up shows."""
     return Cost(tokens, 7 * tokens, 3 * tokens)
 
 
@@ -64,10 +64,13 @@ def sums_hold(path: Path) -> None:
     """What triggers keep in `arms` is what the rows add up to."""
     for kind in ("tokens", "usd", "flops"):
         kept = f"SELECT id, pairs, {kind}, excess_{kind} FROM arms ORDER BY id"
-        added = f"""SELECT arms.id, (SELECT coalesce(sum(counted), 0) FROM pairs WHERE arm = arms.id),
+        added = f"""SELECT arms.id,
+            (SELECT coalesce(sum(counted), 0) FROM pairs WHERE arm = arms.id),
             (SELECT coalesce(sum(hold_{kind}), 0) FROM pairs WHERE arm = arms.id)
-                + (SELECT coalesce(sum({kind}), 0) FROM charges JOIN pairs ON id = pair WHERE arm = arms.id),
-            (SELECT coalesce(sum(max(0, charges.{kind} - worst_{kind})), 0) FROM charges JOIN calls ON calls.id = call
+                + (SELECT coalesce(sum({kind}), 0)
+                    FROM charges JOIN pairs ON id = pair WHERE arm = arms.id),
+            (SELECT coalesce(sum(max(0, charges.{kind} - worst_{kind})), 0)
+                FROM charges JOIN calls ON calls.id = call
                 JOIN pairs ON pairs.id = charges.pair WHERE arm = arms.id)
             FROM arms ORDER BY id"""
         assert rows(path, kept) == rows(path, added), kind
@@ -93,7 +96,7 @@ def statements(ledger: Ledger) -> list[str]:
 
 
 def crash(path: Path, folder: Path) -> Path:
-    """What a kill at this moment leaves: the file and its log, without the memory of any process."""
+    """Copy what a kill at this moment leaves: the file and its log."""
     folder.mkdir(parents=True)
     for name in (path.name, f"{path.name}-wal"):
         shutil.copy(path.with_name(name), folder / name)

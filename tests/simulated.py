@@ -1,4 +1,4 @@
-"""Simulated servers on a simulated clock, for the tests of flow control: thousands of seconds pass in none."""
+"""Simulated servers and a simulated clock, to test flow control: hours pass in no time."""
 
 import asyncio
 import math
@@ -10,7 +10,7 @@ from typing import Any
 
 from teachback.endpoints.rate_limits import Limiter, Limits
 
-# ---------------------------------------------------------------------------------------------- the clock
+# -- the clock ---------------------------------------------------------------------------
 
 
 class _Skip(selectors.SelectSelector):
@@ -43,7 +43,7 @@ def limiter(in_flight: int, **stated: float) -> Limiter:
     return Limiter(Limits(in_flight, **stated), asyncio.get_running_loop().time)
 
 
-# -------------------------------------------------------------------------------------------- the servers
+# -- the servers -------------------------------------------------------------------------
 
 Server = Callable[
     [float], float | None
@@ -125,7 +125,7 @@ async def simulate(
     at: tuple[tuple[float, Callable[[], None]], ...] = (),
     watch: Callable[[Limiter], None] = lambda flow: None,
 ) -> Told:
-    """Twice as many workers as fit. A call that met a 429 is asked again; what the server fails is not."""
+    """Run twice as many workers as fit. A call is sent again after a 429, not after a failure."""
     loop, draws, told = asyncio.get_running_loop(), random.Random(seed), Told()
     flow = told.limiter = limiter(in_flight)
     for when, act in at:

@@ -20,7 +20,9 @@ ARMS = {
 
 
 def compared(config: dict[str, Any], arms: list[str], repeats: int = 1) -> Any:
-    return run_comparison(cfg.make(config), arms, repeats, jobs=1, listen=lambda event: None)
+    return run_comparison(
+        cfg.make(config), arms, repeats, jobs=1, listen=lambda event: None
+    )
 
 
 def test_an_arm_changes_what_it_says_and_nothing_else(

@@ -8,9 +8,14 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from teachback.compare.curves import Curve, ArmResult
-from teachback.compare.findings import Finding, make_findings, samples_sentence, finding_sentence
-from teachback.compare.summary import TeacherSpend, summarise_comparison
+from teachback.compare.arm_results import ArmResult, Curve
+from teachback.compare.findings import (
+    Finding,
+    finding_sentence,
+    make_findings,
+    samples_sentence,
+)
+from teachback.compare.summarise import TeacherSpend, summarise_comparison
 from teachback.compare.tables import print_comparison
 
 ITEMS = 400
@@ -62,8 +67,12 @@ def test_a_gain_is_told_with_its_interval_and_equals_are_not_told_apart(
     loss, wrong, longest = (one for one in all_ if one.axis == "generated")
     assert loss.primary
     assert finding_sentence(loss).startswith("loss gains ")
-    assert finding_sentence(loss).endswith("points of area over random (8 repeats, p = 0.008)")
-    assert finding_sentence(wrong).startswith("wrong: not distinguishable from random (")
+    assert finding_sentence(loss).endswith(
+        "points of area over random (8 repeats, p = 0.008)"
+    )
+    assert finding_sentence(wrong).startswith(
+        "wrong: not distinguishable from random ("
+    )
     assert finding_sentence(longest).startswith("longest loses ")
     assert "adjusted" in finding_sentence(longest)
     assert loss.difference is not None
@@ -108,7 +117,9 @@ def test_where_random_gains_nothing_that_is_said() -> None:
     flat = [measured("random", r, -0.2) for r in range(3)] + [
         measured("loss", r, 0.2) for r in range(3)
     ]
-    said = samples_sentence(make_findings(flat, ["random", "loss"], "random", "loss")[0])
+    said = samples_sentence(
+        make_findings(flat, ["random", "loss"], "random", "loss")[0]
+    )
     assert said == "loss: no ratio of samples (random gained nothing)"
 
 

@@ -10,19 +10,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import bootstrap, permutation_test, ttest_1samp
 
-from teachback.compare.stats import (
-    MAX_EXACT_REPEATS,
+from teachback.compare.curve_statistics import (
     area_under_curve,
+    find_samples_to_target,
+    isotonic_curve,
+    samples_at_target,
+)
+from teachback.compare.paired_tests import (
+    MAX_EXACT_REPEATS,
     carry_over_interval,
     crossed_interval,
-    sign_flips,
-    isotonic_curve,
     max_t_p_values,
     paired_t_interval,
-    samples_at_target,
-    find_samples_to_target,
-    sign_flip_p_value,
     pairwise_wins,
+    sign_flip_p_value,
+    sign_flips,
 )
 
 NUMBERS = st.integers(-8, 8).map(lambda n: n / 8)
@@ -99,9 +101,9 @@ def test_max_t_is_at_least_the_p_of_each_alone_and_for_one_comparison_that_p(
             "with one comparison |t| and the mean order flips alike"
         )
         assert p >= sign_flip_p_value(d_R) - 1e-12
-    assert max_t_p_values([*d_K_R, d_K_R[0]]) == pytest.approx([*together, together[0]]), (
-        "the same comparison twice costs nothing"
-    )
+    assert max_t_p_values([*d_K_R, d_K_R[0]]) == pytest.approx(
+        [*together, together[0]]
+    ), "the same comparison twice costs nothing"
 
 
 def test_eight_repeats_and_seven_comparisons_can_reject() -> None:
@@ -115,13 +117,18 @@ def test_crossed_is_the_mean_of_both_and_agrees_with_one_way_where_the_other_is_
     None
 ):
     repeats_only = np.repeat(drawn(8)[:, None], 50, 1)
-    ours, plain = crossed_interval(repeats_only), paired_t_interval(repeats_only.mean(1))
+    ours, plain = (
+        crossed_interval(repeats_only),
+        paired_t_interval(repeats_only.mean(1)),
+    )
     assert ours is not None
     assert plain is not None
     assert (ours.estimate, ours.low, ours.high) == pytest.approx(
         (plain.estimate, plain.low, plain.high)
     )
-    assert crossed_interval(repeats_only.T) == ours, "repeats and items play the same part"
+    assert crossed_interval(repeats_only.T) == ours, (
+        "repeats and items play the same part"
+    )
     assert crossed_interval(np.ones((1, 9))) is None
     assert crossed_interval(np.zeros((4, 9))) is not None
 
@@ -154,7 +161,9 @@ def test_crossed_is_what_resampling_both_comes_to_without_its_bias() -> None:
 def test_an_area_is_the_mean_height() -> None:
     assert area_under_curve([0, 10, 20], [0.2, 0.2, 0.2], 20) == pytest.approx(0.2)
     assert area_under_curve([0, 10], [0.0, 1.0], 10) == pytest.approx(0.5)
-    assert area_under_curve([0, 10], [0.0, 1.0], 5) == pytest.approx(0.25), "cut between points"
+    assert area_under_curve([0, 10], [0.0, 1.0], 5) == pytest.approx(0.25), (
+        "cut between points"
+    )
     assert area_under_curve([0, 10], [0.3, 1.0], 0) == pytest.approx(0.3)
 
 
@@ -171,7 +180,9 @@ def test_a_point_on_the_line_and_the_unit_of_what_is_spent_change_no_area(
     middle = [*spent[:k], (spent[k - 1] + spent[k]) / 2, *spent[k:]]
     finer = [*accuracy[:k], (accuracy[k - 1] + accuracy[k]) / 2, *accuracy[k:]]
     assert area_under_curve(middle, finer, upto) == pytest.approx(whole)
-    assert area_under_curve([3 * x for x in spent], accuracy, 3 * upto) == pytest.approx(whole)
+    assert area_under_curve(
+        [3 * x for x in spent], accuracy, 3 * upto
+    ) == pytest.approx(whole)
     assert min(accuracy) - 1e-9 <= whole <= max(accuracy) + 1e-9
 
 

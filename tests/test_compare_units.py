@@ -12,8 +12,8 @@ import pytest
 from comparing import files, settings
 from crashing import child, ended, running
 from teachback.build.task import make_task
-from teachback.compare.comparison import run_comparison, make_units
-from teachback.compare.side_by_side import UnitQueue
+from teachback.compare.comparison import make_units, run_comparison
+from teachback.compare.scheduler import UnitQueue
 from teachback.compare.units import make_base_unit
 from teachback.config import config as cfg
 from teachback.errors import ConfigError, TeachbackError
@@ -26,7 +26,9 @@ def test_killed_side_by_side_and_resumed_it_is_what_it_is_one_after_the_other(
 ) -> None:
     tree = settings(tmp_path / "killed", tiny, rounds=1)
     pid = child(
-        lambda: run_comparison(cfg.make(tree), ARMS, 2, jobs=2, listen=lambda event: None)
+        lambda: run_comparison(
+            cfg.make(tree), ARMS, 2, jobs=2, listen=lambda event: None
+        )
     )
     under_way = [
         tmp_path / f"killed/repeat-0/{arm}/round-00/select.json" for arm in ARMS
@@ -59,7 +61,7 @@ def test_a_unit_is_handed_out_once_its_base_is_finished_and_others_go_before_it(
     tiny: Path, tmp_path: Path
 ) -> None:
     config = cfg.make(settings(tmp_path, tiny))
-    bases = [make_base_unit(config, repeat, together=True) for repeat in range(3)]
+    bases = [make_base_unit(config, repeat, parallel=True) for repeat in range(3)]
     arms = make_units(config, ARMS, 3)
     queue = UnitQueue(sorted([*bases, *arms], key=lambda unit: unit.config.repeat))
     taken = [queue.take()]

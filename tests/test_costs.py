@@ -126,8 +126,11 @@ def test_costs_by_role_and_round(start: Open) -> None:
         for one in ledger.costs_by_role()
     ]
     assert found == [
-        ("question", 0, 1, 1, 0), ("answer", 0, 2, 1, 1), ("question", 1, 1, 1, 0), ("answer", 1, 2, 1, 1)
-    ]  # fmt: skip
+        ("question", 0, 1, 1, 0),
+        ("answer", 0, 2, 1, 1),
+        ("question", 1, 1, 1, 0),
+        ("answer", 1, 2, 1, 1),
+    ]
     assert [one.latency_s for one in ledger.costs_by_role()] == [(0.5, 0.5)] * 4
     assert (
         sum(one.spend.usd for one in ledger.costs_by_role())

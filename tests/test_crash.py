@@ -1,6 +1,6 @@
 """SIGKILL at every commit and at random moments, then the same call again: the same run (R8).
 
-On the public fakes: the real loop, ledger, selection, teacher and curation, and no torch in the process.
+On the public fakes: the real loop, ledger, selection, teacher and curation, without torch.
 """
 
 import os
@@ -14,6 +14,8 @@ import pytest
 
 from crashing import child, ended, run, run_and_die
 from teachback.errors import DataError, LedgerError
+from teachback.run.directory import Event
+from teachback.run.steps import ROUND_STEPS
 from teachback.testing import fake_run
 
 NOT_COMPARED = {
@@ -52,6 +54,18 @@ def unbroken(
     started = time.monotonic()
     assert ended(child(run, folder / "child", 2)) == 0
     return snapshot(folder / "here"), time.monotonic() - started
+
+
+def test_the_table_of_steps_is_the_order_of_the_loop(tmp_path: Path) -> None:
+    done: list[tuple[int, str]] = []
+
+    def listen(event: Event) -> None:
+        if event.kind == "done":
+            done.append((event.round, event.step))
+
+    fake_run(tmp_path, rounds=2, listen=listen)
+    before = [(0, "given"), (0, "baseline")]
+    assert done == before + [(r, name) for r in range(2) for name in ROUND_STEPS]
 
 
 def test_two_runs_are_the_same_run(
@@ -190,7 +204,7 @@ def test_seeds_with_solutions_can_be_rows_too(tmp_path: Path) -> None:
 def test_continue_trains_on_the_fresh_rows_and_a_share_of_the_earlier_ones(
     tmp_path: Path,
 ) -> None:
-    """The fake student's skill is the number of rows it has been trained on, over all of its life."""
+    """The fake student's skill is the number of rows it has ever been trained on."""
 
     def skill(folder: str, **finetune: object) -> int:
         history = fake_run(

@@ -13,7 +13,7 @@ from teachback.build.run import make_task
 from teachback.metrics.accuracy import make_report, pass_at_k
 from teachback.metrics.statistics import wilson_interval
 from teachback.report.evaluation import change_lines, evaluation_lines
-from teachback.run.files import to_json_bytes, read_json
+from teachback.run.files import read_json, to_json_bytes
 from teachback.testing import fake_config
 from teachback.types import Attempt, Example, Grade, Outcome, Report, Task
 

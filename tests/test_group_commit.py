@@ -43,7 +43,9 @@ def test_64_tasks_share_transactions_and_see_what_is_durable(
 
     async def task(group: GroupCommit, other: sqlite3.Connection, seed: str) -> None:
         pair, call = await bought_pair(group, ledger, seed)
-        find = "SELECT pairs.state, calls.state, body FROM calls JOIN pairs ON pairs.id = pair WHERE calls.id = ?"
+        columns = "pairs.state, calls.state, body"
+        joined = "calls JOIN pairs ON pairs.id = pair"
+        find = f"SELECT {columns} FROM {joined} WHERE calls.id = ?"
         assert other.execute(find, (call,)).fetchall() == [
             ("settled", "answered", "body")
         ]
@@ -69,7 +71,7 @@ def test_64_tasks_share_transactions_and_see_what_is_durable(
 def together(
     ledger: Ledger, *jobs: Callable[[], object]
 ) -> tuple[list[object], list[str]]:
-    """The results of jobs that were queued while the thread was busy, and the statements that this took."""
+    """Queue jobs while the thread is busy. Returns their results and the statements."""
     gate, entered, seen = threading.Event(), threading.Event(), list[str]()
 
     def hold() -> None:

@@ -160,7 +160,7 @@ def test_verdicts_on_different_texts_are_not_compared(bench: SimpleNamespace) ->
 def test_our_grader_says_what_is_meant_of_every_form(
     bench: SimpleNamespace, data: Path
 ) -> None:
-    task = gsm8k.load(path=data, seeds=1, dev=1, test=200, seed=0)
+    task = gsm8k.load_gsm8k(path=data, seeds=1, dev=1, test=200, seed=0)
     forms = [
         (e, form)
         for e in task.test

@@ -17,7 +17,7 @@ KILL_BUDGET = Budget(generated=400, teacher_tokens=7000)
 
 
 def stream(path: Path, run: int, tell: int) -> None:
-    """Random operations until killed; says on the pipe, after each answer, what the ledger acknowledged."""
+    """Random operations until killed. The pipe gets each answer that the ledger kept."""
     draw = random.Random(run)
     ledger = Ledger(path, budget=KILL_BUDGET)
     os.write(tell, b"open\n")
@@ -44,7 +44,7 @@ def stream(path: Path, run: int, tell: int) -> None:
 
 
 def killed(path: Path, run: int, after: int, wait: float) -> list[str]:
-    """Kills a child `wait` seconds after it has acknowledged `after` operations: anywhere in those that follow."""
+    """Kill a child `wait` seconds after it has acknowledged `after` operations."""
     listen, tell = os.pipe()
     child = os.fork()
     if child == 0:
@@ -86,8 +86,8 @@ def test_sigkill_at_random_points_loses_nothing_that_was_acknowledged(
             ]
             assert rows(path, "PRAGMA integrity_check") == [("ok",)]
             # a group is whole: no pair is settled without its answer, none is open with one
-            torn = "SELECT * FROM costs JOIN pairs ON id = pair WHERE (pairs.state = 'settled') <> (costs.state = "
-            torn += "'answered')"
+            torn = "(pairs.state = 'settled') <> (costs.state = 'answered')"
+            torn = f"SELECT * FROM costs JOIN pairs ON id = pair WHERE {torn}"
             assert rows(path, torn) == []
             for seed in acknowledged:
                 pair = ledger.reserve(seed, 0, 0, cost(0))

@@ -12,13 +12,13 @@ from teachback import api
 from teachback.build.task import make_task
 from teachback.compare.comparison import run_comparison
 from teachback.config import config as cfg
-from teachback.criteria import BLENDS, CRITERIA
+from teachback.criteria import CRITERIA
 from teachback.errors import CriterionError, TeachbackError
 from teachback.ledger.queries import open_read_only
 from teachback.serve.messages import Messages
 from teachback.types import ArrayFile
 
-NAMES = (*CRITERIA, *BLENDS)
+NAMES = tuple(name for name in CRITERIA if name != "function")
 SETTINGS: dict[str, dict[str, Any]] = {
     "disagreement": {"samples": 3},
     "learnability": {"samples": 3},

@@ -1,4 +1,4 @@
-"""The real loop on a tiny student, killed in a process of its own and resumed in this one: the same run (R8)."""
+"""The real loop on a tiny student, killed in a child and resumed here: the same run (R8)."""
 
 import json
 import os

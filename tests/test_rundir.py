@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from teachback.errors import DataError, InputsChanged, RunLocked
 from teachback.run.directory import ROWS_PER_SHARD, Event, Run
 from teachback.run.files import commit_file
 from teachback.run.history import read_history
-from teachback.run.locks import is_locked
+from teachback.run.locks import acquire_lock, is_locked, wait_for_lock
 from teachback.types import Allowance, ArrayFile, Attempt, Attempts, Student
 
 
@@ -230,6 +231,20 @@ def test_one_process_a_run(tmp_path: Path) -> None:
     other.join()
     with Run(tmp_path):
         pass
+
+
+def test_a_lock_is_one_holder_s_until_it_is_closed(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    assert not is_locked(path)
+    file = acquire_lock(path)
+    assert file is not None
+    assert acquire_lock(path) is None
+    assert is_locked(path)
+    threading.Timer(0.1, os.close, (file,)).start()
+    with wait_for_lock(path):
+        assert is_locked(path)
+        assert acquire_lock(path) is None
+    assert not is_locked(path)
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])

@@ -13,9 +13,9 @@ from bench.study.splits import of_recorded, splits
 from bench.study.study import experiments
 
 from teachback.build.task import make_task
-from teachback.compare.curves import Curve, ArmResult
+from teachback.compare.arm_results import ArmResult, Curve
 from teachback.config.config import of_arm
-from teachback.criteria import Evidence
+from teachback.criteria.evidence import Evidence
 from teachback.rng import draw
 from teachback.tasks import prontoqa
 from teachback.types import Attempt, Example, Selection

@@ -6,7 +6,7 @@ from random import Random
 
 import numpy as np
 
-from teachback.criteria import Evidence
+from teachback.criteria.evidence import Evidence
 from teachback.criteria.learnability import learnability as passes
 from teachback.criteria.loss import loss
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from bench.study.criteria import again
 from bench.study.tasks import questions, shared_out
-from teachback.criteria import Evidence
+from teachback.criteria.evidence import Evidence
 from teachback.tasks import prontoqa, prontoqa_exercises
 from teachback.types import Example, Grade, Task, Written
 

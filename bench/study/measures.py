@@ -11,7 +11,7 @@ import numpy as np
 
 from teachback.build.run import tokenizer_count
 from teachback.build.task import make_task
-from teachback.compare.curves import ArmResult, score_right
+from teachback.compare.arm_results import ArmResult, score_right
 from teachback.compare.units import Unit
 from teachback.config.config import Config
 from teachback.run import history

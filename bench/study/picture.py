@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import fmean
 
 from bench.study.report import RESULTS, curves_of
-from teachback.compare.stats import paired_t_interval
+from teachback.compare.paired_tests import paired_t_interval
 
 COLOURS = {
     "random": "#666666",

@@ -28,7 +28,7 @@ def puzzles(options: Mapping[str, Any], repeat: int) -> Task:
 
 @cache
 def split(dev: int = 60, test: int = 200) -> Task:
-    return game24.load(
+    return game24.load_game24(
         path=None, largest=LARGEST, seeds=1000, dev=dev, test=test, seed=1
     )
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from teachback.compare.curve_statistics import area_under_curve
 from teachback.compare.findings import SPENDING_AXES, format_p_value
-from teachback.compare.stats import area_under_curve, paired_t_interval
+from teachback.compare.paired_tests import paired_t_interval
 
 RESULTS = Path(__file__).parents[1] / "results"
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from bench.study.report import curves_of
-from teachback.compare.curves import Curve, ArmResult
+from teachback.compare.arm_results import ArmResult, Curve
 from teachback.compare.findings import make_findings
 
 SPLITS, LEVEL = 2000, 0.05

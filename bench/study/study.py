@@ -21,11 +21,11 @@ from bench.study.picture import COLOURS, picture
 from bench.study.report import read, report
 from bench.study.splits import SAME, SPLITS, of_recorded, splits
 from bench.study.student import BEGINNINGS, KEPT, make
-from teachback.compare.comparison import run_comparison, make_units, read_sent_spend
-from teachback.compare.curves import read_arm_result
-from teachback.compare.findings import samples_sentence, finding_sentence
-from teachback.compare.side_by_side import available_cores
-from teachback.compare.summary import summarise_comparison
+from teachback.compare.arm_results import read_arm_result
+from teachback.compare.comparison import make_units, read_sent_spend, run_comparison
+from teachback.compare.findings import finding_sentence, samples_sentence
+from teachback.compare.scheduler import available_cores
+from teachback.compare.summarise import summarise_comparison
 from teachback.compare.units import Unit
 from teachback.config import config as cfg
 from teachback.run.files import to_plain
@@ -145,7 +145,7 @@ def recorded(one: Experiment) -> dict[str, Any]:
     units = make_units(one.config, one.arms, one.repeats)
     found: dict[str, Any] = {}
     for name, scorer in SCORES.items():
-        measured = [read_arm_result(unit, scorer(unit.config)) for unit in units]
+        measured = [read_arm_result(unit.place, scorer(unit.config)) for unit in units]
         summary = summarise_comparison(
             measured, one.arms, one.config.primary, read_sent_spend(one.config.run_dir)
         )
@@ -164,7 +164,7 @@ def recorded(one: Experiment) -> dict[str, Any]:
         }
     if any(arm.startswith("judge") for arm in one.arms):
         for price in PRICES:
-            paid = [with_judging(read_arm_result(unit), unit, price) for unit in units]
+            paid = [with_judging(read_arm_result(unit.place), unit, price) for unit in units]
             summary = summarise_comparison(
                 paid, one.arms, one.config.primary, read_sent_spend(one.config.run_dir)
             )
@@ -188,7 +188,7 @@ def recorded(one: Experiment) -> dict[str, Any]:
 
 
 def ran(unit: Unit) -> dict[str, Any]:
-    curve = read_arm_result(unit).curve
+    curve = read_arm_result(unit.place).curve
     spent = {name: getattr(curve, name) for name in ("generated", "accepted", "tokens")}
     return {
         "arm": unit.arm,

@@ -7,8 +7,9 @@ from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from .build.criterion import make_selector
 from .build.grading import judged
-from .build.run import Prepared, kept_precision, make_choosing, prepare, sha256, wire
+from .build.run import Prepared, kept_precision, prepare, sha256, wire
 from .build.task import make_task
 from .build.teacher import make_budget
 from .config.config import Config, identity, make, of_run, read
@@ -109,11 +110,11 @@ def rank(
         prepare(config, opened) as prepared,
     ):
         base, seeds = prepared.base, prepared.task.seeds
-        choosing = make_choosing(config, opened, prepared.task, prepared.answer)
-        attempts = opened.step(0, "attempt", choosing.attempt, base, seeds)
-        gathered = opened.step(0, "gather", choosing.gather, base, attempts, [], n)
+        selector = make_selector(config, opened, prepared.task, prepared.answer)
+        attempts = opened.step(0, "attempt", selector.attempt, base, seeds)
+        gathered = opened.step(0, "gather", selector.gather, base, attempts, [], n)
         return opened.step(
-            0, "select", choosing.select, attempts, gathered, None, [], n
+            0, "select", selector.select, attempts, gathered, None, [], n
         ), seeds
 
 

@@ -478,7 +478,7 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Run several criteria on the same seeds and draws, and print accuracy by round with paired differences."""
-    from .compare import comparison
+    from .compare.comparison import PAGE_FILE, run_comparison
     from .compare.tables import print_comparison
 
     settings = config.read(path, set_, run_dir)
@@ -490,7 +490,7 @@ def compare(
     if not yes and not (settings.run_dir / "repeat-0").exists():
         ask_before_spending(settings, runs=len(names) * repeats)
     with working() as progress:
-        result = comparison.compare(
+        result = run_comparison(
             settings,
             names,
             repeats,
@@ -503,7 +503,7 @@ def compare(
     else:
         print_comparison(result, out)
         out.print(
-            f"curves.csv, findings.csv and {comparison.PAGE} lie in {display_path(settings.run_dir)}"
+            f"curves.csv, findings.csv and {PAGE_FILE} lie in {display_path(settings.run_dir)}"
         )
 
 

@@ -11,7 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from .build.run import inputs, make_choosing, make_parts, sha256
+from .build.criterion import make_selector
+from .build.run import inputs, make_parts, sha256
 from .build.task import make_task
 from .build.teacher import make_budget, make_teacher
 from .config import config as cfg
@@ -70,9 +71,9 @@ def fake_run(
             )
             base = untrained(folder / "base")
             answer = FakeAnswerer(run, task)
-            choosing = make_choosing(config, run, task, answer, ledger)
+            selector = make_selector(config, run, task, answer, ledger)
             parts = make_parts(
-                config, task, run, ledger, answer, choosing, teacher, fake_train(run)
+                config, task, run, ledger, answer, selector, teacher, fake_train(run)
             )
             return teach(run, parts, base, task.seeds, config.rounds)
 

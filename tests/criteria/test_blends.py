@@ -7,8 +7,9 @@ from functools import partial
 import pytest
 
 from choices import evidence_of, past_round
-from teachback.criteria import CRITERIA, Criterion
+from teachback.criteria import CRITERIA
 from teachback.criteria.bandit import bandit, gains, probabilities
+from teachback.criteria.criterion import Criterion
 from teachback.criteria.mixture import mixture
 from teachback.criteria.select import select
 from teachback.rng import draw

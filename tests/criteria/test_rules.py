@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from choices import evidence_of, past_round
-from teachback.config.choosing import selectable
+from teachback.criteria.candidates import selectable_seeds
 from teachback.criteria.rules import balanced, parts, softmax, stratified, top
 from teachback.errors import CriterionError
 from teachback.rng import draw
@@ -105,14 +105,14 @@ def test_evenly_a_seed_waits_while_enough_were_selected_less_often(
     seeds, m = [f"s{i}" for i in range(n)], min(m, n)
     past, times = [], Counter[str]()
     for _ in range(rounds):
-        once = selectable(seeds, False, m, past)
+        once = selectable_seeds(seeds, False, m, past)
         assert once == {id for id in seeds if not times[id]}
-        open_ = selectable(seeds, "evenly", m, past)
+        open_ = selectable_seeds(seeds, "evenly", m, past)
         assert m <= len(open_)
         for id in seeds:
             less_often = sum(times[other] < times[id] for other in seeds)
             assert (id in open_) == (less_often < m)
-        assert selectable(seeds, True, m, past) == set(seeds)
+        assert selectable_seeds(seeds, True, m, past) == set(seeds)
         chosen = random.sample(sorted(open_), m)
         times.update(chosen)
         past.append(past_round(select_by(chosen)))

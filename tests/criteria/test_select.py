@@ -12,7 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from choices import NEED, evidence_of, past_round
-from teachback.criteria import BLENDS, CRITERIA, Criterion, Evidence
+from teachback.criteria import CRITERIA
+from teachback.criteria.bandit import bandit
+from teachback.criteria.criterion import Criterion
+from teachback.criteria.evidence import Evidence
+from teachback.criteria.mixture import mixture
 from teachback.criteria.rules import balanced, softmax, stratified, top
 from teachback.criteria.select import select
 from teachback.errors import CriterionError
@@ -25,18 +29,18 @@ MEMBERS = {name: CRITERIA[name] for name in ("loss", "random", "wrong")}
 BLENDED = {
     "mixture": Criterion(
         partial(
-            BLENDS["mixture"],
+            mixture,
             members=MEMBERS,
             shares={"loss": 2, "random": 1, "wrong": 1},
         ),
         "blend",
     ),
     "bandit": Criterion(
-        partial(BLENDS["bandit"], members=MEMBERS, explore=0.3), "blend"
+        partial(bandit, members=MEMBERS, explore=0.3), "blend"
     ),
 }
 ALL = {
-    **CRITERIA,
+    **{name: one for name, one in CRITERIA.items() if one.kind != "blend" and name != "function"},
     **{name: replace(one, needs=frozenset({"right"})) for name, one in BLENDED.items()},
 }
 RULES = {

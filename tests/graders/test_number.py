@@ -9,7 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from teachback.errors import DataError
-from teachback.graders.number import NUMBER_GRADER, MAX_NUMBER_CHARS, read_number, same_number
+from teachback.graders.number import (
+    MAX_NUMBER_CHARS,
+    NUMBER_GRADER,
+    read_number,
+    same_number,
+)
 from teachback.types import Example
 
 READ = {

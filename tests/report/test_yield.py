@@ -90,7 +90,9 @@ def test_notes_are_shown_and_not_without_end() -> None:
 
 
 @given(
-    st.lists(st.sampled_from([*STAGE_OF_REASON, "unparsed", "refused", "anything else"])),
+    st.lists(
+        st.sampled_from([*STAGE_OF_REASON, "unparsed", "refused", "anything else"])
+    ),
     st.integers(0, 5),
 )
 def test_the_last_stage_is_what_was_accepted(

@@ -38,7 +38,7 @@ from teachback.tasks import prontoqa
 from teachback.teachers.program import Program
 
 SHIPPED = Path(prontoqa.__file__).parents[1] / "teachers/prompts/neutral"
-TASK = prontoqa.load(path=None, hops=(1, 5), seeds=20, dev=1, test=1, seed=7)
+TASK = prontoqa.load_prontoqa(path=None, hops=(1, 5), seeds=20, dev=1, test=1, seed=7)
 DRAW = partial(draw, 3, 0)
 PROGRAM = Program(TASK, DRAW, count_words)
 TEMPLATES = {

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from teachback.tasks.game24 import (
     final_expression,
-    grade_game24,
     game24_key,
     game24_prompt,
-    read_puzzle,
+    grade_game24,
     puzzle_target,
+    read_puzzle,
     verify_game24,
 )
 from teachback.types import Example

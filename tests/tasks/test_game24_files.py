@@ -9,7 +9,14 @@ import pytest
 from teachback.metrics.statistics import spearman
 from teachback.tasks import make24
 from teachback.tasks.expression import read_equation
-from teachback.tasks.game24 import final_expression, grade_game24, game24_key, load, read_puzzle_file, verify_game24
+from teachback.tasks.game24 import (
+    final_expression,
+    game24_key,
+    grade_game24,
+    load_game24,
+    read_puzzle_file,
+    verify_game24,
+)
 from teachback.types import Example
 
 
@@ -149,7 +156,7 @@ def test_levels_go_with_how_many_people_solve_a_puzzle(data: Path) -> None:
 
 
 def test_the_published_split(data: Path) -> None:
-    task = load(path=data, largest=13, seeds=200, dev=60, test=None, seed=0)
+    task = load_game24(path=data, largest=13, seeds=200, dev=60, test=None, seed=0)
     assert (len(task.seeds), len(task.dev), len(task.test)) == (200, 60, 100)
     assert {row.meta["rank"] for row in task.test} == set(range(901, 1001))
     assert all(
@@ -159,7 +166,7 @@ def test_the_published_split(data: Path) -> None:
     assert (
         len({game24_key(row.question) for row in (*task.seeds, *task.dev, *task.test)}) == 360
     )
-    few = load(path=data, largest=13, seeds=200, dev=60, test=20, seed=0)
+    few = load_game24(path=data, largest=13, seeds=200, dev=60, test=20, seed=0)
     assert few.test == task.test[:20]
     assert few.write is not None
     taken = {

@@ -12,13 +12,18 @@ import pytest
 from teachback.errors import ConfigError, DataError
 from teachback.rng import draw
 from teachback.tasks import make24
-from teachback.tasks.game24 import load, puzzle_example, verify_game24, write_puzzle
+from teachback.tasks.game24 import (
+    load_game24,
+    puzzle_example,
+    verify_game24,
+    write_puzzle,
+)
 from teachback.types import Example, Task, Written
 
 
 @pytest.fixture(scope="module")
 def task() -> Task:
-    return load(path=None, largest=13, seeds=200, dev=60, test=100, seed=0)
+    return load_game24(path=None, largest=13, seeds=200, dev=60, test=100, seed=0)
 
 
 def numbers(question: str) -> tuple[int, ...]:
@@ -109,7 +114,7 @@ def test_the_program_writes_right_rows_that_are_in_no_split(task: Task) -> None:
 def test_the_same_draw_is_the_same_exercise(task: Task) -> None:
     assert rows(task, task.seeds[0], 8) == rows(task, task.seeds[0], 8)
     assert len(set(rows(task, task.seeds[0], 8))) > 4
-    again = load(path=None, largest=13, seeds=200, dev=60, test=100, seed=0)
+    again = load_game24(path=None, largest=13, seeds=200, dev=60, test=100, seed=0)
     assert rows(again, task.seeds[3], 8) == rows(task, task.seeds[3], 8)
 
 
@@ -151,7 +156,7 @@ def test_puzzles_of_a_level_are_equally_likely() -> None:
 
 @pytest.mark.parametrize("largest", [20, 30])
 def test_an_open_world_has_larger_numbers(largest: int) -> None:
-    task = load(path=None, largest=largest, seeds=30, dev=30, test=30, seed=0)
+    task = load_game24(path=None, largest=largest, seeds=30, dev=30, test=30, seed=0)
     written = [row for seed in task.seeds for row in rows(task, seed, 4)]
     assert all(
         task.verify(row.question, row.text).outcome == "right" for row in written
@@ -188,10 +193,10 @@ def test_splits_of_the_closed_world(task: Task) -> None:
             "level": make24.puzzle_level(numbers(row.question)),
             "integer_solution": "/" not in left(row),
         }
-    more = load(path=None, largest=13, seeds=300, dev=60, test=100, seed=0)
+    more = load_game24(path=None, largest=13, seeds=300, dev=60, test=100, seed=0)
     assert (more.seeds[:200], more.dev, more.test) == (task.seeds, task.dev, task.test)
     assert (
-        load(path=None, largest=13, seeds=200, dev=60, test=100, seed=1).test
+        load_game24(path=None, largest=13, seeds=200, dev=60, test=100, seed=1).test
         != task.test
     )
 
@@ -202,11 +207,11 @@ def left(row: Example) -> str:
 
 def test_what_can_not_be_split_is_refused() -> None:
     with pytest.raises(DataError, match="too few rows for seeds"):
-        load(path=None, largest=13, seeds=1300, dev=60, test=100, seed=0)
+        load_game24(path=None, largest=13, seeds=1300, dev=60, test=100, seed=0)
     with pytest.raises(ConfigError, match="largest"):
-        load(path=None, largest=12, seeds=10, dev=10, test=10, seed=0)
+        load_game24(path=None, largest=12, seeds=10, dev=10, test=10, seed=0)
     with pytest.raises(ConfigError, match="test"):
-        load(path=None, largest=13, seeds=10, dev=10, test=None, seed=0)
+        load_game24(path=None, largest=13, seeds=10, dev=10, test=None, seed=0)
 
 
 def put(folder: Path, name: str, rows: list[dict[str, object]]) -> None:
@@ -238,7 +243,7 @@ def test_files_are_split_by_key_whatever_their_order(tmp_path: Path) -> None:
         ],
     )
     put(tmp_path, "train", given)  # the test's puzzles among them: they stay in test
-    first = load(path=tmp_path, largest=13, seeds=70, dev=20, test=None, seed=0)
+    first = load_game24(path=tmp_path, largest=13, seeds=70, dev=20, test=None, seed=0)
     assert {row.meta["rank"] for row in first.test} == {900 + i for i in range(30)}
     keys = [
         {first.key(row.question) for row in rows}
@@ -247,7 +252,7 @@ def test_files_are_split_by_key_whatever_their_order(tmp_path: Path) -> None:
     assert [len(k) for k in keys] == [70, 20, 30]
     assert not any(a & b for a, b in pairwise([*keys, keys[0]]))
     put(tmp_path, "train", given[::-1])
-    again = load(path=tmp_path, largest=13, seeds=60, dev=20, test=10, seed=0)
+    again = load_game24(path=tmp_path, largest=13, seeds=60, dev=20, test=10, seed=0)
     assert (again.seeds, again.dev, again.test) == (
         first.seeds[:60],
         first.dev,
@@ -271,7 +276,7 @@ def test_bad_rows_are_refused_by_name(
     put(tmp_path, "test", [as_row((4, 5, 6, 10))])
     put(tmp_path, "train", [as_row((1, 2, 3, 4)), as_row((3, 3, 8, 8), **change)])
     with pytest.raises(DataError, match=message):
-        load(path=tmp_path, largest=13, seeds=1, dev=1, test=None, seed=0)
+        load_game24(path=tmp_path, largest=13, seeds=1, dev=1, test=None, seed=0)
 
 
 def test_a_row_without_solution_gets_one(tmp_path: Path) -> None:
@@ -281,7 +286,7 @@ def test_a_row_without_solution_gets_one(tmp_path: Path) -> None:
         "train",
         [as_row((1, 2, 3, 4), solution=None), as_row((3, 3, 8, 8), solution=None)],
     )
-    task = load(path=tmp_path, largest=13, seeds=1, dev=1, test=None, seed=0)
+    task = load_game24(path=tmp_path, largest=13, seeds=1, dev=1, test=None, seed=0)
     assert all(
         task.grade(row, str(task.target(row))).outcome == "right"
         for row in (*task.seeds, *task.dev)

@@ -72,7 +72,7 @@ def test_gsm8k_in_the_hubs_form(
         ]
         write(tmp_path / "gsm" / f"{split}.jsonl", rows)  # type: ignore[arg-type]
     monkeypatch.setattr(gsm8k, "GSM8K_ON_HUB", (str(tmp_path / "gsm"), None))
-    task = gsm8k.load(path=None, seeds=4, dev=3, test=None, seed=0)
+    task = gsm8k.load_gsm8k(path=None, seeds=4, dev=3, test=None, seed=0)
     one = task.seeds[0]
     assert task.target(one) == f"It is {one.answer}.\nAnswer: {one.answer}"
     assert task.grade(one, str(task.target(one))).outcome == "right"
@@ -107,7 +107,7 @@ def test_math_in_the_hubs_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         "math500_test": (str(tmp_path / "b"), "test"),
     }
     monkeypatch.setattr(math, "MATH_ON_HUB", hub)
-    task = math.load(path=None, seeds=4, dev=2, test=None, seed=0)
+    task = math.load_math(path=None, seeds=4, dev=2, test=None, seed=0)
     one, other = task.seeds[0], task.test[0]
     assert one.answer == f"\\frac{{{one.question[2:]}}}{{7}}"
     assert one.meta == {"level": 3, "subject": "Algebra"}

@@ -199,7 +199,7 @@ def test_the_real_files_read_and_their_golds_are_right(
     data: Path, name: str, grader: str
 ) -> None:
     found = examples_from_rows(read_jsonl(data / f"{name}.jsonl"), name, ExampleColumns())
-    t = own.load(
+    t = own.load_own_rows(
         found,
         dev=None,
         test=None,

@@ -10,9 +10,14 @@ from hypothesis import strategies as st
 
 from exercises import BUTTERFLIES, EXAMPLE, PROOF, QUESTION, WORDS, context
 from teachback.tasks.ontology import read_sentence
-from teachback.tasks.wording import plural
-from teachback.tasks.prontoqa import format_proof_answer, grade_proof, prontoqa_key, verify_proof
+from teachback.tasks.prontoqa import (
+    format_proof_answer,
+    grade_proof,
+    prontoqa_key,
+    verify_proof,
+)
 from teachback.tasks.prontoqa_exercises import generate_proof_question
+from teachback.tasks.wording import plural
 from teachback.types import Example
 
 # ---- what is read

@@ -21,7 +21,13 @@ from teachback.errors import ConfigError, DataError
 from teachback.tasks import prontoqa
 from teachback.tasks.jsonl_file import read_jsonl
 from teachback.tasks.ontology import decide_question
-from teachback.tasks.prontoqa import format_proof_answer, grade_proof, load, verify_proof, write_prontoqa
+from teachback.tasks.prontoqa import (
+    format_proof_answer,
+    grade_proof,
+    load_prontoqa,
+    verify_proof,
+    write_prontoqa,
+)
 from teachback.tasks.prontoqa_exercises import generate_proof_question
 from teachback.types import Example
 
@@ -29,7 +35,7 @@ from teachback.types import Example
 
 
 def test_generated_splits_are_disjoint_and_keep_their_rows() -> None:
-    task = load(path=None, hops=(1, 3), seeds=60, dev=30, test=40, seed=3)
+    task = load_prontoqa(path=None, hops=(1, 3), seeds=60, dev=30, test=40, seed=3)
     rows = [*task.seeds, *task.dev, *task.test]
     assert (len(task.seeds), len(task.dev), len(task.test)) == (60, 30, 40)
     assert (
@@ -39,14 +45,14 @@ def test_generated_splits_are_disjoint_and_keep_their_rows() -> None:
     )
     assert task.seeds[0].id == "prontoqa-seed-0000"
     assert {row.meta["hops"] for row in rows} == {1, 2, 3}
-    more = load(path=None, hops=(1, 3), seeds=70, dev=30, test=50, seed=3)
+    more = load_prontoqa(path=None, hops=(1, 3), seeds=70, dev=30, test=50, seed=3)
     assert (more.seeds[:60], more.dev, more.test[:40]) == (
         task.seeds,
         task.dev,
         task.test,
     )
     assert (
-        load(path=None, hops=(1, 3), seeds=1, dev=1, test=1, seed=4).seeds
+        load_prontoqa(path=None, hops=(1, 3), seeds=1, dev=1, test=1, seed=4).seeds
         != task.seeds[:1]
     )
     assert task.exact
@@ -61,7 +67,7 @@ def test_a_row_that_another_split_has_is_drawn_again(
         "generate_proof_question",
         lambda hops, rng: generate_proof_question(hops, Random(rng.randrange(16))),
     )
-    task = load(path=None, hops=(2, 2), seeds=5, dev=5, test=5, seed=0)
+    task = load_prontoqa(path=None, hops=(2, 2), seeds=5, dev=5, test=5, seed=0)
     assert (
         len({task.key(row.question) for row in (*task.seeds, *task.dev, *task.test)})
         == 15
@@ -71,7 +77,7 @@ def test_a_row_that_another_split_has_is_drawn_again(
 @pytest.mark.parametrize("hops", [(0, 3), (1, 7), (3, 2)])
 def test_hops_that_cannot_be_generated_are_refused(hops: tuple[int, int]) -> None:
     with pytest.raises(ConfigError, match="hops"):
-        load(path=None, hops=hops, seeds=1, dev=1, test=1, seed=0)
+        load_prontoqa(path=None, hops=hops, seeds=1, dev=1, test=1, seed=0)
 
 
 def as_row(example: Example, number: int, **changes: object) -> dict[str, object]:
@@ -102,26 +108,26 @@ def test_a_file_is_split_by_key_whatever_its_order(tmp_path: Path) -> None:
         made(1, "in order")[0], 200, meta={"hops": 1, "ordering": "preorder"}
     )
     everything = [*rows, *twins, sorted_rows]
-    task = load(
+    task = load_prontoqa(
         path=put(tmp_path, everything), hops=(1, 6), seeds=30, dev=10, test=20, seed=0
     )
     assert {row.id for row in (*task.seeds, *task.dev, *task.test)} == {
         row["id"] for row in rows
     }
     Random(0).shuffle(everything)
-    again = load(
+    again = load_prontoqa(
         path=put(tmp_path, everything), hops=(1, 6), seeds=30, dev=10, test=20, seed=0
     )
     assert (again.seeds, again.dev, again.test) == (task.seeds, task.dev, task.test)
-    fewer = load(path=tmp_path, hops=(1, 6), seeds=5, dev=10, test=20, seed=0)
+    fewer = load_prontoqa(path=tmp_path, hops=(1, 6), seeds=5, dev=10, test=20, seed=0)
     assert (fewer.seeds, fewer.dev, fewer.test) == (task.seeds[:5], task.dev, task.test)
     assert (
-        load(path=tmp_path, hops=(1, 6), seeds=30, dev=10, test=20, seed=1).test
+        load_prontoqa(path=tmp_path, hops=(1, 6), seeds=30, dev=10, test=20, seed=1).test
         != task.test
     )
     assert all(
         row.meta["hops"] == 2
-        for row in load(
+        for row in load_prontoqa(
             path=tmp_path, hops=(2, 2), seeds=1, dev=1, test=1, seed=0
         ).seeds
     )
@@ -130,7 +136,7 @@ def test_a_file_is_split_by_key_whatever_its_order(tmp_path: Path) -> None:
 def test_too_few_rows_say_how_many_there_are(tmp_path: Path) -> None:
     put(tmp_path, [as_row(example, i) for i, example in enumerate(made(12, "few"))])
     with pytest.raises(DataError, match="12 different ones, 13 wanted"):
-        load(path=tmp_path, hops=(1, 6), seeds=11, dev=1, test=1, seed=0)
+        load_prontoqa(path=tmp_path, hops=(1, 6), seeds=11, dev=1, test=1, seed=0)
 
 
 @pytest.mark.parametrize(
@@ -146,12 +152,12 @@ def test_too_few_rows_say_how_many_there_are(tmp_path: Path) -> None:
 def test_a_bad_row_is_named(tmp_path: Path, bad: dict[str, object]) -> None:
     put(tmp_path, [as_row(EXAMPLE, 0), as_row(EXAMPLE, 1, **bad)])
     with pytest.raises(DataError, match="object 2: not a row of ProntoQA"):
-        load(path=tmp_path, hops=(1, 6), seeds=1, dev=0, test=0, seed=0)
+        load_prontoqa(path=tmp_path, hops=(1, 6), seeds=1, dev=0, test=0, seed=0)
 
 
 def test_two_rows_with_one_id_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="same id"):
-        load(
+        load_prontoqa(
             path=put(tmp_path, [as_row(EXAMPLE, 0), as_row(EXAMPLE, 0)]),
             hops=(1, 6),
             seeds=1,
@@ -255,7 +261,7 @@ def test_published_files_give_their_labels_away() -> None:
 
 @needs_data
 def test_published_rows_load() -> None:
-    task = load(path=DATA, hops=(1, 3), seeds=800, dev=300, test=300, seed=0)
+    task = load_prontoqa(path=DATA, hops=(1, 3), seeds=800, dev=300, test=300, seed=0)
     keys = [
         {task.key(row.question) for row in split}
         for split in (task.seeds, task.dev, task.test)

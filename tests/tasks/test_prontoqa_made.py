@@ -20,10 +20,17 @@ from exercises import (
 )
 from teachback.errors import DataError
 from teachback.rng import draw
-from teachback.tasks import prontoqa
-from teachback.tasks.ontology import read_sentence, decide_question
-from teachback.tasks.prontoqa import format_proof_answer, grade_proof, verify_proof, write_prontoqa
-from teachback.tasks.prontoqa_exercises import PROPERTY_FAMILIES, generate_proof_question
+from teachback.tasks.ontology import decide_question, read_sentence
+from teachback.tasks.prontoqa import (
+    format_proof_answer,
+    grade_proof,
+    verify_proof,
+    write_prontoqa,
+)
+from teachback.tasks.prontoqa_exercises import (
+    PROPERTY_FAMILIES,
+    generate_proof_question,
+)
 from teachback.types import Example
 
 # ---- our own exercises

@@ -30,7 +30,7 @@ def load(dataset: str, **given: Any) -> Task:
         "test": 4,
         "seed": 0,
     }
-    return reasoning_gym.load(dataset=dataset, **{**settings, **given})
+    return reasoning_gym.load_reasoning_gym(dataset=dataset, **{**settings, **given})
 
 
 @cache

@@ -45,7 +45,7 @@ def hash_seed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("dataset", USABLE)
 def test_gold_is_right_and_what_is_written_is_verified(dataset: str) -> None:
-    task = reasoning_gym.load(**settings(dataset))
+    task = reasoning_gym.load_reasoning_gym(**settings(dataset))
     if dataset in DATASETS_WITHOUT_ANSWERS:
         assert task.write is None
         return
@@ -91,4 +91,4 @@ def test_items_depend_on_the_hash_seed_only_where_one_is_asked_for() -> None:
 @pytest.mark.parametrize("dataset", sorted(REFUSED_DATASETS))
 def test_the_others_say_why_not(dataset: str) -> None:
     with pytest.raises(ConfigError, match="can't be used"):
-        reasoning_gym.load(**settings(dataset))
+        reasoning_gym.load_reasoning_gym(**settings(dataset))

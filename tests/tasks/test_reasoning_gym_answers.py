@@ -11,7 +11,11 @@ from hypothesis import strategies as st
 
 from teachback.errors import DataError
 from teachback.tasks import reasoning_gym
-from teachback.tasks.gym_answers import MULTILINE_DATASETS, format_gym_answer, read_answer
+from teachback.tasks.gym_answers import (
+    MULTILINE_DATASETS,
+    format_gym_answer,
+    read_answer,
+)
 from teachback.types import Example, Grade, Task
 
 pytest.importorskip("reasoning_gym")
@@ -26,7 +30,7 @@ USED = [
 
 @cache
 def task(dataset: str) -> Task:
-    return reasoning_gym.load(
+    return reasoning_gym.load_reasoning_gym(
         dataset=dataset,
         options={},
         levels=None

@@ -8,9 +8,9 @@ import pytest
 
 from teachback.rng import draw
 from teachback.tasks.jsonl_file import read_jsonl
-from teachback.tasks.wording import plural, singular
 from teachback.tasks.prontoqa import format_proof_answer, solve_prontoqa, verify_proof
 from teachback.tasks.prontoqa_exercises import CONCEPTS, generate_proof_question
+from teachback.tasks.wording import plural, singular
 
 HERE = Path(__file__).resolve().parents[2]
 DATA = (

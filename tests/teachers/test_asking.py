@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from loopback import Fault, Request, addition_teacher, loopback, count_words
+from loopback import Fault, Request, addition_teacher, count_words, loopback
 from teachback.curate.verify import verify_draft
 from teachback.endpoints.endpoint import Endpoint
 from teachback.ledger.costs import Budget, Price

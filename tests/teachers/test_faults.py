@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from crashing import child, ended
-from loopback import Fault, Request, RehearsalServer, loopback
+from loopback import Fault, RehearsalServer, Request, loopback
 from teachback.ledger.costs import Budget
 from teachback.ledger.ledger import Ledger
 from teachback.serve.faults import mix_faults

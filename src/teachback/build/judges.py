@@ -1,107 +1,84 @@
 """Criteria that ask another model: a judge, a referee and the teacher, a reward model."""
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import cache, partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING
 
-from ..config import choosing
 from ..config import config as cfg
+from ..criteria.candidates import count_candidates
+from ..criteria.judge import MarkingJudgeSettings
+from ..criteria.lion import LionSettings
+from ..criteria.reward import RewardSettings
+from ..criteria.selector import Candidate, GatheredNeed, Gatherer
 from ..ledger.costs import FREE_PRICE, Cost, Usage
 from ..ledger.ledger import Ledger
 from ..run.directory import Run
-from ..types import Attempt, Example, Task
+from ..types import Example, Student, Task
 from .teacher import make_asking, make_endpoint
 
 if TYPE_CHECKING:
     from ..teachers.marking import Attempted, Marking
     from ..teachers.refereeing import Answering, Refereeing
 
-Rows = Sequence[tuple[Example, Attempt]]
-
-
-class Said(NamedTuple):
-    """A value a row, None where none could be had; notes for the reader."""
-
-    values: tuple[Any, ...]
-    notes: tuple[str, ...] = ()
-
-
-Ask = Callable[[Rows, int], Said]  # of the candidates and their attempts, in a round
-
-
-def make_asks(
+def judge_gatherers(
     config: cfg.Config, run: Run, task: Task, ledger: Ledger | None
-) -> Mapping[str, Ask]:
-    """By need. Without a ledger nobody is asked who is paid."""
-    match config.criterion:
-        case choosing.Reward():
-            return {"reward": rewarding(config.criterion, run, task)}
-        case choosing.Marks() if ledger:
-            return {
-                "marks": marked(
-                    make_marking(config, config.criterion), run, task, ledger
-                )
-            }
-        case choosing.Lion() if ledger:
-            return {
-                "gaps": compared(
-                    *make_refereeing(config, config.criterion), run, task, ledger
-                )
-            }
+) -> dict[str, Gatherer]:
+    """What reward models and judges are asked, by need. Without a ledger nobody is paid."""
+    settings = config.criterion
+    if isinstance(settings, RewardSettings):
+        return {"reward": gather_rewards(settings, run, task)}
+    if isinstance(settings, MarkingJudgeSettings) and ledger:
+        return {"marks": gather_marks(make_marking(config, settings), run, task, ledger)}
+    if isinstance(settings, LionSettings) and ledger:
+        return {"gaps": gather_gaps(*make_refereeing(config, settings), run, task, ledger)}
     return {}
 
 
-def worst(config: cfg.Config, task: Task, candidates: Sequence[Example]) -> Cost:
-    """The most that asking others about these seeds can cost in a round; about as many of them as the criterion sees,
-    whichever these are."""
+def worst_judging_cost(config: cfg.Config, task: Task, candidates: Sequence[Example]) -> Cost:
+    """The most that asking judges about these seeds can cost in a round."""
     questions = [task.prompt(e.question) for e in candidates]
-    few = choosing.subset(config.candidates, config.per_round, dear=True)
-    match config.criterion:
-        case choosing.Marks():
-            return make_marking(config, config.criterion).worst(questions, few)
-        case choosing.Lion():
-            answering, refereeing = make_refereeing(config, config.criterion)
-            return refereeing.worst(questions, few) + answering.worst(questions, few)
+    count = count_candidates(config.candidates, config.per_round, costly=True)
+    settings = config.criterion
+    if isinstance(settings, MarkingJudgeSettings):
+        return make_marking(config, settings).worst(questions, count)
+    if isinstance(settings, LionSettings):
+        answering, refereeing = make_refereeing(config, settings)
+        return refereeing.worst(questions, count) + answering.worst(questions, count)
     return FREE_PRICE.of(Usage(0, 0))
 
 
-def asking_sources(config: cfg.Config) -> dict[str, bytes]:
-    """What else decides what they say: part of what the run is (R3)."""
-    match config.criterion:
-        case choosing.Reward(model=model, revision=revision):
-            from ..student.reward import find
+def judge_sources(config: cfg.Config) -> dict[str, bytes]:
+    """What else decides what judges say: part of the run's identity (R3)."""
+    settings = config.criterion
+    if isinstance(settings, RewardSettings):
+        from ..student.reward import find
 
-            return {"criterion": find(model, revision)[1].encode()}
-        case choosing.Marks():
-            return {
-                "criterion": make_marking(config, config.criterion).template.encode()
-            }
-        case choosing.Lion():
-            answering, refereeing = make_refereeing(config, config.criterion)
-            return {"criterion": (refereeing.template + answering.template).encode()}
+        return {"criterion": find(settings.model, settings.revision)[1].encode()}
+    if isinstance(settings, MarkingJudgeSettings):
+        return {"criterion": make_marking(config, settings).template.encode()}
+    if isinstance(settings, LionSettings):
+        answering, refereeing = make_refereeing(config, settings)
+        return {"criterion": (refereeing.template + answering.template).encode()}
     return {}
 
 
-def rewarding(given: choosing.Reward, run: Run, task: Task) -> Ask:
+def gather_rewards(settings: RewardSettings, run: Run, task: Task) -> Gatherer:
     from ..student.reward import find, load_reward, reward
 
-    loaded = cache(lambda: load_reward(find(given.model, given.revision)[0]))
+    load_model = cache(lambda: load_reward(find(settings.model, settings.revision)[0]))
 
-    def ask(rows: Rows, round: int) -> Said:
-        pairs = [(task.prompt(seed.question), attempt.text) for seed, attempt in rows]
-        return Said(
-            run.map(
-                lambda part: [float(x) for x in reward(loaded(), part)],
-                pairs,
-                of=float,
-                name="reward",
-            )
-        )
+    def score(shard: Sequence[tuple[str, str]]) -> list[float]:
+        return [float(value) for value in reward(load_model(), shard)]
 
-    return ask
+    def gather(student: Student, candidates: Sequence[Candidate], round: int) -> GatheredNeed:
+        pairs = [(task.prompt(seed.question), attempt.text) for seed, attempt in candidates]
+        rewards = run.map(score, pairs, of=float, name="reward")
+        return GatheredNeed({"reward": rewards})
+
+    return gather
 
 
-def make_marking(config: cfg.Config, given: choosing.Marks) -> "Marking":
+def make_marking(config: cfg.Config, given: MarkingJudgeSettings) -> "Marking":
     from ..teachers.marking import FIELDS, Marking
     from ..teachers.prompts import SHIPPED, read_template
 
@@ -109,25 +86,27 @@ def make_marking(config: cfg.Config, given: choosing.Marks) -> "Marking":
     return Marking(make_endpoint(given, config.prices), template, given.max_tokens)
 
 
-def marked(marking: "Marking", run: Run, task: Task, ledger: Ledger) -> Ask:
+def gather_marks(marking: "Marking", run: Run, task: Task, ledger: Ledger) -> Gatherer:
     from ..teachers.marking import mark_all
 
-    def ask(rows: Rows, round: int) -> Said:
-        tell = partial(told, run, len(rows))
-        found = mark_all(
-            attempted(task, rows), marking, round=round, ledger=ledger, tell=tell
+    def gather(student: Student, candidates: Sequence[Candidate], round: int) -> GatheredNeed:
+        verdicts = mark_all(
+            attempted(task, candidates),
+            marking,
+            round=round,
+            ledger=ledger,
+            tell=lambda done: run.report_progress(done, len(candidates)),
         )
-        marks = [found[seed.id] for seed, _ in rows]
-        return Said(
-            tuple(None if one.mark is None else float(one.mark) for one in marks),
-            lost("got no mark", [one.reason for one in marks if one.mark is None]),
-        )
+        marks = [verdicts[seed.id] for seed, _ in candidates]
+        values = tuple(None if one.mark is None else float(one.mark) for one in marks)
+        reasons = [one.reason for one in marks if one.mark is None]
+        return GatheredNeed({"marks": values}, describe_missing("got no mark", reasons))
 
-    return ask
+    return gather
 
 
 def make_refereeing(
-    config: cfg.Config, given: choosing.Lion
+    config: cfg.Config, given: LionSettings
 ) -> "tuple[Answering, Refereeing]":
     from ..teachers.prompts import SHIPPED, read_template
     from ..teachers.refereeing import FIELDS, Answering, Refereeing
@@ -144,52 +123,40 @@ def make_refereeing(
     )
 
 
-def compared(
-    answering: "Answering",
-    refereeing: "Refereeing",
-    run: Run,
-    task: Task,
-    ledger: Ledger,
-) -> Ask:
+def gather_gaps(
+    answering: "Answering", refereeing: "Refereeing", run: Run, task: Task, ledger: Ledger
+) -> Gatherer:
     from ..teachers.refereeing import answers_of_teacher, referee_all
 
-    def ask(rows: Rows, round: int) -> Said:
-        questions = {seed.id: task.prompt(seed.question) for seed, _ in rows}
+    def gather(student: Student, candidates: Sequence[Candidate], round: int) -> GatheredNeed:
+        questions = {seed.id: task.prompt(seed.question) for seed, _ in candidates}
         teacher = answers_of_teacher(questions, answering, round=round, ledger=ledger)
-        tell = partial(told, run, 2 * len(rows))
-        found = referee_all(
-            attempted(task, rows),
+        verdicts = referee_all(
+            attempted(task, candidates),
             teacher,
             refereeing,
             round=round,
             ledger=ledger,
-            tell=tell,
+            tell=lambda done: run.report_progress(done, 2 * len(candidates)),
         )
-        gaps = [found[seed.id] for seed, _ in rows]
-        return Said(
-            tuple(one.gap for one in gaps),
-            lost(
-                "could not be compared", [one.reason for one in gaps if one.gap is None]
-            ),
-        )
+        gaps = [verdicts[seed.id] for seed, _ in candidates]
+        reasons = [one.reason for one in gaps if one.gap is None]
+        values = tuple(one.gap for one in gaps)
+        return GatheredNeed({"gaps": values}, describe_missing("could not be compared", reasons))
 
-    return ask
+    return gather
 
 
-def told(run: Run, total: int, done: int) -> None:
-    run.report_progress(done, total)
-
-
-def attempted(task: Task, rows: Rows) -> "list[Attempted]":
+def attempted(task: Task, candidates: Sequence[Candidate]) -> "list[Attempted]":
     from ..teachers.marking import Attempted
 
     return [
         Attempted(seed.id, task.prompt(seed.question), attempt.text)
-        for seed, attempt in rows
+        for seed, attempt in candidates
     ]
 
 
-def lost(what: str, reasons: Sequence[str | None]) -> tuple[str, ...]:
+def describe_missing(what: str, reasons: Sequence[str | None]) -> tuple[str, ...]:
     if not reasons:
         return ()
     return (

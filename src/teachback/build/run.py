@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from ..config import config as cfg
+from ..criteria.selector import Selector
 from ..curate.training_rows import curate_rows, forbidden_keys, make_row_checks
 from ..curate.verify import verify_drafts
 from ..errors import ConfigError, DataError
-from ..ledger.costs import Budget
+from ..ledger.costs import Budget, Cost
 from ..ledger.ledger import Ledger
 from ..loop import Parts
 from ..metrics.accuracy import make_report
@@ -28,6 +29,7 @@ from ..student.model_size import find_model_size
 from ..student.precision import choose
 from ..student.training.finetune import Means, Recipe, finetune
 from ..tasks.existing_rows import read_existing_rows
+from ..tasks.jsonl import read_reserve
 from ..teachers import Teacher, pool
 from ..types import (
     Attempt,
@@ -36,6 +38,7 @@ from ..types import (
     Example,
     Report,
     Reserve,
+    Round,
     Row,
     Selection,
     Student,
@@ -43,16 +46,14 @@ from ..types import (
     Transfer,
 )
 from .criterion import (
-    Choosing,
     check_criterion,
     criterion_sources,
-    make_criterion,
-    make_rule,
+    make_selector,
 )
 from .grading import grading_sources, judged
-from .judges import make_asks
+from .judges import worst_judging_cost
 from .student import Answerer, Respondent, make_answerer
-from .task import make_task, reserve_rows
+from .task import make_task
 from .teacher import (
     affordable,
     check_endpoints,
@@ -194,14 +195,14 @@ def wire(config: cfg.Config, run: Run, arm: Arm | None = None) -> Wired:
             say=say,
         )
 
-    choosing = make_choosing(config, run, task, answer, ledger)
+    selector = make_selector(config, run, task, answer, ledger)
     parts = make_parts(
         config,
         task,
         run,
         ledger,
         answer,
-        choosing,
+        selector,
         teacher,
         train,
         test=bool(arm and task.test),
@@ -257,7 +258,7 @@ def make_reserve(
     if not isinstance(config.teacher, cfg.PoolTeacher):
         return None
     task, run, n = prepared.task, prepared.answer.run, config.teacher.n_rows
-    rows = reserve_rows(config.teacher, config.task, task)
+    rows = read_reserve(config.teacher.rows, config.task, task)
 
     def reserve() -> Reserve:
         kept, notes = pool.disjoint(rows, forbidden_keys(task), task.key)
@@ -295,7 +296,7 @@ def make_parts(
     run: Run,
     ledger: Ledger,
     answer: Respondent,
-    choosing: Choosing,
+    selector: Selector,
     teacher: Teacher,
     train: Train,
     *,
@@ -314,7 +315,11 @@ def make_parts(
         student: Student, attempts: Sequence[Attempt], fresh: Curated
     ) -> Transfer:
         rows = answer(student, ((row.id, row.question) for row in fresh.rows))
-        return measure_carry_over(fresh, attempts, rows, choosing.own_score)
+        return measure_carry_over(fresh, attempts, rows, selector.attempt_score)
+
+    def worst_asking_cost(past: Sequence[Round]) -> Cost:
+        seeds = [selector.seed_by_id[id] for id in sorted(selector.selectable(past))]
+        return worst_judging_cost(config, task, seeds)
 
     def next_student(
         base: Student, student: Student, rows: Sequence[Row], fresh: Sequence[Row]
@@ -346,10 +351,10 @@ def make_parts(
 
     return Parts(
         given=partial(given, config, task),
-        affordable=partial(affordable, config, task, ledger, teacher, choosing.worst),
-        attempt=choosing.attempt,
-        gather=choosing.gather,
-        select=lambda attempts, gathered, baseline, past, m: choosing.select(
+        affordable=partial(affordable, config, task, ledger, teacher, worst_asking_cost),
+        attempt=selector.attempt,
+        gather=selector.gather,
+        select=lambda attempts, gathered, baseline, past, m: selector.select(
             attempts, gathered, baseline.accuracy, past, m
         ),
         generate=generate,
@@ -367,19 +372,6 @@ def make_parts(
         evaluate=partial(evaluate, "dev", task.dev),
         test=partial(evaluate, "test", task.test) if test else None,
     )
-
-
-def make_choosing(
-    config: cfg.Config,
-    run: Run,
-    task: Task,
-    answer: Respondent,
-    ledger: Ledger | None = None,
-) -> Choosing:
-    """ledger: for criteria that ask somebody who is paid."""
-    criterion = make_criterion(config.criterion, Path.cwd())
-    asks = make_asks(config, run, task, ledger)
-    return Choosing(config, run, task, answer, criterion, make_rule(config.rule), asks)
 
 
 def given(config: cfg.Config, task: Task) -> tuple[Row, ...]:
@@ -438,7 +430,7 @@ def check(config: cfg.Config, task: Task) -> None:
             allowed=f"1 to {len(task.seeds)}, the number of seeds",
             fix="lower per_round or give more seeds",
         )
-    check_criterion(config, task, make_criterion(config.criterion, Path.cwd()))
+    check_criterion(config, task)
 
 
 def inputs(

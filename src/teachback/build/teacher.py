@@ -10,11 +10,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..config import config as cfg
-from ..config.choosing import Lion, selectable
+from ..criteria.candidates import selectable_seeds
+from ..criteria.lion import LionSettings
 from ..errors import ConfigError, DataError
-from ..ledger.costs import Budget, Cost, Meter, to_kiloflops, to_picodollars, price_per_token
+from ..ledger.costs import (
+    Budget,
+    Cost,
+    Meter,
+    price_per_token,
+    to_kiloflops,
+    to_picodollars,
+)
 from ..ledger.ledger import Ledger
 from ..rng import draw
+from ..tasks import TASKS
 from ..teachers import Teacher, program
 from ..types import Allowance, Attempt, Example, Round, Task
 
@@ -28,13 +37,6 @@ if TYPE_CHECKING:
 
 Tell = Callable[[int, int], None]
 
-PROGRAMS: Mapping[
-    str, Sequence[str]
-] = {  # the files of tasks/ that decide what a task's program writes
-    "prontoqa": ("prontoqa", "prontoqa_exercises", "ontology", "proof", "wording"),
-    "game24": ("game24", "make24"),
-    "reasoning_gym": ("reasoning_gym", "gym_items", "gym_datasets"),
-}
 BARREN = 3  # rounds without an accepted row after which more of them are hopeless
 
 
@@ -82,17 +84,17 @@ def affordable(
     task: Task,
     ledger: Ledger,
     teacher: Teacher,
-    choosing: Callable[[Sequence[Round]], Cost],
+    worst_asking_cost: Callable[[Sequence[Round]], Cost],
     past: Sequence[Round],
 ) -> Allowance | None:
     """The pairs that the budget leaves for the next round. A round opens if even the dearest pair can be paid, before
-    it what the criterion asks others (choosing: at most), and after it the judging of dev, where a judge grades it:
+    it what the criterion asks others (worst_asking_cost), and after it the judging of dev, where a judge grades it:
     both are kept back.
 
     None after a call used more than its worst case, too: where that happens no budget can be held.
     """
     selected = Counter(pick.seed for r in past for pick in r.chosen.picks)
-    open_ = selectable(
+    open_ = selectable_seeds(
         [e.id for e in task.seeds], config.reuse_seeds, config.per_round, past
     )
     pool = [e for e in task.seeds if e.id in open_]
@@ -105,7 +107,7 @@ def affordable(
         return None
     if (left.teacher_tokens, left.usd, left.flops) != (None, None, None):
         worst = teacher.prices([(e, selected[e.id]) for e in pool])
-        judging, kept = make_judging(config), choosing(past)
+        judging, kept = make_judging(config), worst_asking_cost(past)
         kept = kept + judging.worst(task.dev) if judging else kept
         for limit, back, costs in (
             (left.teacher_tokens, kept.tokens, [cost.tokens for cost in worst]),
@@ -284,7 +286,7 @@ def make_prompts(config: cfg.Config, teacher: cfg.OpenAITeacher) -> "Prompts":
     alone = (
         teacher.votes > 1
         or config.verifier is not None
-        or isinstance(config.criterion, Lion)
+        or isinstance(config.criterion, LionSettings)
     )
     return load_prompts(
         teacher.prompts,
@@ -337,7 +339,8 @@ def prompt_hash(config: cfg.Config, task: Task) -> str:
         return make_prompts(config, config.teacher).sha256
     if isinstance(config.teacher, cfg.PoolTeacher):
         return hashlib.sha256(read_bytes(config.teacher.rows)).hexdigest()
-    sources = PROGRAMS.get(task.name.partition("/")[0], ())
+    entry = TASKS.get(task.name.partition("/")[0])
+    sources = entry.program_files if entry else ()
     texts = [
         files("teachback").joinpath("tasks", f"{name}.py").read_bytes()
         for name in sources

@@ -1,1 +1,1 @@
-"""Arms that differ in the criterion only, on the same seeds and draws."""
+"""Compares arms: runs that differ in the criterion, on the same seeds and draws."""

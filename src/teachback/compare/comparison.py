@@ -1,24 +1,29 @@
-"""`teachback compare`: arms × repeats side by side, and what can be said of them, as tables and as a page.
+"""`teachback compare`: runs arms × repeats, and writes what can be said of them.
 
-Arms of a repeat share the run seed, the teacher's draws, the training order and, where questions are made, the test
-set. units.py says what lies where.
+The arms of a repeat share the run seed, the teacher's draws, the training order and,
+where the task makes its questions, the test set.
 """
 
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+from ..build.task import make_task
 from ..config.config import Config, of_arm
 from ..errors import ConfigError
 from ..ledger.costs import PICODOLLARS_PER_USD
 from ..ledger.queries import open_read_only
 from ..run.directory import Event
-from .curves import read_arm_result
+from ..student.model_size import find_model_size
+from .arm_results import read_arm_result, read_arm_run
 from .page import write_page
-from .side_by_side import max_parallel_runs, run_units
-from .summary import Comparison, TeacherSpend, summarise_comparison
+from .places import BASE_ARM, RunPlace
+from .plots import Plot, learning_curve_plots
+from .scheduler import max_parallel_runs, run_units
+from .selection_plots import selection_plots
+from .summarise import Comparison, TeacherSpend, summarise_comparison
 from .tables import write_comparison_csv
-from .units import BASE_ARM, SHARED_LEDGER, Unit, make_base_unit, make_unit
+from .units import Unit, make_base_unit, make_unit
 
 PAGE_FILE = "comparison.html"
 
@@ -32,43 +37,38 @@ def run_comparison(
     independent: bool = False,
     listen: Callable[[Event], None],
 ) -> Comparison:
-    """Every arm in every repeat, `jobs` at a time (None: as many as fit); what is finished is read back. independent:
-    the arms of a repeat share no draws, and each buys everything itself.
-    Raises ConfigError for arms that aren't criteria."""
-    jobs = max_parallel_runs(settings) if jobs is None else jobs
-    bases = [
-        make_base_unit(settings, repeat, together=jobs > 1) for repeat in range(repeats)
-    ]
+    """Runs every arm in every repeat; finished runs are read back.
+
+    jobs: how many at a time; None: as many as fit. independent: the arms of a repeat
+    share no draws, and each buys everything itself. Raises ConfigError for arms that
+    don't exist.
+    """
+    if jobs is None:
+        student = settings.student
+        size = find_model_size(student.model, student.revision)
+        jobs = max_parallel_runs(size.parameters, settings.finetune.method)
+    parallel = jobs > 1
     units = make_units(
-        settings, arms, repeats, together=jobs > 1, independent=independent
+        settings, arms, repeats, parallel=parallel, independent=independent
     )
-    in_order = sorted([*bases, *units], key=lambda unit: unit.config.repeat)
+    bases = [make_base_unit(settings, repeat, parallel) for repeat in range(repeats)]
+    in_order = sorted([*bases, *units], key=lambda unit: unit.place.repeat)
     run_units(in_order, jobs, settings.machine.threads, listen)
-    result = summarise_comparison(
-        [read_arm_result(unit) for unit in units],
+
+    comparison = summarise_comparison(
+        [read_arm_result(unit.place) for unit in units],
         arms,
         settings.primary,
         read_sent_spend(settings.run_dir),
     )
-    write_comparison_csv(settings.run_dir, result)
+    write_comparison_csv(settings.run_dir, comparison)
     if find_spec("plotly"):
-        write_page(settings.run_dir / PAGE_FILE, result, units)
+        plots = make_plots(settings, comparison, units)
+        write_page(settings.run_dir / PAGE_FILE, comparison, plots)
     else:
-        listen(
-            Event(
-                "note", 0, "compare", value=f"no {PAGE_FILE}: pip install 'teachback[plots]'"
-            )
-        )
-    return result
-
-
-def read_sent_spend(folder: Path) -> TeacherSpend:
-    with open_read_only(folder / SHARED_LEDGER) as ledger:
-        bought = ledger.spend_of_all_arms()
-    return TeacherSpend(
-        bought.tokens,
-        None if bought.unpriced_calls else (bought.usd + bought.in_doubt_usd) / PICODOLLARS_PER_USD,
-    )
+        note = f"no {PAGE_FILE}: pip install 'teachback[plots]'"
+        listen(Event("note", 0, "compare", value=note))
+    return comparison
 
 
 def make_units(
@@ -76,33 +76,60 @@ def make_units(
     arms: Sequence[str],
     repeats: int,
     *,
-    together: bool = False,
+    parallel: bool = False,
     independent: bool = False,
 ) -> list[Unit]:
-    """Of each repeat every arm, in their order. Raises ConfigError for arms that aren't there."""
-    if len(set(arms)) != len(arms) or len(arms) < 2 or BASE_ARM in {*arms, *settings.arms}:
+    """Every arm of the first repeat, then of the second, and so on.
+
+    Raises ConfigError for arms that don't exist.
+    """
+    twice = len(set(arms)) != len(arms)
+    if twice or len(arms) < 2 or BASE_ARM in {*arms, *settings.arms}:
         raise ConfigError(
             "a comparison takes two arms or more, each once",
             got=", ".join(arms),
             allowed="as in --arms random,loss",
         )
-    given = {
-        arm: of_arm(settings, arm) for arm in {*arms, *settings.arms}
-    }  # a mistake in any of them is told
-    ruled = {
-        arm
-        for arm, changes in settings.arms.items()
-        if any(name.split(".")[0] == "rule" for name in changes)
-    }
+    # Also arms that are not compared, so that a mistake in any of them is refused
+    arm_settings = {arm: of_arm(settings, arm) for arm in {*arms, *settings.arms}}
     return [
         make_unit(
-            given[arm],
+            arm_settings[arm],
             arm,
             repeat,
-            together=together,
+            parallel=parallel,
             independent=independent,
-            own_rule=arm in ruled,
+            own_rule=sets_rule(settings, arm),
         )
         for repeat in range(repeats)
         for arm in arms
+    ]
+
+
+def sets_rule(settings: Config, arm: str) -> bool:
+    """Whether the arm itself changes the rule."""
+    changes = settings.arms.get(arm, {})
+    return any(name.split(".")[0] == "rule" for name in changes)
+
+
+def read_sent_spend(folder: Path) -> TeacherSpend:
+    """What was really bought in the comparison in this folder."""
+    ledger_path = RunPlace(folder, BASE_ARM, 0).ledger
+    with open_read_only(ledger_path) as ledger:
+        spend = ledger.spend_of_all_arms()
+    usd = None
+    if not spend.unpriced_calls:
+        usd = (spend.usd + spend.in_doubt_usd) / PICODOLLARS_PER_USD
+    return TeacherSpend(spend.tokens, usd)
+
+
+def make_plots(
+    settings: Config, comparison: Comparison, units: Sequence[Unit]
+) -> list[Plot]:
+    tasks = [make_task(settings.task, repeat) for repeat in range(comparison.repeats)]
+    seeds = {repeat: task.seeds for repeat, task in enumerate(tasks)}
+    runs = [read_arm_run(unit.place) for unit in units]
+    return [
+        *learning_curve_plots(comparison),
+        *selection_plots(comparison, runs, seeds, tasks[0].by),
     ]

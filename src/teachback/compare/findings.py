@@ -1,4 +1,4 @@
-"""What can be said of each arm against the reference, and how sure one is: METHOD, Comparisons, in sentences."""
+"""What can be said of each arm against the reference, and how sure one can be."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,19 +6,21 @@ from typing import Any
 
 import numpy as np
 
-from .curves import Curve, ArmResult
-from .stats import (
-    Interval,
+from .arm_results import ArmResult, Curve
+from .curve_statistics import (
     SamplesToTarget,
     area_under_curve,
+    find_samples_to_target,
+)
+from .paired_tests import (
+    Interval,
     crossed_interval,
     max_t_p_values,
     paired_t_interval,
-    find_samples_to_target,
     sign_flip_p_value,
 )
 
-MIN_REPEATS_TO_TEST = 8  # repeats from which a difference is tested
+MIN_REPEATS_TO_TEST = 8
 SPENDING_AXES = {
     "generated": "generated pairs",
     "tokens": "the teacher's tokens",
@@ -28,148 +30,171 @@ SPENDING_AXES = {
 
 @dataclass(frozen=True)
 class Finding:
-    """Of an arm against the reference, over the repeats: the area under its curve against what `axis` counts, up to
-    where every curve reaches, minus the reference's. p: of the primary comparison by sign flips, else adjusted for all
-    others of the axis; None with too few repeats. reach: against generated pairs only."""
+    """An arm's area under the curve minus the reference's, over the repeats."""
 
     arm: str
     reference: str
-    axis: str
-    upto: float
+    axis: str  # what the curve is drawn against: a key of SPENDING_AXES
+    upto: float  # the areas end here, where the shortest curve ends
     repeats: int
-    difference: Interval | None
-    primary: bool
+    difference: Interval | None  # None with one repeat
+    primary: bool  # the comparison that the config names
+    # By sign flips for the primary comparison, else adjusted for all others of the axis.
+    # None with too few repeats
     p: float | None
-    reach: SamplesToTarget | None
+    reach: SamplesToTarget | None  # against generated pairs only
 
 
 def make_findings(
-    measured: Sequence[ArmResult], arms: Sequence[str], reference: str, primary: str
+    results: Sequence[ArmResult], arms: Sequence[str], reference: str, primary: str
 ) -> list[Finding]:
-    """Arms in the order given, up to what the one that spent least has spent. Empty where nothing was."""
-    by = {(one.curve.arm, one.curve.repeat): one for one in measured}
-    repeats = sorted({repeat for _, repeat in by})
-    fixed, others = (
-        len({one.items for one in measured}) == 1,
-        [arm for arm in arms if arm != reference],
-    )
-    return [
-        finding
-        for axis in SPENDING_AXES
-        if (upto := common_extent(measured, axis)) > 0
-        for finding in axis_findings(by, others, reference, primary, repeats, axis, upto, fixed)
-    ]
+    """One finding for each arm and axis, in the order of `arms`.
 
-
-def axis_values(curve: Curve, axis: str) -> Sequence[float]:
-    """None of it is known where a price is not."""
-    return getattr(curve, axis) or [0.0]
-
-
-def common_extent(measured: Sequence[ArmResult], axis: str) -> float:
-    return float(min(axis_values(one.curve, axis)[-1] for one in measured))
+    An axis on which nothing was spent has none. primary: an arm.
+    """
+    findings = list[Finding]()
+    for axis in SPENDING_AXES:
+        if common_extent(results, axis) > 0:
+            findings += axis_findings(results, arms, reference, primary, axis)
+    return findings
 
 
 def axis_findings(
-    by: Mapping[tuple[str, int], ArmResult],
+    results: Sequence[ArmResult],
     arms: Sequence[str],
     reference: str,
     primary: str,
-    repeats: Sequence[int],
     axis: str,
-    upto: float,
-    fixed: bool,
 ) -> list[Finding]:
-    found_K = [
-        [
-            question_areas(by[arm, r], axis, upto) - question_areas(by[reference, r], axis, upto)
-            for r in repeats
+    by_arm = results_by_arm(results)
+    others = [arm for arm in arms if arm != reference]
+    upto = common_extent(results, axis)
+    areas = {
+        arm: [question_areas(result, axis, upto) for result in by_arm[arm]]
+        for arm in [reference, *others]
+    }
+    differences = {
+        arm: [
+            area_I - reference_I
+            for area_I, reference_I in zip(areas[arm], areas[reference], strict=True)
         ]
-        for arm in arms
-    ]
-    mean_K_R = np.array([[d_I.mean() for d_I in d_R_I] for d_R_I in found_K])
-    p = (
-        p_values(dict(zip(arms, mean_K_R, strict=True)), primary)
-        if len(repeats) >= MIN_REPEATS_TO_TEST
-        else {}
-    )
-    return [
-        Finding(
-            arm,
-            reference,
-            axis,
-            upto,
-            len(repeats),
-            crossed_interval(d_R_I) if fixed else paired_t_interval(d_R),
-            arm == primary,
-            p.get(arm),
-            arm_samples_to_target(
-                [by[arm, r].curve for r in repeats],
-                [by[reference, r].curve for r in repeats],
+        for arm in others
+    }
+    means = {arm: np.array([d_I.mean() for d_I in differences[arm]]) for arm in others}
+
+    repeats = len(by_arm[reference])
+    p_values = p_value_by_arm(means, primary) if repeats >= MIN_REPEATS_TO_TEST else {}
+    shared_items = len({result.items for result in results}) == 1
+
+    findings = []
+    for arm in others:
+        if shared_items:
+            difference = crossed_interval(differences[arm])
+        else:
+            difference = paired_t_interval(means[arm])
+        reach = None
+        if axis == "generated":
+            reach = arm_samples_to_target(by_arm[arm], by_arm[reference])
+        findings.append(
+            Finding(
+                arm,
+                reference,
+                axis,
+                upto,
+                repeats,
+                difference,
+                primary=arm == primary,
+                p=p_values.get(arm),
+                reach=reach,
             )
-            if axis == "generated"
-            else None,
         )
-        for arm, d_R_I, d_R in zip(arms, found_K, mean_K_R, strict=True)
-    ]
+    return findings
 
 
-def question_areas(one: ArmResult, axis: str, upto: float) -> Any:
-    """(I,): the area under each question's curve; their mean is the area under the accuracy's."""
-    points = np.eye(len(one.right_P_I))
-    weight_P = np.array(
-        [area_under_curve(axis_values(one.curve, axis), list(point), upto) for point in points]
-    )
-    return weight_P @ one.right_P_I
+def results_by_arm(results: Sequence[ArmResult]) -> dict[str, list[ArmResult]]:
+    """Each arm's results, in the order of the repeats."""
+    by_arm: dict[str, list[ArmResult]] = {}
+    for result in sorted(results, key=lambda result: result.curve.repeat):
+        by_arm.setdefault(result.curve.arm, []).append(result)
+    return by_arm
 
 
-def p_values(differences: Mapping[str, Any], primary: str) -> dict[str, float]:
-    """The primary comparison alone, by sign flips; all others together, by max-T."""
-    rest = [arm for arm in differences if arm != primary]
-    found = (
-        dict(zip(rest, max_t_p_values([differences[arm] for arm in rest]), strict=True))
-        if rest
-        else {}
-    )
-    return found | (
-        {primary: sign_flip_p_value(differences[primary])} if primary in differences else {}
-    )
+def axis_values(curve: Curve, axis: str) -> Sequence[float]:
+    """What was spent at each point of the curve; [0.0] if a price is unknown."""
+    values: Sequence[float] | None = getattr(curve, axis)
+    return values or [0.0]
 
 
-def arm_samples_to_target(ours: Sequence[Curve], reference: Sequence[Curve]) -> SamplesToTarget | None:
-    """None where arms generated other numbers of pairs: then no point is the same."""
-    if (
-        any(a.generated != b.generated for a, b in zip(ours, reference, strict=True))
-        or len(ours) < 2
-    ):
+def common_extent(results: Sequence[ArmResult], axis: str) -> float:
+    """What the arm that spent least has spent."""
+    return float(min(axis_values(result.curve, axis)[-1] for result in results))
+
+
+def question_areas(result: ArmResult, axis: str, upto: float) -> Any:
+    """(I,): the area under each question's curve.
+
+    Their mean is the area under the accuracy's curve.
+    """
+    spent_P = axis_values(result.curve, axis)
+    # The area is linear in the curve: it is enough to know each point's weight
+    points = np.eye(len(result.right_P_I))
+    weights = [area_under_curve(spent_P, list(point), upto) for point in points]
+    return np.array(weights) @ result.right_P_I
+
+
+def p_value_by_arm(differences: Mapping[str, Any], primary: str) -> dict[str, float]:
+    """The primary comparison is tested alone, all others together by max-T."""
+    p_values = {}
+    others = [arm for arm in differences if arm != primary]
+    if others:
+        adjusted = max_t_p_values([differences[arm] for arm in others])
+        p_values = dict(zip(others, adjusted, strict=True))
+    if primary in differences:
+        p_values[primary] = sign_flip_p_value(differences[primary])
+    return p_values
+
+
+def arm_samples_to_target(
+    arm: Sequence[ArmResult], reference: Sequence[ArmResult]
+) -> SamplesToTarget | None:
+    """None with one repeat, or where the points of two curves differ.
+
+    Points differ where one arm generated another number of pairs.
+    """
+    generated = [result.curve.generated for result in arm]
+    if generated != [result.curve.generated for result in reference]:
+        return None
+    if len(arm) < 2:
         return None
     return find_samples_to_target(
-        [c.generated for c in ours],
-        [c.accuracy for c in reference],
-        [c.accuracy for c in ours],
+        generated,
+        [result.curve.accuracy for result in reference],
+        [result.curve.accuracy for result in arm],
     )
 
 
 def finding_sentence(finding: Finding) -> str:
     """In points of accuracy."""
-    one, repeats = finding, f"{finding.repeats} repeats"
-    if one.difference is None:
-        return f"{one.arm}: one repeat says nothing of {one.reference}"
-    value, low, high = (
-        100 * x
-        for x in (one.difference.estimate, one.difference.low, one.difference.high)
-    )
-    how = (
-        repeats
-        if one.p is None
-        else f"{repeats}, {format_p_value(one.p)}{'' if one.primary else ' adjusted'}"
-    )
-    if 0.0 in one.difference or (one.p is not None and one.p >= 0.05):
+    arm, reference = finding.arm, finding.reference
+    if finding.difference is None:
+        return f"{arm}: one repeat says nothing of {reference}"
+
+    evidence = f"{finding.repeats} repeats"
+    if finding.p is not None:
+        adjusted = "" if finding.primary else " adjusted"
+        evidence += f", {format_p_value(finding.p)}{adjusted}"
+
+    value = 100 * finding.difference.estimate
+    low, high = 100 * finding.difference.low, 100 * finding.difference.high
+    not_significant = finding.p is not None and finding.p >= 0.05
+    if 0.0 in finding.difference or not_significant:
         size = f"{value:+.1f} [{low:+.1f}, {high:+.1f}] points of area"
-        return f"{one.arm}: not distinguishable from {one.reference} ({size}; {how})"
+        return f"{arm}: not distinguishable from {reference} ({size}; {evidence})"
+
     verb = "gains" if value > 0 else "loses"
     low, high = sorted((abs(low), abs(high)))
-    return f"{one.arm} {verb} {abs(value):.1f} [{low:.1f}, {high:.1f}] points of area over {one.reference} ({how})"
+    size = f"{abs(value):.1f} [{low:.1f}, {high:.1f}] points of area"
+    return f"{arm} {verb} {size} over {reference} ({evidence})"
 
 
 def format_p_value(p: float) -> str:
@@ -177,16 +202,22 @@ def format_p_value(p: float) -> str:
 
 
 def samples_sentence(finding: Finding) -> str | None:
-    found = finding.reach
-    if found is None:
+    """None if the finding says nothing about samples to a target."""
+    reach = finding.reach
+    if reach is None:
         return None
-    if found.ratio is None and not found.censored:
-        return (
-            f"{finding.arm}: no ratio of samples ({finding.reference} gained nothing)"
-        )
-    if found.ratio is None:
-        short = f"{found.censored} of {finding.repeats} repeats did not reach {found.target:.1%}"
-        return f"{finding.arm}: no ratio of samples ({short})"
-    ratio = found.ratio
+    if reach.ratio is None:
+        reason = f"{finding.reference} gained nothing"
+        if reach.censored:
+            reason = (
+                f"{reach.censored} of {finding.repeats} repeats "
+                f"did not reach {reach.target:.1%}"
+            )
+        return f"{finding.arm}: no ratio of samples ({reason})"
+
+    ratio = reach.ratio
     times = f"{ratio.estimate:.2f} [{ratio.low:.2f}, {ratio.high:.2f}] times fewer"
-    return f"{finding.arm} reaches {found.target:.1%} with {times} samples than {finding.reference}"
+    return (
+        f"{finding.arm} reaches {reach.target:.1%} "
+        f"with {times} samples than {finding.reference}"
+    )

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 
@@ -10,136 +11,151 @@ from rich.table import Table
 
 from ..report.formatting import format_usd
 from ..run.files import commit_file
-from .findings import SPENDING_AXES, samples_sentence, finding_sentence
-from .summary import Comparison
+from .arm_results import Curve
+from .findings import SPENDING_AXES, Finding, finding_sentence, samples_sentence
+from .summarise import Comparison, Difference, TeacherSpend, arm_curves
 
 
 def write_comparison_csv(folder: Path, comparison: Comparison) -> None:
-    """curves.csv: a line for each arm, repeat and point; findings.csv: one for each finding."""
+    """Writes curves.csv, a line for each point of a curve, and findings.csv."""
     points = [
-        {
-            "arm": c.arm,
-            "repeat": c.repeat,
-            "rounds": p,
-            "accuracy": c.accuracy[p],
-            "generated": c.generated[p],
-            "accepted": c.accepted[p],
-            "tokens": c.tokens[p],
-            "usd": None if c.usd is None else c.usd[p],
-        }
-        for c in comparison.curves
-        for p in range(len(c.accuracy))
+        csv_point(curve, p)
+        for curve in comparison.curves
+        for p in range(len(curve.accuracy))
     ]
-    found = [
-        {
-            **{
-                name: getattr(one, name)
-                for name in (
-                    "arm",
-                    "reference",
-                    "axis",
-                    "upto",
-                    "repeats",
-                    "primary",
-                    "p",
-                )
-            },
-            **{
-                name: getattr(one.difference, name, None)
-                for name in ("estimate", "low", "high")
-            },
-            "said": finding_sentence(one),
-        }
-        for one in comparison.findings
-    ]
-    for name, lines in (("curves.csv", points), ("findings.csv", found)):
-        text = io.StringIO(newline="")
-        if lines:
-            table = csv.DictWriter(text, list(lines[0]), lineterminator="\n")
-            table.writeheader()
-            table.writerows(lines)
-        commit_file(folder / name, text.getvalue().encode())
+    write_csv(folder / "curves.csv", points)
+    write_csv(folder / "findings.csv", list(map(csv_finding, comparison.findings)))
+
+
+def csv_point(curve: Curve, p: int) -> dict[str, object]:
+    return {
+        "arm": curve.arm,
+        "repeat": curve.repeat,
+        "rounds": p,
+        "accuracy": curve.accuracy[p],
+        "generated": curve.generated[p],
+        "accepted": curve.accepted[p],
+        "tokens": curve.tokens[p],
+        "usd": None if curve.usd is None else curve.usd[p],
+    }
+
+
+def csv_finding(finding: Finding) -> dict[str, object]:
+    difference = finding.difference
+    return {
+        "arm": finding.arm,
+        "reference": finding.reference,
+        "axis": finding.axis,
+        "upto": finding.upto,
+        "repeats": finding.repeats,
+        "primary": finding.primary,
+        "p": finding.p,
+        "estimate": difference.estimate if difference else None,
+        "low": difference.low if difference else None,
+        "high": difference.high if difference else None,
+        "said": finding_sentence(finding),
+    }
+
+
+def write_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
+    """The columns are the keys of the first row; without rows the file is empty."""
+    text = io.StringIO(newline="")
+    if rows:
+        table = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
+    commit_file(path, text.getvalue().encode())
 
 
 def print_comparison(comparison: Comparison, console: Console) -> None:
-    table = Table(
-        "arm",
-        *(
-            f"round {r - 1}" if r else "untuned"
-            for r in range(max(len(c.accuracy) for c in comparison.curves))
-        ),
-    )
-    for arm in comparison.arms:
-        curves = [c.accuracy for c in comparison.curves if c.arm == arm]
-        table.add_row(
-            arm, *(f"{fmean(points):.1%}" for points in zip(*curves, strict=False))
-        )
-    for arm in dict.fromkeys(d.arm for d in comparison.differences):
-        cells = [
-            f"{100 * d.mean:+.1f}"
-            + (
-                ""
-                if d.low is None or d.high is None
-                else f" [{100 * d.low:+.1f}, {100 * d.high:+.1f}]"
-            )
-            for d in comparison.differences
-            if d.arm == arm
-        ]
-        table.add_row(f"{arm} − {comparison.reference}", *cells)
-    console.print(table)
+    console.print(accuracy_table(comparison))
     console.print(
         f"{comparison.split} accuracy, mean of {comparison.repeats} repeats; "
         "differences in points, with 95 % paired t intervals over repeats"
     )
     for axis, name in SPENDING_AXES.items():
-        some = [one for one in comparison.findings if one.axis == axis]
-        if some:
-            console.print(
-                f"area under the curve against {name}, up to {some[0].upto:,.6g}:"
-            )
-        for one in some:
-            for line in filter(None, (finding_sentence(one), samples_sentence(one))):
-                console.print(f"  {line}")
+        findings = [one for one in comparison.findings if one.axis == axis]
+        if findings:
+            upto = f"{findings[0].upto:,.6g}"
+            console.print(f"area under the curve against {name}, up to {upto}:")
+        for line in finding_lines(findings):
+            console.print(f"  {line}")
+
     lines = [
         wins_line(comparison),
         carry_over_line(comparison),
         teacher_spend_line(comparison),
         *comparison.notes,
     ]
-    for said in filter(None, lines):
-        console.print(said)
+    for line in lines:
+        if line:
+            console.print(line)
+
+
+def finding_lines(findings: Sequence[Finding]) -> list[str]:
+    """The sentences that each finding has."""
+    lines = []
+    for finding in findings:
+        lines.append(finding_sentence(finding))
+        samples = samples_sentence(finding)
+        if samples:
+            lines.append(samples)
+    return lines
+
+
+def accuracy_table(comparison: Comparison) -> Table:
+    """Each arm's accuracy by round, then its difference from the reference."""
+    points = max(len(curve.accuracy) for curve in comparison.curves)
+    rounds = [f"round {r}" for r in range(points - 1)]
+    table = Table("arm", "untuned", *rounds)
+    for arm in comparison.arms:
+        curves = [curve.accuracy for curve in arm_curves(comparison.curves, arm)]
+        means = map(fmean, zip(*curves, strict=False))
+        table.add_row(arm, *(f"{mean:.1%}" for mean in means))
+    for arm in dict.fromkeys(d.arm for d in comparison.differences):
+        cells = [format_difference(d) for d in comparison.differences if d.arm == arm]
+        table.add_row(f"{arm} − {comparison.reference}", *cells)
+    return table
+
+
+def format_difference(difference: Difference) -> str:
+    mean = f"{100 * difference.mean:+.1f}"
+    if difference.low is None or difference.high is None:
+        return mean
+    return f"{mean} [{100 * difference.low:+.1f}, {100 * difference.high:+.1f}]"
 
 
 def wins_line(comparison: Comparison) -> str | None:
-    """Who is above whom, by a paired t test at 5 % after each round; the whole matrix is in the JSON."""
+    """How many arms each arm is above. The whole matrix is in the JSON."""
     if len(comparison.arms) < 3 or not comparison.wins:
         return None
-    over = [
+    wins = [
         f"{arm} {sum(row):.1f}"
         for arm, row in zip(comparison.arms, comparison.wins, strict=True)
     ]
-    return f"arms that each one is above, mean over rounds (paired t test at 5 %): {', '.join(over)}"
+    return (
+        "arms that each one is above, mean over rounds (paired t test at 5 %): "
+        f"{', '.join(wins)}"
+    )
 
 
 def carry_over_line(comparison: Comparison) -> str | None:
     rho = comparison.carry_over
+    if rho is None:
+        return None
     return (
-        None
-        if rho is None
-        else (
-            f"carry-over: the median losses of selected seeds and of their rows have a rank correlation of "
-            f"{rho.estimate:+.2f} [{rho.low:+.2f}, {rho.high:+.2f}] over all sets (arm, repeat, round)"
-        )
+        "carry-over: the median losses of selected seeds and of their rows have a "
+        f"rank correlation of {rho.estimate:+.2f} [{rho.low:+.2f}, {rho.high:+.2f}] "
+        "over all sets (arm, repeat, round)"
     )
 
 
 def teacher_spend_line(comparison: Comparison) -> str:
-    each = [
-        f"{name} {spent.tokens:,} tokens"
-        + ("" if spent.usd is None or not spent.usd else f", ${format_usd(spent.usd)}")
-        for name, spent in (
-            ("charged to the arms", comparison.charged),
-            ("really sent", comparison.sent),
-        )
-    ]
-    return f"teacher: {'; '.join(each)}"
+    charged = format_spend("charged to the arms", comparison.charged)
+    sent = format_spend("really sent", comparison.sent)
+    return f"teacher: {charged}; {sent}"
+
+
+def format_spend(name: str, spend: TeacherSpend) -> str:
+    usd = f", ${format_usd(spend.usd)}" if spend.usd else ""
+    return f"{name} {spend.tokens:,} tokens{usd}"

@@ -1,62 +1,53 @@
-"""What a comparison is made of: for each repeat what its arms share, and a run for each arm. Every one resumes alone.
+"""The runs of a comparison: in each repeat its base, and one for each arm.
 
-comparison/ledger.sqlite       of all arms: the n-th row of a seed is bought once a repeat, each arm pays for it
-comparison/repeat-0/base/…     the untuned student's answers, made once
-comparison/repeat-0/loss/…     an ordinary run's directory
+Every one of them resumes alone. places.py says where they lie.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from ..build.criterion import ARRAYS, make_criterion
+from ..build.criterion import make_criterion
 from ..build.run import Arm, Wired, wire
-from ..config.choosing import CriterionConfig
 from ..config.config import Config, of_arm
+from ..criteria.criterion import ATTEMPT_ARRAYS, CriterionSettings
 from ..loop import teach
 from ..rng import draw
 from ..run.child import SendMessage
 from ..run.directory import Event, Run
 from ..run.files import commit_file
 from ..run.steps import STEPS
-
-SHARED_LEDGER = "ledger.sqlite"
-BASE_ARM = "base"  # the unit that the arms of a repeat share
-FIRST_BASE = (
-    Path("repeat-0") / BASE_ARM
-)  # whose answers the other bases share where they are asked the same
+from .places import BASE_ARM, RunPlace
 
 
 @dataclass(frozen=True)
 class Unit:
-    """config: with the arm's criterion, the repeat and the unit's folder. arm: its name. together: units of this
-    comparison may run at the same time. draws: units of the same number are served one another's answers."""
+    """One run of a comparison, ready to start."""
 
-    config: Config
-    arm: str
-    together: bool
-    draws: int
-
-    @property
-    def folder(self) -> Path:
-        return self.config.run_dir
+    config: Config  # with the arm's settings, the repeat and the run's folder
+    place: RunPlace
+    parallel: bool  # other units of this comparison may run at the same time
+    draw_group: int  # units of the same group are served one another's answers
 
     @property
-    def root(self) -> Path:
-        return self.folder.parent.parent
+    def arm(self) -> str:
+        return self.place.arm
 
     @property
     def name(self) -> str:
-        return f"repeat {self.config.repeat}, {self.arm}"
+        return self.place.name
 
     @property
-    def after(self) -> Path | None:
-        """The folder of the unit that has to be finished first: of its repeat's base; of a base, the first one."""
-        if self.arm != BASE_ARM:
-            return self.folder.parent / BASE_ARM
-        return self.root / FIRST_BASE if self.config.repeat else None
+    def folder(self) -> Path:
+        return self.place.folder
+
+    @property
+    def source_folder(self) -> Path | None:
+        """The folder of the unit that has to be finished first."""
+        source = self.place.source
+        return source.folder if source else None
 
 
 def make_unit(
@@ -64,90 +55,104 @@ def make_unit(
     arm: str,
     repeat: int,
     *,
-    together: bool = False,
+    parallel: bool = False,
     independent: bool = False,
     own_rule: bool = False,
 ) -> Unit:
-    """settings: of the arm. A rule that the comparison has for all is not for an arm whose criterion picks the seeds
-    itself; one that is the arm's own (own_rule) is refused there, as in any run.
-    independent: the teacher's draws and the training order are the arm's own, and it buys everything itself."""
+    """settings: of the arm.
+
+    independent: the teacher's draws and the training order are the arm's own, and it
+    buys everything itself. own_rule: the rule is the arm's own, and is refused if its
+    criterion picks the seeds itself. A rule that all arms share is left out there.
+    """
+    place = RunPlace(settings.run_dir, arm, repeat)
     scores = make_criterion(settings.criterion, Path.cwd()).scores
     changes = {
         "rule": settings.rule if scores or own_rule else None,
         "repeat": repeat,
-        "run_dir": settings.run_dir / f"repeat-{repeat}" / arm,
+        "run_dir": place.folder,
     }
-    if not independent:
-        return Unit(settings.model_copy(update=changes), arm, together, repeat)
-    own = draw(settings.seed, repeat, "arm", arm, 0)
-    changes["seed"] = own.getrandbits(31)
-    return Unit(
-        settings.model_copy(update=changes), arm, together, 2**40 + own.getrandbits(40)
-    )
+    draw_group = repeat
+    if independent:
+        random = draw(settings.seed, repeat, "arm", arm, 0)
+        changes["seed"] = random.getrandbits(31)
+        draw_group = 2**40 + random.getrandbits(40)
+    config = settings.model_copy(update=changes)
+    return Unit(config, place, parallel, draw_group)
 
 
-def make_base_unit(settings: Config, repeat: int, together: bool) -> Unit:
-    return make_unit(of_arm(settings, "random"), BASE_ARM, repeat, together=together)
+def make_base_unit(settings: Config, repeat: int, parallel: bool) -> Unit:
+    return make_unit(of_arm(settings, "random"), BASE_ARM, repeat, parallel=parallel)
 
 
 def run_unit(unit: Unit, listen: Callable[[Event], None]) -> None:
-    config = unit.config
-    arm = Arm(unit.root / SHARED_LEDGER, unit.arm, unit.draws, unit.together)
+    config, place = unit.config, unit.place
+    arm = Arm(place.ledger, place.arm, unit.draw_group, unit.parallel)
     with (
         Run(unit.folder, keep=config.keep, listen=listen) as run,
         wire(config, run, arm) as wired,
     ):
-        if unit.arm == BASE_ARM:
-            prepare_base(run, wired, unit.root / FIRST_BASE)
-        else:
-            copy_steps(
-                unit.folder.parent / BASE_ARM, unit.folder, shared_steps(config.criterion)
-            )
-            teach(run, wired.parts, wired.base, wired.task.seeds, config.rounds)
+        if place.is_base:
+            answer_base(run, wired, unit.source_folder)
+            return
+        if unit.source_folder:
+            copy_steps(unit.source_folder, unit.folder, arm_shares(config.criterion))
+        teach(run, wired.parts, wired.base, wired.task.seeds, config.rounds)
 
 
-def prepare_base(run: Run, wired: Wired, first: Path) -> None:
-    """What is asked in every repeat is answered in the first one. With rows that are given, each repeat's student has
-    been trained on them before it answers the seeds: there are no attempts to share."""
+def run_unit_in_child(unit: Unit, send: SendMessage) -> None:
+    run_unit(unit, partial(_send_event, unit, send))
+
+
+def _send_event(unit: Unit, send: SendMessage, event: Event) -> None:
+    send(replace(event, unit=unit.name))
+
+
+def answer_base(run: Run, wired: Wired, first: Path | None) -> None:
+    """The untuned student's answers, for all arms of the repeat.
+
+    first: the base of the first repeat, whose answers are copied where the questions are
+    the same; None: this is the first.
+    """
     parts, base = wired.parts, wired.base
-    theirs, ours = (
-        json.loads((folder / "inputs.json").read_bytes())
-        for folder in (first, run.folder)
-    )
-    same = [
-        name
-        for name, step in STEPS.items()
-        if step.shared_input and theirs[step.shared_input] == ours[step.shared_input]
-    ]
-    copy_steps(first, run.folder, same)
+    if first:
+        copy_steps(first, run.folder, base_shares(first, run.folder))
     given = run.step(0, "given", parts.given)
     run.step(0, "baseline", parts.evaluate, base)
     if parts.test:
         run.step(0, "test-baseline", parts.test, base)
+    # With given rows, each repeat's student is trained on them before it answers the
+    # seeds: there are no attempts to share
     if not given:
         run.step(0, "attempt", parts.attempt, base, wired.task.seeds)
 
 
-def shared_steps(criterion: CriterionConfig) -> list[str]:
-    """Without attempts where they come with arrays, which the base has not."""
-    arrays = make_criterion(criterion, Path.cwd()).needs & set(ARRAYS)
+def base_shares(first: Path, folder: Path) -> list[str]:
+    """The steps whose inputs are the same in both bases."""
+    theirs = json.loads((first / "inputs.json").read_bytes())
+    ours = json.loads((folder / "inputs.json").read_bytes())
+    return [
+        name
+        for name, step in STEPS.items()
+        if step.shared_input and theirs[step.shared_input] == ours[step.shared_input]
+    ]
+
+
+def arm_shares(criterion: CriterionSettings) -> list[str]:
+    """The steps that an arm copies from its repeat's base.
+
+    A criterion that needs arrays makes its attempts itself: the base's have none.
+    """
     shared = [name for name, step in STEPS.items() if step.shared_input]
-    return [name for name in shared if name != "attempt" or not arrays]
+    if make_criterion(criterion, Path.cwd()).needs & set(ATTEMPT_ARRAYS):
+        shared.remove("attempt")
+    return shared
 
 
-def copy_steps(donor: Path, folder: Path, names: list[str]) -> None:
-    """Copies what was computed before any criterion was asked: both configs are the same but for the criterion."""
+def copy_steps(source: Path, folder: Path, names: Sequence[str]) -> None:
+    """Copies steps that do not depend on the criterion."""
     for name in names:
-        theirs, ours = (
-            place / "round-00" / f"{name}.json" for place in (donor, folder)
-        )
+        theirs = source / "round-00" / f"{name}.json"
+        ours = folder / "round-00" / f"{name}.json"
         if theirs.exists() and not ours.exists():
             commit_file(ours, theirs.read_bytes())
-
-
-def run_unit_in_child(unit: Unit, send: SendMessage) -> None:
-    run_unit(unit, partial(send_unit_event, unit, send))
-
-
-def send_unit_event(unit: Unit, send: SendMessage, event: Event) -> None:
-    send(replace(event, unit=unit.name))

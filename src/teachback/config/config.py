@@ -9,70 +9,64 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import Field, JsonValue, ValidationError, field_validator, model_validator
-
-from ..errors import ConfigError
-from .choosing import TAGS as CHOOSING
-from .choosing import (
-    Candidates,
-    CriterionConfig,
-    Lion,
-    Marks,
-    Plain,
-    ReuseConfig,
-    RuleConfig,
+from pydantic import (
+    BeforeValidator,
+    Field,
+    JsonValue,
+    ValidationError,
+    field_validator,
+    model_validator,
 )
+
+from ..criteria import CRITERIA
+from ..criteria.candidates import CandidateLimit, ReuseSeeds
+from ..criteria.criterion import CriterionSettings
+from ..criteria.judge import MarkingJudgeSettings
+from ..criteria.lion import LionSettings
+from ..criteria.rules import RuleSettings
+from ..errors import ConfigError
+from ..tasks.table_settings import TableSettings
 from .sections import (
-    GSM8K,
-    MATH,
     BudgetConfig,
     Count,
     EndpointConfig,
     FinetuneConfig,
-    Game24,
-    Hub,
-    Jsonl,
     Judge,
     MachineConfig,
     OpenAITeacher,
-    OwnTask,
     PoolTeacher,
     PriceConfig,
     ProgramTeacher,
-    ProntoQA,
-    ReasoningGym,
     Section,
     StudentConfig,
     TotalConfig,
     Verifier,
 )
-from .values import KINDS, changed, dig, located, merged, named, put
+from .sections_by_name import (
+    CRITERION_SETTINGS,
+    RULE_SETTINGS,
+    TASK_SETTINGS,
+    FoundByName,
+    expand_short_form,
+)
+from .values import changed, dig, located, merged, named, put
 
 __all__ = [
-    "GSM8K",
-    "MATH",
     "BudgetConfig",
     "Config",
     "EndpointConfig",
     "FinetuneConfig",
-    "Game24",
-    "Hub",
-    "Jsonl",
     "Judge",
     "MachineConfig",
     "OpenAITeacher",
-    "OwnTask",
     "PoolTeacher",
     "PriceConfig",
     "ProgramTeacher",
-    "ProntoQA",
-    "ReasoningGym",
     "Section",
     "StudentConfig",
-    "TaskConfig",
     "TotalConfig",
     "Verifier",
     "identity",
@@ -83,7 +77,12 @@ __all__ = [
 ]
 
 
-TaskConfig = ProntoQA | GSM8K | MATH | Game24 | ReasoningGym | Jsonl | Hub | OwnTask
+CriterionConfig = Annotated[
+    CriterionSettings, FoundByName(CRITERION_SETTINGS), BeforeValidator(expand_short_form)
+]
+RuleConfig = Annotated[
+    RuleSettings, FoundByName(RULE_SETTINGS), BeforeValidator(expand_short_form)
+]
 
 ARM = (
     "criterion",
@@ -97,7 +96,7 @@ ARM = (
 
 
 class Config(Section):
-    task: Annotated[TaskConfig, Field(discriminator="name")]
+    task: Annotated[Any, FoundByName(TASK_SETTINGS)]
     student: StudentConfig = StudentConfig()
     teacher: Annotated[
         ProgramTeacher | OpenAITeacher | PoolTeacher, Field(discriminator="name")
@@ -105,7 +104,7 @@ class Config(Section):
     verifier: Verifier | None = None
     judge: Judge | None = None
     prices: dict[str, PriceConfig] = Field(default_factory=dict)  # by the model's name
-    criterion: CriterionConfig = Plain()
+    criterion: CriterionConfig = CriterionSettings(name="loss")
     primary: str = "loss"  # of a comparison: the arm whose difference from random is tested alone; the others together
     arms: dict[str, dict[str, JsonValue]] = Field(
         default_factory=dict
@@ -113,10 +112,10 @@ class Config(Section):
     rule: RuleConfig | None = (
         None  # None: top, where the criterion is a score; a chooser has none
     )
-    candidates: Candidates = None  # seeds that a criterion is asked of a round: 10x (per_round), a number, or all
+    candidates: CandidateLimit = None  # seeds that a criterion is asked of a round: 10x (per_round), a number, or all
     per_round: Count = 32  # m: seeds selected a round
     rounds: Count | None = None  # None: until the budget is spent
-    reuse_seeds: ReuseConfig = (
+    reuse_seeds: ReuseSeeds = (
         "evenly"  # may a seed be selected in more than one round?
     )
     rows: Path | None = None  # rows one already has: question, and answer or solution
@@ -161,7 +160,7 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _judge(self) -> "Config":
-        judged = isinstance(self.task, Jsonl | Hub) and self.task.grader == "judge"
+        judged = isinstance(self.task, TableSettings) and self.task.grader == "judge"
         if judged != (self.judge is not None):
             raise ValueError(
                 "task.grader: judge and the section judge (base_url, model) belong together"
@@ -170,12 +169,29 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _choosing(self) -> "Config":
-        if isinstance(self.criterion, Lion) and not isinstance(
+        if isinstance(self.criterion, LionSettings) and not isinstance(
             self.teacher, OpenAITeacher
         ):
             raise ValueError(
                 "criterion lion compares the student with teacher.name: openai"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _check_members(self) -> "Config":
+        """The criteria that a criterion is made of, such as those of a mixture."""
+        scores_only = self.criterion.name == "facility"
+        allowed = [
+            name
+            for name, criterion in CRITERIA.items()
+            if criterion.can_be_member and (criterion.kind == "score" or not scores_only)
+        ]
+        for name in self.criterion.uses():
+            if name not in allowed:
+                raise ValueError(
+                    f"criterion {self.criterion.name} can't use {name!r} "
+                    f"(allowed: {', '.join(allowed)})"
+                )
         return self
 
     @model_validator(mode="after")
@@ -219,7 +235,7 @@ class Config(Section):
         teacher = (
             {"teacher": self.teacher} if isinstance(self.teacher, OpenAITeacher) else {}
         )
-        asked = self.criterion if isinstance(self.criterion, Marks | Lion) else None
+        asked = self.criterion if isinstance(self.criterion, MarkingJudgeSettings | LionSettings) else None
         others = {"verifier": self.verifier, "judge": self.judge, "criterion": asked}
         return {
             **teacher,
@@ -379,75 +395,60 @@ def of_arm(config: Config, arm: str) -> Config:
         ) from error
 
 
-TAGS: Mapping[str, type[Section]] = {
-    "prontoqa": ProntoQA,
-    "gsm8k": GSM8K,
-    "math": MATH,
-    "game24": Game24,
-    "reasoning_gym": ReasoningGym,
-    "jsonl": Jsonl,
-    "hub": Hub,
-    "own": OwnTask,
-    "program": ProgramTeacher,
-    "openai": OpenAITeacher,
-    "pool": PoolTeacher,
+KINDS_BY_SECTION: Mapping[str, Mapping[str, type[Section]]] = {
+    "task": TASK_SETTINGS,
+    "criterion": CRITERION_SETTINGS,
+    "rule": RULE_SETTINGS,
+    "teacher": {"program": ProgramTeacher, "openai": OpenAITeacher, "pool": PoolTeacher},
 }
 
 
 def explain(error: Any) -> str:
     """One of pydantic's complaints, with the value and, for an unknown key, the nearest name."""
     loc = error["loc"]
-    place = [
-        str(key)
-        for i, key in enumerate(loc)
-        if not (loc[0] in KINDS and i == 1) and key not in TAGS
-    ]
-    where = ".".join(place) or "config"
+    keys = [str(key) for key in loc]
+    if keys and keys[0] in KINDS_BY_SECTION and len(keys) > 1:
+        del keys[1]  # the kind's name, which pydantic puts behind the section's
+    where = ".".join(keys) or "config"
+
     if error["type"] == "extra_forbidden":
-        names = allowed_names(error["loc"])
-        near = difflib.get_close_matches(place[-1], names, n=1)
-        return (
-            f"unknown key {where}"
-            + (f"; did you mean {near[0]}?" if near else "")
-            + f"  (allowed: {', '.join(names)})"
-        )
+        names = allowed_names(loc)
+        return f"unknown key {where}{did_you_mean(keys[-1], names)}"
     if error["type"] == "union_tag_invalid":
-        names, got = (
-            re.findall(r"'([^']+)'", error["ctx"]["expected_tags"]),
-            error["ctx"]["tag"],
-        )
-        near = difflib.get_close_matches(got, names, n=1)
-        return (
-            f"{where}: no {got!r}"
-            + (f"; did you mean {near[0]}?" if near else "")
-            + f"  (allowed: {', '.join(names)})"
-        )
+        names = re.findall(r"'([^']+)'", error["ctx"]["expected_tags"])
+        got = error["ctx"]["tag"]
+        return f"{where}: no {got!r}{did_you_mean(got, names)}"
     if error["type"] == "missing":
         return f"{where} is missing"
+
     message = error["msg"].removeprefix("Value error, ")
-    return f"{where}: {message}" + (
-        ""
-        if isinstance(error["input"], dict | Section)
-        else f" (got {error['input']!r})"
-    )
+    is_section = isinstance(error["input"], dict | Section)
+    return f"{where}: {message}" + ("" if is_section else f" (got {error['input']!r})")
+
+
+def did_you_mean(name: str, names: Sequence[str]) -> str:
+    """The nearest of the allowed names, and all of them."""
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return f"{hint}  (allowed: {', '.join(names)})"
 
 
 def allowed_names(loc: Sequence[object]) -> list[str]:
+    """The keys of the section that holds the last key of a path."""
     section: type[Section] = Config
-    for i, key in enumerate(loc[:-1]):
-        if loc[0] in KINDS and i < 2:
-            section = CHOOSING[str(key)] if i == 1 else section
-        elif key in TAGS:
-            section = TAGS[str(key)]
-        elif key in ("verifier", "judge"):
-            section = Verifier if key == "verifier" else Judge
-        elif section is Config and key == "prices":
-            section = PriceConfig
-        elif isinstance(key, str) and key in section.model_fields:
-            kind = section.model_fields[key].annotation
-            section = (
-                kind
-                if isinstance(kind, type) and issubclass(kind, Section)
-                else section
-            )
+    path = list(loc[:-1])
+    if path and path[0] in KINDS_BY_SECTION:
+        section = KINDS_BY_SECTION[str(path[0])][str(path[1])]
+        path = path[2:]
+    for key in path:
+        if isinstance(key, str) and key in section.model_fields:
+            section = section_of(section.model_fields[key].annotation) or section
     return sorted(section.model_fields)
+
+
+def section_of(annotation: Any) -> type[Section] | None:
+    """The section inside an annotation such as `Judge | None` or `dict[str, PriceConfig]`."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return annotation
+    inner = (section_of(one) for one in get_args(annotation))
+    return next((section for section in inner if section), None)

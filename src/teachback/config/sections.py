@@ -5,9 +5,10 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import Field, model_validator
 
-from ..types import Scalar
+from ..endpoints.settings import EndpointSettings
+from ..types import Scalar, Settings
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -20,151 +21,7 @@ def fields(text: str) -> list[str]:
     return re.findall(r"\{(\w+)\}", text)
 
 
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class ProntoQA(Section):
-    """Fictional ontologies, made by teachback, or read from a folder with the real files."""
-
-    name: Literal["prontoqa"]
-    path: Path | None = (
-        None  # a folder with prontoqa_train.jsonl; without it the questions are generated
-    )
-    hops: tuple[
-        Annotated[int, Field(ge=1, le=6)], Annotated[int, Field(ge=1, le=6)]
-    ] = (1, 3)
-    seeds: Count = 64
-    dev: Count = 100
-    test: Count = 200
-    seed: int = 0  # of the generated questions
-
-    @model_validator(mode="after")
-    def _order(self) -> "ProntoQA":
-        if self.hops[0] > self.hops[1]:
-            raise ValueError(
-                f"hops goes from the fewest to the most, as in [1, 3]; got {list(self.hops)}"
-            )
-        return self
-
-
-class GSM8K(Section):
-    """Grade-school word problems: from local files (gsm8k_train.jsonl, gsm8k_test.jsonl) or from the Hub."""
-
-    name: Literal["gsm8k"]
-    path: Path | None = None
-    seeds: Count = 500
-    dev: Count = 200
-    test: Count | None = None  # None: all of them
-    seed: int = 0  # of the split
-
-
-class MATH(Section):
-    """Contest problems, tested on MATH-500: local files (math_train.jsonl, math500_test.jsonl) or the Hub."""
-
-    name: Literal["math"]
-    path: Path | None = None
-    seeds: Count = 500
-    dev: Count = 200
-    test: Count | None = None
-    seed: int = 0
-
-
-class Game24(Section):
-    """Four numbers that make 24. With a path (game24_train.jsonl, game24_test.jsonl) test is the published one."""
-
-    name: Literal["game24"]
-    path: Path | None = None
-    largest: Annotated[int, Field(ge=13, le=30)] = (
-        13  # number in the program's puzzles; above 13 the world is open
-    )
-    seeds: Count = 200
-    dev: Count = 60
-    test: Count | None = None
-    seed: int = 0
-
-    @model_validator(mode="after")
-    def _test(self) -> "Game24":
-        if self.path is None and self.test is None:
-            raise ValueError(
-                "test: say how many puzzles to set aside, or give task.path for the published test"
-            )
-        return self
-
-
-class ReasoningGym(Section):
-    """A procedural task of reasoning-gym; written as name: reasoning_gym/NAME."""
-
-    name: Literal["reasoning_gym"]
-    dataset: str
-    options: dict[str, JsonValue] = {}
-    levels: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]] | None = (
-        None  # of its curriculum
-    )
-    seeds: Count = 64
-    dev: Count = 100
-    test: Count = 200
-    seed: int = 0
-
-
-class Own(Section):
-    """Questions of one's own: where the columns are, and how answers are compared."""
-
-    n_seeds: Count | None = None
-    n_dev: Count | None = (
-        None  # without rows of their own, dev and test are set aside by a hash of the question
-    )
-    n_test: Count | None = None
-    question: str = "question"  # the columns' names
-    answer: str | None = "answer"
-    solution: str | None = "solution"
-    id: str | None = "id"
-    grader: Literal[
-        "exact",
-        "number",
-        "math",
-        "choice",
-        "regex",
-        "function",
-        "proof",
-        "game24",
-        "judge",
-    ] = "exact"
-    pattern: str | None = None  # grader: regex: what the answer looks like
-    function: str | None = (
-        None  # grader: function: my_module:my_function, or my_file.py:my_function
-    )
-    instruction: str | None = None  # put before every question
-    by: list[str] = []  # meta fields, or columns, to break accuracy down by
-    templated: bool = False  # questions from templates: words that two of them share are no sign of anything
-
-    @model_validator(mode="after")
-    def _grader(self) -> "Own":
-        for grader, key in (("regex", "pattern"), ("function", "function")):
-            if (getattr(self, key) is None) == (self.grader == grader):
-                raise ValueError(f"grader: {grader} and {key} belong together")
-        return self
-
-
-class Jsonl(Own):
-    """One JSON object a line, with at least a question."""
-
-    name: Literal["jsonl"]
-    seeds: Path
-    dev: Path | None = None
-    test: Path | None = None
-
-
-class Hub(Own):
-    """A data set on the Hugging Face Hub."""
-
-    name: Literal["hub"]
-    dataset: str
-    config: str | None = None
-    revision: str | None = None
-    seeds: str = "train"  # the splits' names
-    dev: str | None = None
-    test: str | None = None
+Section = Settings
 
 
 class StudentConfig(Section):
@@ -212,45 +69,13 @@ class StudentConfig(Section):
         return self
 
 
-class OwnTask(Section):
-    """A task of one's own: a function of (options, repeat) that returns a teachback.types.Task."""
-
-    name: Literal["own"]
-    function: str  # my_module:my_function, or my_file.py:my_function
-    options: dict[str, JsonValue] = {}
-
-
 class ProgramTeacher(Section):
     """The task's own program sets and solves new exercises. Free and exact; metered as if bought."""
 
     name: Literal["program"] = "program"
 
 
-class EndpointConfig(Section):
-    """Any OpenAI-compatible endpoint. The key comes from the environment only."""
-
-    base_url: str  # up to and without /chat/completions
-    model: str
-    key_env: str | None = "OPENAI_API_KEY"
-    cap_field: Literal["max_tokens", "max_completion_tokens"] = (
-        "max_tokens"  # the latter for OpenAI's newer models
-    )
-    template_tokens: Annotated[int, Field(ge=0)] = (
-        64  # at most what the server's chat template adds to a request
-    )
-    options: dict[
-        str, JsonValue
-    ] = {}  # sent with every request as they are (temperature, reasoning_effort, …)
-    in_flight: Count = 16  # the most calls at a time
-    requests_per_minute: Positive | None = (
-        None  # the provider's limits, where you know them
-    )
-    tokens_per_minute: Positive | None = None
-    tries: Count = 3  # of a call that reached the endpoint; being turned away (429, 503) does not count
-    deadline_s: Positive = 120.0  # for one try, its whole answer included
-    patience_s: Positive = (
-        300.0  # an endpoint that only turns calls away for so long is down
-    )
+EndpointConfig = EndpointSettings
 
 
 class OpenAITeacher(EndpointConfig):

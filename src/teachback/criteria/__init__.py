@@ -59,10 +59,3 @@ CRITERIA: Mapping[str, Criterion] = {
     "bandit": Criterion(bandit, "blend", settings=BanditSettings),
     "function": Criterion(function, "score", settings=FunctionSettings),
 }
-
-# Temporary, until the selector has moved here.
-from .criterion import COSTLY_NEEDS as DEAR  # noqa: E402
-from .criterion import NEEDS, Choice  # noqa: E402,F401
-from .evidence import Evidence  # noqa: E402,F401
-
-BLENDS = {"mixture": mixture, "bandit": bandit}

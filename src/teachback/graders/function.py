@@ -61,12 +61,3 @@ def _function_error(name: str, example: Example, got: str) -> ConfigError:
         allowed="True, False, or a teachback.types.Grade",
         fix="let it return False for answers that it can't read",
     )
-
-
-def make(spec, folder):  # type: ignore  # temporary
-    from ..config.functions import imported
-
-    function, source = imported(
-        spec, folder, "task.function", "(example, text)", "return True"
-    )
-    return make_function_grader(function, spec), source

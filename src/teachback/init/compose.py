@@ -15,7 +15,7 @@ from .sizes import READ, Shares
 from .survey import Survey
 
 BASE_URL, MODEL = "https://api.openai.com/v1", "gpt-4o"
-STEPS = "Solve the problem step by step."
+STEP_BY_STEP = "Solve the problem step by step."
 LINE = 'End with a last line "Answer: {}".'
 FORMS = {
     "number": "<number>",
@@ -182,7 +182,7 @@ def instruction(c: Choices) -> str:
         return (
             f'{proof} End with a last line "Answer: True" or "Answer: False".'.strip()
         )
-    start = STEPS if c.solved or not c.pool else "Answer the question."
+    start = STEP_BY_STEP if c.solved or not c.pool else "Answer the question."
     if c.grader == "game24":
         start = "Use each of the four numbers once, with + - * / and parentheses, to make 24."
     if c.grader in ("number", "math") and c.solved and boxed(c.survey.examples):

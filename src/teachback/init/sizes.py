@@ -5,7 +5,14 @@ from dataclasses import dataclass
 
 from ..errors import DataError
 from ..tasks.keys import text_key
-from ..tasks.splits import SplitSizes, Splits, with_gold_answers, unique_in_hash_order, split_examples, exclude_exercises
+from ..tasks.splits import (
+    Splits,
+    SplitSizes,
+    exclude_exercises,
+    split_examples,
+    unique_in_hash_order,
+    with_gold_answers,
+)
 from ..types import Example, Scalar
 from .survey import Survey
 

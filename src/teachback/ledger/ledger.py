@@ -31,7 +31,7 @@ from .costs import (
     check_worst_case,
     to_config_units,
 )
-from .queries import LedgerReader
+from .queries import LedgerReader, usage_from_columns
 
 UNLIMITED = Budget()
 
@@ -159,10 +159,10 @@ class Ledger:
             found = self._execute(sql.FIND_ANSWER, **key).fetchone()
             if found is None:
                 raise self._unknown("pair", pair.id)
-            state, paid, call, body, usd, flops, *tokens, estimated = found
+            state, paid, call, body, usd, flops, *columns = found
             if call is None:
                 return None
-            usage = Usage(*tokens, bool(estimated))
+            usage = usage_from_columns(columns)
             if not paid:
                 if state != "open" or not self._charge(pair.id, call):
                     return None

@@ -163,8 +163,8 @@ class LedgerReader:
     def usages(self, round: int) -> list[tuple[str, str, Usage]]:
         """(seed, role, usage) of each answered call of the round that this arm has paid for."""
         return [
-            (seed, role, Usage(*tokens, bool(estimated)))
-            for seed, role, *tokens, estimated in self._fetch(_USAGES, round=round)
+            (seed, role, usage_from_columns(columns))
+            for seed, role, *columns in self._fetch(_USAGES, round=round)
         ]
 
     def answers(self, role: str) -> list[tuple[str, int, str]]:
@@ -221,6 +221,12 @@ def open_read_only(
         raise LedgerError(
             f"can't read {path}", got=error, allowed="a ledger"
         ) from error
+
+
+def usage_from_columns(columns: Sequence[int]) -> Usage:
+    """columns: input, output, cached and reasoning tokens, and whether they are estimated."""
+    sent, written, cached, reasoning, estimated = columns
+    return Usage(sent, written, cached, reasoning, bool(estimated))
 
 
 def median_and_p95(values: Sequence[float]) -> tuple[float, float] | None:

@@ -5,14 +5,15 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from ..build.criterion import make_criterion, sampling
-from ..build.judges import make_marking, make_refereeing
-from ..build.judges import worst as worst_criterion_cost
+from ..build.criterion import make_criterion, sampling_settings
+from ..build.judges import make_marking, make_refereeing, worst_judging_cost
 from ..build.run import check, given, kept_precision, make_means, wire
-from ..build.task import make_task, reserve_rows
+from ..build.task import make_task
 from ..build.teacher import make_asking, make_budget, make_judging
-from ..config import choosing
 from ..config import config as cfg
+from ..criteria.candidates import count_candidates
+from ..criteria.judge import MarkingJudgeSettings
+from ..criteria.lion import LionSettings
 from ..ledger.costs import PICODOLLARS_PER_USD, Budget
 from ..ledger.queries import open_read_only
 from ..rng import draw
@@ -23,6 +24,7 @@ from ..student.chat import Chat
 from ..student.frozen import freeze
 from ..student.model_size import find_model_size
 from ..student.training.finetune import Recipe
+from ..tasks.jsonl import read_reserve
 from ..types import Task
 from .caveats import plan_caveats
 from .criterion_roles import marking_roles, referee_roles
@@ -99,7 +101,7 @@ def count_pool_rows(config: cfg.Config, task: Task) -> int | None:
     teacher = config.teacher
     if not isinstance(teacher, cfg.PoolTeacher):
         return None
-    rows = len(reserve_rows(teacher, config.task, task))
+    rows = len(read_reserve(teacher.rows, config.task, task))
     return rows if teacher.n_rows is None else min(rows, teacher.n_rows)
 
 
@@ -136,27 +138,27 @@ def make_teaching_costs(
         roles,
         holds,
         make_criterion_roles(config, task),
-        worst_criterion_cost(config, task, task.seeds),
+        worst_judging_cost(config, task, task.seeds),
     )
 
 
 def make_criterion_roles(config: cfg.Config, task: Task) -> tuple[RoleUsage, ...]:
     """The criterion sees about as many seeds as it has candidates."""
-    n_seeds = count_candidates(config, task)
+    n_seeds = count_scored_seeds(config, task)
     attempt_cap = config.student.max_new_tokens
     criterion = config.criterion
-    if isinstance(criterion, choosing.Marks):
+    if isinstance(criterion, MarkingJudgeSettings):
         marking = make_marking(config, criterion)
         return marking_roles(marking, task, n_seeds, attempt_cap)
-    if isinstance(criterion, choosing.Lion):
+    if isinstance(criterion, LionSettings):
         answering, refereeing = make_refereeing(config, criterion)
         return referee_roles(answering, refereeing, task, n_seeds, attempt_cap)
     return ()
 
 
-def count_candidates(config: cfg.Config, task: Task) -> int:
+def count_scored_seeds(config: cfg.Config, task: Task) -> int:
     """How many seeds a criterion sees that needs more than the attempts."""
-    few = choosing.subset(config.candidates, config.per_round, dear=True)
+    few = count_candidates(config.candidates, config.per_round, costly=True)
     return min(few or len(task.seeds), len(task.seeds))
 
 
@@ -234,8 +236,8 @@ def count_samples(config: cfg.Config, task: Task) -> int:
     """The answers that a criterion samples in a round, beside the attempts."""
     if "samples" not in make_criterion(config.criterion, Path.cwd()).needs:
         return 0
-    per_seed, _ = sampling(config.criterion)
-    return per_seed * count_candidates(config, task)
+    per_seed = sampling_settings(config.criterion).samples
+    return per_seed * count_scored_seeds(config, task)
 
 
 # -- what the plan repeats -------------------------------------------------------------
@@ -256,7 +258,7 @@ def make_run_facts(
         from_pool=isinstance(config.teacher, cfg.PoolTeacher),
         round_under_way=read_history(config.run_dir).next_step != "open",
         dev_judging=judging.worst(task.dev) if judging else None,
-        buys_teacher_answers=isinstance(config.criterion, choosing.Lion),
+        buys_teacher_answers=isinstance(config.criterion, LionSettings),
     )
     return RunFacts(
         run_dir=str(config.run_dir),

@@ -8,10 +8,10 @@ import numpy as np
 from ..errors import DataError
 from .files import publish_path
 
-Array = np.ndarray[Any, Any]
+NumpyArray = np.ndarray[Any, Any]
 
 
-def write_array(path: Path, array: Array) -> None:
+def write_array(path: Path, array: NumpyArray) -> None:
     """Write a file that appears whole. Raises DataError for NaN or infinity."""
     finite = np.isfinite(array)
     if not finite.all():
@@ -25,5 +25,5 @@ def write_array(path: Path, array: Array) -> None:
     publish_path(aside, path)
 
 
-def read_array(path: Path) -> Array:
+def read_array(path: Path) -> NumpyArray:
     return np.asarray(np.load(path, allow_pickle=False))

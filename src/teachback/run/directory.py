@@ -28,7 +28,7 @@ import numpy as np
 from ..errors import RunLocked
 from ..types import ArrayFile, Round, Student
 from . import cleanup
-from .arrays import Array, read_array, write_array
+from .arrays import NumpyArray, read_array, write_array
 from .cleanup import KeepWeights
 from .files import commit_file, read_json, to_json_bytes
 from .identity import keep_identity, mark_format
@@ -197,7 +197,9 @@ class Run:
 
     def map_arrays(
         self,
-        fn: Callable[[Sequence[_Row]], tuple[Sequence[_Value], Mapping[str, Array]]],
+        fn: Callable[
+            [Sequence[_Row]], tuple[Sequence[_Value], Mapping[str, NumpyArray]]
+        ],
         rows: Sequence[_Row],
         *,
         of: type[_Value],
@@ -207,7 +209,7 @@ class Run:
         Returns the values, and a file for each array of all rows.
         """
         values: list[_Value] = []
-        parts: dict[str, list[Array]] = {}
+        parts: dict[str, list[NumpyArray]] = {}
         for number, shard in self.shards(rows):
             path = self.workspace / f"{number:03d}-rows.json"
             if not path.exists():
@@ -229,13 +231,13 @@ class Run:
 
     def map_array(
         self,
-        fn: Callable[[Sequence[_Row]], Array],
+        fn: Callable[[Sequence[_Row]], NumpyArray],
         rows: Sequence[_Row],
         *,
         name: str = "all",
     ) -> ArrayFile:
         """Like `map`, where `fn` returns an array with one entry a row. Returns its file."""
-        parts: list[Array] = []
+        parts: list[NumpyArray] = []
         for number, shard in self.shards(rows):
             path = self.workspace / f"{number:03d}-{name}.npy"
             if not path.exists():
@@ -263,13 +265,13 @@ class Run:
         round, name = self._open_step()
         self.listen(Event("part", round, name, done=done, total=total, value=value))
 
-    def save_array(self, name: str, array: Array) -> ArrayFile:
+    def save_array(self, name: str, array: NumpyArray) -> ArrayFile:
         """Write an array of the open step. Raises DataError for NaN or infinity (R11)."""
         path = self.workspace / f"{name}.npy"
         write_array(path, array)
         return ArrayFile(str(path.relative_to(self.folder)))
 
-    def load_array(self, file: ArrayFile) -> Array:
+    def load_array(self, file: ArrayFile) -> NumpyArray:
         return read_array(self.path(file))
 
     # -- values and files --------------------------------------------------------------

@@ -17,10 +17,13 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from random import Random
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
 
 from ..errors import ConfigError, DataError
 from ..graders.final import MAX_ANSWER_CHARS
-from ..types import Example, Grade, Scalar, Task, Written
+from ..types import Example, Grade, PositiveInt, Scalar, Settings, Task, Written
 from . import make24
 from .expression import read_equation
 from .jsonl_file import read_jsonl
@@ -203,7 +206,29 @@ def seed_level(seed: Example) -> int:
     return level
 
 
-def load(
+class Game24Settings(Settings):
+    """Four numbers that make 24. With a path, test is the published one."""
+
+    name: Literal["game24"]
+    # A folder with game24_train.jsonl and game24_test.jsonl.
+    path: Path | None = None
+    # The largest number in the program's puzzles. Above 13 the world is open.
+    largest: Annotated[int, Field(ge=13, le=30)] = 13
+    seeds: PositiveInt = 200
+    dev: PositiveInt = 60
+    test: PositiveInt | None = None
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _check_test(self) -> "Game24Settings":
+        if self.path is None and self.test is None:
+            raise ValueError(
+                "test: say how many puzzles to set aside, or give task.path for the published test"
+            )
+        return self
+
+
+def load_game24(
     *,
     path: Path | None,
     largest: int,

@@ -8,9 +8,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from ..graders.number import NUMBER_GRADER
-from ..types import Example, Task
+from ..types import Example, PositiveInt, Settings, Task
 from . import own
 from .hub import read_hub
 from .jsonl_file import read_jsonl
@@ -33,14 +34,28 @@ def gsm8k_target(example: Example) -> str | None:
     return own.solution_target(NUMBER_GRADER, example)
 
 
-def load(
+class GSM8KSettings(Settings):
+    """Word problems from local files (gsm8k_train.jsonl, gsm8k_test.jsonl) or from the Hub."""
+
+    name: Literal["gsm8k"]
+    # A folder with the two files; without it they come from the Hub.
+    path: Path | None = None
+    seeds: PositiveInt = 500
+    dev: PositiveInt = 200
+    # null: all of them.
+    test: PositiveInt | None = None
+    # Of the split.
+    seed: int = 0
+
+
+def load_gsm8k(
     *, path: Path | None, seeds: int, dev: int, test: int | None, seed: int
 ) -> Task:
     """path: a folder with gsm8k_train.jsonl and gsm8k_test.jsonl; None reads the Hub.
 
     dev is set aside from train.
     """
-    return own.load(
+    return own.load_own_rows(
         read_gsm8k_rows(path, "train"),
         dev=None,
         test=read_gsm8k_rows(path, "test"),

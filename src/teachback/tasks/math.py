@@ -8,9 +8,10 @@ near twin in train (a sign or a number apart).
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from ..graders.math import MATH_GRADER
-from ..types import Example, Task
+from ..types import Example, PositiveInt, Settings, Task
 from . import own
 from .hub import read_hub
 from .jsonl_file import read_jsonl
@@ -25,14 +26,28 @@ MATH_ON_HUB = {
 MATH_INSTRUCTION = "Solve the problem step by step. Put the final answer in \\boxed{}."
 
 
-def load(
+class MATHSettings(Settings):
+    """Contest problems from local files (math_train.jsonl, math500_test.jsonl) or from the Hub."""
+
+    name: Literal["math"]
+    # A folder with the two files; without it they come from the Hub.
+    path: Path | None = None
+    seeds: PositiveInt = 500
+    dev: PositiveInt = 200
+    # null: all of them.
+    test: PositiveInt | None = None
+    # Of the split.
+    seed: int = 0
+
+
+def load_math(
     *, path: Path | None, seeds: int, dev: int, test: int | None, seed: int
 ) -> Task:
     """path: a folder with math_train.jsonl and math500_test.jsonl; None reads the Hub.
 
     dev is set aside from train.
     """
-    return own.load(
+    return own.load_own_rows(
         read_math_rows(path, "math_train"),
         dev=None,
         test=read_math_rows(path, "math500_test"),

@@ -34,7 +34,7 @@ class AnswerFormat(NamedTuple):
         return solution_target(self.grader, example)
 
 
-def load(
+def load_own_rows(
     seeds: Sequence[Example],
     *,
     dev: Sequence[Example] | None,

@@ -16,10 +16,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
 
 from ..errors import ConfigError, DataError
 from ..rng import draw
-from ..types import Example, Grade, Task, Written
+from ..types import Example, Grade, PositiveInt, Settings, Task, Written
 from .jsonl_file import read_jsonl
 from .ontology import Decision, LogicQuestion, decide_question, read_question
 from .prontoqa_exercises import HOPS_RANGE, generate_proof_question
@@ -172,7 +175,30 @@ def seed_hops(seed: Example) -> int:
     return decision.hops
 
 
-def load(
+class ProntoQASettings(Settings):
+    """Fictional ontologies, made by teachback, or read from a folder with the real files."""
+
+    name: Literal["prontoqa"]
+    # A folder with prontoqa_train.jsonl; without it the questions are generated.
+    path: Path | None = None
+    # The fewest and the most hops, as in [1, 3].
+    hops: tuple[Annotated[int, Field(ge=1, le=6)], Annotated[int, Field(ge=1, le=6)]] = (1, 3)
+    seeds: PositiveInt = 64
+    dev: PositiveInt = 100
+    test: PositiveInt = 200
+    # Of the generated questions.
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _check_order(self) -> "ProntoQASettings":
+        if self.hops[0] > self.hops[1]:
+            raise ValueError(
+                f"hops goes from the fewest to the most, as in [1, 3]; got {list(self.hops)}"
+            )
+        return self
+
+
+def load_prontoqa(
     *,
     path: Path | None,
     hops: tuple[int, int],

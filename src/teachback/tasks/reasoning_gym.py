@@ -13,11 +13,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from random import Random
+from typing import Annotated, Literal
+
+from pydantic import Field, JsonValue
 
 from ..errors import ConfigError, DataError
 from ..graders.final import gold_answer, no_final_answer
 from ..rng import draw
-from ..types import Example, Grade, Task, Written
+from ..types import Example, Grade, PositiveInt, Settings, Task, Written
 from .gym_answers import (
     MULTILINE_DATASETS,
     format_gym_answer,
@@ -33,7 +36,21 @@ MAX_NEW_ITEM_DRAWS = 1000  # to find an item that no split has
 KIND_SAMPLE_SIZE = 1000  # items drawn to find a dataset's kinds
 
 
-def load(
+class ReasoningGymSettings(Settings):
+    """A procedural task of reasoning-gym; written as name: reasoning_gym/NAME."""
+
+    name: Literal["reasoning_gym"]
+    dataset: str
+    options: dict[str, JsonValue] = {}
+    # The easiest and the hardest level of its curriculum.
+    levels: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]] | None = None
+    seeds: PositiveInt = 64
+    dev: PositiveInt = 100
+    test: PositiveInt = 200
+    seed: int = 0
+
+
+def load_reasoning_gym(
     *,
     dataset: str,
     options: Mapping[str, object],

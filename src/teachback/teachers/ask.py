@@ -10,7 +10,7 @@ from functools import partial
 from ..endpoints.endpoint import Endpoint
 from ..endpoints.replies import Unusable
 from ..ledger.costs import Cost
-from ..ledger.ledger import RecordedAnswer, Ledger, Pair
+from ..ledger.ledger import Ledger, Pair, RecordedAnswer
 from .window import Order, Window, buy_all
 
 

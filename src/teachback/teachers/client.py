@@ -30,7 +30,7 @@ from ..endpoints.replies import read
 from ..errors import InputsChanged, TeachbackError, TeacherDown
 from ..ledger.costs import Cost
 from ..ledger.group_commit import GroupCommit
-from ..ledger.ledger import RecordedAnswer, Ledger, Pair
+from ..ledger.ledger import Ledger, Pair, RecordedAnswer
 
 if TYPE_CHECKING:
     import aiohttp

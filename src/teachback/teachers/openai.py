@@ -14,7 +14,7 @@ from hashlib import sha256
 from ..endpoints.endpoint import Endpoint, to_json
 from ..endpoints.replies import Unusable
 from ..ledger.costs import Cost
-from ..ledger.ledger import RecordedAnswer, Ledger, Pair
+from ..ledger.ledger import Ledger, Pair, RecordedAnswer
 from ..types import Draft, Example, Pick
 from .prompts import Prompts
 from .window import Order, Window, buy_all

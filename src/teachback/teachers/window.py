@@ -26,7 +26,7 @@ from ..endpoints.replies import Completion, read
 from ..errors import TeachbackError, TeacherDown
 from ..ledger.costs import Cost
 from ..ledger.group_commit import GroupCommit
-from ..ledger.ledger import RecordedAnswer, Ledger, Pair
+from ..ledger.ledger import Ledger, Pair, RecordedAnswer
 from .client import Client, Failed, Halt, Stopped, Unanswered
 
 T = TypeVar("T")

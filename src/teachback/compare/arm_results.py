@@ -1,0 +1,110 @@
+"""What an arm did in a repeat, read from its run's files."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+
+from ..ledger.costs import PICODOLLARS_PER_USD
+from ..ledger.queries import open_read_only
+from ..run.history import read_history, read_step
+from ..types import Item, Report, Round
+from .places import RunPlace
+
+
+@dataclass(frozen=True)
+class Curve:
+    """An arm's learning curve: point 0 is the untuned student, then one for each round.
+
+    What was spent counts every call that was made for the arm, also a judge's.
+    """
+
+    arm: str
+    repeat: int
+    accuracy: tuple[float, ...]  # on test, or on dev where there is no test set
+    generated: tuple[int, ...]  # pairs
+    accepted: tuple[int, ...]  # rows
+    tokens: tuple[int, ...]
+    usd: tuple[float, ...] | None  # None: a price is unknown
+
+
+@dataclass(frozen=True)
+class ArmResult:
+    """A curve, and the questions that it is the mean of."""
+
+    curve: Curve
+    split: str
+    items: tuple[str, ...]  # ids of the split's questions
+    right_P_I: Any  # each question's score at each point of the curve
+    # By round, the median loss of the selected seeds, and of the rows made from them
+    loss_medians: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class ArmRun:
+    """An arm's finished rounds in one repeat."""
+
+    place: RunPlace
+    rounds: tuple[Round, ...]
+
+
+def score_right(item: Item) -> float:
+    return float(item.outcome == "right")
+
+
+def read_arm_run(place: RunPlace) -> ArmRun:
+    return ArmRun(place, read_history(place.folder).rounds)
+
+
+def read_arm_result(
+    place: RunPlace, score: Callable[[Item], float] = score_right
+) -> ArmResult:
+    """score(item): what a question counts."""
+    rounds = read_history(place.folder).rounds
+    reports = read_reports(place, rounds)
+    score_P_I = [list(map(score, report.items)) for report in reports]
+    right_P_I = np.array(score_P_I)
+
+    medians = [(done.transfer.seed_median, done.transfer.row_median) for done in rounds]
+    return ArmResult(
+        read_curve(place, rounds, tuple(map(float, right_P_I.mean(1)))),
+        split=reports[0].split,
+        items=tuple(item.id for item in reports[0].items),
+        right_P_I=right_P_I,
+        loss_medians=tuple(
+            (seed, row) for seed, row in medians if seed is not None and row is not None
+        ),
+    )
+
+
+def read_reports(place: RunPlace, rounds: tuple[Round, ...]) -> list[Report]:
+    """The report of each point: on test, or on dev where there is no test set."""
+    first = place.folder / "round-00"
+    reports = [read_step(first, "test-baseline") or read_step(first, "baseline")]
+    for r, done in enumerate(rounds):
+        test = read_step(place.folder / f"round-{r:02d}", "test")
+        reports.append(test or done.report)
+    return reports
+
+
+def read_curve(
+    place: RunPlace, rounds: tuple[Round, ...], accuracy: tuple[float, ...]
+) -> Curve:
+    with open_read_only(place.ledger, arm=place.arm, repeat=place.repeat) as ledger:
+        spends = [ledger.spend(before_round=r) for r in range(len(rounds) + 1)]
+
+    usd = None
+    if not any(spend.unpriced_calls for spend in spends):
+        usd = tuple(spend.usd / PICODOLLARS_PER_USD for spend in spends)
+    accepted = accumulate((len(done.fresh.rows) for done in rounds), initial=0)
+    return Curve(
+        place.arm,
+        place.repeat,
+        accuracy,
+        generated=tuple(spend.pairs for spend in spends),
+        accepted=tuple(accepted),
+        tokens=tuple(spend.input_tokens + spend.output_tokens for spend in spends),
+        usd=usd,
+    )

@@ -1,0 +1,188 @@
+"""What the arms selected, as plotly figures with a panel for each arm."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..run.history import read_step
+from ..types import Example
+from .arm_results import ArmRun
+from .plots import COLOURS, Plot, style_figure
+from .summarise import Comparison
+
+MAX_PANELS = 8
+PANEL_COLUMNS = 4
+
+Points = list[tuple[float, float]]
+SeedsByRepeat = Mapping[int, Sequence[Example]]
+
+
+def selection_plots(
+    comparison: Comparison,
+    runs: Sequence[ArmRun],
+    seeds: SeedsByRepeat,
+    fields: Sequence[str],
+) -> list[Plot]:
+    """A plot that would be empty is left out.
+
+    runs: of every arm and repeat. fields: the seeds' meta fields to show.
+    """
+    by_arm = runs_by_arm(runs, comparison.arms[:MAX_PANELS])
+    plots = [
+        Plot(
+            f"What was selected, by {field}",
+            "The share of each round's picks, over all repeats. "
+            "The first bar is the pool.",
+            draw_selected(by_arm, seeds, field),
+        )
+        for field in fields
+    ]
+    lengths = {arm: score_and_length(first) for arm, (first, *_) in by_arm.items()}
+    if any(lengths.values()):
+        plots.append(
+            Plot(
+                "Score against answer length",
+                "Each seed in the last round of the first repeat: "
+                "length is what loss-like scores are confounded with.",
+                draw_scatter(lengths, "tokens of the attempt", "score"),
+            )
+        )
+    losses = {arm: seed_and_row_loss(repeats) for arm, repeats in by_arm.items()}
+    if any(losses.values()):
+        plots.append(
+            Plot(
+                "Seeds and the rows made from them",
+                carry_over_caption(comparison),
+                draw_scatter(losses, "loss of the seed", "loss of the row"),
+            )
+        )
+    return plots
+
+
+def carry_over_caption(comparison: Comparison) -> str:
+    caption = (
+        "The loss of each row's question against its seed's, by the same student, "
+        "over all rounds and repeats."
+    )
+    rho = comparison.carry_over
+    if rho is None:
+        return caption
+    interval = f"{rho.estimate:.2f} [{rho.low:.2f}, {rho.high:.2f}]"
+    return f"{caption} Rank correlation of the sets' medians: {interval}."
+
+
+def runs_by_arm(runs: Sequence[ArmRun], arms: Sequence[str]) -> dict[str, list[ArmRun]]:
+    by_arm: dict[str, list[ArmRun]] = {arm: [] for arm in arms}
+    for run in runs:
+        if run.place.arm in by_arm:
+            by_arm[run.place.arm].append(run)
+    return by_arm
+
+
+def draw_selected(
+    by_arm: Mapping[str, Sequence[ArmRun]], seeds: SeedsByRepeat, field: str
+) -> Any:
+    """One bar for each round, divided by the seeds' values of the field."""
+    pool = Counter[str]()
+    for examples in seeds.values():
+        pool += count_values(examples, field)
+    values = sorted(pool, key=lambda value: (len(value), value))
+
+    figure = make_panels(list(by_arm), shared_yaxes=True)
+    for place, runs in enumerate(by_arm.values()):
+        row, column = panel_position(place)
+        bars = [pool, *count_picks(runs, seeds, field)]
+        names = ["pool", *(f"round {r}" for r in range(len(bars) - 1))]
+        for k, value in enumerate(values):
+            figure.add_bar(
+                x=names,
+                y=[bar[value] / max(1, bar.total()) for bar in bars],
+                name=f"{field} {value}",
+                marker_color=COLOURS[k % len(COLOURS)],
+                legendgroup=value,
+                showlegend=place == 0,
+                row=row,
+                col=column,
+            )
+    height = 80 + 280 * panel_rows(len(by_arm))
+    figure.update_layout(barmode="stack", height=height)
+    style_figure(figure)
+    return figure.update_yaxes(tickformat=".0%", rangemode="tozero")
+
+
+def count_values(examples: Sequence[Example], field: str) -> Counter[str]:
+    return Counter(str(example.meta.get(field)) for example in examples)
+
+
+def count_picks(
+    runs: Sequence[ArmRun], seeds: SeedsByRepeat, field: str
+) -> list[Counter[str]]:
+    """For each round, the picks of all repeats by the field's value."""
+    n_rounds = max(len(run.rounds) for run in runs)
+    counts = [Counter[str]() for _ in range(n_rounds)]
+    for run in runs:
+        by_id = {seed.id: seed for seed in seeds[run.place.repeat]}
+        for r, done in enumerate(run.rounds):
+            picked = [by_id[pick.seed] for pick in done.chosen.picks]
+            counts[r] += count_values(picked, field)
+    return counts
+
+
+def score_and_length(run: ArmRun) -> Points:
+    """(tokens of the attempt, score) in the last round; empty for a chooser."""
+    if not run.rounds or not run.rounds[-1].chosen.scores:
+        return []
+    folder = run.place.folder / f"round-{len(run.rounds) - 1:02d}"
+    attempts = read_step(folder, "attempt").rows
+    tokens = {attempt.id: float(attempt.n_tokens) for attempt in attempts}
+    return [(tokens[id], score) for id, score in run.rounds[-1].chosen.scores]
+
+
+def seed_and_row_loss(runs: Sequence[ArmRun]) -> Points:
+    return [
+        (pair.seed_loss, pair.row_loss)
+        for run in runs
+        for done in run.rounds
+        for pair in done.transfer.pairs
+    ]
+
+
+def draw_scatter(groups: Mapping[str, Points], x: str, y: str) -> Any:
+    """Panels have axes of their own, because scores have units of their own."""
+    filled = {name: points for name, points in groups.items() if points}
+    figure = make_panels(list(filled))
+    for place, points in enumerate(filled.values()):
+        row, column = panel_position(place)
+        figure.add_scatter(
+            x=[point[0] for point in points],
+            y=[point[1] for point in points],
+            mode="markers",
+            showlegend=False,
+            marker={"size": 4, "opacity": 0.35, "color": COLOURS[0]},
+            row=row,
+            col=column,
+        )
+    rows = panel_rows(len(filled))
+    figure.update_layout(height=80 + 300 * rows)
+    style_figure(figure).update_xaxes(title_text=x, row=rows)
+    return figure.update_yaxes(title_text=y, col=1)
+
+
+def make_panels(titles: Sequence[str], *, shared_yaxes: bool = False) -> Any:
+    from plotly.subplots import make_subplots
+
+    return make_subplots(
+        rows=panel_rows(len(titles)),
+        cols=min(PANEL_COLUMNS, len(titles)),
+        subplot_titles=titles,
+        shared_yaxes=shared_yaxes,
+    )
+
+
+def panel_rows(panels: int) -> int:
+    return -(-panels // PANEL_COLUMNS)
+
+
+def panel_position(place: int) -> tuple[int, int]:
+    """Row and column of a panel, from 1."""
+    return place // PANEL_COLUMNS + 1, place % PANEL_COLUMNS + 1

@@ -1,0 +1,149 @@
+"""What a comparison found, as plain data: curves, differences, findings, wins."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from .arm_results import ArmResult, Curve
+from .findings import MIN_REPEATS_TO_TEST, Finding, make_findings
+from .paired_tests import (
+    Interval,
+    carry_over_interval,
+    paired_t_interval,
+    pairwise_wins,
+)
+
+DEFAULT_REFERENCE = "random"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """An arm's accuracy minus the reference's after a round, over repeats."""
+
+    arm: str
+    round: int  # 0: the untuned student
+    mean: float
+    low: float | None  # the 95 % interval; None with one repeat
+    high: float | None
+
+
+@dataclass(frozen=True)
+class TeacherSpend:
+    """What teachers, judges, referees and verifiers used."""
+
+    tokens: int
+    usd: float | None  # None: a price is unknown
+
+
+@dataclass(frozen=True)
+class Comparison:
+    arms: tuple[str, ...]
+    reference: str  # `random`, or the first arm if it is not there
+    repeats: int
+    split: str  # what accuracy is measured on
+    curves: tuple[Curve, ...]
+    differences: tuple[Difference, ...]
+    findings: tuple[Finding, ...]
+    # The share of the rounds after which the row's arm is above the column's
+    wins: tuple[tuple[float, ...], ...]
+    carry_over: Interval | None  # rho of the medians of seeds and of their rows
+    charged: TeacherSpend  # to all arms, each as if it had bought alone
+    sent: TeacherSpend  # what was really bought
+    notes: tuple[str, ...]
+
+
+def summarise_comparison(
+    results: Sequence[ArmResult],
+    arms: Sequence[str],
+    primary: str,
+    sent: TeacherSpend,
+) -> Comparison:
+    curves = [result.curve for result in results]
+    split = results[0].split
+    reference = DEFAULT_REFERENCE if DEFAULT_REFERENCE in arms else arms[0]
+    repeats = len({curve.repeat for curve in curves})
+
+    differences = list[Difference]()
+    for arm in arms:
+        if arm != reference:
+            differences += round_differences(curves, reference, arm)
+    medians = [pair for result in results for pair in result.loss_medians]
+    return Comparison(
+        tuple(arms),
+        reference,
+        repeats,
+        split,
+        tuple(curves),
+        differences=tuple(differences),
+        findings=tuple(make_findings(results, arms, reference, primary)),
+        wins=win_matrix(curves, arms),
+        carry_over=carry_over_interval(
+            [seed for seed, _ in medians], [row for _, row in medians]
+        ),
+        charged=total_charged(curves),
+        sent=sent,
+        notes=tuple(comparison_notes(curves, repeats, split)),
+    )
+
+
+def total_charged(curves: Sequence[Curve]) -> TeacherSpend:
+    tokens = sum(curve.tokens[-1] for curve in curves)
+    usd = [curve.usd[-1] for curve in curves if curve.usd is not None]
+    all_known = len(usd) == len(curves)
+    return TeacherSpend(tokens, sum(usd) if all_known else None)
+
+
+def win_matrix(
+    curves: Sequence[Curve], arms: Sequence[str]
+) -> tuple[tuple[float, ...], ...]:
+    """Over the rounds that all arms have; empty with one repeat."""
+    points = min(len(curve.accuracy) for curve in curves)
+    accuracy_A_R_P = [
+        [curve.accuracy[:points] for curve in arm_curves(curves, arm)] for arm in arms
+    ]
+    if len(accuracy_A_R_P[0]) < 2:
+        return ()
+    return tuple(map(tuple, pairwise_wins(accuracy_A_R_P).tolist()))
+
+
+def arm_curves(curves: Sequence[Curve], arm: str) -> list[Curve]:
+    return [curve for curve in curves if curve.arm == arm]
+
+
+def round_differences(
+    curves: Sequence[Curve], reference: str, arm: str
+) -> list[Difference]:
+    """Up to the round that both arms reached in every repeat."""
+    reference_curve = {c.repeat: c.accuracy for c in arm_curves(curves, reference)}
+    pairs = [
+        (curve.accuracy, reference_curve[curve.repeat])
+        for curve in arm_curves(curves, arm)
+    ]
+    points = min(min(len(ours), len(theirs)) for ours, theirs in pairs)
+    differences = []
+    for r in range(points):
+        per_repeat = [ours[r] - theirs[r] for ours, theirs in pairs]
+        interval = paired_t_interval(per_repeat)
+        low, high = (interval.low, interval.high) if interval else (None, None)
+        differences.append(Difference(arm, r, fmean(per_repeat), low, high))
+    return differences
+
+
+def comparison_notes(curves: Sequence[Curve], repeats: int, split: str) -> list[str]:
+    notes = []
+    if split != "test":
+        notes.append(
+            "the task has no test set: this is accuracy on dev, "
+            "which some criteria read"
+        )
+    if repeats < MIN_REPEATS_TO_TEST:
+        notes.append(
+            f"{repeats} repeats are too few to test: "
+            f"{MIN_REPEATS_TO_TEST} or more would do"
+        )
+    if len({len(curve.accuracy) for curve in curves}) > 1:
+        notes.append(
+            "the arms have other numbers of rounds: "
+            "areas go up to what all of them spent"
+        )
+    return notes

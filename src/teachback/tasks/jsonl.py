@@ -1,0 +1,62 @@
+"""`jsonl`: a task of the user's own rows in JSONL files."""
+
+from pathlib import Path
+from typing import Literal
+
+from ..types import Example, ImportFunction, Row, Task
+from .existing_rows import read_existing_rows
+from .jsonl_file import read_jsonl
+from .own import load_own_rows
+from .splits import unique_in_hash_order
+from .table import examples_from_rows
+from .table_settings import TableSettings, with_grader_settings
+
+
+class _JsonlSettings(TableSettings):
+    """One JSON object a line, with at least a question."""
+
+    name: Literal["jsonl"]
+    seeds: Path
+    dev: Path | None = None
+    test: Path | None = None
+
+
+JsonlSettings = with_grader_settings(_JsonlSettings, __name__)
+
+
+def load_jsonl(settings: _JsonlSettings, import_function: ImportFunction) -> Task:
+    def read(path: Path | None) -> list[Example] | None:
+        return None if path is None else read_jsonl_examples(settings, path)
+
+    return load_own_rows(
+        read_jsonl_examples(settings, settings.seeds),
+        dev=read(settings.dev),
+        test=read(settings.test),
+        sizes=settings.sizes,
+        name=settings.name,
+        form=settings.make_format(import_function),
+        instruction=settings.instruction,
+        templated=settings.templated,
+        by=tuple(settings.by),
+    )
+
+
+def read_jsonl_examples(settings: _JsonlSettings, path: Path) -> list[Example]:
+    return examples_from_rows(read_jsonl(path), str(path), settings.columns)
+
+
+def read_reserve(path: Path, settings: object, task: Task) -> tuple[Row, ...]:
+    """Rows that the pool teacher may hand out.
+
+    The task's own file is read by the task's columns: each exercise once, and rows without
+    anything to train on are left out.
+    """
+    if not isinstance(settings, _JsonlSettings) or path != settings.seeds:
+        return read_existing_rows(path, task.target)
+    rows = []
+    for example in unique_in_hash_order(read_jsonl_examples(settings, path), task.key):
+        text = task.target(example)
+        if text:
+            row_id = f"given-{example.id}"
+            rows.append(Row(row_id, None, 0, example.question, text, example.answer, False))
+    return tuple(rows)

@@ -1,0 +1,97 @@
+"""Settings of a task made of the user's rows: the columns, and how answers are compared."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, WithJsonSchema, create_model, model_validator
+
+from ..types import ImportFunction, PositiveInt, Settings
+from .answer_formats import ANSWER_FORMATS
+from .own import AnswerFormat
+from .splits import SplitSizes
+from .table import ExampleColumns
+
+T = TypeVar("T", bound="TableSettings")
+
+
+def _check_grader(name: str) -> str:
+    if name not in ANSWER_FORMATS:
+        raise ValueError(f"allowed are {', '.join(ANSWER_FORMATS)}")
+    return name
+
+
+GraderName = Annotated[
+    str,
+    AfterValidator(_check_grader),
+    WithJsonSchema({"type": "string", "enum": list(ANSWER_FORMATS)}),
+]
+
+
+class TableSettings(Settings):
+    """Where the columns are, and how answers are compared."""
+
+    n_seeds: PositiveInt | None = None
+    # Without rows of their own, dev and test are set aside by a hash of the question.
+    n_dev: PositiveInt | None = None
+    n_test: PositiveInt | None = None
+    # The columns' names.
+    question: str = "question"
+    answer: str | None = "answer"
+    solution: str | None = "solution"
+    id: str | None = "id"
+    grader: GraderName = "exact"
+    # Put before every question.
+    instruction: str | None = None
+    # Meta fields, or columns, to break accuracy down by.
+    by: list[str] = []
+    # Questions made from templates: words that two of them share mean nothing.
+    templated: bool = False
+
+    @model_validator(mode="after")
+    def _check_grader_settings(self: T) -> T:
+        fields = ANSWER_FORMATS[self.grader].settings.model_fields
+        for name, grader in GRADER_OF_SETTING.items():
+            given = getattr(self, name) is not None
+            wanted = name in fields and fields[name].is_required()
+            if given != wanted and (wanted or name not in fields):
+                raise ValueError(f"grader: {grader} and {name} belong together")
+        return self
+
+    @property
+    def columns(self) -> ExampleColumns:
+        return ExampleColumns(
+            self.question, self.answer, self.solution, self.id, tuple(self.by)
+        )
+
+    @property
+    def sizes(self) -> SplitSizes:
+        return SplitSizes(self.n_seeds, self.n_dev, self.n_test)
+
+    def make_format(self, import_function: ImportFunction) -> AnswerFormat:
+        """How answers are written and graded. Raises ConfigError for a bad grader setting."""
+        entry = ANSWER_FORMATS[self.grader]
+        names = entry.settings.model_fields
+        values = {name: getattr(self, name) for name in names}
+        present = {name: value for name, value in values.items() if value is not None}
+        return entry.make(present, import_function)
+
+
+def _settings_of_graders() -> dict[str, str]:
+    """Each grader's own setting, with the grader's name."""
+    names: dict[str, str] = {}
+    for grader, entry in ANSWER_FORMATS.items():
+        names.update(dict.fromkeys(entry.settings.model_fields, grader))
+    return names
+
+
+GRADER_OF_SETTING: Mapping[str, str] = _settings_of_graders()
+
+
+def with_grader_settings(settings: type[T], module: str) -> type[T]:
+    """The class with every grader's own settings as optional keys."""
+    fields: dict[str, Any] = {}
+    for entry in ANSWER_FORMATS.values():
+        for name, field in entry.settings.model_fields.items():
+            fields[name] = (field.annotation | None, None)  # type: ignore[operator]
+    name = settings.__name__.removeprefix("_")
+    return create_model(name, __base__=settings, __module__=module, __doc__=settings.__doc__, **fields)
