@@ -1,1 +1,1 @@
-"""Measurements. Each writes bench/results/NAME.json with what made it; the docs quote these files only."""
+"""Measurements. Each writes bench/results/NAME.json with what made it; the docs quote these."""

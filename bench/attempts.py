@@ -19,12 +19,14 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Literal, NamedTuple
 
+from teachback.student.loading import load_student
+
 from bench.conversations import CHAT, FILES, first_pairs
 from bench.outcome import Outcome
 from bench.process import peak_mib, resident_mib, run_fresh, spread, torch_threads
 from bench.reasons import first_difference
 from teachback.student.chat import prompt_ids
-from teachback.student.folder import load, resolve
+from teachback.student.folder import resolve_model
 
 TARGET = 1.5
 SIZES = (16, 32, 64)
@@ -59,7 +61,7 @@ class Runs(NamedTuple):
 
 
 def bench(quick: bool) -> Outcome:
-    folder, identity = resolve("smollm2-135m")
+    folder, identity = resolve_model("smollm2-135m")
     prompts = make_prompts(folder, 3 if quick else QUESTIONS_PER_FILE)
     max_new_tokens = 12 if quick else MAX_NEW_TOKENS
     sizes, repeats = ((4,), 1) if quick else (SIZES, REPEATS)
@@ -95,7 +97,7 @@ def bench(quick: bool) -> Outcome:
 
 def make_prompts(folder: Path, count: int) -> list[Prompt]:
     """The first questions of each file."""
-    student = load(folder)
+    student = load_student(folder)
     questions = [question for question, _ in first_pairs(count)]
     return [
         Prompt(question, prompt_ids(student, CHAT, question)) for question in questions
@@ -153,15 +155,15 @@ def decode_with_ours(
     folder: str, prompts: Sequence[Prompt], max_new_tokens: int, precision: Precision
 ) -> Result:
     """All prompts in one call, as a run hands over a shard of 64."""
-    from teachback.student.attempt import answers
-    from teachback.student.frozen import freeze
+    from teachback.student.attempt import decode_answers
+    from teachback.student.inference import load_for_inference
 
-    student = freeze(Path(folder), precision)
+    student = load_for_inference(Path(folder), precision)
     ids = [prompt.ids for prompt in prompts]
-    answers(student, ids[:2], 2)
+    decode_answers(student, ids[:2], 2)
 
     loaded, started = resident_mib(), time.perf_counter()
-    decoded = answers(student, ids, max_new_tokens)
+    decoded = decode_answers(student, ids, max_new_tokens)
     seconds = time.perf_counter() - started
     tokens = [one.tokens for one in decoded]
     return Result(tokens, seconds, peak_mib() - loaded, peak_mib())
@@ -178,7 +180,7 @@ def decode_with_peer(
     from transformers import AutoModelForCausalLM
 
     dtype = torch.float32 if precision == "float32" else torch.bfloat16
-    ends = sorted(load(Path(folder)).ends)
+    ends = sorted(load_student(Path(folder)).ends)
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype).eval()
     ids = [prompt.ids for prompt in prompts]
     generate(model, ends, ids[:2], 2)
@@ -250,6 +252,6 @@ def top2_gap(folder: str, ids: list[int]) -> float:
     import torch
 
     with torch.inference_mode():
-        logits_V = load(Path(folder)).model(torch.tensor([ids])).logits[0, -1]
+        logits_V = load_student(Path(folder)).model(torch.tensor([ids])).logits[0, -1]
     first, second = logits_V.topk(2).values.tolist()
     return float(first - second)

@@ -25,7 +25,7 @@ from bench.purchases import (
     texts_by_request,
 )
 from bench.rehearsal import ServerSettings, rehearsal_server
-from teachback.endpoints.replies import read
+from teachback.endpoints.replies import parse_completion
 from teachback.serve.additions import addition_teacher
 
 TARGET = 5.0
@@ -135,7 +135,7 @@ def request_bodies(pairs: int) -> list[bytes]:
     """
     asking = make_asking("http://127.0.0.1", 1)
     first = [asking.first(seed.question, 0, None) for seed in make_seeds(pairs)]
-    replies = [read(server_reply(body)) for body in first]
+    replies = [parse_completion(server_reply(body)) for body in first]
     questions = [reply.question(asking.question_bytes) for reply in replies]
     return [*first, *map(asking.answer, questions)]
 

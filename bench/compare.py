@@ -24,7 +24,7 @@ TARGET = 1.6
 REPEATS = 3
 SCRIPT = """
 import json, sys
-from teachback import config
+from teachback.config import config
 from teachback.compare.comparison import run_comparison
 
 settings = config.make(json.loads(sys.argv[1]))

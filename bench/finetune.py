@@ -29,14 +29,21 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Literal, NamedTuple
 
+from teachback.student.loading import load_student
+
 from bench.conversations import CHAT, FILES, Pair, alternate, read_pairs
 from bench.machine import count_cores
 from bench.outcome import Outcome
 from bench.process import peak_mib, run_fresh, spread
-from teachback.student.folder import load, resolve
-from teachback.student.training.batch import Tokens, length, schedule
-from teachback.student.training.finetune import Means, Recipe, dict_row, finetune
-from teachback.student.training.passes import PADDED, loss_of
+from teachback.student.folder import resolve_model
+from teachback.student.training.batch import TokenRow, row_length, schedule_rows
+from teachback.student.training.finetune import (
+    Recipe,
+    RuntimeOptions,
+    finetune,
+    tokenize_row,
+)
+from teachback.student.training.layout import PADDED_LAYOUT, batch_loss
 
 TARGET = 1.8
 PROMPTS_TARGET = 1.2
@@ -48,7 +55,7 @@ STEPS = 4
 HELD_ROWS = 16
 REPEATS = 2
 SEED = 1
-MICRO_TOKENS = Means().micro_tokens
+MICRO_TOKENS = RuntimeOptions().micro_tokens
 LIBRARIES = ("torch", "transformers", "trl")
 CONTENDERS = ("ours", "trl", "plain")
 PEERS = CONTENDERS[1:]
@@ -97,7 +104,7 @@ Runs = dict[str, list[Result]]  # by contender
 
 
 def bench(quick: bool) -> Outcome:
-    folder, identity = resolve("smollm2-135m")
+    folder, identity = resolve_model("smollm2-135m")
     steps, repeats = (2, 1) if quick else (STEPS, REPEATS)
     runs: dict[str, Runs] = {case: {name: [] for name in CONTENDERS} for case in CASES}
     for _ in range(repeats):
@@ -233,23 +240,25 @@ def train(
         job = Job(folder, train_rows, Path(workspace), recipe, [])
         model = TRAIN[name](job)
         rss_mib = peak_mib()
-        student = load(model if isinstance(model, Path) else folder)
+        student = load_student(model if isinstance(model, Path) else folder)
     if isinstance(model, Path):
         model = student.model
 
     step_seconds = [end - start for start, end in pairwise(job.step_ends)]
-    order = schedule(tokenize(student, train_rows), recipe, SEED)
+    order = schedule_rows(tokenize(student, train_rows), recipe, SEED)
     starts = range(ROWS_PER_STEP, len(order), ROWS_PER_STEP)  # without the first step
-    step_tokens = [sum(map(length, order[at : at + ROWS_PER_STEP])) for at in starts]
+    step_tokens = [
+        sum(map(row_length, order[at : at + ROWS_PER_STEP])) for at in starts
+    ]
     loss = held_loss(model.eval(), tokenize(student, held_rows))
     return Result(step_seconds, step_tokens, loss, rss_mib)
 
 
-def tokenize(student: Any, pairs: Sequence[Pair]) -> list[Tokens]:
-    return [dict_row(student, CHAT, *pair) for pair in pairs]
+def tokenize(student: Any, pairs: Sequence[Pair]) -> list[TokenRow]:
+    return [tokenize_row(student, CHAT, *pair) for pair in pairs]
 
 
-def held_loss(model: Any, rows: Sequence[Tokens]) -> float:
+def held_loss(model: Any, rows: Sequence[TokenRow]) -> float:
     """The mean over the answers' tokens."""
     import torch
 
@@ -257,7 +266,9 @@ def held_loss(model: Any, rows: Sequence[Tokens]) -> float:
     total = 0.0
     with torch.no_grad():
         for start in range(0, len(rows), 4):
-            total += loss_of(model, rows[start : start + 4], PADDED, device).item()
+            total += batch_loss(
+                model, rows[start : start + 4], PADDED_LAYOUT, device
+            ).item()
     return total / sum(len(row["answer"]) for row in rows)
 
 
@@ -270,7 +281,7 @@ def train_with_ours(job: Job) -> Path:
         chat=CHAT,
         recipe=job.recipe,
         seed=SEED,
-        means=Means(micro_tokens=MICRO_TOKENS, checkpoint_every_s=1e9),
+        means=RuntimeOptions(micro_tokens=MICRO_TOKENS, checkpoint_every_s=1e9),
         tell=lambda step, steps: job.step_ends.append(time.perf_counter()),
     )
 
@@ -280,8 +291,8 @@ def train_with_trl(job: Job) -> Any:
     from datasets import Dataset
     from trl import SFTConfig, SFTTrainer
 
-    student = load(job.folder)
-    rows = schedule(tokenize(student, job.rows), job.recipe, SEED)
+    student = load_student(job.folder)
+    rows = schedule_rows(tokenize(student, job.rows), job.recipe, SEED)
     columns = {
         "input_ids": [[*row["prompt"], *row["answer"]] for row in rows],
         "completion_mask": [
@@ -311,11 +322,11 @@ def train_with_trainer(job: Job) -> Any:
     from peft import get_peft_model
     from transformers import DataCollatorForSeq2Seq, Trainer, TrainingArguments
 
-    student = load(job.folder)
+    student = load_student(job.folder)
     model = student.model
     if job.recipe.method == "lora":
         model = get_peft_model(model, lora_config(job.recipe))
-    rows = schedule(tokenize(student, job.rows), job.recipe, SEED)
+    rows = schedule_rows(tokenize(student, job.rows), job.recipe, SEED)
     trainer = Trainer(
         model=model,
         args=TrainingArguments(**trainer_settings(job)),
@@ -327,10 +338,10 @@ def train_with_trainer(job: Job) -> Any:
     return without_autocast(trainer)
 
 
-def masked_row(row: Tokens) -> dict[str, list[int]]:
+def masked_row(row: TokenRow) -> dict[str, list[int]]:
     return {
         "input_ids": [*row["prompt"], *row["answer"]],
-        "attention_mask": [1] * length(row),
+        "attention_mask": [1] * row_length(row),
         "labels": [-100] * len(row["prompt"]) + row["answer"],
     }
 

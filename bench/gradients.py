@@ -10,12 +10,13 @@ from itertools import combinations_with_replacement
 from typing import Any, NamedTuple
 
 import numpy as np
+from teachback.student.scoring import answer_passes
 
 from bench.conversations import CHAT
 from bench.process import run_timed
-from teachback.student.frozen import Frozen, head
-from teachback.student.signals import BATCH_TOKENS, blocks, passes, signals
-from teachback.student.sketch import draw_sketch, new_sums
+from teachback.student.inference import InferenceModel, apply_head
+from teachback.student.signals import BATCH_TOKENS, compute_signals, split_blocks
+from teachback.student.sketch import draw_sketch, new_sketch_sums
 
 BLOCK = 128  # tokens of the vocabulary whose part of all gradients exists at once
 TOP = 8  # likeliest tokens that the sketch's rival keeps, beside the answer's own
@@ -41,13 +42,17 @@ class AnswerTokens(NamedTuple):
     ids_T: Any
 
 
-def read_head_inputs(student: Frozen, rows: Sequence[tuple[str, str]]) -> Arrays:
+def read_head_inputs(
+    student: InferenceModel, rows: Sequence[tuple[str, str]]
+) -> Arrays:
     """The `HeadInputs` of (question, answer) rows."""
     import torch
 
     by_row: dict[int, list[Any]] = {}
-    for places, lengths, hidden_N_D, ids_N in passes(student, CHAT, rows, BATCH_TOKENS):
-        logits = [head(student, hidden) for (hidden,) in blocks(hidden_N_D)]
+    for places, lengths, hidden_N_D, ids_N in answer_passes(
+        student, CHAT, rows, BATCH_TOKENS
+    ):
+        logits = [apply_head(student, hidden) for (hidden,) in split_blocks(hidden_N_D)]
         logsum_N = torch.cat([z.logsumexp(-1) for z in logits])
         least_N = torch.cat([z.topk(TOP).values[:, -1] for z in logits])
         columns = [
@@ -145,8 +150,8 @@ def sketch_products(
 
     products = []
     for seed in range(sketches):
-        sums = new_sums(draw_sketch(*weight_V_D.shape, size, seed), count)
-        signals(logits_N_V, hidden_N_D, ids_N, sums.at(row_N))
+        sums = new_sketch_sums(draw_sketch(*weight_V_D.shape, size, seed), count)
+        compute_signals(logits_N_V, hidden_N_D, ids_N, sums.at(row_N))
         gradients = sums.means(lengths).astype(np.float64)
         products.append([one @ other for one, other in pairs_of(gradients)])
     return {"products": products}

@@ -39,11 +39,12 @@ from bench.reasons import (
 )
 from bench.rewritten import Form, count_by_form, count_mistakes, solution_forms
 from teachback.metrics.accuracy import grade_attempt, make_report
-from teachback.student.attempt import summarise as summarise_answer
+from teachback.student.attempt import summarise_attempt as summarise_answer
 from teachback.student.chat import Chat, prompt_ids
-from teachback.student.decode import Decoded, decode
-from teachback.student.folder import SMOLLM2, resolve
-from teachback.student.frozen import Frozen, freeze, head
+from teachback.student.decode import decode_batch
+from teachback.student.decode_log import DecodedAnswer
+from teachback.student.folder import SMOLLM2, resolve_model
+from teachback.student.inference import InferenceModel, apply_head, load_for_inference
 from teachback.tasks import gsm8k
 from teachback.types import Attempt, Example, Task
 
@@ -94,7 +95,7 @@ def bench(quick: bool, student: str = SMOLLM2) -> Outcome:
     docs = {one.id: make_doc(task, one) for one in task.test}
     forms = forms_of(task.test)
 
-    folder, identity = resolve(student)
+    folder, identity = resolve_model(student)
     texts = [(docs[example.id], form.text) for example, form in forms]
     peer = run_fresh(run_lm_eval, str(folder), [*docs.values()], max_new_tokens, texts)
     peer_texts = [verdict.text for verdict in peer.answers]
@@ -281,11 +282,11 @@ def run_ours(
     import torch
 
     torch.set_num_threads(1)
-    student = freeze(Path(folder))
+    student = load_for_inference(Path(folder))
     prompts = [prompt_ids(student, Chat(), doc.message) for doc in docs.values()]
-    decoded: list[Decoded] = []
+    decoded: list[DecodedAnswer] = []
     for start in range(0, len(prompts), BATCH):
-        decoded += decode(student, prompts[start : start + BATCH], max_new_tokens)
+        decoded += decode_batch(student, prompts[start : start + BATCH], max_new_tokens)
 
     attempts, gaps = [], {}
     for id, prompt, answer, peer_text in zip(
@@ -299,7 +300,10 @@ def run_ours(
 
 
 def logit_gap(
-    student: Frozen, prompt: Sequence[int], answer: Decoded, peer_text: str
+    student: InferenceModel,
+    prompt: Sequence[int],
+    answer: DecodedAnswer,
+    peer_text: str,
 ) -> float:
     """Between the two largest logits where our answer leaves the other text.
 
@@ -312,12 +316,14 @@ def logit_gap(
     with torch.inference_mode():
         ids_1_T = torch.tensor(ids, device=student.device)
         output = student.decoder(input_ids=ids_1_T, use_cache=False)
-        logits_V = head(student, output.last_hidden_state[0, -1:])[0]
+        logits_V = apply_head(student, output.last_hidden_state[0, -1:])[0]
     first, second = logits_V.float().topk(2).values.tolist()
     return float(first - second)
 
 
-def shared_tokens(student: Frozen, tokens: Sequence[int], peer_text: str) -> int:
+def shared_tokens(
+    student: InferenceModel, tokens: Sequence[int], peer_text: str
+) -> int:
     """How many of our tokens the other text begins with."""
     beginnings = 0
     for n in range(len(tokens)):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench.process import peak_mib
 from teachback.endpoints.endpoint import Endpoint
-from teachback.endpoints.replies import read
+from teachback.endpoints.replies import parse_completion
 from teachback.ledger.costs import PICODOLLARS_PER_USD, Budget, Price
 from teachback.ledger.ledger import Ledger
 from teachback.teachers.openai import Asking, generate
@@ -100,7 +100,7 @@ def answered_texts(ledger_path: Path) -> Texts:
     """The texts of the answered calls in a ledger."""
     query = "SELECT request, body FROM calls WHERE state = 'answered'"
     rows = query_file(ledger_path, query)
-    return sorted((request, read(body).text()) for request, body in rows)
+    return sorted((request, parse_completion(body).text()) for request, body in rows)
 
 
 def query_file(path: Path, query: str) -> list[tuple[str, str]]:

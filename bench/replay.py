@@ -22,6 +22,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from teachback.student.loading import LoadedStudent, load_student
+
 from bench.outcome import Outcome
 from bench.process import peak_mib, run_fresh, run_timed
 from bench.reasons import first_difference
@@ -29,8 +31,8 @@ from teachback.build.task import make_task
 from teachback.config import config as cfg
 from teachback.errors import ConfigError
 from teachback.run import files
-from teachback.student.chat import Chat, encode, prompt_ids
-from teachback.student.folder import Loaded, load, resolve
+from teachback.student.chat import Chat, encode_text, prompt_ids
+from teachback.student.folder import resolve_model
 from teachback.types import Attempt, Example, Task
 
 TARGET = 1.5
@@ -70,8 +72,8 @@ class Row(NamedTuple):
 
 
 def bench(quick: bool) -> Outcome:
-    folder, identity = resolve("smollm2-135m")
-    student = load(folder)
+    folder, identity = resolve_model("smollm2-135m")
+    student = load_student(folder)
     names = RUNS[-1:] if quick else RUNS
     runs = {name: read_rounds(Path("runs", f"bench-{name}")) for name in names}
     costs = run_fresh(measure_costs, str(folder), quick)
@@ -117,7 +119,7 @@ def read_rounds(run_dir: Path) -> list[RecordedRound]:
     return [RecordedRound(task, chat, *pair) for pair in pairwise(attempts)]
 
 
-def tokenize(student: Loaded, recorded: RecordedRound, kind: Kind) -> list[Row]:
+def tokenize(student: LoadedStudent, recorded: RecordedRound, kind: Kind) -> list[Row]:
     task = recorded.task
     seeds = {seed.id: seed for seed in task.seeds}
     rows = []
@@ -132,16 +134,16 @@ def tokenize(student: Loaded, recorded: RecordedRound, kind: Kind) -> list[Row]:
     return rows
 
 
-def attempt_tokens(student: Loaded, attempt: Attempt) -> list[int]:
-    tokens = encode(student.tokenizer, attempt.text)
+def attempt_tokens(student: LoadedStudent, attempt: Attempt) -> list[int]:
+    tokens = encode_text(student.tokenizer, attempt.text)
     return tokens if attempt.truncated else [*tokens, student.tokenizer.eos_token_id]
 
 
-def gold_tokens(student: Loaded, task: Task, seed: Example) -> list[int]:
+def gold_tokens(student: LoadedStudent, task: Task, seed: Example) -> list[int]:
     text = task.target(seed)
     if text is None:
         return []
-    return [*encode(student.tokenizer, text), student.tokenizer.eos_token_id]
+    return [*encode_text(student.tokenizer, text), student.tokenizer.eos_token_id]
 
 
 def count_kept(row: Row) -> int:
@@ -236,24 +238,26 @@ def summarise(rows: Sequence[Row], costs: Costs) -> dict[str, Any]:
 
 def measure_costs(folder: str, quick: bool) -> Costs:
     """Measured on prompts and drafts that all have the same length: nothing is padded."""
-    from teachback.student.decode import decode
-    from teachback.student.frozen import freeze
+    from teachback.student.decode import decode_batch
+    from teachback.student.inference import load_for_inference
 
     # An end token that the student never produces: no row ends early.
-    student = replace(freeze(Path(folder)), ends=frozenset({0}))
+    student = replace(load_for_inference(Path(folder)), ends=frozenset({0}))
     prompts = 4 if quick else 16
     tokens = [(7 * t) % 20_000 + 100 for t in range(PROMPT_TOKENS + DRAFT_TOKENS)]
     prompt = tokens[:PROMPT_TOKENS]
     # Their first tokens differ, so they share no beginning.
     different = [[t, *prompt[1:]] for t in range(100, 100 + prompts)]
 
-    prompt_s = fastest(partial(decode, student, different, 1)) / prompts
+    prompt_s = fastest(partial(decode_batch, student, different, 1)) / prompts
     verify_s = fastest(partial(verify_drafts, student, tokens, prompts)) / prompts
     steps = {}
     for rows in STEP_ROWS[: 3 if quick else None]:
         same = [prompt] * rows  # read once: what remains is the steps
-        long_s = fastest(partial(decode, student, same, STEPS + 1))
-        steps[rows] = (long_s - fastest(partial(decode, student, same, 1))) / STEPS
+        long_s = fastest(partial(decode_batch, student, same, STEPS + 1))
+        steps[rows] = (
+            long_s - fastest(partial(decode_batch, student, same, 1))
+        ) / STEPS
     draft_token = (verify_s - prompt_s) / DRAFT_TOKENS
     return Costs(prompt_s / PROMPT_TOKENS, draft_token, steps)
 
@@ -262,19 +266,19 @@ def verify_drafts(student: Any, tokens: list[int], rows: int) -> None:
     """Two rows a pass, as signals are read."""
     import torch
 
-    from teachback.student.frozen import head
-    from teachback.student.reading import forward_from
-    from teachback.student.signals import signals
+    from teachback.student.forward import forward_after_prefix
+    from teachback.student.inference import apply_head
+    from teachback.student.signals import compute_signals
 
     draft = tokens[PROMPT_TOKENS:]
     ids_N = torch.tensor([*draft, *draft])
     with torch.inference_mode():
         for _ in range(rows // 2):
-            hidden_B_T_D = forward_from(student, None, [tokens, tokens], 0)
+            hidden_B_T_D = forward_after_prefix(student, None, [tokens, tokens], 0)
             hidden_N_D = hidden_B_T_D[:, PROMPT_TOKENS:].reshape(len(ids_N), -1)
             blocks = zip(hidden_N_D.split(64), ids_N.split(64), strict=True)
             for hidden, ids in blocks:
-                signals(head(student, hidden), hidden, ids)
+                compute_signals(apply_head(student, hidden), hidden, ids)
 
 
 def fastest(function: Callable[[], Any]) -> float:

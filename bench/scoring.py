@@ -21,6 +21,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Literal, NamedTuple
 
+from teachback.student.loading import load_student
+
 from bench.conversations import CHAT, FILES, first_pairs
 from bench.outcome import Outcome
 from bench.process import (
@@ -32,8 +34,8 @@ from bench.process import (
     torch_threads,
 )
 from teachback.student.chat import row_ids
-from teachback.student.folder import load, resolve
-from teachback.student.reading import common
+from teachback.student.folder import resolve_model
+from teachback.student.forward import shared_prefix_length
 
 ROWS_PER_FILE = 24
 BATCHES = (8, 16, 32)
@@ -90,7 +92,7 @@ class Runs(NamedTuple):
 
 
 def bench(quick: bool) -> Outcome:
-    folder, identity = resolve("smollm2-135m")
+    folder, identity = resolve_model("smollm2-135m")
     rows = make_rows(folder, 3 if quick else ROWS_PER_FILE)
     repeats, sizes = (1, BATCHES[:1]) if quick else (REPEATS, BATCHES)
     exact = run_all(folder, rows, "float32", sizes, repeats)
@@ -124,7 +126,7 @@ def bench(quick: bool) -> Outcome:
 
 def make_rows(folder: Path, count: int) -> list[Row]:
     """The first rows of each file."""
-    student = load(folder)
+    student = load_student(folder)
     rows = []
     for question, solution in first_pairs(count):
         prompt, completion = row_ids(student, CHAT, question, solution)
@@ -150,17 +152,18 @@ def run_all(
 
 
 def score_with_ours(folder: str, rows: Sequence[Row], precision: Precision) -> Scores:
-    from teachback.student.frozen import freeze
-    from teachback.student.signals import read, score
+    from teachback.student.scoring import read_answers, score_answers
 
-    student = freeze(Path(folder), precision)
+    from teachback.student.inference import load_for_inference
+
+    student = load_for_inference(Path(folder), precision)
     pairs = [(row.message, row.answer) for row in rows]
-    score(student, CHAT, pairs[:2])
+    score_answers(student, CHAT, pairs[:2])
     loaded = resident_mib()
 
-    nlls, seconds = run_timed(partial(score, student, CHAT, pairs))
+    nlls, seconds = run_timed(partial(score_answers, student, CHAT, pairs))
     mib, rss_mib = peak_mib() - loaded, peak_mib()
-    answers, all_signals_s = run_timed(partial(read, student, CHAT, pairs))
+    answers, all_signals_s = run_timed(partial(read_answers, student, CHAT, pairs))
     for answer, nll in zip(answers, nlls, strict=True):
         assert abs(answer.nll - nll) < 1e-5
 
@@ -218,7 +221,7 @@ def count_operations(folder: Path, rows: Sequence[Row]) -> float:
     config = AutoConfig.from_pretrained(folder)
     body, embedding = count_weights(folder)
     width = config.num_attention_heads * config.head_dim
-    shared = common([row.prompt_ids for row in rows])  # read once
+    shared = shared_prefix_length([row.prompt_ids for row in rows])  # read once
     total = 0.0
     for row in rows:
         length = len(row.prompt_ids) + len(row.completion_ids) - 1
@@ -233,7 +236,7 @@ def count_operations(folder: Path, rows: Sequence[Row]) -> float:
 def count_weights(folder: Path) -> tuple[int, int]:
     """Weights of matrices: in the body, and in the embedding."""
     body = embedding = 0
-    for name, parameter in load(folder).model.named_parameters():
+    for name, parameter in load_student(folder).model.named_parameters():
         if parameter.ndim != 2:
             continue
         if "embed_tokens" in name:

@@ -25,6 +25,8 @@ from statistics import median
 from typing import Any, NamedTuple
 
 import numpy as np
+from teachback.student.loading import load_student
+from teachback.student.scoring import read_answers
 
 from bench.conversations import CHAT, FILES, Pair, alternate, read_pairs
 from bench.gradients import (
@@ -41,11 +43,10 @@ from bench.gradients import (
 )
 from bench.outcome import Outcome
 from bench.process import peak_mib, run_timed, torch_threads
-from teachback.student.attempt import Asked, attempt
-from teachback.student.folder import load, resolve
-from teachback.student.frozen import Frozen, freeze
-from teachback.student.signals import read
-from teachback.student.sketch import SIZE, Sketch, make_sketch
+from teachback.student.attempt import AttemptRequest, answer_questions
+from teachback.student.folder import resolve_model
+from teachback.student.inference import InferenceModel, load_for_inference
+from teachback.student.sketch import SKETCH_SIZE, TensorSketch, make_sketch
 
 SLICE_ROWS = 20
 VOCABULARY_BLOCK = 6144
@@ -55,7 +56,7 @@ PAIRED = 4  # answers whose pairs go through many sketches
 PICKS = 30
 POTENTIAL_DRAWS = 2000
 TARGET = 0.87
-MAX_RMS = 2 / SIZE**0.5
+MAX_RMS = 2 / SKETCH_SIZE**0.5
 MAX_POTENTIAL = 1.01
 MAX_STANDARD_ERRORS = 4
 KEPT = Path("runs/bench-sketch")
@@ -77,22 +78,24 @@ QUICK = Amount(8, 8, 1, 3, 1)
 
 def bench(quick: bool) -> Outcome:
     amount = QUICK if quick else FULL
-    folder, identity = resolve("smollm2-135m")
-    student = freeze(folder)
+    folder, identity = resolve_model("smollm2-135m")
+    student = load_for_inference(folder)
     rows = make_rows(amount.rows_timed)
     kept = KEPT / ("quick" if quick else "full")
     keep = partial(measure_once, kept)
 
     passes, decodings = time_sketches(student, rows, amount.decodings, keep)
     inputs = read_inputs(student, rows[: amount.rows_compared], keep)
-    weight_V_D = load(folder).model.get_output_embeddings().weight.detach()
+    weight_V_D = load_student(folder).model.get_output_embeddings().weight.detach()
     exact_R_R, top_R_R = compute_grams(
         inputs, weight_V_D, amount.vocabulary_blocks, keep
     )
     kernel = keep("kernel", partial(kernel_products, inputs, weight_V_D, PAIRED))
     many = keep(
         "many",
-        partial(sketch_products, inputs, weight_V_D, PAIRED, SIZE, amount.sketches),
+        partial(
+            sketch_products, inputs, weight_V_D, PAIRED, SKETCH_SIZE, amount.sketches
+        ),
     )
 
     gradient_N_M = np.concatenate([one["gradient"] for one in passes])
@@ -106,7 +109,7 @@ def bench(quick: bool) -> Outcome:
             "rows_timed": amount.rows_timed,
             "rows_compared": amount.rows_compared,
             "tokens_compared": len(inputs.ids_N),
-            "size": SIZE,
+            "size": SKETCH_SIZE,
             "threads": torch_threads(),
         },
         "read": more_time(passes),
@@ -122,22 +125,22 @@ def bench(quick: bool) -> Outcome:
         },
         "tensor_sketch": compare_grams(exact_R_R, sketch_R_R),
         f"top_{TOP}": compare_grams(exact_R_R, top_R_R),
-        f"costs_of_top_{TOP}": rival_costs(inputs, SIZE),
+        f"costs_of_top_{TOP}": rival_costs(inputs, SKETCH_SIZE),
     }
     unbiased = max(map(abs, off)) < MAX_STANDARD_ERRORS
     same = quick or (is_exact(kernel, exact_R_R) and unbiased)
     missed = missed_targets(facts["tensor_sketch"])
-    ratio = 1 / (1 + facts["read"]["more_time"])
+    ratio = 1 / (1 + facts["read_answers"]["more_time"])
     shutil.rmtree(kept)
     return Outcome(ratio, TARGET, same, peak_mib(), facts, missed)
 
 
 def time_sketches(
-    student: Frozen, rows: Sequence[Pair], decodings: int, keep: Keep
+    student: InferenceModel, rows: Sequence[Pair], decodings: int, keep: Keep
 ) -> tuple[list[Arrays], list[Arrays]]:
     """Passes and decodings, each with and without a sketch."""
     sketch = make_sketch(student, seed=0)
-    read(student, CHAT, rows[:2], sketch=sketch)  # warms up
+    read_answers(student, CHAT, rows[:2], sketch=sketch)  # warms up
     passes = []
     for k, part in slices(rows):
         passes.append(keep(f"pass-{k}", partial(time_pass, student, sketch, part, k)))
@@ -148,7 +151,9 @@ def time_sketches(
     return passes, decoded
 
 
-def read_inputs(student: Frozen, rows: Sequence[Pair], keep: Keep) -> HeadInputs:
+def read_inputs(
+    student: InferenceModel, rows: Sequence[Pair], keep: Keep
+) -> HeadInputs:
     parts = []
     for k, part in slices(rows):
         parts.append(keep(f"hidden-{k}", partial(read_head_inputs, student, part)))
@@ -228,19 +233,21 @@ def time_both(
     return [without_s, with_s], value
 
 
-def time_pass(student: Frozen, sketch: Sketch, rows: Sequence[Pair], k: int) -> Arrays:
-    plain = partial(read, student, CHAT, rows)
+def time_pass(
+    student: InferenceModel, sketch: TensorSketch, rows: Sequence[Pair], k: int
+) -> Arrays:
+    plain = partial(read_answers, student, CHAT, rows)
     seconds, answers = time_both(k, plain, partial(plain, sketch=sketch))
     gradients = np.stack([answer.gradient_M for answer in answers])
     return {"seconds": seconds, "gradient": gradients}
 
 
 def time_decoding(
-    student: Frozen, sketch: Sketch, rows: Sequence[Pair], k: int
+    student: InferenceModel, sketch: TensorSketch, rows: Sequence[Pair], k: int
 ) -> Arrays:
     part = rows[k * QUESTIONS : (k + 1) * QUESTIONS] or rows
-    asked = [Asked(str(i), question) for i, (question, _) in enumerate(part)]
-    plain = partial(attempt, student, CHAT, asked, NEW_TOKENS)
+    asked = [AttemptRequest(str(i), question) for i, (question, _) in enumerate(part)]
+    plain = partial(answer_questions, student, CHAT, asked, NEW_TOKENS)
     seconds, _ = time_both(k, plain, partial(plain, sketch=sketch))
     return {"seconds": seconds}
 

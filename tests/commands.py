@@ -1,4 +1,4 @@
-"""The command line in this process: the same entry point, without the seconds that torch takes to load."""
+"""The command line in this process: the same entry point, without loading torch again."""
 
 import io
 import os

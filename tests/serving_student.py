@@ -18,10 +18,12 @@ from typing import Any
 import torch
 from aiohttp import web
 
-from teachback.student.attempt import stopper, text_of
-from teachback.student.decode import Decoded, Sampling, decode
-from teachback.student.folder import load
-from teachback.student.frozen import Frozen, freeze
+from teachback.student.attempt import make_stop_check, decode_text
+from teachback.student.decode import decode_batch
+from teachback.student.decode_log import DecodedAnswer
+from teachback.student.sampling import Sampling
+from teachback.student.loading import load_student
+from teachback.student.inference import InferenceModel, load_for_inference
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Service:
 
     base: str
     folder: Path
-    students: dict[str, Frozen]
+    students: dict[str, InferenceModel]
     lock: asyncio.Lock
 
     async def models(self, http: web.Request) -> web.Response:
@@ -93,25 +95,25 @@ class Service:
             else refused(404, f"no adapter {name}")
         )
 
-    def adapted(self, path: Path) -> Frozen:
+    def adapted(self, path: Path) -> InferenceModel:
         return (
-            freeze(path)
+            load_for_inference(path)
             if not (path / "adapter_config.json").exists()
             else merged(self.folder, path)
         )
 
 
-def merged(base: Path, adapter: Path) -> Frozen:
+def merged(base: Path, adapter: Path) -> InferenceModel:
     """The student that a peft adapter makes of the base."""
     from peft import PeftModel
 
-    loaded = load(base)
+    loaded = load_student(base)
     with TemporaryDirectory() as folder:
         PeftModel.from_pretrained(
             loaded.model, adapter
         ).merge_and_unload().save_pretrained(folder)
         loaded.tokenizer.save_pretrained(folder)
-        return freeze(Path(folder))
+        return load_for_inference(Path(folder))
 
 
 def refused(status: int, message: str) -> web.Response:
@@ -121,8 +123,8 @@ def refused(status: int, message: str) -> web.Response:
 
 
 def decoded_by(
-    student: Frozen, prompt: list[int], body: dict[str, Any]
-) -> list[Decoded]:
+    student: InferenceModel, prompt: list[int], body: dict[str, Any]
+) -> list[DecodedAnswer]:
     """n answers; the j-th takes the seed after the one before it, as vLLM's do."""
     n, temperature, stop = (
         body.get("n", 1),
@@ -131,19 +133,19 @@ def decoded_by(
     )
     draws = [Random(body.get("seed", 0) + j) for j in range(n)]
     sampling = Sampling(temperature, draws) if temperature else None
-    return decode(
+    return decode_batch(
         student,
         [prompt] * n,
         body.get("max_tokens", 16),
         sampling,
-        stopper(student, stop),
+        make_stop_check(student, stop),
     )
 
 
 def choice(
-    student: Frozen, prompt: list[int], body: dict[str, Any], index: int, one: Decoded
+    student: InferenceModel, prompt: list[int], body: dict[str, Any], index: int, one: DecodedAnswer
 ) -> dict[str, Any]:
-    words = text_of(student, one.tokens)
+    words = decode_text(student, one.tokens)
     for text in body.get("stop") or []:
         words = words.partition(text)[0]
     finish = "stop" if one.ended else "length"
@@ -159,7 +161,7 @@ def choice(
 
 
 def said(
-    student: Frozen, prompt: list[int], body: dict[str, Any], one: Decoded
+    student: InferenceModel, prompt: list[int], body: dict[str, Any], one: DecodedAnswer
 ) -> dict[str, Any]:
     def name(token: int) -> str:
         return (
@@ -183,7 +185,7 @@ def said(
 
 
 def likely(
-    student: Frozen, prompt: list[int], one: Decoded, top: int
+    student: InferenceModel, prompt: list[int], one: DecodedAnswer, top: int
 ) -> Iterator[list[tuple[int, float]]]:
     """The most likely tokens of each position, by a pass over the finished answer."""
     with torch.inference_mode():
@@ -207,7 +209,7 @@ def main() -> None:
     service = Service(
         str(given.folder),
         given.folder,
-        {str(given.folder): freeze(given.folder)},
+        {str(given.folder): load_for_inference(given.folder)},
         asyncio.Lock(),
     )
     app = web.Application()

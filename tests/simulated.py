@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-from teachback.endpoints.rate_limits import Limiter, Limits
+from teachback.endpoints.rate_limits import RateLimiter, RateLimits
 
 # -- the clock ---------------------------------------------------------------------------
 
@@ -39,8 +39,8 @@ def run(main: Coroutine[Any, Any, Any]) -> Any:
         return runner.run(main)
 
 
-def limiter(in_flight: int, **stated: float) -> Limiter:
-    return Limiter(Limits(in_flight, **stated), asyncio.get_running_loop().time)
+def limiter(in_flight: int, **stated: float) -> RateLimiter:
+    return RateLimiter(RateLimits(in_flight, **stated), asyncio.get_running_loop().time)
 
 
 # -- the servers -------------------------------------------------------------------------
@@ -102,7 +102,7 @@ class Told:
     limited: list[float] = field(default_factory=list)
     entered: list[float] = field(default_factory=list)
     ended: float = 0.0
-    limiter: Limiter | None = None
+    limiter: RateLimiter | None = None
 
     @property
     def refused_share(self) -> float:
@@ -123,7 +123,7 @@ async def simulate(
     seed: int = 0,
     jitter: float = 0.2,
     at: tuple[tuple[float, Callable[[], None]], ...] = (),
-    watch: Callable[[Limiter], None] = lambda flow: None,
+    watch: Callable[[RateLimiter], None] = lambda flow: None,
 ) -> Told:
     """Run twice as many workers as fit. A call is sent again after a 429, not after a failure."""
     loop, draws, told = asyncio.get_running_loop(), random.Random(seed), Told()

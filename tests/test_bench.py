@@ -50,10 +50,13 @@ def test_a_gate_that_fails_is_told(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(ROOT)
-    from bench.against import Outcome, told
+    from bench.outcome import Outcome, run_benchmark
 
     assert (
-        told("other", lambda quick: Outcome(9.0, 5.0, False, 1.0, {}), quick=True) == 1
+        run_benchmark(
+            "other", lambda quick: Outcome(9.0, 5.0, False, 1.0, {}), quick=True
+        )
+        == 1
     )
     assert capsys.readouterr().out.endswith(
         "\nother ratio=9.00 target=5 rss=1 gate=FAILED\n"
@@ -64,20 +67,20 @@ def test_a_target_that_is_missed_is_told_and_kept(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.syspath_prepend(ROOT)
-    from bench import against
+    from bench import outcome
 
-    monkeypatch.setattr(against, "RESULTS", tmp_path)
+    monkeypatch.setattr(outcome, "RESULTS", tmp_path)
     assert (
-        against.told(
-            "slow", lambda quick: against.Outcome(4.9, 5.0, True, 1.0, {}), quick=False
+        outcome.run_benchmark(
+            "slow", lambda quick: outcome.Outcome(4.9, 5.0, True, 1.0, {}), quick=False
         )
         == 1
     )
     assert "missed: ratio 4.90, target 5" in capsys.readouterr().out
     assert '"missed"' in (tmp_path / "slow.json").read_text()
     assert (
-        against.told(
-            "fast", lambda quick: against.Outcome(5.1, 5.0, True, 1.0, {}), quick=False
+        outcome.run_benchmark(
+            "fast", lambda quick: outcome.Outcome(5.1, 5.0, True, 1.0, {}), quick=False
         )
         == 0
     )

@@ -1,4 +1,4 @@
-"""The command line as a user meets it, with its exit codes: a run, an error and Ctrl-C in processes of their own."""
+"""The command line as a user meets it: a run, an error and Ctrl-C have their own processes."""
 
 import json
 import os
@@ -158,8 +158,8 @@ def test_compare_prints_a_table_with_paired_differences(
     config: Path, tmp_path: Path
 ) -> None:
     done = command(
-        "compare", config, "--arms", "random,loss", "--repeats", 2, "--run-dir", tmp_path / "cmp", "--set", "rounds=1",
-        "--jobs", 1,
+        "compare", config, "--arms", "random,loss", "--repeats", 2,
+        "--run-dir", tmp_path / "cmp", "--set", "rounds=1", "--jobs", 1,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "loss − random" in done.stdout

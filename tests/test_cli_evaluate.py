@@ -148,7 +148,7 @@ def test_a_stop_costs_one_shard_and_the_same_call_goes_on(
 ) -> None:
     """70 greedy answers and 140 sampled ones are four shards; it stops after the second."""
     done: list[list[tuple[str, int | None]]] = []
-    measure = measuring.measure
+    measure = measuring.measure_questions
 
     def counted(answer: object, asked: object, samples: object) -> object:
         done.append([(q.id, q.sample) for q in asked])  # type: ignore[attr-defined]
@@ -164,7 +164,7 @@ def test_a_stop_costs_one_shard_and_the_same_call_goes_on(
 
     monkeypatch.setattr("teachback.run.directory.ROWS_PER_SHARD_TINY", 64)
     unbroken = ask("whole")
-    monkeypatch.setattr("teachback.build.student.measure", counted)
+    monkeypatch.setattr("teachback.build.student.measure_questions", counted)
     with pytest.raises(Stopped):
         ask("cut", listen=stop)
     assert ask("cut") == unbroken

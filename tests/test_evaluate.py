@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from teachback.build.run import make_task
+from teachback.build.task import make_task
 from teachback.metrics.accuracy import make_report, pass_at_k
 from teachback.metrics.statistics import wilson_interval
 from teachback.report.evaluation import change_lines, evaluation_lines

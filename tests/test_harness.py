@@ -13,11 +13,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from teachback.student.attempt import summarise
+from teachback.student.attempt import summarise_attempt
 from teachback.student.chat import Chat, prompt_ids
-from teachback.student.decode import decode
-from teachback.student.folder import load
-from teachback.student.frozen import freeze
+from teachback.student.decode import decode_batch
+from teachback.student.loading import load_student
+from teachback.student.inference import load_for_inference
 from teachback.tasks import gsm8k
 from teachback.types import Example, Grade
 
@@ -204,16 +204,16 @@ def test_the_gap_is_of_the_token_where_the_texts_part(
 ) -> None:
     import torch
 
-    student = freeze(tiny)
+    student = load_for_inference(tiny)
     prompt = prompt_ids(student, Chat(), "How many?")
-    (decoded,) = decode(student, [prompt], 12)
-    text = summarise(student, "one", decoded, ()).text
+    (decoded,) = decode_batch(student, [prompt], 12)
+    text = summarise_attempt(student, "one", decoded, ()).text
     shared = student.tokenizer.decode(decoded.tokens[:5], skip_special_tokens=True)
     assert text.startswith(shared)
     assert text != shared
     with torch.inference_mode():
         logits = (
-            load(tiny)
+            load_student(tiny)
             .model(torch.tensor([[*prompt, *decoded.tokens]]))
             .logits[0, len(prompt) - 1 :]
         )

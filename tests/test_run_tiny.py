@@ -12,7 +12,7 @@ import pytest
 
 import teachback
 from crashing import child, ended, running
-from teachback.student.frozen import Frozen, freeze
+from teachback.student.inference import InferenceModel, load_for_inference
 from teachback.student.training.finetune import finetune
 from test_crash import snapshot
 
@@ -71,8 +71,8 @@ def test_a_student_is_loaded_once_and_gone_before_the_next_is_trained(
     loaded: list[weakref.ref[Any]] = []
     in_memory: list[int] = []
 
-    def counted(folder: Path, precision: Any) -> Frozen:
-        student = freeze(folder, precision)
+    def counted(folder: Path, precision: Any) -> InferenceModel:
+        student = load_for_inference(folder, precision)
         loaded.append(weakref.ref(student.model))
         return student
 
@@ -80,7 +80,7 @@ def test_a_student_is_loaded_once_and_gone_before_the_next_is_trained(
         in_memory.append(sum(model() is not None for model in loaded))
         return finetune(*args, **named)
 
-    monkeypatch.setattr("teachback.build.student.freeze", counted)
+    monkeypatch.setattr("teachback.build.student.load_for_inference", counted)
     monkeypatch.setattr("teachback.build.run.finetune", watched)
     teachback.run(settings(tmp_path / "run", tiny))
     assert len(loaded) == 3, "the untuned student, and that of each round"

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import yaml
 from bench.study import criteria, forms, measures, tasks
-from bench.study.report import minus_loss, variants
-from bench.study.splits import of_recorded, splits
-from bench.study.study import experiments
+from bench.study.report import minus_loss_table, variants_table
+from bench.study.splits import compare_splits, read_random_runs
+from bench.study.study import plan_experiments
 
 from teachback.build.task import make_task
 from teachback.compare.arm_results import ArmResult, Curve
@@ -64,10 +64,10 @@ def test_what_its_program_writes_is_right_and_follows_the_seed() -> None:
 
 
 def test_a_form_is_of_the_proof_and_its_program_follows_the_seed() -> None:
-    plain = forms.exercise(0, Random(7))
-    fact, *steps = forms.sentences(str(plain.solution).partition("\n")[0])
+    plain = forms.make_exercise(0, Random(7))
+    fact, *steps = forms.split_sentences(str(plain.solution).partition("\n")[0])
     assert len(steps) == 2 * forms.HOPS
-    without_last = forms.exercise(4, Random(7)).solution
+    without_last = forms.make_exercise(4, Random(7)).solution
     assert str(without_last).partition("\n")[0] == " ".join([fact, *steps[:-1]])
     task, same = (
         forms.forms(
@@ -92,13 +92,13 @@ def test_a_form_is_of_the_proof_and_its_program_follows_the_seed() -> None:
         right = [
             form
             for form in asked
-            if forms.verify(asked[form], str(seed.solution)).outcome == "right"
+            if forms.verify_form(asked[form], str(seed.solution)).outcome == "right"
         ]
         assert right == [seed.meta["form"]], "two forms are the same"
         for n in range(5):
             written = task.write(seed, draw(0, 0, "teacher", seed.id, n))
             assert task.verify(written.question, written.text).outcome == "right"
-            same += forms.parts(written.question)[0] == seed.meta["form"]
+            same += forms.split_question(written.question)[0] == seed.meta["form"]
     assert 0.7 < same / 200 < 0.9
 
 
@@ -150,12 +150,12 @@ def test_auroc_is_counted_over_pairs_and_within_levels() -> None:
         f"s{i}": i % 2 == 1 or i == 0 for i in range(8)
     }  # all of level 1, and one of level 0
     scores = tuple((f"s{i}", float(i % 2) + 0.1 * i) for i in range(8))
-    found = measures.told(Selection((), scores), fails, level)
+    found = measures.failure_auroc(Selection((), scores), fails, level)
     assert found == {"auroc": pytest.approx(12 / 15), "auroc_within": 0.0}
 
 
 def test_a_question_weighs_as_much_as_its_level_in_the_pool() -> None:
-    weight = measures.weights(tasks.proofs(OPTIONS, 0))
+    weight = measures.level_weights(tasks.proofs(OPTIONS, 0))
     assert weight[1] == pytest.approx(25 / 37 * 3)
     assert sum(weight.values()) == pytest.approx(3)
 
@@ -172,7 +172,7 @@ def random_run(i: int) -> ArmResult:
 
 
 def test_splits_of_equal_runs_are_rarely_told_apart() -> None:
-    found = splits([random_run(i) for i in range(24)], n=200)
+    found = compare_splits([random_run(i) for i in range(24)], n=200)
     assert found["repeats"] == 12
     assert found["rejected_by_sign_flips"] <= 0.08
     assert found["interval_without_0"] <= 0.09
@@ -190,10 +190,10 @@ def test_recorded_random_runs_are_split_and_no_others() -> None:
         ],
         "scores": {"uniform": {"accuracy": [one.curve.accuracy for _, one in listed]}},
     }
-    found = of_recorded(facts)
+    found = read_random_runs(facts)
     assert [one.curve.arm for one in found] == ["random", "again"] * 24
     once = [one for one in found if one.curve.arm == "random"]
-    assert splits(once, n=100) == splits(runs, n=100), (
+    assert compare_splits(once, n=100) == compare_splits(runs, n=100), (
         "its curve is all that a run's split looks at"
     )
 
@@ -225,18 +225,18 @@ def test_arms_are_held_against_loss_within_each_repeat() -> None:
         "arms": [*longer.values()],
         "runs": [{**r, "arm": longer[r["arm"]]} for r in facts["runs"]],
     }
-    rows = [line.split(" |")[0] for line in variants(others)]
+    rows = [line.split(" |")[0] for line in variants_table(others)]
     assert rows[2:-1] == ["| badge_on − badge", "| badge_on − random_on"]
-    table = list(minus_loss(facts))
+    table = list(minus_loss_table(facts))
     assert table[2] == "| random − loss | -5.0 [-5.0, -5.0] | -2.5 [-2.5, -2.5] |"
     assert table[3] == "| badge − loss | +1.0 [+1.0, +1.0] | +0.5 [+0.5, +0.5] |"
-    assert not list(minus_loss({**facts, "arms": ["random", "wrong"]}))
-    assert not list(variants(facts))
+    assert not list(minus_loss_table({**facts, "arms": ["random", "wrong"]}))
+    assert not list(variants_table(facts))
 
 
 @pytest.mark.parametrize("plan", PLANS, ids=lambda path: path.stem)
 def test_a_plan_can_be_carried_out(plan: Path) -> None:
-    for one in experiments(yaml.safe_load(plan.read_bytes())):
+    for one in plan_experiments(yaml.safe_load(plan.read_bytes())):
         task = make_task(one.config.task, 1)
         ours = one.plan in ("proofs", "forms")
         assert len(task.test) >= (600 if ours else 300 if one.repeats >= 8 else 100)

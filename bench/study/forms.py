@@ -1,7 +1,8 @@
-"""The study's second task: several skills, none of which is a matter of how hard a question is.
+"""The study's second task: several skills. None is harder than another.
 
-A proof of two hops, which the student knows how to find, is to be written in one of ten forms. The form's number stands
-before the question, in words that the student has; what it means, only examples tell.
+The student knows how to find a proof of two hops. Here it writes the proof in one of ten
+forms. The form's number stands before the question, in words that the student has; only
+examples tell what it means.
 """
 
 import re
@@ -9,134 +10,154 @@ from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Any
 
-from bench.study.criteria import again
-from bench.study.tasks import questions, shared_out
+from bench.study.criteria import queues_by, take_turns
+from bench.study.tasks import levels_by_share, levels_in_turn, make_splits
 from teachback.criteria.evidence import Evidence
 from teachback.tasks import prontoqa, prontoqa_exercises
 from teachback.types import Example, Grade, Task, Written
 
 HOPS = 2
+CHANGE_FORM = 0.2  # probability that a written question has another form than its seed
+PREFIX = "The number is "
+PREFIX_LENGTH = len(f"{PREFIX}0. ")
 
 Proof = Sequence[str]  # sentences: a fact, then a rule and a fact of each hop
 
 
-def written(proof: Proof, label: str) -> str:
+def plain(proof: Proof, label: str) -> str:
     return prontoqa.format_proof_answer(" ".join(proof), label)
 
 
-def not_(label: str) -> str:
-    return {"True": "False", "False": "True"}[label]
+def each_twice(proof: Proof, label: str) -> str:
+    return plain([one for one in proof for _ in range(2)], label)
 
 
-FORMS: Sequence[Callable[[Proof, str], str]] = [
-    written,
-    lambda proof, label: written(
-        [one for one in proof for _ in range(2)], label
-    ),  # each sentence twice
-    lambda proof, label: written(proof, not_(label)),
-    lambda proof, label: written(
-        [*proof[:1], *proof], label
-    ),  # the first sentence twice
-    lambda proof, label: written(proof[:-1], label),  # without the last one
-    lambda proof, label: written([*proof, *proof], label),
-    lambda proof, label: written(
-        [one for i, one in enumerate(proof) for _ in range(1 + i % 2)], label
-    ),  # rules twice
-    lambda proof, label: written(
-        [one for i, one in enumerate(proof) for _ in range(2 - i % 2)], label
-    ),  # facts twice
-    lambda proof, label: f"{written(proof, label)}\nAnswer: {label}",
-    lambda proof, label: written(
-        [*proof, *proof[-1:]], label
-    ),  # the last sentence twice
-]
+def opposite_label(proof: Proof, label: str) -> str:
+    return plain(proof, {"True": "False", "False": "True"}[label])
+
+
+def first_twice(proof: Proof, label: str) -> str:
+    return plain([*proof[:1], *proof], label)
+
+
+def without_last(proof: Proof, label: str) -> str:
+    return plain(proof[:-1], label)
+
+
+def whole_twice(proof: Proof, label: str) -> str:
+    return plain([*proof, *proof], label)
+
+
+def rules_twice(proof: Proof, label: str) -> str:
+    return plain([one for i, one in enumerate(proof) for _ in range(1 + i % 2)], label)
+
+
+def facts_twice(proof: Proof, label: str) -> str:
+    return plain([one for i, one in enumerate(proof) for _ in range(2 - i % 2)], label)
+
+
+def label_twice(proof: Proof, label: str) -> str:
+    return f"{plain(proof, label)}\nAnswer: {label}"
+
+
+def last_twice(proof: Proof, label: str) -> str:
+    return plain([*proof, *proof[-1:]], label)
+
+
+# A form's number is its place.
+FORMS: Sequence[Callable[[Proof, str], str]] = (
+    plain,
+    each_twice,
+    opposite_label,
+    first_twice,
+    without_last,
+    whole_twice,
+    rules_twice,
+    facts_twice,
+    label_twice,
+    last_twice,
+)
 
 
 def forms(options: Mapping[str, Any], repeat: int) -> Task:
-    """pool: the share of each form among the seeds. Dev and test hold each form as often. seeds, dev, test: how many.
-    seed: of the questions."""
-    wanted = {
-        "seed": shared_out(
-            {int(form): share for form, share in options["pool"].items()},
-            options["seeds"],
-        ),
-        **{
-            split: [i % len(FORMS) for i in range(options[split])]
-            for split in ("dev", "test")
-        },
+    """Dev and test hold each form equally often. Options:
+
+    pool: share of each form among the seeds.
+    seeds, dev, test: numbers of questions.
+    seed: of the questions.
+    """
+    pool = {int(form): share for form, share in options["pool"].items()}
+    every_form = range(len(FORMS))
+    forms_by_split = {
+        "seed": levels_by_share(pool, options["seeds"]),
+        "dev": levels_in_turn(every_form, options["dev"]),
+        "test": levels_in_turn(every_form, options["test"]),
     }
-    made = questions(wanted, exercise, key, options["seed"], repeat)
+    splits = make_splits(
+        forms_by_split, make_exercise, exercise_key, options["seed"], repeat
+    )
     return Task(
         name="forms",
-        seeds=made["seed"],
-        dev=made["dev"],
-        test=made["test"],
+        seeds=splits["seed"],
+        dev=splits["dev"],
+        test=splits["test"],
         prompt=str,
-        target=lambda e: e.solution,
-        grade=lambda e, text: verify(e.question, text),
-        verify=verify,
+        target=lambda example: example.solution,
+        grade=lambda example, text: verify_form(example.question, text),
+        verify=verify_form,
         exact=True,
-        key=key,
-        write=write,
+        key=exercise_key,
+        write=write_exercise,
         templated=True,
         by=("form",),
     )
 
 
-def exercise(form: int, rng: Random, hops: int = HOPS) -> Example:
-    made = prontoqa_exercises.generate_proof_question(hops, rng, side_rules=False)
-    text = FORMS[form](sentences(str(made.solution)), str(made.answer))
-    return Example(
-        "", f"The number is {form}. {made.question}", text, text, {"form": form}
-    )
+def make_exercise(form: int, rng: Random, hops: int = HOPS) -> Example:
+    proof = prontoqa_exercises.generate_proof_question(hops, rng, side_rules=False)
+    text = FORMS[form](split_sentences(str(proof.solution)), str(proof.answer))
+    question = f"{PREFIX}{form}. {proof.question}"
+    return Example("", question, text, text, {"form": form})
 
 
-def sentences(text: str) -> Proof:
+def split_sentences(text: str) -> Proof:
     return re.findall(r"[^ .][^.]*\.", text)
 
 
-def parts(question: str) -> tuple[int, str]:
-    """The form and the exercise."""
-    head, plain = (
-        question[: len("The number is 0.")],
-        question[len("The number is 0. ") :],
-    )
-    return int(head[-2]), plain
+def split_question(question: str) -> tuple[int, str]:
+    """The form, and the ProntoQA question."""
+    return int(question[len(PREFIX)]), question[PREFIX_LENGTH:]
 
 
-def key(question: str) -> str:
-    form, plain = parts(question)
-    return f"{form} {prontoqa.prontoqa_key(plain)}"
+def exercise_key(question: str) -> str:
+    form, rest = split_question(question)
+    return f"{form} {prontoqa.prontoqa_key(rest)}"
 
 
-def verify(question: str, text: str) -> Grade:
-    form, plain = parts(question)
-    proof, _, label = str(prontoqa.solve_prontoqa(plain)).partition("\nAnswer: ")
-    right = text == FORMS[form](sentences(proof), label)
-    return Grade(
-        "right" if right else "wrong",
-        text,
-        right,
-        None if right else f"not form {form} of the proof",
-    )
+def verify_form(question: str, text: str) -> Grade:
+    form, rest = split_question(question)
+    solution = str(prontoqa.solve_prontoqa(rest))
+    proof, _, label = solution.partition("\nAnswer: ")
+    if text == FORMS[form](split_sentences(proof), label):
+        return Grade("right", text, True)
+    return Grade("wrong", text, False, f"not form {form} of the proof")
 
 
-def write(seed: Example, rng: Random) -> Written:
+def write_exercise(seed: Example, rng: Random) -> Written:
     """In the seed's form with probability 0.8, else in another."""
-    form, _ = parts(seed.question)
-    if rng.random() < 0.2:
+    form, _ = split_question(seed.question)
+    if rng.random() < CHANGE_FORM:
         form = rng.choice([other for other in range(len(FORMS)) if other != form])
-    made = exercise(form, rng)
-    return Written(made.question, str(made.solution))
+    example = make_exercise(form, rng)
+    return Written(example.question, str(example.solution))
 
 
 def equal_forms(
     evidence: Evidence, m: int, draws: Callable[[str], Random]
 ) -> list[int]:
-    """As many seeds of each form, as far as there are: what could be gained by allocation alone."""
-    queues: dict[object, list[int]] = {form: [] for form in range(len(FORMS))}
-    for i in again(evidence, len(evidence.candidates), draws):
-        queues[evidence.seeds[i].meta["form"]].append(i)
-    return [queue[k] for k in range(m) for queue in queues.values() if k < len(queue)][
-        :m
-    ]
+    """As many seeds of each form, as long as there are any.
+
+    What could be gained by allocation alone.
+    """
+    queues = queues_by(evidence, "form", draws)
+    return take_turns([queues.get(form, []) for form in range(len(FORMS))], m)

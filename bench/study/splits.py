@@ -1,6 +1,8 @@
-"""A/A: do the tests of a comparison find differences between runs that differ in nothing? An experiment's recorded runs
-of random selection (`random` and `again`), split at random into two arms again and again, and each split compared like
-any two arms."""
+"""A/A: do the tests of a comparison find differences between runs that differ in nothing?
+
+An experiment's recorded runs of random selection (`random` and `again`) are split at
+random into two arms, many times. Each split is compared like any two arms.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -8,75 +10,81 @@ from typing import Any
 
 import numpy as np
 
-from bench.study.report import curves_of
+from bench.study.report import runs_with_curves
 from teachback.compare.arm_results import ArmResult, Curve
-from teachback.compare.findings import make_findings
+from teachback.compare.findings import Finding, make_findings
 
-SPLITS, LEVEL = 2000, 0.05
-SAME = ("random", "again")
-AXES = ("generated", "accepted", "tokens")
+SPLITS = 2000
+SIGNIFICANCE = 0.05
+SAME_ARMS = ("random", "again")
 
 
-def of_recorded(facts: Mapping[str, Any]) -> list[ArmResult]:
-    """The random runs of an experiment, as it was recorded. A run's test is one item: its questions are its own."""
-    return [
-        ArmResult(
-            Curve(
-                run["arm"],
-                run["repeat"],
-                tuple(curve),
-                *(tuple(run[axis]) for axis in AXES),
-                usd=None,
-            ),
-            "test",
-            (f"{run['repeat']}",),
-            np.array(curve)[:, None],
-            (),
+def read_random_runs(facts: Mapping[str, Any]) -> list[ArmResult]:
+    """The random runs of a recorded experiment.
+
+    A run's test counts as one item, because its questions are its own.
+    """
+    results = []
+    for run, accuracy in runs_with_curves(facts, "uniform"):
+        if run["arm"] not in SAME_ARMS:
+            continue
+        curve = Curve(
+            run["arm"],
+            run["repeat"],
+            tuple(accuracy),
+            tuple(run["generated"]),
+            tuple(run["accepted"]),
+            tuple(run["tokens"]),
+            usd=None,
         )
-        for run, curve in curves_of(facts, "uniform")
-        if run["arm"] in SAME
-    ]
+        items = (f"{run['repeat']}",)
+        accuracy_P_1 = np.array(accuracy)[:, None]
+        results.append(ArmResult(curve, "test", items, accuracy_P_1, ()))
+    return results
 
 
-def splits(
-    measured: Sequence[ArmResult], n: int = SPLITS, seed: int = 0
+def compare_splits(
+    results: Sequence[ArmResult], n: int = SPLITS, seed: int = 0
 ) -> Mapping[str, Any]:
-    """Shares of n splits. measured: runs of one criterion, of which each split makes pairs, all of them."""
-    rng, half = np.random.default_rng(seed), len(measured) // 2
-    rejected, missed, ratios, held = 0, 0, 0, 0
+    """Shares of n splits. Each split pairs all of the runs of one criterion."""
+    rng, half = np.random.default_rng(seed), len(results) // 2
+    rejected = missed = ratios = with_1 = 0
     for _ in range(n):
-        order = rng.permutation(len(measured))
-        arms = {"random": order[:half], "other": order[half : 2 * half]}
-        units = [
-            renamed(measured[i], arm, r)
-            for arm, chosen in arms.items()
-            for r, i in enumerate(chosen)
-        ]
-        found = next(
-            f
-            for f in make_findings(units, list(arms), "random", "other")
-            if f.axis == "generated"
+        order = rng.permutation(len(results))
+        finding = compare_halves(
+            [results[i] for i in order[:half]],
+            [results[i] for i in order[half : 2 * half]],
         )
-        assert found.p is not None
-        assert found.difference is not None
-        rejected += found.p < LEVEL
-        missed += 0.0 not in found.difference
-        if found.reach and found.reach.ratio:
+        assert finding.p is not None
+        assert finding.difference is not None
+        rejected += finding.p < SIGNIFICANCE
+        missed += 0.0 not in finding.difference
+        if finding.reach and finding.reach.ratio:
             ratios += 1
-            held += 1.0 in found.reach.ratio
+            with_1 += 1.0 in finding.reach.ratio
     return {
-        "runs": len(measured),
+        "runs": len(results),
         "repeats": half,
         "splits": n,
         "rejected_by_sign_flips": rejected / n,
         "interval_without_0": missed / n,
         "splits_with_a_ratio": ratios / n,
-        "ratio_with_1": held / ratios if ratios else None,
+        "ratio_with_1": with_1 / ratios if ratios else None,
     }
 
 
-def renamed(one: ArmResult, arm: str, repeat: int) -> ArmResult:
-    """As a run of that arm; its questions are its repeat's own."""
-    return replace(
-        one, curve=replace(one.curve, arm=arm, repeat=repeat), items=(f"{repeat}",)
-    )
+def compare_halves(first: Sequence[ArmResult], second: Sequence[ArmResult]) -> Finding:
+    results = [
+        *(as_run_of(result, "random", r) for r, result in enumerate(first)),
+        *(as_run_of(result, "other", r) for r, result in enumerate(second)),
+    ]
+    for finding in make_findings(results, ["random", "other"], "random", "other"):
+        if finding.axis == "generated":
+            return finding
+    raise AssertionError("no finding by generated pairs")
+
+
+def as_run_of(result: ArmResult, arm: str, repeat: int) -> ArmResult:
+    """The same result as a run of that arm. Its questions are its repeat's own."""
+    curve = replace(result.curve, arm=arm, repeat=repeat)
+    return replace(result, curve=curve, items=(f"{repeat}",))

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 from .build.criterion import make_selector
 from .build.grading import judged
-from .build.run import Prepared, kept_precision, prepare, sha256, wire
+from .build.prepare import Prepared, prepare
+from .build.run import wire
 from .build.task import make_task
-from .build.teacher import make_budget
 from .config.config import Config, identity, make, of_run, read
 from .errors import ConfigError
 from .ledger.costs import Spend
@@ -23,8 +23,8 @@ from .rng import draw
 from .run import history
 from .run.directory import Event, Run
 from .run.files import commit_file, to_json_bytes
-from .student.folder import resolve
-from .student.measure import Samples
+from .student.folder import resolve_model
+from .student.measure import SamplingPlan
 from .types import Example, Report, Round, Selection, Student, Task
 
 Listener = Callable[[Event], None]
@@ -239,13 +239,13 @@ def evaluate_beside(
 ) -> Report:
     """Any student, in a folder whose name holds a hash of the student and of what it is asked."""
     revision = config.student.revision if model == config.student.model else None
-    precision = kept_precision(config.run_dir) or config.student.precision
+    precision = read_precision(config.run_dir) or config.student.precision
     student = {"model": model, "revision": revision, "precision": precision}
     config = config.model_copy(
         update={"student": config.student.model_copy(update=student)}
     )
-    facts = {"student": resolve(model, revision)[1], **asked._asdict()}
-    mark = sha256(to_json_bytes({"config": identity(config), **facts}))[:8]
+    facts = {"student": resolve_model(model, revision)[1], **asked._asdict()}
+    mark = hash_bytes(to_json_bytes({"config": identity(config), **facts}))[:8]
     folder = config.run_dir.with_name(
         f"{config.run_dir.name}-evaluate-{asked.split}-{mark}"
     )
@@ -288,7 +288,7 @@ def tested(
         raise ConfigError("--n", got=asked.n, allowed=allowed)
     samples = None
     if asked.temperature is not None:
-        samples = Samples(
+        samples = SamplingPlan(
             asked.samples,
             asked.temperature,
             partial(draw, config.seed, config.repeat, "sample"),
@@ -306,7 +306,7 @@ def tested(
         with Ledger(
             run.folder / "ledger.sqlite",
             repeat=config.repeat,
-            budget=make_budget(config.budget),
+            budget=config.budget.budget(),
         ) as ledger:
             task = judged(config, task, ledger, run.round, answers)
     return make_report(task, asked.split, examples, *found)

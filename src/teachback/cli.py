@@ -12,8 +12,8 @@ import typer
 from rich.console import Console
 
 from . import api
+from .build.rehearsal import make_rehearsal
 from .build.task import make_task
-from .build.teacher import make_budget, rehearsal
 from .config import config
 from .errors import ConfigError, TeachbackError
 from .ledger.queries import LedgerReader, open_read_only
@@ -26,6 +26,7 @@ from .report.progress import Progress
 from .report.row_yield import yield_lines
 from .run import history
 from .run.files import to_plain
+from .tasks.table_settings import TableSettings
 
 if TYPE_CHECKING:
     from .init import Guess
@@ -277,7 +278,7 @@ def status(
         *yield_lines(done.rounds),
         run_summary.spend_line(spend),
         run_summary.budget_line(
-            make_budget(settings.budget), committed, accepted, settings.budget.accepted
+            settings.budget.budget(), committed, accepted, settings.budget.accepted
         ),
     ):
         out.print(line)
@@ -430,7 +431,7 @@ def serve_program(
 
     settings = config.read(path, set_)
     task = make_task(settings.task)
-    draw, templates, solve = rehearsal(settings, task, prompts)
+    draw, templates, solve = make_rehearsal(settings, task, prompts)
     chosen = mix_faults(parse_faults(faults), seed)
     limit = None if rate is None else RequestLimit(rate, burst)
     serve_task_program(
@@ -580,14 +581,11 @@ def ask_before_spending(settings: config.Config, runs: int = 1) -> None:
 def allowance(settings: config.Config) -> str:
     """What the run may use, in one line."""
     task = settings.task
-    seeds: object
-    dev: object
-    if isinstance(task, config.OwnTask):
-        seeds = dev = "the task's"
-    elif isinstance(task, config.Jsonl | config.Hub):
+    if isinstance(task, TableSettings):
         seeds, dev = task.n_seeds or "all", task.n_dev or "all"
-    else:
-        seeds, dev = task.seeds, task.dev
+    else:  # a function of the user's own has neither
+        seeds = getattr(task, "seeds", "the task's")
+        dev = getattr(task, "dev", "the task's")
     return run_summary.allowance_line(
         seeds=seeds,
         dev=dev,

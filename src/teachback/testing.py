@@ -7,20 +7,24 @@ folder = tiny_student(Path("tiny"))                  # a llama of a few thousand
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from .build.criterion import make_selector
-from .build.run import inputs, make_parts, sha256
+from .build.inputs import make_inputs
+from .build.steps import make_parts
 from .build.task import make_task
-from .build.teacher import make_budget, make_teacher
+from .build.teacher import make_teacher
 from .config import config as cfg
 from .ledger.ledger import Ledger
 from .loop import History, teach
+from .rng import draw
 from .run.directory import Event, Run
 from .run.files import publish_path
-from .student.measure import Answers, Samples
+from .run.identity import hash_bytes
+from .student.measure import StudentAnswers, SamplingPlan
+from .teachers.registered import TeacherRun
 from .types import ArrayFile, Attempt, Attempts, Example, Grade, Student, Task
 
 CHAT_TEMPLATE = (
@@ -58,16 +62,24 @@ def fake_run(
     with Run(folder, keep=config.keep, listen=listen) as run:
         run.identify(
             cfg.identity(config),
-            inputs(task, config, "fake", sha256(b"fake"), "float32"),
+            make_inputs(task, config, "fake", hash_bytes(b"fake"), "float32"),
             cfg.settings(config),
         )
         with Ledger(
             folder / "ledger.sqlite",
             repeat=config.repeat,
-            budget=make_budget(config.budget),
+            budget=config.budget.budget(),
         ) as ledger:
             teacher = make_teacher(
-                config, task, ledger, lambda text: len(text.split()), sha256(b"fake")
+                config,
+                task,
+                TeacherRun(
+                    ledger,
+                    partial(draw, config.seed, config.repeat),
+                    lambda text: len(text.split()),
+                    hash_bytes(b"fake"),
+                    no_reserve,
+                ),
             )
             base = untrained(folder / "base")
             answer = FakeAnswerer(run, task)
@@ -76,6 +88,10 @@ def fake_run(
                 config, task, run, ledger, answer, selector, teacher, fake_train(run)
             )
             return teach(run, parts, base, task.seeds, config.rounds)
+
+
+def no_reserve(settings: object) -> Any:
+    raise AssertionError("the fake student can't read a reserve: it has no hidden states")
 
 
 def untrained(folder: Path) -> Student:
@@ -129,14 +145,14 @@ class FakeAnswerer:
         assert not arrays, "the fake student has no hidden states"
         return Attempts(self(student, ((e.id, e.question) for e in pool)))
 
-    def measure(self, student: Student, examples: Sequence[Example]) -> Answers:
-        return Answers(
+    def measure(self, student: Student, examples: Sequence[Example]) -> StudentAnswers:
+        return StudentAnswers(
             self(student, ((e.id, e.question) for e in examples)),
             (None,) * len(examples),
         )
 
     def samples(
-        self, student: Student, examples: Sequence[Example], samples: Samples
+        self, student: Student, examples: Sequence[Example], samples: SamplingPlan
     ) -> tuple[tuple[Grade, ...], ...]:
         skill = int((self.run.path(student) / "skill.json").read_text())
         chance = skill / (skill + 10)

@@ -27,9 +27,9 @@ from teachback.endpoints.endpoint import Endpoint
 from teachback.errors import CriterionError
 from teachback.ledger.ledger import Ledger
 from teachback.rng import draw
-from teachback.student.attempt import text_of
+from teachback.student.attempt import decode_text
 from teachback.student.chat import Chat, prompt_ids
-from teachback.student.frozen import freeze
+from teachback.student.inference import load_for_inference
 from teachback.student.training.finetune import Recipe, finetune
 from teachback.teachers.ask import Opinion
 from teachback.teachers.marking import Attempted, Marking, mark_all
@@ -163,7 +163,7 @@ def assessor(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def answering(folder: Path) -> Iterator[str]:
     """The base URL of a chat-completions server for the model, in a thread of its own."""
     service = serving_student.Service(
-        "m", folder, {"m": freeze(folder)}, asyncio.Lock()
+        "m", folder, {"m": load_for_inference(folder)}, asyncio.Lock()
     )
 
     async def chat(http: web.Request) -> web.Response:
@@ -179,7 +179,7 @@ def answering(folder: Path) -> Iterator[str]:
             )
         message = {
             "role": "assistant",
-            "content": text_of(service.students["m"], one.tokens),
+            "content": decode_text(service.students["m"], one.tokens),
         }
         usage = {"prompt_tokens": len(prompt), "completion_tokens": len(one.tokens)}
         finish = "stop" if one.ended else "length"

@@ -1,4 +1,4 @@
-"""What became of the rows that were asked for: every one is accounted for, in plain words."""
+"""What became of the rows that were asked for: each one is counted, in plain words."""
 
 from collections import Counter
 
@@ -61,14 +61,16 @@ def test_the_funnel_and_the_reasons() -> None:
         ],
     )
     assert yield_lines([first, second]) == [
-        "11 rows generated, 4 accepted (2 of them unverified: nothing here can prove their answers)",
+        "11 rows generated, 4 accepted "
+        "(2 of them unverified: nothing here can prove their answers)",
         "  generated            11",
         "  parsed                9  (1 cut off by the token limit, 1 unparsed)",
         "  verified              7  (2 wrong)",
         "  no duplicate          5  (1 duplicate, 1 near duplicate)",
         "  not contaminated      4  (1 contaminated)",
-        "you asked for 12 rows, you have 4, because: 2 wrong, 1 cut off by the token limit, 1 unparsed, 1 duplicate, "
-        "1 near duplicate, 1 contaminated, 1 not generated: the budget or the rounds ended before",
+        "you asked for 12 rows, you have 4, because: 2 wrong, 1 cut off by the token limit, "
+        "1 unparsed, 1 duplicate, 1 near duplicate, 1 contaminated, "
+        "1 not generated: the budget or the rounds ended before",
     ]
 
 
@@ -77,7 +79,8 @@ def test_a_run_that_got_what_it_asked_for_is_one_line() -> None:
         "2 rows generated, 2 accepted (1 of them unverified: nothing here can prove their answers)"
     ]
     assert yield_lines([a_round(2, 2, [])], goal=5)[1:] == [
-        "you asked for 5 rows, you have 2, because: 3 not generated: the budget or the rounds ended before"
+        "you asked for 5 rows, you have 2, because: "
+        "3 not generated: the budget or the rounds ended before"
     ]
 
 

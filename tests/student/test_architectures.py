@@ -8,11 +8,11 @@ import torch
 
 from architectures import ARCHITECTURES, build
 from teachback.student import frozen
-from teachback.student.attention import NAME
+from teachback.student.attention import GROUPED_ATTENTION
 from teachback.student.chat import Chat, row_ids
-from teachback.student.folder import Loaded, load
-from teachback.student.frozen import freeze, head
-from teachback.student.signals import read
+from teachback.student.loading import LoadedStudent, load_student
+from teachback.student.inference import load_for_inference, apply_head
+from teachback.student.scoring import read_answers
 
 CHAT = Chat()
 ROWS = [
@@ -24,7 +24,7 @@ ROWS = [
 
 
 def reference(
-    student: Loaded, message: str, answer: str, padding: str = "none"
+    student: LoadedStudent, message: str, answer: str, padding: str = "none"
 ) -> torch.Tensor:
     """nll_T of an answer's tokens by the model's own forward; alone, or beside a longer row, padded on one side."""
     prompt, completion = row_ids(student, CHAT, message, answer)
@@ -57,8 +57,8 @@ def test_every_row_is_what_the_model_itself_makes_of_it(
     name: str, tmp_path: Path
 ) -> None:
     folder = build(name, tmp_path / name)
-    plain, student = load(folder), freeze(folder)
-    found = read(student, CHAT, ROWS)
+    plain, student = load_student(folder), load_for_inference(folder)
+    found = read_answers(student, CHAT, ROWS)
     expected = [reference(plain, *row) for row in ROWS]
     assert np.ptp([nll.mean().item() for nll in expected]) > 0.05, (
         "rows that differ, or this test shows nothing"
@@ -74,10 +74,10 @@ def test_every_row_is_what_the_model_itself_makes_of_it(
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_the_head_alone_makes_the_model_s_logits(name: str, tmp_path: Path) -> None:
     folder = build(name, tmp_path / name)
-    plain, student = load(folder), freeze(folder)
+    plain, student = load_student(folder), load_for_inference(folder)
     ids = torch.arange(3, 40)[None]
     with torch.inference_mode():
-        found = head(
+        found = apply_head(
             student,
             student.decoder(input_ids=ids, use_cache=False).last_hidden_state[0],
         )
@@ -91,17 +91,17 @@ def test_in_bf16_the_head_is_in_float32_and_the_rest_near(
     name: str, tmp_path: Path
 ) -> None:
     folder = build(name, tmp_path / name)
-    exact, rounded = read(freeze(folder), CHAT, ROWS), freeze(folder, "bf16")
-    for one, other in zip(exact, read(rounded, CHAT, ROWS), strict=True):
+    exact, rounded = read_answers(load_for_inference(folder), CHAT, ROWS), load_for_inference(folder, "bf16")
+    for one, other in zip(exact, read_answers(rounded, CHAT, ROWS), strict=True):
         assert one.nll == pytest.approx(other.nll, rel=0.05)
         assert one.nll != other.nll
     assert rounded.decoder.get_input_embeddings().weight.dtype == torch.bfloat16
     hidden = torch.randn(3, 32).bfloat16()
-    weight = load(folder).model.get_output_embeddings().weight.detach()
-    cap = load(folder).model.config.to_dict().get("final_logit_softcapping")
+    weight = load_student(folder).model.get_output_embeddings().weight.detach()
+    cap = load_student(folder).model.config.to_dict().get("final_logit_softcapping")
     logits = hidden.float() @ weight.T
     torch.testing.assert_close(
-        head(rounded, hidden), torch.tanh(logits / cap) * cap if cap else logits
+        apply_head(rounded, hidden), torch.tanh(logits / cap) * cap if cap else logits
     )
 
 
@@ -111,7 +111,7 @@ def test_in_bf16_positions_are_not_rounded(name: str, tmp_path: Path) -> None:
     folder = build(name, tmp_path / name)
     exact, rounded = (
         dict(student.model.named_buffers())
-        for student in (load(folder), freeze(folder, "bf16"))
+        for student in (load_student(folder), load_for_inference(folder, "bf16"))
     )
     frequencies = [where for where in exact if where.endswith("inv_freq")]
     assert frequencies
@@ -123,18 +123,18 @@ def test_attention_is_ours_where_the_model_runs_sdpa_and_its_own_elsewhere(
     tmp_path: Path,
 ) -> None:
     kinds = {
-        name: freeze(build(name, tmp_path / name)).model.config._attn_implementation
+        name: load_for_inference(build(name, tmp_path / name)).model.config._attn_implementation
         for name in ARCHITECTURES
     }
     assert kinds.pop("gemma2") == "eager"
-    assert set(kinds.values()) == {NAME}
+    assert set(kinds.values()) == {GROUPED_ATTENTION}
 
 
 def test_a_model_that_does_not_get_along_with_repacked_layers_is_run_as_it_came(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = build("llama", tmp_path / "llama")
-    wanted = read(freeze(folder), CHAT, ROWS)
+    wanted = read_answers(load_for_inference(folder), CHAT, ROWS)
 
     def spoil(model: torch.nn.Module) -> None:
         for layer in model.modules():
@@ -142,5 +142,5 @@ def test_a_model_that_does_not_get_along_with_repacked_layers_is_run_as_it_came(
                 layer.weight.data += 0.1
 
     monkeypatch.setattr(frozen, "pack", spoil)
-    for one, other in zip(wanted, read(freeze(folder), CHAT, ROWS), strict=True):
+    for one, other in zip(wanted, read_answers(load_for_inference(folder), CHAT, ROWS), strict=True):
         assert one.nll == pytest.approx(other.nll, abs=1e-5)

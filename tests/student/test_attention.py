@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
-from teachback.student.attention import QUERIES, attend
+from teachback.student.attention import QUERIES_PER_BLOCK, attend_grouped
 
 BEFORE = 7  # keys that stand before the first query: a prefix that was read once
 
@@ -27,7 +27,7 @@ def one_later(T: int, S: int) -> torch.Tensor:
     return seen
 
 
-@pytest.mark.parametrize("T", [1, 5, 2 * QUERIES - 1, 2 * QUERIES, 2 * QUERIES + 3])
+@pytest.mark.parametrize("T", [1, 5, 2 * QUERIES_PER_BLOCK - 1, 2 * QUERIES_PER_BLOCK, 2 * QUERIES_PER_BLOCK + 3])
 @pytest.mark.parametrize("seen", [causal, windowed, two_ways, one_later])
 def test_as_torch_does(T: int, seen) -> None:
     generator, S = torch.Generator().manual_seed(T), BEFORE + T
@@ -40,7 +40,7 @@ def test_as_torch_does(T: int, seen) -> None:
     may_see[1, :, :, 1] = True
     mask = torch.finfo(torch.float64).min * (~may_see).double()
     with torch.no_grad():
-        found, _ = attend(torch.nn.Module(), query, key, value, mask, scaling=0.3)
+        found, _ = attend_grouped(torch.nn.Module(), query, key, value, mask, scaling=0.3)
     wanted = scaled_dot_product_attention(
         query, key, value, attn_mask=may_see, scale=0.3, enable_gqa=True
     )

@@ -12,13 +12,15 @@ import torch
 from architectures import ARCHITECTURES, HYBRIDS, build
 from teachback.student import decode as decoding
 from teachback.student import reading
-from teachback.student.cache import Held, hold
+from teachback.student.kv_cache import KVCache, make_kv_cache
 from teachback.student.chat import Chat, prompt_ids
-from teachback.student.decode import Decoded, decode
-from teachback.student.folder import Loaded, load
-from teachback.student.frozen import Frozen, freeze
-from teachback.student.in_place import InPlaceLayer
-from teachback.student.signals import signals, summed
+from teachback.student.decode import decode_batch
+from teachback.student.decode_log import DecodedAnswer
+from teachback.student.loading import LoadedStudent, load_student
+from teachback.student.inference import InferenceModel, load_for_inference
+from teachback.student.cache_layer import InPlaceLayer
+from teachback.student.signals import compute_signals
+from teachback.student.scoring import summarise_signals
 
 CHAT = Chat("Answer in one word, and say why.")
 QUESTIONS = [
@@ -39,11 +41,11 @@ class Case(NamedTuple):
     """A student; prompts by length; what it decodes of them together and one by one; transformers' own answers, by
     the model as it came, its own cache, one by one."""
 
-    student: Frozen
-    plain: Loaded
+    student: InferenceModel
+    plain: LoadedStudent
     prompts: list[list[int]]
-    batch: list[Decoded]
-    alone: list[Decoded]
+    batch: list[DecodedAnswer]
+    alone: list[DecodedAnswer]
     generated: list[list[int]]
 
 
@@ -61,13 +63,13 @@ def case_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Case]:
 
 def make(folder: Path) -> Case:
     student, plain = (
-        replace(loaded, ends=MANY_ENDS) for loaded in (freeze(folder), load(folder))
+        replace(loaded, ends=MANY_ENDS) for loaded in (load_for_inference(folder), load_student(folder))
     )
     prompts = sorted((prompt_ids(student, CHAT, q) for q in QUESTIONS), key=len)
-    alone = [decode(student, [prompt], TOKENS)[0] for prompt in prompts]
+    alone = [decode_batch(student, [prompt], TOKENS)[0] for prompt in prompts]
     wanted = [generated(plain, prompt) for prompt in prompts]
     return Case(
-        student, plain, prompts, decode(student, prompts, TOKENS), alone, wanted
+        student, plain, prompts, decode_batch(student, prompts, TOKENS), alone, wanted
     )
 
 
@@ -76,7 +78,7 @@ def case(request: pytest.FixtureRequest, case_of: Callable[[str], Case]) -> Case
     return case_of(request.param)
 
 
-def generated(plain: Loaded, prompt: list[int]) -> list[int]:
+def generated(plain: LoadedStudent, prompt: list[int]) -> list[int]:
     ids_1_T = torch.tensor([prompt])
     given = {
         "attention_mask": torch.ones_like(ids_1_T),
@@ -90,7 +92,7 @@ def generated(plain: Loaded, prompt: list[int]) -> list[int]:
 
 
 def taught(
-    plain: Loaded, prompt: list[int], tokens: list[int]
+    plain: LoadedStudent, prompt: list[int], tokens: list[int]
 ) -> tuple[list[np.ndarray], np.ndarray]:
     """The signals of given tokens by one pass over the row, without a cache, and the mean of what the head read."""
     ids_1_T, answer = torch.tensor([[*prompt, *tokens]]), slice(len(prompt) - 1, -1)
@@ -101,7 +103,7 @@ def taught(
         logits_N_V = (
             plain.model(input_ids=ids_1_T, use_cache=False).logits[0, answer].float()
         )
-        found = signals(logits_N_V, hidden_N_D, torch.tensor(tokens))
+        found = compute_signals(logits_N_V, hidden_N_D, torch.tensor(tokens))
         return [column.numpy() for column in found], hidden_N_D.mean(0).numpy()
 
 
@@ -122,7 +124,7 @@ def test_only_layers_that_keep_more_than_keys_and_values_are_left_to_transformer
     ours = {
         name
         for name, config in configs.items()
-        if hold(config, 1, 1, 2).extent is not None
+        if make_kv_cache(config, 1, 1, 2).extent is not None
     }
     assert ours == set(ARCHITECTURES)
 
@@ -143,8 +145,8 @@ def test_the_signals_are_those_of_a_pass_over_the_tokens(case: Case) -> None:
         ):
             assert ours == pytest.approx(column, rel=1e-4, abs=5e-4), name
         wanted, found = (
-            summed(*columns, embedding_D),
-            summed(*decoded.signals, decoded.embedding_D),
+            summarise_signals(*columns, embedding_D),
+            summarise_signals(*decoded.signals, decoded.embedding_D),
         )
         assert found[:3] == pytest.approx(wanted[:3], abs=1e-5)
         assert found.max_nll == pytest.approx(wanted.max_nll, abs=1e-4)
@@ -164,12 +166,12 @@ def test_keys_stay_where_they_are_beside_a_layer_that_keeps_a_state(
     """Of Lfm2: transformers' own cache would copy the keys and values of all columns for each token."""
     case, seen = case_of("lfm2"), set[int]()
 
-    def held(*shape: Any) -> Held:
-        made = hold(*shape)
+    def held(*shape: Any) -> KVCache:
+        made = make_kv_cache(*shape)
         kept.append(made)
         return made
 
-    def noted(student: Frozen, held: Held, *given: torch.Tensor) -> torch.Tensor:
+    def noted(student: InferenceModel, held: KVCache, *given: torch.Tensor) -> torch.Tensor:
         out = forward(student, held, *given)
         seen.update(
             layer.keys.data_ptr()
@@ -178,11 +180,11 @@ def test_keys_stay_where_they_are_beside_a_layer_that_keeps_a_state(
         )
         return out
 
-    kept, forward = list[Held](), decoding.forward
+    kept, forward = list[KVCache](), decoding.forward_decoder
     monkeypatch.setattr(decoding, "hold", held)
     monkeypatch.setattr(decoding, "forward", noted)
     assert [
-        d.tokens for d in decode(case.student, case.prompts, TOKENS)
+        d.tokens for d in decode_batch(case.student, case.prompts, TOKENS)
     ] == case.generated
     layers = [type(layer).__name__ for layer in kept[0].past.layers]
     assert layers == ["LinearAttentionLayer", "InPlaceLayer", "LinearAttentionLayer"]
@@ -197,7 +199,7 @@ def test_prompts_read_in_parts_or_each_from_its_beginning_give_the_same(
         (reading, "SHARED_TOKENS", 10**6),
     ):
         monkeypatch.setattr(module, name, value)
-        again = decode(case.student, case.prompts, TOKENS)
+        again = decode_batch(case.student, case.prompts, TOKENS)
         assert [d.tokens for d in again] == case.generated
         for ours, theirs in zip(again, case.batch, strict=True):
             assert ours.signals.nll == pytest.approx(theirs.signals.nll, abs=1e-4)
@@ -207,11 +209,11 @@ def test_what_prompts_share_and_equal_prompts_are_read_once(
     case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[int] = []
-    forward = decoding.forward
+    forward = decoding.forward_decoder
 
     def counted(
-        student: Frozen,
-        held: Held,
+        student: InferenceModel,
+        held: KVCache,
         ids: torch.Tensor,
         mask: torch.Tensor,
         position: torch.Tensor,
@@ -224,11 +226,11 @@ def test_what_prompts_share_and_equal_prompts_are_read_once(
         monkeypatch.setattr(module, "forward", counted)
     copies = [1, 3, 1, 2, 1, 4]
     of = [i for i, n in enumerate(copies) for _ in range(n)]
-    repeated = decode(case.student, [case.prompts[i] for i in of], TOKENS)
+    repeated = decode_batch(case.student, [case.prompts[i] for i in of], TOKENS)
     shared = (
         len(CHAT.system or "") + 3
     )  # the system's role, its end, the user's role: a token each, as a byte is
-    ours = hold(case.student.model.config, 1, 1, 2).extent is not None
+    ours = make_kv_cache(case.student.model.config, 1, 1, 2).extent is not None
     assert (
         sum(read)
         == sum(map(len, case.prompts)) - (len(case.prompts) - 1) * shared * ours
@@ -243,11 +245,11 @@ def test_an_answer_that_is_its_target_is_not_decoded_again(
 ) -> None:
     """Its tokens, signals and embedding are those of decoding; rows beside it whose targets are others go on."""
     steps: list[int] = []
-    forward = decoding.forward
+    forward = decoding.forward_decoder
 
     def counted(
-        student: Frozen,
-        held: Held,
+        student: InferenceModel,
+        held: KVCache,
         ids: torch.Tensor,
         mask: torch.Tensor,
         position: torch.Tensor,
@@ -259,7 +261,7 @@ def test_an_answer_that_is_its_target_is_not_decoded_again(
     monkeypatch.setattr(decoding, "forward", counted)
     ended = [d.ended for d in case.batch]
     own = [d.tokens for d in case.batch]
-    found = decode(case.student, case.prompts, TOKENS, targets=own)
+    found = decode_batch(case.student, case.prompts, TOKENS, targets=own)
     steps_own, steps[:] = sum(steps), []
     assert [(d.tokens, d.ended) for d in found] == [
         (d.tokens, d.ended) for d in case.batch
@@ -272,14 +274,14 @@ def test_an_answer_that_is_its_target_is_not_decoded_again(
         for mine, known in zip(ours.signals, theirs.signals, strict=True):
             assert mine == pytest.approx(known, rel=1e-4, abs=5e-4)
     others = [[*tokens[:-1], tokens[-1] ^ 1] for tokens in own]
-    again = decode(case.student, case.prompts, TOKENS, targets=others)
+    again = decode_batch(case.student, case.prompts, TOKENS, targets=others)
     assert [d.tokens for d in again] == own
     assert sum(steps) - steps_own == sum(
         len(d.tokens) - 1 for d, e in zip(case.batch, ended, strict=True) if e
     )
     short = [tokens[: len(tokens) - 1] for tokens in own]
     assert [
-        d.tokens for d in decode(case.student, case.prompts, TOKENS, targets=short)
+        d.tokens for d in decode_batch(case.student, case.prompts, TOKENS, targets=short)
     ] == own, "no end, no answer"
 
 
@@ -292,7 +294,7 @@ def test_targets_are_read_with_their_prompts_and_change_nothing_else(
         for k, (p, d) in enumerate(zip(case.prompts, case.batch, strict=True))
     ]
     rows.append((case.prompts[-1], case.batch[0].tokens))
-    found = decode(
+    found = decode_batch(
         case.student, [p for p, _ in rows], TOKENS, targets=[t for _, t in rows]
     )
     assert [d.tokens for d in found] == [

@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from teachback.run.directory import ROWS_PER_SHARD, Run
-from teachback.student.attempt import Asked
+from teachback.student.attempt import AttemptRequest
 from teachback.student.chat import Chat, prompt_ids
-from teachback.student.embed import embed
-from teachback.student.folder import load
-from teachback.student.frozen import freeze
+from teachback.student.embed import embed_questions
+from teachback.student.loading import load_student
+from teachback.student.inference import load_for_inference
 from teachback.testing import tiny_student
 from teachback.types import Reserve
 
@@ -26,7 +26,7 @@ QUESTIONS = [
     "x" * 90,
     "Go.",
 ]
-ASKED = [Asked(str(i), question) for i, question in enumerate(QUESTIONS)]
+ASKED = [AttemptRequest(str(i), question) for i, question in enumerate(QUESTIONS)]
 CHAT = Chat(system="Be brief.")
 
 
@@ -34,13 +34,13 @@ CHAT = Chat(system="Be brief.")
 def test_an_embedding_is_the_mean_of_the_last_hidden_states_over_the_prompt(
     architecture: str, tmp_path: Path
 ) -> None:
-    student = freeze(tiny_student(tmp_path, architecture=architecture, seed=3))
-    embedding_N_D = embed(student, CHAT, ASKED)
+    student = load_for_inference(tiny_student(tmp_path, architecture=architecture, seed=3))
+    embedding_N_D = embed_questions(student, CHAT, ASKED)
     assert embedding_N_D.dtype == np.float32
     assert embedding_N_D.shape == (len(ASKED), 16)
     for question, ours_D in zip(QUESTIONS, embedding_N_D, strict=True):
         with torch.no_grad():
-            plain = load(tmp_path)
+            plain = load_student(tmp_path)
             out = plain.model(
                 torch.tensor([prompt_ids(plain, CHAT, question)]),
                 output_hidden_states=True,
@@ -53,21 +53,21 @@ def test_an_embedding_is_the_mean_of_the_last_hidden_states_over_the_prompt(
 
 
 def test_an_embedding_does_not_depend_on_its_batch(tiny: Path) -> None:
-    student = freeze(tiny)
-    alone_N_D = np.concatenate([embed(student, CHAT, [one]) for one in ASKED])
+    student = load_for_inference(tiny)
+    alone_N_D = np.concatenate([embed_questions(student, CHAT, [one]) for one in ASKED])
     assert np.abs(alone_N_D - alone_N_D[0]).max() > 0.1, (
         "embeddings that differ, or this test shows nothing"
     )
     for batch_tokens in (1, 150, 10_000):
         np.testing.assert_allclose(
-            embed(student, CHAT, ASKED, batch_tokens), alone_N_D, atol=1e-5
+            embed_questions(student, CHAT, ASKED, batch_tokens), alone_N_D, atol=1e-5
         )
 
 
 def test_the_head_is_not_computed(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    student = freeze(tiny)
+    student = load_for_inference(tiny)
     monkeypatch.setattr(student.model, "lm_head", None)
-    assert embed(student, CHAT, ASKED[:2]).shape == (2, 16)
+    assert embed_questions(student, CHAT, ASKED[:2]).shape == (2, 16)
 
 
 CALLS = 2 * ROWS_PER_SHARD + 3

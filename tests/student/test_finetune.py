@@ -15,21 +15,21 @@ from hypothesis import strategies as st
 from architectures import ARCHITECTURES, build
 from teachback.errors import StudentError
 from teachback.student.chat import Chat
-from teachback.student.folder import Loaded, load
+from teachback.student.loading import LoadedStudent, load_student
 from teachback.student.training import trainer
 from teachback.student.training.batch import (
-    Tokens,
-    checked_rows,
-    collate,
-    join,
-    length,
-    micro_batches,
-    schedule,
-    size,
+    TokenRow,
+    tokenize_rows,
+    pad_batch,
+    pack_batch,
+    row_length,
+    split_micro_batches,
+    schedule_rows,
+    batch_tokens,
 )
-from teachback.student.training.finetune import Means, Recipe, dict_row, finetune
+from teachback.student.training.finetune import RuntimeOptions, Recipe, tokenize_row, finetune
 from teachback.student.training.head_loss import summed_nll
-from teachback.student.training.passes import PADDED, Way, choose_way, loss_of
+from teachback.student.training.layout import PADDED_LAYOUT, BatchLayout, choose_layout, batch_loss
 from teachback.testing import tiny_student
 
 CHAT = Chat(system="Be brief.")
@@ -38,7 +38,7 @@ RECIPE = Recipe(lr=1e-2, epochs=2, rows_per_step=4)
 CPU = torch.device("cpu")
 
 
-def plain_loss(student: Loaded, row: Tokens) -> Any:
+def plain_loss(student: LoadedStudent, row: TokenRow) -> Any:
     """Σ nll of a row's answer: one forward pass of it alone, with the head on every position."""
     logits = student.model(
         torch.tensor([row["prompt"] + row["answer"]]), use_cache=False
@@ -49,17 +49,17 @@ def plain_loss(student: Loaded, row: Tokens) -> Any:
     )
 
 
-def tokens(student: Loaded) -> list[Tokens]:
-    return checked_rows(student, CHAT, ROWS[:7])
+def tokens(student: LoadedStudent) -> list[TokenRow]:
+    return tokenize_rows(student, CHAT, ROWS[:7])
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_the_batches_that_are_trained_on_have_the_loss_and_gradients_of_the_rows_alone(
     name: str, tmp_path: Path
 ) -> None:
-    student = load(build(name, tmp_path / name))
+    student = load_student(build(name, tmp_path / name))
     rows = tokens(student)
-    way = choose_way(student.model, rows, pack=True)
+    way = choose_layout(student.model, rows, pack=True)
     assert way.packed, "all of these can be packed: windows, soft caps, tied heads"
     assert way.fused == (name not in ("gemma2", "phi")), (
         "a soft cap behind the head, and a head with a bias, are not ours"
@@ -68,12 +68,12 @@ def test_the_batches_that_are_trained_on_have_the_loss_and_gradients_of_the_rows
     alone.backward()
     wanted = {n: p.grad.clone() for n, p in student.model.named_parameters()}
     for micro_tokens in (1, 150, 10_000):
-        for tried in {way, Way(packed=True, fused=False), PADDED}:
+        for tried in {way, BatchLayout(packed=True, fused=False), PADDED_LAYOUT}:
             student.model.zero_grad()
             total = 0.0
             with tried.attention(student.model):
-                for part in micro_batches(rows, micro_tokens, tried.packed):
-                    loss = loss_of(student.model, part, tried, CPU)
+                for part in split_micro_batches(rows, micro_tokens, tried.packed):
+                    loss = batch_loss(student.model, part, tried, CPU)
                     loss.backward()
                     total += loss.item()
             assert total == pytest.approx(alone.item(), rel=1e-5)
@@ -91,17 +91,17 @@ def test_rows_that_are_packed_without_being_kept_apart_would_be_noticed(
     tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The trial itself: with rows as one long one, the model gives other logits, and is given padded rows."""
-    student = load(tiny)
+    student = load_student(tiny)
     monkeypatch.setattr(
-        "teachback.student.training.passes.join",
-        lambda rows: {**join(rows), "row_lengths": whole(rows)},
+        "teachback.student.training.layout.pack_batch",
+        lambda rows: {**pack_batch(rows), "row_lengths": whole(rows)},
     )
 
-    def whole(rows: Sequence[Tokens]) -> tuple[int, ...]:
-        return (sum(map(length, rows)) - len(rows),)
+    def whole(rows: Sequence[TokenRow]) -> tuple[int, ...]:
+        return (sum(map(row_length, rows)) - len(rows),)
 
-    assert choose_way(student.model, tokens(student), pack=True) == PADDED
-    assert choose_way(student.model, tokens(student), pack=False) == PADDED
+    assert choose_layout(student.model, tokens(student), pack=True) == PADDED_LAYOUT
+    assert choose_layout(student.model, tokens(student), pack=False) == PADDED_LAYOUT
 
 
 def test_a_model_with_a_state_that_is_carried_on_gets_padded_rows(
@@ -109,7 +109,7 @@ def test_a_model_with_a_state_that_is_carried_on_gets_padded_rows(
 ) -> None:
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    student = load(tiny_student(tmp_path))
+    student = load_student(tiny_student(tmp_path))
     shape = {
         "vocab_size": student.model.config.vocab_size,
         "hidden_size": 32,
@@ -121,22 +121,22 @@ def test_a_model_with_a_state_that_is_carried_on_gets_padded_rows(
         mamba = AutoModelForCausalLM.from_config(AutoConfig.for_model("mamba", **shape))
         for parameter in mamba.parameters():
             parameter.data.normal_(0, 1)
-    assert choose_way(mamba, tokens(student), pack=True) == PADDED
+    assert choose_layout(mamba, tokens(student), pack=True) == PADDED_LAYOUT
 
 
 def test_dropout_in_attention_is_not_lost_by_packing(tmp_path: Path) -> None:
-    student = load(tiny_student(tmp_path))
+    student = load_student(tiny_student(tmp_path))
     for layer in student.model.model.layers:
         layer.self_attn.attention_dropout = 0.5
-    assert choose_way(student.model, tokens(student), pack=True) == PADDED
+    assert choose_layout(student.model, tokens(student), pack=True) == PADDED_LAYOUT
 
 
 def test_packed_rows_have_no_mask_and_positions_of_their_own(tiny: Path) -> None:
-    rows = tokens(load(tiny))
-    batch = join(rows)
+    rows = tokens(load_student(tiny))
+    batch = pack_batch(rows)
     assert "attention_mask" not in batch
     assert batch["use_cache"] is False
-    assert batch["input_ids"].shape == (1, sum(map(length, rows)) - len(rows))
+    assert batch["input_ids"].shape == (1, sum(map(row_length, rows)) - len(rows))
     starts = (batch["position_ids"][0] == 0).nonzero()[:, 0].tolist()
     assert [b - a for a, b in pairwise([*starts, batch["input_ids"].shape[1]])] == list(
         batch["row_lengths"]
@@ -157,16 +157,16 @@ def test_packed_rows_have_no_mask_and_positions_of_their_own(tiny: Path) -> None
 def test_micro_batches_hold_every_row_in_order_within_the_budget(
     lengths: list[tuple[int, int]], micro_tokens: int, pack: bool
 ) -> None:
-    rows = [Tokens(prompt=[i] * p, answer=[i] * a) for i, (p, a) in enumerate(lengths)]
-    parts = list(micro_batches(rows, micro_tokens, pack))
+    rows = [TokenRow(prompt=[i] * p, answer=[i] * a) for i, (p, a) in enumerate(lengths)]
+    parts = list(split_micro_batches(rows, micro_tokens, pack))
     assert [row for part in parts for row in part] == rows
     for part in parts:
-        assert len(part) == 1 or size(part, pack) <= micro_tokens
-        assert size(part, pack) == (
-            sum(map(length, part)) if pack else collate(part)["input_ids"].numel()
+        assert len(part) == 1 or batch_tokens(part, pack) <= micro_tokens
+        assert batch_tokens(part, pack) == (
+            sum(map(row_length, part)) if pack else pad_batch(part)["input_ids"].numel()
         )
     for a, b in pairwise(parts):
-        assert size([*a, b[0]], pack) > micro_tokens, (
+        assert batch_tokens([*a, b[0]], pack) > micro_tokens, (
             "no micro-batch is smaller than it need be"
         )
 
@@ -176,8 +176,8 @@ def test_the_fused_head_is_the_cross_entropy_of_its_logits(
     dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In blocks smaller than the rows, and with a factor behind it."""
-    monkeypatch.setattr("teachback.student.training.head_loss.BLOCK", 5 * 40)
-    monkeypatch.setattr("teachback.student.training.head_loss.CACHED", 2 * 40)
+    monkeypatch.setattr("teachback.student.training.head_loss.MAX_LOGITS", 5 * 40)
+    monkeypatch.setattr("teachback.student.training.head_loss.REDUCED_LOGITS", 2 * 40)
     made = torch.Generator().manual_seed(1)
     hidden, weight = (
         torch.randn(13, 8, generator=made),
@@ -207,7 +207,7 @@ def test_the_fused_head_is_the_cross_entropy_of_its_logits(
 
 def train(start: Path, folder: Path, recipe: Recipe = RECIPE, **means: Any) -> Path:
     return finetune(
-        start, ROWS, folder, chat=CHAT, recipe=recipe, seed=5, means=Means(**means)
+        start, ROWS, folder, chat=CHAT, recipe=recipe, seed=5, means=RuntimeOptions(**means)
     )
 
 
@@ -222,7 +222,7 @@ def test_the_weights_do_not_depend_on_the_micro_batches(
         for n in (1, 120, 4096)
     ]
     first, *others = (
-        load(train(tiny, tmp_path / str(i), recipe, **way)).model
+        load_student(train(tiny, tmp_path / str(i), recipe, **way)).model
         for i, way in enumerate(ways)
     )
     for other in others:
@@ -234,7 +234,7 @@ def test_steps_warm_up_and_fall_as_a_cosine_over_the_fixed_number_of_rows(
     tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rates, sizes = [], []
-    step = trainer.step
+    step = trainer.train_step
 
     def seen(self: Any, model: Any, rows: Any, *rest: Any) -> Any:
         rates.append(self.lr_scheduler.get_last_lr()[0])
@@ -251,16 +251,16 @@ def test_steps_warm_up_and_fall_as_a_cosine_over_the_fixed_number_of_rows(
 
 
 def test_the_schedule_has_every_row_once_an_epoch_in_another_order(tiny: Path) -> None:
-    student = load(tiny)
-    rows = [dict_row(student, CHAT, message, answer) for message, answer in ROWS]
-    order = schedule(rows, RECIPE, seed=1)
+    student = load_student(tiny)
+    rows = [tokenize_row(student, CHAT, message, answer) for message, answer in ROWS]
+    order = schedule_rows(rows, RECIPE, seed=1)
     seen = [rows.index(row) for row in order]
     assert sorted(seen[:12] + seen[12:]) == sorted([*range(13), *range(13)])
-    assert schedule(rows, RECIPE, seed=1) == order
-    assert schedule(rows, RECIPE, seed=2) != order
+    assert schedule_rows(rows, RECIPE, seed=1) == order
+    assert schedule_rows(rows, RECIPE, seed=2) != order
     for i in range(0, len(order), 4):
-        assert [length(r) for r in order[i : i + 4]] == sorted(
-            length(r) for r in order[i : i + 4]
+        assert [row_length(r) for r in order[i : i + 4]] == sorted(
+            row_length(r) for r in order[i : i + 4]
         )
 
 
@@ -272,7 +272,7 @@ def test_a_row_with_nothing_to_learn_is_an_error_with_its_tokens(
         StudentError,
         match=r"row 1 has nothing to learn[\s\S]*4 '<\|assistant\|>'\] and then.*\[1 '<\|end\|>'",
     ):
-        checked_rows(load(tiny), CHAT, [ROWS[0], ("Why?", answer)])
+        tokenize_rows(load_student(tiny), CHAT, [ROWS[0], ("Why?", answer)])
 
 
 def test_a_row_longer_than_the_context_is_an_error(tiny: Path) -> None:
@@ -280,7 +280,7 @@ def test_a_row_longer_than_the_context_is_an_error(tiny: Path) -> None:
         StudentError,
         match=r"row 0 is longer than the student's context[\s\S]*allowed: 2048 tokens",
     ):
-        checked_rows(load(tiny), CHAT, [("Why?", "x" * 2048)])
+        tokenize_rows(load_student(tiny), CHAT, [("Why?", "x" * 2048)])
 
 
 def test_a_template_that_changes_the_prompts_tokens_is_an_error_with_both(
@@ -298,10 +298,10 @@ def test_a_template_that_changes_the_prompts_tokens_is_an_error_with_both(
         "{% for m in messages %}{{ m['role'] }}\n{{ m['content'] }}<|end|>{% endfor %}"
         "{% if add_generation_prompt %}assistant\n{% endif %}"
     )
-    student = load(folder)
-    assert checked_rows(student, CHAT, [("Why?", "So.")])
+    student = load_student(folder)
+    assert tokenize_rows(student, CHAT, [("Why?", "So.")])
     with pytest.raises(
         StudentError,
         match=r"other tokens[\s\S]*got: .*'\\n\\n'[\s\S]*allowed: .*'\\n'\]",
     ):
-        checked_rows(student, CHAT, [("Why?", "So."), ("Why?", "\nSo.")])
+        tokenize_rows(student, CHAT, [("Why?", "So."), ("Why?", "\nSo.")])

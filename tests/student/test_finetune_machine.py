@@ -17,11 +17,11 @@ import torch
 from crashing import child, ended, running
 from teachback.errors import StudentError
 from teachback.student.chat import Chat
-from teachback.student.folder import load
+from teachback.student.loading import load_student
 from teachback.student.training import passes
-from teachback.student.training.batch import checked_rows, length
-from teachback.student.training.finetune import Means, Recipe, finetune
-from teachback.student.training.fit import check_fit
+from teachback.student.training.batch import tokenize_rows, row_length
+from teachback.student.training.finetune import RuntimeOptions, Recipe, finetune
+from teachback.student.training.memory import check_memory
 
 CHAT = Chat(system="Be brief.")
 ROWS = [(f"Count to {i}.", " ".join(map(str, range(i + 1)))) for i in range(1, 14)]
@@ -32,7 +32,7 @@ def train(
     start: Path,
     folder: Path,
     recipe: Recipe = RECIPE,
-    means: Means = Means(),
+    means: RuntimeOptions = RuntimeOptions(),
     **settings: Any,
 ) -> Path:
     return finetune(
@@ -61,7 +61,7 @@ def test_finetuning_resumes_from_its_last_finished_checkpoint_to_the_same_bits(
             raise Killed
 
     with pytest.raises(Killed):
-        train(tiny, tmp_path / "b", recipe, Means(checkpoint_every_s=0), tell=stop_at_5)
+        train(tiny, tmp_path / "b", recipe, RuntimeOptions(checkpoint_every_s=0), tell=stop_at_5)
     assert [p.name for p in (tmp_path / "b/checkpoints").iterdir()] == ["checkpoint-4"]
     unfinished = tmp_path / "b/checkpoints/checkpoint-5"
     shutil.copytree(tmp_path / "b/checkpoints/checkpoint-4", unfinished)
@@ -76,7 +76,7 @@ def test_finetuning_resumes_from_its_last_finished_checkpoint_to_the_same_bits(
 
 def small_memory(monkeypatch: pytest.MonkeyPatch, at_most: int) -> list[int]:
     """Memory for so many tokens; the micro-batches that were tried."""
-    own, tried = passes.loss_of, list[int]()
+    own, tried = passes.batch_loss, list[int]()
 
     def loss_of(model: Any, rows: Any, *rest: Any) -> Any:
         tried.append(sum(len(r["prompt"]) + len(r["answer"]) for r in rows))
@@ -84,17 +84,17 @@ def small_memory(monkeypatch: pytest.MonkeyPatch, at_most: int) -> list[int]:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return own(model, rows, *rest)
 
-    monkeypatch.setattr("teachback.student.training.trainer.loss_of", loss_of)
+    monkeypatch.setattr("teachback.student.training.trainer.batch_loss", loss_of)
     return tried
 
 
 def test_out_of_memory_halves_the_micro_batches_once_and_gives_the_same_result(
     tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wanted = load(train(tiny, tmp_path / "a")).model
+    wanted = load_student(train(tiny, tmp_path / "a")).model
     tried, said = small_memory(monkeypatch, 100), list[str]()
-    found = load(
-        train(tiny, tmp_path / "b", means=Means(micro_tokens=200), say=said.append)
+    found = load_student(
+        train(tiny, tmp_path / "b", means=RuntimeOptions(micro_tokens=200), say=said.append)
     ).model
     assert max(tried) > 100
     assert sum(n > 100 for n in tried) == 1, (
@@ -113,13 +113,13 @@ def test_out_of_memory_twice_is_an_error(
         StudentError,
         match=r"out of memory again[\s\S]*got: micro-batches of 100 tokens",
     ):
-        train(tiny, tmp_path, means=Means(micro_tokens=200))
+        train(tiny, tmp_path, means=RuntimeOptions(micro_tokens=200))
 
 
 def test_a_student_that_does_not_fit_is_refused_with_the_numbers(
     tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("teachback.student.training.fit.free_bytes", lambda model: 1000)
+    monkeypatch.setattr("teachback.student.training.memory.free_memory", lambda model: 1000)
     with pytest.raises(
         StudentError,
         match=r"would not fit the memory[\s\S]*weights 0.00, gradients[\s\S]*gradient_check",
@@ -161,13 +161,13 @@ def test_the_estimate_is_near_what_a_real_run_takes(
         capture_output=True, text=True, check=True, timeout=120,
     )  # fmt: skip
     peak_mib, before_mib = map(float, ran.stdout.split())
-    student = load(folder)
-    rows = checked_rows(student, Chat(), [("Why?" * 30, "Because. " * 30)] * 4)
-    way = passes.choose_way(student.model, rows, pack=True)
+    student = load_student(folder)
+    rows = tokenize_rows(student, Chat(), [("Why?" * 30, "Because. " * 30)] * 4)
+    way = passes.choose_layout(student.model, rows, pack=True)
     recipe = Recipe(epochs=1, rows_per_step=4, precision=precision)
-    fit = check_fit(student.model, rows, way, recipe, Means(micro_tokens=8192))
+    fit = check_memory(student.model, rows, way, recipe, RuntimeOptions(micro_tokens=8192))
     taken = (fit.total - fit.weights) / 2**20
-    assert fit.tokens == 4 * length(rows[0])
+    assert fit.tokens == 4 * row_length(rows[0])
     assert taken / 1.6 < peak_mib - before_mib < taken * 1.6, (
         f"{peak_mib - before_mib:.0f} MiB taken, {taken:.0f} estimated"
     )
@@ -300,7 +300,7 @@ def test_trackers_are_told_the_loss_of_every_step(
     monkeypatch.setitem(
         integration_utils.INTEGRATION_TO_CALLBACK, "tensorboard", Tracker
     )
-    train(tiny, tmp_path / "a", means=Means(report_to=("tensorboard",)))
+    train(tiny, tmp_path / "a", means=RuntimeOptions(report_to=("tensorboard",)))
     assert len(logged) == 7
     assert float(logged[-1]) < float(logged[0])
     logged.clear()

@@ -10,10 +10,10 @@ import torch
 
 from teachback.errors import StudentError
 from teachback.student.chat import Chat
-from teachback.student.folder import load
-from teachback.student.training.batch import checked_rows
-from teachback.student.training.finetune import Means, Recipe, finetune
-from teachback.student.training.passes import PADDED, loss_of
+from teachback.student.loading import load_student
+from teachback.student.training.batch import tokenize_rows
+from teachback.student.training.finetune import RuntimeOptions, Recipe, finetune
+from teachback.student.training.layout import PADDED_LAYOUT, batch_loss
 
 CHAT = Chat(system="Be brief.")
 ROWS = [(f"Count to {i}.", " ".join(map(str, range(i + 1)))) for i in range(1, 14)]
@@ -25,7 +25,7 @@ def train(
     start: Path, folder: Path, recipe: Recipe = RECIPE, rows: Any = ROWS, **means: Any
 ) -> Path:
     return finetune(
-        start, rows, folder, chat=CHAT, recipe=recipe, seed=5, means=Means(**means)
+        start, rows, folder, chat=CHAT, recipe=recipe, seed=5, means=RuntimeOptions(**means)
     )
 
 
@@ -34,15 +34,15 @@ def weights(folder: Path) -> bytes:
 
 
 def loss(model: Any, student_folder: Path) -> float:
-    rows = checked_rows(load(student_folder), CHAT, ROWS)
+    rows = tokenize_rows(load_student(student_folder), CHAT, ROWS)
     with torch.no_grad():
-        return float(loss_of(model.eval(), rows, PADDED, torch.device("cpu"))) / sum(
+        return float(batch_loss(model.eval(), rows, PADDED_LAYOUT, torch.device("cpu"))) / sum(
             len(r["answer"]) for r in rows
         )
 
 
 def changed(before: Path, after: Path) -> set[str]:
-    a, b = load(before).model.state_dict(), load(after).model.state_dict()
+    a, b = load_student(before).model.state_dict(), load_student(after).model.state_dict()
     assert set(a) == set(b)
     assert {value.dtype for value in b.values()} == {torch.float32}
     return {name for name in a if not torch.equal(a[name], b[name])}
@@ -51,8 +51,8 @@ def changed(before: Path, after: Path) -> set[str]:
 def test_two_runs_give_bit_equal_weights_and_learn(tiny: Path, tmp_path: Path) -> None:
     one, two = train(tiny, tmp_path / "a"), train(tiny, tmp_path / "b")
     assert weights(one) == weights(two)
-    assert loss(load(one).model, one) < 0.8 * loss(load(tiny).model, tiny)
-    assert len(changed(tiny, one)) == len(load(tiny).model.state_dict())
+    assert loss(load_student(one).model, one) < 0.8 * loss(load_student(tiny).model, tiny)
+    assert len(changed(tiny, one)) == len(load_student(tiny).model.state_dict())
     assert json.loads((one / "config.json").read_text()) == json.loads(
         (tiny / "config.json").read_text()
     )
@@ -63,7 +63,7 @@ def test_lora_trains_an_adapter_and_merges_it(
     precision: Any, tiny: Path, tmp_path: Path
 ) -> None:
     out = train(tiny, tmp_path, replace(LORA, precision=precision))
-    assert loss(load(out).model, out) < loss(load(tiny).model, tiny)
+    assert loss(load_student(out).model, out) < loss(load_student(tiny).model, tiny)
     assert all("_proj" in name for name in changed(tiny, out)), (
         "norms and embeddings are those of the base, to the bit"
     )
@@ -80,8 +80,8 @@ def test_an_adapter_that_is_kept_gives_the_merged_student_on_the_base(
     from peft import PeftModel
 
     out = train(tiny, tmp_path, LORA, save_adapter=True)
-    adapted = PeftModel.from_pretrained(load(tiny).model, out / "adapter")
-    assert loss(adapted, out) == pytest.approx(loss(load(out).model, out), abs=1e-5)
+    adapted = PeftModel.from_pretrained(load_student(tiny).model, out / "adapter")
+    assert loss(adapted, out) == pytest.approx(loss(load_student(out).model, out), abs=1e-5)
     assert (
         json.loads((out / "adapter/adapter_config.json").read_text())[
             "base_model_name_or_path"
@@ -102,7 +102,7 @@ def test_last_layers_trains_no_other(
     names = changed(tiny, out)
     assert len(names) == 9
     assert all(name.startswith("model.layers.1.") for name in names)
-    assert loss(load(out).model, out) < loss(load(tiny).model, tiny)
+    assert loss(load_student(out).model, out) < loss(load_student(tiny).model, tiny)
     with pytest.raises(
         StudentError,
         match=r"last_layers is more than the student has[\s\S]*allowed: 1 to 2",
@@ -122,11 +122,11 @@ def test_qlora_without_a_gpu_says_what_it_needs(tiny: Path, tmp_path: Path) -> N
 
 def test_bf16_autocast_keeps_float32_parameters(tiny: Path, tmp_path: Path) -> None:
     out = train(tiny, tmp_path / "a", replace(RECIPE, precision="bf16"))
-    assert len(changed(tiny, out)) == len(load(tiny).model.state_dict())
+    assert len(changed(tiny, out)) == len(load_student(tiny).model.state_dict())
     plain = train(tiny, tmp_path / "b")
     assert weights(out) != weights(plain), "products are in bf16"
-    assert loss(load(out).model, out) == pytest.approx(
-        loss(load(plain).model, plain), rel=0.02
+    assert loss(load_student(out).model, out) == pytest.approx(
+        loss(load_student(plain).model, plain), rel=0.02
     )
 
 
@@ -136,7 +136,7 @@ def test_checkpointing_changes_nothing(tiny: Path, tmp_path: Path) -> None:
         train(tiny, tmp_path / "b", checkpointing=True),
     )
     for a, b in zip(
-        load(whole).model.parameters(), load(again).model.parameters(), strict=True
+        load_student(whole).model.parameters(), load_student(again).model.parameters(), strict=True
     ):
         torch.testing.assert_close(a, b, atol=2e-5, rtol=0)
 
@@ -153,4 +153,4 @@ def test_methods_on_a_gpu(method: Any, tiny: Path, tmp_path: Path) -> None:
         last_layers=1,
     )
     out = train(tiny, tmp_path, recipe, checkpointing=True)
-    assert loss(load(out).model.cpu(), out) < loss(load(tiny).model.cpu(), tiny)
+    assert loss(load_student(out).model.cpu(), out) < loss(load_student(tiny).model.cpu(), tiny)

@@ -7,23 +7,24 @@ from random import Random
 import pytest
 
 from teachback.build.run import make_task
-from teachback.student.attempt import Asked, Sampling, attempt
+from teachback.student.attempt import AttemptRequest, answer_questions
+from teachback.student.sampling import Sampling
 from teachback.student.chat import Chat
-from teachback.student.frozen import Frozen, freeze
-from teachback.student.measure import Measured, Samples, by_example, measure, questions
-from teachback.student.signals import score
+from teachback.student.inference import InferenceModel, load_for_inference
+from teachback.student.measure import MeasuredAnswer, SamplingPlan, group_by_example, measure_questions, list_questions
+from teachback.student.scoring import score_answers
 from teachback.testing import fake_config
 
 CHAT = Chat(system="Be brief.")
 
 
-def answering(student: Frozen) -> Callable[..., list[Measured]]:
+def answering(student: InferenceModel) -> Callable[..., list[MeasuredAnswer]]:
     def answer(
-        asked: Sequence[Asked], sampling: Sampling | None = None
-    ) -> list[Measured]:
-        done = attempt(student, CHAT, asked, 6, sampling)
+        asked: Sequence[AttemptRequest], sampling: Sampling | None = None
+    ) -> list[MeasuredAnswer]:
+        done = answer_questions(student, CHAT, asked, 6, sampling)
         return [
-            Measured(*pair) for pair in zip(done.attempts, done.target_nll, strict=True)
+            MeasuredAnswer(*pair) for pair in zip(done.attempts, done.target_nll, strict=True)
         ]
 
     return answer
@@ -33,37 +34,37 @@ def test_a_report_s_questions_come_back_by_example_however_they_are_sharded(
     tiny: Path,
 ) -> None:
     """Greedy answers with the nll of their targets, then two samples each; shards of 4 mix the two kinds."""
-    student, task = freeze(tiny), make_task(fake_config().task)
+    student, task = load_for_inference(tiny), make_task(fake_config().task)
     answer = answering(student)
-    samples = Samples(2, 1.0, lambda id, k: Random(f"{id} {k}"))
-    asked = questions(task, task.dev, samples)
+    samples = SamplingPlan(2, 1.0, lambda id, k: Random(f"{id} {k}"))
+    asked = list_questions(task, task.dev, samples)
     assert len(asked) == 30
-    shards = [measure(answer, asked[i : i + 4], samples) for i in range(0, 30, 4)]
-    got = by_example([m for shard in shards for m in shard], 10)
+    shards = [measure_questions(answer, asked[i : i + 4], samples) for i in range(0, 30, 4)]
+    got = group_by_example([m for shard in shards for m in shard], 10)
     greedy = [
         found.attempt
-        for found in answer([Asked(e.id, task.prompt(e.question)) for e in task.dev])
+        for found in answer([AttemptRequest(e.id, task.prompt(e.question)) for e in task.dev])
     ]
     assert [a.text for a in got.attempts] == [a.text for a in greedy]
     targets = [(task.prompt(e.question), str(task.target(e))) for e in task.dev]
-    assert got.gold_nll == pytest.approx(score(student, CHAT, targets), abs=1e-5)
+    assert got.gold_nll == pytest.approx(score_answers(student, CHAT, targets), abs=1e-5)
     assert [[a.id for a in answers] for answers in got.sampled] == [
         [e.id] * 2 for e in task.dev
     ]
     assert all(one.text != two.text for one, two in got.sampled), (
         "each sample has a stream of its own"
     )
-    assert by_example(measure(answer, asked[:10], None), 10).sampled == ()
+    assert group_by_example(measure_questions(answer, asked[:10], None), 10).sampled == ()
 
 
 def test_an_example_without_a_target_has_no_nll(tiny: Path) -> None:
-    student, task = freeze(tiny), make_task(fake_config().task)
+    student, task = load_for_inference(tiny), make_task(fake_config().task)
     answer = answering(student)
     asked = [
         q._replace(target=None if k % 2 else q.target)
-        for k, q in enumerate(questions(task, task.dev, None))
+        for k, q in enumerate(list_questions(task, task.dev, None))
     ]
-    assert [m.gold_nll is None for m in measure(answer, asked, None)] == [
+    assert [m.gold_nll is None for m in measure_questions(answer, asked, None)] == [
         False,
         True,
     ] * 5

@@ -12,7 +12,7 @@ import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
 from teachback.errors import StudentError
-from teachback.student.reward import filled, find, load_reward, reward, row_tokens
+from teachback.student.reward import filled, resolve_reward_model, load_reward_model, compute_rewards, reward_row_ids
 
 ROWS = [
     ("Why?", "Because."),
@@ -92,12 +92,12 @@ def test_a_score_is_that_of_the_row_alone_whatever_the_batch(
     folder = classifier(tiny, tmp_path, architecture, pad=pad)
     wanted = [as_on_its_card(folder, *row) for row in ROWS]
     assert np.std(wanted) > 0.1, "scores that differ, or this test shows nothing"
-    model = load_reward(folder)
+    model = load_reward_model(folder)
     for batch_tokens in (1, 150, 10_000):
-        reward_N = reward(model, ROWS, batch_tokens)
+        reward_N = compute_rewards(model, ROWS, batch_tokens)
         assert reward_N.dtype == np.float32
         np.testing.assert_allclose(reward_N, wanted, atol=2e-5)
-    assert reward(model, []).shape == (0,)
+    assert compute_rewards(model, []).shape == (0,)
 
 
 def exercise(dice: Random) -> tuple[str, str, str]:
@@ -109,10 +109,10 @@ def exercise(dice: Random) -> tuple[str, str, str]:
 
 def train(folder: Path, pairs: Sequence[tuple[str, str, str]], epochs: int) -> None:
     """Right attempts up, wrong ones down, as verifiers are trained (arXiv 2110.14168)."""
-    loaded = load_reward(folder)
+    loaded = load_reward_model(folder)
     optimiser = torch.optim.AdamW(loaded.model.train().parameters(), lr=3e-3)
     rows = [
-        row_tokens(loaded, question, attempt)
+        reward_row_ids(loaded, question, attempt)
         for question, *both in pairs
         for attempt in both
     ]
@@ -132,9 +132,9 @@ def train(folder: Path, pairs: Sequence[tuple[str, str, str]], epochs: int) -> N
 
 def separated(folder: Path, pairs: Sequence[tuple[str, str, str]]) -> float:
     """The share of (right, wrong) attempts, of any two questions, that the scores put in order."""
-    model = load_reward(folder)
+    model = load_reward_model(folder)
     right_N, wrong_N = (
-        reward(model, [(pair[0], pair[k]) for pair in pairs]) for k in (1, 2)
+        compute_rewards(model, [(pair[0], pair[k]) for pair in pairs]) for k in (1, 2)
     )
     return float((right_N[:, None] > wrong_N[None]).mean())
 
@@ -159,10 +159,10 @@ def test_a_head_in_float32_on_a_model_in_bf16(tiny: Path, tmp_path: Path) -> Non
     """As it runs on a GPU: the scores are near those in float32, and finer than bf16 could tell them apart."""
     folder = classifier(tiny, tmp_path)
     rows = [(f"What is {i}?", f"It is {i}.") for i in range(200)]
-    wanted_N = reward(load_reward(folder), rows)
-    model = load_reward(folder)
+    wanted_N = compute_rewards(load_reward_model(folder), rows)
+    model = load_reward_model(folder)
     model.model.get_decoder().to(torch.bfloat16)  # all but the head
-    found_N = reward(model, rows)
+    found_N = compute_rewards(model, rows)
     assert np.corrcoef(wanted_N, found_N)[0, 1] > 0.99
     rounded_N = torch.from_numpy(found_N).bfloat16().float().numpy()
     assert len(set(rounded_N.tolist())) < len(set(found_N.tolist()))
@@ -175,25 +175,25 @@ def test_what_is_no_reward_model_is_refused_with_the_fix(
         StudentError,
         match=r"no reward model: weights .* not there\n  got: no score.weight",
     ):
-        load_reward(tiny)
+        load_reward_model(tiny)
     with pytest.raises(
         StudentError, match=r"gives more than one score\n  got: 3 outputs"
     ):
-        load_reward(classifier(tiny, tmp_path / "three", outputs=3))
+        load_reward_model(classifier(tiny, tmp_path / "three", outputs=3))
     with pytest.raises(StudentError, match=r"can't be loaded"):
-        load_reward(tmp_path / "nowhere")
+        load_reward_model(tmp_path / "nowhere")
     mute = classifier(tiny, tmp_path / "mute")
     (mute / "chat_template.jinja").unlink()
     with pytest.raises(
         StudentError,
         match=r"has no chat template\n.*\n  fix: choose one made from an instruct model",
     ):
-        load_reward(mute)
+        load_reward_model(mute)
     torn = classifier(tiny, tmp_path / "torn")
     weights = (torn / "model.safetensors").read_bytes()
     (torn / "model.safetensors").write_bytes(weights[: len(weights) // 2])
     with pytest.raises(StudentError, match="can't be loaded"):
-        load_reward(torn)
+        load_reward_model(torn)
 
 
 def test_a_template_that_refuses_and_a_row_that_is_too_long(
@@ -204,30 +204,30 @@ def test_a_template_that_refuses_and_a_row_that_is_too_long(
         StudentError,
         match=r"too long for the reward model: 'Go.'\n  got: 1\d+ tokens\n  allowed: at most 512",
     ):
-        reward(load_reward(folder), [*ROWS, ("Go.", "x" * 1000)])
+        compute_rewards(load_reward_model(folder), [*ROWS, ("Go.", "x" * 1000)])
     (folder / "chat_template.jinja").write_text(
         "{{ raise_exception('no assistants here') }}"
     )
     with pytest.raises(
         StudentError, match=r"chat template can't write .*\n  got: no assistants here"
     ):
-        reward(load_reward(folder), ROWS)
+        compute_rewards(load_reward_model(folder), ROWS)
 
 
 def test_where_a_reward_model_is_found(tiny: Path, tmp_path: Path) -> None:
     folder = classifier(tiny, tmp_path / "rm")
-    found, identity = find(str(folder))
+    found, identity = resolve_reward_model(str(folder))
     assert found == folder.resolve()
     assert identity.startswith("sha256 ")
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(
         json.dumps({**config, "problem_type": "regression"})
     )
-    assert find(str(folder))[1] != identity, "another model"
+    assert resolve_reward_model(str(folder))[1] != identity, "another model"
     for name in ("smollm2-135m", "./nowhere", "a/b/c"):
         with pytest.raises(
             StudentError, match="neither a folder nor a model of the Hub"
         ):
-            find(name)
+            resolve_reward_model(name)
     with pytest.raises(StudentError, match="could not be fetched from the Hub"):
-        find("nobody/nothing")
+        resolve_reward_model("nobody/nothing")

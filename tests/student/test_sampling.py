@@ -12,10 +12,12 @@ import torch
 
 from teachback.rng import draw
 from teachback.student import attempt as attempting
-from teachback.student.attempt import answers
+from teachback.student.attempt import decode_answers
 from teachback.student.chat import Chat, prompt_ids
-from teachback.student.decode import Decoded, Sampling, decode, sample
-from teachback.student.frozen import Frozen, freeze
+from teachback.student.decode import decode_batch
+from teachback.student.decode_log import DecodedAnswer
+from teachback.student.sampling import Sampling, sample_tokens
+from teachback.student.inference import InferenceModel, load_for_inference
 
 CHAT = Chat()
 QUESTIONS = [
@@ -28,23 +30,23 @@ QUESTIONS = [
 
 
 @pytest.fixture(scope="module")
-def student(tiny: Path) -> Frozen:
+def student(tiny: Path) -> InferenceModel:
     """With more end tokens than one, so that its answers end after a few tokens each."""
-    return replace(freeze(tiny), ends=frozenset({1, *range(5, 261, 20)}))
+    return replace(load_for_inference(tiny), ends=frozenset({1, *range(5, 261, 20)}))
 
 
 def stream(question: str, n: int = 0, seed: int = 7) -> Random:
     return draw(seed, 0, "sample", question, n)
 
 
-def prompts(student: Frozen, questions: Sequence[str]) -> list[list[int]]:
+def prompts(student: InferenceModel, questions: Sequence[str]) -> list[list[int]]:
     return [prompt_ids(student, CHAT, q) for q in questions]
 
 
 def sampled(
-    student: Frozen, questions: list[str], temperature: float = 1.0, **which: int
-) -> list[Decoded]:
-    return decode(
+    student: InferenceModel, questions: list[str], temperature: float = 1.0, **which: int
+) -> list[DecodedAnswer]:
+    return decode_batch(
         student,
         prompts(student, questions),
         24,
@@ -52,7 +54,7 @@ def sampled(
     )
 
 
-def test_the_same_stream_gives_the_same_answer_in_any_batch(student: Frozen) -> None:
+def test_the_same_stream_gives_the_same_answer_in_any_batch(student: InferenceModel) -> None:
     together = [d.tokens for d in sampled(student, QUESTIONS)]
     assert [d.tokens for d in sampled(student, QUESTIONS)] == together
     assert [d.tokens for d in sampled(student, QUESTIONS[::-1])[::-1]] == together
@@ -64,7 +66,7 @@ def test_the_same_stream_gives_the_same_answer_in_any_batch(student: Frozen) -> 
     )
 
 
-def test_another_number_or_run_seed_gives_another_answer(student: Frozen) -> None:
+def test_another_number_or_run_seed_gives_another_answer(student: InferenceModel) -> None:
     first = [d.tokens for d in sampled(student, QUESTIONS)]
     for other in ({"n": 1}, {"seed": 8}):
         assert all(
@@ -74,22 +76,22 @@ def test_another_number_or_run_seed_gives_another_answer(student: Frozen) -> Non
 
 
 def test_k_answers_to_a_question_are_those_of_k_calls(
-    student: Frozen, monkeypatch: pytest.MonkeyPatch
+    student: InferenceModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Asked for in the order that a run asks in, the samples of one question far apart, in batches of some rows."""
     asked = [(q, n) for n in range(4) for q in QUESTIONS]
     monkeypatch.setattr(
-        attempting, "CACHE_BYTES", 400 * attempting.bytes_a_token(student)
+        attempting, "CACHE_BYTES", 400 * attempting.cache_bytes_per_token(student)
     )
     given = Sampling(1.0, [stream(q, n) for q, n in asked])
-    together = answers(student, prompts(student, [q for q, _ in asked]), 24, given)
+    together = decode_answers(student, prompts(student, [q for q, _ in asked]), 24, given)
     for (question, n), decoded in zip(asked, together, strict=True):
         assert decoded.tokens == sampled(student, [question], n=n)[0].tokens
     assert len({tuple(d.tokens) for d in together}) > len(QUESTIONS)
 
 
-def test_near_zero_temperature_is_greedy(student: Frozen) -> None:
-    greedy = decode(student, prompts(student, QUESTIONS), 24)
+def test_near_zero_temperature_is_greedy(student: InferenceModel) -> None:
+    greedy = decode_batch(student, prompts(student, QUESTIONS), 24)
     cold = sampled(student, QUESTIONS, temperature=1e-4)
     assert [d.tokens for d in cold] == [d.tokens for d in greedy]
     for ours, theirs in zip(cold, greedy, strict=True):
@@ -97,7 +99,7 @@ def test_near_zero_temperature_is_greedy(student: Frozen) -> None:
 
 
 def test_the_signals_are_at_temperature_one_whatever_was_sampled_at(
-    student: Frozen,
+    student: InferenceModel,
 ) -> None:
     prompt = prompt_ids(student, CHAT, QUESTIONS[1])
     for temperature in (0.5, 2.0):
@@ -121,7 +123,7 @@ def test_tokens_come_as_often_as_the_tempered_distribution_says() -> None:
     logits, n, dice = torch.tensor([2.0, -1.0, 0.5, -40.0, 1.0]), 20_000, Random(0)
     for temperature in (0.7, 1.5):
         weights = [exp(x / temperature) for x in logits.tolist()]
-        tokens = Counter(sample(logits.expand(n, 5), temperature, [dice] * n).tolist())
+        tokens = Counter(sample_tokens(logits.expand(n, 5), temperature, [dice] * n).tolist())
         assert tokens[3] == 0
         expected = [n * w / sum(weights) for w in weights]
         seen = [k for k in range(5) if k != 3]
@@ -142,14 +144,14 @@ class Fixed(Random):
 
 def test_the_ends_of_the_unit_interval_never_give_a_token_without_a_chance() -> None:
     logits = torch.tensor([[float("-inf"), 0.0, 0.0, float("-inf")]])
-    assert sample(logits, 1.0, [Fixed(0.0)]).tolist() == [1]
-    assert sample(logits, 1.0, [Fixed(0.5)]).tolist() == [2]
-    assert sample(logits, 1.0, [Fixed(1 - 2**-53)]).tolist() == [2]
+    assert sample_tokens(logits, 1.0, [Fixed(0.0)]).tolist() == [1]
+    assert sample_tokens(logits, 1.0, [Fixed(0.5)]).tolist() == [2]
+    assert sample_tokens(logits, 1.0, [Fixed(1 - 2**-53)]).tolist() == [2]
 
 
-def test_each_token_takes_one_number_and_a_finished_row_none(student: Frozen) -> None:
+def test_each_token_takes_one_number_and_a_finished_row_none(student: InferenceModel) -> None:
     streams = [stream(q) for q in QUESTIONS]
-    decoded = decode(student, prompts(student, QUESTIONS), 24, Sampling(1.0, streams))
+    decoded = decode_batch(student, prompts(student, QUESTIONS), 24, Sampling(1.0, streams))
     for question, used, d in zip(QUESTIONS, streams, decoded, strict=True):
         fresh = stream(question)
         for _ in d.tokens:

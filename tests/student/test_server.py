@@ -10,21 +10,22 @@ import pytest
 import torch
 
 from serving_student import merged
-from teachback.student.attempt import Asked, Sampling, attempt
+from teachback.student.attempt import AttemptRequest, answer_questions
+from teachback.student.sampling import Sampling
 from teachback.student.chat import Chat, prompt_ids
-from teachback.student.decode import decode
-from teachback.student.engines.completion import Decoding
+from teachback.student.decode import decode_batch
+from teachback.student.engines.completion import DecodingOptions
 from teachback.student.engines.process import call, models
-from teachback.student.engines.requests import Limits, Wanted, answers
+from teachback.student.engines.requests import RequestLimits, CompletionRequest, request_completions
 from teachback.student.engines.server import (
-    Reader,
-    attempt_on_server,
-    reader,
+    WeightlessStudent,
+    answer_on_server,
+    load_weightless_student,
     samples_on_server,
 )
-from teachback.student.engines.serving import Serving
-from teachback.student.folder import load
-from teachback.student.frozen import Frozen, freeze
+from teachback.student.engines.serving import StudentServer
+from teachback.student.loading import load_student
+from teachback.student.inference import InferenceModel, load_for_inference
 from teachback.testing import tiny_student
 from teachback.types import Attempt
 
@@ -41,27 +42,27 @@ QUESTIONS = [
     "Go.",
     "Äpfel 茶?",
 ]
-ASKED = [Asked(str(i), question) for i, question in enumerate(QUESTIONS)]
+ASKED = [AttemptRequest(str(i), question) for i, question in enumerate(QUESTIONS)]
 COMMAND = f"{sys.executable} {Path(__file__).parents[1] / 'serving_student.py'} {{path}} --port {{port}}"
 
 
 @pytest.fixture(scope="module")
-def serving(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+def serving(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudentServer]:
     log = tmp_path_factory.mktemp("server") / "server.log"
-    with Serving(
-        tiny, log, COMMAND, limits=Limits(in_flight=8, tries=2, deadline_s=60)
+    with StudentServer(
+        tiny, log, COMMAND, limits=RequestLimits(in_flight=8, tries=2, deadline_s=60)
     ) as serving:
         yield serving
 
 
 @pytest.fixture(scope="module")
-def here(tiny: Path) -> Frozen:
-    return freeze(tiny)
+def here(tiny: Path) -> InferenceModel:
+    return load_for_inference(tiny)
 
 
 @pytest.fixture(scope="module")
-def student(tiny: Path) -> Reader:
-    return reader(tiny)
+def student(tiny: Path) -> WeightlessStudent:
+    return load_weightless_student(tiny)
 
 
 def alike(ours: list[Attempt], theirs: list[Attempt]) -> bool:
@@ -76,7 +77,7 @@ def said(attempt: Attempt) -> tuple[str, str, int, bool]:
     return attempt.id, attempt.text, attempt.n_tokens, attempt.truncated
 
 
-def test_a_reader_is_a_student_without_weights(student: Reader, here: Frozen) -> None:
+def test_a_reader_is_a_student_without_weights(student: WeightlessStudent, here: InferenceModel) -> None:
     assert student.ends == here.ends
     assert all(
         prompt_ids(student, CHAT, q) == prompt_ids(here, CHAT, q) for q in QUESTIONS
@@ -84,30 +85,30 @@ def test_a_reader_is_a_student_without_weights(student: Reader, here: Frozen) ->
 
 
 def test_the_attempts_are_those_of_the_student_itself(
-    serving: Serving, student: Reader, here: Frozen
+    serving: StudentServer, student: WeightlessStudent, here: InferenceModel
 ) -> None:
-    found = attempt_on_server(serving.use(serving.base), student, CHAT, ASKED, 40)
-    assert alike(found, attempt(here, CHAT, ASKED, 40).attempts)
+    found = answer_on_server(serving.use(serving.base), student, CHAT, ASKED, 40)
+    assert alike(found, answer_questions(here, CHAT, ASKED, 40).attempts)
     assert {a.truncated for a in found} == {True, False}, (
         "answers that end and answers that don't, or less is shown"
     )
 
 
 def test_many_in_flight_come_back_in_the_callers_order(
-    serving: Serving, student: Reader, here: Frozen
+    serving: StudentServer, student: WeightlessStudent, here: InferenceModel
 ) -> None:
-    asked = [Asked(f"{i}", f"{'Count. ' * (i % 7)}{i}?") for i in range(40)]
-    found = attempt_on_server(serving.use(serving.base), student, CHAT, asked, 12)
+    asked = [AttemptRequest(f"{i}", f"{'Count. ' * (i % 7)}{i}?") for i in range(40)]
+    found = answer_on_server(serving.use(serving.base), student, CHAT, asked, 12)
     assert [a.id for a in found] == [q.id for q in asked]
-    assert alike(found, attempt(here, CHAT, asked, 12).attempts)
+    assert alike(found, answer_questions(here, CHAT, asked, 12).attempts)
 
 
 def test_every_token_has_its_nll_and_its_gap(
-    serving: Serving, student: Reader, here: Frozen
+    serving: StudentServer, student: WeightlessStudent, here: InferenceModel
 ) -> None:
     prompt = prompt_ids(here, CHAT, QUESTIONS[1])
-    ((found,),) = answers(
-        serving.use(serving.base), student, [Wanted(prompt)], Decoding(24)
+    ((found,),) = request_completions(
+        serving.use(serving.base), student, [CompletionRequest(prompt)], DecodingOptions(24)
     )
     assert found.gap is not None
     with torch.no_grad():
@@ -118,8 +119,8 @@ def test_every_token_has_its_nll_and_its_gap(
     assert found.gap == pytest.approx(
         (top_T_2[:, 0] - top_T_2[:, 1]).tolist(), abs=1e-4
     )
-    assert found.tokens == decode(here, [prompt], 24)[0].tokens
-    (attempt,) = attempt_on_server(
+    assert found.tokens == decode_batch(here, [prompt], 24)[0].tokens
+    (attempt,) = answer_on_server(
         serving.use(serving.base), student, CHAT, ASKED[1:2], 24
     )
     assert (attempt.max_nll, attempt.gap) == pytest.approx(
@@ -129,27 +130,27 @@ def test_every_token_has_its_nll_and_its_gap(
 
 
 def test_a_stop_text_ends_the_answer_and_is_left_out(
-    serving: Serving, student: Reader, here: Frozen
+    serving: StudentServer, student: WeightlessStudent, here: InferenceModel
 ) -> None:
-    (whole,) = attempt(here, CHAT, ASKED[1:2], 24).attempts
+    (whole,) = answer_questions(here, CHAT, ASKED[1:2], 24).attempts
     stop = next(c for c in whole.text[4:] if c.isascii())
-    (found,) = attempt_on_server(
+    (found,) = answer_on_server(
         serving.use(serving.base), student, CHAT, ASKED[1:2], 24, stop=[stop]
     )
-    assert alike([found], attempt(here, CHAT, ASKED[1:2], 24, stop=[stop]).attempts)
+    assert alike([found], answer_questions(here, CHAT, ASKED[1:2], 24, stop=[stop]).attempts)
     assert found.text == whole.text[: whole.text.index(stop)]
     assert not found.truncated
     assert found.n_tokens < whole.n_tokens
 
 
 def test_sampled_answers_are_a_function_of_their_streams(
-    serving: Serving, student: Reader, here: Frozen
+    serving: StudentServer, student: WeightlessStudent, here: InferenceModel
 ) -> None:
     server = serving.use(serving.base)
 
     def sampled(seeds: list[int], temperature: float = 1.5) -> list[Attempt]:
         streams = Sampling(temperature, [Random(s) for s in seeds])
-        return attempt_on_server(server, student, CHAT, ASKED[:3], 16, streams)
+        return answer_on_server(server, student, CHAT, ASKED[:3], 16, streams)
 
     first = sampled([1, 2, 3])
     assert alike(sampled([1, 2, 3]), first)
@@ -163,7 +164,7 @@ def test_sampled_answers_are_a_function_of_their_streams(
 
 
 def test_k_samples_are_one_request_each_another_answer(
-    serving: Serving, student: Reader, here: Frozen
+    serving: StudentServer, student: WeightlessStudent, here: InferenceModel
 ) -> None:
     server = serving.use(serving.base)
 
@@ -178,7 +179,7 @@ def test_k_samples_are_one_request_each_another_answer(
         assert alike(many[:2], fewer), (
             "the j-th answer doesn't depend on how many there are"
         )
-    single = attempt_on_server(
+    single = answer_on_server(
         server, student, CHAT, ASKED[:2], 16, Sampling(1.0, [Random(5), Random(6)])
     )
     assert alike([many[0] for many in found], single)
@@ -196,41 +197,41 @@ def adapters(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]
             config = LoraConfig(
                 r=2, target_modules=["q_proj", "down_proj"], init_lora_weights=False
             )
-            get_peft_model(load(tiny).model, config).save_pretrained(folder)
+            get_peft_model(load_student(tiny).model, config).save_pretrained(folder)
     return folders
 
 
 def test_each_rounds_adapter_has_a_name_of_its_own(
-    serving: Serving, student: Reader, here: Frozen, adapters: list[Path], tiny: Path
+    serving: StudentServer, student: WeightlessStudent, here: InferenceModel, adapters: list[Path], tiny: Path
 ) -> None:
-    names, unlike = [], [a.text for a in attempt(here, CHAT, ASKED, 12).attempts]
+    names, unlike = [], [a.text for a in answer_questions(here, CHAT, ASKED, 12).attempts]
     for adapter in adapters:
         server = serving.use(adapter)
         names.append(server.model)
-        found = attempt_on_server(server, student, CHAT, ASKED, 12)
-        assert alike(found, attempt(merged(tiny, adapter), CHAT, ASKED, 12).attempts)
+        found = answer_on_server(server, student, CHAT, ASKED, 12)
+        assert alike(found, answer_questions(merged(tiny, adapter), CHAT, ASKED, 12).attempts)
         assert [a.text for a in found] != unlike
     base = serving.use(serving.base)
-    listed = models(call(f"{base.base_url}/models", Limits())[1])
+    listed = models(call(f"{base.base_url}/models", RequestLimits())[1])
     assert listed == [base.model, names[1]], "the former round's is unloaded"
-    found = attempt_on_server(base, student, CHAT, ASKED, 12)
+    found = answer_on_server(base, student, CHAT, ASKED, 12)
     assert [a.text for a in found] == unlike, "the base answers as before"
 
 
 def test_a_server_that_runs_already_is_given_the_students(
-    serving: Serving, student: Reader, tmp_path: Path, tiny: Path
+    serving: StudentServer, student: WeightlessStudent, tmp_path: Path, tiny: Path
 ) -> None:
     other, url = (
         tiny_student(tmp_path / "other", seed=5),
         serving.use(serving.base).base_url,
     )
-    expected = attempt(freeze(other), CHAT, ASKED, 12).attempts
-    given = Serving(
+    expected = answer_questions(load_for_inference(other), CHAT, ASKED, 12).attempts
+    given = StudentServer(
         tiny, tmp_path / "log", base_url=url, model=serving.use(serving.base).model
     )
     loaded = given.use(other)
-    assert alike(attempt_on_server(loaded, student, CHAT, ASKED, 12), expected)
-    again = Serving(tiny, tmp_path / "log", base_url=url + "/")
+    assert alike(answer_on_server(loaded, student, CHAT, ASKED, 12), expected)
+    again = StudentServer(tiny, tmp_path / "log", base_url=url + "/")
     assert again.use(other).model == loaded.model, (
         "what a killed run left there is the same student"
     )
@@ -238,5 +239,5 @@ def test_a_server_that_runs_already_is_given_the_students(
         "and it is not taken for the base"
     )
     given.stop()
-    assert loaded.model not in models(call(f"{url}/models", Limits())[1])
+    assert loaded.model not in models(call(f"{url}/models", RequestLimits())[1])
     assert not (tmp_path / "log").exists()

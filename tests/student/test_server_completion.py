@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from teachback.errors import StudentError
-from teachback.student.engines.completion import Answered, Decoding, read
+from teachback.student.engines.completion import ServerAnswer, DecodingOptions, parse_student_completion
 
-ENDS, EIGHT = frozenset({2, 7}), Decoding(8)
+ENDS, EIGHT = frozenset({2, 7}), DecodingOptions(8)
 
 # As llama.cpp's llama-server (build 11434) wrote the end of an answer by SmolLM2-135M-Instruct, and counted it.
 LLAMA = """
@@ -53,8 +53,8 @@ def vllm(
     return {"choices": [choice], "usage": {"completion_tokens": len(ids)}}
 
 
-def reading(data: object, decoding: Decoding = EIGHT, n: int = 1) -> list[Answered]:
-    return read(json.dumps(data), n, ENDS, decoding, text)
+def reading(data: object, decoding: DecodingOptions = EIGHT, n: int = 1) -> list[ServerAnswer]:
+    return parse_student_completion(json.dumps(data), n, ENDS, decoding, text)
 
 
 def changed(change: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def test_both_forms_say_the_same() -> None:
         strict=True,
     ):
         top["token_id:9"] = second
-    (found,), (same,) = reading(ours), read(LLAMA, 1, ENDS, EIGHT, text)
+    (found,), (same,) = reading(ours), parse_student_completion(LLAMA, 1, ENDS, EIGHT, text)
     assert (found.tokens, found.nll, found.ended) == (
         [30, 2],
         [0.5656806230545044, 0.2567639946937561],
@@ -100,7 +100,7 @@ def test_tokens_and_log_probabilities_come_through_as_they_are(
         ids, values = [*ids, 7], [*values, -0.125]
     data = vllm(ids, "stop" if ended else "length", values)
     data["choices"][0]["logprobs"]["top_logprobs"] = None
-    (found,) = reading(data, Decoding(8 if ended else len(ids)))
+    (found,) = reading(data, DecodingOptions(8 if ended else len(ids)))
     assert (found.tokens, [-x for x in found.nll], found.gap, found.ended) == (
         ids,
         values,
@@ -169,19 +169,19 @@ def test_what_is_missing_is_refused(case: str) -> None:
 
 def test_an_answer_that_is_no_json_is_refused() -> None:
     with pytest.raises(StudentError, match="it works"):
-        read("<html>it works</html>", 1, ENDS, EIGHT, text)
+        parse_student_completion("<html>it works</html>", 1, ENDS, EIGHT, text)
 
 
 def test_sampled_answers_need_not_be_the_most_likely() -> None:
-    (found,) = reading(vllm([5, 2], values=[-6.0, -0.5]), Decoding(8, temperature=1.0))
+    (found,) = reading(vllm([5, 2], values=[-6.0, -0.5]), DecodingOptions(8, temperature=1.0))
     assert found.nll == [6.0, 0.5]
 
 
 def test_a_stop_text_ends_an_answer_too() -> None:
-    (found,) = reading(vllm([5, 6]), Decoding(8, stop=("fg",)))
+    (found,) = reading(vllm([5, 6]), DecodingOptions(8, stop=("fg",)))
     assert (found.tokens, found.ended) == ([5, 6], True)
     with pytest.raises(StudentError, match="without its end token"):
-        reading(vllm([5, 6]), Decoding(8, stop=("xy",)))
+        reading(vllm([5, 6]), DecodingOptions(8, stop=("xy",)))
 
 
 def several(*answers: Sequence[int]) -> dict[str, Any]:
@@ -196,14 +196,14 @@ def several(*answers: Sequence[int]) -> dict[str, Any]:
 
 
 def test_n_answers_come_in_the_order_of_their_numbers() -> None:
-    sampled, data = Decoding(8, temperature=1.0), several([5, 2], [6, 6, 2])
+    sampled, data = DecodingOptions(8, temperature=1.0), several([5, 2], [6, 6, 2])
     assert [one.tokens for one in reading(data, sampled, n=2)] == [[5, 2], [6, 6, 2]]
     with pytest.raises(StudentError, match=r"answers were asked for(.|\n)*2 answers"):
         reading(data, sampled, n=3)
 
 
 def test_of_n_answers_a_server_may_count_the_first_if_their_texts_are_whole() -> None:
-    sampled, data = Decoding(8, temperature=1.0), several([5, 2], [6, 6, 2])
+    sampled, data = DecodingOptions(8, temperature=1.0), several([5, 2], [6, 6, 2])
     data["usage"]["completion_tokens"] = 2  # llama.cpp does
     assert len(reading(data, sampled, n=2)) == 2
     data["choices"][0]["text"] = "something more"

@@ -12,11 +12,11 @@ import pytest
 from aiohttp import web
 
 from teachback.errors import StudentError
-from teachback.student.attempt import Asked
+from teachback.student.attempt import AttemptRequest
 from teachback.student.chat import Chat, prompt_ids
 from teachback.student.engines import requests as asking
-from teachback.student.engines.requests import Limits, Server
-from teachback.student.engines.server import Reader, attempt_on_server, reader
+from teachback.student.engines.requests import RequestLimits, ServerTarget
+from teachback.student.engines.server import WeightlessStudent, answer_on_server, load_weightless_student
 from teachback.types import Attempt
 
 CHAT, END = Chat(), 1
@@ -111,8 +111,8 @@ def scripted(answer: Answer) -> Iterator[Scripted]:
 
 
 @pytest.fixture(scope="module")
-def student(tiny: Path) -> Reader:
-    return reader(tiny)
+def student(tiny: Path) -> WeightlessStudent:
+    return load_weightless_student(tiny)
 
 
 @pytest.fixture(autouse=True)
@@ -120,15 +120,15 @@ def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asking, "BACKOFF_S", 0.01)
 
 
-def ask(url: str, student: Reader, n: int = 1, **limits: Any) -> list[Attempt]:
-    server = Server(url, "m", Limits(**limits))
-    return attempt_on_server(
-        server, student, CHAT, [Asked(str(i), f"{i}?") for i in range(n)], 8
+def ask(url: str, student: WeightlessStudent, n: int = 1, **limits: Any) -> list[Attempt]:
+    server = ServerTarget(url, "m", RequestLimits(**limits))
+    return answer_on_server(
+        server, student, CHAT, [AttemptRequest(str(i), f"{i}?") for i in range(n)], 8
     )
 
 
 def test_what_is_asked_is_the_prompt_of_finetuning_and_nothing_bends_the_distribution(
-    student: Reader,
+    student: WeightlessStudent,
 ) -> None:
     async def answer(place: int, request: dict[str, Any]) -> web.Response:
         return web.json_response(body([40, 41, END]))
@@ -160,7 +160,7 @@ def test_what_is_asked_is_the_prompt_of_finetuning_and_nothing_bends_the_distrib
     )
 
 
-def test_what_may_pass_is_tried_again(student: Reader) -> None:
+def test_what_may_pass_is_tried_again(student: WeightlessStudent) -> None:
     async def answer(place: int, request: dict[str, Any]) -> web.Response | str:
         faults = [
             web.Response(status=429, headers={"Retry-After": "0.05"}),
@@ -177,7 +177,7 @@ def test_what_may_pass_is_tried_again(student: Reader) -> None:
     assert all(request == served.asked[0] for request in served.asked)
 
 
-def test_tries_come_to_an_end(student: Reader) -> None:
+def test_tries_come_to_an_end(student: WeightlessStudent) -> None:
     async def answer(place: int, request: dict[str, Any]) -> web.Response:
         return web.Response(status=503, text="Loading model")
 
@@ -191,7 +191,7 @@ def test_tries_come_to_an_end(student: Reader) -> None:
     assert len(served.asked) == 3
 
 
-def test_a_refusal_ends_it_and_nothing_more_is_asked(student: Reader) -> None:
+def test_a_refusal_ends_it_and_nothing_more_is_asked(student: WeightlessStudent) -> None:
     async def answer(place: int, request: dict[str, Any]) -> web.Response:
         await asyncio.sleep(0.05 if place else 0)
         return web.Response(status=400, text="maximum context length is 16 tokens")
@@ -204,7 +204,7 @@ def test_a_refusal_ends_it_and_nothing_more_is_asked(student: Reader) -> None:
     assert len(served.asked) <= 8
 
 
-def test_nobody_there(student: Reader) -> None:
+def test_nobody_there(student: WeightlessStudent) -> None:
     async def answer(place: int, request: dict[str, Any]) -> web.Response:
         raise AssertionError
 
@@ -217,7 +217,7 @@ def test_nobody_there(student: Reader) -> None:
         ask(url, student, tries=2)
 
 
-def test_an_answer_has_a_deadline(student: Reader) -> None:
+def test_an_answer_has_a_deadline(student: WeightlessStudent) -> None:
     async def answer(place: int, request: dict[str, Any]) -> web.Response:
         await asyncio.sleep(60)
         return web.Response()
@@ -231,7 +231,7 @@ def test_an_answer_has_a_deadline(student: Reader) -> None:
         ask(served.base_url, student, tries=2, deadline_s=0.1)
 
 
-def test_so_many_are_in_flight_and_no_more(student: Reader) -> None:
+def test_so_many_are_in_flight_and_no_more(student: WeightlessStudent) -> None:
     async def answer(place: int, request: dict[str, Any]) -> web.Response:
         await asyncio.sleep(0.02)
         return web.json_response(body([request["prompt"][-3], END]))
@@ -243,7 +243,7 @@ def test_so_many_are_in_flight_and_no_more(student: Reader) -> None:
 
 
 def test_the_key_comes_from_the_environment_and_is_never_shown(
-    student: Reader, monkeypatch: pytest.MonkeyPatch
+    student: WeightlessStudent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def answer(place: int, request: dict[str, Any]) -> web.Response:
         if place == 0:
@@ -262,7 +262,7 @@ def test_the_key_comes_from_the_environment_and_is_never_shown(
     ] * 2
 
 
-def test_it_works_under_an_event_loop_that_runs(student: Reader) -> None:
+def test_it_works_under_an_event_loop_that_runs(student: WeightlessStudent) -> None:
     async def answer(place: int, request: dict[str, Any]) -> web.Response:
         return web.json_response(body([40, END]))
 

@@ -13,8 +13,8 @@ import pytest
 
 from teachback.errors import ConfigError, StudentError
 from teachback.student.engines import process as started
-from teachback.student.engines.process import Started, filled
-from teachback.student.engines.serving import Serving
+from teachback.student.engines.process import ServerProcess, split_command
+from teachback.student.engines.serving import StudentServer
 
 # A server in miniature: it lists the folder it was started on, has a child, and knows no adapters.
 STUB = """
@@ -98,7 +98,7 @@ def gone(*numbers: int, within_s: float = 5.0) -> bool:
 def test_a_server_runs_until_it_is_stopped(
     stub: Callable[..., str], student: Path, tmp_path: Path
 ) -> None:
-    with Serving(student, tmp_path / "log", stub()) as serving:
+    with StudentServer(student, tmp_path / "log", stub()) as serving:
         server = serving.use(student)
         assert server.model == str(student)
         assert server.log == tmp_path / "log"
@@ -116,7 +116,7 @@ def test_after_an_exception_nothing_is_left(
     stub: Callable[..., str], student: Path, tmp_path: Path
 ) -> None:
     def interrupted() -> None:
-        with Serving(student, tmp_path / "log", stub()) as serving:
+        with StudentServer(student, tmp_path / "log", stub()) as serving:
             serving.use(student)
             raise KeyboardInterrupt
 
@@ -132,7 +132,7 @@ def test_a_server_that_does_not_listen_is_killed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(started, "GRACE_S", 0.2)
-    with Serving(student, tmp_path / "log", stub("--stubborn")) as serving:
+    with StudentServer(student, tmp_path / "log", stub("--stubborn")) as serving:
         serving.use(student)
     assert gone(*pids(tmp_path), within_s=0)
 
@@ -171,7 +171,7 @@ def test_a_server_that_ends_at_once_says_why(student: Path, tmp_path: Path) -> N
         "import sys\nprint('CUDA out of memory:', sys.argv[1:])\nsys.exit(3)\n"
     )
     with pytest.raises(StudentError) as raised:
-        Serving(
+        StudentServer(
             student, tmp_path / "log", f"{sys.executable} {program} {{path}} {{port}}"
         ).use(student)
     message = str(raised.value)
@@ -187,13 +187,13 @@ def test_a_server_that_is_never_ready_is_stopped(student: Path, tmp_path: Path) 
     )
     command = f"{sys.executable} -u {program} {tmp_path / 'pids'} {{path}} {{port}}"
     with pytest.raises(StudentError, match=r"not ready within 0\.5 s(.|\n)*loading"):
-        Serving(student, tmp_path / "log", command, ready_s=0.5).use(student)
+        StudentServer(student, tmp_path / "log", command, ready_s=0.5).use(student)
     assert gone(*pids(tmp_path), within_s=0)
 
 
 def test_a_command_is_split_before_it_is_filled(tmp_path: Path) -> None:
     spaced = tmp_path / "a student"
-    words = filled(
+    words = split_command(
         f"{sys.executable} --x '{{\"a\": 1}}' {{path}} --port={{port}}", spaced, 8123
     )
     assert words == [sys.executable, "--x", '{"a": 1}', str(spaced), "--port=8123"]
@@ -211,14 +211,14 @@ def test_a_command_that_cannot_be_is_refused_before_anything_starts(
     command: str, said: str
 ) -> None:
     with pytest.raises(ConfigError, match=said):
-        filled(command, Path("student"), 8000)
+        split_command(command, Path("student"), 8000)
 
 
 def test_a_server_that_cannot_load_students_is_started_again_on_each(
     stub: Callable[..., str], student: Path, tmp_path: Path
 ) -> None:
     second = folder(tmp_path / "second")
-    with Serving(student, tmp_path / "log", stub()) as serving:
+    with StudentServer(student, tmp_path / "log", stub()) as serving:
         first, former = serving.use(student), pids(tmp_path)
         server = serving.use(second)
         assert (first.model, server.model) == (str(student), str(second))
@@ -233,7 +233,7 @@ def test_an_adapter_is_loaded_onto_the_base_by_a_server_that_can(
         folder(tmp_path / "adapter", "adapter_config.json"),
         folder(tmp_path / "merged"),
     )
-    with Serving(student, tmp_path / "log", stub()) as serving:
+    with StudentServer(student, tmp_path / "log", stub()) as serving:
         serving.use(merged)
         with pytest.raises(
             StudentError, match=r"HTTP 404(.|\n)*--enable-lora(.|\n)*merge"
@@ -249,21 +249,21 @@ def test_an_adapter_is_loaded_onto_the_base_by_a_server_that_can(
 def test_a_server_that_is_not_ours_is_never_started_again(
     stub: Callable[..., str], student: Path, tmp_path: Path
 ) -> None:
-    theirs = Started(
+    theirs = ServerProcess(
         stub(),
         student,
         tmp_path / "log",
-        Serving(student, tmp_path / "log", "x").limits,
+        StudentServer(student, tmp_path / "log", "x").limits,
     )
     try:
-        serving = Serving(student, tmp_path / "log", base_url=theirs.base_url)
+        serving = StudentServer(student, tmp_path / "log", base_url=theirs.base_url)
         assert serving.use(student).model == str(student)
         with pytest.raises(
             StudentError, match=r"can't load the student(.|\n)*student\.serve"
         ):
             serving.use(folder(tmp_path / "second"))
         with pytest.raises(StudentError, match=rf"other(.|\n)*allowed: {student}"):
-            Serving(
+            StudentServer(
                 student, tmp_path / "log", base_url=theirs.base_url, model="other"
             ).use(student)
         serving.stop()
@@ -280,4 +280,4 @@ def test_a_server_that_is_not_ours_is_never_started_again(
 def test_a_student_is_served_one_way() -> None:
     for given in ({}, {"command": "x {path} {port}", "base_url": "http://x/v1"}):
         with pytest.raises(ConfigError, match="one of serve and base_url"):
-            Serving(Path("base"), Path("log"), **given)
+            StudentServer(Path("base"), Path("log"), **given)

@@ -12,11 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from teachback.student import signals as engine
-from teachback.student.at_once import at_once
+from teachback.student.batching import scale_for_device
 from teachback.student.chat import Chat, row_ids
-from teachback.student.folder import load
-from teachback.student.frozen import Frozen, freeze, head
-from teachback.student.signals import batches, nll_only, read, score, signals, tokens_of
+from teachback.student.loading import load_student
+from teachback.student.inference import InferenceModel, load_for_inference, apply_head
+from teachback.student.signals import compute_nlls, compute_signals
+from teachback.student.scoring import read_answers, score_answers
+from teachback.student.batching import batch_by_length, micro_batch_tokens
 
 CHAT = Chat(system="Be brief.")
 ROWS = [
@@ -61,7 +63,7 @@ def test_signals_are_what_their_definitions_say(
     torch.manual_seed(seed)
     logits, hidden = torch.randn(n, vocabulary) * scale, torch.randn(n, 5)
     ids = [Random(seed).randrange(vocabulary) for _ in range(n)]
-    ours = torch.stack([*signals(logits, hidden, torch.tensor(ids))], 1)
+    ours = torch.stack([*compute_signals(logits, hidden, torch.tensor(ids))], 1)
     keep = [
         i for i, z in enumerate(logits) if z.max() - z[ids[i]] < 80
     ]  # beyond it float64's own log fails
@@ -71,7 +73,7 @@ def test_signals_are_what_their_definitions_say(
     if len(keep) == n:
         torch.testing.assert_close(ours, expected, atol=2e-5, rtol=2e-5)
         torch.testing.assert_close(
-            nll_only(logits, torch.tensor(ids)), expected[:, 0], atol=2e-5, rtol=2e-5
+            compute_nlls(logits, torch.tensor(ids)), expected[:, 0], atol=2e-5, rtol=2e-5
         )
 
 
@@ -79,7 +81,7 @@ def test_two_equally_likely_tokens_have_no_gap_and_one_ruled_out_counts_for_noth
     None
 ):
     logits = torch.tensor([[2.0, 2.0, -1.0], [3.0, -math.inf, 1.0]])
-    found = signals(logits, torch.ones(2, 4), torch.tensor([0, 2]))
+    found = compute_signals(logits, torch.ones(2, 4), torch.tensor([0, 2]))
     assert found.gap[0] == 0.0
     assert found.entropy[1].item() == pytest.approx(
         plain(logits[1:, [0, 2]], torch.ones(1, 4), [1])[0][1], abs=1e-6
@@ -92,84 +94,84 @@ def test_a_block_more_or_less_changes_nothing(monkeypatch: pytest.MonkeyPatch) -
         torch.randn(50, 8),
         torch.randint(0, 300, (50,)),
     )
-    whole = signals(logits, hidden, ids)
+    whole = compute_signals(logits, hidden, ids)
     monkeypatch.setattr(engine, "CACHED", 700)
-    for one, other in zip(whole, signals(logits, hidden, ids), strict=True):
+    for one, other in zip(whole, compute_signals(logits, hidden, ids), strict=True):
         assert torch.equal(one, other)
 
 
 def test_a_gpu_is_given_more_at_once() -> None:
     cpu, gpu = torch.device("cpu"), torch.device("cuda", 0)
-    assert [at_once(512, device) for device in (cpu, gpu)] == [512, 8192]
-    assert [tokens_of(None, device) for device in (cpu, gpu)] == [
+    assert [scale_for_device(512, device) for device in (cpu, gpu)] == [512, 8192]
+    assert [micro_batch_tokens(None, device) for device in (cpu, gpu)] == [
         engine.BATCH_TOKENS,
         16 * engine.BATCH_TOKENS,
     ]
-    assert tokens_of(300, gpu) == 300, "what was asked for"
+    assert micro_batch_tokens(300, gpu) == 300, "what was asked for"
 
 
 @pytest.fixture(scope="module")
-def student(tiny: Path) -> Frozen:
-    return freeze(tiny)
+def student(tiny: Path) -> InferenceModel:
+    return load_for_inference(tiny)
 
 
 @pytest.mark.parametrize("batch_tokens", [1, 500, 9999])
 def test_the_pass_gives_every_row_what_it_is_alone_in_the_caller_s_order(
-    student: Frozen, batch_tokens: int
+    student: InferenceModel, batch_tokens: int
 ) -> None:
-    alone = [read(student, CHAT, [row])[0] for row in ROWS]
-    together = read(student, CHAT, ROWS, batch_tokens)
+    alone = [read_answers(student, CHAT, [row])[0] for row in ROWS]
+    together = read_answers(student, CHAT, ROWS, batch_tokens)
     for one, other in zip(alone, together, strict=True):
         assert one[:5] == pytest.approx(other[:5], abs=1e-5)
         np.testing.assert_allclose(one.embedding_D, other.embedding_D, atol=1e-5)
     assert len({round(one.nll, 3) for one in alone}) == len(ROWS), (
         "rows that differ, or this test shows nothing"
     )
-    assert score(student, CHAT, ROWS, batch_tokens) == pytest.approx(
+    assert score_answers(student, CHAT, ROWS, batch_tokens) == pytest.approx(
         [one.nll for one in together], abs=1e-6
     )
 
 
-def test_the_end_token_counts_as_in_finetuning(tiny: Path, student: Frozen) -> None:
+def test_the_end_token_counts_as_in_finetuning(tiny: Path, student: InferenceModel) -> None:
     """An empty answer is its end token alone."""
     prompt, completion = row_ids(student, CHAT, "Go.", "")
     assert completion == [student.tokenizer.eos_token_id]
     with torch.no_grad():
-        logits = load(tiny).model(torch.tensor([prompt])).logits[0, -1]
+        logits = load_student(tiny).model(torch.tensor([prompt])).logits[0, -1]
     expected = -logits.log_softmax(-1)[completion[0]].item()
-    (found,) = read(student, CHAT, [("Go.", "")])
+    (found,) = read_answers(student, CHAT, [("Go.", "")])
     assert found.nll == found.max_nll == pytest.approx(expected, abs=1e-5)
 
 
 def test_the_head_runs_on_the_answers_alone_in_blocks(
-    student: Frozen, monkeypatch: pytest.MonkeyPatch
+    student: InferenceModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[int] = []
 
-    def counted(student: Frozen, hidden_N_D: Any) -> Any:
+    def counted(student: InferenceModel, hidden_N_D: Any) -> Any:
         seen.append(len(hidden_N_D))
-        return head(student, hidden_N_D)
+        return apply_head(student, hidden_N_D)
 
     monkeypatch.setattr(engine, "head", counted)
     answer = "A cup of tea, " * 12
-    score(student, CHAT, [("x" * 150, answer)])
+    score_answers(student, CHAT, [("x" * 150, answer)])
     assert sum(seen) == len(answer) + 1
-    assert max(seen) == engine.BLOCK
+    assert max(seen) == engine.HEAD_POSITIONS
 
 
 def test_micro_batches_hold_every_row_once_within_the_bound() -> None:
     dice = Random(0)
     lengths = [dice.randint(1, 150) for _ in range(200)]
-    cut = list(batches(lengths, 400))
+    cut = list(batch_by_length(lengths, 400))
     assert sorted(i for batch in cut for i in batch) == list(range(200))
     for batch in cut:
         assert len(batch) == 1 or max(lengths[i] for i in batch) * len(batch) <= 400
     assert len(cut) < 60
-    assert list(batches([900], 400)) == [[0]], "a row too long is alone"
+    assert list(batch_by_length([900], 400)) == [[0]], "a row too long is alone"
 
 
 def test_a_lower_nll_is_a_better_student(
-    tiny: Path, student: Frozen, tmp_path: Path
+    tiny: Path, student: InferenceModel, tmp_path: Path
 ) -> None:
     """Trained on a row, the student finds that row likelier."""
     from teachback.student.training.finetune import Recipe, finetune
@@ -183,20 +185,20 @@ def test_a_lower_nll_is_a_better_student(
         seed=1,
     )
     assert (
-        score(freeze(trained), CHAT, ROWS[:1])[0]
-        < score(student, CHAT, ROWS[:1])[0] - 0.2
+        score_answers(load_for_inference(trained), CHAT, ROWS[:1])[0]
+        < score_answers(student, CHAT, ROWS[:1])[0] - 0.2
     )
 
 
-def test_what_all_prompts_begin_with_is_read_once(student: Frozen) -> None:
+def test_what_all_prompts_begin_with_is_read_once(student: InferenceModel) -> None:
     read_tokens: list[int] = []
     rows = [("An instruction for all, " * 4 + f"{i}{i}{i}", "yes.") for i in range(5)]
-    alone = [read(student, CHAT, [row])[0] for row in rows]
+    alone = [read_answers(student, CHAT, [row])[0] for row in rows]
     layer = student.decoder.get_input_embeddings()
     hook = layer.register_forward_pre_hook(
         lambda module, given: read_tokens.append(given[0].numel())
     )
-    together = read(student, CHAT, rows, 10_000)
+    together = read_answers(student, CHAT, rows, 10_000)
     hook.remove()
     lengths = [sum(map(len, row_ids(student, CHAT, *row))) - 1 for row in rows]
     shared, rest = read_tokens[0], read_tokens[1:]

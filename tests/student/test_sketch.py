@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from architectures import build
 from teachback.student import attempt as attempting
 from teachback.student import signals as engine
-from teachback.student.attempt import Asked, answers, attempt, bytes_a_token
+from teachback.student.attempt import AttemptRequest, decode_answers, answer_questions, cache_bytes_per_token
 from teachback.student.chat import Chat, prompt_ids, row_ids
-from teachback.student.folder import load
-from teachback.student.frozen import Frozen, freeze
-from teachback.student.signals import read, signals
-from teachback.student.sketch import Sketch, Sums, draw_sketch, make_sketch, new_sums
+from teachback.student.loading import load_student
+from teachback.student.inference import InferenceModel, load_for_inference
+from teachback.student.signals import compute_signals
+from teachback.student.scoring import read_answers
+from teachback.student.sketch import TensorSketch, SketchSums, draw_sketch, make_sketch, new_sketch_sums
 
 CHAT = Chat(system="Be brief.")
 ROWS = [
@@ -40,13 +41,13 @@ TOKENS = 24
 
 
 @pytest.fixture(scope="module")
-def student(tiny: Path) -> Frozen:
-    return replace(freeze(tiny), ends=frozenset({1, *range(5, 261, 40)}))
+def student(tiny: Path) -> InferenceModel:
+    return replace(load_for_inference(tiny), ends=frozenset({1, *range(5, 261, 40)}))
 
 
 def autograd(folder: Path, prompt: list[int], tokens: list[int]) -> np.ndarray:
     """gradient_V_D of the head's weights: of the answer's mean nll, by the model's own forward and backward pass."""
-    model = load(folder).model.requires_grad_(False)
+    model = load_student(folder).model.requires_grad_(False)
     weight = model.get_output_embeddings().weight.requires_grad_(True)
     assert weight is not model.get_input_embeddings().weight, (
         "tied: it would be the gradient of the embeddings too"
@@ -58,7 +59,7 @@ def autograd(folder: Path, prompt: list[int], tokens: list[int]) -> np.ndarray:
     return weight.grad.double().numpy()
 
 
-def defined(sketch: Sketch, gradient_V_D: np.ndarray) -> np.ndarray:
+def defined(sketch: TensorSketch, gradient_V_D: np.ndarray) -> np.ndarray:
     """The tensor sketch of a matrix, entry by entry: v, d goes to the sum of their buckets, with both signs."""
     bucket_V_D = (
         sketch.tokens.bucket_K[:, None] + sketch.hidden.bucket_K
@@ -70,14 +71,14 @@ def defined(sketch: Sketch, gradient_V_D: np.ndarray) -> np.ndarray:
 
 
 def summed_up(
-    sketch: Sketch,
+    sketch: TensorSketch,
     logits: torch.Tensor,
     hidden: torch.Tensor,
     ids: torch.Tensor,
     row: torch.Tensor,
-) -> Sums:
-    sums = new_sums(sketch, int(row.max()) + 1)
-    signals(logits, hidden, ids, sums.at(row))
+) -> SketchSums:
+    sums = new_sketch_sums(sketch, int(row.max()) + 1)
+    compute_signals(logits, hidden, ids, sums.at(row))
     return sums
 
 
@@ -121,15 +122,15 @@ def folder(request: pytest.FixtureRequest, tiny: Path, tmp_path: Path) -> Path:
 
 
 def test_read_and_decode_give_the_sketch_of_autograd_s_gradient(folder: Path) -> None:
-    student = replace(freeze(folder), ends=frozenset({1, *range(7, 261, 15)}))
+    student = replace(load_for_inference(folder), ends=frozenset({1, *range(7, 261, 15)}))
     sketch = make_sketch(student, seed=3, size=64)
-    for row, found in zip(ROWS, read(student, CHAT, ROWS, sketch=sketch), strict=True):
+    for row, found in zip(ROWS, read_answers(student, CHAT, ROWS, sketch=sketch), strict=True):
         prompt, tokens = row_ids(student, CHAT, *row)
         assert found.gradient_M == pytest.approx(
             defined(sketch, autograd(folder, prompt, tokens)), abs=1e-4
         )
     prompts = [prompt_ids(student, CHAT, question) for question in QUESTIONS]
-    done = answers(student, prompts, TOKENS, sketch=sketch)
+    done = decode_answers(student, prompts, TOKENS, sketch=sketch)
     assert len({len(decoded.tokens) for decoded in done}) > 1, (
         "rows that leave the batch one by one"
     )
@@ -141,13 +142,13 @@ def test_read_and_decode_give_the_sketch_of_autograd_s_gradient(folder: Path) ->
 
 
 def test_inner_products_are_the_gradients_own_in_the_mean_of_many_sketches(
-    tiny: Path, student: Frozen
+    tiny: Path, student: InferenceModel
 ) -> None:
     """Of every pair, itself with itself too: within 4 standard errors, and no wider than the size allows."""
     tokens = [row_ids(student, CHAT, *row) for row in ROWS]
     exact = np.stack([autograd(tiny, *each).ravel() for each in tokens])
     hidden, ids, row = taught(tiny, tokens)
-    logits = hidden @ load(tiny).model.get_output_embeddings().weight.detach().T
+    logits = hidden @ load_student(tiny).model.get_output_embeddings().weight.detach().T
     for size in (32, 512):
         found = []
         for seed in range(250):
@@ -170,7 +171,7 @@ def taught(
     folder: Path, rows: list[tuple[list[int], list[int]]]
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """hidden_N_D, ids_N and row_N of rows' answers, one after the other, from the model as it came."""
-    decoder, hidden = load(folder).model.get_decoder(), []
+    decoder, hidden = load_student(folder).model.get_decoder(), []
     with torch.no_grad():
         for prompt, tokens in rows:
             state_1_T_D = decoder(
@@ -183,77 +184,77 @@ def taught(
 
 
 def test_a_row_s_sketch_is_the_same_in_any_batch(
-    student: Frozen, monkeypatch: pytest.MonkeyPatch
+    student: InferenceModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sketch, asked = (
         make_sketch(student, seed=1, size=128),
-        [Asked(f"q{i}", q) for i, q in enumerate(QUESTIONS)],
+        [AttemptRequest(f"q{i}", q) for i, q in enumerate(QUESTIONS)],
     )
-    alone = np.stack([only(read(student, CHAT, [row], sketch=sketch)) for row in ROWS])
+    alone = np.stack([only(read_answers(student, CHAT, [row], sketch=sketch)) for row in ROWS])
     for batch_tokens in (1, 300, 9999):
         found = np.stack(
             [
                 each.gradient_M
-                for each in read(student, CHAT, ROWS, batch_tokens, sketch)
+                for each in read_answers(student, CHAT, ROWS, batch_tokens, sketch)
             ]
         )
         np.testing.assert_allclose(found, alone, atol=1e-5)
-    together = attempt(student, CHAT, asked, TOKENS, sketch=sketch).gradient_N_M
+    together = answer_questions(student, CHAT, asked, TOKENS, sketch=sketch).gradient_N_M
     singles = [
-        attempt(student, CHAT, [one], TOKENS, sketch=sketch).gradient_N_M
+        answer_questions(student, CHAT, [one], TOKENS, sketch=sketch).gradient_N_M
         for one in asked
     ]
     np.testing.assert_allclose(together, np.concatenate(singles), atol=1e-5)
-    monkeypatch.setattr(attempting, "CACHE_BYTES", 200 * bytes_a_token(student))
-    again = attempt(student, CHAT, asked[::-1], TOKENS, sketch=sketch).gradient_N_M
+    monkeypatch.setattr(attempting, "CACHE_BYTES", 200 * cache_bytes_per_token(student))
+    again = answer_questions(student, CHAT, asked[::-1], TOKENS, sketch=sketch).gradient_N_M
     np.testing.assert_allclose(again[::-1], together, atol=1e-5)
     assert len(np.unique(together.round(4), axis=0)) == len(asked), (
         "rows that differ, or this test shows nothing"
     )
 
 
-def only(found: list[engine.Answer]) -> np.ndarray:
+def only(found: list[engine.AnswerSignals]) -> np.ndarray:
     (answer,) = found
     return answer.gradient_M
 
 
 def test_an_answer_that_is_read_again_has_the_sketch_that_it_was_given_with(
-    student: Frozen, monkeypatch: pytest.MonkeyPatch
+    student: InferenceModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sketch, prompts = (
         make_sketch(student, seed=2, size=96),
         [prompt_ids(student, CHAT, q) for q in QUESTIONS],
     )
     given = dict(
-        zip(QUESTIONS, answers(student, prompts, TOKENS, sketch=sketch), strict=True)
+        zip(QUESTIONS, decode_answers(student, prompts, TOKENS, sketch=sketch), strict=True)
     )
     monkeypatch.setattr(
         engine, "row_ids", lambda s, c, q, _: (prompt_ids(s, c, q), given[q].tokens)
     )
     for decoded, answer in zip(
         given.values(),
-        read(student, CHAT, [(q, "") for q in given], sketch=sketch),
+        read_answers(student, CHAT, [(q, "") for q in given], sketch=sketch),
         strict=True,
     ):
         np.testing.assert_allclose(decoded.gradient_M, answer.gradient_M, atol=1e-5)
 
 
 def test_a_sketch_changes_nothing_else_and_is_not_there_unasked(
-    student: Frozen,
+    student: InferenceModel,
 ) -> None:
     sketch, asked = (
         make_sketch(student, seed=1, size=64),
-        [Asked(f"q{i}", q) for i, q in enumerate(QUESTIONS)],
+        [AttemptRequest(f"q{i}", q) for i, q in enumerate(QUESTIONS)],
     )
     plain, sketched = (
-        read(student, CHAT, ROWS),
-        read(student, CHAT, ROWS, sketch=sketch),
+        read_answers(student, CHAT, ROWS),
+        read_answers(student, CHAT, ROWS, sketch=sketch),
     )
     assert [a[:5] for a in plain] == [a[:5] for a in sketched]
     assert all(a.gradient_M is None for a in plain)
     unasked, done = (
-        attempt(student, CHAT, asked, TOKENS),
-        attempt(student, CHAT, asked, TOKENS, sketch=sketch),
+        answer_questions(student, CHAT, asked, TOKENS),
+        answer_questions(student, CHAT, asked, TOKENS, sketch=sketch),
     )
     assert unasked.attempts == done.attempts
     assert unasked.gradient_N_M is None
@@ -261,10 +262,10 @@ def test_a_sketch_changes_nothing_else_and_is_not_there_unasked(
     assert done.gradient_N_M.shape == (len(asked), 64)
 
 
-def test_in_bf16_the_sketch_is_float32_and_near(tiny: Path, student: Frozen) -> None:
+def test_in_bf16_the_sketch_is_float32_and_near(tiny: Path, student: InferenceModel) -> None:
     sketch = make_sketch(student, seed=5, size=256)
     for plain, half in zip(
-        *(read(s, CHAT, ROWS, sketch=sketch) for s in (student, freeze(tiny, "bf16"))),
+        *(read_answers(s, CHAT, ROWS, sketch=sketch) for s in (student, load_for_inference(tiny, "bf16"))),
         strict=True,
     ):
         assert half.gradient_M.dtype == np.float32
@@ -302,12 +303,12 @@ def test_buckets_are_shared_evenly_and_by_chance() -> None:
 
 
 def test_egl_is_the_squared_length_that_gradients_of_drawn_tokens_have(
-    tiny: Path, student: Frozen
+    tiny: Path, student: InferenceModel
 ) -> None:
     """Monte Carlo: the answer's tokens drawn anew at every place, whole gradients, squared lengths."""
     prompt, tokens = row_ids(student, CHAT, "Why?", "Because of tea.")
     hidden, ids, _ = taught(tiny, [(prompt, tokens)])
-    p = (hidden @ load(tiny).model.get_output_embeddings().weight.detach().T).softmax(
+    p = (hidden @ load_student(tiny).model.get_output_embeddings().weight.detach().T).softmax(
         -1
     )
     generator = torch.Generator().manual_seed(0)
@@ -319,7 +320,7 @@ def test_egl_is_the_squared_length_that_gradients_of_drawn_tokens_have(
         ]
     )
     squared = gradients.square().sum((1, 2)).numpy()
-    (found,) = read(student, CHAT, [("Why?", "Because of tea.")])
+    (found,) = read_answers(student, CHAT, [("Why?", "Because of tea.")])
     assert len(tokens) == len(ids)
     assert (
         abs(squared.mean() - found.egl * len(tokens))

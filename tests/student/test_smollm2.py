@@ -10,12 +10,12 @@ import pytest
 
 import teachback
 from crashing import child, ended, running
-from teachback.student.folder import resolve
+from teachback.student.folder import resolve_model
 
 
 def convert(cache: Path, said: Path) -> None:
     os.environ["TEACHBACK_CACHE"] = str(cache)
-    said.write_text(" ".join(map(str, resolve("smollm2-135m"))))
+    said.write_text(" ".join(map(str, resolve_model("smollm2-135m"))))
 
 
 @pytest.fixture(scope="module")
@@ -78,4 +78,4 @@ def test_one_small_round_on_the_real_student(
     assert len(first.fresh.rows) == 4
     assert first.transfer.row_median is not None
     assert (result.student / "model.safetensors").stat().st_size > 500_000_000
-    assert resolve(str(result.student))[1] != resolve("smollm2-135m")[1]
+    assert resolve_model(str(result.student))[1] != resolve_model("smollm2-135m")[1]

@@ -7,7 +7,8 @@ import pytest
 
 from teachback.errors import StudentError
 from teachback.student.chat import Chat, prompt_ids, row_ids
-from teachback.student.folder import load, resolve
+from teachback.student.folder import resolve_model
+from teachback.student.loading import load_student
 from teachback.testing import tiny_student
 
 CHAT = Chat(system="Be brief.")
@@ -16,7 +17,7 @@ CHAT = Chat(system="Be brief.")
 def test_a_training_row_has_the_prompt_of_an_attempt_and_ends_with_the_end_token(
     tiny: Path,
 ) -> None:
-    student = load(tiny)
+    student = load_student(tiny)
     prompt, answer = row_ids(student, CHAT, "Why?", "Because.")
     assert prompt == prompt_ids(student, CHAT, "Why?")
     assert (
@@ -36,12 +37,12 @@ def test_a_template_that_rewrites_the_prompt_is_an_error_that_shows_it(
         "{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}<|end|>{% endfor %}"
         "{% if add_generation_prompt %}<|assistant|><think></think>{% endif %}"
     )
-    student = load(tiny_student(tmp_path, chat_template=template))
+    student = load_student(tiny_student(tmp_path, chat_template=template))
     with pytest.raises(
         StudentError, match=r"other tokens once[\s\S]*got: .*'B'[\s\S]*allowed: .*'t'"
     ):
         row_ids(student, Chat(), "Why?", "Because.")
-    plain = load(
+    plain = load_student(
         tiny_student(
             tmp_path / "b",
             chat_template="{% for m in messages %}{{ m['content'] }}{% if think %}?{% endif %}{% endfor %}",
@@ -57,20 +58,20 @@ def test_a_template_that_rewrites_the_prompt_is_an_error_that_shows_it(
 
 def test_without_a_chat_template_a_model_is_no_student(tmp_path: Path) -> None:
     with pytest.raises(StudentError, match="has no chat template"):
-        load(tiny_student(tmp_path, chat_template=None))
+        load_student(tiny_student(tmp_path, chat_template=None))
 
 
 def test_names_and_folders_that_are_no_student(tmp_path: Path) -> None:
     with pytest.raises(StudentError, match="no student in"):
-        load(tmp_path)
+        load_student(tmp_path)
     with pytest.raises(StudentError, match="neither a folder nor a model of the Hub"):
-        resolve("nothing-like-this")
+        resolve_model("nothing-like-this")
     with pytest.raises(StudentError, match="could not be fetched from the Hub"):
-        resolve("teachback-tests/there-is-no-such-model")
+        resolve_model("teachback-tests/there-is-no-such-model")
 
 
 def test_a_folder_is_known_by_the_hash_of_its_files(tiny: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(tiny, tmp_path / "copy")
-    assert resolve(str(copy))[1] == resolve(str(tiny))[1]
+    assert resolve_model(str(copy))[1] == resolve_model(str(tiny))[1]
     (copy / "chat_template.jinja").write_text("other")
-    assert resolve(str(copy))[1] != resolve(str(tiny))[1]
+    assert resolve_model(str(copy))[1] != resolve_model(str(tiny))[1]

@@ -217,7 +217,7 @@ def test_an_attempt_is_cut_to_what_was_reserved_for_it(attempt: str) -> None:
     cut = openai.shown(attempt)
     assert attempt.startswith(cut)
     assert len(cut) >= min(len(attempt), openai.ATTEMPT_BYTES // 5)
-    assert len(openai.to_json(cut)) - 2 <= openai.ATTEMPT_BYTES
+    assert len(openai.encode_json(cut)) - 2 <= openai.ATTEMPT_BYTES
 
 
 def test_thinking_is_paid_for_and_trained_on_only_if_asked(path: Path) -> None:

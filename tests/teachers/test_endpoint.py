@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from teachback.endpoints.endpoint import Endpoint
+from teachback.endpoints.redaction import redact_key
 from teachback.errors import ConfigError
 from teachback.ledger.costs import UNKNOWN_PRICE, Cost, Price
 
@@ -26,7 +27,7 @@ def endpoint(**changes: Any) -> Endpoint:
 def test_a_request_is_exactly_this() -> None:
     """Byte by byte: the ledger knows an answer by its request, over versions too."""
     body = '{"max_tokens": 40, "messages": [{"content": "Wie\\nviel é \\ud800?", "role": "user"}], "model": "m"}'
-    assert endpoint().request("Wie\nviel é \ud800?", 40) == body.encode()
+    assert endpoint().request_body("Wie\nviel é \ud800?", 40) == body.encode()
 
 
 def test_options_are_sent_as_they_are_in_one_order() -> None:
@@ -36,7 +37,7 @@ def test_options_are_sent_as_they_are_in_one_order() -> None:
         "chat_template_kwargs": {"b": [1, {"d": True, "c": "x"}], "a": 2},
     }
     turns = [{"role": "system", "content": "s"}, {"role": "user", "content": "u"}]
-    request = endpoint(options=options, cap_field="max_completion_tokens").request(
+    request = endpoint(options=options, cap_field="max_completion_tokens").request_body(
         turns, 9
     )
     assert json.loads(request) == {
@@ -48,7 +49,7 @@ def test_options_are_sent_as_they_are_in_one_order() -> None:
     turned = {name: options[name] for name in reversed(options)}
     turned["chat_template_kwargs"] = {"a": 2, "b": [1, {"c": "x", "d": True}]}
     assert (
-        endpoint(options=turned, cap_field="max_completion_tokens").request(turns, 9)
+        endpoint(options=turned, cap_field="max_completion_tokens").request_body(turns, 9)
         == request
     )
 
@@ -59,12 +60,12 @@ def test_the_url(base_url: str) -> None:
 
 
 def test_the_worst_case_counts_bytes_template_and_cap() -> None:
-    request = endpoint().request("数", 10)
+    request = endpoint().request_body("数", 10)
     assert endpoint().price == UNKNOWN_PRICE
-    assert endpoint().worst(request, 10) == Cost(len(request) + 64 + 10)
+    assert endpoint().worst_cost(request, 10) == Cost(len(request) + 64 + 10)
     priced = endpoint(price=Price(2, 3, cached=1, flops=5), template_tokens=7)
     tokens = len(request) + 7
-    assert priced.worst(request, 10) == Cost(
+    assert priced.worst_cost(request, 10) == Cost(
         tokens + 10, usd=2 * tokens + 30, flops=5 * (tokens + 10)
     )
 
@@ -162,15 +163,15 @@ def test_limits_may_be_unset_or_fractions() -> None:
 
 def test_the_key_comes_from_its_variable_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    assert endpoint().key() is None
+    assert endpoint().read_key() is None
     for value in (None, "", " ", "a\x07b"):
         monkeypatch.delenv("THE_KEY", raising=False)
         if value is not None:
             monkeypatch.setenv("THE_KEY", value)
         with pytest.raises(ConfigError, match="environment variable THE_KEY"):
-            endpoint(key_env="THE_KEY").key()
+            endpoint(key_env="THE_KEY").read_key()
     monkeypatch.setenv("THE_KEY", f" {KEY}\n")
-    assert endpoint(key_env="THE_KEY").key() == KEY
+    assert endpoint(key_env="THE_KEY").read_key() == KEY
     assert KEY not in repr(endpoint(key_env="THE_KEY"))
 
 
@@ -200,6 +201,8 @@ FORMS: Mapping[str, Callable[[str], str]] = {
     "percent, lower case": lambda key: "".join(f"%{byte:02x}" for byte in key.encode()),
     "percent, slashes kept": quote,
     "percent twice": lambda key: quote(quote(key, safe=""), safe=""),
+    "repr of bytes": lambda key: repr(key.encode())[2:-1],
+    "repr in repr": lambda key: repr(key.encode())[2:-1].replace("\\", "\\\\"),
 }
 few = settings(
     max_examples=15, deadline=None
@@ -223,8 +226,8 @@ ANY_KEYS = KEYS | st.text(
 @given(key=ANY_KEYS)
 def test_the_key_is_taken_out_in_every_form(form: str, key: str) -> None:
     there = f"é {FORMS[form](key)} 数"
-    assert Endpoint.redact(there * 2, key) == "é [key] 数" * 2
-    assert Endpoint.redact(there, key + "!") == there or form != "plain"
+    assert redact_key(there * 2, key) == "é [key] 数" * 2
+    assert redact_key(there, key + "!") == there or form != "plain"
 
 
 @pytest.mark.parametrize("urlsafe", [False, True])
@@ -243,7 +246,7 @@ def test_the_key_is_taken_out_in_base64(form: str, key: str, urlsafe: bool) -> N
         json.dumps(encoded).replace("/", "\\/"),
         quote(encoded, safe=""),
     ):
-        left = Endpoint.redact(there, key)
+        left = redact_key(there, key)
         assert "[key]" in left
         assert core not in unquote(left.replace("\\/", "/"))
 
@@ -255,7 +258,7 @@ def test_json_stays_json(form: str, key: str, text: str) -> None:
     said = json.dumps(
         {"said": f"{text}{key}{text}", "again": FORMS[form](key)}, ensure_ascii=False
     )
-    assert json.loads(Endpoint.redact(said, key)) == {
+    assert json.loads(redact_key(said, key)) == {
         "said": f"{text}[key]{text}",
         "again": "[key]",
     }
@@ -270,19 +273,19 @@ def test_a_key_beyond_the_basic_plane() -> None:
         "percent",
         "percent, lower case",
     ):
-        assert Endpoint.redact(f"<{FORMS[form](key)}>", key) == "<[key]>", form
+        assert redact_key(f"<{FORMS[form](key)}>", key) == "<[key]>", form
 
 
 @pytest.mark.parametrize("key", ["percent%", "menu-menu", "%25%25%25", "u0075u0075"])
 def test_a_key_of_characters_that_begin_an_escape(key: str) -> None:
     for form, spell in FORMS.items():
-        assert Endpoint.redact(f"<{spell(key)}>", key) == "<[key]>", form
+        assert redact_key(f"<{spell(key)}>", key) == "<[key]>", form
 
 
 def test_a_key_with_backslashes() -> None:
     key = "ab\\cd\\\\ef\\"
     for form in ("plain", "json", "all escaped", "percent"):
-        assert Endpoint.redact(f"<{FORMS[form](key)}>", key) == "<[key]>", form
+        assert redact_key(f"<{FORMS[form](key)}>", key) == "<[key]>", form
 
 
 @pytest.mark.parametrize(
@@ -295,19 +298,19 @@ def test_a_key_with_backslashes() -> None:
     ],
 )
 def test_a_key_that_is_repeated_in_part(said: str, left: str) -> None:
-    assert Endpoint.redact(said, KEY) == left
+    assert redact_key(said, KEY) == left
 
 
 @pytest.mark.parametrize("key", [None, "", "EMPTY", "seven77"])
 def test_short_placeholders_are_left(key: str | None) -> None:
     said = "An EMPTY box, seven77 times."
-    assert Endpoint.redact(said, key) == said
+    assert redact_key(said, key) == said
 
 
 def test_other_text_is_left() -> None:
     said = f"You sent {KEY}.\nAnswer: 1, {KEY[:-1]}, {KEY.upper()}"
     assert (
-        Endpoint.redact(said, KEY)
+        redact_key(said, KEY)
         == f"You sent [key].\nAnswer: 1, {KEY[:-1]}, {KEY.upper()}"
     )
 
@@ -318,5 +321,5 @@ def test_other_text_is_left() -> None:
 )
 def test_no_text_takes_long(text: str) -> None:
     start = time.monotonic()
-    assert Endpoint.redact(text, KEY) == text
+    assert redact_key(text, KEY) == text
     assert time.monotonic() - start < 2

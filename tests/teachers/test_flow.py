@@ -19,7 +19,7 @@ from simulated import (
     simulate,
     used,
 )
-from teachback.endpoints.rate_limits import Limiter, Limits
+from teachback.endpoints.rate_limits import RateLimiter, RateLimits
 
 # ----------------------------------------------------------------------------------------------- the pace
 
@@ -324,7 +324,7 @@ def test_no_slot_is_lost_or_given_twice(
 ) -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        flow = Limiter(Limits(most, stated, stated and 100 * stated), loop.time)
+        flow = RateLimiter(RateLimits(most, stated, stated and 100 * stated), loop.time)
         tasks: list[asyncio.Task[int]] = []
 
         def collect() -> list[asyncio.Task[int]]:
@@ -376,7 +376,7 @@ def test_a_call_leaves_once() -> None:
 
 def test_a_limiter_outlives_its_loop() -> None:
     """A round runs a loop of its own; the pace that an earlier one learned stays."""
-    flow = Limiter(Limits(1, requests_per_minute=6000))
+    flow = RateLimiter(RateLimits(1, requests_per_minute=6000))
 
     async def main() -> None:
         waiting = [asyncio.create_task(flow.enter()) for _ in range(5)]

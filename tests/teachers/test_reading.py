@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from teachback.endpoints.replies import Unusable, is_count, read
+from teachback.endpoints.replies import UnusableReply, is_count, parse_completion
 from teachback.ledger.costs import Usage
 
 MOST = 400
@@ -81,8 +81,8 @@ def body(
 
 
 def reason(raw: str) -> str:
-    with pytest.raises(Unusable) as why:
-        read(raw).text()
+    with pytest.raises(UnusableReply) as why:
+        parse_completion(raw).text()
     return str(why.value)
 
 
@@ -91,7 +91,7 @@ def reason(raw: str) -> str:
 
 @given(st.text() | st.one_of(JSON, BODY).map(json.dumps))
 def test_whatever_a_server_sends_gives_text_or_a_reason(raw: str) -> None:
-    completion = read(raw)
+    completion = parse_completion(raw)
     if completion.usage is not None:
         usage = completion.usage
         assert 0 <= usage.cached_tokens <= usage.input_tokens
@@ -106,7 +106,7 @@ def test_whatever_a_server_sends_gives_text_or_a_reason(raw: str) -> None:
     ):
         try:
             taken = take()
-        except Unusable as unusable:
+        except UnusableReply as unusable:
             taken = str(unusable)
             assert len(taken) < 200
         for text in (taken,) if isinstance(taken, str) else taken:
@@ -121,13 +121,13 @@ def test_whatever_a_server_sends_gives_text_or_a_reason(raw: str) -> None:
 def test_no_nesting_is_too_deep(before: str, depth: int) -> None:
     closing = {"": "", '{"error": ': "}"}.get(before, "}}]}")
     assert reason(before + "[" * depth + "]" * depth + closing)
-    with pytest.raises(Unusable, match="no question"):
-        read(body("[" * depth)).pair(MOST)
+    with pytest.raises(UnusableReply, match="no question"):
+        parse_completion(body("[" * depth)).pair(MOST)
 
 
 def test_an_error_that_can_just_be_read_but_not_written_out() -> None:
     for depth in range(500, 1000):  # where that is depends on the stack
-        assert read('{"error": ' + "[" * depth + "]" * depth + "}").flaw
+        assert parse_completion('{"error": ' + "[" * depth + "]" * depth + "}").problem
 
 
 @pytest.mark.parametrize("raw", ["", "<html>it works</html>", "{}", "[]", "null", '{"choices": []}',
@@ -140,7 +140,7 @@ def test_what_is_no_completion(raw: str) -> None:
 
 
 def test_the_text_is_stripped() -> None:
-    assert read(body(" Well.\nAnswer: 1 \n")).text() == "Well.\nAnswer: 1"
+    assert parse_completion(body(" Well.\nAnswer: 1 \n")).text() == "Well.\nAnswer: 1"
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_parts_are_joined() -> None:
         {"type": "text", "text": "two"},
     ]
     assert (
-        read(body([*parts, {"type": "text", "text": None}, "x", None])).text()
+        parse_completion(body([*parts, {"type": "text", "text": None}, "x", None])).text()
         == "One two"
     )
 
@@ -184,7 +184,7 @@ def test_an_answer_that_may_not_be_used_says_why(raw: str, expected: str) -> Non
 
 @pytest.mark.parametrize("refusal", [None, "", " ", 0, {}])
 def test_no_refusal_is_no_refusal(refusal: object) -> None:
-    assert read(body("x", refusal=refusal)).text() == "x"
+    assert parse_completion(body("x", refusal=refusal)).text() == "x"
 
 
 @pytest.mark.parametrize(
@@ -206,13 +206,13 @@ def test_an_error_with_http_200(error: object, said: str) -> None:
         reason(json.dumps({"choices": [{**good["choices"][0], "error": error}]}))
         == expected
     )
-    assert read(json.dumps({**good, "error": None})).text() == "x"
+    assert parse_completion(json.dumps({**good, "error": None})).text() == "x"
 
 
 def test_what_was_not_usable_still_has_its_usage() -> None:
-    completion = read(body("x", "length", {"prompt_tokens": 5, "completion_tokens": 7}))
+    completion = parse_completion(body("x", "length", {"prompt_tokens": 5, "completion_tokens": 7}))
     assert completion.usage == Usage(5, 7)
-    assert completion.flaw == "cut off by the token limit"
+    assert completion.problem == "cut off by the token limit"
 
 
 # ---- thinking
@@ -236,9 +236,9 @@ def test_what_was_not_usable_still_has_its_usage() -> None:
     ],
 )
 def test_thinking_is_left_out_unless_asked_for(raw: str) -> None:
-    assert read(raw).text() == "So.\nAnswer: 1"
+    assert parse_completion(raw).text() == "So.\nAnswer: 1"
     assert (
-        read(raw).text(thinking=True)
+        parse_completion(raw).text(thinking=True)
         == "<think>\nHm.\nYes.\n</think>\n\nSo.\nAnswer: 1"
     )
 
@@ -248,7 +248,7 @@ def test_thinking_is_left_out_unless_asked_for(raw: str) -> None:
     [body("So."), body("<think>\n\n</think>\n\nSo."), body("So.", reasoning_content=3)],
 )
 def test_without_thinking_nothing_is_put_before_the_text(raw: str) -> None:
-    assert read(raw).text(thinking=True) == read(raw).text() == "So."
+    assert parse_completion(raw).text(thinking=True) == parse_completion(raw).text() == "So."
 
 
 def test_thinking_that_was_not_finished() -> None:
@@ -258,29 +258,29 @@ def test_thinking_that_was_not_finished() -> None:
 
 def test_a_tag_later_in_the_text_is_text() -> None:
     assert (
-        read(body("Write <think> and </think>.")).text()
+        parse_completion(body("Write <think> and </think>.")).text()
         == "Write <think> and </think>."
     )
 
 
 def test_bad_unicode_in_the_thinking_matters_where_it_is_used() -> None:
-    completion = read(body("So.", reasoning="\ud800"))
+    completion = parse_completion(body("So.", reasoning="\ud800"))
     assert completion.text() == "So."
-    with pytest.raises(Unusable, match="Unicode"):
+    with pytest.raises(UnusableReply, match="Unicode"):
         completion.text(thinking=True)
 
 
 @given(st.text(), st.text(min_size=1))
 def test_what_was_written_with_thinking_reads_back(thought: str, answer: str) -> None:
-    first = read(body(answer, reasoning_content=thought))
+    first = parse_completion(body(answer, reasoning_content=thought))
     if (
-        first.flaw is None
+        first.problem is None
         and "</think>" not in thought + answer
         and not answer.strip().startswith("<think>")
     ):
         try:
-            second = read(body(first.text(thinking=True)))
-        except Unusable:
+            second = parse_completion(body(first.text(thinking=True)))
+        except UnusableReply:
             return  # lone surrogates
         assert (
             (second.thought, second.answer)
@@ -311,12 +311,12 @@ def test_the_question_is_what_stands_in_the_last_tags(
     text: str, expected: str | None
 ) -> None:
     if expected:
-        assert read(body(text)).question(MOST) == expected
+        assert parse_completion(body(text)).question(MOST) == expected
     else:
         with pytest.raises(
-            Unusable, match=r"^no (question|text) in the teacher's answer$"
+            UnusableReply, match=r"^no (question|text) in the teacher's answer$"
         ):
-            read(body(text)).question(MOST)
+            parse_completion(body(text)).question(MOST)
 
 
 @pytest.mark.parametrize("over", [0, 1])
@@ -325,15 +325,15 @@ def test_the_longest_question_is_counted_in_bytes_of_a_request(over: int) -> Non
     text += "x" * (MOST - 130 + over)
     tagged = f"<question>{text}</question>"
     takes: list[Callable[[], str]] = [
-        lambda: read(body(tagged)).question(MOST),
-        lambda: read(body(f"{tagged}<solution>s</solution>")).pair(MOST)[0],
-        lambda: read(body(json.dumps({"question": text, "answer": "s"}))).pair(MOST)[0],
+        lambda: parse_completion(body(tagged)).question(MOST),
+        lambda: parse_completion(body(f"{tagged}<solution>s</solution>")).pair(MOST)[0],
+        lambda: parse_completion(body(json.dumps({"question": text, "answer": "s"}))).pair(MOST)[0],
     ]
     for take in takes:
         if not over:
             assert take() == text
         else:
-            with pytest.raises(Unusable, match=f"longer than {MOST} bytes"):
+            with pytest.raises(UnusableReply, match=f"longer than {MOST} bytes"):
                 take()
 
 
@@ -351,7 +351,7 @@ def test_the_longest_question_is_counted_in_bytes_of_a_request(over: int) -> Non
     ],
 )
 def test_a_pair(text: str) -> None:
-    assert read(body(text)).pair(MOST) == ("What is {n}?", "Well.\nAnswer: 1")
+    assert parse_completion(body(text)).pair(MOST) == ("What is {n}?", "Well.\nAnswer: 1")
 
 
 @pytest.mark.parametrize(
@@ -372,15 +372,15 @@ def test_a_pair(text: str) -> None:
     ],
 )
 def test_a_pair_that_is_not_whole(text: str, missing: str) -> None:
-    with pytest.raises(Unusable, match=f"^no {missing} in the teacher's answer$"):
-        read(body(text)).pair(MOST)
+    with pytest.raises(UnusableReply, match=f"^no {missing} in the teacher's answer$"):
+        parse_completion(body(text)).pair(MOST)
 
 
 def test_a_pair_with_thinking() -> None:
     raw = body("<question>q</question><solution>s</solution>", reasoning="Hm.")
-    assert read(raw).pair(MOST, thinking=True) == ("q", "<think>\nHm.\n</think>\n\ns")
+    assert parse_completion(raw).pair(MOST, thinking=True) == ("q", "<think>\nHm.\n</think>\n\ns")
     raw = body('{"question": "q", "answer": "s"}', reasoning="Hm.")
-    assert read(raw).pair(MOST, thinking=True) == ("q", "<think>\nHm.\n</think>\n\ns")
+    assert parse_completion(raw).pair(MOST, thinking=True) == ("q", "<think>\nHm.\n</think>\n\ns")
 
 
 @pytest.mark.parametrize("field", ["question", "answer"])
@@ -388,8 +388,8 @@ def test_json_in_the_text_can_hold_bad_unicode_too(field: str) -> None:
     text = json.dumps(
         {"question": "q", "answer": "s"} | {field: "\ud800"}
     )  # ASCII: the surrogate is escaped twice
-    with pytest.raises(Unusable, match="Unicode"):
-        read(body(text)).pair(MOST)
+    with pytest.raises(UnusableReply, match="Unicode"):
+        parse_completion(body(text)).pair(MOST)
 
 
 # ---- usage
@@ -451,8 +451,8 @@ def details(
     ],
 )
 def test_usage(usage: object, expected: Usage | None) -> None:
-    assert read(json.dumps({"usage": usage})).usage == expected
-    assert read(body("x", usage=usage)).usage == expected
+    assert parse_completion(json.dumps({"usage": usage})).usage == expected
+    assert parse_completion(body("x", usage=usage)).usage == expected
 
 
 def test_a_count_is_a_whole_number_that_every_language_can_hold() -> None:

@@ -15,7 +15,7 @@ import pytest
 from teachback import api
 from teachback.config import config
 from teachback.ledger.queries import open_read_only
-from teachback.student.folder import resolve
+from teachback.student.folder import resolve_model
 
 pytestmark = pytest.mark.slow
 NEEDED = ("fastapi", "uvicorn", "openai")
@@ -34,7 +34,7 @@ def teacher() -> Iterator[tuple[str, str]]:
         pytest.skip(
             f"transformers serve needs {', '.join(missing)}: pip install -e '.[slow]'"
         )
-    model, port = str(resolve("smollm2-135m")[0]), free_port()
+    model, port = str(resolve_model("smollm2-135m")[0]), free_port()
     command = [
         sys.executable,
         "-m",

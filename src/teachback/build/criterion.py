@@ -49,11 +49,11 @@ def import_criterion(
     return imported(settings.function, folder, "criterion.function", parameters, example)
 
 
-def criterion_sources(config: cfg.Config) -> dict[str, bytes]:
+def criterion_sources(config: cfg.Config, task: Task) -> dict[str, bytes]:
     """What else decides the selection: part of the run's identity (R3)."""
     if isinstance(config.criterion, FunctionSettings):
         return {"criterion": import_criterion(config.criterion, Path.cwd())[1]}
-    return judge_sources(config)
+    return judge_sources(config, task)
 
 
 def make_rule(settings: RuleSettings | None) -> Rule:

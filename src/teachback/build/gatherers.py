@@ -8,9 +8,9 @@ from ..criteria.criterion import CriterionSettings, SampledSettings
 from ..criteria.selector import Candidate, GatheredNeed, Gatherer, sketch_seed
 from ..ledger.ledger import Ledger
 from ..run.directory import Run
-from ..student.measure import Samples
+from ..student.measure import SamplingPlan
 from ..types import Student, Task
-from .judges import judge_gatherers
+from .judge_gatherers import judge_gatherers
 from .student import Respondent
 
 DRAWS_PER_ROUND = 2**20  # at most, of one seed: the next round's draws begin there
@@ -75,7 +75,7 @@ def sampled_answers(responder: Respondent, settings: CriterionSettings, draw: Dr
             return draw("samples", id, round * DRAWS_PER_ROUND + sample)
 
         seeds = [seed for seed, _ in candidates]
-        samples = responder.samples(student, seeds, Samples(k, temperature, draw_sample))
+        samples = responder.samples(student, seeds, SamplingPlan(k, temperature, draw_sample))
         return GatheredNeed({"samples": samples})
 
     return gather

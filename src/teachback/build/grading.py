@@ -6,14 +6,14 @@ from dataclasses import replace
 from ..config import config as cfg
 from ..ledger.ledger import Ledger
 from ..types import Attempt, Example, Task
+from .judges import make_grading_judge
 from .task import task_sources
-from .teacher import make_judging
 
 
 def grading_sources(config: cfg.Config) -> dict[str, bytes]:
     """What else decides whether an answer is right: part of the run's identity (R3)."""
     sources = task_sources(config.task)
-    judging = make_judging(config)
+    judging = make_grading_judge(config)
     if judging:
         sources["judge"] = judging.template.encode()
     return sources
@@ -31,7 +31,7 @@ def judged(
     Answers that are cut off, or right word for word, cost no call.
     Raises BudgetClosed, ConfigError and TeacherDown.
     """
-    judging = make_judging(config)
+    judging = make_grading_judge(config)
     if judging is None:
         return task
     from ..teachers.judging import judge_all

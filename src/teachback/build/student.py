@@ -10,24 +10,26 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from ..config import config as cfg
 from ..errors import ConfigError
 from ..run.directory import Run
-from ..student.attempt import Asked, Attempted, Sampling, attempt
+from ..student.attempt import AttemptRequest, AttemptBatch, answer_questions
+from ..student.sampling import Sampling
 from ..student.chat import Chat
-from ..student.embed import embed
-from ..student.engines.requests import Limits
-from ..student.engines.server import SERVER_SIGNALS, attempt_on_server, reader
-from ..student.engines.serving import Serving
-from ..student.folder import cache_folder, empty_gpu_cache
-from ..student.frozen import Frozen, freeze
+from ..student.embed import embed_questions
+from ..student.engines.requests import RequestLimits
+from ..student.engines.server import SERVER_SIGNALS, answer_on_server, load_weightless_student
+from ..student.engines.serving import StudentServer
+from ..student.folder import cache_folder
+from ..student.loading import empty_gpu_cache
+from ..student.inference import InferenceModel, load_for_inference
 from ..student.measure import (
-    Answers,
-    Measured,
-    Question,
-    Samples,
-    by_example,
-    measure,
-    questions,
+    StudentAnswers,
+    MeasuredAnswer,
+    MeasuredQuestion,
+    SamplingPlan,
+    group_by_example,
+    measure_questions,
+    list_questions,
 )
-from ..student.signals import read, score
+from ..student.scoring import read_answers, score_answers
 from ..student.sketch import make_sketch
 from ..types import ArrayFile, Attempt, Attempts, Example, Grade, Student, Task
 
@@ -46,8 +48,8 @@ HERE_ONLY = (
 
 class Answering(Protocol):
     def __call__(
-        self, asked: Sequence[Asked], sampling: Sampling | None = None
-    ) -> list[Measured]: ...
+        self, asked: Sequence[AttemptRequest], sampling: Sampling | None = None
+    ) -> list[MeasuredAnswer]: ...
 
 
 class Respondent(Protocol):
@@ -65,10 +67,10 @@ class Respondent(Protocol):
         sketch_seed: int,
     ) -> Attempts: ...
 
-    def measure(self, student: Student, examples: Sequence[Example]) -> Answers: ...
+    def measure(self, student: Student, examples: Sequence[Example]) -> StudentAnswers: ...
 
     def samples(
-        self, student: Student, examples: Sequence[Example], samples: Samples
+        self, student: Student, examples: Sequence[Example], samples: SamplingPlan
     ) -> tuple[tuple[Grade, ...], ...]: ...
 
     def gold_nll(
@@ -88,12 +90,12 @@ class Held:
     """The student that was asked last, in memory: a round asks the same one several times. One at a time."""
 
     def __init__(self, precision: Literal["float32", "bf16"]) -> None:
-        self._precision, self._last = precision, dict[Path, Frozen]()
+        self._precision, self._last = precision, dict[Path, InferenceModel]()
 
-    def __call__(self, folder: Path) -> Frozen:
+    def __call__(self, folder: Path) -> InferenceModel:
         if folder not in self._last:
             self.drop()
-            self._last[folder] = freeze(folder, self._precision)
+            self._last[folder] = load_for_inference(folder, self._precision)
         return self._last[folder]
 
     def drop(self) -> None:
@@ -111,13 +113,13 @@ class Answerer:
     chat: Chat
     max_new_tokens: int
     held: Held
-    serving: Serving | None = None
+    serving: StudentServer | None = None
 
     def __call__(
         self, student: Student, questions: Iterable[tuple[str, str]]
     ) -> tuple[Attempt, ...]:
         """questions: (id, question) pairs."""
-        asked = [Asked(id, self.task.prompt(question)) for id, question in questions]
+        asked = [AttemptRequest(id, self.task.prompt(question)) for id, question in questions]
         answer = self.answering(student)
         return self.run.map(
             lambda part: [found.attempt for found in answer(part)], asked, of=Attempt
@@ -131,7 +133,7 @@ class Answerer:
         sketch_seed: int,
     ) -> Attempts:
         """Every seed's. arrays: which of "embedding" and "gradient" are kept of them."""
-        asked = [Asked(e.id, self.task.prompt(e.question)) for e in pool]
+        asked = [AttemptRequest(e.id, self.task.prompt(e.question)) for e in pool]
         if not arrays:
             return Attempts(self(student, ((e.id, e.question) for e in pool)))
         loaded = self.loaded(student)
@@ -139,8 +141,8 @@ class Answerer:
             lambda: make_sketch(loaded(), sketch_seed) if "gradient" in arrays else None
         )
 
-        def part(asked: Sequence[Asked]) -> tuple[list[Attempt], dict[str, "Array"]]:
-            done = attempt(
+        def part(asked: Sequence[AttemptRequest]) -> tuple[list[Attempt], dict[str, "Array"]]:
+            done = answer_questions(
                 loaded(), self.chat, asked, self.max_new_tokens, sketch=sketch()
             )
             return done.attempts, {name: kept(done, name) for name in arrays}
@@ -149,20 +151,20 @@ class Answerer:
         return Attempts(rows, files.get("embedding"), files.get("gradient"))
 
     def samples(
-        self, student: Student, examples: Sequence[Example], samples: Samples
+        self, student: Student, examples: Sequence[Example], samples: SamplingPlan
     ) -> tuple[tuple[Grade, ...], ...]:
         """Sampled answers to each example, graded."""
         answer, by_id = self.answering(student), {e.id: e for e in examples}
         asked = [
-            Question(e.id, self.task.prompt(e.question), sample=k)
+            MeasuredQuestion(e.id, self.task.prompt(e.question), sample=k)
             for e in examples
             for k in range(samples.n)
         ]
 
-        def part(asked: Sequence[Question]) -> list[Grade]:
+        def part(asked: Sequence[MeasuredQuestion]) -> list[Grade]:
             return [
                 self.graded(by_id[m.attempt.id], m.attempt)
-                for m in measure(answer, asked, samples)
+                for m in measure_questions(answer, asked, samples)
             ]
 
         grades = self.run.map(part, asked, of=Grade, name="samples")
@@ -184,7 +186,7 @@ class Answerer:
         """Of the gold solutions, nats a token."""
         loaded = self.loaded(student)
         return self.run.map(
-            lambda rows: score(loaded(), self.chat, rows),
+            lambda rows: score_answers(loaded(), self.chat, rows),
             self.gold(examples),
             of=float,
             name="gold",
@@ -207,7 +209,7 @@ class Answerer:
             return np.stack(
                 [
                     one.gradient_M
-                    for one in read(loaded(), self.chat, rows, sketch=sketch())
+                    for one in read_answers(loaded(), self.chat, rows, sketch=sketch())
                     if one.gradient_M is not None
                 ]
             )
@@ -232,26 +234,26 @@ class Answerer:
         self,
         student: Student,
         examples: Sequence[Example],
-        samples: Samples | None = None,
-    ) -> Answers:
+        samples: SamplingPlan | None = None,
+    ) -> StudentAnswers:
         """All that a report asks of the student, in one map: a kill costs one shard of it.
 
         A served student gives no likelihood of gold solutions.
         """
         answer = self.answering(student)
 
-        def part(asked: Sequence[Question]) -> list[Measured]:
-            return measure(answer, asked, samples)
+        def part(asked: Sequence[MeasuredQuestion]) -> list[MeasuredAnswer]:
+            return measure_questions(answer, asked, samples)
 
-        return by_example(
-            self.run.map(part, questions(self.task, examples, samples), of=Measured),
+        return group_by_example(
+            self.run.map(part, list_questions(self.task, examples, samples), of=MeasuredAnswer),
             len(examples),
         )
 
-    def embed(self, student: Student, asked: Sequence[Asked]) -> ArrayFile:
+    def embed(self, student: Student, asked: Sequence[AttemptRequest]) -> ArrayFile:
         """Where a student sees questions, as embedding_N_D."""
         loaded = self.loaded(student)
-        return self.run.map_array(lambda part: embed(loaded(), self.chat, part), asked)
+        return self.run.map_array(lambda part: embed_questions(loaded(), self.chat, part), asked)
 
     def answering(self, student: Student) -> Answering:
         if self.serving is not None:
@@ -259,34 +261,34 @@ class Answerer:
         loaded = self.loaded(student)
 
         def answer(
-            asked: Sequence[Asked], sampling: Sampling | None = None
-        ) -> list[Measured]:
-            done = attempt(loaded(), self.chat, asked, self.max_new_tokens, sampling)
+            asked: Sequence[AttemptRequest], sampling: Sampling | None = None
+        ) -> list[MeasuredAnswer]:
+            done = answer_questions(loaded(), self.chat, asked, self.max_new_tokens, sampling)
             return [
-                Measured(*pair)
+                MeasuredAnswer(*pair)
                 for pair in zip(done.attempts, done.target_nll, strict=True)
             ]
 
         return answer
 
-    def served(self, student: Student, serving: Serving) -> Answering:
+    def served(self, student: Student, serving: StudentServer) -> Answering:
         """From a server; from the student's adapter on it, where there is one."""
         folder = self.run.path(student)
-        words = cache(lambda: reader(folder))
+        words = cache(lambda: load_weightless_student(folder))
 
         def answer(
-            asked: Sequence[Asked], sampling: Sampling | None = None
-        ) -> list[Measured]:
+            asked: Sequence[AttemptRequest], sampling: Sampling | None = None
+        ) -> list[MeasuredAnswer]:
             adapter = folder / "adapter"
             server = serving.use(adapter if adapter.is_dir() else folder)
-            done = attempt_on_server(
+            done = answer_on_server(
                 server, words(), self.chat, asked, self.max_new_tokens, sampling
             )
-            return [Measured(one) for one in done]
+            return [MeasuredAnswer(one) for one in done]
 
         return answer
 
-    def loaded(self, student: Student) -> Callable[[], Frozen]:
+    def loaded(self, student: Student) -> Callable[[], InferenceModel]:
         """The student in memory, as soon as it is asked for: only if a shard is missing."""
         return lambda: self.held(self.run.path(student))
 
@@ -308,13 +310,13 @@ def make_answerer(
     serving = None
     if student.served:
         name = hashlib.sha256(str(run.folder.absolute()).encode()).hexdigest()[:12]
-        serving = Serving(
+        serving = StudentServer(
             base,
             cache_folder() / "servers" / f"{name}.log",
             command=student.serve,
             base_url=student.base_url,
             model=student.served_model,
-            limits=Limits(
+            limits=RequestLimits(
                 student.in_flight, student.tries, student.deadline_s, student.key_env
             ),
             ready_s=student.ready_s,
@@ -323,7 +325,7 @@ def make_answerer(
     return Answerer(run, task, chat, student.max_new_tokens, Held(precision), serving)
 
 
-def kept(done: Attempted, name: str) -> "Array":
+def kept(done: AttemptBatch, name: str) -> "Array":
     array = done.embedding_N_D if name == "embedding" else done.gradient_N_M
     assert array is not None
     return array

@@ -67,7 +67,10 @@ def read_arm_result(
     score_P_I = [list(map(score, report.items)) for report in reports]
     right_P_I = np.array(score_P_I)
 
-    medians = [(done.transfer.seed_median, done.transfer.row_median) for done in rounds]
+    medians = [
+        (finished.transfer.seed_median, finished.transfer.row_median)
+        for finished in rounds
+    ]
     return ArmResult(
         read_curve(place, rounds, tuple(map(float, right_P_I.mean(1)))),
         split=reports[0].split,
@@ -83,9 +86,9 @@ def read_reports(place: RunPlace, rounds: tuple[Round, ...]) -> list[Report]:
     """The report of each point: on test, or on dev where there is no test set."""
     first = place.folder / "round-00"
     reports = [read_step(first, "test-baseline") or read_step(first, "baseline")]
-    for r, done in enumerate(rounds):
+    for r, finished in enumerate(rounds):
         test = read_step(place.folder / f"round-{r:02d}", "test")
-        reports.append(test or done.report)
+        reports.append(test or finished.report)
     return reports
 
 
@@ -98,7 +101,7 @@ def read_curve(
     usd = None
     if not any(spend.unpriced_calls for spend in spends):
         usd = tuple(spend.usd / PICODOLLARS_PER_USD for spend in spends)
-    accepted = accumulate((len(done.fresh.rows) for done in rounds), initial=0)
+    accepted = accumulate((len(finished.fresh.rows) for finished in rounds), initial=0)
     return Curve(
         place.arm,
         place.repeat,

@@ -67,31 +67,18 @@ def axis_findings(
     axis: str,
 ) -> list[Finding]:
     by_arm = results_by_arm(results)
-    others = [arm for arm in arms if arm != reference]
     upto = common_extent(results, axis)
-    areas = {
-        arm: [question_areas(result, axis, upto) for result in by_arm[arm]]
-        for arm in [reference, *others]
-    }
-    differences = {
-        arm: [
-            area_I - reference_I
-            for area_I, reference_I in zip(areas[arm], areas[reference], strict=True)
-        ]
-        for arm in others
-    }
-    means = {arm: np.array([d_I.mean() for d_I in differences[arm]]) for arm in others}
-
     repeats = len(by_arm[reference])
-    p_values = p_value_by_arm(means, primary) if repeats >= MIN_REPEATS_TO_TEST else {}
+    differences = {
+        arm: area_differences(by_arm[arm], by_arm[reference], axis, upto)
+        for arm in arms
+        if arm != reference
+    }
+    p_values = p_value_by_arm(differences, primary)
     shared_items = len({result.items for result in results}) == 1
 
     findings = []
-    for arm in others:
-        if shared_items:
-            difference = crossed_interval(differences[arm])
-        else:
-            difference = paired_t_interval(means[arm])
+    for arm, difference_R_I in differences.items():
         reach = None
         if axis == "generated":
             reach = arm_samples_to_target(by_arm[arm], by_arm[reference])
@@ -102,7 +89,7 @@ def axis_findings(
                 axis,
                 upto,
                 repeats,
-                difference,
+                difference_interval(difference_R_I, shared_items),
                 primary=arm == primary,
                 p=p_values.get(arm),
                 reach=reach,
@@ -142,15 +129,49 @@ def question_areas(result: ArmResult, axis: str, upto: float) -> Any:
     return np.array(weights) @ result.right_P_I
 
 
-def p_value_by_arm(differences: Mapping[str, Any], primary: str) -> dict[str, float]:
-    """The primary comparison is tested alone, all others together by max-T."""
-    p_values = {}
-    others = [arm for arm in differences if arm != primary]
+def area_differences(
+    arm: Sequence[ArmResult], reference: Sequence[ArmResult], axis: str, upto: float
+) -> list[Any]:
+    """R arrays (I,): the difference of each question's area, by repeat."""
+    return [
+        question_areas(ours, axis, upto) - question_areas(theirs, axis, upto)
+        for ours, theirs in zip(arm, reference, strict=True)
+    ]
+
+
+def mean_differences(difference_R_I: Sequence[Any]) -> list[float]:
+    return [float(difference_I.mean()) for difference_I in difference_R_I]
+
+
+def difference_interval(
+    difference_R_I: Sequence[Any], shared_items: bool
+) -> Interval | None:
+    """shared_items: the test questions are the same in every repeat."""
+    if shared_items:
+        return crossed_interval(difference_R_I)
+    return paired_t_interval(mean_differences(difference_R_I))
+
+
+def p_value_by_arm(
+    differences: Mapping[str, Sequence[Any]], primary: str
+) -> dict[str, float]:
+    """The primary comparison is tested alone, all others together by max-T.
+
+    Empty with fewer than MIN_REPEATS_TO_TEST repeats.
+    """
+    means = {arm: mean_differences(d_R_I) for arm, d_R_I in differences.items()}
+    tested = {
+        arm: mean_R
+        for arm, mean_R in means.items()
+        if len(mean_R) >= MIN_REPEATS_TO_TEST
+    }
+    others = {arm: mean_R for arm, mean_R in tested.items() if arm != primary}
+    p_values = dict[str, float]()
     if others:
-        adjusted = max_t_p_values([differences[arm] for arm in others])
-        p_values = dict(zip(others, adjusted, strict=True))
-    if primary in differences:
-        p_values[primary] = sign_flip_p_value(differences[primary])
+        adjusted = max_t_p_values(list(others.values()))
+        p_values.update(zip(others, adjusted, strict=True))
+    if primary in tested:
+        p_values[primary] = sign_flip_p_value(tested[primary])
     return p_values
 
 

@@ -13,7 +13,7 @@ from .summarise import Comparison
 MAX_PANELS = 8
 PANEL_COLUMNS = 4
 
-Points = list[tuple[float, float]]
+PlotPoints = list[tuple[float, float]]
 SeedsByRepeat = Mapping[int, Sequence[Example]]
 
 
@@ -122,13 +122,13 @@ def count_picks(
     counts = [Counter[str]() for _ in range(n_rounds)]
     for run in runs:
         by_id = {seed.id: seed for seed in seeds[run.place.repeat]}
-        for r, done in enumerate(run.rounds):
-            picked = [by_id[pick.seed] for pick in done.chosen.picks]
+        for r, finished in enumerate(run.rounds):
+            picked = [by_id[pick.seed] for pick in finished.chosen.picks]
             counts[r] += count_values(picked, field)
     return counts
 
 
-def score_and_length(run: ArmRun) -> Points:
+def score_and_length(run: ArmRun) -> PlotPoints:
     """(tokens of the attempt, score) in the last round; empty for a chooser."""
     if not run.rounds or not run.rounds[-1].chosen.scores:
         return []
@@ -138,16 +138,16 @@ def score_and_length(run: ArmRun) -> Points:
     return [(tokens[id], score) for id, score in run.rounds[-1].chosen.scores]
 
 
-def seed_and_row_loss(runs: Sequence[ArmRun]) -> Points:
+def seed_and_row_loss(runs: Sequence[ArmRun]) -> PlotPoints:
     return [
         (pair.seed_loss, pair.row_loss)
         for run in runs
-        for done in run.rounds
-        for pair in done.transfer.pairs
+        for finished in run.rounds
+        for pair in finished.transfer.pairs
     ]
 
 
-def draw_scatter(groups: Mapping[str, Points], x: str, y: str) -> Any:
+def draw_scatter(groups: Mapping[str, PlotPoints], x: str, y: str) -> Any:
     """Panels have axes of their own, because scores have units of their own."""
     filled = {name: points for name, points in groups.items() if points}
     figure = make_panels(list(filled))

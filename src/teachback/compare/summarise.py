@@ -98,9 +98,10 @@ def win_matrix(
 ) -> tuple[tuple[float, ...], ...]:
     """Over the rounds that all arms have; empty with one repeat."""
     points = min(len(curve.accuracy) for curve in curves)
-    accuracy_A_R_P = [
-        [curve.accuracy[:points] for curve in arm_curves(curves, arm)] for arm in arms
-    ]
+    accuracy_A_R_P = []
+    for arm in arms:
+        ours = arm_curves(curves, arm)
+        accuracy_A_R_P.append([curve.accuracy[:points] for curve in ours])
     if len(accuracy_A_R_P[0]) < 2:
         return ()
     return tuple(map(tuple, pairwise_wins(accuracy_A_R_P).tolist()))
@@ -115,14 +116,12 @@ def round_differences(
 ) -> list[Difference]:
     """Up to the round that both arms reached in every repeat."""
     reference_curve = {c.repeat: c.accuracy for c in arm_curves(curves, reference)}
-    pairs = [
-        (curve.accuracy, reference_curve[curve.repeat])
-        for curve in arm_curves(curves, arm)
-    ]
-    points = min(min(len(ours), len(theirs)) for ours, theirs in pairs)
+    ours = arm_curves(curves, arm)
+    pairs = [(curve.accuracy, reference_curve[curve.repeat]) for curve in ours]
+    points = min(min(map(len, pair)) for pair in pairs)
     differences = []
     for r in range(points):
-        per_repeat = [ours[r] - theirs[r] for ours, theirs in pairs]
+        per_repeat = [accuracy[r] - base[r] for accuracy, base in pairs]
         interval = paired_t_interval(per_repeat)
         low, high = (interval.low, interval.high) if interval else (None, None)
         differences.append(Difference(arm, r, fmean(per_repeat), low, high))

@@ -74,22 +74,22 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
         "differences in points, with 95 % paired t intervals over repeats"
     )
     for axis, name in SPENDING_AXES.items():
-        findings = [one for one in comparison.findings if one.axis == axis]
+        findings = [f for f in comparison.findings if f.axis == axis]
         if findings:
             upto = f"{findings[0].upto:,.6g}"
             console.print(f"area under the curve against {name}, up to {upto}:")
         for line in finding_lines(findings):
             console.print(f"  {line}")
 
-    lines = [
+    closing = [
         wins_line(comparison),
         carry_over_line(comparison),
         teacher_spend_line(comparison),
         *comparison.notes,
     ]
-    for line in lines:
-        if line:
-            console.print(line)
+    for text in closing:
+        if text:
+            console.print(text)
 
 
 def finding_lines(findings: Sequence[Finding]) -> list[str]:

@@ -117,13 +117,13 @@ def answer_base(run: Run, wired: Wired, first: Path | None) -> None:
     parts, base = wired.parts, wired.base
     if first:
         copy_steps(first, run.folder, base_shares(first, run.folder))
-    given = run.step(0, "given", parts.given)
+    rows_at_start = run.step(0, "given", parts.given)
     run.step(0, "baseline", parts.evaluate, base)
     if parts.test:
         run.step(0, "test-baseline", parts.test, base)
     # With given rows, each repeat's student is trained on them before it answers the
     # seeds: there are no attempts to share
-    if not given:
+    if not rows_at_start:
         run.step(0, "attempt", parts.attempt, base, wired.task.seeds)
 
 

@@ -27,48 +27,37 @@ from ..criteria.criterion import CriterionSettings
 from ..criteria.judge import MarkingJudgeSettings
 from ..criteria.lion import LionSettings
 from ..criteria.rules import RuleSettings
+from ..endpoints.settings import EndpointSettings
 from ..errors import ConfigError
+from ..ledger.settings import BudgetSettings, PriceSettings
 from ..tasks.table_settings import TableSettings
+from ..teachers import OpenAITeacherSettings, ProgramTeacherSettings
+from ..teachers.registered import VerifierSettings
 from .sections import (
-    BudgetConfig,
     Count,
-    EndpointConfig,
     FinetuneConfig,
     Judge,
     MachineConfig,
-    OpenAITeacher,
-    PoolTeacher,
-    PriceConfig,
-    ProgramTeacher,
     Section,
     StudentConfig,
-    TotalConfig,
-    Verifier,
 )
 from .sections_by_name import (
     CRITERION_SETTINGS,
     RULE_SETTINGS,
     TASK_SETTINGS,
+    TEACHER_SETTINGS,
     FoundByName,
     expand_short_form,
 )
 from .values import changed, dig, located, merged, named, put
 
 __all__ = [
-    "BudgetConfig",
     "Config",
-    "EndpointConfig",
     "FinetuneConfig",
     "Judge",
     "MachineConfig",
-    "OpenAITeacher",
-    "PoolTeacher",
-    "PriceConfig",
-    "ProgramTeacher",
     "Section",
     "StudentConfig",
-    "TotalConfig",
-    "Verifier",
     "identity",
     "make",
     "of_run",
@@ -98,12 +87,10 @@ ARM = (
 class Config(Section):
     task: Annotated[Any, FoundByName(TASK_SETTINGS)]
     student: StudentConfig = StudentConfig()
-    teacher: Annotated[
-        ProgramTeacher | OpenAITeacher | PoolTeacher, Field(discriminator="name")
-    ] = ProgramTeacher()
-    verifier: Verifier | None = None
+    teacher: Annotated[Any, FoundByName(TEACHER_SETTINGS)] = ProgramTeacherSettings()
+    verifier: VerifierSettings | None = None
     judge: Judge | None = None
-    prices: dict[str, PriceConfig] = Field(default_factory=dict)  # by the model's name
+    prices: dict[str, PriceSettings] = Field(default_factory=dict)  # by the model's name
     criterion: CriterionConfig = CriterionSettings(name="loss")
     primary: str = "loss"  # of a comparison: the arm whose difference from random is tested alone; the others together
     arms: dict[str, dict[str, JsonValue]] = Field(
@@ -121,7 +108,7 @@ class Config(Section):
     rows: Path | None = None  # rows one already has: question, and answer or solution
     include_seeds: bool = False  # also train on the seeds' own solutions
     finetune: FinetuneConfig = FinetuneConfig()
-    budget: BudgetConfig = BudgetConfig()
+    budget: BudgetSettings = BudgetSettings()
     seed: int = 0
     repeat: Annotated[int, Field(ge=0)] = 0
     keep: Literal["last", "best", "all"] = "last"
@@ -148,10 +135,10 @@ class Config(Section):
     def _ends(self) -> "Config":
         if (
             self.rounds is None
-            and self.budget.model_copy(update={"total": None}) == BudgetConfig()
+            and self.budget.model_copy(update={"total": None}) == BudgetSettings()
         ):
             limits = ", ".join(
-                name for name in BudgetConfig.model_fields if name != "total"
+                name for name in BudgetSettings.model_fields if name != "total"
             )
             raise ValueError(
                 f"nothing ends this run: set rounds, or one of budget: {limits}"
@@ -170,7 +157,7 @@ class Config(Section):
     @model_validator(mode="after")
     def _choosing(self) -> "Config":
         if isinstance(self.criterion, LionSettings) and not isinstance(
-            self.teacher, OpenAITeacher
+            self.teacher, OpenAITeacherSettings
         ):
             raise ValueError(
                 "criterion lion compares the student with teacher.name: openai"
@@ -198,7 +185,7 @@ class Config(Section):
     def _money(self) -> "Config":
         """A limit that can't be held is refused, and a price without a limit."""
         roles = self.roles()
-        if self.verifier and not isinstance(self.teacher, OpenAITeacher):
+        if self.verifier and not isinstance(self.teacher, OpenAITeacherSettings):
             raise ValueError(
                 "verifier: only drafts of teacher.name: openai are verified by a second model"
             )
@@ -230,10 +217,10 @@ class Config(Section):
             )
         return self
 
-    def roles(self) -> dict[str, EndpointConfig]:
+    def roles(self) -> dict[str, EndpointSettings]:
         """The endpoints that are asked, by role."""
         teacher = (
-            {"teacher": self.teacher} if isinstance(self.teacher, OpenAITeacher) else {}
+            {"teacher": self.teacher} if isinstance(self.teacher, OpenAITeacherSettings) else {}
         )
         asked = self.criterion if isinstance(self.criterion, MarkingJudgeSettings | LionSettings) else None
         others = {"verifier": self.verifier, "judge": self.judge, "criterion": asked}
@@ -399,7 +386,7 @@ KINDS_BY_SECTION: Mapping[str, Mapping[str, type[Section]]] = {
     "task": TASK_SETTINGS,
     "criterion": CRITERION_SETTINGS,
     "rule": RULE_SETTINGS,
-    "teacher": {"program": ProgramTeacher, "openai": OpenAITeacher, "pool": PoolTeacher},
+    "teacher": TEACHER_SETTINGS,
 }
 
 
@@ -447,7 +434,7 @@ def allowed_names(loc: Sequence[object]) -> list[str]:
 
 
 def section_of(annotation: Any) -> type[Section] | None:
-    """The section inside an annotation such as `Judge | None` or `dict[str, PriceConfig]`."""
+    """The section inside an annotation such as `Judge | None` or `dict[str, PriceSettings]`."""
     if isinstance(annotation, type) and issubclass(annotation, Section):
         return annotation
     inner = (section_of(one) for one in get_args(annotation))

@@ -1,7 +1,6 @@
 """The sections of a config: what can be set, with what it is by default. config.py puts them together."""
 
 import re
-from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,7 +12,6 @@ from ..types import Scalar, Settings
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
 
 
 def fields(text: str) -> list[str]:
@@ -69,44 +67,7 @@ class StudentConfig(Section):
         return self
 
 
-class ProgramTeacher(Section):
-    """The task's own program sets and solves new exercises. Free and exact; metered as if bought."""
-
-    name: Literal["program"] = "program"
-
-
 EndpointConfig = EndpointSettings
-
-
-class OpenAITeacher(EndpointConfig):
-    """calls: 2 asks for a question, then, on its own, for its answer; 1 asks for both at once."""
-
-    name: Literal["openai"]
-    prompts: str = (
-        "neutral"  # neutral, math, logic, or a folder with question.txt, answer.txt, …
-    )
-    calls: Literal[1, 2] = 2
-    votes: Count = 1  # answers to each question; more than half of them must agree
-    show_attempt: bool = False  # the student's wrong attempt goes into the prompt
-    train_on_thinking: bool = (
-        False  # a reasoning model's thinking is paid for either way
-    )
-    max_tokens_question: Count = 512
-    max_tokens_answer: Count = 1024
-
-    @model_validator(mode="after")
-    def _votes_differ(self) -> "OpenAITeacher":
-        if self.votes > 1 and self.options.get("temperature") == 0:
-            raise ValueError(
-                "votes at temperature 0 are the same answer again: raise options.temperature, or votes: 1"
-            )
-        return self
-
-
-class Verifier(EndpointConfig):
-    """A second model that answers every new question; rows on which it disagrees are rejected."""
-
-    max_tokens: Count = 1024
 
 
 class Judge(EndpointConfig):
@@ -114,28 +75,6 @@ class Judge(EndpointConfig):
 
     max_tokens: Count = 256
     prompt: Path | None = None  # a text with {question}, {gold} and {answer}
-
-
-class PoolTeacher(Section):
-    """Rows one already has: a seed gets the unused row nearest to it. A dry run without any teacher."""
-
-    name: Literal["pool"]
-    rows: Path  # JSON lines: question, and answer or solution
-    n_rows: Count | None = (
-        None  # how many of them, by a hash of the question: each is read once by the student
-    )
-
-
-class PriceConfig(Section):
-    """What a model costs, in US dollars per million tokens. Without parameters its FLOPs are unknown."""
-
-    as_of: date  # when you looked it up
-    input: NotNegative | None = None
-    output: NotNegative | None = None
-    cached: NotNegative | None = (
-        None  # of cached input tokens; as dear as the others where it is not given
-    )
-    parameters: Positive | None = None
 
 
 class FinetuneConfig(Section):
@@ -152,29 +91,6 @@ class FinetuneConfig(Section):
     restart: Literal["base", "continue"] = "base"
     replay: Share = (
         1.0  # with restart: continue, the share of earlier rows trained on again
-    )
-
-
-class TotalConfig(Section):
-    """Hard limits on what all arms of a comparison really send, together."""
-
-    teacher_tokens: Count | None = None
-    usd: Positive | None = None
-    flops: Positive | None = None
-
-
-class BudgetConfig(Section):
-    """Hard limits; the first that is reached ends the run."""
-
-    generated: Count | None = None  # pairs the teacher writes, good or bad
-    accepted: Count | None = None  # rows that remain of them
-    teacher_tokens: Count | None = (
-        None  # prompt and completion tokens of every call, of any role
-    )
-    usd: Positive | None = None  # by `prices`
-    flops: Positive | None = None  # 2 × parameters × tokens, by `prices`
-    total: TotalConfig | None = (
-        None  # of `teachback compare`, where the others limit each arm
     )
 
 

@@ -9,11 +9,13 @@ from pydantic_core import CoreSchema, core_schema
 from ..criteria import CRITERIA
 from ..criteria.rules import RULES
 from ..tasks import TASKS
+from ..teachers import TEACHERS
 from ..types import Settings
 
 SettingsByName = Mapping[str, type[Settings]]
 
 TASK_SETTINGS: SettingsByName = {name: entry.settings for name, entry in TASKS.items()}
+TEACHER_SETTINGS: SettingsByName = {name: entry.settings for name, entry in TEACHERS.items()}
 CRITERION_SETTINGS: SettingsByName = {name: entry.settings for name, entry in CRITERIA.items()}
 RULE_SETTINGS: SettingsByName = {name: entry.settings for name, entry in RULES.items()}
 

@@ -1,0 +1,1 @@
+"""Asks models over HTTP: one client for teachers, judges, verifiers and students' servers."""

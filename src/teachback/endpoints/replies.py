@@ -1,7 +1,8 @@
-"""What is read out of a chat-completions answer: text, or the reason why there is none, whatever a server sends.
+"""Reads a chat completion: its text, or the reason why there is none, whatever a server sends.
 
-**Thinking** is what a model says before its answer: a field of its own, or `<think>...</think>` where the content
-begins (without `<think>` where the server's chat template wrote that). Tags are looked for in what comes after it.
+*Thinking* is what a model says before its answer. It has a field of its own, or stands as
+`<think>...</think>` at the beginning of the content. `<think>` is missing where the server's chat
+template wrote it. Questions and solutions are looked for behind it.
 """
 
 import json
@@ -9,189 +10,194 @@ from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from ..ledger.costs import Usage
-from .endpoint import to_json
+from .endpoint import encode_json
 
-OPEN, CLOSE = "<think>", "</think>"
-SHOWN = 120  # characters of what a server or a model says in a reason
+THINK_OPEN, THINK_CLOSE = "<think>", "</think>"
+# How much of what a server or a model says a reason quotes.
+MAX_EXCERPT_CHARS = 120
 
 
-class Unusable(Exception):
-    """An answer that was paid for and can't be used; the text is the draft's reason."""
+class UnusableReply(Exception):
+    """A reply that was paid for and can't be used. Its text is the draft's reason."""
 
 
 @dataclass(frozen=True)
 class Completion:
-    """An answer, read once. usage: what the server says it used, or None. flaw: why nothing can be used, or None."""
-
+    # What the server says it used, if it says so.
     usage: Usage | None
     answer: str = ""
     thought: str = ""
-    flaw: str | None = None
+    # Why nothing can be used.
+    problem: str | None = None
 
     def text(self, *, thinking: bool = False) -> str:
-        """The answer, with the thinking before it if asked. Raises Unusable, as the others do."""
-        if self.flaw is not None:
-            raise Unusable(self.flaw)
-        return _unicode(self._thought(thinking) + self.answer)
+        """The answer, on request with the thinking before it. Raises UnusableReply."""
+        if self.problem is not None:
+            raise UnusableReply(self.problem)
+        return _check_unicode(self._thought(thinking) + self.answer)
 
-    def question(self, most: int) -> str:
-        """The last tagged question: a teacher that talks may have tried others before. most: bytes in a request."""
-        return _question(self.text(), most)
+    def question(self, max_bytes: int) -> str:
+        """The last tagged question: a teacher may have tried others before.
 
-    def pair(self, most: int, *, thinking: bool = False) -> tuple[str, str]:
-        """A question and its solution: the last tagged ones, in this order, or the fields of one JSON object."""
+        max_bytes: how long it may be in a request. Raises UnusableReply.
+        """
+        return _parse_question(self.text(), max_bytes)
+
+    def pair(self, max_bytes: int, *, thinking: bool = False) -> tuple[str, str]:
+        """A question and its solution, from the fields of one JSON object or from tags.
+
+        The last tagged solution counts, and the last question before it.
+        Raises UnusableReply.
+        """
         text = self.text()
-        found = _json_pair(text)
-        if found is None:
+        pair = _parse_json_pair(text)
+        if pair is None:
             head, _, _ = text.rpartition("</solution>")
             head, tag, solution = head.rpartition("<solution>")
-            question, solution = (
-                _question(head if tag else text, most),
-                solution if tag else "",
-            )
+            if not tag:
+                head, solution = text, ""
+            question = _parse_question(head, max_bytes)
         else:
-            question, solution = _fitting(found[0].strip(), most), found[1]
+            question, solution = pair
+            question = _check_question(question.strip(), max_bytes)
+
         if not solution.strip():
-            raise Unusable("no solution in the teacher's answer")
-        return question, _unicode(self._thought(thinking) + solution.strip())
+            raise UnusableReply("no solution in the teacher's answer")
+        return question, _check_unicode(self._thought(thinking) + solution.strip())
 
     def _thought(self, thinking: bool) -> str:
-        return (
-            f"{OPEN}\n{self.thought}\n{CLOSE}\n\n" if thinking and self.thought else ""
-        )
+        if not thinking or not self.thought:
+            return ""
+        return f"{THINK_OPEN}\n{self.thought}\n{THINK_CLOSE}\n\n"
 
 
-def read(body: str) -> Completion:
-    """Never raises: an answer without anything usable says why when its text is asked for."""
+def parse_completion(body: str) -> Completion:
+    """Never raises. A reply without anything usable says why when its text is asked for."""
     try:
         data = json.loads(body)
     except (ValueError, RecursionError):
         data = None
-    usage = read_usage(_at(data, "usage"))
+    usage = parse_usage(_value_at(data, "usage"))
     try:
-        thought, answer = _said(data)
-    except (
-        Unusable,
-        RecursionError,
-    ) as why:  # an error may be nested too deep to be written out again
-        return Completion(usage, flaw=str(why))
+        thought, answer = _parse_message(data)
+    except (UnusableReply, RecursionError) as error:
+        # RecursionError: a server's error is nested too deep to be written out again.
+        return Completion(usage, problem=str(error))
     return Completion(usage, answer, thought)
 
 
-def read_usage(usage: object) -> Usage | None:
-    """From the answer's field of that name. Some count hidden reasoning in the total alone: then it is output."""
-    prompt, completion, total = (
-        _at(usage, f"{name}_tokens") for name in ("prompt", "completion", "total")
-    )
+def parse_usage(usage: object) -> Usage | None:
+    """From the reply's field of that name.
+
+    Some servers count hidden reasoning in the total alone. It counts as output.
+    """
+    prompt = _value_at(usage, "prompt_tokens")
+    completion = _value_at(usage, "completion_tokens")
+    total = _value_at(usage, "total_tokens")
     if not (is_count(prompt) and is_count(completion)):
         return None
+
     hidden = max(0, total - prompt - completion) if is_count(total) else 0
-    cached = _count(usage, "prompt_tokens_details", "cached_tokens") or _count(
-        usage, "prompt_cache_hit_tokens"
-    )
-    reasoning = _count(usage, "completion_tokens_details", "reasoning_tokens") or hidden
     output = completion + hidden
-    return Usage(prompt, output, min(cached, prompt), min(reasoning, output))
+    cached = _count_at(usage, "prompt_tokens_details", "cached_tokens")
+    cached = cached or _count_at(usage, "prompt_cache_hit_tokens")
+    reasoning = _count_at(usage, "completion_tokens_details", "reasoning_tokens")
+    return Usage(prompt, output, min(cached, prompt), min(reasoning or hidden, output))
 
 
 def is_count(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53
 
 
-def _said(data: object) -> tuple[str, str]:
-    """Thinking and answer."""
-    if error := _at(data, "error") or _at(
-        data, "choices", 0, "error"
-    ):  # some gateways send them with HTTP 200
-        raise Unusable(
-            f"the teacher's answer is an error: {_brief(_at(error, 'message') or error)}"
-        )
-    choice = _at(data, "choices", 0)
-    message, finish = _at(choice, "message"), _at(choice, "finish_reason")
+def _parse_message(data: object) -> tuple[str, str]:
+    """The thinking and the answer. Raises UnusableReply."""
+    choice = _value_at(data, "choices", 0)
+    # Some gateways send errors with HTTP 200.
+    error = _value_at(data, "error") or _value_at(choice, "error")
+    if error:
+        excerpt = _excerpt(_value_at(error, "message") or error)
+        raise UnusableReply(f"the teacher's answer is an error: {excerpt}")
+
+    message = _value_at(choice, "message")
+    finish = _value_at(choice, "finish_reason")
     if not isinstance(message, dict):
-        raise Unusable("the teacher's answer is not a chat completion")
-    if refusal := _string(message.get("refusal")):
-        raise Unusable(f"refused: {_brief(refusal)}")
+        raise UnusableReply("the teacher's answer is not a chat completion")
+    refusal = _stripped(message.get("refusal"))
+    if refusal:
+        raise UnusableReply(f"refused: {_excerpt(refusal)}")
     if finish == "content_filter":
-        raise Unusable("held back by the teacher's content filter")
-    inline, answer = _split(_joined(message.get("content")))
-    thought = (
-        inline
-        or _string(message.get("reasoning_content"))
-        or _string(message.get("reasoning"))
-    )
+        raise UnusableReply("held back by the teacher's content filter")
+
+    thought, answer = _split_thinking(_join_parts(message.get("content")))
+    thought = thought or _stripped(message.get("reasoning_content"))
+    thought = thought or _stripped(message.get("reasoning"))
     if finish == "length":
-        raise Unusable(
+        raise UnusableReply(
             "cut off by the token limit" if answer else "cut off while thinking"
         )
     if not answer:
-        raise Unusable("no text in the teacher's answer")
+        raise UnusableReply("no text in the teacher's answer")
     return thought, answer
 
 
-def _split(content: str) -> tuple[str, str]:
-    """Inline thinking and what comes after it."""
-    head, close, rest = content.partition(CLOSE)
-    begins = head.startswith(OPEN)
-    if begins and not close:
-        raise Unusable("cut off while thinking")
-    if close and (begins or OPEN not in head):
-        return head.removeprefix(OPEN).strip(), rest.strip()
+def _split_thinking(content: str) -> tuple[str, str]:
+    """Thinking that the content begins with, and what comes after it."""
+    head, close, rest = content.partition(THINK_CLOSE)
+    begins_with_thinking = head.startswith(THINK_OPEN)
+    if begins_with_thinking and not close:
+        raise UnusableReply("cut off while thinking")
+    if close and (begins_with_thinking or THINK_OPEN not in head):
+        return head.removeprefix(THINK_OPEN).strip(), rest.strip()
     return "", content
 
 
-def _joined(content: object) -> str:
-    """A message's content: text, or a list of parts of which some are text."""
+def _join_parts(content: object) -> str:
+    """A message's content: a text, or a list of parts of which some are text."""
     if isinstance(content, list):
+        texts = [part for part in content if _value_at(part, "type") == "text"]
         content = "".join(
-            part["text"]
-            for part in content
-            if _at(part, "type") == "text" and _string(part.get("text"))
+            part["text"] for part in texts if _stripped(part.get("text"))
         )
-    return _string(content)
+    return _stripped(content)
 
 
-def _question(text: str, most: int) -> str:
+def _parse_question(text: str, max_bytes: int) -> str:
     head, _, _ = text.rpartition("</question>")
     _, tag, question = head.rpartition("<question>")
-    return _fitting(question.strip() if tag else "", most)
+    return _check_question(question.strip() if tag else "", max_bytes)
 
 
-def _fitting(question: str, most: int) -> str:
+def _check_question(question: str, max_bytes: int) -> str:
     if not question:
-        raise Unusable("no question in the teacher's answer")
-    if len(to_json(question)) - 2 > most:
-        raise Unusable(f"the teacher's question is longer than {most} bytes")
-    return _unicode(question)
+        raise UnusableReply("no question in the teacher's answer")
+    if len(encode_json(question)) - 2 > max_bytes:
+        raise UnusableReply(f"the teacher's question is longer than {max_bytes} bytes")
+    return _check_unicode(question)
 
 
-def _json_pair(text: str) -> tuple[str, str] | None:
-    """For users who set `response_format`. Where both are there, "solution" is the longer form of "answer"."""
+def _parse_json_pair(text: str) -> tuple[str, str] | None:
+    """For users who set `response_format`. "solution", if there, is the longer "answer"."""
     try:
         data = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    question, solution = (
-        _at(data, "question"),
-        _at(data, "solution") or _at(data, "answer"),
-    )
-    return (
-        (question, solution)
-        if isinstance(question, str) and isinstance(solution, str)
-        else None
-    )
+    question = _value_at(data, "question")
+    solution = _value_at(data, "solution") or _value_at(data, "answer")
+    if isinstance(question, str) and isinstance(solution, str):
+        return question, solution
+    return None
 
 
-def _unicode(text: str) -> str:
+def _check_unicode(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise Unusable("the teacher's answer is not valid Unicode") from None
+        raise UnusableReply("the teacher's answer is not valid Unicode") from None
     return text
 
 
-def _at(value: Any, *path: str | int) -> Any:
-    """What lies at a path in JSON, None where there is no such thing."""
+def _value_at(value: Any, *path: str | int) -> Any:
+    """What lies at a path in JSON. None: there is no such thing."""
     for step in path:
         try:
             value = value[step]
@@ -200,16 +206,17 @@ def _at(value: Any, *path: str | int) -> Any:
     return value
 
 
-def _count(value: object, *path: str) -> int:
-    found = _at(value, *path)
-    return found if is_count(found) else 0
+def _count_at(value: object, *path: str) -> int:
+    count = _value_at(value, *path)
+    return count if is_count(count) else 0
 
 
-def _string(value: object) -> str:
+def _stripped(value: object) -> str:
     return value.strip() if isinstance(value, str) else ""
 
 
-def _brief(said: object) -> str:
-    """Short, on one line, and fit for a file whatever was sent."""
-    text = said if isinstance(said, str) else json.dumps(said)
-    return " ".join(text.encode("utf-8", "replace").decode().split())[:SHOWN].rstrip()
+def _excerpt(value: object) -> str:
+    """Short, on one line, and fit for a file whatever the server sent."""
+    text = value if isinstance(value, str) else json.dumps(value)
+    one_line = " ".join(text.encode("utf-8", "replace").decode().split())
+    return one_line[:MAX_EXCERPT_CHARS].rstrip()

@@ -6,37 +6,45 @@ from itertools import groupby
 
 from ..ledger.costs import FLOPS_PER_KILOFLOP, PICODOLLARS_PER_USD, Cost
 from .role_usage import RoleUsage, total_cost
-from .simulation import BudgetTerms, SimulatedRun
+from .simulation import BudgetTerms, ScenarioRuns
 from .teaching_costs import TeachingCosts
-from .values import BudgetUse, Range, RoleBill, RoundsBill, Scenario
+from .values import (
+    BudgetUse,
+    Range,
+    RoleBill,
+    RoundsBill,
+    Scenario,
+    ScenarioCounts,
+    ScenarioValues,
+)
 
 # Factors from the ledger's units to dollars and FLOPs
 SHOWN_UNITS = {"usd": 1 / PICODOLLARS_PER_USD, "flops": FLOPS_PER_KILOFLOP}
 
 
-def pairs_bought(runs: Mapping[Scenario, SimulatedRun]) -> dict[Scenario, int]:
+def pairs_bought(runs: ScenarioRuns) -> dict[Scenario, int]:
     return {scenario: sum(run.bought) for scenario, run in runs.items()}
 
 
-def rounds_opened(runs: Mapping[Scenario, SimulatedRun]) -> dict[Scenario, int]:
+def rounds_opened(runs: ScenarioRuns) -> dict[Scenario, int]:
     return {scenario: len(run.selected) for scenario, run in runs.items()}
 
 
 def role_bills(
     teaching: TeachingCosts,
-    pairs: Mapping[Scenario, int],
-    rounds: Mapping[Scenario, int],
+    pairs: ScenarioCounts,
+    rounds: ScenarioCounts,
 ) -> tuple[RoleBill, ...]:
     """The criterion's roles for so many rounds, and the teacher's for so many pairs."""
     criterion = (role_bill(role, rounds) for role in teaching.criterion_roles)
     return (*criterion, *(role_bill(role, pairs) for role in teaching.roles))
 
 
-def role_bill(role: RoleUsage, times: Mapping[Scenario, int]) -> RoleBill:
+def role_bill(role: RoleUsage, times: ScenarioCounts) -> RoleBill:
     """times: how many pairs, or how many rounds for a role of the criterion."""
-    calls = dict[Scenario, float]()
-    input_tokens = dict[Scenario, float]()
-    output_tokens = dict[Scenario, float]()
+    calls = ScenarioValues()
+    input_tokens = ScenarioValues()
+    output_tokens = ScenarioValues()
     costs = dict[Scenario, Cost]()
     for scenario, n in times.items():
         usage = role.usage(scenario)
@@ -56,10 +64,10 @@ def role_bill(role: RoleUsage, times: Mapping[Scenario, int]) -> RoleBill:
 
 
 def cost_range(
-    kind: str, costs: Mapping[Scenario, Cost], times: Mapping[Scenario, int]
+    kind: str, costs: Mapping[Scenario, Cost], times: ScenarioCounts
 ) -> Range | None:
     """In dollars or FLOPs; None if a cost is unknown."""
-    values = dict[Scenario, float]()
+    values = ScenarioValues()
     for scenario, cost in costs.items():
         amount = getattr(cost, kind)
         if amount is None:
@@ -69,7 +77,7 @@ def cost_range(
 
 
 def rounds_bills(
-    teaching: TeachingCosts, runs: Mapping[Scenario, SimulatedRun], rounds_done: int
+    teaching: TeachingCosts, runs: ScenarioRuns, rounds_done: int
 ) -> tuple[RoundsBill, ...]:
     """One bill for each stretch of rounds that are alike."""
     n_rounds = max(len(run.selected) for run in runs.values())
@@ -93,20 +101,18 @@ def rounds_bills(
     return tuple(bills)
 
 
-def _round_pairs(
-    runs: Mapping[Scenario, SimulatedRun], r: int
-) -> tuple[tuple[Scenario, int, int], ...]:
+def _round_pairs(runs: ScenarioRuns, r: int) -> tuple[tuple[Scenario, int, int], ...]:
     """(scenario, pairs selected, pairs bought) of the r-th round that is to come."""
-    found = list[tuple[Scenario, int, int]]()
+    counts = list[tuple[Scenario, int, int]]()
     for scenario, run in runs.items():
         opened = r < len(run.selected)
         selected, bought = (run.selected[r], run.bought[r]) if opened else (0, 0)
-        found.append((scenario, selected, bought))
-    return tuple(found)
+        counts.append((scenario, selected, bought))
+    return tuple(counts)
 
 
 def budget_use(
-    terms: BudgetTerms, teaching: TeachingCosts, runs: Mapping[Scenario, SimulatedRun]
+    terms: BudgetTerms, teaching: TeachingCosts, runs: ScenarioRuns
 ) -> BudgetUse:
     bought, rounds = pairs_bought(runs), rounds_opened(runs)
     pair = {scenario: total_cost(teaching.roles, scenario) for scenario in runs}
@@ -122,7 +128,7 @@ def budget_use(
         spent = (getattr(terms.spent, kind) or 0) * SHOWN_UNITS[kind]
         return pairs_cost + criterion_cost + Range(spent, spent, spent)
 
-    pairs, tokens = dict[Scenario, float](), dict[Scenario, float]()
+    pairs, tokens = ScenarioValues(), ScenarioValues()
     for scenario, n in bought.items():
         pairs[scenario] = n
         criterion_tokens = rounds[scenario] * criterion[scenario].tokens

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ..student.model_size import ModelSize, finetuning_memory
 from .bills import budget_use, pairs_bought, role_bills, rounds_bills, rounds_opened
 from .limits import limit_forecasts
-from .simulation import BudgetTerms, SimulatedRun
+from .simulation import BudgetTerms, ScenarioRuns
 from .student_work import (
     StudentLoad,
     peak_disk_bytes,
@@ -15,7 +15,7 @@ from .student_work import (
     work_by_round,
 )
 from .teaching_costs import TeachingCosts
-from .values import Plan, ProbeSummary, Scenario, StudentBill
+from .values import Plan, ProbeSummary, StudentBill
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def student_bill(
     terms: BudgetTerms,
     teaching: TeachingCosts,
     load: StudentLoad,
-    runs: Mapping[Scenario, SimulatedRun],
+    runs: ScenarioRuns,
 ) -> StudentBill:
     before = work_before_rounds(load, terms.rounds_done)
     rounds = work_by_round(load, runs, terms.rounds_done, terms.rows_done)
@@ -95,7 +95,7 @@ def student_bill(
     )
 
 
-def mean_calls(teaching: TeachingCosts, runs: Mapping[Scenario, SimulatedRun]) -> float:
+def mean_calls(teaching: TeachingCosts, runs: ScenarioRuns) -> float:
     """The calls of a run at the high estimate, as the mean over the scenarios."""
     per_pair = sum(role.calls.high for role in teaching.roles)
     per_round = sum(role.calls.high for role in teaching.criterion_roles)

@@ -1,16 +1,22 @@
 """Where each limit of the budget, taken alone, would end the run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from .bills import SHOWN_UNITS
 from .role_usage import RoleUsage, total_cost
-from .simulation import COST_KINDS, BudgetTerms, SimulatedRun, cost_amount
+from .simulation import (
+    COST_KINDS,
+    BudgetTerms,
+    ScenarioRuns,
+    SimulatedRun,
+    cost_amount,
+)
 from .teaching_costs import TeachingCosts
-from .values import LimitForecast, LimitHit, Range, Scenario
+from .values import LimitForecast, LimitHit, Range, Scenario, ScenarioValues
 
 
 def limit_forecasts(
-    terms: BudgetTerms, teaching: TeachingCosts, runs: Mapping[Scenario, SimulatedRun]
+    terms: BudgetTerms, teaching: TeachingCosts, runs: ScenarioRuns
 ) -> tuple[LimitForecast, ...]:
     """One forecast for each limit that is set.
 
@@ -29,12 +35,12 @@ def limit_forecast(
     value: int,
     terms: BudgetTerms,
     teaching: TeachingCosts,
-    runs: Mapping[Scenario, SimulatedRun],
+    runs: ScenarioRuns,
 ) -> LimitForecast:
     unit = SHOWN_UNITS.get(limit, 1)
     start, per_pair, per_round, hold = _limit_use(limit, terms, teaching)
 
-    used = dict[Scenario, float]()
+    used = ScenarioValues()
     for scenario, run in runs.items():
         pairs = _counted_pairs(limit, run) * per_pair[scenario]
         criterion = len(run.selected) * per_round[scenario]

@@ -6,10 +6,17 @@ from functools import partial
 from pathlib import Path
 
 from ..build.criterion import make_criterion, sampling_settings
-from ..build.judges import make_marking, make_refereeing, worst_judging_cost
-from ..build.run import check, given, kept_precision, make_means, wire
+from ..build.judges import (
+    make_grading_judge,
+    make_marking,
+    make_refereeing,
+    worst_judging_cost,
+)
+from ..build.prepare import check_data
+from ..build.run import make_means, wire
+from ..build.steps import rows_at_start
 from ..build.task import make_task
-from ..build.teacher import make_asking, make_budget, make_judging
+from ..build.teacher import make_teacher_context
 from ..config import config as cfg
 from ..criteria.candidates import count_candidates
 from ..criteria.judge import MarkingJudgeSettings
@@ -19,12 +26,15 @@ from ..ledger.queries import open_read_only
 from ..rng import draw
 from ..run.directory import Run
 from ..run.history import read_history
-from ..student.attempt import Asked
+from ..run.identity import read_precision
+from ..student.attempt import AttemptRequest
 from ..student.chat import Chat
-from ..student.frozen import freeze
+from ..student.inference import load_for_inference
 from ..student.model_size import find_model_size
 from ..student.training.finetune import Recipe
 from ..tasks.jsonl import read_reserve
+from ..teachers.openai_teacher import OpenAITeacherSettings, make_asking
+from ..teachers.pool_teacher import PoolTeacherSettings
 from ..types import Task
 from .caveats import plan_caveats
 from .criterion_roles import marking_roles, referee_roles
@@ -43,18 +53,14 @@ from .simulation import NOTHING_SPENT, BudgetTerms
 from .student_work import ItemTokens, StudentLoad, estimate_item_tokens
 from .teacher_roles import endpoint_holds, endpoint_roles, unpaid_holds, unpaid_roles
 from .teaching_costs import TeachingCosts
-from .token_lengths import (
-    MAX_TOKEN_BYTES,
-    MIN_TOKEN_BYTES,
-    byte_length,
-)
+from .token_lengths import MAX_TOKEN_BYTES, MIN_TOKEN_BYTES, byte_length
 from .values import Plan, ProbeSummary, Range, Scenario
 
 
 def make_plan(config: cfg.Config, n_probes: int) -> Plan:
     """n_probes: how many pairs a probe buys; 0: no probe."""
     task = make_task(config.task)
-    check(config, task)
+    check_data(config, task)
     probe = run_probe(config, task, n_probes) if n_probes else None
     teaching = make_teaching_costs(config, task, probe)
     return estimate_plan(
@@ -76,7 +82,7 @@ def make_budget_terms(config: cfg.Config, task: Task) -> BudgetTerms:
         per_round=config.per_round,
         rounds=config.rounds,
         reuse_seeds=config.reuse_seeds,
-        budget=make_budget(config.budget),
+        budget=config.budget.budget(),
         accepted=config.budget.accepted,
         rounds_done=len(past),
         picks_done=sum(len(r.chosen.picks) for r in past),
@@ -99,14 +105,17 @@ def read_ledger(config: cfg.Config) -> tuple[Budget, int]:
 def count_pool_rows(config: cfg.Config, task: Task) -> int | None:
     """The rows that a pool teacher can hand out; None for other teachers."""
     teacher = config.teacher
-    if not isinstance(teacher, cfg.PoolTeacher):
+    if not isinstance(teacher, PoolTeacherSettings):
         return None
     rows = len(read_reserve(teacher.rows, config.task, task))
     return rows if teacher.n_rows is None else min(rows, teacher.n_rows)
 
 
 def shows_attempt(config: cfg.Config) -> bool:
-    return isinstance(config.teacher, cfg.OpenAITeacher) and config.teacher.show_attempt
+    return (
+        isinstance(config.teacher, OpenAITeacherSettings)
+        and config.teacher.show_attempt
+    )
 
 
 # -- what the teacher costs ------------------------------------------------------------
@@ -120,8 +129,8 @@ def make_teaching_costs(
         scenarios = ("low", "high", "expected")
 
     teacher, shows = config.teacher, shows_attempt(config)
-    if isinstance(teacher, cfg.OpenAITeacher):
-        asking = make_asking(config, teacher)
+    if isinstance(teacher, OpenAITeacherSettings):
+        asking = make_asking(teacher, make_teacher_context(config, task))
         roles = endpoint_roles(
             asking, task.seeds, config.per_round, shows_attempt=shows
         )
@@ -151,7 +160,7 @@ def make_criterion_roles(config: cfg.Config, task: Task) -> tuple[RoleUsage, ...
         marking = make_marking(config, criterion)
         return marking_roles(marking, task, n_seeds, attempt_cap)
     if isinstance(criterion, LionSettings):
-        answering, refereeing = make_refereeing(config, criterion)
+        answering, refereeing = make_refereeing(config, task, criterion)
         return referee_roles(answering, refereeing, task, n_seeds, attempt_cap)
     return ()
 
@@ -184,7 +193,7 @@ def make_student_load(
         seeds=len(task.seeds),
         sampled=count_samples(config, task),
         dev=len(task.dev),
-        given=len(given(config, task)),
+        rows_at_start=len(rows_at_start(config, task)),
         epochs=config.finetune.epochs,
         restart=config.finetune.restart,
         replay=config.finetune.replay,
@@ -199,7 +208,7 @@ def estimate_tokens(
 ) -> ItemTokens:
     teacher = config.teacher
     question_cap, answer_cap, row_cap = 0, 0, 0
-    if isinstance(teacher, cfg.OpenAITeacher):
+    if isinstance(teacher, OpenAITeacherSettings):
         # Swapped: the high end takes a new question for as long as an answer may be
         question_cap = teacher.max_tokens_answer
         answer_cap = teacher.max_tokens_question
@@ -249,13 +258,13 @@ def make_run_facts(
     folders = (config.run_dir, *config.run_dir.parents)
     existing = next(folder for folder in folders if folder.exists())
     student = config.student
-    judging = make_judging(config)
+    judging = make_grading_judge(config)
     caveats = plan_caveats(
         paid=bool(config.roles()),
         probed=probe is not None,
         timed_finetuning=probe is not None and probe.row is not None,
         shows_attempt=shows_attempt(config),
-        from_pool=isinstance(config.teacher, cfg.PoolTeacher),
+        from_pool=isinstance(config.teacher, PoolTeacherSettings),
         round_under_way=read_history(config.run_dir).next_step != "open",
         dev_judging=judging.worst(task.dev) if judging else None,
         buys_teacher_answers=isinstance(config.criterion, LionSettings),
@@ -300,9 +309,9 @@ def run_probe(config: cfg.Config, task: Task, n: int) -> ProbeMeasurements:
     chat = Chat(config.student.system, config.student.chat_template_kwargs)
     with Run(config.run_dir, keep=config.keep) as run, wire(config, run) as wired:
         start = run.path(wired.base)
-        precision = kept_precision(run.folder)
-        student = freeze(start, precision)
-        questions = [Asked(seed.id, task.prompt(seed.question)) for seed in seeds]
+        precision = read_precision(run.folder)
+        student = load_for_inference(start, precision)
+        questions = [AttemptRequest(seed.id, task.prompt(seed.question)) for seed in seeds]
         attempts, answer, answering_per_s = time_answers(
             student, chat, questions, config.student.max_new_tokens
         )

@@ -17,11 +17,11 @@ from tempfile import TemporaryDirectory
 from ..errors import ConfigError
 from ..ledger.ledger import Ledger
 from ..run.directory import Run
-from ..student.attempt import Asked, attempt
+from ..student.attempt import AttemptRequest, answer_questions
 from ..student.chat import Chat, prompt_ids, row_ids
-from ..student.frozen import Frozen
-from ..student.training.finetune import Means, Recipe, finetune
-from ..teachers import Teacher
+from ..student.inference import InferenceModel
+from ..student.training.finetune import RuntimeOptions, Recipe, finetune
+from ..teachers.registered import Teacher
 from ..types import Attempt, Draft, Example, Pick
 from .probe_usage import Call, mean_range
 from .values import Range
@@ -110,12 +110,12 @@ def buy_probe_pairs(
 
 
 def time_answers(
-    student: Frozen, chat: Chat, questions: Sequence[Asked], cap: int
+    student: InferenceModel, chat: Chat, questions: Sequence[AttemptRequest], cap: int
 ) -> tuple[list[Attempt], Range, float]:
     """The student's answers, the tokens of one with its prompt, and tokens a second."""
-    attempt(student, chat, questions[:1], 2)  # warms up
+    answer_questions(student, chat, questions[:1], 2)  # warms up
     started = time.perf_counter()
-    attempts = attempt(student, chat, questions, cap).attempts
+    attempts = answer_questions(student, chat, questions, cap).attempts
     seconds = time.perf_counter() - started
 
     tokens = list[float]()
@@ -127,12 +127,12 @@ def time_answers(
 
 def time_finetuning(
     start: Path,
-    student: Frozen,
+    student: InferenceModel,
     chat: Chat,
     rows: Sequence[tuple[str, str]],
     run: Run,
     recipe: Recipe,
-    means: Means,
+    means: RuntimeOptions,
 ) -> tuple[Range, float]:
     """Trains on (message, answer) rows, and throws the result away.
 

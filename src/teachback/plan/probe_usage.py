@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from math import ceil, floor, sqrt
+from operator import attrgetter
 from statistics import fmean, stdev
 
 from ..ledger.costs import Usage
@@ -48,8 +49,9 @@ def _probed_role(
     without = [0.0] * (pairs - len(calls))
 
     def usage_range(name: str) -> Range:
-        sums = [sum(getattr(usage, name) for usage in one_pair) for one_pair in calls]
-        return mean_range([*map(float, sums), *without])
+        tokens = attrgetter(name)
+        sums = [float(sum(map(tokens, one_pair))) for one_pair in calls]
+        return mean_range([*sums, *without])
 
     counts = [float(len(one_pair)) for one_pair in calls]
     inputs, outputs = usage_range("input_tokens"), usage_range("output_tokens")

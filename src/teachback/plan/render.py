@@ -36,13 +36,13 @@ def plan_lines(plan: Plan) -> list[str]:
 def header_lines(plan: Plan) -> list[str]:
     """What is planned, who is asked, and what a probe has bought."""
     rounds = f"{plan.rounds_asked} " if plan.rounds_asked else ""
-    asked = f"{rounds}rounds of {plan.per_round:,} pairs"
+    extent = f"{rounds}rounds of {plan.per_round:,} pairs"
     if not plan.rounds_asked:
-        asked += " until the budget is spent"
+        extent += " until the budget is spent"
     if plan.done:
-        asked += f"; {plan.done} rounds are done, this is what is left"
+        extent += f"; {plan.done} rounds are done, this is what is left"
     run_dir = display_path(Path(plan.run_dir))
-    lines = wrap_labelled("plan", f"{run_dir}: {plan.seeds:,} seeds, {asked}")
+    lines = wrap_labelled("plan", f"{run_dir}: {plan.seeds:,} seeds, {extent}")
 
     for role, endpoint in plan.endpoints.items():
         lines += wrap_labelled(role, endpoint)

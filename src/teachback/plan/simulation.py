@@ -9,11 +9,13 @@
 - A pair that a probe has bought costs nothing when its seed is selected.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import count
 
 from ..ledger.costs import Budget, Cost
 from .role_usage import NO_COST
+from .values import Scenario
 
 # A free teacher may go on without end; the plan looks no further than this
 MAX_PLANNED_ROUNDS = 1000
@@ -79,23 +81,27 @@ class SimulatedRun:
     closing_round: int  # the round that the limit cut short or kept closed
 
 
+ScenarioRuns = Mapping[Scenario, SimulatedRun]
+
+
 def simulate_run(terms: BudgetTerms, costs: PairCosts) -> SimulatedRun:
+    """Goes round by round until a limit ends the run."""
     selected, bought = list[int](), list[int]()
     cut_by: tuple[str, int] | None = None  # the first limit that cut a round short
     for r in count(terms.rounds_done):
         opened = len(selected)
         spent = spent_after(terms, costs, sum(bought), opened)
-        wanted, closed_by = round_allowance(terms, sum(selected), spent, costs, r)
-        if wanted < 1:
+        allowance, closed_by = round_allowance(terms, sum(selected), spent, costs, r)
+        if allowance < 1:
             ended_by, closing_round = cut_by or (closed_by, r)
             return SimulatedRun(tuple(selected), tuple(bought), ended_by, closing_round)
 
         reused_before = sum(selected) - sum(bought)
         reusable = reused_pairs(terms, costs, opened + 1) - reused_before
-        reused = min(wanted, reusable)
+        reused = min(allowance, reusable)
 
         spent = spent_after(terms, costs, sum(bought), opened + 1)
-        to_buy = wanted - reused
+        to_buy = allowance - reused
         new, limit = affordable_pairs(terms.budget, spent, costs, to_buy)
         if new < to_buy:
             cut_by = cut_by or (limit, r)
@@ -139,13 +145,13 @@ def round_allowance(
 
 
 def affordable_pairs(
-    budget: Budget, spent: Budget, costs: PairCosts, wanted: int
+    budget: Budget, spent: Budget, costs: PairCosts, pairs: int
 ) -> tuple[int, str]:
     """How many pairs can be reserved one after the other, and the limit that stops it.
 
-    The limit is "" if all that are wanted fit.
+    The limit is "" if all pairs fit.
     """
-    fitting, limiting = wanted, ""
+    fitting, limiting = pairs, ""
     for kind in COST_KINDS:
         limit = getattr(budget, kind)
         if limit is None:

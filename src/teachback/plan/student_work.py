@@ -4,20 +4,20 @@ Answering takes 2 FLOPs for each parameter and token, training 6. Every bought p
 counts as an accepted row.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from ..student.model_size import FLOAT_BYTES
 from ..types import Example
-from .simulation import SimulatedRun
+from .simulation import ScenarioRuns
 from .token_lengths import (
     MAX_TOKEN_BYTES,
     MIN_TOKEN_BYTES,
     low_seed_lengths,
     mean_question_bytes,
 )
-from .values import Range, Scenario, StudentWork
+from .values import Range, ScenarioValues, StudentWork
 
 CHAT_TEMPLATE_TOKENS = 64
 LEDGER_CALL_BYTES = 3000
@@ -41,7 +41,7 @@ class StudentLoad:
     seeds: int
     sampled: int  # answers that the criterion samples beside the attempts
     dev: int
-    given: int  # rows that the run starts with
+    rows_at_start: int  # rows that the run starts with
     epochs: int
     restart: Literal["base", "continue"]
     replay: float
@@ -92,22 +92,22 @@ def estimate_item_tokens(
 
 def work_before_rounds(load: StudentLoad, rounds_done: int) -> StudentWork:
     """What comes before the first round: nothing, if the run has begun."""
-    dev, given = load.dev, load.given
+    dev, rows = load.dev, load.rows_at_start
     if rounds_done > 0:
-        dev, given = 0, 0
+        dev, rows = 0, 0
     probed = load.tokens.row.expected is not None
     return make_student_work(
         load,
         rounds_done,
-        rows=Range(given, given, given if probed else None),
+        rows=Range(rows, rows, rows if probed else None),
         answering=load.tokens.dev * dev,
-        finetuning=load.tokens.row * (given * load.epochs),
+        finetuning=load.tokens.row * (rows * load.epochs),
     )
 
 
 def work_by_round(
     load: StudentLoad,
-    runs: Mapping[Scenario, SimulatedRun],
+    runs: ScenarioRuns,
     rounds_done: int,
     rows_done: int,
 ) -> tuple[StudentWork, ...]:
@@ -124,22 +124,22 @@ def work_by_round(
 
 def _round_work(
     load: StudentLoad,
-    runs: Mapping[Scenario, SimulatedRun],
+    runs: ScenarioRuns,
     index: int,
     rounds_done: int,
     rows_done: int,
 ) -> StudentWork:
     """index: the round's place among those that are still to come."""
-    rows = dict[Scenario, float]()
-    answering = dict[Scenario, float]()
-    finetuning = dict[Scenario, float]()
+    rows = ScenarioValues()
+    answering = ScenarioValues()
+    finetuning = ScenarioValues()
     for scenario, run in runs.items():
         if index >= len(run.selected):
             rows[scenario] = answering[scenario] = finetuning[scenario] = 0
             continue
 
         fresh = run.selected[index]
-        earlier = load.given + rows_done + sum(run.selected[:index])
+        earlier = load.rows_at_start + rows_done + sum(run.selected[:index])
         replay = 1.0 if load.restart == "base" else load.replay
         rows[scenario] = fresh + round(replay * earlier)
 

@@ -7,6 +7,8 @@ from typing import Literal, Self
 from ..student.model_size import ModelSize
 
 Scenario = Literal["low", "high", "expected"]
+ScenarioValues = dict[Scenario, float]
+ScenarioCounts = Mapping[Scenario, int]
 
 
 @dataclass(frozen=True)

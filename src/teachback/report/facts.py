@@ -49,10 +49,10 @@ def report_facts(report: Report) -> dict[str, Any]:
 
 def role_cost_facts(costs: Sequence[RoleSpend]) -> list[dict[str, Any]]:
     """One object for each role and round."""
-    found = []
+    facts = []
     for cost in costs:
         median_s, p95_s = cost.latency_s or (None, None)
-        found.append(
+        facts.append(
             {
                 "role": cost.role,
                 "round": cost.round,
@@ -62,7 +62,7 @@ def role_cost_facts(costs: Sequence[RoleSpend]) -> list[dict[str, Any]]:
                 "p95_s": p95_s,
             }
         )
-    return found
+    return facts
 
 
 def spend_facts(spend: Spend) -> dict[str, Any]:

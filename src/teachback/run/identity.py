@@ -1,9 +1,11 @@
 """What a run's directory was made by and made from: its format and its inputs (R3)."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..errors import InputsChanged
 from .files import commit_file, flatten, read_json, to_json_bytes
@@ -73,3 +75,20 @@ def keep_identity(
             fix="undo the change, or start a new run with another --run-dir",
         )
     return original
+
+
+def read_precision(folder: Path) -> Any:
+    """The precision chosen at a run's first start, or None.
+
+    It is measured once: another measurement could come out differently.
+    """
+    path = folder / "inputs.json"
+    return json.loads(path.read_bytes())["precision"] if path.exists() else None
+
+
+def hash_bytes(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def hash_file(path: Path) -> str:
+    return hash_bytes(path.read_bytes())

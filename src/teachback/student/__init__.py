@@ -1,1 +1,1 @@
-"""The student: a folder on disk, loaded by the steps that need it and let go when they end."""
+"""The student model: how it is loaded, answers questions, is scored and is finetuned."""

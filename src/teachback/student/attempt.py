@@ -1,4 +1,4 @@
-"""The student answers: in batches, greedy or sampled, with the signals of the tokens that it chose."""
+"""The student answers questions, in batches, with the signals of the tokens it chose."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -6,202 +6,190 @@ from typing import NamedTuple
 import numpy as np
 
 from ..types import Attempt
-from .chat import Chat, Speaker, prompt_ids, row_ids
-from .decode import Decoded, Sampling, decode
-from .frozen import Frozen
-from .signals import Array, summed
-from .sketch import Sketch
+from .batching import fill_batches
+from .chat import Chat, HasTokenizer, prompt_ids, row_ids
+from .decode import decode_batch
+from .decode_log import DecodedAnswer
+from .inference import InferenceModel
+from .sampling import Sampling
+from .scoring import summarise_signals
+from .sketch import FloatArray, TensorSketch
 
-__all__ = ["Asked", "Attempted", "Sampling", "attempt"]
-
-CACHE_BYTES = (
-    2**31
-)  # of the keys and values of a batch, were every answer as long as it may be
-MARGIN = 4  # tokens before a stop string that are decoded with it: a text's first token may be written differently
+# Of the keys and values of a batch whose answers are all as long as they may be.
+MAX_CACHE_BYTES = 2**31
+# Tokens decoded before a stop string: a text's first token may be written differently.
+STOP_MARGIN_TOKENS = 4
 
 
-class Asked(NamedTuple):
-    """target: an answer whose likelihood is asked for too."""
-
+class AttemptRequest(NamedTuple):
     id: str
     message: str
-    target: str | None = None
+    target: str | None = None  # an answer to score as well
 
 
-class Attempted(NamedTuple):
-    """N answers, and embedding_N_D: the means of what the head read for their tokens.
-
-    target_nll: mean nll in nats of the targets' tokens, the end token included; None where there was none.
-    gradient: sketches of the head's gradients of the answers' mean nll; None where no sketch was asked for.
-    """
+class AttemptBatch(NamedTuple):
+    """N answers."""
 
     attempts: list[Attempt]
-    embedding_N_D: Array
+    embedding_N_D: FloatArray  # means of what the head read for the answers' tokens
+    # Mean nll in nats of the target's tokens, end token included; None without one.
     target_nll: list[float | None]
-    gradient_N_M: Array | None = None
+    # Sketches of the head's gradients of the answers' mean nll, if there is a sketch.
+    gradient_N_M: FloatArray | None = None
 
 
-def attempt(
-    student: Frozen,
+def answer_questions(
+    student: InferenceModel,
     chat: Chat,
-    asked: Sequence[Asked],
+    requests: Sequence[AttemptRequest],
     max_new_tokens: int,
     sampling: Sampling | None = None,
     stop: Sequence[str] = (),
-    sketch: Sketch | None = None,
-) -> Attempted:
-    """One answer a question, of at most max_new_tokens tokens; the questions in any order, one of them or more.
+    sketch: TensorSketch | None = None,
+) -> AttemptBatch:
+    """An answer of at most max_new_tokens tokens to each question, in any order.
 
-    Greedy without `sampling`. A message that is asked several times is read once. The signals are the student's own
-    either way: at temperature 1, whatever was sampled at. An answer ends before the first of the `stop` strings; the
-    tokens that made it count. sketch: what the answers' gradients are wanted in, all in the same.
+    Greedy without `sampling`. A message that occurs several times is read once. Signals
+    are the student's own, at temperature 1, however the answer was sampled. An answer
+    ends before the first of the `stop` strings; the tokens that made the string count.
     """
-    ids_of = {
-        message: prompt_ids(student, chat, message)
-        for message in dict.fromkeys(q.message for q in asked)
-    }
-    prompts = [ids_of[question.message] for question in asked]
-    targets = [
-        () if q.target is None else row_ids(student, chat, q.message, q.target)[1]
-        for q in asked
+    prompt_of: dict[str, list[int]] = {}
+    for request in requests:
+        if request.message not in prompt_of:
+            prompt_of[request.message] = prompt_ids(student, chat, request.message)
+    prompts = [prompt_of[request.message] for request in requests]
+    targets = [target_ids(student, chat, request) for request in requests]
+
+    decoded = decode_answers(
+        student, prompts, max_new_tokens, sampling, stop, targets, sketch
+    )
+    attempts = [
+        summarise_attempt(student, request.id, answer, stop)
+        for request, answer in zip(requests, decoded, strict=True)
     ]
-    found = answers(student, prompts, max_new_tokens, sampling, stop, targets, sketch)
-    return Attempted(
-        [
-            summarise(student, question.id, decoded, stop)
-            for question, decoded in zip(asked, found, strict=True)
-        ],
-        np.stack([decoded.embedding_D for decoded in found]),
-        [decoded.target_nll for decoded in found],
-        None
-        if sketch is None
-        else np.stack(
-            [decoded.gradient_M for decoded in found if decoded.gradient_M is not None]
-        ),
+    gradients = [
+        answer.gradient_M for answer in decoded if answer.gradient_M is not None
+    ]
+    return AttemptBatch(
+        attempts,
+        np.stack([answer.embedding_D for answer in decoded]),
+        [answer.target_nll for answer in decoded],
+        np.stack(gradients) if sketch is not None else None,
     )
 
 
-def answers(
-    student: Frozen,
+def target_ids(
+    student: InferenceModel, chat: Chat, request: AttemptRequest
+) -> Sequence[int]:
+    """The tokens of the request's target, or none."""
+    if request.target is None:
+        return ()
+    return row_ids(student, chat, request.message, request.target)[1]
+
+
+def decode_answers(
+    student: InferenceModel,
     prompts: Sequence[Sequence[int]],
     max_new_tokens: int,
     sampling: Sampling | None = None,
     stop: Sequence[str] = (),
     targets: Sequence[Sequence[int]] | None = None,
-    sketch: Sketch | None = None,
-) -> list[Decoded]:
-    """An answer to each prompt, in their order; decoded batch after batch."""
-    found: dict[int, Decoded] = {}
+    sketch: TensorSketch | None = None,
+) -> list[DecodedAnswer]:
+    """An answer to each prompt, in their order, decoded batch after batch."""
     targets = targets or [()] * len(prompts)
-    for group in batches(
-        prompts, max_new_tokens, CACHE_BYTES // bytes_a_token(student)
-    ):
-        draws = sampling and sampling._replace(draws=[sampling.draws[i] for i in group])
-        given, aims = [prompts[i] for i in group], [targets[i] for i in group]
-        done = decode(
-            student, given, max_new_tokens, draws, stopper(student, stop), aims, sketch
+    max_tokens = MAX_CACHE_BYTES // cache_bytes_per_token(student)
+    answer_of: dict[int, DecodedAnswer] = {}
+    for batch in batch_prompts(prompts, max_new_tokens, max_tokens):
+        answers = decode_batch(
+            student,
+            [prompts[i] for i in batch],
+            max_new_tokens,
+            sampling.of_rows(batch) if sampling else None,
+            make_stop_check(student, stop),
+            [targets[i] for i in batch],
+            sketch,
         )
-        found.update(zip(group, done, strict=True))
-    return [found[i] for i in range(len(prompts))]
+        answer_of.update(zip(batch, answers, strict=True))
+    return [answer_of[i] for i in range(len(prompts))]
 
 
-def batches(
-    prompts: Sequence[Sequence[int]], max_new_tokens: int, most: int
+def batch_prompts(
+    prompts: Sequence[Sequence[int]], max_new_tokens: int, max_tokens: int
 ) -> list[list[int]]:
-    """Places of rows that are decoded together, by length: one long prompt would pad all others to its own.
+    """Batches of prompt indices, longest prompts first; equal prompts are neighbours.
 
-    Equal prompts are neighbours. A batch has at most `most` tokens, padding and answers included, or one row.
+    Prompts of one batch have similar lengths, so there is little padding. A batch has at
+    most max_tokens tokens, padding and answers included, or one prompt. All batches have
+    about the same size: a token costs more where there are only a few rows.
     """
+
+    def fill(max_rows: int) -> list[list[int]]:
+        def too_large(batch: Sequence[int]) -> bool:
+            longest = len(prompts[batch[0]]) + max_new_tokens
+            return len(batch) > max_rows or len(batch) * longest > max_tokens
+
+        return list(fill_batches(order, too_large))
+
     order = sorted(range(len(prompts)), key=lambda i: (-len(prompts[i]), prompts[i]))
-    return filled(
-        prompts, order, max_new_tokens, most, even(prompts, order, max_new_tokens, most)
-    )
+    n_batches = len(fill(max_rows=len(order)))
+    return fill(max_rows=-(-len(order) // n_batches))
 
 
-def even(
-    prompts: Sequence[Sequence[int]],
-    order: Sequence[int],
-    max_new_tokens: int,
-    most: int,
-) -> int:
-    """Rows a batch, such that none is left with a few: a token costs the more the fewer rows there are."""
-    return -(
-        -len(order) // len(filled(prompts, order, max_new_tokens, most, len(order)))
-    )
-
-
-def filled(
-    prompts: Sequence[Sequence[int]],
-    order: Sequence[int],
-    max_new_tokens: int,
-    most: int,
-    rows: int,
-) -> list[list[int]]:
-    """The longest prompts first; the first of a batch is as long as any in it."""
-    groups: list[list[int]] = []
-    for i in order:
-        longest = len(prompts[groups[-1][0]]) + max_new_tokens if groups else 0
-        if (
-            not groups
-            or len(groups[-1]) == rows
-            or (len(groups[-1]) + 1) * longest > most
-        ):
-            groups.append([])
-        groups[-1].append(i)
-    return groups
-
-
-def bytes_a_token(student: Frozen) -> int:
-    """What the keys and values of a token take, as far as the model's config says how many heads there are."""
+def cache_bytes_per_token(student: InferenceModel) -> int:
+    """Bytes of a token's keys and values, as far as the model's config tells."""
     config = student.model.config.get_text_config(decoder=True)
-    queries = getattr(config, "num_attention_heads", None) or 1
-    heads = getattr(config, "num_key_value_heads", None) or queries
-    width = getattr(config, "head_dim", None) or config.hidden_size // queries
-    return int(
-        2
-        * config.num_hidden_layers
-        * heads
-        * width
-        * (4 if student.precision == "float32" else 2)
-    )
+    query_heads = getattr(config, "num_attention_heads", None) or 1
+    heads = getattr(config, "num_key_value_heads", None) or query_heads
+    width = getattr(config, "head_dim", None) or config.hidden_size // query_heads
+    number_bytes = 4 if student.precision == "float32" else 2
+    return int(2 * config.num_hidden_layers * heads * width * number_bytes)
 
 
-def stopper(student: Frozen, stop: Sequence[str]) -> Callable[[list[int]], bool] | None:
-    """Whether the text of some tokens has a stop string. Asked after each token, so that only the last are looked at:
-    a stop string of n bytes is in at most n of them."""
+def make_stop_check(
+    student: InferenceModel, stop: Sequence[str]
+) -> Callable[[list[int]], bool] | None:
+    """Whether the text of some tokens holds a stop string.
+
+    It is called after each token, so it looks at the last tokens first: a stop string of
+    n bytes takes at most n tokens.
+    """
     if not stop:
         return None
-    tail = max(len(s.encode()) for s in stop) + MARGIN
+    tail = max(len(string.encode()) for string in stop) + STOP_MARGIN_TOKENS
 
-    def stops(tokens: list[int]) -> bool:
-        return any(s in text_of(student, tokens[-tail:]) for s in stop) and any(
-            s in text_of(student, tokens) for s in stop
-        )
+    def holds_stop(tokens: Sequence[int]) -> bool:
+        text = decode_text(student, tokens)
+        return any(string in text for string in stop)
 
-    return stops
+    def check_stop(tokens: list[int]) -> bool:
+        return holds_stop(tokens[-tail:]) and holds_stop(tokens)
+
+    return check_stop
 
 
-def text_of(student: Speaker, tokens: Sequence[int], stop: Sequence[str] = ()) -> str:
-    """Without the end token, and up to the first of the texts that end an answer."""
+def decode_text(
+    student: HasTokenizer, tokens: Sequence[int], stop: Sequence[str] = ()
+) -> str:
+    """The text without end tokens, up to the first of the stop strings."""
     words = [token for token in tokens if token not in student.ends]
     text = str(student.tokenizer.decode(words, skip_special_tokens=True))
-    return text[
-        : min((text.find(one) for one in stop if one in text), default=len(text))
-    ]
+    ends = [text.find(string) for string in stop if string in text]
+    return text[: min(ends, default=len(text))]
 
 
-def summarise(
-    student: Frozen, id: str, decoded: Decoded, stop: Sequence[str]
+def summarise_attempt(
+    student: InferenceModel, id: str, decoded: DecodedAnswer, stop: Sequence[str]
 ) -> Attempt:
-    whole = summed(*decoded.signals, decoded.embedding_D)
+    signals = summarise_signals(decoded.signals, decoded.embedding_D)
     return Attempt(
         id=id,
-        text=text_of(student, decoded.tokens, stop),
+        text=decode_text(student, decoded.tokens, stop),
         n_tokens=len(decoded.tokens),
         truncated=not decoded.ended,
-        nll=whole.nll,
-        max_nll=whole.max_nll,
-        entropy=whole.entropy,
-        gap=whole.gap,
-        egl=whole.egl,
+        nll=signals.nll,
+        max_nll=signals.max_nll,
+        entropy=signals.entropy,
+        gap=signals.top2_margin,
+        egl=signals.egl,
     )

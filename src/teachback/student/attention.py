@@ -1,38 +1,63 @@
-"""Attention on a CPU by plain matrix products, where torch's fused kernel is slower: in bf16, and for one new token.
+"""Attention as plain matrix products, in which heads that share keys form one product.
 
-Query heads that share keys and values are rows of one product, so that neither is ever repeated.
+It replaces torch's fused kernel where that one is slower on a CPU: in bf16, and for a
+single new token. `training/packed_attention.py` uses the same products for training.
 """
 
+from collections.abc import Callable
 from typing import Any
 
-NAME = "teachback_grouped"  # as transformers knows it
-QUERIES = 80  # of a block: its products leave out the keys that come after all of them
+GROUPED_ATTENTION = "teachback_grouped"  # the name for transformers
+# Queries of a block. A block's products leave out the keys that come after all of them.
+QUERIES_PER_BLOCK = 80
 
 
-def use_grouped(model: Any) -> None:
-    """Switch a model that runs SDPA; any other keeps the attention it has (Gemma 2 caps its scores, for one)."""
-    from transformers import AttentionInterface
+def use_grouped_attention(model: Any) -> None:
+    """Switch a model that runs SDPA; Gemma 2, for one, caps its scores and keeps its own."""
     from transformers.masking_utils import AttentionMaskInterface
 
     if model.config._attn_implementation != "sdpa":
         return
-    AttentionInterface.register(NAME, attend)
-    AttentionMaskInterface.register(NAME, mask)
-    model.set_attn_implementation(NAME)
+    AttentionMaskInterface.register(GROUPED_ATTENTION, grouped_mask)
+    set_attention(model, GROUPED_ATTENTION, attend_grouped)
 
 
-def mask(*, q_length: int, dtype: Any, **kwargs: Any) -> Any:
-    """What `attend` adds to its scores, B × 1 × T × S, made once for all layers; SDPA's own mask where SDPA runs."""
+def set_attention(model: Any, name: str, attend: Callable[..., Any]) -> None:
+    """Make the model attend by this function, which transformers knows by this name."""
+    from transformers import AttentionInterface
+
+    AttentionInterface.register(name, attend)
+    model.set_attn_implementation(name)
+
+
+def score_scale(scaling: float | None, width: int) -> float:
+    """What scores are multiplied by: the model's own scaling, or 1 / √width."""
+    return width**-0.5 if scaling is None else scaling
+
+
+def group_query_heads(query_B_H_T_D: Any, groups: int) -> Any:
+    """query_BG_N_D: heads that share a key follow one another, N = T × H / G.
+
+    So keys and values are never repeated for each head.
+    """
+    B, H, T, D = query_B_H_T_D.shape
+    return query_B_H_T_D.reshape(B * groups, H // groups * T, D)
+
+
+def grouped_mask(*, q_length: int, dtype: Any, **kwargs: Any) -> Any:
+    """mask_B_1_T_S that `attend_grouped` adds to its scores; SDPA's mask where SDPA runs.
+
+    Transformers makes it once for all layers.
+    """
     import torch
     from transformers.masking_utils import eager_mask, sdpa_mask
 
     fused = q_length > 1 and dtype == torch.float32
-    return (sdpa_mask if fused else eager_mask)(
-        q_length=q_length, dtype=dtype, **kwargs
-    )
+    make_mask = sdpa_mask if fused else eager_mask
+    return make_mask(q_length=q_length, dtype=dtype, **kwargs)
 
 
-def attend(
+def attend_grouped(
     module: Any,
     query: Any,
     key: Any,
@@ -45,15 +70,16 @@ def attend(
     import torch
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-    T, (S, D) = query.shape[2], key.shape[2:]
-    added = (
+    T = query.shape[2]
+    S, D = key.shape[2:]
+    can_add_mask = (
         attention_mask is not None
         and attention_mask.is_floating_point()
         and attention_mask.shape[1] == 1
     )
     fused = (
         (T > 1 and query.dtype == torch.float32)
-        or not added
+        or not can_add_mask
         or kwargs.get("position_bias") is not None
     )
     if fused or torch.is_grad_enabled():
@@ -61,47 +87,48 @@ def attend(
             module, query, key, value, attention_mask, scaling=scaling, **kwargs
         )
         return output, None
-    scale = D**-0.5 if scaling is None else scaling
-    size = QUERIES if T >= 2 * QUERIES else T
-    blocks = []
-    for t in range(0, T, size):
-        mask_B_1_t_S = attention_mask[:, :, t : t + size]
-        seen = S if size == T else last_seen(mask_B_1_t_S, S - T + t + size)
-        few = (
-            query[:, :, t : t + size],
+
+    scale = score_scale(scaling, D)
+    block = QUERIES_PER_BLOCK if T >= 2 * QUERIES_PER_BLOCK else T
+    outputs = []
+    for t in range(0, T, block):
+        mask_B_1_t_S = attention_mask[:, :, t : t + block]
+        seen = S
+        if block < T:
+            seen = count_visible_keys(mask_B_1_t_S, S - T + t + block)
+        output_B_t_H_D = grouped_products(
+            query[:, :, t : t + block],
             key[:, :, :seen],
             value[:, :, :seen],
             mask_B_1_t_S[..., :seen],
+            scale,
         )
-        blocks.append(products(*few, scale))
-    return torch.cat(blocks, dim=1), None
+        outputs.append(output_B_t_H_D)
+    return torch.cat(outputs, dim=1), None
 
 
-def last_seen(mask_B_1_T_S: Any, causal: int) -> int:
-    """How many keys these queries see, from the first to the last: so many if they are causal, else all."""
+def count_visible_keys(mask_B_1_T_S: Any, causal: int) -> int:
+    """How many keys, from the first on, these queries may see.
+
+    causal: their number if the mask is causal. A mask that shows later keys shows all.
+    """
     later = mask_B_1_T_S[..., causal:]
-    return int(
-        mask_B_1_T_S.shape[3] if later.numel() == 0 or later.amax() == 0 else causal
-    )
+    shows_later = later.numel() == 0 or later.amax() == 0
+    return int(mask_B_1_T_S.shape[3] if shows_later else causal)
 
 
-def products(query: Any, key: Any, value: Any, mask_B_1_T_S: Any, scale: float) -> Any:
+def grouped_products(
+    query: Any, key: Any, value: Any, mask_B_1_T_S: Any, scale: float
+) -> Any:
     """output_B_T_H_D."""
     import torch
 
     B, H, T, D = query.shape
     G, S = key.shape[1:3]
-    grouped = query.reshape(B * G, H // G * T, D)
-    scores = torch.bmm(grouped, key.reshape(B * G, S, D).transpose(1, 2)).view(
-        B, H, T, S
-    )
-    weights = (
-        torch.add(mask_B_1_T_S, scores, alpha=scale)
-        .softmax(-1)
-        .view(B * G, H // G * T, S)
-    )
-    return (
-        torch.bmm(weights, value.reshape(B * G, S, -1))
-        .view(B, H, T, -1)
-        .transpose(1, 2)
-    )
+    query_BG_N_D = group_query_heads(query, G)
+    key_BG_D_S = key.reshape(B * G, S, D).transpose(1, 2)
+    scores_B_H_T_S = torch.bmm(query_BG_N_D, key_BG_D_S).view(B, H, T, S)
+    masked = torch.add(mask_B_1_T_S, scores_B_H_T_S, alpha=scale)
+    weights_BG_N_S = masked.softmax(-1).view(B * G, H // G * T, S)
+    output = torch.bmm(weights_BG_N_S, value.reshape(B * G, S, -1))
+    return output.view(B, H, T, -1).transpose(1, 2)

@@ -1,98 +1,110 @@
-"""Questions and answers as tokens, the same way in attempts, finetuning and evaluation."""
+"""Questions and answers as tokens, the same in attempts, finetuning and evaluation."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import takewhile
 from typing import Any, Protocol
 
 from ..errors import StudentError
 from ..types import Scalar
 
-SHOWN = 12  # tokens in an error
+MAX_TOKENS_SHOWN = 12  # in an error
 
 
-class Speaker(Protocol):
-    """A student, as far as its words go. ends: the token ids that end an answer."""
+class HasTokenizer(Protocol):
+    """What a student's words depend on."""
 
     @property
     def tokenizer(self) -> Any: ...
+
     @property
-    def ends(self) -> frozenset[int]: ...
+    def ends(self) -> frozenset[int]:
+        """The token ids that end an answer."""
+        ...
 
 
 @dataclass(frozen=True)
 class Chat:
-    """How a question becomes a conversation. options: `chat_template_kwargs` (such as enable_thinking=False)."""
+    """How a question becomes a conversation."""
 
     system: str | None = None
+    # `chat_template_kwargs`, such as enable_thinking=False.
     options: Mapping[str, Scalar] = field(default_factory=dict)
 
 
-def prompt_ids(student: Speaker, chat: Chat, message: str) -> list[int]:
-    return encode(
-        student.tokenizer, render(student, chat, messages(chat, message), ask=True)
-    )
+def prompt_ids(student: HasTokenizer, chat: Chat, message: str) -> list[int]:
+    """The prompt's tokens."""
+    text = render_chat(student, chat, chat_turns(chat, message), ask=True)
+    return encode_text(student.tokenizer, text)
 
 
 def row_ids(
-    student: Speaker, chat: Chat, message: str, answer: str
+    student: HasTokenizer, chat: Chat, message: str, answer: str
 ) -> tuple[list[int], list[int]]:
-    """A training row: the prompt's tokens, as they are in an attempt, and the answer's, its end token included.
+    """A training row: the prompt's tokens, as in an attempt, and the answer's.
 
-    Raises StudentError where the conversation's tokens don't begin with the prompt's.
+    The answer's include its end token. Raises StudentError where the conversation's
+    tokens don't begin with the prompt's.
     """
-    asked = prompt_ids(student, chat, message)
-    turns = [*messages(chat, message), {"role": "assistant", "content": answer}]
-    whole = encode(student.tokenizer, render(student, chat, turns, ask=False))
-    if whole[: len(asked)] != asked:
-        raise other_prompt(student, asked, whole)
-    ids = whole[len(asked) :]
-    last = max(
-        (i for i, token in enumerate(ids) if token in student.ends), default=None
-    )
-    return asked, ids[: last + 1] if last is not None else [
-        *ids,
-        student.tokenizer.eos_token_id,
-    ]
+    prompt = prompt_ids(student, chat, message)
+    turns = [*chat_turns(chat, message), {"role": "assistant", "content": answer}]
+    text = render_chat(student, chat, turns, ask=False)
+    conversation = encode_text(student.tokenizer, text)
+    if conversation[: len(prompt)] != prompt:
+        raise prompt_mismatch_error(student, prompt, conversation)
+
+    ids = conversation[len(prompt) :]
+    end_positions = [i for i, token in enumerate(ids) if token in student.ends]
+    if end_positions:
+        return prompt, ids[: end_positions[-1] + 1]
+    return prompt, [*ids, student.tokenizer.eos_token_id]
 
 
-def other_prompt(
-    student: Speaker, asked: Sequence[int], whole: Sequence[int]
+def prompt_mismatch_error(
+    student: HasTokenizer, prompt: Sequence[int], conversation: Sequence[int]
 ) -> StudentError:
-    same = (a == b for a, b in zip(asked, whole, strict=False))
-    at = sum(1 for _ in takewhile(bool, same))
+    start = 0  # of what differs
+    for ours, theirs in zip(prompt, conversation, strict=False):
+        if ours != theirs:
+            break
+        start += 1
     return StudentError(
         "the chat template gives the prompt other tokens once the answer is there: "
         "the student would be trained on other prompts than it is asked",
-        got=f"from token {at} on: {shown(student, whole[at:])}",
-        allowed=f"as in the prompt alone: {shown(student, asked[at:])}",
-        fix="set student.chat_template_kwargs (for a reasoning model, its switch for no thinking); "
-        "or, if it is this row alone, let its answer begin without white space",
+        got=f"from token {start} on: {describe_tokens(student, conversation[start:])}",
+        allowed=f"as in the prompt alone: {describe_tokens(student, prompt[start:])}",
+        fix="set student.chat_template_kwargs (for a reasoning model, its switch for no "
+        "thinking); or, if it is this row alone, let its answer begin without white space",
     )
 
 
-def shown(student: Speaker, ids: Sequence[int], last: bool = False) -> str:
+def describe_tokens(
+    student: HasTokenizer, ids: Sequence[int], *, last: bool = False
+) -> str:
     """The first tokens, or the last, with their texts."""
-    some = ids[-SHOWN:] if last else ids[:SHOWN]
-    words = ", ".join(
-        f"{token} {student.tokenizer.decode([token])!r}" for token in some
-    )
-    return f"[{'… ' if last and len(ids) > SHOWN else ''}{words}{' …' if not last and len(ids) > SHOWN else ''}]"
+    shown = ids[-MAX_TOKENS_SHOWN:] if last else ids[:MAX_TOKENS_SHOWN]
+    words = [f"{token} {student.tokenizer.decode([token])!r}" for token in shown]
+    text = ", ".join(words)
+    if len(ids) > MAX_TOKENS_SHOWN:
+        text = f"… {text}" if last else f"{text} …"
+    return f"[{text}]"
 
 
-def messages(chat: Chat, message: str) -> list[dict[str, str]]:
-    system = (
-        [{"role": "system", "content": chat.system}] if chat.system is not None else []
-    )
-    return [*system, {"role": "user", "content": message}]
+def chat_turns(chat: Chat, message: str) -> list[dict[str, str]]:
+    turns = [{"role": "user", "content": message}]
+    if chat.system is not None:
+        turns.insert(0, {"role": "system", "content": chat.system})
+    return turns
 
 
-def render(student: Speaker, chat: Chat, turns: list[dict[str, str]], ask: bool) -> str:
+def render_chat(
+    student: HasTokenizer, chat: Chat, turns: list[dict[str, str]], *, ask: bool
+) -> str:
+    """ask: the text ends where the assistant begins to answer."""
     text = student.tokenizer.apply_chat_template(
         turns, tokenize=False, add_generation_prompt=ask, **chat.options
     )
     return str(text)
 
 
-def encode(tokenizer: Any, text: str) -> list[int]:
+def encode_text(tokenizer: Any, text: str) -> list[int]:
     return list(tokenizer(text, add_special_tokens=False).input_ids)

@@ -1,37 +1,44 @@
-"""Where a question lies for the student: the mean of its last hidden states over the prompt.
+"""A question's embedding: the mean of the student's last hidden states over its prompt.
 
-The last layer's activations are what core-set selection measures distances by (Sener & Savarese, arXiv 1708.00489).
+Core-set selection measures distances between the last layer's activations (Sener and
+Savarese, arXiv 1708.00489).
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
-from .attempt import Asked
+from .attempt import AttemptRequest
+from .batching import batch_by_length, micro_batch_tokens
 from .chat import Chat, prompt_ids
-from .frozen import Frozen
-from .reading import forward_from
-from .signals import batches, tokens_of
+from .forward import forward_after_prefix
+from .inference import InferenceModel
+from .sketch import FloatArray
 
 
-def embed(
-    student: Frozen, chat: Chat, asked: Sequence[Asked], batch_tokens: int | None = None
-) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """embedding_N_D in float32, one row a question in their order; D is the width of the hidden states.
+def embed_questions(
+    student: InferenceModel,
+    chat: Chat,
+    requests: Sequence[AttemptRequest],
+    batch_tokens: int | None = None,
+) -> FloatArray:
+    """embedding_N_D in float32, a row for each question, in their order.
 
-    The mean runs over all of the prompt's tokens, as an attempt sees them (chat template and system message included),
-    of the last layer after its norm, which is what the head reads.
+    The mean runs over all tokens of the prompt as an attempt sees it, chat template and
+    system message included. The states are the last layer's after its norm, which is
+    what the head reads.
     """
     import torch
 
-    prompts = [prompt_ids(student, chat, question.message) for question in asked]
-    mean_of: dict[int, np.ndarray[Any, np.dtype[np.float32]]] = {}
+    prompts = [prompt_ids(student, chat, request.message) for request in requests]
+    lengths = [len(prompt) for prompt in prompts]
+    max_tokens = micro_batch_tokens(batch_tokens, student.device)
+    mean_of: dict[int, FloatArray] = {}
     with torch.inference_mode():
-        for batch in batches(
-            [len(prompt) for prompt in prompts], tokens_of(batch_tokens, student.device)
-        ):
-            hidden_B_T_D = forward_from(student, None, [prompts[i] for i in batch], 0)
+        for batch in batch_by_length(lengths, max_tokens):
+            rows = [prompts[i] for i in batch]
+            hidden_B_T_D = forward_after_prefix(student, None, rows, 0)
             for i, hidden_T_D in zip(batch, hidden_B_T_D, strict=True):
-                mean_of[i] = hidden_T_D[: len(prompts[i])].float().mean(0).cpu().numpy()
+                own_T_D = hidden_T_D[: lengths[i]]
+                mean_of[i] = own_T_D.float().mean(0).cpu().numpy()
     return np.stack([mean_of[i] for i in range(len(prompts))])

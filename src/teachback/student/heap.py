@@ -1,20 +1,22 @@
-"""Memory that was used once is kept for the next batch: getting it from the system anew costs a page fault a page."""
+"""Keeps freed memory for the next batch: fresh memory costs a page fault a page."""
 
 import ctypes
 import os
 import sys
 
-M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4  # of glibc's malloc.h
+# From glibc's malloc.h.
+M_TRIM_THRESHOLD = -1
+M_TOP_PAD = -2
+M_MMAP_MAX = -4
 
 
-def keep_heap() -> None:
-    """Ask glibc to keep freed memory, and torch to use huge pages.
+def keep_freed_memory() -> None:
+    """Make glibc keep freed memory, and torch use huge pages.
 
-    Call it before torch allocates. Where there is no glibc it does nothing.
+    Call it before torch allocates. It does nothing where there is no glibc.
     """
-    os.environ.setdefault(
-        "THP_MEM_ALLOC_ENABLE", "1"
-    )  # read by torch at its first allocation
+    # Torch reads this at its first allocation.
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     if sys.platform != "linux":
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none

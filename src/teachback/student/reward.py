@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import StudentError
-from .chat import encode
-from .folder import device_here, quiet, resolve
-from .signals import Array, batches, tokens_of
+from .chat import encode_text
+from .folder import resolve_model
+from .loading import choose_device, silence_transformers
+from .signals import Array
+from .batching import batch_by_length, micro_batch_tokens
 
 if TYPE_CHECKING:
     import torch
 
-ALLOWED = "a sequence classifier with one output and a chat template, such as Skywork/Skywork-Reward-V2-Qwen3-0.6B"
+REWARD_MODEL_ALLOWED = "a sequence classifier with one output and a chat template, such as Skywork/Skywork-Reward-V2-Qwen3-0.6B"
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class RewardModel:
     device: "torch.device"
 
 
-def find(model: str, revision: str | None = None) -> tuple[Path, str]:
+def resolve_reward_model(model: str, revision: str | None = None) -> tuple[Path, str]:
     """The folder of a reward model, fetched if need be, and its identity, as a student's. Raises StudentError."""
     if not Path(model).is_dir() and (
         model.count("/") != 1 or model.startswith((".", "/", "~"))
@@ -41,16 +43,16 @@ def find(model: str, revision: str | None = None) -> tuple[Path, str]:
             got=model,
             allowed=allowed,
         )
-    return resolve(model, revision)
+    return resolve_model(model, revision)
 
 
-def load_reward(folder: Path) -> RewardModel:
+def load_reward_model(folder: Path) -> RewardModel:
     """In float32 on a CPU; on a GPU in bf16, but for the head. Raises StudentError for what is no reward model."""
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    quiet()
-    device = device_here()
+    silence_transformers()
+    device = choose_device()
     dtype = (
         torch.bfloat16
         if device.type == "cuda" and torch.cuda.is_bf16_supported()
@@ -63,10 +65,10 @@ def load_reward(folder: Path) -> RewardModel:
         )
     except Exception as error:  # of a dozen kinds: files, configs, weights; each means that it can't be loaded
         what = f"the reward model in {folder} can't be loaded: {error}"
-        raise StudentError(what, allowed=ALLOWED) from error
-    refuse(folder, model, tokenizer, sorted(info["missing_keys"]))
+        raise StudentError(what, allowed=REWARD_MODEL_ALLOWED) from error
+    check_reward_model(folder, model, tokenizer, sorted(info["missing_keys"]))
     model.config.use_cache = False  # nobody goes on from these rows
-    keep_head(model)
+    keep_head_in_float32(model)
     config = model.config.get_text_config()
     longest = getattr(config, "max_position_embeddings", None)
     return RewardModel(
@@ -74,14 +76,14 @@ def load_reward(folder: Path) -> RewardModel:
     )
 
 
-def refuse(folder: Path, model: Any, tokenizer: Any, missing: Sequence[str]) -> None:
+def check_reward_model(folder: Path, model: Any, tokenizer: Any, missing: Sequence[str]) -> None:
     """Raises StudentError. transformers would make up what is missing: a causal LM gets a head of random numbers."""
     if missing:
         what = f"the model in {folder} is no reward model: weights of a sequence classifier are not there"
         raise StudentError(
             what,
             got=f"no {', '.join(missing[:5])}",
-            allowed=ALLOWED,
+            allowed=REWARD_MODEL_ALLOWED,
             fix="choose a reward model",
         )
     if model.config.num_labels != 1:
@@ -90,19 +92,19 @@ def refuse(folder: Path, model: Any, tokenizer: Any, missing: Sequence[str]) -> 
         raise StudentError(
             what,
             got=got,
-            allowed=ALLOWED,
+            allowed=REWARD_MODEL_ALLOWED,
             fix="choose a reward model, not a classifier of several classes",
         )
     if not tokenizer.chat_template:
         fix = "choose one made from an instruct model, or put a chat_template.jinja into its folder"
         raise StudentError(
             f"the reward model in {folder} has no chat template",
-            allowed=ALLOWED,
+            allowed=REWARD_MODEL_ALLOWED,
             fix=fix,
         )
 
 
-def keep_head(model: Any) -> None:
+def keep_head_in_float32(model: Any) -> None:
     """The head in float32: a score of bf16 has 8 bits, and seeds that differ would tie."""
     import torch
 
@@ -113,7 +115,7 @@ def keep_head(model: Any) -> None:
             )
 
 
-def reward(
+def compute_rewards(
     model: RewardModel, rows: Sequence[tuple[str, str]], batch_tokens: int | None = None
 ) -> Array:
     """reward_N in float32: the score of each (question, attempt), in their order, whatever the batches.
@@ -123,11 +125,11 @@ def reward(
     """
     import torch
 
-    tokens = [row_tokens(model, question, attempt) for question, attempt in rows]
+    tokens = [reward_row_ids(model, question, attempt) for question, attempt in rows]
     reward_N = np.empty(len(rows), dtype=np.float32)
     with torch.inference_mode():
-        most = tokens_of(batch_tokens, model.device) if model.pad is not None else 1
-        for places in batches([len(row) for row in tokens], most):
+        most = micro_batch_tokens(batch_tokens, model.device) if model.pad is not None else 1
+        for places in batch_by_length([len(row) for row in tokens], most):
             ids_B_T, mask_B_T = filled([tokens[i] for i in places], model.pad or 0)
             given = {
                 "input_ids": ids_B_T.to(model.device),
@@ -137,7 +139,7 @@ def reward(
     return reward_N
 
 
-def row_tokens(model: RewardModel, question: str, attempt: str) -> list[int]:
+def reward_row_ids(model: RewardModel, question: str, attempt: str) -> list[int]:
     from jinja2 import TemplateError
 
     turns = [
@@ -148,8 +150,8 @@ def row_tokens(model: RewardModel, question: str, attempt: str) -> list[int]:
         text = str(model.tokenizer.apply_chat_template(turns, tokenize=False))
     except TemplateError as error:
         what = "the reward model's chat template can't write a question and its answer"
-        raise StudentError(what, got=error, allowed=ALLOWED) from error
-    tokens = encode(model.tokenizer, text)
+        raise StudentError(what, got=error, allowed=REWARD_MODEL_ALLOWED) from error
+    tokens = encode_text(model.tokenizer, text)
     if model.longest is not None and len(tokens) > model.longest:
         what = f"an attempt is too long for the reward model: {question[:60]!r}"
         fix = "lower student.max_new_tokens, or choose a reward model that reads more"

@@ -182,7 +182,9 @@ class ProntoQASettings(Settings):
     # A folder with prontoqa_train.jsonl; without it the questions are generated.
     path: Path | None = None
     # The fewest and the most hops, as in [1, 3].
-    hops: tuple[Annotated[int, Field(ge=1, le=6)], Annotated[int, Field(ge=1, le=6)]] = (1, 3)
+    hops: tuple[
+        Annotated[int, Field(ge=1, le=6)], Annotated[int, Field(ge=1, le=6)]
+    ] = (1, 3)
     seeds: PositiveInt = 64
     dev: PositiveInt = 100
     test: PositiveInt = 200

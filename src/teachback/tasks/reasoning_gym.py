@@ -43,7 +43,9 @@ class ReasoningGymSettings(Settings):
     dataset: str
     options: dict[str, JsonValue] = {}
     # The easiest and the hardest level of its curriculum.
-    levels: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]] | None = None
+    levels: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]] | None = (
+        None
+    )
     seeds: PositiveInt = 64
     dev: PositiveInt = 100
     test: PositiveInt = 200

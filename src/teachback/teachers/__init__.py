@@ -1,18 +1,17 @@
-"""Who writes new questions and answers. A teacher knows its price beforehand; every call goes through the ledger."""
+"""Teachers: who writes new questions and answers. `TEACHERS` names them.
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+To add a teacher, write its file and add its line below.
+"""
 
-from ..ledger.costs import Cost
-from ..types import Attempt, Draft, Example, Pick
+from collections.abc import Mapping
 
+from .openai_teacher import OpenAITeacherSettings, hash_prompts, make_openai_teacher
+from .pool_teacher import PoolTeacherSettings, hash_reserve, make_pool_teacher
+from .program_teacher import ProgramTeacherSettings, hash_program, make_program_teacher
+from .registered import RegisteredTeacher
 
-@dataclass(frozen=True)
-class Teacher:
-    """prices(pairs): the most that each (seed, n), the n-th pair of a seed, can cost. generate(round, picks, attempts):
-    its drafts, in the picks' order; picks that the budget can't pay for are left out. attempts: the student's, at every
-    seed. left(): how many pairs it can still give, where it has only so many."""
-
-    prices: Callable[[Sequence[tuple[Example, int]]], list[Cost]]
-    generate: Callable[[int, Sequence[Pick], Sequence[Attempt]], tuple[Draft, ...]]
-    left: Callable[[], int | None] = lambda: None
+TEACHERS: Mapping[str, RegisteredTeacher] = {
+    "program": RegisteredTeacher(ProgramTeacherSettings, make_program_teacher, hash_program),
+    "openai": RegisteredTeacher(OpenAITeacherSettings, make_openai_teacher, hash_prompts),
+    "pool": RegisteredTeacher(PoolTeacherSettings, make_pool_teacher, hash_reserve),
+}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from ..endpoints.endpoint import Endpoint
-from ..endpoints.replies import Unusable
+from ..endpoints.replies import UnusableReply
 from ..ledger.costs import Cost
 from ..ledger.ledger import Ledger, Pair, RecordedAnswer
 from .window import Order, Window, buy_all
@@ -68,7 +68,7 @@ def orders(
         )
         try:
             order.made = replace(order.made, text=completion.text())
-        except Unusable as unusable:
+        except UnusableReply as unusable:
             order.made = lost(order.made, str(unusable))
 
     for message in messages:

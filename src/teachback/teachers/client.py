@@ -25,8 +25,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from ..endpoints.endpoint import Endpoint
-from ..endpoints.rate_limits import Limiter, Limits, Outcome
-from ..endpoints.replies import read
+from ..endpoints.rate_limits import RateLimiter, RateLimits, CallOutcome
+from ..endpoints.replies import parse_completion
 from ..errors import InputsChanged, TeachbackError, TeacherDown
 from ..ledger.costs import Cost
 from ..ledger.group_commit import GroupCommit
@@ -61,7 +61,7 @@ class Miss:
     final: the same request would be refused again. away: 429 or 503."""
 
     reason: str
-    outcome: Outcome = "failed"
+    outcome: CallOutcome = "failed"
     unread: bool = False
     away: bool = False
     wait_s: float = 0.0
@@ -122,10 +122,10 @@ class Client:
             group,
             halt,
         )
-        limits = Limits(
+        limits = RateLimits(
             endpoint.in_flight, endpoint.requests_per_minute, endpoint.tokens_per_minute
         )
-        self.limiter = Limiter(limits)
+        self.limiter = RateLimiter(limits)
         self.heard = False
         self.asleep = 0
         self._key = endpoint.key()
@@ -196,7 +196,7 @@ class Client:
         """None: another arm has the same call in flight, in another process. Its answer will be ours."""
         worst = self.endpoint.worst(request, cap)
         ticket = await self.limiter.enter(worst.tokens)
-        outcome: Outcome = "refused"
+        outcome: CallOutcome = "refused"
         wait_s, unused = 0.0, 0
         try:
             if self.halt.error:
@@ -275,7 +275,7 @@ class Client:
             latency_s, price = time.monotonic() - start, self.endpoint.price
             self._sent.discard(call)
             usage = await self.group.run(
-                self.ledger.answer, call, body, read(body).usage, latency_s, price
+                self.ledger.answer, call, body, parse_completion(body).usage, latency_s, price
             )
             self.heard, self._last_heard = True, time.monotonic()
             return RecordedAnswer(call, body, usage)
@@ -347,7 +347,7 @@ def judged(status: int, body: str, wait_s: float) -> Miss:
         return Miss(f"HTTP {status}: {body[:200]}", "refused", final=True)
     away = status in TURNED_AWAY
     limited = status == 429 or (status == 503 and wait_s > 0)
-    outcome: Outcome = (
+    outcome: CallOutcome = (
         "limited" if limited else "failed" if status >= 500 else "refused"
     )
     return Miss(f"HTTP {status}", outcome, away, away, wait_s)

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 
-from ..endpoints.endpoint import Endpoint, to_json
-from ..endpoints.replies import Unusable
+from ..endpoints.endpoint import Endpoint, encode_json
+from ..endpoints.replies import UnusableReply
 from ..ledger.costs import Cost
 from ..ledger.ledger import Ledger, Pair, RecordedAnswer
 from ..types import Draft, Example, Pick
@@ -94,8 +94,8 @@ def price(seed: Example, n: int, asking: Asking, attempt: str | None = None) -> 
 
 def shown(attempt: str) -> str:
     """A student's attempt, cut to what a request may hold of it."""
-    while len(to_json(attempt)) - 2 > ATTEMPT_BYTES:
-        attempt = attempt[: len(attempt) * ATTEMPT_BYTES // len(to_json(attempt))]
+    while len(encode_json(attempt)) - 2 > ATTEMPT_BYTES:
+        attempt = attempt[: len(attempt) * ATTEMPT_BYTES // len(encode_json(attempt))]
     return attempt
 
 
@@ -188,7 +188,7 @@ class _Writer:
                     asking.question_bytes, thinking=asking.thinking
                 )
                 order.made = replace(order.made, question=question, text=text)
-        except Unusable as unusable:
+        except UnusableReply as unusable:
             order.made = lost(order.made, str(unusable))
 
     async def answers(self, order: Order[Draft], pair: Pair, look: bool) -> None:
@@ -210,7 +210,7 @@ class _Writer:
             order.made = paid(order.made, request)
             try:
                 texts.append(came.text(thinking=asking.thinking))
-            except Unusable as unusable:
+            except UnusableReply as unusable:
                 reasons.append(str(unusable))
         if texts:
             votes = (*texts, *[None] * len(reasons)) if asking.votes > 1 else ()
@@ -231,7 +231,7 @@ class _Writer:
         order.made = paid(order.made, request)
         try:
             order.made = replace(order.made, second=completion.text())
-        except Unusable as unusable:
+        except UnusableReply as unusable:
             order.made = lost(order.made, f"the verifier: {unusable}")
 
 

@@ -17,7 +17,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
-from ..endpoints.endpoint import to_json
+from ..endpoints.endpoint import encode_json
 from ..errors import ConfigError
 
 SHIPPED = Path(__file__).parent / "prompts"
@@ -84,7 +84,7 @@ def load_prompts(
     return Prompts(
         question=texts.get("question"),
         answer=texts.get("answer"),
-        sha256=sha256(to_json(hashed)).hexdigest(),
+        sha256=sha256(encode_json(hashed)).hexdigest(),
         pair=texts.get("pair"),
         question_with_attempt=texts.get("question_with_attempt"),
         pair_with_attempt=texts.get("pair_with_attempt"),

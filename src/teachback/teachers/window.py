@@ -22,7 +22,7 @@ from itertools import islice
 from typing import Generic, TypeVar
 
 from ..endpoints.endpoint import Endpoint
-from ..endpoints.replies import Completion, read
+from ..endpoints.replies import Completion, parse_completion
 from ..errors import TeachbackError, TeacherDown
 from ..ledger.costs import Cost
 from ..ledger.group_commit import GroupCommit
@@ -122,7 +122,7 @@ class Window(Generic[T]):
             known = await client.ask(pair, role, request, cap)
             await self.up(client)
         client.heard = True
-        return read(known.body)
+        return parse_completion(known.body)
 
     def room(self, running: int) -> int:
         """For more orders. Those that wait keep their place; those asleep lend it while the endpoint answers."""

@@ -18,13 +18,13 @@ from ...errors import StudentError
 SMALLEST = -9999.0  # what vLLM sends for a probability of 0
 LARGEST = 1e-3  # a log-probability is at most 0, and sums are rounded
 NOT_GREEDY = 0.05  # nats that a more likely token may be ahead by: kernels may differ about a tie
-SHOWN = 300  # characters of what a server says in an error
+MAX_ERROR_CHARS = 300  # characters of what a server says in an error
 GOOD = "vLLM and llama.cpp's llama-server do"
 
 Text = Callable[[Sequence[int]], str]  # token ids → their text
 
 
-class Decoding(NamedTuple):
+class DecodingOptions(NamedTuple):
     """temperature 0 is greedy. stop: texts that end an answer, and are left out of it."""
 
     max_new_tokens: int
@@ -32,7 +32,7 @@ class Decoding(NamedTuple):
     stop: tuple[str, ...] = ()
 
 
-class Told(NamedTuple):
+class ScoredToken(NamedTuple):
     """A token with its log-probability, and those of the most likely tokens of its position."""
 
     id: int
@@ -40,7 +40,7 @@ class Told(NamedTuple):
     top: list[float]
 
 
-class Answered(NamedTuple):
+class ServerAnswer(NamedTuple):
     """tokens as they were produced, the end token included (if ended by one); their nll in nats at temperature 1; the
     gap p₁−p₂ of the two most likely tokens of each position, None where the server doesn't say them all."""
 
@@ -50,9 +50,9 @@ class Answered(NamedTuple):
     ended: bool
 
 
-def read(
-    body: str, n: int, ends: Set[int], decoding: Decoding, text: Text
-) -> list[Answered]:
+def parse_student_completion(
+    body: str, n: int, ends: Set[int], decoding: DecodingOptions, text: Text
+) -> list[ServerAnswer]:
     """The n answers of a completion, in their order. Raises StudentError with what the server lacks."""
     try:
         data = json.loads(body)
@@ -62,7 +62,7 @@ def read(
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise lacking(
             "the answer is no completion with log-probabilities",
-            f"{error!r} in {body[:SHOWN]}",
+            f"{error!r} in {body[:MAX_ERROR_CHARS]}",
         ) from error
     if len(told) != n:
         raise lacking(
@@ -79,7 +79,7 @@ def read(
 
 def refuse_missing(
     choices: list[Any],
-    told: list[list[Told]],
+    told: list[list[ScoredToken]],
     counted: object,
     ends: Set[int],
     text: Text,
@@ -102,12 +102,12 @@ def refuse_missing(
         )
 
 
-def told_by(logprobs: Any) -> list[Told]:
+def told_by(logprobs: Any) -> list[ScoredToken]:
     if not logprobs:
         raise lacking("the server sends no log-probabilities", repr(logprobs))
     if "content" in logprobs:
         return [
-            Told(
+            ScoredToken(
                 int(token["id"]),
                 float(token["logprob"]),
                 [float(other["logprob"]) for other in token["top_logprobs"]],
@@ -117,7 +117,7 @@ def told_by(logprobs: Any) -> list[Told]:
     tokens, values = logprobs["tokens"], logprobs["token_logprobs"]
     tops = logprobs.get("top_logprobs") or [None] * len(tokens)
     return [
-        Told(
+        ScoredToken(
             token_id(token),
             float(value),
             [float(other) for other in (top or {}).values()],
@@ -137,8 +137,8 @@ def token_id(token: str) -> int:
 
 
 def checked(
-    told: list[Told], reason: object, ends: Set[int], decoding: Decoding, text: Text
-) -> Answered:
+    told: list[ScoredToken], reason: object, ends: Set[int], decoding: DecodingOptions, text: Text
+) -> ServerAnswer:
     if not told:
         raise lacking("an answer has no tokens", f"finish_reason {reason}")
     if bad := [
@@ -158,7 +158,7 @@ def checked(
         )
     refuse_other_end(told, reason, ends, decoding, text)
     gaps = [gap(token.top) for token in told if len(token.top) >= 2]
-    return Answered(
+    return ServerAnswer(
         [token.id for token in told],
         [-token.logprob for token in told],
         gaps if len(gaps) == len(told) else None,
@@ -167,7 +167,7 @@ def checked(
 
 
 def refuse_other_end(
-    told: list[Told], reason: object, ends: Set[int], decoding: Decoding, text: Text
+    told: list[ScoredToken], reason: object, ends: Set[int], decoding: DecodingOptions, text: Text
 ) -> None:
     """An answer ends with an end token (or a stop text) and says "stop", or after all its tokens and says "length"."""
     ids = [token.id for token in told]

@@ -20,8 +20,8 @@ from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
 
 from ...errors import ConfigError, StudentError
-from .completion import SHOWN
-from .requests import Limits, key, tail
+from .completion import MAX_ERROR_CHARS
+from .requests import RequestLimits, key, tail
 
 READY_S = 900.0  # a large model is read from disk and compiled
 GRACE_S = 15.0  # after SIGTERM; then the group is killed
@@ -40,7 +40,7 @@ os.killpg(0, signal.SIGKILL)
 """
 
 
-class Started:
+class ServerProcess:
     """A server that teachback has started on a folder. It is ready when this is made, and gone after `stop`."""
 
     def __init__(
@@ -48,13 +48,13 @@ class Started:
         command: str,
         folder: Path,
         log: Path,
-        limits: Limits,
+        limits: RequestLimits,
         ready_s: float = READY_S,
     ) -> None:
         self.folder, self.log = folder, log
         port = free_port()
         self.base_url = f"http://127.0.0.1:{port}/v1"
-        words = filled(command, folder, port)
+        words = split_command(command, folder, port)
         log.parent.mkdir(parents=True, exist_ok=True)
         with open(log, "ab") as out:
             self._process = subprocess.Popen(
@@ -74,7 +74,7 @@ class Started:
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    def _wait(self, ready_s: float, limits: Limits, words: str) -> str:
+    def _wait(self, ready_s: float, limits: RequestLimits, words: str) -> str:
         """Until the server lists its models; the name of the first."""
         until = time.monotonic() + ready_s
         while time.monotonic() < until:
@@ -112,7 +112,7 @@ class Started:
             until_gone(self._process.pid)
 
 
-def filled(command: str, folder: Path, port: int) -> list[str]:
+def split_command(command: str, folder: Path, port: int) -> list[str]:
     """The command's words. A folder with a space in its name stays one word."""
     if "{path}" not in command or "{port}" not in command:
         allowed = (
@@ -176,14 +176,14 @@ def models(text: str) -> list[str]:
             raise LookupError
     except (ValueError, LookupError, TypeError) as error:
         raise StudentError(
-            "the student's server lists no models", got=text[:SHOWN]
+            "the student's server lists no models", got=text[:MAX_ERROR_CHARS]
         ) from error
     return names
 
 
 def call(
     url: str,
-    limits: Limits,
+    limits: RequestLimits,
     body: Mapping[str, str] | None = None,
     within_s: float = 30.0,
 ) -> tuple[int, str]:

@@ -12,8 +12,8 @@ from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ...errors import StudentError
-from ..chat import Speaker
-from .completion import SHOWN, Answered, Decoding, read
+from ..chat import HasTokenizer
+from .completion import MAX_ERROR_CHARS, ServerAnswer, DecodingOptions, parse_student_completion
 
 if TYPE_CHECKING:
     import aiohttp
@@ -26,7 +26,7 @@ BACKOFF_S, BACKOFF_CAP_S = 0.5, 30.0
 
 
 @dataclass(frozen=True)
-class Limits:
+class RequestLimits:
     """in_flight: requests at a time. tries: of each, with a growing pause between them. deadline_s: seconds for one
     try, its wait in the server's queue included. key_env: name of the environment variable with a key; None: no key."""
 
@@ -37,17 +37,17 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Server:
+class ServerTarget:
     """base_url: up to and without /completions. model: the student's name there. log: what the server writes, if
     teachback started it."""
 
     base_url: str
     model: str
-    limits: Limits = Limits()
+    limits: RequestLimits = RequestLimits()
     log: Path | None = None
 
 
-class Wanted(NamedTuple):
+class CompletionRequest(NamedTuple):
     """n answers to a prompt. seed: of the first; the others take the numbers after it. None: greedy."""
 
     prompt: list[int]
@@ -64,9 +64,9 @@ class Miss(NamedTuple):
     final: bool = False
 
 
-def answers(
-    server: Server, student: Speaker, wanted: Sequence[Wanted], decoding: Decoding
-) -> list[list[Answered]]:
+def request_completions(
+    server: ServerTarget, student: HasTokenizer, wanted: Sequence[CompletionRequest], decoding: DecodingOptions
+) -> list[list[ServerAnswer]]:
     """Of each, its n answers. Raises StudentError for the first that can't be had, and asks for no more then."""
     return run(_ask_all(server, student, wanted, decoding))
 
@@ -88,8 +88,8 @@ def loop_runs() -> bool:
 
 
 async def _ask_all(
-    server: Server, student: Speaker, wanted: Sequence[Wanted], decoding: Decoding
-) -> list[list[Answered]]:
+    server: ServerTarget, student: HasTokenizer, wanted: Sequence[CompletionRequest], decoding: DecodingOptions
+) -> list[list[ServerAnswer]]:
     import aiohttp
 
     limits, gate = server.limits, asyncio.Semaphore(server.limits.in_flight)
@@ -100,12 +100,12 @@ async def _ask_all(
     connector = aiohttp.TCPConnector(limit=limits.in_flight, keepalive_timeout=2)
     headers = {"Content-Type": "application/json", **key(limits)}
 
-    async def one(session: aiohttp.ClientSession, wish: Wanted) -> list[Answered]:
+    async def one(session: aiohttp.ClientSession, wish: CompletionRequest) -> list[ServerAnswer]:
         async with gate:
             body = await _post(
                 session, server, request(server, student, wish, decoding)
             )
-        return read(body, wish.n, student.ends, decoding, partial(decoded, student))
+        return parse_student_completion(body, wish.n, student.ends, decoding, partial(decoded, student))
 
     async with aiohttp.ClientSession(
         connector=connector, timeout=timeout, headers=headers
@@ -119,7 +119,7 @@ async def _ask_all(
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _post(session: "aiohttp.ClientSession", server: Server, body: bytes) -> str:
+async def _post(session: "aiohttp.ClientSession", server: ServerTarget, body: bytes) -> str:
     """One request's answer, after as many tries as the limits allow."""
     jitter, miss = Random(), Miss("")  # no data depends on the jitter
     for tried in range(server.limits.tries):
@@ -141,7 +141,7 @@ async def _post(session: "aiohttp.ClientSession", server: Server, body: bytes) -
 
 
 async def _try(
-    session: "aiohttp.ClientSession", server: Server, body: bytes
+    session: "aiohttp.ClientSession", server: ServerTarget, body: bytes
 ) -> str | Miss:
     import aiohttp
 
@@ -164,7 +164,7 @@ async def _try(
         return text
     wait_s = min(BACKOFF_CAP_S, retry_after_s(response.headers.get("Retry-After", "")))
     final = response.status < 500 and response.status not in AGAIN
-    what = f"HTTP {response.status} from {server.base_url}: {text[:SHOWN]}"
+    what = f"HTTP {response.status} from {server.base_url}: {text[:MAX_ERROR_CHARS]}"
     return Miss(
         what,
         "see what the server says; its context must hold prompt and answer",
@@ -174,7 +174,7 @@ async def _try(
 
 
 def request(
-    server: Server, student: Speaker, wanted: Wanted, decoding: Decoding
+    server: ServerTarget, student: HasTokenizer, wanted: CompletionRequest, decoding: DecodingOptions
 ) -> bytes:
     """What isn't said here, vLLM takes from the model's generation_config.json and llama.cpp from its own defaults
     (top_k 40, top_p 0.95): so all that bends the distribution is said, and switched off."""
@@ -199,7 +199,7 @@ def request(
     return json.dumps(body).encode()
 
 
-def key(limits: Limits) -> dict[str, str]:
+def key(limits: RequestLimits) -> dict[str, str]:
     """The header with the key, from the environment only."""
     if limits.key_env is None:
         return {}
@@ -211,7 +211,7 @@ def key(limits: Limits) -> dict[str, str]:
     return {"Authorization": f"Bearer {value}"}
 
 
-def redacted(text: str, limits: Limits) -> str:
+def redacted(text: str, limits: RequestLimits) -> str:
     """Some servers repeat the key that they refuse."""
     secret = key(limits).get("Authorization", "").removeprefix("Bearer ")
     return text.replace(secret, "***") if secret else text
@@ -232,9 +232,9 @@ def tail(log: Path | None, lines: int = 15) -> str:
         file.seek(max(0, log.stat().st_size - 20_000))
         last = file.read().decode("utf-8", "replace").splitlines()[-lines:]
     return "\n".join(
-        ["", f"  the end of {log}:", *(f"    {line[:SHOWN]}" for line in last)]
+        ["", f"  the end of {log}:", *(f"    {line[:MAX_ERROR_CHARS]}" for line in last)]
     )
 
 
-def decoded(student: Speaker, tokens: Sequence[int]) -> str:
+def decoded(student: HasTokenizer, tokens: Sequence[int]) -> str:
     return str(student.tokenizer.decode(tokens, skip_special_tokens=True))

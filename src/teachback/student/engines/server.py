@@ -15,11 +15,12 @@ from typing import Any, NamedTuple
 
 from ...errors import StudentError
 from ...types import Attempt
-from ..attempt import Asked, Sampling, text_of
-from ..chat import Chat, Speaker, prompt_ids
-from ..folder import end_tokens, quiet
-from .completion import Answered, Decoding
-from .requests import Server, Wanted, answers
+from ..attempt import AttemptRequest, decode_text
+from ..sampling import Sampling
+from ..chat import Chat, HasTokenizer, prompt_ids
+from ..loading import find_end_tokens, silence_transformers
+from .completion import ServerAnswer, DecodingOptions
+from .requests import ServerTarget, CompletionRequest, request_completions
 
 # What a backend can say of an attempt. The others need all logits, the hidden states or the weights.
 SERVER_SIGNALS = frozenset({"nll", "max_nll", "gap"})
@@ -30,18 +31,18 @@ SEED_BITS = (
 )
 
 
-class Reader(NamedTuple):
+class WeightlessStudent(NamedTuple):
     """What is left of a student whose weights are elsewhere. ends: the token ids that end an answer."""
 
     tokenizer: Any
     ends: frozenset[int]
 
 
-def attempt_on_server(
-    server: Server,
-    student: Speaker,
+def answer_on_server(
+    server: ServerTarget,
+    student: HasTokenizer,
     chat: Chat,
-    asked: Sequence[Asked],
+    asked: Sequence[AttemptRequest],
     max_new_tokens: int,
     sampling: Sampling | None = None,
     stop: Sequence[str] = (),
@@ -55,12 +56,12 @@ def attempt_on_server(
         [seed(draw) for draw in sampling.draws] if sampling else [None] * len(prompts)
     )
     wanted = [
-        Wanted(prompt, 1, one) for prompt, one in zip(prompts, seeds, strict=True)
+        CompletionRequest(prompt, 1, one) for prompt, one in zip(prompts, seeds, strict=True)
     ]
-    decoding = Decoding(
+    decoding = DecodingOptions(
         max_new_tokens, sampling.temperature if sampling else 0.0, tuple(stop)
     )
-    found = answers(server, student, wanted, decoding)
+    found = request_completions(server, student, wanted, decoding)
     return [
         summarise(student, q.id, one, decoding.stop)
         for q, (one,) in zip(asked, found, strict=True)
@@ -68,10 +69,10 @@ def attempt_on_server(
 
 
 def samples_on_server(
-    server: Server,
-    student: Speaker,
+    server: ServerTarget,
+    student: HasTokenizer,
     chat: Chat,
-    asked: Sequence[Asked],
+    asked: Sequence[AttemptRequest],
     k: int,
     max_new_tokens: int,
     sampling: Sampling,
@@ -82,11 +83,11 @@ def samples_on_server(
     sums do not depend on what else is in its batch.
     """
     wanted = [
-        Wanted(prompt_ids(student, chat, question.message), k, seed(draw))
+        CompletionRequest(prompt_ids(student, chat, question.message), k, seed(draw))
         for question, draw in zip(asked, sampling.draws, strict=True)
     ]
-    found = answers(
-        server, student, wanted, Decoding(max_new_tokens, sampling.temperature)
+    found = request_completions(
+        server, student, wanted, DecodingOptions(max_new_tokens, sampling.temperature)
     )
     return [
         [summarise(student, q.id, one) for one in many]
@@ -98,14 +99,14 @@ def seed(draw: Random) -> int:
     return draw.getrandbits(SEED_BITS)
 
 
-def reader(folder: Path) -> Reader:
+def load_weightless_student(folder: Path) -> WeightlessStudent:
     """Raises StudentError for a folder that `load` would not take."""
     from transformers import AutoConfig, AutoTokenizer, GenerationConfig
 
     class Weightless(NamedTuple):
         generation_config: Any
 
-    quiet()
+    silence_transformers()
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder)
         if (folder / "generation_config.json").exists():
@@ -123,15 +124,15 @@ def reader(folder: Path) -> Reader:
             f"the student in {folder} has no chat template",
             fix="choose the model's instruct version",
         )
-    return Reader(tokenizer, end_tokens(Weightless(generation), tokenizer))
+    return WeightlessStudent(tokenizer, find_end_tokens(Weightless(generation), tokenizer))
 
 
 def summarise(
-    student: Speaker, id: str, answer: Answered, stop: Sequence[str] = ()
+    student: HasTokenizer, id: str, answer: ServerAnswer, stop: Sequence[str] = ()
 ) -> Attempt:
     return Attempt(
         id=id,
-        text=text_of(student, answer.tokens, stop),
+        text=decode_text(student, answer.tokens, stop),
         n_tokens=len(answer.tokens),
         truncated=not answer.ended,
         nll=fmean(answer.nll),

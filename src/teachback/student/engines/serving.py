@@ -10,18 +10,18 @@ from types import TracebackType
 from typing import Self
 
 from ...errors import ConfigError, StudentError
-from ..folder import folder_hash
-from .completion import SHOWN
-from .process import READY_S, Started, call, models
-from .requests import Limits, Server
+from ..folder import hash_folder
+from .completion import MAX_ERROR_CHARS
+from .process import READY_S, ServerProcess, call, models
+from .requests import RequestLimits, ServerTarget
 
 LOAD_S = 300.0  # for an adapter
-DEFAULT = Limits()
+DEFAULT = RequestLimits()
 OURS = "teachback-"  # how the names of loaded students begin
 
 
 @dataclass
-class Serving:
+class StudentServer:
     """What serves a run's students: a server that is started with `command`, or one that is at `base_url`.
 
     base: the untuned student's folder, which adapters are loaded onto. model: its name at base_url; None: the only one
@@ -33,7 +33,7 @@ class Serving:
     command: str | None = None
     base_url: str | None = None
     model: str | None = None
-    limits: Limits = DEFAULT
+    limits: RequestLimits = DEFAULT
     ready_s: float = READY_S
 
     def __post_init__(self) -> None:
@@ -42,7 +42,7 @@ class Serving:
                 "a student is served by a command or at an address",
                 allowed="one of serve and base_url",
             )
-        self._started: Started | None = None
+        self._started: ServerProcess | None = None
         self._loaded: tuple[Path, str] | None = None
 
     def __enter__(self) -> Self:
@@ -56,7 +56,7 @@ class Serving:
     ) -> None:
         self.stop()
 
-    def use(self, folder: Path) -> Server:
+    def use(self, folder: Path) -> ServerTarget:
         """A server that answers as the student in this folder: whole weights, or a peft adapter of the base.
 
         What runs already is used. A started server is started again on other weights; an adapter is loaded by the
@@ -91,7 +91,7 @@ class Serving:
     def _start(self, folder: Path) -> None:
         assert self.command is not None
         self.stop()
-        self._started = Started(
+        self._started = ServerProcess(
             self.command, folder, self.log, self.limits, self.ready_s
         )
 
@@ -102,8 +102,8 @@ class Serving:
             else (self.base_url or "").rstrip("/")
         )
 
-    def _server(self, model: str) -> Server:
-        return Server(
+    def _server(self, model: str) -> ServerTarget:
+        return ServerTarget(
             self._url(), model, self.limits, self.log if self._started else None
         )
 
@@ -116,7 +116,7 @@ class Serving:
             fix = "start the server, or set student.serve to let teachback start one"
             raise StudentError(
                 f"no server lists its models at {self._url()}",
-                got=text[:SHOWN],
+                got=text[:MAX_ERROR_CHARS],
                 fix=fix,
             )
         names = [name for name in models(text) if not name.startswith(OURS)]
@@ -130,7 +130,7 @@ class Serving:
 
     def _load(self, folder: Path) -> str:
         """Gives the server a student under a name of its own, and takes the former one away. That name."""
-        name = f"{OURS}{folder_hash(folder)[:16]}"
+        name = f"{OURS}{hash_folder(folder)[:16]}"
         status, text = call(f"{self._url()}/models", self.limits)
         if status != 200 or name not in models(
             text
@@ -142,7 +142,7 @@ class Serving:
             if status != 200:
                 raise cannot_load(
                     folder,
-                    f"HTTP {status}: {text[:SHOWN]}",
+                    f"HTTP {status}: {text[:MAX_ERROR_CHARS]}",
                     started=self.command is not None,
                 )
         if self._loaded is not None:

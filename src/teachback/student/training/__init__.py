@@ -1,1 +1,1 @@
-"""Finetuning: `finetune.finetune` is the way in."""
+"""Finetuning of a student: training rows, batches, memory and the training loop."""

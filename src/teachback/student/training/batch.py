@@ -5,59 +5,59 @@ from collections.abc import Iterator, Sequence
 from typing import Any, TypedDict
 
 from ...errors import StudentError
-from ..chat import Chat, row_ids, shown
-from ..folder import Loaded
+from ..chat import Chat, row_ids, describe_tokens
+from ..loading import LoadedStudent
 from .recipe import Recipe
 
-IGNORE = -100  # what torch's cross entropy leaves out
+IGNORED_LABEL = -100  # what torch's cross entropy leaves out
 
 
-class Tokens(TypedDict):
+class TokenRow(TypedDict):
     prompt: list[int]
     answer: list[int]
 
 
-def dict_row(student: Loaded, chat: Chat, message: str, answer: str) -> Tokens:
+def tokenize_row(student: LoadedStudent, chat: Chat, message: str, answer: str) -> TokenRow:
     prompt, completion = row_ids(student, chat, message, answer)
     return {"prompt": prompt, "answer": completion}
 
 
-def checked_rows(
-    student: Loaded, chat: Chat, rows: Sequence[tuple[str, str]]
-) -> list[Tokens]:
+def tokenize_rows(
+    student: LoadedStudent, chat: Chat, rows: Sequence[tuple[str, str]]
+) -> list[TokenRow]:
     """The rows' tokens. Raises StudentError, with the tokens, for a row that would teach nothing or the wrong thing."""
     found = []
     for i, (message, answer) in enumerate(rows):
         found.append(
-            refuse_untaught(student, dict_row(student, chat, message, answer), i)
+            check_row(student, tokenize_row(student, chat, message, answer), i)
         )
     return found
 
 
-def refuse_untaught(student: Loaded, row: Tokens, i: int) -> Tokens:
+def check_row(student: LoadedStudent, row: TokenRow, i: int) -> TokenRow:
     """An answer must have a token besides its end, and the row must fit the student's context."""
     allowed = getattr(student.model.config, "max_position_embeddings", None)
     if not set(row["answer"]) - student.ends:
         raise StudentError(
             f"row {i} has nothing to learn: all of its labels are masked",
-            got=f"{shown(student, row['prompt'], last=True)} and then the answer {shown(student, row['answer'])}",
+            got=f"{describe_tokens(student, row['prompt'], last=True)} and then the answer {describe_tokens(student, row['answer'])}",
             allowed="an answer of at least one token besides its end",
             fix="take the row out, or write its answer",
         )
-    if allowed is not None and length(row) > allowed:
+    if allowed is not None and row_length(row) > allowed:
         raise StudentError(
             f"row {i} is longer than the student's context: its answer would be cut away",
             got=f"{len(row['prompt'])} tokens of prompt and {len(row['answer'])} of answer, "
-            f"which begins with {shown(student, row['answer'])}",
+            f"which begins with {describe_tokens(student, row['answer'])}",
             allowed=f"{allowed} tokens in all",
             fix="take the row out, or choose a student with a longer context",
         )
     return row
 
 
-def schedule(rows: Sequence[Tokens], recipe: Recipe, seed: int) -> list[Tokens]:
+def schedule_rows(rows: Sequence[TokenRow], recipe: Recipe, seed: int) -> list[TokenRow]:
     """Every row once an epoch in a shuffled order; within a step by length, so that micro-batches pad little."""
-    order: list[Tokens] = []
+    order: list[TokenRow] = []
     for epoch in range(recipe.epochs):
         epoch_rows = list(rows)
         random.Random(f"{seed} {epoch}").shuffle(epoch_rows)
@@ -66,23 +66,23 @@ def schedule(rows: Sequence[Tokens], recipe: Recipe, seed: int) -> list[Tokens]:
         order[i : i + recipe.rows_per_step]
         for i in range(0, len(order), recipe.rows_per_step)
     ]
-    return [row for step in steps for row in sorted(step, key=length)]
+    return [row for step in steps for row in sorted(step, key=row_length)]
 
 
-def length(row: Tokens) -> int:
+def row_length(row: TokenRow) -> int:
     return len(row["prompt"]) + len(row["answer"])
 
 
-def micro_batches(
-    rows: Sequence[Tokens], micro_tokens: int, pack: bool
-) -> Iterator[list[Tokens]]:
+def split_micro_batches(
+    rows: Sequence[TokenRow], micro_tokens: int, pack: bool
+) -> Iterator[list[TokenRow]]:
     """A step's rows, in their order, cut so that each part has at most micro_tokens tokens, its padding included.
 
     A row that is longer is alone.
     """
-    part: list[Tokens] = []
+    part: list[TokenRow] = []
     for row in rows:
-        if part and size([*part, row], pack) > micro_tokens:
+        if part and batch_tokens([*part, row], pack) > micro_tokens:
             yield part
             part = []
         part.append(row)
@@ -90,15 +90,15 @@ def micro_batches(
         yield part
 
 
-def size(rows: Sequence[Tokens], pack: bool) -> int:
+def batch_tokens(rows: Sequence[TokenRow], pack: bool) -> int:
     if pack:
-        return sum(map(length, rows))
+        return sum(map(row_length, rows))
     return len(rows) * (
         max(len(r["prompt"]) for r in rows) + max(len(r["answer"]) for r in rows)
     )
 
 
-def collate(rows: Sequence[Tokens]) -> dict[str, Any]:
+def pad_batch(rows: Sequence[TokenRow]) -> dict[str, Any]:
     """A micro-batch of B padded rows: prompts end and completions begin at the same column.
 
     labels_B_K1 are aligned with the kept logits (one column earlier than the token they predict); its first column is
@@ -117,7 +117,7 @@ def collate(rows: Sequence[Tokens]) -> dict[str, Any]:
         mask.append(
             [0] * left + [1] * (len(row["prompt"]) + len(row["answer"])) + [0] * right
         )
-        labels.append([IGNORE] + row["answer"] + [IGNORE] * right)
+        labels.append([IGNORED_LABEL] + row["answer"] + [IGNORED_LABEL] * right)
     mask_B_T = torch.tensor(mask)
     keep_T = torch.zeros(before + after, dtype=torch.bool)
     keep_T[before - 1 : -1] = True
@@ -131,7 +131,7 @@ def collate(rows: Sequence[Tokens]) -> dict[str, Any]:
     }
 
 
-def join(rows: Sequence[Tokens]) -> dict[str, Any]:
+def pack_batch(rows: Sequence[TokenRow]) -> dict[str, Any]:
     """A micro-batch of T tokens without padding: one row behind the other, positions counted from 0 in each.
 
     No attention mask: attention is told the rows' lengths, and keeps them apart (apart.py). A row's last token predicts

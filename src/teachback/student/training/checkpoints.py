@@ -9,7 +9,7 @@ from typing import Any
 from ...run.files import fsync_path
 
 
-def watcher(checkpoints: Path, every_s: float, tell: Callable[[int, int], None]) -> Any:
+def make_checkpoint_callback(checkpoints: Path, every_s: float, tell: Callable[[int, int], None]) -> Any:
     """Reports progress, and saves a checkpoint every so often. A file `complete` in it, written last, commits it."""
     from transformers import TrainerCallback
 
@@ -40,7 +40,7 @@ def watcher(checkpoints: Path, every_s: float, tell: Callable[[int, int], None])
     return Watcher()
 
 
-def last_checkpoint(checkpoints: Path) -> str | None:
+def find_last_checkpoint(checkpoints: Path) -> str | None:
     finished = [
         p for p in checkpoints.glob("checkpoint-*") if (p / "complete").exists()
     ]

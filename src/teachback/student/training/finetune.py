@@ -15,31 +15,31 @@ from typing import NamedTuple
 
 from ...run.child import Child, SendMessage
 from ..chat import Chat
-from ..folder import load
-from ..heap import keep_heap
-from .batch import IGNORE, Tokens, checked_rows, collate, dict_row, schedule
-from .checkpoints import last_checkpoint
-from .fit import check_fit
-from .methods import check_method, halve_frozen, keep_less, save, trainable
-from .passes import choose_way
-from .recipe import Means, Recipe
+from ..loading import load_student
+from ..heap import keep_freed_memory
+from .batch import IGNORED_LABEL, TokenRow, tokenize_rows, pad_batch, tokenize_row, schedule_rows
+from .checkpoints import find_last_checkpoint
+from .memory import check_memory
+from .methods import check_method, cast_frozen_layers, enable_checkpointing, save_student, prepare_model
+from .layout import choose_layout
+from .recipe import RuntimeOptions, Recipe
 from .trainer import make_trainer
 
 __all__ = [
-    "IGNORE",
-    "Means",
+    "IGNORED_LABEL",
+    "RuntimeOptions",
     "Recipe",
-    "Tokens",
-    "collate",
-    "dict_row",
+    "TokenRow",
+    "pad_batch",
+    "tokenize_row",
     "finetune",
-    "schedule",
+    "schedule_rows",
 ]
 
-MEANS = Means()
+DEFAULT_OPTIONS = RuntimeOptions()
 
 
-class Job(NamedTuple):
+class FinetuneJob(NamedTuple):
     """All that finetuning depends on. rows: (message, answer) pairs."""
 
     start: Path
@@ -48,7 +48,7 @@ class Job(NamedTuple):
     chat: Chat
     recipe: Recipe
     seed: int
-    means: Means
+    means: RuntimeOptions
 
 
 def finetune(
@@ -59,7 +59,7 @@ def finetune(
     chat: Chat,
     recipe: Recipe,
     seed: int,
-    means: Means = MEANS,
+    means: RuntimeOptions = DEFAULT_OPTIONS,
     child: bool = False,
     tell: Callable[[int, int], None] = lambda step, steps: None,
     say: Callable[[str], None] = lambda what: None,
@@ -70,54 +70,54 @@ def finetune(
     with the same bits. LoRA adapters are merged into the saved weights. child: in a process of its own, whose memory is
     free when it ends. tell: step and steps. say: what a reader should know (how rows are batched, memory).
     """
-    job = Job(start, rows, workspace, chat, recipe, seed, means)
+    job = FinetuneJob(start, rows, workspace, chat, recipe, seed, means)
     if child:
         hear: dict[str, Callable[..., None]] = {"tell": tell, "say": say}
         with Child() as process:
             process.run_function(
-                "teachback.student.training.finetune:train_here",
+                "teachback.student.training.finetune:train_in_child",
                 job,
                 lambda what, *rest: hear[what](*rest),
             )
     else:
-        train(job, tell, say)
+        run_job(job, tell, say)
     return workspace / "student"
 
 
-def train_here(job: Job, send: SendMessage) -> None:
+def train_in_child(job: FinetuneJob, send: SendMessage) -> None:
     """In a child."""
-    train(
+    run_job(
         job,
         lambda step, steps: send("tell", step, steps),
         lambda what: send("say", what),
     )
 
 
-def train(
-    job: Job, tell: Callable[[int, int], None], say: Callable[[str], None]
+def run_job(
+    job: FinetuneJob, tell: Callable[[int, int], None], say: Callable[[str], None]
 ) -> None:
     check_method(job.recipe)
-    keep_heap()
-    student = load(job.start)
-    tokens = checked_rows(student, job.chat, job.rows)
-    way = choose_way(student.model, tokens, job.means.pack)
+    keep_freed_memory()
+    student = load_student(job.start)
+    tokens = tokenize_rows(student, job.chat, job.rows)
+    way = choose_layout(student.model, tokens, job.means.pack)
     say(str(way))
-    model = trainable(student, job.start, job.recipe, job.seed)
+    model = prepare_model(student, job.start, job.recipe, job.seed)
     if job.recipe.precision == "bf16":
-        halve_frozen(model)
+        cast_frozen_layers(model)
     if job.means.checkpointing:
-        keep_less(model)
-    say(check_fit(model, tokens, way, job.recipe, job.means).told())
-    data = schedule(tokens, job.recipe, job.seed)
+        enable_checkpointing(model)
+    say(check_memory(model, tokens, way, job.recipe, job.means).told())
+    data = schedule_rows(tokens, job.recipe, job.seed)
     checkpoints = job.workspace / "checkpoints"
     trainer = make_trainer(
         model, data, checkpoints, job.recipe, job.means, way, job.seed, tell, say
     )
     with way.attention(model):
-        trainer.train(resume_from_checkpoint=last_checkpoint(checkpoints))
+        trainer.train(resume_from_checkpoint=find_last_checkpoint(checkpoints))
     model, tokenizer = trainer.model, student.tokenizer
     del trainer, student  # and with them the optimiser
-    save(
+    save_student(
         model,
         tokenizer,
         job.start,

@@ -7,17 +7,17 @@ and both of the head's gradients are taken at once.
 from functools import cache
 from typing import Any
 
-from ..at_once import at_once
+from ..batching import scale_for_device
 
-BLOCK = 2**26  # logits that exist at once: 134 MB in bf16
-CACHED = (
+MAX_LOGITS = 2**26  # logits that exist at once: 134 MB in bf16
+REDUCED_LOGITS = (
     2**20
 )  # logits that are reduced at once, in float32: what stays in the processor's cache
 
 
 def summed_nll(hidden_N_D: Any, weight_V_D: Any, labels_N: Any) -> Any:
     """Σ −log p(label) in nats, in float32, of logits = hidden @ weight.T; under autocast in its precision."""
-    return head_loss().apply(hidden_N_D, weight_V_D, labels_N)
+    return head_loss_function().apply(hidden_N_D, weight_V_D, labels_N)
 
 
 def to_gradient(logits_N_V: Any, labels_N: Any) -> Any:
@@ -25,7 +25,7 @@ def to_gradient(logits_N_V: Any, labels_N: Any) -> Any:
     import torch
 
     total = torch.zeros((), device=logits_N_V.device)
-    rows = max(1, at_once(CACHED, logits_N_V.device) // logits_N_V.shape[1])
+    rows = max(1, scale_for_device(REDUCED_LOGITS, logits_N_V.device) // logits_N_V.shape[1])
     for part, label in zip(
         logits_N_V.split(rows), labels_N[:, None].split(rows), strict=True
     ):
@@ -38,7 +38,7 @@ def to_gradient(logits_N_V: Any, labels_N: Any) -> Any:
 
 
 @cache
-def head_loss() -> Any:
+def head_loss_function() -> Any:
     import torch
 
     class HeadLoss(torch.autograd.Function):
@@ -53,7 +53,7 @@ def head_loss() -> Any:
             hidden, weight = hidden_N_D.to(dtype), weight_V_D.to(dtype)
             total = torch.zeros((), device=hidden.device)
             d_hidden, d_weight = torch.empty_like(hidden), None
-            rows = max(1, BLOCK // len(weight))
+            rows = max(1, MAX_LOGITS // len(weight))
             for start in range(0, len(hidden), rows):
                 h = hidden[start : start + rows]
                 logits = h @ weight.T

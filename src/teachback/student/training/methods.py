@@ -9,8 +9,8 @@ from typing import Any
 
 from ...errors import StudentError
 from ...run.files import publish_path
-from ..folder import Loaded, load
-from .passes import causal
+from ..loading import LoadedStudent, load_student
+from .layout import causal_model
 from .recipe import Recipe
 
 
@@ -29,18 +29,18 @@ def check_method(recipe: Recipe) -> None:
         )
 
 
-def trainable(student: Loaded, start: Path, recipe: Recipe, seed: int) -> Any:
+def prepare_model(student: LoadedStudent, start: Path, recipe: Recipe, seed: int) -> Any:
     """The model with the weights that the method trains, and no others, asking for gradients."""
     if recipe.method == "full":
         return student.model
     if recipe.method == "last_layers":
-        return last_layers(student.model, recipe.last_layers)
-    return with_adapter(
-        in_4_bits(start) if recipe.method == "qlora" else student.model, recipe, seed
+        return train_last_layers(student.model, recipe.last_layers)
+    return add_adapter(
+        load_in_4_bits(start) if recipe.method == "qlora" else student.model, recipe, seed
     )
 
 
-def last_layers(model: Any, n: int) -> Any:
+def train_last_layers(model: Any, n: int) -> Any:
     import torch
 
     lists = [m for m in model.modules() if isinstance(m, torch.nn.ModuleList)]
@@ -58,7 +58,7 @@ def last_layers(model: Any, n: int) -> Any:
     return model
 
 
-def in_4_bits(start: Path) -> Any:
+def load_in_4_bits(start: Path) -> Any:
     import torch
     from peft import prepare_model_for_kbit_training
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
@@ -75,7 +75,7 @@ def in_4_bits(start: Path) -> Any:
     return prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
 
 
-def with_adapter(model: Any, recipe: Recipe, seed: int) -> Any:
+def add_adapter(model: Any, recipe: Recipe, seed: int) -> Any:
     import torch
     from peft import LoraConfig, get_peft_model
 
@@ -93,11 +93,11 @@ def with_adapter(model: Any, recipe: Recipe, seed: int) -> Any:
         return get_peft_model(model, config)
 
 
-def halve_frozen(model: Any) -> None:
+def cast_frozen_layers(model: Any) -> None:
     """Linear layers that aren't trained, in bf16: what autocast would make of them in every pass, made once."""
     import torch
 
-    tied = causal(model).get_output_embeddings()
+    tied = causal_model(model).get_output_embeddings()
     for layer in model.modules():
         if (
             type(layer) is torch.nn.Linear
@@ -107,9 +107,9 @@ def halve_frozen(model: Any) -> None:
             layer.to(torch.bfloat16)
 
 
-def keep_less(model: Any) -> None:
+def enable_checkpointing(model: Any) -> None:
     """Activations are computed again in the backward pass, layer by layer."""
-    inner = causal(model)
+    inner = causal_model(model)
     enable = (
         getattr(inner, "activation_checkpointing_enable", None)
         or inner.gradient_checkpointing_enable
@@ -117,7 +117,7 @@ def keep_less(model: Any) -> None:
     enable({"use_reentrant": False})
 
 
-def save(
+def save_student(
     model: Any,
     tokenizer: Any,
     start: Path,
@@ -131,17 +131,17 @@ def save(
     """
     aside = out.with_suffix(".tmp")
     shutil.rmtree(aside, ignore_errors=True)
-    whole(model, start, recipe, aside / "adapter").save_pretrained(aside)
+    merged_student(model, start, recipe, aside / "adapter").save_pretrained(aside)
     if not save_adapter:
         shutil.rmtree(aside / "adapter", ignore_errors=True)
     tokenizer.save_pretrained(aside)
     publish_path(aside, out)
 
 
-def whole(model: Any, start: Path, recipe: Recipe, adapter: Path) -> Any:
+def merged_student(model: Any, start: Path, recipe: Recipe, adapter: Path) -> Any:
     if recipe.method == "full":
         return model
-    fresh = load(start).model
+    fresh = load_student(start).model
     if recipe.method == "last_layers":
         fresh.load_state_dict(
             {n: p for n, p in model.named_parameters() if p.requires_grad}, strict=False

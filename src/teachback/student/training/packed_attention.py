@@ -1,8 +1,8 @@
-"""Attention over rows that lie one behind the other in one sequence: each row sees itself alone.
+"""Attention over packed rows: one sequence of several rows, each of which sees itself alone.
 
-transformers would keep them apart by a mask of all against all. Here every row is attended to on its own, so that
-packing costs no more than the rows do. On a CPU that is plain matrix products, in which the query heads that share keys
-and values are rows of one product; probabilities are computed again in the backward pass instead of kept.
+Transformers would separate the rows by a mask of all tokens against all. Here each row
+is attended to on its own, so packing costs no more than the rows. On a CPU this is plain
+matrix products; the backward pass computes the weights again instead of keeping them.
 """
 
 from collections.abc import Iterator
@@ -10,32 +10,48 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any, NamedTuple
 
-NAME = "teachback_apart"  # as transformers knows it
+from ..attention import group_query_heads, score_scale, set_attention
+
+PACKED_ATTENTION = "teachback_apart"  # the name for transformers
 
 
 @contextmanager
-def apart(model: Any) -> Iterator[None]:
-    """Within it the model attends to packed rows; it must be given `row_lengths`. Afterwards it is as it was."""
-    from transformers import AttentionInterface
-
-    AttentionInterface.register(NAME, attend)
+def attend_rows_apart(model: Any) -> Iterator[None]:
+    """Within it the model attends to packed rows, and must be given `row_lengths`."""
     before = model.config._attn_implementation
-    model.set_attn_implementation(NAME)
+    set_attention(model, PACKED_ATTENTION, attend_packed)
     try:
         yield
     finally:
         model.set_attn_implementation(before)
 
 
-class Kind(NamedTuple):
-    """scale: of the scores. window: how many tokens one sees, itself included; None: all before it. cap: soft limit."""
+class ScoreRule(NamedTuple):
+    """How a model's attention scores are made."""
 
     scale: float
-    window: int | None
-    cap: float | None
+    window: int | None  # tokens that one sees, itself included; None: all before it
+    cap: float | None  # the soft limit of a score
 
 
-def attend(
+class RowParts(NamedTuple):
+    """One row's part of the queries, keys and values, by group of heads."""
+
+    start: int  # its first token
+    length: int
+    query_G_N_D: Any  # N = length × the heads that share a key
+    key_G_S_D: Any
+    value_G_S_D: Any
+
+    def write(self, into_T_H_D: Any, part: Any) -> None:
+        """Put a part of this row, by group, in its place in a tensor of all rows."""
+        heads = into_T_H_D.shape[1]
+        part_H_S_D = part.reshape(heads, self.length, -1)
+        end = self.start + self.length
+        into_T_H_D[self.start : end].copy_(part_H_S_D.transpose(0, 1))
+
+
+def attend_packed(
     module: Any,
     query: Any,
     key: Any,
@@ -47,71 +63,83 @@ def attend(
     row_lengths: tuple[int, ...] = (),
     **_: Any,
 ) -> tuple[Any, None]:
-    """output_1_T_H_D of query_1_H_T_D, key_1_G_T_D and value_1_G_T_D; T is the sum of the rows' lengths."""
-    import torch
+    """output_1_T_H_D of query_1_H_T_D, key_1_G_T_D and value_1_G_T_D.
 
+    T is the sum of the rows' lengths. Raises ValueError if it isn't.
+    """
     if sum(row_lengths) != query.shape[2] or len(query) != 1:
         raise ValueError(
             f"packed rows of {row_lengths} tokens can't be a batch of {tuple(query.shape)}"
         )
-    kind = Kind(
-        query.shape[-1] ** -0.5 if scaling is None else scaling, sliding_window, softcap
+    rule = ScoreRule(score_scale(scaling, query.shape[-1]), sliding_window, softcap)
+    longest = max(row_lengths)
+    fits_window = longest <= (sliding_window or longest)
+    if query.device.type != "cpu" and not softcap and fits_window:
+        return attend_fused(query, key, value, row_lengths, rule.scale), None
+    function = packed_attention_function()
+    return function.apply(query, key, value, row_lengths, rule), None
+
+
+def attend_fused(
+    query: Any, key: Any, value: Any, row_lengths: tuple[int, ...], scale: float
+) -> Any:
+    """The same by torch's fused kernel, row by row."""
+    import torch
+    from torch.nn.functional import scaled_dot_product_attention
+
+    if value.dtype == torch.float32:
+        # The fused kernel of float32 shares no keys, and the plain one is dozens of
+        # launches a row.
+        copies = query.shape[1] // key.shape[1]
+        key = key.repeat_interleave(copies, 1)
+        value = value.repeat_interleave(copies, 1)
+    queries, keys, values = (
+        x.to(value.dtype).split(row_lengths, 2) for x in (query, key, value)
     )
-    if (
-        query.device.type != "cpu"
-        and not softcap
-        and max(row_lengths) <= (sliding_window or max(row_lengths))
-    ):
-        if (
-            value.dtype == torch.float32
-        ):  # its fused kernel shares no keys; the plain one is dozens of launches a row
-            key, value = (
-                x.repeat_interleave(query.shape[1] // x.shape[1], 1)
-                for x in (key, value)
-            )
-        q, k, v = (x.to(value.dtype).split(row_lengths, 2) for x in (query, key, value))
-        grouped = query.shape[1] != key.shape[1]
-        out = [
-            torch.nn.functional.scaled_dot_product_attention(
-                q[i], k[i], v[i], is_causal=True, scale=kind.scale, enable_gqa=grouped
-            )
-            for i in range(len(row_lengths))
-        ]
-        return torch.cat(out, 2).transpose(1, 2), None
-    return by_products().apply(query, key, value, row_lengths, kind), None
+    grouped = query.shape[1] != key.shape[1]
+    outputs = [
+        scaled_dot_product_attention(
+            q, k, v, is_causal=True, scale=scale, enable_gqa=grouped
+        )
+        for q, k, v in zip(queries, keys, values, strict=True)
+    ]
+    return torch.cat(outputs, 2).transpose(1, 2)
 
 
-def probabilities(
-    q_G_N_D: Any, k_G_S_D: Any, unseen_S_S: Any, kind: Kind
+def row_weights(
+    query_G_N_D: Any, key_G_S_D: Any, mask_S_S: Any, rule: ScoreRule
 ) -> tuple[Any, Any]:
-    """weight_G_N_S of one row, N = S × the heads that share a key, and the soft cap's slope at each score (or None)."""
-    groups, n, _ = q_G_N_D.shape
-    size = k_G_S_D.shape[1]
-    scores = (q_G_N_D @ k_G_S_D.transpose(1, 2)).mul_(kind.scale)
+    """weight_G_N_S of one row, and the soft cap's slope at each score (or None)."""
+    groups, n, _ = query_G_N_D.shape
+    size = key_G_S_D.shape[1]
+    scores = (query_G_N_D @ key_G_S_D.transpose(1, 2)).mul_(rule.scale)
     slope = None
-    if kind.cap:
-        scores = scores.div_(kind.cap).tanh_()
+    if rule.cap:
+        scores = scores.div_(rule.cap).tanh_()
         slope = 1 - scores * scores
-        scores = scores * kind.cap
-    scores.view(groups, n // size, size, size).add_(unseen_S_S[:size, :size])
+        scores = scores * rule.cap
+    scores.view(groups, n // size, size, size).add_(mask_S_S[:size, :size])
     return scores.softmax(-1), slope
 
 
-def unseen(size: int, window: int | None, like: Any) -> Any:
-    """mask_S_S to be added to scores: -inf where a token comes later, or too long before."""
+def future_mask(size: int, window: int | None, like: Any) -> Any:
+    """mask_S_S to add to scores: -inf where a token comes later, or too long before."""
     import torch
 
     mask = torch.full((size, size), float("-inf"), dtype=like.dtype, device=like.device)
     later = mask.triu(1)
-    return later if window is None or window >= size else later + mask.tril(-window)
+    if window is None or window >= size:
+        return later
+    return later + mask.tril(-window)
 
 
 @cache
-def by_products() -> Any:
+def packed_attention_function() -> Any:
+    """The autograd function, made at first use: importing this module loads no torch."""
     import torch
 
-    class ByProducts(torch.autograd.Function):
-        """Scores, softmax and weighted values of each row in the values' precision."""
+    class PackedAttention(torch.autograd.Function):
+        """Computes in the values' precision."""
 
         @staticmethod
         def forward(
@@ -120,68 +148,72 @@ def by_products() -> Any:
             key: Any,
             value: Any,
             lengths: tuple[int, ...],
-            kind: Kind,
+            rule: ScoreRule,
         ) -> Any:
             ctx.save_for_backward(query, key, value)
-            ctx.lengths, ctx.kind = lengths, kind
+            ctx.lengths = lengths
+            ctx.rule = rule
             _, H, T, _ = query.shape
             out_T_H_D = value.new_empty(T, H, value.shape[-1])
-            hidden = unseen(max(lengths), kind.window, value)
-            for q, k, v, place in rows(query, key, value, lengths):
-                weight, _ = probabilities(q, k, hidden, kind)
-                place(out_T_H_D, weight @ v)
+            mask_S_S = future_mask(max(lengths), rule.window, value)
+            for row in split_rows(query, key, value, lengths):
+                weight, _ = row_weights(row.query_G_N_D, row.key_G_S_D, mask_S_S, rule)
+                row.write(out_T_H_D, weight @ row.value_G_S_D)
             return out_T_H_D[None]
 
         @staticmethod
         def backward(ctx: Any, *grads: Any) -> Any:
             query, key, value = ctx.saved_tensors
-            kind, (grad_T_H_D,) = ctx.kind, grads[0]
+            rule = ctx.rule
+            (grad_T_H_D,) = grads[0]
             grad_1_H_T_D = grad_T_H_D.transpose(0, 1)[None]
-            dq, dk, dv = (
-                torch.empty_like(x[0].transpose(0, 1)) for x in (query, key, value)
-            )
-            hidden = unseen(max(ctx.lengths), kind.window, value)
-            each = zip(
-                rows(query, key, value, ctx.lengths),
-                rows(grad_1_H_T_D, key, value, ctx.lengths),
-                strict=True,
-            )
-            for (q, k, v, place), (g, _, _, _) in each:
-                weight, slope = probabilities(q, k, hidden, kind)
-                place(dv, weight.transpose(1, 2) @ g)
-                d = torch._softmax_backward_data(
-                    g @ v.transpose(1, 2), weight, -1, weight.dtype
+            dq_T_H_D = torch.empty_like(query[0].transpose(0, 1))
+            dk_T_G_D = torch.empty_like(key[0].transpose(0, 1))
+            dv_T_G_D = torch.empty_like(value[0].transpose(0, 1))
+            mask_S_S = future_mask(max(ctx.lengths), rule.window, value)
+
+            rows = split_rows(query, key, value, ctx.lengths)
+            grad_rows = split_rows(grad_1_H_T_D, key, value, ctx.lengths)
+            for row, grad_row in zip(rows, grad_rows, strict=True):
+                grad = grad_row.query_G_N_D
+                weight, slope = row_weights(
+                    row.query_G_N_D, row.key_G_S_D, mask_S_S, rule
                 )
-                d = d if slope is None else d.mul_(slope)
-                place(dq, (d @ k).mul_(kind.scale))
-                place(dk, (d.transpose(1, 2) @ q).mul_(kind.scale))
+                row.write(dv_T_G_D, weight.transpose(1, 2) @ grad)
+                d_weight = grad @ row.value_G_S_D.transpose(1, 2)
+                d_scores = torch._softmax_backward_data(
+                    d_weight, weight, -1, weight.dtype
+                )
+                if slope is not None:
+                    d_scores = d_scores.mul_(slope)
+                row.write(dq_T_H_D, (d_scores @ row.key_G_S_D).mul_(rule.scale))
+                d_key = d_scores.transpose(1, 2) @ row.query_G_N_D
+                row.write(dk_T_G_D, d_key.mul_(rule.scale))
             return (
-                dq.transpose(0, 1)[None],
-                dk.transpose(0, 1)[None],
-                dv.transpose(0, 1)[None],
+                dq_T_H_D.transpose(0, 1)[None],
+                dk_T_G_D.transpose(0, 1)[None],
+                dv_T_G_D.transpose(0, 1)[None],
                 None,
                 None,
             )
 
-    return ByProducts
+    return PackedAttention
 
 
-def rows(
+def split_rows(
     query: Any, key: Any, value: Any, lengths: tuple[int, ...]
-) -> Iterator[tuple[Any, Any, Any, Any]]:
-    """Each row's q_G_N_D, k_G_S_D, v_G_S_D, and what puts such a part where it belongs in a tensor _T_H_D."""
-    H, G, dtype = query.shape[1], key.shape[1], value.dtype
+) -> Iterator[RowParts]:
+    """Each row's part, in the values' precision."""
+    groups = key.shape[1]
     start = 0
-    for size in lengths:
-        q, k, v = (x[0, :, start : start + size].to(dtype) for x in (query, key, value))
-
-        def place(
-            into_T_H_D: Any, part: Any, start: int = start, size: int = size
-        ) -> None:
-            heads = H if part.shape[1] != size else G
-            into_T_H_D[start : start + size].copy_(
-                part.reshape(heads, size, -1).transpose(0, 1)
-            )
-
-        yield q.reshape(G, H // G * size, -1), k, v, place
-        start += size
+    for length in lengths:
+        end = start + length
+        query_1_H_S_D = query[:, :, start:end].to(value.dtype)
+        yield RowParts(
+            start,
+            length,
+            group_query_heads(query_1_H_S_D, groups),
+            key[0, :, start:end].to(value.dtype),
+            value[0, :, start:end],
+        )
+        start = end

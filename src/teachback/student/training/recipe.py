@@ -26,7 +26,7 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Means:
+class RuntimeOptions:
     """What the work is done with. Nothing of it changes what is computed, rounding aside.
 
     micro_tokens: at most so many tokens go through the model at once, padding included; a longer row goes alone.

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import StudentError
-from ..folder import empty_gpu_cache
-from .batch import Tokens, micro_batches
-from .checkpoints import watcher
-from .passes import Way, autocast, loss_of
-from .recipe import Means, Recipe
+from ..loading import empty_gpu_cache
+from .batch import TokenRow, split_micro_batches
+from .checkpoints import make_checkpoint_callback
+from .layout import BatchLayout, autocast, batch_loss
+from .recipe import RuntimeOptions, Recipe
 
 
-class Budget:
+class TokenBudget:
     """Tokens of a micro-batch. It is halved once, when memory runs out."""
 
     def __init__(self, tokens: int, say: Callable[[str], None]) -> None:
@@ -36,18 +36,18 @@ class Budget:
 
 def make_trainer(
     model: Any,
-    data: Sequence[Tokens],
+    data: Sequence[TokenRow],
     checkpoints: Path,
     recipe: Recipe,
-    means: Means,
-    way: Way,
+    means: RuntimeOptions,
+    way: BatchLayout,
     seed: int,
     tell: Callable[[int, int], None],
     say: Callable[[str], None],
 ) -> Any:
     from transformers import PrinterCallback, Trainer
 
-    budget = Budget(means.micro_tokens, say)
+    budget = TokenBudget(means.micro_tokens, say)
 
     class StepTrainer(Trainer):  # type: ignore[misc]
         """Trainer has no other place where a step could be cut up."""
@@ -58,7 +58,7 @@ def make_trainer(
             model.train()
             while True:
                 try:
-                    return step(
+                    return train_step(
                         self,
                         model,
                         inputs["rows"],
@@ -67,7 +67,7 @@ def make_trainer(
                         recipe.precision,
                     )
                 except RuntimeError as error:
-                    if not out_of_memory(error):
+                    if not is_out_of_memory(error):
                         raise
                 model.zero_grad()  # outside of the handler: its traceback holds on to the activations
                 budget.halve()
@@ -75,21 +75,21 @@ def make_trainer(
 
     trainer = StepTrainer(
         model=model.train(),
-        args=arguments(model, len(data), checkpoints, recipe, means, seed),
+        args=training_arguments(model, len(data), checkpoints, recipe, means, seed),
         train_dataset=data,
         data_collator=lambda rows: {"rows": rows},
-        callbacks=[watcher(checkpoints, means.checkpoint_every_s, tell)],
+        callbacks=[make_checkpoint_callback(checkpoints, means.checkpoint_every_s, tell)],
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
 
 
-def step(
+def train_step(
     trainer: Any,
     model: Any,
-    rows: Sequence[Tokens],
+    rows: Sequence[TokenRow],
     micro_tokens: int,
-    way: Way,
+    way: BatchLayout,
     precision: str,
 ) -> Any:
     """The gradient of the mean nll over the step's completion tokens. Returns that mean."""
@@ -101,15 +101,15 @@ def step(
     with autocast(
         device, precision
     ):  # its copies of the weights last as long as it does: they are made once a step
-        for part in micro_batches(rows, micro_tokens, way.packed):
-            loss = loss_of(model, part, way, device) / count
+        for part in split_micro_batches(rows, micro_tokens, way.packed):
+            loss = batch_loss(model, part, way, device) / count
             with torch.autocast(device.type, enabled=False):
                 trainer.accelerator.backward(loss)
             total += loss.detach()
     return total
 
 
-def out_of_memory(error: RuntimeError) -> bool:
+def is_out_of_memory(error: RuntimeError) -> bool:
     import torch
 
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(
@@ -117,8 +117,8 @@ def out_of_memory(error: RuntimeError) -> bool:
     )
 
 
-def arguments(
-    model: Any, n_rows: int, checkpoints: Path, recipe: Recipe, means: Means, seed: int
+def training_arguments(
+    model: Any, n_rows: int, checkpoints: Path, recipe: Recipe, means: RuntimeOptions, seed: int
 ) -> Any:
     from transformers import TrainingArguments
 

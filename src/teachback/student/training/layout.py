@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
-from .batch import IGNORE, Tokens, collate, join, length
+from .batch import IGNORED_LABEL, TokenRow, pad_batch, pack_batch, row_length
 from .head_loss import summed_nll
-from .packed_attention import apart
+from .packed_attention import attend_rows_apart
 
-NEAR = 1e-3  # of the largest logit: rounding, never another row's words
+MAX_ROUNDING = 1e-3  # of the largest logit: rounding, never another row's words
 
 
-class Way(NamedTuple):
+class BatchLayout(NamedTuple):
     """packed: rows lie one behind the other. fused: the head and the loss in one (packed rows only)."""
 
     packed: bool
@@ -30,10 +30,10 @@ class Way(NamedTuple):
         )
 
     def attention(self, model: Any) -> AbstractContextManager[None]:
-        return apart(model) if self.packed else nullcontext()
+        return attend_rows_apart(model) if self.packed else nullcontext()
 
 
-PADDED = Way(packed=False, fused=False)
+PADDED_LAYOUT = BatchLayout(packed=False, fused=False)
 
 
 def autocast(device: Any, precision: str) -> Any:
@@ -44,74 +44,74 @@ def autocast(device: Any, precision: str) -> Any:
     )
 
 
-def loss_of(model: Any, rows: Sequence[Tokens], way: Way, device: Any) -> Any:
+def batch_loss(model: Any, rows: Sequence[TokenRow], way: BatchLayout, device: Any) -> Any:
     """Σ −log p of the rows' completion tokens in nats, in float32."""
-    given = on(device, join(rows) if way.packed else collate(rows))
+    given = move_to(device, pack_batch(rows) if way.packed else pad_batch(rows))
     labels = given.pop("labels")
     if not way.fused:
-        return summed(model(**given).logits, labels if way.packed else labels[:, 1:])
+        return sum_nll(model(**given).logits, labels if way.packed else labels[:, 1:])
     keep_T = given.pop("logits_to_keep")
-    hidden_1_T_D = causal(model).get_decoder()(**given).last_hidden_state
+    hidden_1_T_D = causal_model(model).get_decoder()(**given).last_hidden_state
     return summed_nll(
-        hidden_1_T_D[0, keep_T], causal(model).get_output_embeddings().weight, labels
+        hidden_1_T_D[0, keep_T], causal_model(model).get_output_embeddings().weight, labels
     )
 
 
-def summed(logits_B_K_V: Any, labels_B_K: Any) -> Any:
+def sum_nll(logits_B_K_V: Any, labels_B_K: Any) -> Any:
     import torch.nn.functional as F
 
     return F.cross_entropy(
         logits_B_K_V.float().flatten(0, -2),
         labels_B_K.flatten(),
-        ignore_index=IGNORE,
+        ignore_index=IGNORED_LABEL,
         reduction="sum",
     )
 
 
-def on(device: Any, given: dict[str, Any]) -> dict[str, Any]:
+def move_to(device: Any, given: dict[str, Any]) -> dict[str, Any]:
     return {name: x.to(device) if hasattr(x, "to") else x for name, x in given.items()}
 
 
-def causal(model: Any) -> Any:
+def causal_model(model: Any) -> Any:
     """The causal language model inside of its adapters."""
     return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
-def choose_way(model: Any, rows: Sequence[Tokens], pack: bool) -> Way:
+def choose_layout(model: Any, rows: Sequence[TokenRow], pack: bool) -> BatchLayout:
     """What is exact for this model and these rows: tried on the longest and the shortest, in training mode."""
     import torch
 
     if not pack:
-        return PADDED
-    some = [max(rows, key=length), min(rows, key=length)]
+        return PADDED_LAYOUT
+    some = [max(rows, key=row_length), min(rows, key=row_length)]
     was_training = model.training
     with torch.no_grad(), torch.random.fork_rng():
         model.train()
         try:
-            return tried(model, some)
+            return try_packing(model, some)
         finally:
             model.train(was_training)
 
 
-def tried(model: Any, some: Sequence[Tokens]) -> Way:
+def try_packing(model: Any, some: Sequence[TokenRow]) -> BatchLayout:
     device = next(model.parameters()).device
-    wanted = [logits(model, on(device, collate([row]))) for row in some]
-    given = on(device, join(some))
+    wanted = [kept_logits(model, move_to(device, pad_batch([row]))) for row in some]
+    given = move_to(device, pack_batch(some))
     try:
-        with apart(model):
-            if alike(logits_by_hand(model, given), wanted):
-                return Way(packed=True, fused=True)
-            return Way(packed=alike(logits(model, given), wanted), fused=False)
+        with attend_rows_apart(model):
+            if alike(head_by_hand(model, given), wanted):
+                return BatchLayout(packed=True, fused=True)
+            return BatchLayout(packed=alike(kept_logits(model, given), wanted), fused=False)
     except (
         AttributeError,
         RuntimeError,
         TypeError,
         ValueError,
     ):  # a model with code of its own
-        return PADDED
+        return PADDED_LAYOUT
 
 
-def logits(model: Any, given: dict[str, Any]) -> Any:
+def kept_logits(model: Any, given: dict[str, Any]) -> Any:
     """logits_N_V of the kept positions, by the model's whole forward pass."""
     return (
         model(**{name: x for name, x in given.items() if name != "labels"})
@@ -120,17 +120,17 @@ def logits(model: Any, given: dict[str, Any]) -> Any:
     )
 
 
-def logits_by_hand(model: Any, given: dict[str, Any]) -> Any:
+def head_by_hand(model: Any, given: dict[str, Any]) -> Any:
     """The same, if a product with its weight is all that the model's head does; None where it has a bias."""
     import torch
 
-    head = causal(model).get_output_embeddings()
+    head = causal_model(model).get_output_embeddings()
     if type(head) is not torch.nn.Linear or head.bias is not None:
         return None
     body = {
         name: x for name, x in given.items() if name not in ("labels", "logits_to_keep")
     }
-    hidden_1_T_D = causal(model).get_decoder()(**body).last_hidden_state
+    hidden_1_T_D = causal_model(model).get_decoder()(**body).last_hidden_state
     return (hidden_1_T_D[0, given["logits_to_keep"]] @ head.weight.T).float()
 
 
@@ -140,6 +140,6 @@ def alike(found_N_V: Any, wanted: Sequence[Any]) -> bool:
         return False
     parts = zip(found_N_V.split([len(one) for one in wanted]), wanted, strict=True)
     return all(
-        bool((found - one).abs().max() <= NEAR * one.abs().max())
+        bool((found - one).abs().max() <= MAX_ROUNDING * one.abs().max())
         for found, one in parts
     )

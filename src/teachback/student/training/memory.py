@@ -5,17 +5,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...errors import StudentError
-from ..at_once import at_once
-from .batch import Tokens, length, size
-from .head_loss import BLOCK, CACHED
-from .passes import Way, autocast, causal, loss_of
-from .recipe import Means, Recipe
+from ..batching import scale_for_device
+from .batch import TokenRow, row_length, batch_tokens
+from .head_loss import MAX_LOGITS, REDUCED_LOGITS
+from .layout import BatchLayout, autocast, causal_model, batch_loss
+from .recipe import RuntimeOptions, Recipe
 
 GIB = 2**30
-PROBED = 160  # tokens of the longer of the two rows that activations are measured on
+MAX_PROBE_TOKENS = 160  # tokens of the longer of the two rows that activations are measured on
 
 
-class Fit(NamedTuple):
+class MemoryEstimate(NamedTuple):
     """In bytes. activations: of the largest micro-batch; head: its logits and their gradient; copies: of the weights in
     bf16."""
 
@@ -39,12 +39,12 @@ class Fit(NamedTuple):
         return f"memory: about {self.total / GIB:.1f} GiB ({parts}), with micro-batches of {self.tokens} tokens"
 
 
-def check_fit(
-    model: Any, rows: Sequence[Tokens], way: Way, recipe: Recipe, means: Means
-) -> Fit:
+def check_memory(
+    model: Any, rows: Sequence[TokenRow], way: BatchLayout, recipe: Recipe, means: RuntimeOptions
+) -> MemoryEstimate:
     """Raises StudentError when the device can't hold it."""
-    found = estimate(model, rows, way, recipe, means)
-    free = free_bytes(model)
+    found = estimate_memory(model, rows, way, recipe, means)
+    free = free_memory(model)
     if free is not None and found.total - found.weights > free:
         raise StudentError(
             "finetuning would not fit the memory",
@@ -55,57 +55,57 @@ def check_fit(
     return found
 
 
-def estimate(
-    model: Any, rows: Sequence[Tokens], way: Way, recipe: Recipe, means: Means
-) -> Fit:
+def estimate_memory(
+    model: Any, rows: Sequence[TokenRow], way: BatchLayout, recipe: Recipe, means: RuntimeOptions
+) -> MemoryEstimate:
     """Weights and what belongs to each are counted; activations are measured on two short rows, and scaled."""
     trained = [p for p in model.parameters() if p.requires_grad]
     trained_bytes = sum(p.numel() * p.element_size() for p in trained)
     half = recipe.precision == "bf16"
-    tokens = largest(rows, way, recipe, means)
-    answers = sum(len(r["answer"]) for r in rows) / sum(map(length, rows))
-    vocabulary = causal(model).get_output_embeddings().weight
-    logits = min(int(tokens * answers) * len(vocabulary), BLOCK if way.fused else 2**62)
+    tokens = largest_micro_batch(rows, way, recipe, means)
+    answers = sum(len(r["answer"]) for r in rows) / sum(map(row_length, rows))
+    vocabulary = causal_model(model).get_output_embeddings().weight
+    logits = min(int(tokens * answers) * len(vocabulary), MAX_LOGITS if way.fused else 2**62)
     each = (
         (2 if half else 4) if way.fused else (2 if half else 0) + 12
     )  # autocast's, float32's, softmax and gradient
-    return Fit(
+    return MemoryEstimate(
         weights=sum(p.numel() * p.element_size() for p in model.parameters()),
         gradients=trained_bytes,
         optimiser=2 * trained_bytes,
         copies=sum(p.numel() * 2 for p in trained if p.ndim == 2) if half else 0,
-        activations=int(per_token(model, rows, way, recipe) * tokens),
+        activations=int(activation_bytes_per_token(model, rows, way, recipe) * tokens),
         head=logits * each
-        + 3 * 4 * at_once(CACHED, vocabulary.device)
+        + 3 * 4 * scale_for_device(REDUCED_LOGITS, vocabulary.device)
         + (vocabulary.numel() * 6 if vocabulary.requires_grad else 0),
         tokens=tokens,
     )
 
 
-def largest(rows: Sequence[Tokens], way: Way, recipe: Recipe, means: Means) -> int:
+def largest_micro_batch(rows: Sequence[TokenRow], way: BatchLayout, recipe: Recipe, means: RuntimeOptions) -> int:
     """Tokens of the largest micro-batch that these rows can make."""
-    longest = sorted(rows, key=length)[-recipe.rows_per_step :]
-    return max(length(longest[-1]), min(means.micro_tokens, size(longest, way.packed)))
+    longest = sorted(rows, key=row_length)[-recipe.rows_per_step :]
+    return max(row_length(longest[-1]), min(means.micro_tokens, batch_tokens(longest, way.packed)))
 
 
-def per_token(model: Any, rows: Sequence[Tokens], way: Way, recipe: Recipe) -> float:
+def activation_bytes_per_token(model: Any, rows: Sequence[TokenRow], way: BatchLayout, recipe: Recipe) -> float:
     """Bytes that a forward pass keeps for the backward pass, of one more token: the difference of two short rows."""
     device = next(model.parameters()).device
-    row = max(rows, key=length)
-    row = Tokens(
-        prompt=row["prompt"][-PROBED // 2 :], answer=row["answer"][: PROBED // 2]
+    row = max(rows, key=row_length)
+    row = TokenRow(
+        prompt=row["prompt"][-MAX_PROBE_TOKENS // 2 :], answer=row["answer"][: MAX_PROBE_TOKENS // 2]
     )
-    short = Tokens(
+    short = TokenRow(
         prompt=row["prompt"][-len(row["prompt"]) // 2 :],
         answer=row["answer"][: -(-len(row["answer"]) // 2)],
     )
-    if length(row) == length(short):
+    if row_length(row) == row_length(short):
         return 0.0
-    kept = [kept_bytes(model, one, way, recipe, device) for one in (short, row)]
-    return max(0.0, (kept[1] - kept[0]) / (length(row) - length(short)))
+    kept = [activation_bytes(model, one, way, recipe, device) for one in (short, row)]
+    return max(0.0, (kept[1] - kept[0]) / (row_length(row) - row_length(short)))
 
 
-def kept_bytes(model: Any, row: Tokens, way: Way, recipe: Recipe, device: Any) -> int:
+def activation_bytes(model: Any, row: TokenRow, way: BatchLayout, recipe: Recipe, device: Any) -> int:
     import torch
 
     held: dict[
@@ -125,11 +125,11 @@ def kept_bytes(model: Any, row: Tokens, way: Way, recipe: Recipe, device: Any) -
             keep, lambda nothing: nothing
         ),  # no backward pass comes
     ):
-        loss_of(model.train(), [row], way, device)
+        batch_loss(model.train(), [row], way, device)
     return sum(storage.nbytes() for storage in held.values())
 
 
-def free_bytes(model: Any) -> int | None:
+def free_memory(model: Any) -> int | None:
     """What the model's device has left, or None where it doesn't say."""
     import torch
 

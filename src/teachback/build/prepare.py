@@ -1,0 +1,80 @@
+"""From the config to data and students, checked and identified."""
+
+from dataclasses import dataclass
+from typing import Literal, Self
+
+from ..config import config as cfg
+from ..errors import ConfigError, DataError
+from ..run.directory import Event, Run, choose_shard_size
+from ..run.identity import read_precision
+from ..student.folder import resolve_model
+from ..student.model_size import find_model_size
+from ..student.precision import choose_precision
+from ..types import Student, Task
+from .criterion import check_criterion
+from .inputs import make_inputs
+from .student import Answerer, make_answerer
+from .task import make_task
+from .teacher import teacher_fingerprint
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run's data and students: all that measuring a student needs."""
+
+    task: Task
+    base: Student
+    answer: Answerer
+    precision: Literal["float32", "bf16"]
+    # sha256 of what the teacher is asked with.
+    teacher: str
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.answer.stop()
+
+
+def prepare(config: cfg.Config, run: Run) -> Prepared:
+    """Checks the config against the data, and the inputs against the run's first start."""
+    task = make_task(config.task, config.repeat)
+    check_data(config, task)
+    if config.machine.threads is not None:
+        import torch
+
+        torch.set_num_threads(config.machine.threads)
+
+    folder, model = resolve_model(config.student.model, config.student.revision)
+    teacher = teacher_fingerprint(config, task)
+    known_precision = read_precision(run.folder)
+    precision = known_precision or choose_precision(config.student.precision)
+    run.rows_per_shard = choose_shard_size(find_model_size(str(folder)).parameters)
+    run.identify(
+        cfg.identity(config),
+        make_inputs(task, config, model, teacher, precision),
+        cfg.settings(config),
+    )
+    if known_precision is None:
+        text = f"precision: {precision}, from now on part of this run"
+        run.listen(Event("note", 0, "precision", value=text))
+
+    answer = make_answerer(config, run, task, folder, precision)
+    return Prepared(task, Student(str(folder)), answer, precision, teacher)
+
+
+def check_data(config: cfg.Config, task: Task) -> None:
+    """Raises ConfigError or DataError for what only the data can show."""
+    if not task.seeds:
+        raise DataError(
+            "the pool is empty: there are no seeds",
+            fix="give at least per_round seed questions",
+        )
+    if config.per_round > len(task.seeds):
+        raise ConfigError(
+            "per_round is larger than the pool",
+            got=config.per_round,
+            allowed=f"1 to {len(task.seeds)}, the number of seeds",
+            fix="lower per_round or give more seeds",
+        )
+    check_criterion(config, task)

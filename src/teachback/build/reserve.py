@@ -1,0 +1,42 @@
+"""The pool teacher's reserve: a step of the run, since the base student reads every row."""
+
+from collections.abc import Callable
+from typing import Any
+
+from ..config import config as cfg
+from ..curate.training_rows import forbidden_keys
+from ..run.directory import Run
+from ..run.identity import hash_bytes
+from ..student.attempt import AttemptRequest
+from ..tasks.jsonl import read_reserve
+from ..teachers import PoolTeacherSettings, pool
+from ..types import Reserve, Row, Student, Task
+from .student import Answerer
+
+OpenReserve = Callable[[PoolTeacherSettings], tuple[Reserve, tuple[Row, ...], Any]]
+
+
+def make_reserve_opener(
+    config: cfg.Config, run: Run, task: Task, base: Student, answer: Answerer
+) -> OpenReserve:
+    """open(settings): the reserve, the rows of its file, and embedding_N_D of seeds and rows."""
+
+    def open_reserve(settings: PoolTeacherSettings) -> tuple[Reserve, tuple[Row, ...], Any]:
+        rows = read_reserve(settings.rows, config.task, task)
+
+        def embed_reserve() -> Reserve:
+            kept, notes = pool.disjoint(rows, forbidden_keys(task), task.key)
+            if settings.n_rows is not None:
+                kept = tuple(sorted(kept, key=hash_question)[: settings.n_rows])
+            items = [*task.seeds, *kept]
+            questions = [AttemptRequest(item.id, task.prompt(item.question)) for item in items]
+            row_ids = tuple(row.id for row in kept)
+            return Reserve(row_ids, answer.embed(base, questions), notes)
+
+        def hash_question(row: Row) -> str:
+            return hash_bytes(task.key(row.question).encode())
+
+        reserve = run.step(0, "reserve", embed_reserve)
+        return reserve, rows, run.load_array(reserve.embedding)
+
+    return open_reserve

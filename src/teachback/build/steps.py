@@ -1,0 +1,110 @@
+"""The steps of a round as functions, for the loop."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from ..config import config as cfg
+from ..criteria.selector import Selector
+from ..curate.training_rows import curate_rows, forbidden_keys, make_row_checks
+from ..curate.verify import verify_drafts
+from ..ledger.costs import Cost
+from ..ledger.ledger import Ledger
+from ..loop import Parts
+from ..metrics.accuracy import make_report
+from ..metrics.carry_over import measure_carry_over
+from ..rng import draw
+from ..run.directory import Run
+from ..student.training.dataset import seed_rows, select_training_rows
+from ..tasks.existing_rows import read_existing_rows
+from ..teachers.registered import Teacher
+from ..types import (
+    Attempt,
+    Curated,
+    Example,
+    Report,
+    Round,
+    Row,
+    Student,
+    Task,
+    Transfer,
+)
+from .grading import judged
+from .judges import worst_judging_cost
+from .student import Respondent
+from .teacher import open_round
+
+# train(start, (message, text) rows, seed) → the folder of the trained student
+Train = Callable[[Path, list[tuple[str, str]], int], Path]
+
+
+def make_parts(
+    config: cfg.Config,
+    task: Task,
+    run: Run,
+    ledger: Ledger,
+    answer: Respondent,
+    selector: Selector,
+    teacher: Teacher,
+    train: Train,
+    *,
+    test: bool = False,
+) -> Parts:
+    """test: each round's student is measured on test too."""
+    draw_for_run = partial(draw, config.seed, config.repeat)
+    forbidden = forbidden_keys(task)
+    checks = make_row_checks(task)
+    seed_questions = [seed.question for seed in task.seeds]
+
+    def worst_asking_cost(past: Sequence[Round]) -> Cost:
+        ids = sorted(selector.selectable(past))
+        return worst_judging_cost(config, task, [selector.seed_by_id[id] for id in ids])
+
+    def carry_over(student: Student, attempts: Sequence[Attempt], fresh: Curated) -> Transfer:
+        row_attempts = answer(student, ((row.id, row.question) for row in fresh.rows))
+        return measure_carry_over(fresh, attempts, row_attempts, selector.attempt_score)
+
+    def finetune(
+        base: Student, student: Student, rows: Sequence[Row], fresh: Sequence[Row]
+    ) -> Student:
+        restart = config.finetune.restart
+        start = base if restart == "base" else student
+        data = select_training_rows(
+            rows, fresh, restart=restart, replay=config.finetune.replay, draw=draw_for_run
+        )
+        if not data:
+            return start
+        texts = [(task.prompt(row.question), row.text) for row in data]
+        seed = draw_for_run("finetune", "", len(rows)).getrandbits(31)
+        return run.student_in(train(run.path(start), texts, seed))
+
+    def evaluate(split: str, examples: Sequence[Example], student: Student) -> Report:
+        answers = answer.measure(student, examples)
+        pairs = list(zip(examples, answers.attempts, strict=True))
+        graded_task = judged(config, task, ledger, run.round, pairs)
+        return make_report(graded_task, split, examples, *answers)
+
+    return Parts(
+        given=partial(rows_at_start, config, task),
+        affordable=partial(open_round, config, task, ledger, teacher, worst_asking_cost),
+        attempt=selector.attempt,
+        gather=selector.gather,
+        select=lambda attempts, gathered, baseline, past, m: selector.select(
+            attempts, gathered, baseline.accuracy, past, m
+        ),
+        generate=lambda round, chosen, attempts: teacher.generate(round, chosen.picks, attempts),
+        verify=lambda drafts: verify_drafts(drafts, task),
+        curate=lambda verdicts, rows: curate_rows(
+            verdicts, rows, key=task.key, forbidden=forbidden, seeds=seed_questions, checks=checks
+        ),
+        transfer=carry_over,
+        finetune=finetune,
+        evaluate=partial(evaluate, "dev", task.dev),
+        test=partial(evaluate, "test", task.test) if test else None,
+    )
+
+
+def rows_at_start(config: cfg.Config, task: Task) -> tuple[Row, ...]:
+    """Rows that are trained on from the start: the user's own, and the seeds' solutions."""
+    rows = read_existing_rows(config.rows, task.target) if config.rows else ()
+    return (*rows, *seed_rows(task)) if config.include_seeds else rows

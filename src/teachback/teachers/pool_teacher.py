@@ -1,0 +1,54 @@
+"""`pool`: hands out rows you already have. A dry run without any teacher."""
+
+from hashlib import sha256
+from pathlib import Path
+from typing import Literal
+
+from ..errors import DataError
+from ..types import PositiveInt, Settings
+from . import pool
+from .registered import Teacher, TeacherContext, TeacherRun
+
+
+class PoolTeacherSettings(Settings):
+    """Each seed gets the unused row nearest to it."""
+
+    name: Literal["pool"]
+    # JSON lines: question, and answer or solution.
+    rows: Path
+    # How many of them, by a hash of the question. The base student reads each once.
+    n_rows: PositiveInt | None = None
+
+
+def make_pool_teacher(
+    settings: PoolTeacherSettings, context: TeacherContext, run: TeacherRun
+) -> Teacher:
+    reserve, rows, embedding_N_D = run.open_reserve(settings)
+    row_by_id = {row.id: row for row in rows}
+    kept = [row_by_id[id] for id in reserve.rows]
+    task = context.task
+    seeds = {seed.id: seed for seed in task.seeds}
+    near = pool.make(kept, task.seeds, embedding_N_D, run.count_tokens)
+    return Teacher(
+        prices=lambda pairs: pool.prices(run.ledger, near, [seed for seed, _ in pairs]),
+        generate=lambda round, picks, attempts: pool.generate(
+            picks,
+            seeds,
+            round=round,
+            ledger=run.ledger,
+            pool=near,
+            prompt=run.fingerprint,
+        ),
+        left=lambda: pool.left(run.ledger, near),
+    )
+
+
+def hash_reserve(settings: PoolTeacherSettings, context: TeacherContext) -> str:
+    """sha256 of the file of rows."""
+    try:
+        return sha256(settings.rows.read_bytes()).hexdigest()
+    except OSError as error:
+        raise DataError(
+            f"the reserve {settings.rows} can't be read: {error}",
+            fix="give a file of JSON lines",
+        ) from error
