@@ -19,14 +19,13 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Literal, NamedTuple
 
-from teachback.student.loading import load_student
-
 from bench.conversations import CHAT, FILES, first_pairs
 from bench.outcome import Outcome
 from bench.process import peak_mib, resident_mib, run_fresh, spread, torch_threads
 from bench.reasons import first_difference
 from teachback.student.chat import prompt_ids
 from teachback.student.folder import resolve_model
+from teachback.student.loading import load_student
 
 TARGET = 1.5
 SIZES = (16, 32, 64)

@@ -29,13 +29,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Literal, NamedTuple
 
-from teachback.student.loading import load_student
-
 from bench.conversations import CHAT, FILES, Pair, alternate, read_pairs
 from bench.machine import count_cores
 from bench.outcome import Outcome
 from bench.process import peak_mib, run_fresh, spread
 from teachback.student.folder import resolve_model
+from teachback.student.loading import load_student
 from teachback.student.training.batch import TokenRow, row_length, schedule_rows
 from teachback.student.training.finetune import (
     Recipe,

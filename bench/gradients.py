@@ -10,11 +10,11 @@ from itertools import combinations_with_replacement
 from typing import Any, NamedTuple
 
 import numpy as np
-from teachback.student.scoring import answer_passes
 
 from bench.conversations import CHAT
 from bench.process import run_timed
 from teachback.student.inference import InferenceModel, apply_head
+from teachback.student.scoring import answer_passes
 from teachback.student.signals import BATCH_TOKENS, compute_signals, split_blocks
 from teachback.student.sketch import draw_sketch, new_sketch_sums
 

@@ -22,8 +22,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from teachback.student.loading import LoadedStudent, load_student
-
 from bench.outcome import Outcome
 from bench.process import peak_mib, run_fresh, run_timed
 from bench.reasons import first_difference
@@ -33,6 +31,7 @@ from teachback.errors import ConfigError
 from teachback.run import files
 from teachback.student.chat import Chat, encode_text, prompt_ids
 from teachback.student.folder import resolve_model
+from teachback.student.loading import LoadedStudent, load_student
 from teachback.types import Attempt, Example, Task
 
 TARGET = 1.5

@@ -21,8 +21,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Literal, NamedTuple
 
-from teachback.student.loading import load_student
-
 from bench.conversations import CHAT, FILES, first_pairs
 from bench.outcome import Outcome
 from bench.process import (
@@ -36,6 +34,7 @@ from bench.process import (
 from teachback.student.chat import row_ids
 from teachback.student.folder import resolve_model
 from teachback.student.forward import shared_prefix_length
+from teachback.student.loading import load_student
 
 ROWS_PER_FILE = 24
 BATCHES = (8, 16, 32)
@@ -152,9 +151,8 @@ def run_all(
 
 
 def score_with_ours(folder: str, rows: Sequence[Row], precision: Precision) -> Scores:
-    from teachback.student.scoring import read_answers, score_answers
-
     from teachback.student.inference import load_for_inference
+    from teachback.student.scoring import read_answers, score_answers
 
     student = load_for_inference(Path(folder), precision)
     pairs = [(row.message, row.answer) for row in rows]

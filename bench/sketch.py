@@ -25,8 +25,6 @@ from statistics import median
 from typing import Any, NamedTuple
 
 import numpy as np
-from teachback.student.loading import load_student
-from teachback.student.scoring import read_answers
 
 from bench.conversations import CHAT, FILES, Pair, alternate, read_pairs
 from bench.gradients import (
@@ -46,6 +44,8 @@ from bench.process import peak_mib, run_timed, torch_threads
 from teachback.student.attempt import AttemptRequest, answer_questions
 from teachback.student.folder import resolve_model
 from teachback.student.inference import InferenceModel, load_for_inference
+from teachback.student.loading import load_student
+from teachback.student.scoring import read_answers
 from teachback.student.sketch import SKETCH_SIZE, TensorSketch, make_sketch
 
 SLICE_ROWS = 20

@@ -18,12 +18,12 @@ from typing import Any
 import torch
 from aiohttp import web
 
-from teachback.student.attempt import make_stop_check, decode_text
+from teachback.student.attempt import decode_text, make_stop_check
 from teachback.student.decode import decode_batch
 from teachback.student.decode_log import DecodedAnswer
-from teachback.student.sampling import Sampling
-from teachback.student.loading import load_student
 from teachback.student.inference import InferenceModel, load_for_inference
+from teachback.student.loading import load_student
+from teachback.student.sampling import Sampling
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,11 @@ def decoded_by(
 
 
 def choice(
-    student: InferenceModel, prompt: list[int], body: dict[str, Any], index: int, one: DecodedAnswer
+    student: InferenceModel,
+    prompt: list[int],
+    body: dict[str, Any],
+    index: int,
+    one: DecodedAnswer,
 ) -> dict[str, Any]:
     words = decode_text(student, one.tokens)
     for text in body.get("stop") or []:

@@ -187,10 +187,13 @@ def test_a_report_in_words(task: Task) -> None:
         replace(task, by=()), "test", EXAMPLES, attempts("right", "half", *FIVE[2:])
     )
     assert (
-        evaluation_lines(bare)[0] == "test 40% [12%, 77%] right of 5; the final answer alone 60%"
+        evaluation_lines(bare)[0]
+        == "test 40% [12%, 77%] right of 5; the final answer alone 60%"
     )
     assert len(evaluation_lines(bare)) == 2
-    assert "final answer alone" not in evaluation_lines(got)[0], "said where it is another number"
+    assert "final answer alone" not in evaluation_lines(got)[0], (
+        "said where it is another number"
+    )
 
 
 def test_a_change_in_words(task: Task) -> None:

@@ -16,8 +16,8 @@ import pytest
 from teachback.student.attempt import summarise_attempt
 from teachback.student.chat import Chat, prompt_ids
 from teachback.student.decode import decode_batch
-from teachback.student.loading import load_student
 from teachback.student.inference import load_for_inference
+from teachback.student.loading import load_student
 from teachback.tasks import gsm8k
 from teachback.types import Example, Grade
 
@@ -71,7 +71,9 @@ def test_a_difference_has_its_reason(
 ) -> None:
     ours = gsm8k.NUMBER_GRADER.grade(ONE, text)
     assert (
-        bench.reasons.find_reason(bench.reasons.Case("18", text, ours, filter, read, theirs))
+        bench.reasons.find_reason(
+            bench.reasons.Case("18", text, ours, filter, read, theirs)
+        )
         == reason
     )
 
@@ -152,7 +154,9 @@ def test_verdicts_on_different_texts_are_not_compared(bench: SimpleNamespace) ->
     r = bench.reasons
     judged = r.PeerVerdict("", "Answer: 18", dict.fromkeys(r.FILTERS, ("18", True)))
     found = [
-        *r.find_differences([r.Row("one", "18", "Answer: 19", Grade("wrong", "19"), judged)])
+        *r.find_differences(
+            [r.Row("one", "18", "Answer: 19", Grade("wrong", "19"), judged)]
+        )
     ]
     assert [one.reason for one in found] == ["other text", "other text"]
 

@@ -256,7 +256,9 @@ def test_arms_that_keep_arrays_compare_with_one_that_does_not(
 ) -> None:
     """Each arm attempts the pool as if alone. The untuned student answers dev only once."""
     config = settings(tmp_path, tiny, "random")
-    run_comparison(config, ["badge", "loss", "kcenter"], 1, jobs=1, listen=lambda event: None)
+    run_comparison(
+        config, ["badge", "loss", "kcenter"], 1, jobs=1, listen=lambda event: None
+    )
     arms = {
         arm: config.run_dir / "repeat-0" / arm / "round-00"
         for arm in ("badge", "loss", "kcenter")

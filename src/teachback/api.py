@@ -23,6 +23,7 @@ from .rng import draw
 from .run import history
 from .run.directory import Event, Run
 from .run.files import commit_file, to_json_bytes
+from .run.identity import hash_bytes, read_precision
 from .student.folder import resolve_model
 from .student.measure import SamplingPlan
 from .types import Example, Report, Round, Selection, Student, Task
@@ -77,7 +78,11 @@ def run(
 
 def refuse_fewer_rounds(config: Config) -> None:
     """Growth only (R4): the rounds that are done can't be taken back."""
-    done = len(history.read_history(config.run_dir).rounds) if config.run_dir.exists() else 0
+    done = (
+        len(history.read_history(config.run_dir).rounds)
+        if config.run_dir.exists()
+        else 0
+    )
     if config.rounds is not None and config.rounds < done:
         raise ConfigError(
             f"rounds is below the {done} that the run in {config.run_dir} has finished",
@@ -178,7 +183,10 @@ class Asked(NamedTuple):
 def check_asked(asked: Asked, base: bool, student: object) -> None:
     if asked.split not in EVALUATION_STEPS:
         raise ConfigError(
-            "--split", got=asked.split, allowed=" or ".join(EVALUATION_STEPS), fix="--split dev"
+            "--split",
+            got=asked.split,
+            allowed=" or ".join(EVALUATION_STEPS),
+            fix="--split dev",
         )
     if base and student is not None:
         fix = "leave out one of them"
@@ -253,7 +261,13 @@ def evaluate_beside(
         commit_file(folder / "asked.json", to_json_bytes(facts))
         listen(Event("note", 0, "evaluate", value=f"kept in {folder}"))
         return opened.step(
-            0, EVALUATION_STEPS[asked.split][0], tested, config, prepared, prepared.base, asked
+            0,
+            EVALUATION_STEPS[asked.split][0],
+            tested,
+            config,
+            prepared,
+            prepared.base,
+            asked,
         )
 
 

@@ -100,7 +100,9 @@ def run(
     settings = config.read(path, set_, run_dir)
     if not yes and not (settings.run_dir / "ledger.sqlite").exists():
         ask_before_spending(settings)
-    already = history.read_history(settings.run_dir) if settings.run_dir.exists() else None
+    already = (
+        history.read_history(settings.run_dir) if settings.run_dir.exists() else None
+    )
     if already is not None and (already.rounds or already.next_step != "open"):
         err.print(f"resuming {settings.run_dir}: {len(already.rounds)} rounds finished")
     err.print(allowance(settings))

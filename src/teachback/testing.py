@@ -23,7 +23,7 @@ from .rng import draw
 from .run.directory import Event, Run
 from .run.files import publish_path
 from .run.identity import hash_bytes
-from .student.measure import StudentAnswers, SamplingPlan
+from .student.measure import SamplingPlan, StudentAnswers
 from .teachers.registered import TeacherRun
 from .types import ArrayFile, Attempt, Attempts, Example, Grade, Student, Task
 
@@ -91,7 +91,9 @@ def fake_run(
 
 
 def no_reserve(settings: object) -> Any:
-    raise AssertionError("the fake student can't read a reserve: it has no hidden states")
+    raise AssertionError(
+        "the fake student can't read a reserve: it has no hidden states"
+    )
 
 
 def untrained(folder: Path) -> Student:

@@ -35,12 +35,14 @@ BLENDED = {
         ),
         "blend",
     ),
-    "bandit": Criterion(
-        partial(bandit, members=MEMBERS, explore=0.3), "blend"
-    ),
+    "bandit": Criterion(partial(bandit, members=MEMBERS, explore=0.3), "blend"),
 }
 ALL = {
-    **{name: one for name, one in CRITERIA.items() if one.kind != "blend" and name != "function"},
+    **{
+        name: one
+        for name, one in CRITERIA.items()
+        if one.kind != "blend" and name != "function"
+    },
     **{name: replace(one, needs=frozenset({"right"})) for name, one in BLENDED.items()},
 }
 RULES = {

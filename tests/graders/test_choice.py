@@ -51,7 +51,12 @@ def test_options_of_a_question() -> None:
         "A": "one",
         "B": "two (D) four",
     }
-    assert read_options("(B) then (C)") == read_options("only (A)") == read_options("") == {}
+    assert (
+        read_options("(B) then (C)")
+        == read_options("only (A)")
+        == read_options("")
+        == {}
+    )
 
 
 @pytest.mark.parametrize(
@@ -126,7 +131,8 @@ def test_never_a_letter_that_is_no_option(answer: str, texts: list[str]) -> None
     named = chosen_letter(answer, choices)
     assert named is None or named in choices
     assert (
-        CHOICE_GRADER.parse(question, f"Answer: {answer}").answer in read_options(question)
+        CHOICE_GRADER.parse(question, f"Answer: {answer}").answer
+        in read_options(question)
     ) or (CHOICE_GRADER.parse(question, f"Answer: {answer}").outcome == "unparsed")
 
 
@@ -155,9 +161,9 @@ def test_real_options_are_all_found(data: Path) -> None:
         assert "".join(read_options(e.question)) == "ABCDE", e.id
     numbers = {"three": 3, "five": 5, "seven": 7}
     for e in with_options(data)[254:]:
-        assert len(read_options(e.question)) == numbers[str(e.meta["task"]).split("_")[2]], (
-            e.id
-        )
+        assert (
+            len(read_options(e.question)) == numbers[str(e.meta["task"]).split("_")[2]]
+        ), e.id
 
 
 def test_real_golds_are_right_in_every_dress_and_other_letters_wrong(
@@ -184,7 +190,9 @@ def test_real_golds_are_right_in_every_dress_and_other_letters_wrong(
                 == "right"
             )
         for other in choices.keys() - {gold}:
-            assert CHOICE_GRADER.grade(e, f"The answer is ({other}).").outcome == "wrong", (
+            assert (
+                CHOICE_GRADER.grade(e, f"The answer is ({other}).").outcome == "wrong"
+            ), (
                 e.id,
                 other,
             )

@@ -115,7 +115,9 @@ def test_the_worker_is_dead_afterwards_and_the_next_is_new() -> None:
     after = math_pool.ask_math_worker("5", "4+1", "", 2.0)
     assert after.outcome == "yes"
     assert after.pid != late.pid
-    assert math_pool.ask_math_worker("5", "3+2", "", 2.0).pid == after.pid  # and it is kept
+    assert (
+        math_pool.ask_math_worker("5", "3+2", "", 2.0).pid == after.pid
+    )  # and it is kept
     os.kill(after.pid, 9)
     assert math_pool.ask_math_worker("5", "6-1", "", 2.0).outcome == "yes"
 

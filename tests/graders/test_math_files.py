@@ -48,7 +48,8 @@ def misjudged(given: list[Example]) -> list[str]:
 def test_every_gold_solution_is_right(pool: list[Example]) -> None:
     assert len(pool) == 7698
     grades = {
-        example.id: MATH_GRADER.grade(example, str(example.solution)) for example in pool
+        example.id: MATH_GRADER.grade(example, str(example.solution))
+        for example in pool
     }
     assert {
         name: grade for name, grade in grades.items() if grade.outcome != "right"
@@ -58,7 +59,9 @@ def test_every_gold_solution_is_right(pool: list[Example]) -> None:
 @pytest.mark.slow
 def test_of_the_golds_math_verify_cannot_read_one(pool: list[Example]) -> None:
     golds = {example.answer for example in pool if example.answer is not None}
-    unread = {gold for gold in golds if ask_math_worker(None, gold, "", 10.0).outcome != "yes"}
+    unread = {
+        gold for gold in golds if ask_math_worker(None, gold, "", 10.0).outcome != "yes"
+    }
     assert unread == {r"05\!:\!00"}  # right as text alone
 
 

@@ -99,5 +99,6 @@ def test_golds_are_read_to_the_last_digit(data: Path) -> None:
 def test_a_solution_without_its_mark_is_unparsed(data: Path) -> None:
     for e in examples(data / "gsm8k_train.jsonl"):
         assert (
-            grade_number(e, (e.solution or "").partition("####")[0]).outcome == "unparsed"
+            grade_number(e, (e.solution or "").partition("####")[0]).outcome
+            == "unparsed"
         ), e.id

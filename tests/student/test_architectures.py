@@ -10,8 +10,8 @@ from architectures import ARCHITECTURES, build
 from teachback.student import frozen
 from teachback.student.attention import GROUPED_ATTENTION
 from teachback.student.chat import Chat, row_ids
+from teachback.student.inference import apply_head, load_for_inference
 from teachback.student.loading import LoadedStudent, load_student
-from teachback.student.inference import load_for_inference, apply_head
 from teachback.student.scoring import read_answers
 
 CHAT = Chat()
@@ -91,7 +91,10 @@ def test_in_bf16_the_head_is_in_float32_and_the_rest_near(
     name: str, tmp_path: Path
 ) -> None:
     folder = build(name, tmp_path / name)
-    exact, rounded = read_answers(load_for_inference(folder), CHAT, ROWS), load_for_inference(folder, "bf16")
+    exact, rounded = (
+        read_answers(load_for_inference(folder), CHAT, ROWS),
+        load_for_inference(folder, "bf16"),
+    )
     for one, other in zip(exact, read_answers(rounded, CHAT, ROWS), strict=True):
         assert one.nll == pytest.approx(other.nll, rel=0.05)
         assert one.nll != other.nll
@@ -123,7 +126,9 @@ def test_attention_is_ours_where_the_model_runs_sdpa_and_its_own_elsewhere(
     tmp_path: Path,
 ) -> None:
     kinds = {
-        name: load_for_inference(build(name, tmp_path / name)).model.config._attn_implementation
+        name: load_for_inference(
+            build(name, tmp_path / name)
+        ).model.config._attn_implementation
         for name in ARCHITECTURES
     }
     assert kinds.pop("gemma2") == "eager"
@@ -142,5 +147,7 @@ def test_a_model_that_does_not_get_along_with_repacked_layers_is_run_as_it_came(
                 layer.weight.data += 0.1
 
     monkeypatch.setattr(frozen, "pack", spoil)
-    for one, other in zip(wanted, read_answers(load_for_inference(folder), CHAT, ROWS), strict=True):
+    for one, other in zip(
+        wanted, read_answers(load_for_inference(folder), CHAT, ROWS), strict=True
+    ):
         assert one.nll == pytest.approx(other.nll, abs=1e-5)

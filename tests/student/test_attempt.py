@@ -10,11 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from teachback.student import attempt as attempting
-from teachback.student.attempt import AttemptRequest, AttemptBatch, decode_answers, answer_questions, batch_prompts, cache_bytes_per_token
-from teachback.student.sampling import Sampling
-from teachback.student.kv_cache import compact_rows
+from teachback.student.attempt import (
+    AttemptBatch,
+    AttemptRequest,
+    answer_questions,
+    batch_prompts,
+    cache_bytes_per_token,
+    decode_answers,
+)
 from teachback.student.chat import Chat, prompt_ids
 from teachback.student.inference import InferenceModel, load_for_inference
+from teachback.student.kv_cache import compact_rows
+from teachback.student.sampling import Sampling
 from teachback.types import Attempt
 
 CHAT = Chat(system="Be short.")
@@ -71,7 +78,9 @@ def same(a: Attempt, b: Attempt) -> bool:
 def test_an_answer_has_its_end_token_unless_it_is_truncated(
     student: InferenceModel, plain: AttemptBatch
 ) -> None:
-    done = decode_answers(student, [prompt_ids(student, CHAT, q) for q in QUESTIONS], TOKENS)
+    done = decode_answers(
+        student, [prompt_ids(student, CHAT, q) for q in QUESTIONS], TOKENS
+    )
     for decoded, a in zip(done, plain.attempts, strict=True):
         assert a.n_tokens == len(decoded.tokens)
         assert a.truncated == (decoded.tokens[-1] not in student.ends)
@@ -86,7 +95,9 @@ def test_a_stop_string_ends_an_answer_before_it_and_its_tokens_count(
     student: InferenceModel, plain: AttemptBatch
 ) -> None:
     """Strings of one and several tokens out of the answers themselves."""
-    never = decode_answers(student, [prompt_ids(student, CHAT, q) for q in QUESTIONS], TOKENS)
+    never = decode_answers(
+        student, [prompt_ids(student, CHAT, q) for q in QUESTIONS], TOKENS
+    )
     longest = max(plain.attempts, key=lambda a: len(a.text)).text
     for stop in (longest[3], longest[4:7], longest[-2:]):
         stopped = answer_questions(
@@ -129,7 +140,9 @@ def test_of_several_stop_strings_the_first_in_the_text_counts(
     early, late = whole.text[4:6], whole.text[7:9]
     a = next(
         a
-        for a in answer_questions(student, CHAT, ASKED, TOKENS, stop=[late, early]).attempts
+        for a in answer_questions(
+            student, CHAT, ASKED, TOKENS, stop=[late, early]
+        ).attempts
         if a.id == whole.id
     )
     assert a.text == whole.text[: whole.text.index(early)]
@@ -179,7 +192,10 @@ def test_batches_hold_every_row_once_within_their_bound(
 
 
 def test_rows_that_do_not_fit_one_batch_are_shared_out_evenly() -> None:
-    assert [len(group) for group in batch_prompts([[7] * 10] * 22, 10, most=400)] == [11, 11]
+    assert [len(group) for group in batch_prompts([[7] * 10] * 22, 10, most=400)] == [
+        11,
+        11,
+    ]
 
 
 def test_equal_prompts_are_neighbours_in_their_batch() -> None:

@@ -27,7 +27,10 @@ def one_later(T: int, S: int) -> torch.Tensor:
     return seen
 
 
-@pytest.mark.parametrize("T", [1, 5, 2 * QUERIES_PER_BLOCK - 1, 2 * QUERIES_PER_BLOCK, 2 * QUERIES_PER_BLOCK + 3])
+@pytest.mark.parametrize(
+    "T",
+    [1, 5, 2 * QUERIES_PER_BLOCK - 1, 2 * QUERIES_PER_BLOCK, 2 * QUERIES_PER_BLOCK + 3],
+)
 @pytest.mark.parametrize("seen", [causal, windowed, two_ways, one_later])
 def test_as_torch_does(T: int, seen) -> None:
     generator, S = torch.Generator().manual_seed(T), BEFORE + T
@@ -40,7 +43,9 @@ def test_as_torch_does(T: int, seen) -> None:
     may_see[1, :, :, 1] = True
     mask = torch.finfo(torch.float64).min * (~may_see).double()
     with torch.no_grad():
-        found, _ = attend_grouped(torch.nn.Module(), query, key, value, mask, scaling=0.3)
+        found, _ = attend_grouped(
+            torch.nn.Module(), query, key, value, mask, scaling=0.3
+        )
     wanted = scaled_dot_product_attention(
         query, key, value, attn_mask=may_see, scale=0.3, enable_gqa=True
     )

@@ -12,15 +12,15 @@ import torch
 from architectures import ARCHITECTURES, HYBRIDS, build
 from teachback.student import decode as decoding
 from teachback.student import reading
-from teachback.student.kv_cache import KVCache, make_kv_cache
+from teachback.student.cache_layer import InPlaceLayer
 from teachback.student.chat import Chat, prompt_ids
 from teachback.student.decode import decode_batch
 from teachback.student.decode_log import DecodedAnswer
-from teachback.student.loading import LoadedStudent, load_student
 from teachback.student.inference import InferenceModel, load_for_inference
-from teachback.student.cache_layer import InPlaceLayer
-from teachback.student.signals import compute_signals
+from teachback.student.kv_cache import KVCache, make_kv_cache
+from teachback.student.loading import LoadedStudent, load_student
 from teachback.student.scoring import summarise_signals
+from teachback.student.signals import compute_signals
 
 CHAT = Chat("Answer in one word, and say why.")
 QUESTIONS = [
@@ -63,7 +63,8 @@ def case_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Case]:
 
 def make(folder: Path) -> Case:
     student, plain = (
-        replace(loaded, ends=MANY_ENDS) for loaded in (load_for_inference(folder), load_student(folder))
+        replace(loaded, ends=MANY_ENDS)
+        for loaded in (load_for_inference(folder), load_student(folder))
     )
     prompts = sorted((prompt_ids(student, CHAT, q) for q in QUESTIONS), key=len)
     alone = [decode_batch(student, [prompt], TOKENS)[0] for prompt in prompts]
@@ -171,7 +172,9 @@ def test_keys_stay_where_they_are_beside_a_layer_that_keeps_a_state(
         kept.append(made)
         return made
 
-    def noted(student: InferenceModel, held: KVCache, *given: torch.Tensor) -> torch.Tensor:
+    def noted(
+        student: InferenceModel, held: KVCache, *given: torch.Tensor
+    ) -> torch.Tensor:
         out = forward(student, held, *given)
         seen.update(
             layer.keys.data_ptr()
@@ -281,7 +284,8 @@ def test_an_answer_that_is_its_target_is_not_decoded_again(
     )
     short = [tokens[: len(tokens) - 1] for tokens in own]
     assert [
-        d.tokens for d in decode_batch(case.student, case.prompts, TOKENS, targets=short)
+        d.tokens
+        for d in decode_batch(case.student, case.prompts, TOKENS, targets=short)
     ] == own, "no end, no answer"
 
 

@@ -14,8 +14,8 @@ from teachback.run.directory import ROWS_PER_SHARD, Run
 from teachback.student.attempt import AttemptRequest
 from teachback.student.chat import Chat, prompt_ids
 from teachback.student.embed import embed_questions
-from teachback.student.loading import load_student
 from teachback.student.inference import load_for_inference
+from teachback.student.loading import load_student
 from teachback.testing import tiny_student
 from teachback.types import Reserve
 
@@ -34,7 +34,9 @@ CHAT = Chat(system="Be brief.")
 def test_an_embedding_is_the_mean_of_the_last_hidden_states_over_the_prompt(
     architecture: str, tmp_path: Path
 ) -> None:
-    student = load_for_inference(tiny_student(tmp_path, architecture=architecture, seed=3))
+    student = load_for_inference(
+        tiny_student(tmp_path, architecture=architecture, seed=3)
+    )
     embedding_N_D = embed_questions(student, CHAT, ASKED)
     assert embedding_N_D.dtype == np.float32
     assert embedding_N_D.shape == (len(ASKED), 16)

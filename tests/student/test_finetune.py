@@ -19,17 +19,27 @@ from teachback.student.loading import LoadedStudent, load_student
 from teachback.student.training import trainer
 from teachback.student.training.batch import (
     TokenRow,
-    tokenize_rows,
-    pad_batch,
-    pack_batch,
-    row_length,
-    split_micro_batches,
-    schedule_rows,
     batch_tokens,
+    pack_batch,
+    pad_batch,
+    row_length,
+    schedule_rows,
+    split_micro_batches,
+    tokenize_rows,
 )
-from teachback.student.training.finetune import RuntimeOptions, Recipe, tokenize_row, finetune
+from teachback.student.training.finetune import (
+    Recipe,
+    RuntimeOptions,
+    finetune,
+    tokenize_row,
+)
 from teachback.student.training.head_loss import summed_nll
-from teachback.student.training.layout import PADDED_LAYOUT, BatchLayout, choose_layout, batch_loss
+from teachback.student.training.layout import (
+    PADDED_LAYOUT,
+    BatchLayout,
+    batch_loss,
+    choose_layout,
+)
 from teachback.testing import tiny_student
 
 CHAT = Chat(system="Be brief.")
@@ -157,7 +167,9 @@ def test_packed_rows_have_no_mask_and_positions_of_their_own(tiny: Path) -> None
 def test_micro_batches_hold_every_row_in_order_within_the_budget(
     lengths: list[tuple[int, int]], micro_tokens: int, pack: bool
 ) -> None:
-    rows = [TokenRow(prompt=[i] * p, answer=[i] * a) for i, (p, a) in enumerate(lengths)]
+    rows = [
+        TokenRow(prompt=[i] * p, answer=[i] * a) for i, (p, a) in enumerate(lengths)
+    ]
     parts = list(split_micro_batches(rows, micro_tokens, pack))
     assert [row for part in parts for row in part] == rows
     for part in parts:
@@ -207,7 +219,13 @@ def test_the_fused_head_is_the_cross_entropy_of_its_logits(
 
 def train(start: Path, folder: Path, recipe: Recipe = RECIPE, **means: Any) -> Path:
     return finetune(
-        start, ROWS, folder, chat=CHAT, recipe=recipe, seed=5, means=RuntimeOptions(**means)
+        start,
+        ROWS,
+        folder,
+        chat=CHAT,
+        recipe=recipe,
+        seed=5,
+        means=RuntimeOptions(**means),
     )
 
 

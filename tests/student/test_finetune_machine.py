@@ -19,8 +19,8 @@ from teachback.errors import StudentError
 from teachback.student.chat import Chat
 from teachback.student.loading import load_student
 from teachback.student.training import passes
-from teachback.student.training.batch import tokenize_rows, row_length
-from teachback.student.training.finetune import RuntimeOptions, Recipe, finetune
+from teachback.student.training.batch import row_length, tokenize_rows
+from teachback.student.training.finetune import Recipe, RuntimeOptions, finetune
 from teachback.student.training.memory import check_memory
 
 CHAT = Chat(system="Be brief.")
@@ -61,7 +61,13 @@ def test_finetuning_resumes_from_its_last_finished_checkpoint_to_the_same_bits(
             raise Killed
 
     with pytest.raises(Killed):
-        train(tiny, tmp_path / "b", recipe, RuntimeOptions(checkpoint_every_s=0), tell=stop_at_5)
+        train(
+            tiny,
+            tmp_path / "b",
+            recipe,
+            RuntimeOptions(checkpoint_every_s=0),
+            tell=stop_at_5,
+        )
     assert [p.name for p in (tmp_path / "b/checkpoints").iterdir()] == ["checkpoint-4"]
     unfinished = tmp_path / "b/checkpoints/checkpoint-5"
     shutil.copytree(tmp_path / "b/checkpoints/checkpoint-4", unfinished)
@@ -94,7 +100,12 @@ def test_out_of_memory_halves_the_micro_batches_once_and_gives_the_same_result(
     wanted = load_student(train(tiny, tmp_path / "a")).model
     tried, said = small_memory(monkeypatch, 100), list[str]()
     found = load_student(
-        train(tiny, tmp_path / "b", means=RuntimeOptions(micro_tokens=200), say=said.append)
+        train(
+            tiny,
+            tmp_path / "b",
+            means=RuntimeOptions(micro_tokens=200),
+            say=said.append,
+        )
     ).model
     assert max(tried) > 100
     assert sum(n > 100 for n in tried) == 1, (
@@ -119,7 +130,9 @@ def test_out_of_memory_twice_is_an_error(
 def test_a_student_that_does_not_fit_is_refused_with_the_numbers(
     tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("teachback.student.training.memory.free_memory", lambda model: 1000)
+    monkeypatch.setattr(
+        "teachback.student.training.memory.free_memory", lambda model: 1000
+    )
     with pytest.raises(
         StudentError,
         match=r"would not fit the memory[\s\S]*weights 0.00, gradients[\s\S]*gradient_check",
@@ -165,7 +178,9 @@ def test_the_estimate_is_near_what_a_real_run_takes(
     rows = tokenize_rows(student, Chat(), [("Why?" * 30, "Because. " * 30)] * 4)
     way = passes.choose_layout(student.model, rows, pack=True)
     recipe = Recipe(epochs=1, rows_per_step=4, precision=precision)
-    fit = check_memory(student.model, rows, way, recipe, RuntimeOptions(micro_tokens=8192))
+    fit = check_memory(
+        student.model, rows, way, recipe, RuntimeOptions(micro_tokens=8192)
+    )
     taken = (fit.total - fit.weights) / 2**20
     assert fit.tokens == 4 * row_length(rows[0])
     assert taken / 1.6 < peak_mib - before_mib < taken * 1.6, (

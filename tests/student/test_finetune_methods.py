@@ -12,7 +12,7 @@ from teachback.errors import StudentError
 from teachback.student.chat import Chat
 from teachback.student.loading import load_student
 from teachback.student.training.batch import tokenize_rows
-from teachback.student.training.finetune import RuntimeOptions, Recipe, finetune
+from teachback.student.training.finetune import Recipe, RuntimeOptions, finetune
 from teachback.student.training.layout import PADDED_LAYOUT, batch_loss
 
 CHAT = Chat(system="Be brief.")
@@ -25,7 +25,13 @@ def train(
     start: Path, folder: Path, recipe: Recipe = RECIPE, rows: Any = ROWS, **means: Any
 ) -> Path:
     return finetune(
-        start, rows, folder, chat=CHAT, recipe=recipe, seed=5, means=RuntimeOptions(**means)
+        start,
+        rows,
+        folder,
+        chat=CHAT,
+        recipe=recipe,
+        seed=5,
+        means=RuntimeOptions(**means),
     )
 
 
@@ -36,13 +42,16 @@ def weights(folder: Path) -> bytes:
 def loss(model: Any, student_folder: Path) -> float:
     rows = tokenize_rows(load_student(student_folder), CHAT, ROWS)
     with torch.no_grad():
-        return float(batch_loss(model.eval(), rows, PADDED_LAYOUT, torch.device("cpu"))) / sum(
-            len(r["answer"]) for r in rows
-        )
+        return float(
+            batch_loss(model.eval(), rows, PADDED_LAYOUT, torch.device("cpu"))
+        ) / sum(len(r["answer"]) for r in rows)
 
 
 def changed(before: Path, after: Path) -> set[str]:
-    a, b = load_student(before).model.state_dict(), load_student(after).model.state_dict()
+    a, b = (
+        load_student(before).model.state_dict(),
+        load_student(after).model.state_dict(),
+    )
     assert set(a) == set(b)
     assert {value.dtype for value in b.values()} == {torch.float32}
     return {name for name in a if not torch.equal(a[name], b[name])}
@@ -51,7 +60,9 @@ def changed(before: Path, after: Path) -> set[str]:
 def test_two_runs_give_bit_equal_weights_and_learn(tiny: Path, tmp_path: Path) -> None:
     one, two = train(tiny, tmp_path / "a"), train(tiny, tmp_path / "b")
     assert weights(one) == weights(two)
-    assert loss(load_student(one).model, one) < 0.8 * loss(load_student(tiny).model, tiny)
+    assert loss(load_student(one).model, one) < 0.8 * loss(
+        load_student(tiny).model, tiny
+    )
     assert len(changed(tiny, one)) == len(load_student(tiny).model.state_dict())
     assert json.loads((one / "config.json").read_text()) == json.loads(
         (tiny / "config.json").read_text()
@@ -81,7 +92,9 @@ def test_an_adapter_that_is_kept_gives_the_merged_student_on_the_base(
 
     out = train(tiny, tmp_path, LORA, save_adapter=True)
     adapted = PeftModel.from_pretrained(load_student(tiny).model, out / "adapter")
-    assert loss(adapted, out) == pytest.approx(loss(load_student(out).model, out), abs=1e-5)
+    assert loss(adapted, out) == pytest.approx(
+        loss(load_student(out).model, out), abs=1e-5
+    )
     assert (
         json.loads((out / "adapter/adapter_config.json").read_text())[
             "base_model_name_or_path"
@@ -136,7 +149,9 @@ def test_checkpointing_changes_nothing(tiny: Path, tmp_path: Path) -> None:
         train(tiny, tmp_path / "b", checkpointing=True),
     )
     for a, b in zip(
-        load_student(whole).model.parameters(), load_student(again).model.parameters(), strict=True
+        load_student(whole).model.parameters(),
+        load_student(again).model.parameters(),
+        strict=True,
     ):
         torch.testing.assert_close(a, b, atol=2e-5, rtol=0)
 
@@ -153,4 +168,6 @@ def test_methods_on_a_gpu(method: Any, tiny: Path, tmp_path: Path) -> None:
         last_layers=1,
     )
     out = train(tiny, tmp_path, recipe, checkpointing=True)
-    assert loss(load_student(out).model.cpu(), out) < loss(load_student(tiny).model.cpu(), tiny)
+    assert loss(load_student(out).model.cpu(), out) < loss(
+        load_student(tiny).model.cpu(), tiny
+    )

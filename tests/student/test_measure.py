@@ -8,10 +8,16 @@ import pytest
 
 from teachback.build.run import make_task
 from teachback.student.attempt import AttemptRequest, answer_questions
-from teachback.student.sampling import Sampling
 from teachback.student.chat import Chat
 from teachback.student.inference import InferenceModel, load_for_inference
-from teachback.student.measure import MeasuredAnswer, SamplingPlan, group_by_example, measure_questions, list_questions
+from teachback.student.measure import (
+    MeasuredAnswer,
+    SamplingPlan,
+    group_by_example,
+    list_questions,
+    measure_questions,
+)
+from teachback.student.sampling import Sampling
 from teachback.student.scoring import score_answers
 from teachback.testing import fake_config
 
@@ -24,7 +30,8 @@ def answering(student: InferenceModel) -> Callable[..., list[MeasuredAnswer]]:
     ) -> list[MeasuredAnswer]:
         done = answer_questions(student, CHAT, asked, 6, sampling)
         return [
-            MeasuredAnswer(*pair) for pair in zip(done.attempts, done.target_nll, strict=True)
+            MeasuredAnswer(*pair)
+            for pair in zip(done.attempts, done.target_nll, strict=True)
         ]
 
     return answer
@@ -39,22 +46,30 @@ def test_a_report_s_questions_come_back_by_example_however_they_are_sharded(
     samples = SamplingPlan(2, 1.0, lambda id, k: Random(f"{id} {k}"))
     asked = list_questions(task, task.dev, samples)
     assert len(asked) == 30
-    shards = [measure_questions(answer, asked[i : i + 4], samples) for i in range(0, 30, 4)]
+    shards = [
+        measure_questions(answer, asked[i : i + 4], samples) for i in range(0, 30, 4)
+    ]
     got = group_by_example([m for shard in shards for m in shard], 10)
     greedy = [
         found.attempt
-        for found in answer([AttemptRequest(e.id, task.prompt(e.question)) for e in task.dev])
+        for found in answer(
+            [AttemptRequest(e.id, task.prompt(e.question)) for e in task.dev]
+        )
     ]
     assert [a.text for a in got.attempts] == [a.text for a in greedy]
     targets = [(task.prompt(e.question), str(task.target(e))) for e in task.dev]
-    assert got.gold_nll == pytest.approx(score_answers(student, CHAT, targets), abs=1e-5)
+    assert got.gold_nll == pytest.approx(
+        score_answers(student, CHAT, targets), abs=1e-5
+    )
     assert [[a.id for a in answers] for answers in got.sampled] == [
         [e.id] * 2 for e in task.dev
     ]
     assert all(one.text != two.text for one, two in got.sampled), (
         "each sample has a stream of its own"
     )
-    assert group_by_example(measure_questions(answer, asked[:10], None), 10).sampled == ()
+    assert (
+        group_by_example(measure_questions(answer, asked[:10], None), 10).sampled == ()
+    )
 
 
 def test_an_example_without_a_target_has_no_nll(tiny: Path) -> None:

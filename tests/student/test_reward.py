@@ -12,7 +12,13 @@ import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
 from teachback.errors import StudentError
-from teachback.student.reward import filled, resolve_reward_model, load_reward_model, compute_rewards, reward_row_ids
+from teachback.student.reward import (
+    compute_rewards,
+    filled,
+    load_reward_model,
+    resolve_reward_model,
+    reward_row_ids,
+)
 
 ROWS = [
     ("Why?", "Because."),

@@ -16,8 +16,8 @@ from teachback.student.attempt import decode_answers
 from teachback.student.chat import Chat, prompt_ids
 from teachback.student.decode import decode_batch
 from teachback.student.decode_log import DecodedAnswer
-from teachback.student.sampling import Sampling, sample_tokens
 from teachback.student.inference import InferenceModel, load_for_inference
+from teachback.student.sampling import Sampling, sample_tokens
 
 CHAT = Chat()
 QUESTIONS = [
@@ -44,7 +44,10 @@ def prompts(student: InferenceModel, questions: Sequence[str]) -> list[list[int]
 
 
 def sampled(
-    student: InferenceModel, questions: list[str], temperature: float = 1.0, **which: int
+    student: InferenceModel,
+    questions: list[str],
+    temperature: float = 1.0,
+    **which: int,
 ) -> list[DecodedAnswer]:
     return decode_batch(
         student,
@@ -54,7 +57,9 @@ def sampled(
     )
 
 
-def test_the_same_stream_gives_the_same_answer_in_any_batch(student: InferenceModel) -> None:
+def test_the_same_stream_gives_the_same_answer_in_any_batch(
+    student: InferenceModel,
+) -> None:
     together = [d.tokens for d in sampled(student, QUESTIONS)]
     assert [d.tokens for d in sampled(student, QUESTIONS)] == together
     assert [d.tokens for d in sampled(student, QUESTIONS[::-1])[::-1]] == together
@@ -66,7 +71,9 @@ def test_the_same_stream_gives_the_same_answer_in_any_batch(student: InferenceMo
     )
 
 
-def test_another_number_or_run_seed_gives_another_answer(student: InferenceModel) -> None:
+def test_another_number_or_run_seed_gives_another_answer(
+    student: InferenceModel,
+) -> None:
     first = [d.tokens for d in sampled(student, QUESTIONS)]
     for other in ({"n": 1}, {"seed": 8}):
         assert all(
@@ -84,7 +91,9 @@ def test_k_answers_to_a_question_are_those_of_k_calls(
         attempting, "CACHE_BYTES", 400 * attempting.cache_bytes_per_token(student)
     )
     given = Sampling(1.0, [stream(q, n) for q, n in asked])
-    together = decode_answers(student, prompts(student, [q for q, _ in asked]), 24, given)
+    together = decode_answers(
+        student, prompts(student, [q for q, _ in asked]), 24, given
+    )
     for (question, n), decoded in zip(asked, together, strict=True):
         assert decoded.tokens == sampled(student, [question], n=n)[0].tokens
     assert len({tuple(d.tokens) for d in together}) > len(QUESTIONS)
@@ -123,7 +132,9 @@ def test_tokens_come_as_often_as_the_tempered_distribution_says() -> None:
     logits, n, dice = torch.tensor([2.0, -1.0, 0.5, -40.0, 1.0]), 20_000, Random(0)
     for temperature in (0.7, 1.5):
         weights = [exp(x / temperature) for x in logits.tolist()]
-        tokens = Counter(sample_tokens(logits.expand(n, 5), temperature, [dice] * n).tolist())
+        tokens = Counter(
+            sample_tokens(logits.expand(n, 5), temperature, [dice] * n).tolist()
+        )
         assert tokens[3] == 0
         expected = [n * w / sum(weights) for w in weights]
         seen = [k for k in range(5) if k != 3]
@@ -149,9 +160,13 @@ def test_the_ends_of_the_unit_interval_never_give_a_token_without_a_chance() -> 
     assert sample_tokens(logits, 1.0, [Fixed(1 - 2**-53)]).tolist() == [2]
 
 
-def test_each_token_takes_one_number_and_a_finished_row_none(student: InferenceModel) -> None:
+def test_each_token_takes_one_number_and_a_finished_row_none(
+    student: InferenceModel,
+) -> None:
     streams = [stream(q) for q in QUESTIONS]
-    decoded = decode_batch(student, prompts(student, QUESTIONS), 24, Sampling(1.0, streams))
+    decoded = decode_batch(
+        student, prompts(student, QUESTIONS), 24, Sampling(1.0, streams)
+    )
     for question, used, d in zip(QUESTIONS, streams, decoded, strict=True):
         fresh = stream(question)
         for _ in d.tokens:

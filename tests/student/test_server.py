@@ -11,12 +11,15 @@ import torch
 
 from serving_student import merged
 from teachback.student.attempt import AttemptRequest, answer_questions
-from teachback.student.sampling import Sampling
 from teachback.student.chat import Chat, prompt_ids
 from teachback.student.decode import decode_batch
 from teachback.student.engines.completion import DecodingOptions
 from teachback.student.engines.process import call, models
-from teachback.student.engines.requests import RequestLimits, CompletionRequest, request_completions
+from teachback.student.engines.requests import (
+    CompletionRequest,
+    RequestLimits,
+    request_completions,
+)
 from teachback.student.engines.server import (
     WeightlessStudent,
     answer_on_server,
@@ -24,8 +27,9 @@ from teachback.student.engines.server import (
     samples_on_server,
 )
 from teachback.student.engines.serving import StudentServer
-from teachback.student.loading import load_student
 from teachback.student.inference import InferenceModel, load_for_inference
+from teachback.student.loading import load_student
+from teachback.student.sampling import Sampling
 from teachback.testing import tiny_student
 from teachback.types import Attempt
 
@@ -47,7 +51,9 @@ COMMAND = f"{sys.executable} {Path(__file__).parents[1] / 'serving_student.py'} 
 
 
 @pytest.fixture(scope="module")
-def serving(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudentServer]:
+def serving(
+    tiny: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[StudentServer]:
     log = tmp_path_factory.mktemp("server") / "server.log"
     with StudentServer(
         tiny, log, COMMAND, limits=RequestLimits(in_flight=8, tries=2, deadline_s=60)
@@ -77,7 +83,9 @@ def said(attempt: Attempt) -> tuple[str, str, int, bool]:
     return attempt.id, attempt.text, attempt.n_tokens, attempt.truncated
 
 
-def test_a_reader_is_a_student_without_weights(student: WeightlessStudent, here: InferenceModel) -> None:
+def test_a_reader_is_a_student_without_weights(
+    student: WeightlessStudent, here: InferenceModel
+) -> None:
     assert student.ends == here.ends
     assert all(
         prompt_ids(student, CHAT, q) == prompt_ids(here, CHAT, q) for q in QUESTIONS
@@ -108,7 +116,10 @@ def test_every_token_has_its_nll_and_its_gap(
 ) -> None:
     prompt = prompt_ids(here, CHAT, QUESTIONS[1])
     ((found,),) = request_completions(
-        serving.use(serving.base), student, [CompletionRequest(prompt)], DecodingOptions(24)
+        serving.use(serving.base),
+        student,
+        [CompletionRequest(prompt)],
+        DecodingOptions(24),
     )
     assert found.gap is not None
     with torch.no_grad():
@@ -137,7 +148,9 @@ def test_a_stop_text_ends_the_answer_and_is_left_out(
     (found,) = answer_on_server(
         serving.use(serving.base), student, CHAT, ASKED[1:2], 24, stop=[stop]
     )
-    assert alike([found], answer_questions(here, CHAT, ASKED[1:2], 24, stop=[stop]).attempts)
+    assert alike(
+        [found], answer_questions(here, CHAT, ASKED[1:2], 24, stop=[stop]).attempts
+    )
     assert found.text == whole.text[: whole.text.index(stop)]
     assert not found.truncated
     assert found.n_tokens < whole.n_tokens
@@ -202,14 +215,23 @@ def adapters(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]
 
 
 def test_each_rounds_adapter_has_a_name_of_its_own(
-    serving: StudentServer, student: WeightlessStudent, here: InferenceModel, adapters: list[Path], tiny: Path
+    serving: StudentServer,
+    student: WeightlessStudent,
+    here: InferenceModel,
+    adapters: list[Path],
+    tiny: Path,
 ) -> None:
-    names, unlike = [], [a.text for a in answer_questions(here, CHAT, ASKED, 12).attempts]
+    names, unlike = (
+        [],
+        [a.text for a in answer_questions(here, CHAT, ASKED, 12).attempts],
+    )
     for adapter in adapters:
         server = serving.use(adapter)
         names.append(server.model)
         found = answer_on_server(server, student, CHAT, ASKED, 12)
-        assert alike(found, answer_questions(merged(tiny, adapter), CHAT, ASKED, 12).attempts)
+        assert alike(
+            found, answer_questions(merged(tiny, adapter), CHAT, ASKED, 12).attempts
+        )
         assert [a.text for a in found] != unlike
     base = serving.use(serving.base)
     listed = models(call(f"{base.base_url}/models", RequestLimits())[1])

@@ -9,7 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from teachback.errors import StudentError
-from teachback.student.engines.completion import ServerAnswer, DecodingOptions, parse_student_completion
+from teachback.student.engines.completion import (
+    DecodingOptions,
+    ServerAnswer,
+    parse_student_completion,
+)
 
 ENDS, EIGHT = frozenset({2, 7}), DecodingOptions(8)
 
@@ -53,7 +57,9 @@ def vllm(
     return {"choices": [choice], "usage": {"completion_tokens": len(ids)}}
 
 
-def reading(data: object, decoding: DecodingOptions = EIGHT, n: int = 1) -> list[ServerAnswer]:
+def reading(
+    data: object, decoding: DecodingOptions = EIGHT, n: int = 1
+) -> list[ServerAnswer]:
     return parse_student_completion(json.dumps(data), n, ENDS, decoding, text)
 
 
@@ -71,7 +77,10 @@ def test_both_forms_say_the_same() -> None:
         strict=True,
     ):
         top["token_id:9"] = second
-    (found,), (same,) = reading(ours), parse_student_completion(LLAMA, 1, ENDS, EIGHT, text)
+    (found,), (same,) = (
+        reading(ours),
+        parse_student_completion(LLAMA, 1, ENDS, EIGHT, text),
+    )
     assert (found.tokens, found.nll, found.ended) == (
         [30, 2],
         [0.5656806230545044, 0.2567639946937561],
@@ -173,7 +182,9 @@ def test_an_answer_that_is_no_json_is_refused() -> None:
 
 
 def test_sampled_answers_need_not_be_the_most_likely() -> None:
-    (found,) = reading(vllm([5, 2], values=[-6.0, -0.5]), DecodingOptions(8, temperature=1.0))
+    (found,) = reading(
+        vllm([5, 2], values=[-6.0, -0.5]), DecodingOptions(8, temperature=1.0)
+    )
     assert found.nll == [6.0, 0.5]
 
 

@@ -16,7 +16,11 @@ from teachback.student.attempt import AttemptRequest
 from teachback.student.chat import Chat, prompt_ids
 from teachback.student.engines import requests as asking
 from teachback.student.engines.requests import RequestLimits, ServerTarget
-from teachback.student.engines.server import WeightlessStudent, answer_on_server, load_weightless_student
+from teachback.student.engines.server import (
+    WeightlessStudent,
+    answer_on_server,
+    load_weightless_student,
+)
 from teachback.types import Attempt
 
 CHAT, END = Chat(), 1
@@ -120,7 +124,9 @@ def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asking, "BACKOFF_S", 0.01)
 
 
-def ask(url: str, student: WeightlessStudent, n: int = 1, **limits: Any) -> list[Attempt]:
+def ask(
+    url: str, student: WeightlessStudent, n: int = 1, **limits: Any
+) -> list[Attempt]:
     server = ServerTarget(url, "m", RequestLimits(**limits))
     return answer_on_server(
         server, student, CHAT, [AttemptRequest(str(i), f"{i}?") for i in range(n)], 8
@@ -191,7 +197,9 @@ def test_tries_come_to_an_end(student: WeightlessStudent) -> None:
     assert len(served.asked) == 3
 
 
-def test_a_refusal_ends_it_and_nothing_more_is_asked(student: WeightlessStudent) -> None:
+def test_a_refusal_ends_it_and_nothing_more_is_asked(
+    student: WeightlessStudent,
+) -> None:
     async def answer(place: int, request: dict[str, Any]) -> web.Response:
         await asyncio.sleep(0.05 if place else 0)
         return web.Response(status=400, text="maximum context length is 16 tokens")

@@ -12,13 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from teachback.student import signals as engine
-from teachback.student.batching import scale_for_device
+from teachback.student.batching import (
+    batch_by_length,
+    micro_batch_tokens,
+    scale_for_device,
+)
 from teachback.student.chat import Chat, row_ids
+from teachback.student.inference import InferenceModel, apply_head, load_for_inference
 from teachback.student.loading import load_student
-from teachback.student.inference import InferenceModel, load_for_inference, apply_head
-from teachback.student.signals import compute_nlls, compute_signals
 from teachback.student.scoring import read_answers, score_answers
-from teachback.student.batching import batch_by_length, micro_batch_tokens
+from teachback.student.signals import compute_nlls, compute_signals
 
 CHAT = Chat(system="Be brief.")
 ROWS = [
@@ -73,7 +76,10 @@ def test_signals_are_what_their_definitions_say(
     if len(keep) == n:
         torch.testing.assert_close(ours, expected, atol=2e-5, rtol=2e-5)
         torch.testing.assert_close(
-            compute_nlls(logits, torch.tensor(ids)), expected[:, 0], atol=2e-5, rtol=2e-5
+            compute_nlls(logits, torch.tensor(ids)),
+            expected[:, 0],
+            atol=2e-5,
+            rtol=2e-5,
         )
 
 
@@ -132,7 +138,9 @@ def test_the_pass_gives_every_row_what_it_is_alone_in_the_caller_s_order(
     )
 
 
-def test_the_end_token_counts_as_in_finetuning(tiny: Path, student: InferenceModel) -> None:
+def test_the_end_token_counts_as_in_finetuning(
+    tiny: Path, student: InferenceModel
+) -> None:
     """An empty answer is its end token alone."""
     prompt, completion = row_ids(student, CHAT, "Go.", "")
     assert completion == [student.tokenizer.eos_token_id]

@@ -14,13 +14,24 @@ from hypothesis import strategies as st
 from architectures import build
 from teachback.student import attempt as attempting
 from teachback.student import signals as engine
-from teachback.student.attempt import AttemptRequest, decode_answers, answer_questions, cache_bytes_per_token
+from teachback.student.attempt import (
+    AttemptRequest,
+    answer_questions,
+    cache_bytes_per_token,
+    decode_answers,
+)
 from teachback.student.chat import Chat, prompt_ids, row_ids
-from teachback.student.loading import load_student
 from teachback.student.inference import InferenceModel, load_for_inference
-from teachback.student.signals import compute_signals
+from teachback.student.loading import load_student
 from teachback.student.scoring import read_answers
-from teachback.student.sketch import TensorSketch, SketchSums, draw_sketch, make_sketch, new_sketch_sums
+from teachback.student.signals import compute_signals
+from teachback.student.sketch import (
+    SketchSums,
+    TensorSketch,
+    draw_sketch,
+    make_sketch,
+    new_sketch_sums,
+)
 
 CHAT = Chat(system="Be brief.")
 ROWS = [
@@ -122,9 +133,13 @@ def folder(request: pytest.FixtureRequest, tiny: Path, tmp_path: Path) -> Path:
 
 
 def test_read_and_decode_give_the_sketch_of_autograd_s_gradient(folder: Path) -> None:
-    student = replace(load_for_inference(folder), ends=frozenset({1, *range(7, 261, 15)}))
+    student = replace(
+        load_for_inference(folder), ends=frozenset({1, *range(7, 261, 15)})
+    )
     sketch = make_sketch(student, seed=3, size=64)
-    for row, found in zip(ROWS, read_answers(student, CHAT, ROWS, sketch=sketch), strict=True):
+    for row, found in zip(
+        ROWS, read_answers(student, CHAT, ROWS, sketch=sketch), strict=True
+    ):
         prompt, tokens = row_ids(student, CHAT, *row)
         assert found.gradient_M == pytest.approx(
             defined(sketch, autograd(folder, prompt, tokens)), abs=1e-4
@@ -190,7 +205,9 @@ def test_a_row_s_sketch_is_the_same_in_any_batch(
         make_sketch(student, seed=1, size=128),
         [AttemptRequest(f"q{i}", q) for i, q in enumerate(QUESTIONS)],
     )
-    alone = np.stack([only(read_answers(student, CHAT, [row], sketch=sketch)) for row in ROWS])
+    alone = np.stack(
+        [only(read_answers(student, CHAT, [row], sketch=sketch)) for row in ROWS]
+    )
     for batch_tokens in (1, 300, 9999):
         found = np.stack(
             [
@@ -199,14 +216,18 @@ def test_a_row_s_sketch_is_the_same_in_any_batch(
             ]
         )
         np.testing.assert_allclose(found, alone, atol=1e-5)
-    together = answer_questions(student, CHAT, asked, TOKENS, sketch=sketch).gradient_N_M
+    together = answer_questions(
+        student, CHAT, asked, TOKENS, sketch=sketch
+    ).gradient_N_M
     singles = [
         answer_questions(student, CHAT, [one], TOKENS, sketch=sketch).gradient_N_M
         for one in asked
     ]
     np.testing.assert_allclose(together, np.concatenate(singles), atol=1e-5)
     monkeypatch.setattr(attempting, "CACHE_BYTES", 200 * cache_bytes_per_token(student))
-    again = answer_questions(student, CHAT, asked[::-1], TOKENS, sketch=sketch).gradient_N_M
+    again = answer_questions(
+        student, CHAT, asked[::-1], TOKENS, sketch=sketch
+    ).gradient_N_M
     np.testing.assert_allclose(again[::-1], together, atol=1e-5)
     assert len(np.unique(together.round(4), axis=0)) == len(asked), (
         "rows that differ, or this test shows nothing"
@@ -226,7 +247,11 @@ def test_an_answer_that_is_read_again_has_the_sketch_that_it_was_given_with(
         [prompt_ids(student, CHAT, q) for q in QUESTIONS],
     )
     given = dict(
-        zip(QUESTIONS, decode_answers(student, prompts, TOKENS, sketch=sketch), strict=True)
+        zip(
+            QUESTIONS,
+            decode_answers(student, prompts, TOKENS, sketch=sketch),
+            strict=True,
+        )
     )
     monkeypatch.setattr(
         engine, "row_ids", lambda s, c, q, _: (prompt_ids(s, c, q), given[q].tokens)
@@ -262,10 +287,15 @@ def test_a_sketch_changes_nothing_else_and_is_not_there_unasked(
     assert done.gradient_N_M.shape == (len(asked), 64)
 
 
-def test_in_bf16_the_sketch_is_float32_and_near(tiny: Path, student: InferenceModel) -> None:
+def test_in_bf16_the_sketch_is_float32_and_near(
+    tiny: Path, student: InferenceModel
+) -> None:
     sketch = make_sketch(student, seed=5, size=256)
     for plain, half in zip(
-        *(read_answers(s, CHAT, ROWS, sketch=sketch) for s in (student, load_for_inference(tiny, "bf16"))),
+        *(
+            read_answers(s, CHAT, ROWS, sketch=sketch)
+            for s in (student, load_for_inference(tiny, "bf16"))
+        ),
         strict=True,
     ):
         assert half.gradient_M.dtype == np.float32
@@ -308,9 +338,9 @@ def test_egl_is_the_squared_length_that_gradients_of_drawn_tokens_have(
     """Monte Carlo: the answer's tokens drawn anew at every place, whole gradients, squared lengths."""
     prompt, tokens = row_ids(student, CHAT, "Why?", "Because of tea.")
     hidden, ids, _ = taught(tiny, [(prompt, tokens)])
-    p = (hidden @ load_student(tiny).model.get_output_embeddings().weight.detach().T).softmax(
-        -1
-    )
+    p = (
+        hidden @ load_student(tiny).model.get_output_embeddings().weight.detach().T
+    ).softmax(-1)
     generator = torch.Generator().manual_seed(0)
     drawn = torch.multinomial(p, 3000, replacement=True, generator=generator).T
     gradients = torch.einsum("tv,td->vd", p, hidden) - torch.stack(

@@ -23,7 +23,9 @@ EXAMPLE = Example("e", PUZZLE, "24", SOLUTION)
 
 
 def outcome(text: str, question: str = PUZZLE) -> str:
-    assert verify_game24(question, text) == grade_game24(Example("e", question, "24"), text)
+    assert verify_game24(question, text) == grade_game24(
+        Example("e", question, "24"), text
+    )
     return verify_game24(question, text).outcome
 
 
@@ -156,7 +158,9 @@ def test_keys() -> None:
         "MAKE 24",
         "",
     ]
-    assert len({game24_key(question) for question in [*others, PUZZLE]}) == len(others) + 1
+    assert (
+        len({game24_key(question) for question in [*others, PUZZLE]}) == len(others) + 1
+    )
     assert game24_key("make  24") == game24_key("MAKE 24")
     assert all(read_puzzle(game24_key(question)) is None for question in others[4:])
 

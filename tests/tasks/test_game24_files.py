@@ -45,7 +45,9 @@ def test_all_golds_are_right_and_our_solutions_are_the_same(
     assert len(puzzles) == 1262
     for row in puzzles:
         assert grade_game24(row, str(row.solution)).outcome == "right"
-        assert make24.first_solution(tuple(map(int, row.question.split()))) == row.solution
+        assert (
+            make24.first_solution(tuple(map(int, row.question.split()))) == row.solution
+        )
 
 
 def swapped(text: str) -> str:
@@ -164,7 +166,8 @@ def test_the_published_split(data: Path) -> None:
         for row in (*task.seeds, *task.dev)
     )
     assert (
-        len({game24_key(row.question) for row in (*task.seeds, *task.dev, *task.test)}) == 360
+        len({game24_key(row.question) for row in (*task.seeds, *task.dev, *task.test)})
+        == 360
     )
     few = load_game24(path=data, largest=13, seeds=200, dev=60, test=20, seed=0)
     assert few.test == task.test[:20]

@@ -145,7 +145,9 @@ def test_puzzles_of_a_level_are_equally_likely() -> None:
         for i in range(8000)
     )
     hardest = [
-        n for question, n in drawn.items() if make24.puzzle_level(numbers(question)) == 4
+        n
+        for question, n in drawn.items()
+        if make24.puzzle_level(numbers(question)) == 4
     ]
     expected = sum(hardest) / 401
     assert len(hardest) == 401
@@ -172,12 +174,18 @@ def test_an_open_world_has_larger_numbers(largest: int) -> None:
 
 
 def test_an_empty_level_and_a_seed_that_is_no_puzzle_are_refused() -> None:
-    everything = frozenset(" ".join(map(str, puzzle)) for puzzle in make24.classic_puzzles())
+    everything = frozenset(
+        " ".join(map(str, puzzle)) for puzzle in make24.classic_puzzles()
+    )
     with pytest.raises(ConfigError, match="level"):
-        write_puzzle(puzzle_example((3, 3, 8, 8)), Random(0), largest=13, taken=everything)
+        write_puzzle(
+            puzzle_example((3, 3, 8, 8)), Random(0), largest=13, taken=everything
+        )
     for question in ("1 1 1 1", "one two"):
         with pytest.raises(DataError, match="seed s"):
-            write_puzzle(Example("s", question), Random(0), largest=13, taken=frozenset())
+            write_puzzle(
+                Example("s", question), Random(0), largest=13, taken=frozenset()
+            )
 
 
 # ---- splits

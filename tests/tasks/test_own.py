@@ -181,7 +181,10 @@ def test_given_rows_are_in_the_answer_form_of_the_task(tmp_path: Path) -> None:
         tmp_path / "g.jsonl",
         [{"question": "q", "text": "as it is"}, {"question": "r", "answer": "4"}],
     )
-    assert [row.text for row in read_existing_rows(path, target)] == ["as it is", "Answer: 4"]
+    assert [row.text for row in read_existing_rows(path, target)] == [
+        "as it is",
+        "Answer: 4",
+    ]
     with pytest.raises(DataError, match="row 1: nothing to train on"):
         read_existing_rows(write(tmp_path / "h.jsonl", [{"question": "q"}]), target)
 
@@ -198,7 +201,9 @@ def test_given_rows_are_in_the_answer_form_of_the_task(tmp_path: Path) -> None:
 def test_the_real_files_read_and_their_golds_are_right(
     data: Path, name: str, grader: str
 ) -> None:
-    found = examples_from_rows(read_jsonl(data / f"{name}.jsonl"), name, ExampleColumns())
+    found = examples_from_rows(
+        read_jsonl(data / f"{name}.jsonl"), name, ExampleColumns()
+    )
     t = own.load_own_rows(
         found,
         dev=None,

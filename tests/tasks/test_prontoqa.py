@@ -85,7 +85,9 @@ def test_plural_of_the_last_word() -> None:
 )
 def test_right_with_label_and_proof(proof: str) -> None:
     assert grade_proof(EXAMPLE, format_proof_answer(proof, "False")).outcome == "right"
-    assert verify_proof(QUESTION, format_proof_answer(proof, "False")).outcome == "right"
+    assert (
+        verify_proof(QUESTION, format_proof_answer(proof, "False")).outcome == "right"
+    )
 
 
 @pytest.mark.parametrize(
@@ -134,7 +136,9 @@ def test_wrong_label_is_wrong() -> None:
 
 def test_a_proof_must_imply_its_own_label() -> None:
     assert (
-        grade_proof(replace(EXAMPLE, answer="True"), format_proof_answer(PROOF, "True")).reason
+        grade_proof(
+            replace(EXAMPLE, answer="True"), format_proof_answer(PROOF, "True")
+        ).reason
         == "the proof shows False, the answer says True"
     )
 
@@ -148,23 +152,32 @@ def test_a_proof_must_imply_its_own_label() -> None:
     ],
 )  # fmt: skip
 def test_no_final_answer_or_several_are_unparsed(text: str) -> None:
-    assert grade_proof(EXAMPLE, text).outcome == verify_proof(QUESTION, text).outcome == "unparsed"
+    assert (
+        grade_proof(EXAMPLE, text).outcome
+        == verify_proof(QUESTION, text).outcome
+        == "unparsed"
+    )
     assert not grade_proof(EXAMPLE, text).answer_right
 
 
 def test_whitespace_around_the_answer_does_not_matter() -> None:
     assert (
-        grade_proof(EXAMPLE, f"\n {PROOF}\r\n\n  Answer:  False. \r\n\n").outcome == "right"
+        grade_proof(EXAMPLE, f"\n {PROOF}\r\n\n  Answer:  False. \r\n\n").outcome
+        == "right"
     )
 
 
 def test_premises_bind_a_proof_of_irregular_nouns() -> None:
     proof = "Alex is a butterfly. Each butterfly is a lepidopteran. Alex is a lepidopteran. Alex is an insect. "
     proof += "Alex is not bony."
-    assert verify_proof(BUTTERFLIES, format_proof_answer(proof, "False")).outcome == "right"
+    assert (
+        verify_proof(BUTTERFLIES, format_proof_answer(proof, "False")).outcome
+        == "right"
+    )
     assert (
         verify_proof(
-            BUTTERFLIES, format_proof_answer(proof.replace("Alex is an insect. ", ""), "False")
+            BUTTERFLIES,
+            format_proof_answer(proof.replace("Alex is an insect. ", ""), "False"),
         ).outcome
         == "wrong"
     )
@@ -226,7 +239,10 @@ def test_bad_questions_are_not_trained_on(
 
 def test_verify_needs_no_gold_but_the_true_label() -> None:
     asked_otherwise = QUESTION.replace("Polly is not dull", "Polly is dull")
-    assert verify_proof(asked_otherwise, format_proof_answer(PROOF, "True")).outcome == "right"
+    assert (
+        verify_proof(asked_otherwise, format_proof_answer(PROOF, "True")).outcome
+        == "right"
+    )
     assert (
         verify_proof(asked_otherwise, format_proof_answer(PROOF, "False")).reason
         == "the answer is True"
@@ -256,7 +272,9 @@ def test_key_ignores_order_wording_whitespace_and_polarity() -> None:
         QUESTION.replace("Polly is not dull", "Polly is dull"),
         QUESTION.replace("Rompuses are hot.", "Rompuses are hot. Rompuses are hot."),
     ]
-    assert {prontoqa_key(question) for question in rewordings} == {prontoqa_key(QUESTION)}
+    assert {prontoqa_key(question) for question in rewordings} == {
+        prontoqa_key(QUESTION)
+    }
 
 
 def test_key_tells_exercises_apart() -> None:
@@ -269,7 +287,10 @@ def test_key_tells_exercises_apart() -> None:
         "What is 2 + 2?",
         "What is 2 + 3?",
     ]
-    assert len({prontoqa_key(question) for question in [QUESTION, *others]}) == len(others) + 1
+    assert (
+        len({prontoqa_key(question) for question in [QUESTION, *others]})
+        == len(others) + 1
+    )
     assert prontoqa_key(" What is\n2 + 2?") == prontoqa_key("what is 2 + 2?")
 
 
@@ -281,7 +302,9 @@ def test_key_is_invariant_under_shuffling_generated_premises(
     question = generate_proof_question(hops, rng).question
     premises = context(question)
     rng.shuffle(premises)
-    assert prontoqa_key(". ".join(premises) + ".\n" + question.split("\n")[1]) == prontoqa_key(question)
+    assert prontoqa_key(
+        ". ".join(premises) + ".\n" + question.split("\n")[1]
+    ) == prontoqa_key(question)
 
 
 # ---- hostile text

@@ -73,16 +73,24 @@ def near_misses(example: Example) -> Iterator[tuple[str, bool]]:
 @pytest.mark.parametrize("step", [5, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", FILES)
 def test_rows(name: str, step: int) -> None:
-    rows = [prontoqa.read_prontoqa_row(row, name) for row in read_jsonl(DATA / f"{name}.jsonl")]
+    rows = [
+        prontoqa.read_prontoqa_row(row, name)
+        for row in read_jsonl(DATA / f"{name}.jsonl")
+    ]
     assert len(rows) == FILES[name]
     looked_at = rows[::step]
     reworded = 0
     for e in looked_at:
         assert (
-            grade_proof(e, gold(e)).outcome == verify_proof(e.question, gold(e)).outcome == "right"
+            grade_proof(e, gold(e)).outcome
+            == verify_proof(e.question, gold(e)).outcome
+            == "right"
         ), e
         texts = list(rewritings(e))
-        assert all(grade_proof(e, text).outcome == "right" for text in texts), (e, texts)
+        assert all(grade_proof(e, text).outcome == "right" for text in texts), (
+            e,
+            texts,
+        )
         reworded += texts[1] != gold(e)
         for text, label_right in near_misses(e):
             found = grade_proof(e, text)

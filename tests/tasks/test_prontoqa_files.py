@@ -122,7 +122,9 @@ def test_a_file_is_split_by_key_whatever_its_order(tmp_path: Path) -> None:
     fewer = load_prontoqa(path=tmp_path, hops=(1, 6), seeds=5, dev=10, test=20, seed=0)
     assert (fewer.seeds, fewer.dev, fewer.test) == (task.seeds[:5], task.dev, task.test)
     assert (
-        load_prontoqa(path=tmp_path, hops=(1, 6), seeds=30, dev=10, test=20, seed=1).test
+        load_prontoqa(
+            path=tmp_path, hops=(1, 6), seeds=30, dev=10, test=20, seed=1
+        ).test
         != task.test
     )
     assert all(
@@ -232,7 +234,8 @@ def test_published_answers_are_right_and_proofs_of_others_wrong(
         )
         assert (
             grade_proof(
-                example, format_proof_answer(str(example.solution), other(example.answer))
+                example,
+                format_proof_answer(str(example.solution), other(example.answer)),
             ).outcome
             == "wrong"
         )
@@ -247,7 +250,9 @@ def test_published_answers_are_right_and_proofs_of_others_wrong(
         ):
             broken.append(str(stranger.solution).split(". "))
         for proof in broken:
-            found = grade_proof(example, format_proof_answer(". ".join(proof), str(example.answer)))
+            found = grade_proof(
+                example, format_proof_answer(". ".join(proof), str(example.answer))
+            )
             assert (found.outcome, found.answer_right) == ("wrong", True), proof
 
 

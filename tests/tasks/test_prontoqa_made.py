@@ -70,7 +70,9 @@ def test_generated_proofs_are_the_only_ones() -> None:
 
 def test_without_side_rules_no_concept_has_two() -> None:
     for k in range(60):
-        example = generate_proof_question(1 + k % 6, draw(0, 0, "bare", "", k), side_rules=False)
+        example = generate_proof_question(
+            1 + k % 6, draw(0, 0, "bare", "", k), side_rules=False
+        )
         rules = [p for p in parsed(example.question).premises if p.rule]
         assert len({p.subject for p in rules}) == len(rules) == 2 * (1 + k % 6)
         assert verify_proof(example.question, gold(example)).outcome == "right"
@@ -89,7 +91,9 @@ def test_broken_proofs_are_wrong() -> None:
             str(stranger.solution).split(". "),
         ]
         for proof in broken:
-            found = grade_proof(example, format_proof_answer(". ".join(proof), str(example.answer)))
+            found = grade_proof(
+                example, format_proof_answer(". ".join(proof), str(example.answer))
+            )
             assert (found.outcome, found.answer_right) == ("wrong", True), proof
 
 

@@ -85,7 +85,9 @@ def test_items_depend_on_the_hash_seed_only_where_one_is_asked_for() -> None:
     one, other, again = (items(seed) for seed in ("1", "2", "1"))
     assert one == again
     assert len(one) == len(USABLE)
-    assert {USABLE[i] for i in range(len(USABLE)) if one[i] != other[i]} <= HASH_SEED_DATASETS
+    assert {
+        USABLE[i] for i in range(len(USABLE)) if one[i] != other[i]
+    } <= HASH_SEED_DATASETS
 
 
 @pytest.mark.parametrize("dataset", sorted(REFUSED_DATASETS))

@@ -47,7 +47,9 @@ def task(dataset: str) -> Task:
 
 def grade(dataset: str, answer: str) -> Grade:
     e = task(dataset).test[0]
-    return task(dataset).grade(e, format_gym_answer(answer, dataset in MULTILINE_DATASETS))
+    return task(dataset).grade(
+        e, format_gym_answer(answer, dataset in MULTILINE_DATASETS)
+    )
 
 
 def gold(dataset: str) -> str:

@@ -44,7 +44,11 @@ def test_what_two_arms_ask_at_once_is_sent_once_and_charged_to_each(
     assert all(map(good, drafts))
     assert others == [(drafts, tokens)] * (arms - 1)
     with open_read_only(path, arm="arm0") as ledger:
-        assert ledger.spend_of_all_arms().input_tokens + ledger.spend_of_all_arms().output_tokens == tokens
+        assert (
+            ledger.spend_of_all_arms().input_tokens
+            + ledger.spend_of_all_arms().output_tokens
+            == tokens
+        )
 
 
 @pytest.mark.usefixtures("quick_retries")
@@ -68,7 +72,9 @@ def test_where_the_one_that_sent_gets_no_answer_the_other_sends(path: Path) -> N
 
 
 def test_a_call_of_an_arm_that_died_is_not_waited_for(path: Path) -> None:
-    with loopback(latency_s=lambda request: 2.0 if request.index == 0 else 0.0) as server:
+    with loopback(
+        latency_s=lambda request: 2.0 if request.index == 0 else 0.0
+    ) as server:
         pid = child(arm, path, "dead", server.base_url, 1)
         deadline = time.monotonic() + 20
         while not path.exists() or not rows(
@@ -108,7 +114,10 @@ def test_the_total_limits_what_all_arms_really_send(path: Path) -> None:
     with loopback() as server:
         with Ledger(path, arm="a") as ledger:
             assert all(map(good, buy(server.base_url, ledger, 6)))
-            spent = ledger.spend_of_all_arms().input_tokens + ledger.spend_of_all_arms().output_tokens
+            spent = (
+                ledger.spend_of_all_arms().input_tokens
+                + ledger.spend_of_all_arms().output_tokens
+            )
         total = Budget(teacher_tokens=spent + 10)
         with Ledger(path, arm="b", total=total) as ledger:
             assert all(map(good, buy(server.base_url, ledger, 6))), (

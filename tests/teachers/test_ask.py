@@ -36,7 +36,9 @@ def test_opinions_come_in_order_and_are_bought_once(path: Path) -> None:
         assert len(grade(server.base_url, ledger, again, 1)) == 8
         assert server.calls == 16, "the same words in the next round are asked again"
         assert ledger.spend().pairs == 0
-        assert [(one.role, one.round, one.spend.calls) for one in ledger.costs_by_role()] == [
+        assert [
+            (one.role, one.round, one.spend.calls) for one in ledger.costs_by_role()
+        ] == [
             ("judge", 0, 8),
             ("judge", 1, 8),
         ]

@@ -49,7 +49,9 @@ def test_options_are_sent_as_they_are_in_one_order() -> None:
     turned = {name: options[name] for name in reversed(options)}
     turned["chat_template_kwargs"] = {"a": 2, "b": [1, {"c": "x", "d": True}]}
     assert (
-        endpoint(options=turned, cap_field="max_completion_tokens").request_body(turns, 9)
+        endpoint(options=turned, cap_field="max_completion_tokens").request_body(
+            turns, 9
+        )
         == request
     )
 

@@ -48,7 +48,9 @@ def test_every_pick_ends_as_one_draft_or_one_failure(
         """Turned away early on only: each time the client slows down, as it should."""
         fault = ordered(request)
         return (
-            None if fault and fault.status in (429, 503) and request.index > 12 else fault
+            None
+            if fault and fault.status in (429, 503) and request.index > 12
+            else fault
         )
 
     with loopback(faults=faults) as server, Ledger(path) as ledger:
@@ -165,4 +167,8 @@ def usage(request: Request) -> int:
     """What the server says that it used for a request: words."""
     from loopback import addition_teacher, count_words
 
-    return 4 + count_words(request.prompt) + count_words(addition_teacher(request.messages))
+    return (
+        4
+        + count_words(request.prompt)
+        + count_words(addition_teacher(request.messages))
+    )

@@ -117,7 +117,9 @@ def test_an_answer_that_cannot_be_used_is_a_draft_with_its_reason(
 
     def second(request: Request) -> Fault | None:  # the second request of that role
         return (
-            fault if request.role == role and next(count) == 1 else faults[request.index]
+            fault
+            if request.role == role and next(count) == 1
+            else faults[request.index]
         )
 
     with loopback(faults=second) as server:
@@ -147,7 +149,9 @@ def test_without_a_question_no_answer_is_asked_for(
 ) -> None:
     with loopback(
         lambda messages: (
-            text if "<question>" in messages[-1]["content"] else addition_teacher(messages)
+            text
+            if "<question>" in messages[-1]["content"]
+            else addition_teacher(messages)
         )
     ) as server:
         (draft,) = buy(server.base_url, ledger, 1)

@@ -157,7 +157,9 @@ def test_parts_are_joined() -> None:
         {"type": "text", "text": "two"},
     ]
     assert (
-        parse_completion(body([*parts, {"type": "text", "text": None}, "x", None])).text()
+        parse_completion(
+            body([*parts, {"type": "text", "text": None}, "x", None])
+        ).text()
         == "One two"
     )
 
@@ -210,7 +212,9 @@ def test_an_error_with_http_200(error: object, said: str) -> None:
 
 
 def test_what_was_not_usable_still_has_its_usage() -> None:
-    completion = parse_completion(body("x", "length", {"prompt_tokens": 5, "completion_tokens": 7}))
+    completion = parse_completion(
+        body("x", "length", {"prompt_tokens": 5, "completion_tokens": 7})
+    )
     assert completion.usage == Usage(5, 7)
     assert completion.problem == "cut off by the token limit"
 
@@ -248,7 +252,11 @@ def test_thinking_is_left_out_unless_asked_for(raw: str) -> None:
     [body("So."), body("<think>\n\n</think>\n\nSo."), body("So.", reasoning_content=3)],
 )
 def test_without_thinking_nothing_is_put_before_the_text(raw: str) -> None:
-    assert parse_completion(raw).text(thinking=True) == parse_completion(raw).text() == "So."
+    assert (
+        parse_completion(raw).text(thinking=True)
+        == parse_completion(raw).text()
+        == "So."
+    )
 
 
 def test_thinking_that_was_not_finished() -> None:
@@ -327,7 +335,9 @@ def test_the_longest_question_is_counted_in_bytes_of_a_request(over: int) -> Non
     takes: list[Callable[[], str]] = [
         lambda: parse_completion(body(tagged)).question(MOST),
         lambda: parse_completion(body(f"{tagged}<solution>s</solution>")).pair(MOST)[0],
-        lambda: parse_completion(body(json.dumps({"question": text, "answer": "s"}))).pair(MOST)[0],
+        lambda: parse_completion(
+            body(json.dumps({"question": text, "answer": "s"}))
+        ).pair(MOST)[0],
     ]
     for take in takes:
         if not over:
@@ -351,7 +361,10 @@ def test_the_longest_question_is_counted_in_bytes_of_a_request(over: int) -> Non
     ],
 )
 def test_a_pair(text: str) -> None:
-    assert parse_completion(body(text)).pair(MOST) == ("What is {n}?", "Well.\nAnswer: 1")
+    assert parse_completion(body(text)).pair(MOST) == (
+        "What is {n}?",
+        "Well.\nAnswer: 1",
+    )
 
 
 @pytest.mark.parametrize(
@@ -378,9 +391,15 @@ def test_a_pair_that_is_not_whole(text: str, missing: str) -> None:
 
 def test_a_pair_with_thinking() -> None:
     raw = body("<question>q</question><solution>s</solution>", reasoning="Hm.")
-    assert parse_completion(raw).pair(MOST, thinking=True) == ("q", "<think>\nHm.\n</think>\n\ns")
+    assert parse_completion(raw).pair(MOST, thinking=True) == (
+        "q",
+        "<think>\nHm.\n</think>\n\ns",
+    )
     raw = body('{"question": "q", "answer": "s"}', reasoning="Hm.")
-    assert parse_completion(raw).pair(MOST, thinking=True) == ("q", "<think>\nHm.\n</think>\n\ns")
+    assert parse_completion(raw).pair(MOST, thinking=True) == (
+        "q",
+        "<think>\nHm.\n</think>\n\ns",
+    )
 
 
 @pytest.mark.parametrize("field", ["question", "answer"])

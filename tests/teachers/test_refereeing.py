@@ -209,7 +209,9 @@ def test_the_teachers_answers_are_bought_once_a_run_and_the_verdicts_every_round
         assert server.calls == 2 * 3 + 2 * 4, (
             "the third round has the attempts of the second"
         )
-        spent = {(cost.role, cost.round): cost.spend.calls for cost in ledger.costs_by_role()}
+        spent = {
+            (cost.role, cost.round): cost.spend.calls for cost in ledger.costs_by_role()
+        }
     assert spent == {
         ("teacher-answer", 0): 3,
         ("teacher-answer", 1): 1,

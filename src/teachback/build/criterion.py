@@ -46,7 +46,9 @@ def import_criterion(
     if settings.kind == "chooser":
         parameters = "(evidence, m, draws)"
         example = "return evidence.candidates[:m]"
-    return imported(settings.function, folder, "criterion.function", parameters, example)
+    return imported(
+        settings.function, folder, "criterion.function", parameters, example
+    )
 
 
 def criterion_sources(config: cfg.Config, task: Task) -> dict[str, bytes]:
@@ -79,7 +81,11 @@ def check_criterion(config: cfg.Config, task: Task) -> None:
     criterion = make_criterion(config.criterion, Path.cwd())
     check_signals(config, criterion.needs)
     check_requirements(
-        config.criterion.name, criterion, config.rule, task, judged=config.judge is not None
+        config.criterion.name,
+        criterion,
+        config.rule,
+        task,
+        judged=config.judge is not None,
     )
     check_candidate_count(candidate_count(config, criterion), config.per_round)
 
@@ -93,7 +99,9 @@ def make_selector(
 ) -> Selector:
     """ledger: for criteria that ask a paid model."""
     criterion = make_criterion(config.criterion, Path.cwd())
-    draw_for_run: Callable[[str, str, int], Random] = partial(draw, config.seed, config.repeat)
+    draw_for_run: Callable[[str, str, int], Random] = partial(
+        draw, config.seed, config.repeat
+    )
     gatherers: Mapping[str, Gatherer] = make_gatherers(
         config, run, task, responder, ledger, draw_for_run
     )

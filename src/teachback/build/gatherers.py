@@ -37,7 +37,9 @@ def make_gatherers(
 
 
 def gold_gradients(task: Task, responder: Respondent, sketch_seed: int) -> Gatherer:
-    def gather(student: Student, candidates: Sequence[Candidate], round: int) -> GatheredNeed:
+    def gather(
+        student: Student, candidates: Sequence[Candidate], round: int
+    ) -> GatheredNeed:
         seeds = [seed for seed, _ in candidates]
         gold, dev = responder.gold_gradients(student, seeds, task.dev, sketch_seed)
         return GatheredNeed({"gold_gradient": gold, "dev_gradient": dev})
@@ -46,7 +48,9 @@ def gold_gradients(task: Task, responder: Respondent, sketch_seed: int) -> Gathe
 
 
 def right_answers(task: Task) -> Gatherer:
-    def gather(student: Student, candidates: Sequence[Candidate], round: int) -> GatheredNeed:
+    def gather(
+        student: Student, candidates: Sequence[Candidate], round: int
+    ) -> GatheredNeed:
         right = tuple(
             not attempt.truncated and task.grade(seed, attempt.text).outcome == "right"
             for seed, attempt in candidates
@@ -57,25 +61,33 @@ def right_answers(task: Task) -> Gatherer:
 
 
 def gold_nll(responder: Respondent) -> Gatherer:
-    def gather(student: Student, candidates: Sequence[Candidate], round: int) -> GatheredNeed:
+    def gather(
+        student: Student, candidates: Sequence[Candidate], round: int
+    ) -> GatheredNeed:
         seeds = [seed for seed, _ in candidates]
         return GatheredNeed({"gold_nll": responder.gold_nll(student, seeds)})
 
     return gather
 
 
-def sampled_answers(responder: Respondent, settings: CriterionSettings, draw: Draw) -> Gatherer:
+def sampled_answers(
+    responder: Respondent, settings: CriterionSettings, draw: Draw
+) -> Gatherer:
     """Members of a blend sample with the defaults."""
     if not isinstance(settings, SampledSettings):
         settings = SampledSettings(name=settings.name)
     k, temperature = settings.samples, settings.temperature
 
-    def gather(student: Student, candidates: Sequence[Candidate], round: int) -> GatheredNeed:
+    def gather(
+        student: Student, candidates: Sequence[Candidate], round: int
+    ) -> GatheredNeed:
         def draw_sample(id: str, sample: int) -> Random:
             return draw("samples", id, round * DRAWS_PER_ROUND + sample)
 
         seeds = [seed for seed, _ in candidates]
-        samples = responder.samples(student, seeds, SamplingPlan(k, temperature, draw_sample))
+        samples = responder.samples(
+            student, seeds, SamplingPlan(k, temperature, draw_sample)
+        )
         return GatheredNeed({"samples": samples})
 
     return gather

@@ -27,22 +27,40 @@ def judge_gatherers(
     if isinstance(settings, RewardSettings):
         return {"reward": gather_rewards(settings, run, task)}
     if isinstance(settings, MarkingJudgeSettings) and ledger:
-        return {"marks": gather_marks(make_marking(config, settings), run, task, ledger)}
+        return {
+            "marks": gather_marks(make_marking(config, settings), run, task, ledger)
+        }
     if isinstance(settings, LionSettings) and ledger:
-        return {"gaps": gather_gaps(*make_refereeing(config, task, settings), run, task, ledger)}
+        return {
+            "gaps": gather_gaps(
+                *make_refereeing(config, task, settings), run, task, ledger
+            )
+        }
     return {}
 
 
 def gather_rewards(settings: RewardSettings, run: Run, task: Task) -> Gatherer:
-    from ..student.reward import resolve_reward_model, load_reward_model, compute_rewards
+    from ..student.reward import (
+        compute_rewards,
+        load_reward_model,
+        resolve_reward_model,
+    )
 
-    load_model = cache(lambda: load_reward_model(resolve_reward_model(settings.model, settings.revision)[0]))
+    load_model = cache(
+        lambda: load_reward_model(
+            resolve_reward_model(settings.model, settings.revision)[0]
+        )
+    )
 
     def score(shard: Sequence[tuple[str, str]]) -> list[float]:
         return [float(value) for value in compute_rewards(load_model(), shard)]
 
-    def gather(student: Student, candidates: Sequence[Candidate], round: int) -> GatheredNeed:
-        pairs = [(task.prompt(seed.question), attempt.text) for seed, attempt in candidates]
+    def gather(
+        student: Student, candidates: Sequence[Candidate], round: int
+    ) -> GatheredNeed:
+        pairs = [
+            (task.prompt(seed.question), attempt.text) for seed, attempt in candidates
+        ]
         rewards = run.map(score, pairs, of=float, name="reward")
         return GatheredNeed({"reward": rewards})
 
@@ -52,7 +70,9 @@ def gather_rewards(settings: RewardSettings, run: Run, task: Task) -> Gatherer:
 def gather_marks(marking: "Marking", run: Run, task: Task, ledger: Ledger) -> Gatherer:
     from ..teachers.marking import mark_all
 
-    def gather(student: Student, candidates: Sequence[Candidate], round: int) -> GatheredNeed:
+    def gather(
+        student: Student, candidates: Sequence[Candidate], round: int
+    ) -> GatheredNeed:
         verdicts = mark_all(
             attempted(task, candidates),
             marking,
@@ -69,11 +89,17 @@ def gather_marks(marking: "Marking", run: Run, task: Task, ledger: Ledger) -> Ga
 
 
 def gather_gaps(
-    answering: "Answering", refereeing: "Refereeing", run: Run, task: Task, ledger: Ledger
+    answering: "Answering",
+    refereeing: "Refereeing",
+    run: Run,
+    task: Task,
+    ledger: Ledger,
 ) -> Gatherer:
     from ..teachers.refereeing import answers_of_teacher, referee_all
 
-    def gather(student: Student, candidates: Sequence[Candidate], round: int) -> GatheredNeed:
+    def gather(
+        student: Student, candidates: Sequence[Candidate], round: int
+    ) -> GatheredNeed:
         questions = {seed.id: task.prompt(seed.question) for seed, _ in candidates}
         teacher = answers_of_teacher(questions, answering, round=round, ledger=ledger)
         verdicts = referee_all(
@@ -87,7 +113,9 @@ def gather_gaps(
         gaps = [verdicts[seed.id] for seed, _ in candidates]
         reasons = [one.reason for one in gaps if one.gap is None]
         values = tuple(one.gap for one in gaps)
-        return GatheredNeed({"gaps": values}, describe_missing("could not be compared", reasons))
+        return GatheredNeed(
+            {"gaps": values}, describe_missing("could not be compared", reasons)
+        )
 
     return gather
 

@@ -36,7 +36,9 @@ def make_grading_judge(config: cfg.Config) -> "Judging | None":
     return judging.Judging(endpoint, template, settings.max_tokens)
 
 
-def worst_judging_cost(config: cfg.Config, task: Task, candidates: Sequence[Example]) -> Cost:
+def worst_judging_cost(
+    config: cfg.Config, task: Task, candidates: Sequence[Example]
+) -> Cost:
     """The most that asking judges about these seeds can cost in a round."""
     questions = [task.prompt(e.question) for e in candidates]
     count = count_candidates(config.candidates, config.per_round, costly=True)
@@ -55,7 +57,11 @@ def judge_sources(config: cfg.Config, task: Task) -> dict[str, bytes]:
     if isinstance(settings, RewardSettings):
         from ..student.reward import resolve_reward_model
 
-        return {"criterion": resolve_reward_model(settings.model, settings.revision)[1].encode()}
+        return {
+            "criterion": resolve_reward_model(settings.model, settings.revision)[
+                1
+            ].encode()
+        }
     if isinstance(settings, MarkingJudgeSettings):
         return {"criterion": make_marking(config, settings).template.encode()}
     if isinstance(settings, LionSettings):
@@ -69,7 +75,9 @@ def make_marking(config: cfg.Config, settings: MarkingJudgeSettings) -> "Marking
     from ..teachers.prompts import SHIPPED, read_template
 
     template = read_template(settings.prompt or SHIPPED / "mark.txt", FIELDS)
-    return Marking(make_endpoint(settings, config.prices), template, settings.max_tokens)
+    return Marking(
+        make_endpoint(settings, config.prices), template, settings.max_tokens
+    )
 
 
 def make_refereeing(
@@ -89,5 +97,3 @@ def make_refereeing(
     return answering, Refereeing(
         make_endpoint(settings, config.prices), template, settings.max_tokens
     )
-
-

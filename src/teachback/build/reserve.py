@@ -21,7 +21,9 @@ def make_reserve_opener(
 ) -> OpenReserve:
     """open(settings): the reserve, the rows of its file, and embedding_N_D of seeds and rows."""
 
-    def open_reserve(settings: PoolTeacherSettings) -> tuple[Reserve, tuple[Row, ...], Any]:
+    def open_reserve(
+        settings: PoolTeacherSettings,
+    ) -> tuple[Reserve, tuple[Row, ...], Any]:
         rows = read_reserve(settings.rows, config.task, task)
 
         def embed_reserve() -> Reserve:
@@ -29,7 +31,9 @@ def make_reserve_opener(
             if settings.n_rows is not None:
                 kept = tuple(sorted(kept, key=hash_question)[: settings.n_rows])
             items = [*task.seeds, *kept]
-            questions = [AttemptRequest(item.id, task.prompt(item.question)) for item in items]
+            questions = [
+                AttemptRequest(item.id, task.prompt(item.question)) for item in items
+            ]
             row_ids = tuple(row.id for row in kept)
             return Reserve(row_ids, answer.embed(base, questions), notes)
 

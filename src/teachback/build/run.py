@@ -15,7 +15,7 @@ from ..loop import Parts
 from ..rng import draw
 from ..run.directory import Event, Run
 from ..student.token_counts import make_token_counter
-from ..student.training.finetune import RuntimeOptions, Recipe, finetune
+from ..student.training.finetune import Recipe, RuntimeOptions, finetune
 from ..teachers.openai_teacher import make_endpoint
 from ..teachers.registered import Teacher, TeacherRun
 from ..types import Student, Task
@@ -71,7 +71,10 @@ def wire(config: cfg.Config, run: Run, arm: Arm | None = None) -> Wired:
     prepared = prepare(config, run)
     task, base, answer = prepared.task, prepared.base, prepared.answer
     ledger = open_ledger(config, run, arm)
-    pair_limits = [config.budget.generated, config.rounds and config.rounds * config.per_round]
+    pair_limits = [
+        config.budget.generated,
+        config.rounds and config.rounds * config.per_round,
+    ]
     teacher = make_teacher(
         config,
         task,
@@ -87,7 +90,9 @@ def wire(config: cfg.Config, run: Run, arm: Arm | None = None) -> Wired:
     selector = make_selector(config, run, task, answer, ledger)
     train = make_train(config, run, prepared)
     test = bool(arm and task.test)
-    parts = make_parts(config, task, run, ledger, answer, selector, teacher, train, test=test)
+    parts = make_parts(
+        config, task, run, ledger, answer, selector, teacher, train, test=test
+    )
     return Wired(task, parts, base, ledger, teacher, answer)
 
 

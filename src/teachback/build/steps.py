@@ -60,7 +60,9 @@ def make_parts(
         ids = sorted(selector.selectable(past))
         return worst_judging_cost(config, task, [selector.seed_by_id[id] for id in ids])
 
-    def carry_over(student: Student, attempts: Sequence[Attempt], fresh: Curated) -> Transfer:
+    def carry_over(
+        student: Student, attempts: Sequence[Attempt], fresh: Curated
+    ) -> Transfer:
         row_attempts = answer(student, ((row.id, row.question) for row in fresh.rows))
         return measure_carry_over(fresh, attempts, row_attempts, selector.attempt_score)
 
@@ -70,7 +72,11 @@ def make_parts(
         restart = config.finetune.restart
         start = base if restart == "base" else student
         data = select_training_rows(
-            rows, fresh, restart=restart, replay=config.finetune.replay, draw=draw_for_run
+            rows,
+            fresh,
+            restart=restart,
+            replay=config.finetune.replay,
+            draw=draw_for_run,
         )
         if not data:
             return start
@@ -86,16 +92,25 @@ def make_parts(
 
     return Parts(
         given=partial(rows_at_start, config, task),
-        affordable=partial(open_round, config, task, ledger, teacher, worst_asking_cost),
+        affordable=partial(
+            open_round, config, task, ledger, teacher, worst_asking_cost
+        ),
         attempt=selector.attempt,
         gather=selector.gather,
         select=lambda attempts, gathered, baseline, past, m: selector.select(
             attempts, gathered, baseline.accuracy, past, m
         ),
-        generate=lambda round, chosen, attempts: teacher.generate(round, chosen.picks, attempts),
+        generate=lambda round, chosen, attempts: teacher.generate(
+            round, chosen.picks, attempts
+        ),
         verify=lambda drafts: verify_drafts(drafts, task),
         curate=lambda verdicts, rows: curate_rows(
-            verdicts, rows, key=task.key, forbidden=forbidden, seeds=seed_questions, checks=checks
+            verdicts,
+            rows,
+            key=task.key,
+            forbidden=forbidden,
+            seeds=seed_questions,
+            checks=checks,
         ),
         transfer=carry_over,
         finetune=finetune,

@@ -10,25 +10,29 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from ..config import config as cfg
 from ..errors import ConfigError
 from ..run.directory import Run
-from ..student.attempt import AttemptRequest, AttemptBatch, answer_questions
-from ..student.sampling import Sampling
+from ..student.attempt import AttemptBatch, AttemptRequest, answer_questions
 from ..student.chat import Chat
 from ..student.embed import embed_questions
 from ..student.engines.requests import RequestLimits
-from ..student.engines.server import SERVER_SIGNALS, answer_on_server, load_weightless_student
+from ..student.engines.server import (
+    SERVER_SIGNALS,
+    answer_on_server,
+    load_weightless_student,
+)
 from ..student.engines.serving import StudentServer
 from ..student.folder import cache_folder
-from ..student.loading import empty_gpu_cache
 from ..student.inference import InferenceModel, load_for_inference
+from ..student.loading import empty_gpu_cache
 from ..student.measure import (
-    StudentAnswers,
     MeasuredAnswer,
     MeasuredQuestion,
     SamplingPlan,
+    StudentAnswers,
     group_by_example,
-    measure_questions,
     list_questions,
+    measure_questions,
 )
+from ..student.sampling import Sampling
 from ..student.scoring import read_answers, score_answers
 from ..student.sketch import make_sketch
 from ..types import ArrayFile, Attempt, Attempts, Example, Grade, Student, Task
@@ -67,7 +71,9 @@ class Respondent(Protocol):
         sketch_seed: int,
     ) -> Attempts: ...
 
-    def measure(self, student: Student, examples: Sequence[Example]) -> StudentAnswers: ...
+    def measure(
+        self, student: Student, examples: Sequence[Example]
+    ) -> StudentAnswers: ...
 
     def samples(
         self, student: Student, examples: Sequence[Example], samples: SamplingPlan
@@ -119,7 +125,9 @@ class Answerer:
         self, student: Student, questions: Iterable[tuple[str, str]]
     ) -> tuple[Attempt, ...]:
         """questions: (id, question) pairs."""
-        asked = [AttemptRequest(id, self.task.prompt(question)) for id, question in questions]
+        asked = [
+            AttemptRequest(id, self.task.prompt(question)) for id, question in questions
+        ]
         answer = self.answering(student)
         return self.run.map(
             lambda part: [found.attempt for found in answer(part)], asked, of=Attempt
@@ -141,7 +149,9 @@ class Answerer:
             lambda: make_sketch(loaded(), sketch_seed) if "gradient" in arrays else None
         )
 
-        def part(asked: Sequence[AttemptRequest]) -> tuple[list[Attempt], dict[str, "Array"]]:
+        def part(
+            asked: Sequence[AttemptRequest],
+        ) -> tuple[list[Attempt], dict[str, "Array"]]:
             done = answer_questions(
                 loaded(), self.chat, asked, self.max_new_tokens, sketch=sketch()
             )
@@ -246,14 +256,18 @@ class Answerer:
             return measure_questions(answer, asked, samples)
 
         return group_by_example(
-            self.run.map(part, list_questions(self.task, examples, samples), of=MeasuredAnswer),
+            self.run.map(
+                part, list_questions(self.task, examples, samples), of=MeasuredAnswer
+            ),
             len(examples),
         )
 
     def embed(self, student: Student, asked: Sequence[AttemptRequest]) -> ArrayFile:
         """Where a student sees questions, as embedding_N_D."""
         loaded = self.loaded(student)
-        return self.run.map_array(lambda part: embed_questions(loaded(), self.chat, part), asked)
+        return self.run.map_array(
+            lambda part: embed_questions(loaded(), self.chat, part), asked
+        )
 
     def answering(self, student: Student) -> Answering:
         if self.serving is not None:
@@ -263,7 +277,9 @@ class Answerer:
         def answer(
             asked: Sequence[AttemptRequest], sampling: Sampling | None = None
         ) -> list[MeasuredAnswer]:
-            done = answer_questions(loaded(), self.chat, asked, self.max_new_tokens, sampling)
+            done = answer_questions(
+                loaded(), self.chat, asked, self.max_new_tokens, sampling
+            )
             return [
                 MeasuredAnswer(*pair)
                 for pair in zip(done.attempts, done.target_nll, strict=True)

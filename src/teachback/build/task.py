@@ -22,7 +22,9 @@ def task_sources(settings: Any) -> dict[str, bytes]:
         return {}
     makes_task = settings.name == "own"
     parameters = "(options, repeat)" if makes_task else "(example, text)"
-    _, source = imported(function, Path.cwd(), "task.function", parameters, "return ...")
+    _, source = imported(
+        function, Path.cwd(), "task.function", parameters, "return ..."
+    )
     return {"task" if makes_task else "grader": source}
 
 

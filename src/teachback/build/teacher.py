@@ -27,7 +27,9 @@ def make_teacher_context(config: cfg.Config, task: Task) -> TeacherContext:
         config.prices,
         config.verifier,
         answers_seeds=isinstance(config.criterion, LionSettings),
-        program_sources=tuple(folder.joinpath(f"{name}.py").read_bytes() for name in names),
+        program_sources=tuple(
+            folder.joinpath(f"{name}.py").read_bytes() for name in names
+        ),
     )
 
 

@@ -67,7 +67,9 @@ __all__ = [
 
 
 CriterionConfig = Annotated[
-    CriterionSettings, FoundByName(CRITERION_SETTINGS), BeforeValidator(expand_short_form)
+    CriterionSettings,
+    FoundByName(CRITERION_SETTINGS),
+    BeforeValidator(expand_short_form),
 ]
 RuleConfig = Annotated[
     RuleSettings, FoundByName(RULE_SETTINGS), BeforeValidator(expand_short_form)
@@ -90,7 +92,9 @@ class Config(Section):
     teacher: Annotated[Any, FoundByName(TEACHER_SETTINGS)] = ProgramTeacherSettings()
     verifier: VerifierSettings | None = None
     judge: Judge | None = None
-    prices: dict[str, PriceSettings] = Field(default_factory=dict)  # by the model's name
+    prices: dict[str, PriceSettings] = Field(
+        default_factory=dict
+    )  # by the model's name
     criterion: CriterionConfig = CriterionSettings(name="loss")
     primary: str = "loss"  # of a comparison: the arm whose difference from random is tested alone; the others together
     arms: dict[str, dict[str, JsonValue]] = Field(
@@ -102,9 +106,7 @@ class Config(Section):
     candidates: CandidateLimit = None  # seeds that a criterion is asked of a round: 10x (per_round), a number, or all
     per_round: Count = 32  # m: seeds selected a round
     rounds: Count | None = None  # None: until the budget is spent
-    reuse_seeds: ReuseSeeds = (
-        "evenly"  # may a seed be selected in more than one round?
-    )
+    reuse_seeds: ReuseSeeds = "evenly"  # may a seed be selected in more than one round?
     rows: Path | None = None  # rows one already has: question, and answer or solution
     include_seeds: bool = False  # also train on the seeds' own solutions
     finetune: FinetuneConfig = FinetuneConfig()
@@ -171,7 +173,8 @@ class Config(Section):
         allowed = [
             name
             for name, criterion in CRITERIA.items()
-            if criterion.can_be_member and (criterion.kind == "score" or not scores_only)
+            if criterion.can_be_member
+            and (criterion.kind == "score" or not scores_only)
         ]
         for name in self.criterion.uses():
             if name not in allowed:
@@ -220,9 +223,15 @@ class Config(Section):
     def roles(self) -> dict[str, EndpointSettings]:
         """The endpoints that are asked, by role."""
         teacher = (
-            {"teacher": self.teacher} if isinstance(self.teacher, OpenAITeacherSettings) else {}
+            {"teacher": self.teacher}
+            if isinstance(self.teacher, OpenAITeacherSettings)
+            else {}
         )
-        asked = self.criterion if isinstance(self.criterion, MarkingJudgeSettings | LionSettings) else None
+        asked = (
+            self.criterion
+            if isinstance(self.criterion, MarkingJudgeSettings | LionSettings)
+            else None
+        )
         others = {"verifier": self.verifier, "judge": self.judge, "criterion": asked}
         return {
             **teacher,

@@ -15,8 +15,12 @@ from ..types import Settings
 SettingsByName = Mapping[str, type[Settings]]
 
 TASK_SETTINGS: SettingsByName = {name: entry.settings for name, entry in TASKS.items()}
-TEACHER_SETTINGS: SettingsByName = {name: entry.settings for name, entry in TEACHERS.items()}
-CRITERION_SETTINGS: SettingsByName = {name: entry.settings for name, entry in CRITERIA.items()}
+TEACHER_SETTINGS: SettingsByName = {
+    name: entry.settings for name, entry in TEACHERS.items()
+}
+CRITERION_SETTINGS: SettingsByName = {
+    name: entry.settings for name, entry in CRITERIA.items()
+}
 RULE_SETTINGS: SettingsByName = {name: entry.settings for name, entry in RULES.items()}
 
 
@@ -29,7 +33,9 @@ class FoundByName:
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
-        choices = {name: handler.generate_schema(cls) for name, cls in self.settings.items()}
+        choices = {
+            name: handler.generate_schema(cls) for name, cls in self.settings.items()
+        }
         return core_schema.tagged_union_schema(choices, discriminator="name")
 
 

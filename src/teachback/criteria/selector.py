@@ -116,7 +116,9 @@ class Selector:
         )
         score_by_id = dict(selection.scores)
         in_pool_order = tuple(
-            (seed.id, score_by_id[seed.id]) for seed in self.seeds if seed.id in score_by_id
+            (seed.id, score_by_id[seed.id])
+            for seed in self.seeds
+            if seed.id in score_by_id
         )
         notes = (*gathered.notes, *selection.notes)
         return replace(selection, scores=in_pool_order, notes=notes)
@@ -128,7 +130,11 @@ class Selector:
         None for `loss`, which carry-over reports anyway.
         """
         beyond_signals = self.criterion.needs - ATTEMPT_SIGNALS
-        if self.name in ("loss", "function") or not self.criterion.scores or beyond_signals:
+        if (
+            self.name in ("loss", "function")
+            or not self.criterion.scores
+            or beyond_signals
+        ):
             return None
 
         def score(attempts: Sequence[Attempt]) -> Sequence[float]:
@@ -169,7 +175,9 @@ class Selector:
         verdicts = gathered.marks or gathered.gaps or [0.0] * len(positions)
         candidates = [
             i
-            for i, (id, verdict) in enumerate(zip(gathered.seeds, verdicts, strict=True))
+            for i, (id, verdict) in enumerate(
+                zip(gathered.seeds, verdicts, strict=True)
+            )
             if id in selectable and verdict is not None
         ]
         return Evidence(
@@ -190,7 +198,9 @@ class Selector:
             dev_gradient_M=self.array(gathered.dev_gradient),
         )
 
-    def array(self, file: ArrayFile | None, positions: Sequence[int] | None = None) -> Any:
+    def array(
+        self, file: ArrayFile | None, positions: Sequence[int] | None = None
+    ) -> Any:
         """An array of the run, or its rows at these positions."""
         if file is None:
             return None

@@ -175,9 +175,7 @@ def _check_options(options: Mapping[str, Json]) -> None:
         )
 
 
-def _string_paths(
-    value: Json, path: tuple[str, ...] = ()
-) -> Iterator[tuple[str, ...]]:
+def _string_paths(value: Json, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     """The names that lead to each string.
 
     Only strings count: a field of a JSON schema may be *called* password.

@@ -117,7 +117,9 @@ class HttpClient:
         ) as error:
             return HttpFailure("no connection", self._describe(error))
         except TimeoutError:
-            return HttpFailure("timeout", f"nothing within {self.limits.deadline_s:g} s")
+            return HttpFailure(
+                "timeout", f"nothing within {self.limits.deadline_s:g} s"
+            )
         except (aiohttp.ClientError, OSError) as error:
             return HttpFailure("connection lost", self._describe(error))
 

@@ -155,9 +155,7 @@ def _join_parts(content: object) -> str:
     """A message's content: a text, or a list of parts of which some are text."""
     if isinstance(content, list):
         texts = [part for part in content if _value_at(part, "type") == "text"]
-        content = "".join(
-            part["text"] for part in texts if _stripped(part.get("text"))
-        )
+        content = "".join(part["text"] for part in texts if _stripped(part.get("text")))
     return _stripped(content)
 
 

@@ -84,7 +84,8 @@ def makes24(e: Example) -> bool:
 def choice(answered: Sequence[Example]) -> Guess | None:
     """The answers are options of their questions: by letter, or in the options' own words."""
     if not every(
-        answered, lambda e: chosen_letter(str(e.answer), read_options(e.question)) is not None
+        answered,
+        lambda e: chosen_letter(str(e.answer), read_options(e.question)) is not None,
     ):
         return None
     said = f"{these(answered)} answers are options (A), (B), … of their questions"
@@ -124,7 +125,8 @@ def mathematics(answered: Sequence[Example]) -> Guess | None:
     plain = sum(read_number(str(e.answer)) is not None for e in answered)
     latex = sum(LATEX.search(str(e.answer)) is not None for e in answered)
     formulas = sum(
-        read_number(str(e.answer)) is None and is_formula(str(e.answer)) for e in answered
+        read_number(str(e.answer)) is None and is_formula(str(e.answer))
+        for e in answered
     )
     if formulas == 0 or plain + formulas < MATH_SHARE * n:
         return None

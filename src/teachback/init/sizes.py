@@ -51,7 +51,9 @@ def share(survey: Survey) -> Shares:
     pool = unique_in_hash_order(survey.examples, text_key)
     for held in (test, dev):
         pool = exclude_exercises(pool, held or (), text_key)
-    n_dev, n_test = for_measuring(len(pool), len(with_gold_answers(pool)), dev, test, survey)
+    n_dev, n_test = for_measuring(
+        len(pool), len(with_gold_answers(pool)), dev, test, survey
+    )
     scale = min(1.0, len(pool) / FULL)
     n_seeds, per_round = (
         max(LEAST, round(SEEDS * scale)),
@@ -96,9 +98,20 @@ def for_measuring(
             allowed=f"at least {FEWEST}, or a file of their own beside it ({survey.path.stem}_dev.jsonl)",
         )
     scale = min(1.0, n / FULL)
-    own_test = min(OWN_TEST, len(unique_in_hash_order(test, text_key))) if test is not None else 0
+    own_test = (
+        min(OWN_TEST, len(unique_in_hash_order(test, text_key)))
+        if test is not None
+        else 0
+    )
     own_dev = (
-        min(DEV, len(exclude_exercises(unique_in_hash_order(dev, text_key), test or (), text_key)))
+        min(
+            DEV,
+            len(
+                exclude_exercises(
+                    unique_in_hash_order(dev, text_key), test or (), text_key
+                )
+            ),
+        )
         if dev is not None
         else 0
     )

@@ -311,7 +311,9 @@ def run_probe(config: cfg.Config, task: Task, n: int) -> ProbeMeasurements:
         start = run.path(wired.base)
         precision = read_precision(run.folder)
         student = load_for_inference(start, precision)
-        questions = [AttemptRequest(seed.id, task.prompt(seed.question)) for seed in seeds]
+        questions = [
+            AttemptRequest(seed.id, task.prompt(seed.question)) for seed in seeds
+        ]
         attempts, answer, answering_per_s = time_answers(
             student, chat, questions, config.student.max_new_tokens
         )

@@ -20,7 +20,7 @@ from ..run.directory import Run
 from ..student.attempt import AttemptRequest, answer_questions
 from ..student.chat import Chat, prompt_ids, row_ids
 from ..student.inference import InferenceModel
-from ..student.training.finetune import RuntimeOptions, Recipe, finetune
+from ..student.training.finetune import Recipe, RuntimeOptions, finetune
 from ..teachers.registered import Teacher
 from ..types import Attempt, Draft, Example, Pick
 from .probe_usage import Call, mean_range

@@ -131,7 +131,9 @@ def cached_gguf_reader() -> Iterator[None]:
 
 def hash_folder(folder: Path) -> str:
     """sha256 of the names and contents of the files that make a student."""
-    names = sorted(path.name for path in folder.iterdir() if path.suffix in HASHED_SUFFIXES)
+    names = sorted(
+        path.name for path in folder.iterdir() if path.suffix in HASHED_SUFFIXES
+    )
     lines = [f"{name} {hash_weights(folder / name)}\n" for name in names]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 

@@ -38,7 +38,9 @@ def compact_rows(active: Sequence[bool]) -> list[int]:
     return [i if active[i] else next(movers) for i in range(n)]
 
 
-def make_kv_cache(config: Any, rows: int, prompt_columns: int, capacity: int) -> KVCache:
+def make_kv_cache(
+    config: Any, rows: int, prompt_columns: int, capacity: int
+) -> KVCache:
     """An empty cache for a model with this config.
 
     A layer that keeps another state (a convolution's, say) is transformers' own.

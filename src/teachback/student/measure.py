@@ -47,7 +47,10 @@ def list_questions(
     task: Task, examples: Sequence[Example], samples: SamplingPlan | None
 ) -> list[MeasuredQuestion]:
     """The greedy ones first; then the first sample of every example, the second, and so on."""
-    greedy = [MeasuredQuestion(e.id, task.prompt(e.question), task.target(e)) for e in examples]
+    greedy = [
+        MeasuredQuestion(e.id, task.prompt(e.question), task.target(e))
+        for e in examples
+    ]
     return [
         *greedy,
         *(
@@ -64,14 +67,19 @@ def measure_questions(
     samples: SamplingPlan | None,
 ) -> list[MeasuredAnswer]:
     """Some of the questions, in their order: the greedy ones come first. answer(asked, sampling=None) measures them."""
-    greedy = [AttemptRequest(q.id, q.message, q.target) for q in asked if q.sample is None]
+    greedy = [
+        AttemptRequest(q.id, q.message, q.target) for q in asked if q.sample is None
+    ]
     drawn = [q for q in asked if q.sample is not None]
     found = answer(greedy) if greedy else []
     if drawn and samples:
         streams = Sampling(
             samples.temperature, [samples.draw(q.id, q.sample or 0) for q in drawn]
         )
-        found = [*found, *answer([AttemptRequest(q.id, q.message) for q in drawn], streams)]
+        found = [
+            *found,
+            *answer([AttemptRequest(q.id, q.message) for q in drawn], streams),
+        ]
     return found
 
 
@@ -81,4 +89,6 @@ def group_by_example(done: Sequence[MeasuredAnswer], n: int) -> StudentAnswers:
     sampled = (
         tuple(tuple(attempts[k::n][1:]) for k in range(n)) if len(done) > n else ()
     )
-    return StudentAnswers(tuple(attempts[:n]), tuple(m.gold_nll for m in done[:n]), sampled)
+    return StudentAnswers(
+        tuple(attempts[:n]), tuple(m.gold_nll for m in done[:n]), sampled
+    )

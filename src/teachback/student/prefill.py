@@ -215,7 +215,9 @@ def target_nlls(
         return []
     nll_parts = []
     likeliest_parts = []
-    for block_hidden, block_ids in split_blocks(torch.cat(list(hidden)), torch.cat(list(ids))):
+    for block_hidden, block_ids in split_blocks(
+        torch.cat(list(hidden)), torch.cat(list(ids))
+    ):
         logits = apply_head(student, block_hidden)
         nll_parts.append(compute_nlls(logits, block_ids).double())
         likeliest_parts.append(logits.argmax(-1) == block_ids)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import StudentError
+from .batching import batch_by_length, micro_batch_tokens
 from .chat import encode_text
 from .folder import resolve_model
 from .loading import choose_device, silence_transformers
 from .signals import Array
-from .batching import batch_by_length, micro_batch_tokens
 
 if TYPE_CHECKING:
     import torch
@@ -76,7 +76,9 @@ def load_reward_model(folder: Path) -> RewardModel:
     )
 
 
-def check_reward_model(folder: Path, model: Any, tokenizer: Any, missing: Sequence[str]) -> None:
+def check_reward_model(
+    folder: Path, model: Any, tokenizer: Any, missing: Sequence[str]
+) -> None:
     """Raises StudentError. transformers would make up what is missing: a causal LM gets a head of random numbers."""
     if missing:
         what = f"the model in {folder} is no reward model: weights of a sequence classifier are not there"
@@ -128,7 +130,11 @@ def compute_rewards(
     tokens = [reward_row_ids(model, question, attempt) for question, attempt in rows]
     reward_N = np.empty(len(rows), dtype=np.float32)
     with torch.inference_mode():
-        most = micro_batch_tokens(batch_tokens, model.device) if model.pad is not None else 1
+        most = (
+            micro_batch_tokens(batch_tokens, model.device)
+            if model.pad is not None
+            else 1
+        )
         for places in batch_by_length([len(row) for row in tokens], most):
             ids_B_T, mask_B_T = filled([tokens[i] for i in places], model.pad or 0)
             given = {

@@ -25,13 +25,17 @@ class RegisteredFormat:
     def settings(self) -> type[Settings]:
         return self.grader.settings
 
-    def make(self, settings: Mapping[str, Any], import_function: ImportFunction) -> AnswerFormat:
+    def make(
+        self, settings: Mapping[str, Any], import_function: ImportFunction
+    ) -> AnswerFormat:
         """settings: the grader's own, by name."""
         arguments = dict(settings)
         if "import_function" in signature(self.grader.make).parameters:
             arguments["import_function"] = import_function
         grader = self.grader.make(**arguments)
-        return AnswerFormat(grader, checks_golds=self.grader.checks_golds, **self.fields)
+        return AnswerFormat(
+            grader, checks_golds=self.grader.checks_golds, **self.fields
+        )
 
 
 PROOF = RegisteredFormat(

@@ -58,5 +58,7 @@ def read_reserve(path: Path, settings: object, task: Task) -> tuple[Row, ...]:
         text = task.target(example)
         if text:
             row_id = f"given-{example.id}"
-            rows.append(Row(row_id, None, 0, example.question, text, example.answer, False))
+            rows.append(
+                Row(row_id, None, 0, example.question, text, example.answer, False)
+            )
     return tuple(rows)

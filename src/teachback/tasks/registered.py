@@ -20,10 +20,16 @@ class RegisteredTask:
 
     def make(self, settings: Any, repeat: int, import_function: ImportFunction) -> Task:
         """repeat: of a comparison. Where questions are made, each repeat has its own test set."""
-        context = {"settings": settings, "repeat": repeat, "import_function": import_function}
+        context = {
+            "settings": settings,
+            "repeat": repeat,
+            "import_function": import_function,
+        }
         names = signature(self.load).parameters
         arguments = {name: value for name, value in context.items() if name in names}
         if "settings" not in names:
             fields = type(settings).model_fields
-            arguments |= {name: getattr(settings, name) for name in fields if name != "name"}
+            arguments |= {
+                name: getattr(settings, name) for name in fields if name != "name"
+            }
         return self.load(**arguments)

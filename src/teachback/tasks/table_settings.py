@@ -94,4 +94,6 @@ def with_grader_settings(settings: type[T], module: str) -> type[T]:
         for name, field in entry.settings.model_fields.items():
             fields[name] = (field.annotation | None, None)  # type: ignore[operator]
     name = settings.__name__.removeprefix("_")
-    return create_model(name, __base__=settings, __module__=module, __doc__=settings.__doc__, **fields)
+    return create_model(
+        name, __base__=settings, __module__=module, __doc__=settings.__doc__, **fields
+    )

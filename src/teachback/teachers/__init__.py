@@ -11,7 +11,11 @@ from .program_teacher import ProgramTeacherSettings, hash_program, make_program_
 from .registered import RegisteredTeacher
 
 TEACHERS: Mapping[str, RegisteredTeacher] = {
-    "program": RegisteredTeacher(ProgramTeacherSettings, make_program_teacher, hash_program),
-    "openai": RegisteredTeacher(OpenAITeacherSettings, make_openai_teacher, hash_prompts),
+    "program": RegisteredTeacher(
+        ProgramTeacherSettings, make_program_teacher, hash_program
+    ),
+    "openai": RegisteredTeacher(
+        OpenAITeacherSettings, make_openai_teacher, hash_prompts
+    ),
     "pool": RegisteredTeacher(PoolTeacherSettings, make_pool_teacher, hash_reserve),
 }

@@ -62,7 +62,9 @@ def orders(
     round: int,
     opened: Window[Opinion],
 ) -> Iterator[Order[Opinion]]:
-    async def fill(order: Order[Opinion], pair: Pair, known: RecordedAnswer | None) -> None:
+    async def fill(
+        order: Order[Opinion], pair: Pair, known: RecordedAnswer | None
+    ) -> None:
         completion = await opened.ask(
             opened.halt.clients[0], pair, role, order.request, cap, known=known
         )

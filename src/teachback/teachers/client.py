@@ -25,7 +25,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from ..endpoints.endpoint import Endpoint
-from ..endpoints.rate_limits import RateLimiter, RateLimits, CallOutcome
+from ..endpoints.rate_limits import CallOutcome, RateLimiter, RateLimits
 from ..endpoints.replies import parse_completion
 from ..errors import InputsChanged, TeachbackError, TeacherDown
 from ..ledger.costs import Cost
@@ -167,7 +167,9 @@ class Client:
             for call in self._sent:
                 self.ledger.doubt(call, "interrupted")
 
-    async def ask(self, pair: Pair, role: str, request: bytes, cap: int) -> RecordedAnswer:
+    async def ask(
+        self, pair: Pair, role: str, request: bytes, cap: int
+    ) -> RecordedAnswer:
         """Buys one answer. Raises Failed (no budget), Unanswered, Stopped and TeacherDown."""
         if pair.state != "open":
             raise closed(pair, role)
@@ -275,7 +277,12 @@ class Client:
             latency_s, price = time.monotonic() - start, self.endpoint.price
             self._sent.discard(call)
             usage = await self.group.run(
-                self.ledger.answer, call, body, parse_completion(body).usage, latency_s, price
+                self.ledger.answer,
+                call,
+                body,
+                parse_completion(body).usage,
+                latency_s,
+                price,
             )
             self.heard, self._last_heard = True, time.monotonic()
             return RecordedAnswer(call, body, usage)

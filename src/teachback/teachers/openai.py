@@ -159,7 +159,9 @@ class _Writer:
                 lost,
             )
 
-    async def fill(self, order: Order[Draft], pair: Pair, known: RecordedAnswer | None) -> None:
+    async def fill(
+        self, order: Order[Draft], pair: Pair, known: RecordedAnswer | None
+    ) -> None:
         """One pair, from its first call to its draft."""
         # What was bought now has no answers that follow from it: the ledger needn't be asked for them
         look = known is not None

@@ -48,14 +48,18 @@ def make_openai_teacher(
     asking = make_asking(settings, context)
     longest = "x" * openai.ATTEMPT_BYTES if settings.show_attempt else None
     return Teacher(
-        prices=lambda pairs: [openai.price(seed, n, asking, longest) for seed, n in pairs],
+        prices=lambda pairs: [
+            openai.price(seed, n, asking, longest) for seed, n in pairs
+        ],
         generate=lambda round, picks, attempts: openai.generate(
             picks,
             seeds,
             round=round,
             ledger=run.ledger,
             asking=asking,
-            attempts=wrong_attempts(attempts, seeds, task) if settings.show_attempt else None,
+            attempts=wrong_attempts(attempts, seeds, task)
+            if settings.show_attempt
+            else None,
             tell=run.on_draft,
         ),
     )
@@ -66,7 +70,9 @@ def hash_prompts(settings: OpenAITeacherSettings, context: TeacherContext) -> st
     return make_prompts(settings, context).sha256
 
 
-def make_asking(settings: OpenAITeacherSettings, context: TeacherContext) -> openai.Asking:
+def make_asking(
+    settings: OpenAITeacherSettings, context: TeacherContext
+) -> openai.Asking:
     verifier = context.verifier
     return openai.Asking(
         endpoint=make_endpoint(settings, context.prices),
@@ -81,7 +87,9 @@ def make_asking(settings: OpenAITeacherSettings, context: TeacherContext) -> ope
 
 
 def make_prompts(settings: OpenAITeacherSettings, context: TeacherContext) -> Prompts:
-    answers_alone = settings.votes > 1 or context.verifier is not None or context.answers_seeds
+    answers_alone = (
+        settings.votes > 1 or context.verifier is not None or context.answers_seeds
+    )
     return load_prompts(
         settings.prompts,
         calls=settings.calls,

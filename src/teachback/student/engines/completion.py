@@ -137,7 +137,11 @@ def token_id(token: str) -> int:
 
 
 def checked(
-    told: list[ScoredToken], reason: object, ends: Set[int], decoding: DecodingOptions, text: Text
+    told: list[ScoredToken],
+    reason: object,
+    ends: Set[int],
+    decoding: DecodingOptions,
+    text: Text,
 ) -> ServerAnswer:
     if not told:
         raise lacking("an answer has no tokens", f"finish_reason {reason}")
@@ -167,7 +171,11 @@ def checked(
 
 
 def refuse_other_end(
-    told: list[ScoredToken], reason: object, ends: Set[int], decoding: DecodingOptions, text: Text
+    told: list[ScoredToken],
+    reason: object,
+    ends: Set[int],
+    decoding: DecodingOptions,
+    text: Text,
 ) -> None:
     """An answer ends with an end token (or a stop text) and says "stop", or after all its tokens and says "length"."""
     ids = [token.id for token in told]

@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ...errors import StudentError
 from ..chat import HasTokenizer
-from .completion import MAX_ERROR_CHARS, ServerAnswer, DecodingOptions, parse_student_completion
+from .completion import (
+    MAX_ERROR_CHARS,
+    DecodingOptions,
+    ServerAnswer,
+    parse_student_completion,
+)
 
 if TYPE_CHECKING:
     import aiohttp
@@ -65,7 +70,10 @@ class Miss(NamedTuple):
 
 
 def request_completions(
-    server: ServerTarget, student: HasTokenizer, wanted: Sequence[CompletionRequest], decoding: DecodingOptions
+    server: ServerTarget,
+    student: HasTokenizer,
+    wanted: Sequence[CompletionRequest],
+    decoding: DecodingOptions,
 ) -> list[list[ServerAnswer]]:
     """Of each, its n answers. Raises StudentError for the first that can't be had, and asks for no more then."""
     return run(_ask_all(server, student, wanted, decoding))
@@ -88,7 +96,10 @@ def loop_runs() -> bool:
 
 
 async def _ask_all(
-    server: ServerTarget, student: HasTokenizer, wanted: Sequence[CompletionRequest], decoding: DecodingOptions
+    server: ServerTarget,
+    student: HasTokenizer,
+    wanted: Sequence[CompletionRequest],
+    decoding: DecodingOptions,
 ) -> list[list[ServerAnswer]]:
     import aiohttp
 
@@ -100,12 +111,16 @@ async def _ask_all(
     connector = aiohttp.TCPConnector(limit=limits.in_flight, keepalive_timeout=2)
     headers = {"Content-Type": "application/json", **key(limits)}
 
-    async def one(session: aiohttp.ClientSession, wish: CompletionRequest) -> list[ServerAnswer]:
+    async def one(
+        session: aiohttp.ClientSession, wish: CompletionRequest
+    ) -> list[ServerAnswer]:
         async with gate:
             body = await _post(
                 session, server, request(server, student, wish, decoding)
             )
-        return parse_student_completion(body, wish.n, student.ends, decoding, partial(decoded, student))
+        return parse_student_completion(
+            body, wish.n, student.ends, decoding, partial(decoded, student)
+        )
 
     async with aiohttp.ClientSession(
         connector=connector, timeout=timeout, headers=headers
@@ -119,7 +134,9 @@ async def _ask_all(
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _post(session: "aiohttp.ClientSession", server: ServerTarget, body: bytes) -> str:
+async def _post(
+    session: "aiohttp.ClientSession", server: ServerTarget, body: bytes
+) -> str:
     """One request's answer, after as many tries as the limits allow."""
     jitter, miss = Random(), Miss("")  # no data depends on the jitter
     for tried in range(server.limits.tries):
@@ -174,7 +191,10 @@ async def _try(
 
 
 def request(
-    server: ServerTarget, student: HasTokenizer, wanted: CompletionRequest, decoding: DecodingOptions
+    server: ServerTarget,
+    student: HasTokenizer,
+    wanted: CompletionRequest,
+    decoding: DecodingOptions,
 ) -> bytes:
     """What isn't said here, vLLM takes from the model's generation_config.json and llama.cpp from its own defaults
     (top_k 40, top_p 0.95): so all that bends the distribution is said, and switched off."""
@@ -232,7 +252,11 @@ def tail(log: Path | None, lines: int = 15) -> str:
         file.seek(max(0, log.stat().st_size - 20_000))
         last = file.read().decode("utf-8", "replace").splitlines()[-lines:]
     return "\n".join(
-        ["", f"  the end of {log}:", *(f"    {line[:MAX_ERROR_CHARS]}" for line in last)]
+        [
+            "",
+            f"  the end of {log}:",
+            *(f"    {line[:MAX_ERROR_CHARS]}" for line in last),
+        ]
     )
 
 

@@ -16,11 +16,11 @@ from typing import Any, NamedTuple
 from ...errors import StudentError
 from ...types import Attempt
 from ..attempt import AttemptRequest, decode_text
-from ..sampling import Sampling
 from ..chat import Chat, HasTokenizer, prompt_ids
 from ..loading import find_end_tokens, silence_transformers
-from .completion import ServerAnswer, DecodingOptions
-from .requests import ServerTarget, CompletionRequest, request_completions
+from ..sampling import Sampling
+from .completion import DecodingOptions, ServerAnswer
+from .requests import CompletionRequest, ServerTarget, request_completions
 
 # What a backend can say of an attempt. The others need all logits, the hidden states or the weights.
 SERVER_SIGNALS = frozenset({"nll", "max_nll", "gap"})
@@ -56,7 +56,8 @@ def answer_on_server(
         [seed(draw) for draw in sampling.draws] if sampling else [None] * len(prompts)
     )
     wanted = [
-        CompletionRequest(prompt, 1, one) for prompt, one in zip(prompts, seeds, strict=True)
+        CompletionRequest(prompt, 1, one)
+        for prompt, one in zip(prompts, seeds, strict=True)
     ]
     decoding = DecodingOptions(
         max_new_tokens, sampling.temperature if sampling else 0.0, tuple(stop)
@@ -124,7 +125,9 @@ def load_weightless_student(folder: Path) -> WeightlessStudent:
             f"the student in {folder} has no chat template",
             fix="choose the model's instruct version",
         )
-    return WeightlessStudent(tokenizer, find_end_tokens(Weightless(generation), tokenizer))
+    return WeightlessStudent(
+        tokenizer, find_end_tokens(Weightless(generation), tokenizer)
+    )
 
 
 def summarise(

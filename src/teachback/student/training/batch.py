@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, TypedDict
 
 from ...errors import StudentError
-from ..chat import Chat, row_ids, describe_tokens
+from ..chat import Chat, describe_tokens, row_ids
 from ..loading import LoadedStudent
 from .recipe import Recipe
 
@@ -17,7 +17,9 @@ class TokenRow(TypedDict):
     answer: list[int]
 
 
-def tokenize_row(student: LoadedStudent, chat: Chat, message: str, answer: str) -> TokenRow:
+def tokenize_row(
+    student: LoadedStudent, chat: Chat, message: str, answer: str
+) -> TokenRow:
     prompt, completion = row_ids(student, chat, message, answer)
     return {"prompt": prompt, "answer": completion}
 
@@ -55,7 +57,9 @@ def check_row(student: LoadedStudent, row: TokenRow, i: int) -> TokenRow:
     return row
 
 
-def schedule_rows(rows: Sequence[TokenRow], recipe: Recipe, seed: int) -> list[TokenRow]:
+def schedule_rows(
+    rows: Sequence[TokenRow], recipe: Recipe, seed: int
+) -> list[TokenRow]:
     """Every row once an epoch in a shuffled order; within a step by length, so that micro-batches pad little."""
     order: list[TokenRow] = []
     for epoch in range(recipe.epochs):

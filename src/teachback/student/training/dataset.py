@@ -14,7 +14,9 @@ def seed_rows(task: Task) -> tuple[Row, ...]:
         text = task.target(seed)
         if text is not None:
             row_id = f"seed-{seed.id}"
-            rows.append(Row(row_id, seed.id, 0, seed.question, text, seed.answer, verified=True))
+            rows.append(
+                Row(row_id, seed.id, 0, seed.question, text, seed.answer, verified=True)
+            )
     return tuple(rows)
 
 

@@ -15,14 +15,27 @@ from typing import NamedTuple
 
 from ...run.child import Child, SendMessage
 from ..chat import Chat
-from ..loading import load_student
 from ..heap import keep_freed_memory
-from .batch import IGNORED_LABEL, TokenRow, tokenize_rows, pad_batch, tokenize_row, schedule_rows
+from ..loading import load_student
+from .batch import (
+    IGNORED_LABEL,
+    TokenRow,
+    pad_batch,
+    schedule_rows,
+    tokenize_row,
+    tokenize_rows,
+)
 from .checkpoints import find_last_checkpoint
-from .memory import check_memory
-from .methods import check_method, cast_frozen_layers, enable_checkpointing, save_student, prepare_model
 from .layout import choose_layout
-from .recipe import RuntimeOptions, Recipe
+from .memory import check_memory
+from .methods import (
+    cast_frozen_layers,
+    check_method,
+    enable_checkpointing,
+    prepare_model,
+    save_student,
+)
+from .recipe import Recipe, RuntimeOptions
 from .trainer import make_trainer
 
 __all__ = [

@@ -25,7 +25,9 @@ def to_gradient(logits_N_V: Any, labels_N: Any) -> Any:
     import torch
 
     total = torch.zeros((), device=logits_N_V.device)
-    rows = max(1, scale_for_device(REDUCED_LOGITS, logits_N_V.device) // logits_N_V.shape[1])
+    rows = max(
+        1, scale_for_device(REDUCED_LOGITS, logits_N_V.device) // logits_N_V.shape[1]
+    )
     for part, label in zip(
         logits_N_V.split(rows), labels_N[:, None].split(rows), strict=True
     ):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
-from .batch import IGNORED_LABEL, TokenRow, pad_batch, pack_batch, row_length
+from .batch import IGNORED_LABEL, TokenRow, pack_batch, pad_batch, row_length
 from .head_loss import summed_nll
 from .packed_attention import attend_rows_apart
 
@@ -44,7 +44,9 @@ def autocast(device: Any, precision: str) -> Any:
     )
 
 
-def batch_loss(model: Any, rows: Sequence[TokenRow], way: BatchLayout, device: Any) -> Any:
+def batch_loss(
+    model: Any, rows: Sequence[TokenRow], way: BatchLayout, device: Any
+) -> Any:
     """Σ −log p of the rows' completion tokens in nats, in float32."""
     given = move_to(device, pack_batch(rows) if way.packed else pad_batch(rows))
     labels = given.pop("labels")
@@ -53,7 +55,9 @@ def batch_loss(model: Any, rows: Sequence[TokenRow], way: BatchLayout, device: A
     keep_T = given.pop("logits_to_keep")
     hidden_1_T_D = causal_model(model).get_decoder()(**given).last_hidden_state
     return summed_nll(
-        hidden_1_T_D[0, keep_T], causal_model(model).get_output_embeddings().weight, labels
+        hidden_1_T_D[0, keep_T],
+        causal_model(model).get_output_embeddings().weight,
+        labels,
     )
 
 
@@ -101,7 +105,9 @@ def try_packing(model: Any, some: Sequence[TokenRow]) -> BatchLayout:
         with attend_rows_apart(model):
             if alike(head_by_hand(model, given), wanted):
                 return BatchLayout(packed=True, fused=True)
-            return BatchLayout(packed=alike(kept_logits(model, given), wanted), fused=False)
+            return BatchLayout(
+                packed=alike(kept_logits(model, given), wanted), fused=False
+            )
     except (
         AttributeError,
         RuntimeError,

@@ -6,13 +6,15 @@ from typing import Any, NamedTuple
 
 from ...errors import StudentError
 from ..batching import scale_for_device
-from .batch import TokenRow, row_length, batch_tokens
+from .batch import TokenRow, batch_tokens, row_length
 from .head_loss import MAX_LOGITS, REDUCED_LOGITS
-from .layout import BatchLayout, autocast, causal_model, batch_loss
-from .recipe import RuntimeOptions, Recipe
+from .layout import BatchLayout, autocast, batch_loss, causal_model
+from .recipe import Recipe, RuntimeOptions
 
 GIB = 2**30
-MAX_PROBE_TOKENS = 160  # tokens of the longer of the two rows that activations are measured on
+MAX_PROBE_TOKENS = (
+    160  # tokens of the longer of the two rows that activations are measured on
+)
 
 
 class MemoryEstimate(NamedTuple):
@@ -40,7 +42,11 @@ class MemoryEstimate(NamedTuple):
 
 
 def check_memory(
-    model: Any, rows: Sequence[TokenRow], way: BatchLayout, recipe: Recipe, means: RuntimeOptions
+    model: Any,
+    rows: Sequence[TokenRow],
+    way: BatchLayout,
+    recipe: Recipe,
+    means: RuntimeOptions,
 ) -> MemoryEstimate:
     """Raises StudentError when the device can't hold it."""
     found = estimate_memory(model, rows, way, recipe, means)
@@ -56,7 +62,11 @@ def check_memory(
 
 
 def estimate_memory(
-    model: Any, rows: Sequence[TokenRow], way: BatchLayout, recipe: Recipe, means: RuntimeOptions
+    model: Any,
+    rows: Sequence[TokenRow],
+    way: BatchLayout,
+    recipe: Recipe,
+    means: RuntimeOptions,
 ) -> MemoryEstimate:
     """Weights and what belongs to each are counted; activations are measured on two short rows, and scaled."""
     trained = [p for p in model.parameters() if p.requires_grad]
@@ -65,7 +75,9 @@ def estimate_memory(
     tokens = largest_micro_batch(rows, way, recipe, means)
     answers = sum(len(r["answer"]) for r in rows) / sum(map(row_length, rows))
     vocabulary = causal_model(model).get_output_embeddings().weight
-    logits = min(int(tokens * answers) * len(vocabulary), MAX_LOGITS if way.fused else 2**62)
+    logits = min(
+        int(tokens * answers) * len(vocabulary), MAX_LOGITS if way.fused else 2**62
+    )
     each = (
         (2 if half else 4) if way.fused else (2 if half else 0) + 12
     )  # autocast's, float32's, softmax and gradient
@@ -82,18 +94,26 @@ def estimate_memory(
     )
 
 
-def largest_micro_batch(rows: Sequence[TokenRow], way: BatchLayout, recipe: Recipe, means: RuntimeOptions) -> int:
+def largest_micro_batch(
+    rows: Sequence[TokenRow], way: BatchLayout, recipe: Recipe, means: RuntimeOptions
+) -> int:
     """Tokens of the largest micro-batch that these rows can make."""
     longest = sorted(rows, key=row_length)[-recipe.rows_per_step :]
-    return max(row_length(longest[-1]), min(means.micro_tokens, batch_tokens(longest, way.packed)))
+    return max(
+        row_length(longest[-1]),
+        min(means.micro_tokens, batch_tokens(longest, way.packed)),
+    )
 
 
-def activation_bytes_per_token(model: Any, rows: Sequence[TokenRow], way: BatchLayout, recipe: Recipe) -> float:
+def activation_bytes_per_token(
+    model: Any, rows: Sequence[TokenRow], way: BatchLayout, recipe: Recipe
+) -> float:
     """Bytes that a forward pass keeps for the backward pass, of one more token: the difference of two short rows."""
     device = next(model.parameters()).device
     row = max(rows, key=row_length)
     row = TokenRow(
-        prompt=row["prompt"][-MAX_PROBE_TOKENS // 2 :], answer=row["answer"][: MAX_PROBE_TOKENS // 2]
+        prompt=row["prompt"][-MAX_PROBE_TOKENS // 2 :],
+        answer=row["answer"][: MAX_PROBE_TOKENS // 2],
     )
     short = TokenRow(
         prompt=row["prompt"][-len(row["prompt"]) // 2 :],
@@ -105,7 +125,9 @@ def activation_bytes_per_token(model: Any, rows: Sequence[TokenRow], way: BatchL
     return max(0.0, (kept[1] - kept[0]) / (row_length(row) - row_length(short)))
 
 
-def activation_bytes(model: Any, row: TokenRow, way: BatchLayout, recipe: Recipe, device: Any) -> int:
+def activation_bytes(
+    model: Any, row: TokenRow, way: BatchLayout, recipe: Recipe, device: Any
+) -> int:
     import torch
 
     held: dict[

@@ -29,14 +29,18 @@ def check_method(recipe: Recipe) -> None:
         )
 
 
-def prepare_model(student: LoadedStudent, start: Path, recipe: Recipe, seed: int) -> Any:
+def prepare_model(
+    student: LoadedStudent, start: Path, recipe: Recipe, seed: int
+) -> Any:
     """The model with the weights that the method trains, and no others, asking for gradients."""
     if recipe.method == "full":
         return student.model
     if recipe.method == "last_layers":
         return train_last_layers(student.model, recipe.last_layers)
     return add_adapter(
-        load_in_4_bits(start) if recipe.method == "qlora" else student.model, recipe, seed
+        load_in_4_bits(start) if recipe.method == "qlora" else student.model,
+        recipe,
+        seed,
     )
 
 

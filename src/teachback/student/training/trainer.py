@@ -13,7 +13,7 @@ from ..loading import empty_gpu_cache
 from .batch import TokenRow, split_micro_batches
 from .checkpoints import make_checkpoint_callback
 from .layout import BatchLayout, autocast, batch_loss
-from .recipe import RuntimeOptions, Recipe
+from .recipe import Recipe, RuntimeOptions
 
 
 class TokenBudget:
@@ -78,7 +78,9 @@ def make_trainer(
         args=training_arguments(model, len(data), checkpoints, recipe, means, seed),
         train_dataset=data,
         data_collator=lambda rows: {"rows": rows},
-        callbacks=[make_checkpoint_callback(checkpoints, means.checkpoint_every_s, tell)],
+        callbacks=[
+            make_checkpoint_callback(checkpoints, means.checkpoint_every_s, tell)
+        ],
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
@@ -118,7 +120,12 @@ def is_out_of_memory(error: RuntimeError) -> bool:
 
 
 def training_arguments(
-    model: Any, n_rows: int, checkpoints: Path, recipe: Recipe, means: RuntimeOptions, seed: int
+    model: Any,
+    n_rows: int,
+    checkpoints: Path,
+    recipe: Recipe,
+    means: RuntimeOptions,
+    seed: int,
 ) -> Any:
     from transformers import TrainingArguments
 
