@@ -20,7 +20,7 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 
-from teachback.config import config as cfg
+from teachback.config.reading import read_config
 
 # Modules of this folder. Each has a function bench(quick) that returns an Outcome.
 BENCHES = (
@@ -123,7 +123,7 @@ def record(args: argparse.Namespace) -> int:
     from bench.run import record_comparison, record_run, write_record
 
     run_dir = Path("runs") / f"bench-{args.name}"
-    config = cfg.read(args.config, args.changes, run_dir)
+    config = read_config(args.config, args.changes, run_dir)
     if args.arms:
         facts = record_comparison(config, args.arms.split(","), args.repeats)
     else:

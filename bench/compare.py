@@ -24,10 +24,10 @@ TARGET = 1.6
 REPEATS = 3
 SCRIPT = """
 import json, sys
-from teachback.config import config
+from teachback.config.reading import make_config
 from teachback.compare.comparison import run_comparison
 
-settings = config.make(json.loads(sys.argv[1]))
+settings = make_config(json.loads(sys.argv[1]))
 repeats, jobs = int(sys.argv[2]), int(sys.argv[3])
 run_comparison(
     settings, ["random", "loss"], repeats, jobs=jobs, listen=lambda event: None

@@ -26,7 +26,7 @@ from bench.outcome import Outcome
 from bench.process import peak_mib, run_fresh, run_timed
 from bench.reasons import first_difference
 from teachback.build.task import make_task
-from teachback.config import config as cfg
+from teachback.config.reading import read_run_config
 from teachback.errors import ConfigError
 from teachback.run import files
 from teachback.student.chat import Chat, encode_text, prompt_ids
@@ -103,7 +103,7 @@ def bench(quick: bool) -> Outcome:
 
 def read_rounds(run_dir: Path) -> list[RecordedRound]:
     """Each round's attempts, with those of the round before."""
-    config = cfg.of_run(run_dir)
+    config = read_run_config(run_dir)
     chat = Chat(config.student.system, config.student.chat_template_kwargs)
     paths = sorted(run_dir.glob("round-*/attempt.json"))
     attempts = [files.read_json(path, tuple[Attempt, ...]) for path in paths]

@@ -1,4 +1,7 @@
-"""Teachers from the command line: a rehearsal against our own server, the pool, the plan, the bill, the key."""
+"""Teachers from the command line: a rehearsal against our own server, and the pool.
+
+Also the plan, the bill and the key.
+"""
 
 import json
 import os
@@ -14,10 +17,11 @@ import pytest
 
 from commands import command
 from teachback import api
-from teachback.config import config
+from teachback.config.reading import read_config
 from teachback.errors import InputsChanged
 from teachback.ledger.costs import Budget
 from teachback.ledger.ledger import Ledger
+from teachback.ledger.settings import BudgetSettings
 from test_cli import ENTRY
 
 KEY = "sk-proj-0123456789-abcdefghij"
@@ -46,8 +50,8 @@ def asked(tmp_path_factory: pytest.TempPathFactory, tiny: Path) -> Path:
     path.write_text(
         "task: {name: prontoqa, hops: [1, 2], seeds: 12, dev: 6, test: 5}\n"
         f"student: {{model: {tiny}, max_new_tokens: 8, precision: float32}}\n"
-        "teacher: {name: openai, base_url: 'http://127.0.0.1:9/v1', model: rehearsal, prompts: logic, key_env: THE_KEY,"
-        " in_flight: 4, deadline_s: 2, patience_s: 5}\n"
+        "teacher: {name: openai, base_url: 'http://127.0.0.1:9/v1', model: rehearsal,"
+        " prompts: logic, key_env: THE_KEY, in_flight: 4, deadline_s: 2, patience_s: 5}\n"
         f"{PRICES}criterion: random\nper_round: 4\nrounds: 2\nbudget: {{usd: 0.5}}\n"
         "finetune: {epochs: 1, rows_per_step: 4}\nmachine: {threads: 1}\n",
         encoding="utf-8",
@@ -111,7 +115,7 @@ FREE = ("teacher={name: program}", "budget={}", "prices={}")
 
 def go(asked: Path, folder: Path, *changes: str) -> api.Result:
     """The same in this process, which has torch loaded."""
-    return api.run(config.read(asked, changes, folder))
+    return api.run(read_config(asked, changes, folder))
 
 
 def curated(folder: Path, round: int) -> list[dict[str, str]]:
@@ -274,10 +278,7 @@ def test_wrong_orders_to_the_rehearsal_server_are_refused(asked: Path) -> None:
 
 
 def test_budgets_are_read_in_their_own_units() -> None:
-    from teachback.build.teacher import make_budget
-    from teachback.config.config import BudgetConfig
-
-    made = make_budget(
-        BudgetConfig(generated=5, accepted=4, teacher_tokens=7, usd=0.1, flops=1e18)
-    )
+    made = BudgetSettings(
+        generated=5, accepted=4, teacher_tokens=7, usd=0.1, flops=1e18
+    ).budget()
     assert made == Budget(5, 7, 10**11, 10**15)

@@ -8,7 +8,7 @@ import pytest
 
 from comparing import files, settings
 from teachback.compare.comparison import PAGE_FILE, run_comparison
-from teachback.config import config as cfg
+from teachback.config.reading import make_arm_config, make_config
 from teachback.errors import ConfigError
 from teachback.run.directory import Event
 
@@ -21,7 +21,7 @@ ARMS = {
 
 def compared(config: dict[str, Any], arms: list[str], repeats: int = 1) -> Any:
     return run_comparison(
-        cfg.make(config), arms, repeats, jobs=1, listen=lambda event: None
+        make_config(config), arms, repeats, jobs=1, listen=lambda event: None
     )
 
 
@@ -91,7 +91,7 @@ def test_what_an_arm_may_not_do_is_said(
     arms: dict[str, Any], said: str, tiny: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigError, match=said):
-        cfg.make(settings(tmp_path, tiny, arms=arms))
+        make_config(settings(tmp_path, tiny, arms=arms))
 
 
 def test_an_arm_that_is_not_there_is_named(tiny: Path, tmp_path: Path) -> None:
@@ -115,13 +115,15 @@ def test_a_section_keeps_what_an_arm_does_not_say_and_paths_are_beside_the_confi
         "dotted": {"criterion.function": "other.py:g"},
     }
     own = {"name": "function", "function": "mine.py:f", "kind": "chooser"}
-    given = cfg.make(settings(tmp_path, tiny, arms=arms, criterion=own), base=tmp_path)
+    given = make_config(
+        settings(tmp_path, tiny, arms=arms, criterion=own), base=tmp_path
+    )
     assert given.finetune.lr == 1e-3, "not the default"
-    assert cfg.of_arm(given, "on").finetune == given.finetune.model_copy(
+    assert make_arm_config(given, "on").finetune == given.finetune.model_copy(
         update={"restart": "continue"}
     )
     found = {
-        arm: cfg.of_arm(given, arm).model_dump()["criterion"]
+        arm: make_arm_config(given, arm).model_dump()["criterion"]
         for arm in ("short", "long", "dotted")
     }
     assert {
@@ -159,7 +161,7 @@ def test_after_an_error_what_is_under_way_ends_and_nothing_begins(
     said: list[Event] = []
     with pytest.raises(ZeroDivisionError):
         run_comparison(
-            cfg.make(config),
+            make_config(config),
             ["bad", "random", "loss", "badge"],
             1,
             jobs=2,

@@ -15,7 +15,7 @@ from teachback.build.task import make_task
 from teachback.compare.comparison import make_units, run_comparison
 from teachback.compare.scheduler import UnitQueue
 from teachback.compare.units import make_base_unit
-from teachback.config import config as cfg
+from teachback.config.reading import make_config
 from teachback.errors import ConfigError, TeachbackError
 
 ARMS = ["random", "badge"]
@@ -27,7 +27,7 @@ def test_killed_side_by_side_and_resumed_it_is_what_it_is_one_after_the_other(
     tree = settings(tmp_path / "killed", tiny, rounds=1)
     pid = child(
         lambda: run_comparison(
-            cfg.make(tree), ARMS, 2, jobs=2, listen=lambda event: None
+            make_config(tree), ARMS, 2, jobs=2, listen=lambda event: None
         )
     )
     under_way = [
@@ -39,9 +39,11 @@ def test_killed_side_by_side_and_resumed_it_is_what_it_is_one_after_the_other(
     os.kill(pid, signal.SIGKILL)
     assert ended(pid) == -signal.SIGKILL
     time.sleep(0.5)  # its children see it at their next breath
-    killed = run_comparison(cfg.make(tree), ARMS, 2, jobs=1, listen=lambda event: None)
+    killed = run_comparison(
+        make_config(tree), ARMS, 2, jobs=1, listen=lambda event: None
+    )
     alone = run_comparison(
-        cfg.make(settings(tmp_path / "alone", tiny, rounds=1)),
+        make_config(settings(tmp_path / "alone", tiny, rounds=1)),
         ARMS,
         2,
         jobs=1,
@@ -60,7 +62,7 @@ def test_killed_side_by_side_and_resumed_it_is_what_it_is_one_after_the_other(
 def test_a_unit_is_handed_out_once_its_base_is_finished_and_others_go_before_it(
     tiny: Path, tmp_path: Path
 ) -> None:
-    config = cfg.make(settings(tmp_path, tiny))
+    config = make_config(settings(tmp_path, tiny))
     bases = [make_base_unit(config, repeat, parallel=True) for repeat in range(3)]
     arms = make_units(config, ARMS, 3)
     queue = UnitQueue(sorted([*bases, *arms], key=lambda unit: unit.config.repeat))
@@ -88,7 +90,7 @@ def test_a_unit_is_handed_out_once_its_base_is_finished_and_others_go_before_it(
 def test_a_repeat_has_a_test_set_of_its_own_and_the_same_pool(
     tmp_path: Path, tiny: Path
 ) -> None:
-    task = cfg.make(settings(tmp_path, tiny)).task
+    task = make_config(settings(tmp_path, tiny)).task
     zero, one, again = make_task(task), make_task(task, 1), make_task(task, 1)
     assert (zero.seeds, zero.dev) == (one.seeds, one.dev)
     assert {e.id for e in zero.test}.isdisjoint(e.id for e in one.test)
@@ -101,7 +103,7 @@ def test_rows_that_one_has_are_trained_on_first_by_each_arm(
     tmp_path: Path, tiny: Path
 ) -> None:
     """Then the student that answers the pool is another one in each repeat."""
-    config = cfg.make(settings(tmp_path / "c", tiny, include_seeds=True, rounds=1))
+    config = make_config(settings(tmp_path / "c", tiny, include_seeds=True, rounds=1))
     run_comparison(config, ["random", "loss"], 2, jobs=1, listen=lambda event: None)
     attempts = {
         p.parts[-4:-2]: p.read_bytes()
@@ -117,7 +119,7 @@ def test_arms_share_draws_unless_they_are_to_be_independent(
     def rows(independent: bool) -> list[dict[str, str]]:
         """Of each arm, by seed; every seed is picked."""
         folder, arms = tmp_path / str(independent), ["random", "loss"]
-        config = cfg.make(settings(folder, tiny, rounds=1, per_round=12))
+        config = make_config(settings(folder, tiny, rounds=1, per_round=12))
         found = run_comparison(
             config, arms, 1, jobs=1, independent=independent, listen=lambda event: None
         )
@@ -136,7 +138,7 @@ def test_arms_share_draws_unless_they_are_to_be_independent(
 def test_the_total_is_of_comparisons_only(tmp_path: Path, tiny: Path) -> None:
     import teachback
 
-    config = cfg.make(
+    config = make_config(
         settings(
             tmp_path / "c",
             tiny,

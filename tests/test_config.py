@@ -1,10 +1,14 @@
-"""The config: every wrong value is an error that says what, got what, allowed what; nothing gets a default instead."""
+"""The config: every wrong value is an error that says what, got what and allowed what.
+
+No wrong value is replaced by a default.
+"""
 
 from pathlib import Path
 
 import pytest
 
-from teachback.config import config as cfg
+from teachback.config.reading import make_config, read_config
+from teachback.config.run_identity import identify_config, list_free_settings
 from teachback.errors import ConfigError
 
 RECIPES = Path(__file__).parents[1] / "recipes"
@@ -64,12 +68,12 @@ def write(folder: Path, text: str) -> Path:
 )
 def test_wrong_values_are_named(change: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        cfg.make({**TASK, **change})
+        make_config({**TASK, **change})
 
 
 def test_set_changes_one_value_as_yaml(tmp_path: Path) -> None:
     path = write(tmp_path, "task: {name: prontoqa}\nrounds: 2\n")
-    config = cfg.read(
+    config = read_config(
         path,
         ["finetune.lr=1e-3", "task.hops=[2, 4]", "budget.generated=7", "rounds=null"],
     )
@@ -85,19 +89,19 @@ def test_set_changes_one_value_as_yaml(tmp_path: Path) -> None:
         None,
     )  # type: ignore[union-attr]
     with pytest.raises(ConfigError, match="--set takes a name and a value"):
-        cfg.read(path, ["finetune.lr"])
+        read_config(path, ["finetune.lr"])
     with pytest.raises(
         ConfigError, match=r"unknown key finetune\.lrr; did you mean lr"
     ):
-        cfg.read(path, ["finetune.lrr=1"])
+        read_config(path, ["finetune.lrr=1"])
 
 
 @pytest.mark.parametrize("text", ["", "- a\n", "task: [\n", "task: {name: prontoqa"])
 def test_what_is_no_config(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConfigError):
-        cfg.read(write(tmp_path, text))
+        read_config(write(tmp_path, text))
     with pytest.raises(ConfigError, match=r"missing\.yaml can't be read"):
-        cfg.read(tmp_path / "missing.yaml")
+        read_config(tmp_path / "missing.yaml")
 
 
 def test_paths_are_relative_to_the_file_and_take_the_environment(
@@ -105,29 +109,31 @@ def test_paths_are_relative_to_the_file_and_take_the_environment(
 ) -> None:
     path = write(
         tmp_path,
-        "task: {name: jsonl, seeds: $HERE/s.jsonl, dev: d.jsonl}\nrounds: 1\nstudent: {model: ../m}\n",
+        "task: {name: jsonl, seeds: $HERE/s.jsonl, dev: d.jsonl}\n"
+        "rounds: 1\nstudent: {model: ../m}\n",
     )
     monkeypatch.setenv("HERE", "/data")
     monkeypatch.chdir("/")
-    config = cfg.read(path)
+    config = read_config(path)
     assert config.task.seeds == Path("/data/s.jsonl")
     assert config.task.dev == tmp_path / "d.jsonl"  # type: ignore[union-attr]
     assert config.student.model == str(tmp_path / "../m")
     assert config.run_dir == Path("/runs/task")
     assert (
-        cfg.read(path, ["student.model=smollm2-135m"]).student.model == "smollm2-135m"
+        read_config(path, ["student.model=smollm2-135m"]).student.model
+        == "smollm2-135m"
     )
     monkeypatch.delenv("HERE")
     with pytest.raises(
         ConfigError,
         match=r"task\.seeds names an environment variable that is not set\n.*\$HERE",
     ):
-        cfg.read(path)
+        read_config(path)
 
 
 def test_identity_leaves_out_what_may_differ_from_start_to_start() -> None:
-    one = cfg.make(TASK)
-    two = cfg.make(
+    one = make_config(TASK)
+    two = make_config(
         {
             **TASK,
             "rounds": 9,
@@ -137,18 +143,20 @@ def test_identity_leaves_out_what_may_differ_from_start_to_start() -> None:
             "keep": "all",
         }
     )
-    assert cfg.identity(one) == cfg.identity(two)
-    assert cfg.identity(one) != cfg.identity(cfg.make({**TASK, "per_round": 8}))
+    assert identify_config(one) == identify_config(two)
+    assert identify_config(one) != identify_config(
+        make_config({**TASK, "per_round": 8})
+    )
     remote = {"name": "openai", "model": "m", "base_url": "http://a"}
     here, there = (
         {**TASK, "teacher": {**remote, **x}}
         for x in ({}, {"base_url": "http://b", "in_flight": 2})
     )
-    assert cfg.identity(cfg.make(here)) == cfg.identity(cfg.make(there))
-    assert cfg.settings(cfg.make(there))["teacher"]["in_flight"] == 2  # type: ignore[index]
+    assert identify_config(make_config(here)) == identify_config(make_config(there))
+    assert list_free_settings(make_config(there))["teacher"]["in_flight"] == 2  # type: ignore[index]
 
 
 @pytest.mark.parametrize("recipe", sorted(RECIPES.glob("*.yaml")), ids=lambda p: p.stem)
 def test_every_recipe_is_valid(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEACHBACK_DATA", "/data")
-    cfg.read(recipe)
+    read_config(recipe)

@@ -1,6 +1,12 @@
-"""What the docs list is what there is, and their lines fit a screen."""
+"""The docs say what there is, their examples run, and their lines fit a screen."""
 
+import ast
+import os
+import pkgutil
 import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +15,7 @@ import pytest
 from teachback.criteria import CRITERIA
 
 ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "src/teachback"
 DOCS = ROOT / "docs"
 PAGES = [
     ROOT / "README.md",
@@ -18,6 +25,11 @@ PAGES = [
 ]
 MAX_LINE = 120
 LONG_LINK = re.compile(r"\[[^\]]*\]\([^)]*\)|https?://\S+")
+PYTHON_BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+PYTHON_FILE = re.compile(r"[\w./-]+\.py\b")
+DOTTED_NAME = re.compile(r"\bteachback(?:\.[A-Za-z_]\w*)+")
+# Files that stand for a reader's own.
+READERS_FILES = {"mine.py", "my_file.py", "convert_hf_to_gguf.py"}
 
 
 @pytest.mark.parametrize("name", [name for name in CRITERIA if name != "function"])
@@ -44,3 +56,107 @@ def test_prose_is_wrapped(page: Path) -> None:
     lines = prose_lines(page.read_text(encoding="utf-8"))
     too_long = [number for number, line in lines if len(line) > MAX_LINE]
     assert not too_long, f"lines of more than {MAX_LINE} characters"
+
+
+def known_files() -> set[str]:
+    """Every ending of a Python file's path in the repository: a/b.py is also b.py."""
+    paths = [
+        path.relative_to(ROOT)
+        for folder in ("src", "tests", "bench")
+        for path in (ROOT / folder).rglob("*.py")
+    ]
+    return {"/".join(path.parts[i:]) for path in paths for i in range(len(path.parts))}
+
+
+def files_written_on(text: str) -> set[str]:
+    """The files that the page's examples add to the package."""
+    blocks = PYTHON_BLOCK.findall(text)
+    first_lines = [block.split("\n")[0].removeprefix("# ") for block in blocks]
+    return {line for line in first_lines if line.startswith("src/")}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_every_python_file_that_a_page_names_exists(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    named = set(PYTHON_FILE.findall(text)) - READERS_FILES
+    assert not named - known_files() - files_written_on(text)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_every_teachback_name_on_a_page_exists(page: Path) -> None:
+    for name in set(DOTTED_NAME.findall(page.read_text(encoding="utf-8"))):
+        pkgutil.resolve_name(name)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_what_a_python_example_imports_exists(page: Path) -> None:
+    for block in PYTHON_BLOCK.findall(page.read_text(encoding="utf-8")):
+        if block.startswith("# src/"):
+            continue  # a file of the package: run below
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom):
+                for alias in node.names:
+                    pkgutil.resolve_name(f"{node.module}.{alias.name}")
+
+
+RUN_THE_EXAMPLES = """
+from pathlib import Path
+from teachback.build.task import make_task
+from teachback.config.reading import make_config
+from teachback.graders import GRADERS
+from teachback.testing import fake_run
+from teachback.types import Example
+
+grade = GRADERS["compact"].make().grade
+assert grade(Example("e", "?", "a b"), "Answer: ab").outcome == "right"
+assert grade(Example("e", "?", "a b"), "Answer: a").outcome == "wrong"
+
+rows = Path("rows.jsonl")
+rows.write_text('{"question": "1", "answer": "a b"}\\n{"question": "2", "answer": "b"}\\n')
+tree = {"name": "jsonl", "seeds": str(rows), "n_dev": 1, "grader": "compact"}
+assert make_task(make_config({"task": tree, "rounds": 1}).task).name == "jsonl"
+
+history = fake_run(
+    Path("run"),
+    rounds=2,
+    task={"name": "sums", "seeds": 12, "dev": 6},
+    criterion="longest",
+    teacher={"name": "shortest", "tries": 2},
+)
+assert len(history.rows) == 8
+print("they run")
+"""
+
+
+def add_to_registry(path: Path, lines: str) -> None:
+    """Add an import below the imports, and an entry at the end of the registry."""
+    imports, entry = lines.split("\n\n", maxsplit=1)
+    before, after = path.read_text().split("\n\nfrom .", maxsplit=1)
+    text = f"{before}\n\n{imports}\nfrom .{after}"
+    body, end = text.rsplit("\n}\n", maxsplit=1)
+    path.write_text(f"{body}\n{entry.rstrip()}\n}}\n{end}")
+
+
+def test_the_examples_of_extend_run(tmp_path: Path) -> None:
+    """Each adds one file and one line to a copy of the package."""
+    shutil.copytree(PACKAGE, tmp_path / "src/teachback")
+    text = (DOCS / "extend.md").read_text(encoding="utf-8")
+    added = [block for block in PYTHON_BLOCK.findall(text) if block.startswith("# src")]
+    assert len(added) == 8
+    for block in added:
+        first, body = block.split("\n", maxsplit=1)
+        path = tmp_path / first.removeprefix("# ")
+        if path.name == "__init__.py":
+            add_to_registry(path, body)
+        else:
+            path.write_text(body)
+
+    process = subprocess.run(
+        [sys.executable, "-c", RUN_THE_EXAMPLES],
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "src")},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.stdout == "they run\n", process.stderr

@@ -14,7 +14,11 @@ import pytest
 
 from commands import Done, command
 from teachback.build.task import make_task
-from teachback.config import config
+from teachback.config.config import Config
+from teachback.config.reading import read_config
+from teachback.tasks.jsonl import JsonlSettings
+from teachback.teachers.openai_teacher import OpenAITeacherSettings
+from teachback.teachers.pool_teacher import PoolTeacherSettings
 from test_cli import ENTRY
 
 QUICK = [
@@ -69,8 +73,8 @@ def renamed(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def read(path: Path) -> tuple[config.Config, Any]:
-    settings = config.read(path)
+def read(path: Path) -> tuple[Config, Any]:
+    settings = read_config(path)
     return settings, make_task(settings.task)
 
 
@@ -116,7 +120,7 @@ def test_every_choice_has_its_comment(init: Init, tmp_path: Path) -> None:
         100,
         ("kind",),
     )
-    assert isinstance(settings.teacher, config.PoolTeacher)
+    assert isinstance(settings.teacher, PoolTeacherSettings)
     assert settings.student.max_new_tokens == 32
 
 
@@ -144,8 +148,8 @@ def test_the_other_teacher_below_it_is_a_config_too(init: Init, tmp_path: Path) 
         f"{before}\n{filled}\ncriterion:{rest}", encoding="utf-8"
     )
     settings, _ = read(tmp_path / "other.yaml")
-    assert isinstance(settings.teacher, config.OpenAITeacher)
-    assert settings.priced() == ["teacher"]
+    assert isinstance(settings.teacher, OpenAITeacherSettings)
+    assert settings.priced_roles() == ["teacher"]
 
 
 def test_rows_that_can_not_teach_need_a_model(init: Init, tmp_path: Path) -> None:
@@ -157,7 +161,7 @@ def test_rows_that_can_not_teach_need_a_model(init: Init, tmp_path: Path) -> Non
     assert "teachback plan new/other.yaml" in done.stdout
     assert (tmp_path / "new/other.yaml").read_text().count("# fill in: yours") == 2
     settings, task = read(tmp_path / "new/other.yaml")
-    assert isinstance(settings.teacher, config.OpenAITeacher)
+    assert isinstance(settings.teacher, OpenAITeacherSettings)
     assert len(task.dev) == 40
     done = init("my.jsonl", "--teacher", "pool")
     assert (done.returncode, "--teacher openai" in done.stderr) == (2, True)
@@ -170,7 +174,7 @@ def test_an_endpoint_that_was_named_stands_in_the_config(
     args = ("my.jsonl", "--model", "qwen: 3", "--base-url", "http://localhost:8000/v1")
     assert init(*args).returncode == 0
     teacher = read(tmp_path / "my.yaml")[0].teacher
-    assert isinstance(teacher, config.OpenAITeacher)
+    assert isinstance(teacher, OpenAITeacherSettings)
     assert (teacher.model, teacher.base_url) == ("qwen: 3", "http://localhost:8000/v1")
     assert init(*args, "--teacher", "pool", "--force").returncode == 2
 
@@ -192,7 +196,7 @@ def test_files_beside_it_measure_if_the_grader_reads_them(
     assert "  seeds: my_train.jsonl\n" in text
     assert "  test: my_test.jsonl" in text
     settings, task = read(tmp_path / "my_train.yaml")
-    assert isinstance(settings.task, config.Jsonl)
+    assert isinstance(settings.task, JsonlSettings)
     assert (settings.task.dev, len(task.test), len(task.dev)) == (None, 20, 8)
 
 
@@ -221,7 +225,7 @@ def test_where_two_graders_fit_it_asks(boxed: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("which grader, number or math?") == 2
     settings, _ = read(boxed.with_suffix(".yaml"))
-    assert isinstance(settings.task, config.Jsonl)
+    assert isinstance(settings.task, JsonlSettings)
     assert settings.task.grader == "math"
     assert (
         settings.task.instruction
@@ -265,7 +269,7 @@ def test_names_that_yaml_would_read_otherwise(init: Init, tmp_path: Path) -> Non
     done = init(path, *args)
     assert done.returncode == 0, done.stderr
     settings, task = read(tmp_path / "my.yaml")
-    assert isinstance(settings.task, config.Jsonl)
+    assert isinstance(settings.task, JsonlSettings)
     assert (settings.task.question, settings.task.answer, task.by) == (
         "question: #1",
         "yes",
@@ -320,7 +324,7 @@ def test_solutions_that_end_in_another_answer_are_left_out(
     assert done.returncode == 0, done.stderr
     assert "some end in another answer than their row has: mend my-" in done.stderr
     settings, _ = read(tmp_path / "my.yaml")
-    assert isinstance(settings.task, config.Jsonl)
+    assert isinstance(settings.task, JsonlSettings)
     answer = "number" if grader == "number" else "answer"
     assert (settings.task.solution, settings.task.instruction) == (
         None,

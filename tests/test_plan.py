@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 import teachback
 from teachback import api
 from teachback.build.task import make_task
-from teachback.config import config as cfg
+from teachback.config.config import Config
+from teachback.config.reading import make_config, read_config
 from teachback.endpoints.endpoint import Endpoint
 from teachback.errors import ConfigError
 from teachback.ledger.costs import Budget, Cost, Price, Usage
@@ -406,7 +407,7 @@ def test_gsm8k_is_planned_without_its_student(
     monkeypatch.setenv("TEACHBACK_DATA", str(data))
     changes = ["budget.usd=5"] if prices else ["prices={}", "budget={generated: 500}"]
     changes.append("task.path=$TEACHBACK_DATA")
-    config = cfg.read(RECIPES / "gsm8k.yaml", changes, tmp_path / "run")
+    config = read_config(RECIPES / "gsm8k.yaml", changes, tmp_path / "run")
     plan = api.plan(config)
     assert plan.student.size.parameters == 1.5e9
     assert [(r.first, r.last, r.pairs) for r in plan.rounds] == [
@@ -452,7 +453,7 @@ def test_gold_solutions_are_read_once_more_in_every_evaluation(
             "per_round": 2,
             "rounds": 1,
         }
-        return api.plan(cfg.make(tree, base=tmp_path)).student.before.answering
+        return api.plan(make_config(tree, base=tmp_path)).student.before.answering
 
     short, long = before(None), before("so " * 100)
     assert long.low - short.low == pytest.approx(8 * 301 / 5)
@@ -462,7 +463,7 @@ def test_gold_solutions_are_read_once_more_in_every_evaluation(
 # -- a probe ---------------------------------------------------------------------------
 
 
-def rehearsal(tiny: Path, folder: Path, base_url: str, **changes: Any) -> cfg.Config:
+def rehearsal(tiny: Path, folder: Path, base_url: str, **changes: Any) -> Config:
     teacher = {
         "name": "openai",
         "base_url": base_url,
@@ -484,10 +485,10 @@ def rehearsal(tiny: Path, folder: Path, base_url: str, **changes: Any) -> cfg.Co
         "finetune": {"epochs": 1, "rows_per_step": 4},
         "run_dir": str(folder),
     }
-    return cfg.make({**tree, **changes})
+    return make_config({**tree, **changes})
 
 
-def service(config: cfg.Config) -> RehearsalOptions:
+def service(config: Config) -> RehearsalOptions:
     task, drawn = make_task(config.task), partial(draw, config.seed, config.repeat)
     templates: Mapping[str, str] = {
         path.stem: path.read_text() for path in LOGIC.glob("*.txt")

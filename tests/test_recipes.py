@@ -11,7 +11,8 @@ import pytest
 import teachback
 from loopback import RehearsalServer, loopback
 from teachback.api import Result
-from teachback.config import config as cfg
+from teachback.config.config import Config
+from teachback.config.reading import read_config
 from teachback.errors import TeacherDown
 
 RECIPES = Path(__file__).parents[1] / "recipes"
@@ -24,7 +25,7 @@ def server() -> Iterator[RehearsalServer]:
         yield running
 
 
-def gsm8k(folder: Path, tiny: Path, base_url: str, *changes: str) -> cfg.Config:
+def gsm8k(folder: Path, tiny: Path, base_url: str, *changes: str) -> Config:
     small = [
         f"student.model={tiny}",
         "student.max_new_tokens=12",
@@ -38,7 +39,7 @@ def gsm8k(folder: Path, tiny: Path, base_url: str, *changes: str) -> cfg.Config:
         "rounds=2",
         "finetune={method: lora, epochs: 1, rows_per_step: 4, lora_rank: 2}",
     ]
-    return cfg.read(RECIPES / "gsm8k.yaml", [*small, *changes], folder)
+    return read_config(RECIPES / "gsm8k.yaml", [*small, *changes], folder)
 
 
 def calls(folder: Path) -> list[Any]:
@@ -137,7 +138,7 @@ def test_prontoqa_on_the_published_files(
 ) -> None:
     changes = small(tiny, f"criterion={criterion}")
     result = teachback.run(
-        cfg.read(RECIPES / "prontoqa.yaml", changes, tmp_path / "run")
+        read_config(RECIPES / "prontoqa.yaml", changes, tmp_path / "run")
     )
     assert len(result.history.rows) == 6
     assert all(row.verified for row in result.history.rows)
@@ -153,7 +154,7 @@ def test_the_other_tasks_on_their_real_files(
     pool = name.endswith("pool")
     changes = small(tiny, *(["teacher.n_rows=30"] if pool else []))
     result = teachback.run(
-        cfg.read(RECIPES / f"{name}.yaml", changes, tmp_path / "run")
+        read_config(RECIPES / f"{name}.yaml", changes, tmp_path / "run")
     )
     (done,) = result.history.rounds
     assert len(done.fresh.rows) + len(done.fresh.rejected) == 6

@@ -11,7 +11,8 @@ from loopback import loopback
 from teachback import api
 from teachback.build.task import make_task
 from teachback.compare.comparison import run_comparison
-from teachback.config import config as cfg
+from teachback.config.config import Config
+from teachback.config.reading import make_config
 from teachback.criteria import CRITERIA
 from teachback.errors import CriterionError, TeachbackError
 from teachback.ledger.queries import open_read_only
@@ -48,7 +49,7 @@ def answers(messages: Messages) -> str:
     return "So 4.\nAnswer: 4"
 
 
-def settings(folder: Path, tiny: Path, criterion: object, **changes: Any) -> cfg.Config:
+def settings(folder: Path, tiny: Path, criterion: object, **changes: Any) -> Config:
     (folder / "q.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
     tree = {
         "task": {
@@ -68,7 +69,7 @@ def settings(folder: Path, tiny: Path, criterion: object, **changes: Any) -> cfg
         "run_dir": str(folder / "run"),
         **changes,
     }
-    return cfg.make(tree, base=folder)
+    return make_config(tree, base=folder)
 
 
 def section(name: str, folder: Path, base_url: str) -> dict[str, Any]:

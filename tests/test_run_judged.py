@@ -1,4 +1,7 @@
-"""A task whose answers no program compares: a judge grades dev, from the same budget, and each answer once."""
+"""A task whose answers no program compares.
+
+A judge grades dev from the same budget, each answer once.
+"""
 
 import json
 from pathlib import Path
@@ -9,9 +12,11 @@ import pytest
 import teachback
 from loopback import loopback
 from teachback.api import Result
-from teachback.config import config as cfg
+from teachback.config.config import Config
+from teachback.config.reading import make_config
 from teachback.errors import ConfigError
 from teachback.ledger.queries import open_read_only
+from teachback.ledger.settings import BudgetSettings
 from teachback.run import history
 from teachback.serve.messages import Messages
 
@@ -26,7 +31,7 @@ def likes_long_words(messages: Messages) -> str:
     return "CORRECT" if len(answer) % 2 else "INCORRECT"
 
 
-def settings(folder: Path, tiny: Path, base_url: str, **changes: Any) -> cfg.Config:
+def settings(folder: Path, tiny: Path, base_url: str, **changes: Any) -> Config:
     rows = [
         {"question": f"Who wrote book {i}?", "answer": f"author {i}"} for i in range(40)
     ]
@@ -49,7 +54,7 @@ def settings(folder: Path, tiny: Path, base_url: str, **changes: Any) -> cfg.Con
         "run_dir": str(folder / "run"),
         **changes,
     }
-    return cfg.make(tree, base=folder)
+    return make_config(tree, base=folder)
 
 
 def test_dev_and_test_are_judged_and_paid_for(tmp_path: Path, tiny: Path) -> None:
@@ -91,7 +96,7 @@ def test_a_round_opens_only_if_its_judging_can_be_paid_too(
             6 * 4500
         )  # of judging dev once: a request may hold 4,000 bytes of an answer
         little = plenty.model_copy(
-            update={"budget": cfg.BudgetConfig(teacher_tokens=worst)}
+            update={"budget": BudgetSettings(teacher_tokens=worst)}
         )
         result: Result = teachback.run(little)
         assert not result.history.rounds
@@ -103,10 +108,10 @@ def test_the_judge_and_its_section_belong_together(tmp_path: Path, tiny: Path) -
     config = settings(tmp_path, tiny, "http://127.0.0.1:9/v1")
     tree = config.model_dump(mode="json")
     with pytest.raises(ConfigError, match="belong together"):
-        cfg.make({**tree, "judge": None})
+        make_config({**tree, "judge": None})
     with pytest.raises(ConfigError, match="belong together"):
-        cfg.make({**tree, "task": {**tree["task"], "grader": "exact"}})
+        make_config({**tree, "task": {**tree["task"], "grader": "exact"}})
     with pytest.raises(ConfigError, match="costs money and no budget limits it"):
-        cfg.make(
+        make_config(
             {**tree, "prices": {"j": {"as_of": "2026-01-01", "input": 1, "output": 1}}}
         )

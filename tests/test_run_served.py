@@ -12,7 +12,7 @@ import pytest
 
 import teachback
 from teachback import api
-from teachback.config import config as cfg
+from teachback.config.reading import make_config
 from teachback.errors import ConfigError, InputsChanged
 
 SERVER = Path(__file__).parent / "serving_student.py"
@@ -53,8 +53,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_served_student_gives_the_run_that_it_gives_in_this_process(
     tmp_path: Path, tiny: Path, cache: Path
 ) -> None:
-    here = teachback.run(cfg.make(tree(tmp_path / "here", tiny)))
-    config = cfg.make(tree(tmp_path / "there", tiny, serve=SERVE))
+    here = teachback.run(make_config(tree(tmp_path / "here", tiny)))
+    config = make_config(tree(tmp_path / "there", tiny, serve=SERVE))
     there = teachback.run(config)
     assert not running(), "the run's end is the server's"
     one, other = here.history.rounds[0], there.history.rounds[0]
@@ -73,7 +73,7 @@ def test_a_served_student_gives_the_run_that_it_gives_in_this_process(
     assert not running()
     assert list((cache / "servers").glob("*.log"))
     with pytest.raises(InputsChanged, match=r"student\.served: True → None"):
-        teachback.run(cfg.make(tree(tmp_path / "there", tiny)))
+        teachback.run(make_config(tree(tmp_path / "there", tiny)))
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,9 @@ def test_a_served_student_gives_the_run_that_it_gives_in_this_process(
 def test_a_criterion_that_needs_more_than_a_server_gives_is_refused(
     name: str, need: str, tmp_path: Path, tiny: Path
 ) -> None:
-    config = cfg.make({**tree(tmp_path / "run", tiny, serve=SERVE), "criterion": name})
+    config = make_config(
+        {**tree(tmp_path / "run", tiny, serve=SERVE), "criterion": name}
+    )
     for command in (teachback.run, api.plan):
         with pytest.raises(
             ConfigError,
@@ -95,7 +97,7 @@ def test_a_criterion_that_needs_more_than_a_server_gives_is_refused(
 @pytest.mark.parametrize("name", ["entropy", "margin", "egl", "max_nll"])
 def test_a_run_by_each_signal(name: str, tmp_path: Path, tiny: Path) -> None:
     result = teachback.run(
-        cfg.make({**tree(tmp_path / "run", tiny), "criterion": name})
+        make_config({**tree(tmp_path / "run", tiny), "criterion": name})
     )
     scores = [score for _, score in result.history.rounds[0].chosen.scores]
     assert len(set(scores)) == 6
@@ -120,4 +122,4 @@ def test_a_server_that_could_not_be_reached_is_refused(
     student: dict[str, str], message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigError, match=message):
-        cfg.make(tree(tmp_path, tmp_path, **student))
+        make_config(tree(tmp_path, tmp_path, **student))

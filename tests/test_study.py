@@ -14,7 +14,7 @@ from bench.study.study import plan_experiments
 
 from teachback.build.task import make_task
 from teachback.compare.arm_results import ArmResult, Curve
-from teachback.config.config import of_arm
+from teachback.config.reading import make_arm_config
 from teachback.criteria.evidence import Evidence
 from teachback.rng import draw
 from teachback.tasks import prontoqa
@@ -242,4 +242,4 @@ def test_a_plan_can_be_carried_out(plan: Path) -> None:
         assert len(task.test) >= (600 if ours else 300 if one.repeats >= 8 else 100)
         assert one.config.primary in one.arms or one.config.primary == "loss"
         for arm in one.arms:
-            assert of_arm(one.config, arm).per_round <= len(task.seeds)
+            assert make_arm_config(one.config, arm).per_round <= len(task.seeds)

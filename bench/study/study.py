@@ -34,7 +34,10 @@ from teachback.compare.findings import Finding, finding_sentence, samples_senten
 from teachback.compare.scheduler import available_cores
 from teachback.compare.summarise import summarise_comparison
 from teachback.compare.units import Unit
-from teachback.config import config as cfg
+from teachback.config.config import Config
+from teachback.config.reading import make_config
+from teachback.config.run_identity import identify_config
+from teachback.config.tree import set_value
 from teachback.run.files import to_plain
 
 RUNS = Path("runs/study")
@@ -47,7 +50,7 @@ OLD_DEFAULTS = {"reuse_seeds": True}
 class Experiment:
     name: str
     plan: str
-    config: cfg.Config
+    config: Config
     arms: tuple[str, ...]
     repeats: int
 
@@ -132,7 +135,7 @@ def plan_experiments(plan: Mapping[str, Any]) -> Iterator[Experiment]:
         yield Experiment(
             name,
             plan["name"],
-            cfg.make(config_tree(plan, name, own), base=ROOT),
+            make_config(config_tree(plan, name, own), base=ROOT),
             tuple(own.get("arms", plan["compared"])),
             own.get("repeats", plan["repeats"]),
         )
@@ -154,7 +157,7 @@ def config_tree(
         "student": {**plan["config"]["student"], "model": model},
     }
     for key, value in own.get("config", {}).items():
-        tree = cfg.put(tree, key.split("."), value)
+        tree = set_value(tree, key.split("."), value)
     # JSON turns YAML's numbers as keys into text.
     plain: dict[str, Any] = json.loads(json.dumps(tree))
     return plain
@@ -185,7 +188,7 @@ def record_experiment(one: Experiment) -> dict[str, Any]:
         "said": scores["uniform"]["said"][0],
         **run_conditions(units[0].folder),
         "experiment": one.name,
-        "config": without_paths(cfg.identity(one.config)),
+        "config": without_paths(identify_config(one.config)),
         "arms": one.arms,
         "repeats": one.repeats,
         "runs": [record_unit(unit) for unit in units],

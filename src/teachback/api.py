@@ -12,7 +12,9 @@ from .build.grading import judged
 from .build.prepare import Prepared, prepare
 from .build.run import wire
 from .build.task import make_task
-from .config.config import Config, identity, make, of_run, read
+from .config.config import Config
+from .config.reading import make_config, read_config, read_run_config
+from .config.run_identity import identify_config
 from .errors import ConfigError
 from .ledger.costs import Spend
 from .ledger.ledger import Ledger
@@ -155,7 +157,7 @@ def evaluate(
     it, which `listen` is told. The same call again resumes, or returns what is finished.
     """
     of_a_run = is_run(what)
-    config = of_run(Path(str(what))) if of_a_run else as_config(what)
+    config = read_run_config(Path(str(what))) if of_a_run else as_config(what)
     asked = Asked(
         split,
         n,
@@ -253,7 +255,7 @@ def evaluate_beside(
         update={"student": config.student.model_copy(update=student)}
     )
     facts = {"student": resolve_model(model, revision)[1], **asked._asdict()}
-    mark = hash_bytes(to_json_bytes({"config": identity(config), **facts}))[:8]
+    mark = hash_bytes(to_json_bytes({"config": identify_config(config), **facts}))[:8]
     folder = config.run_dir.with_name(
         f"{config.run_dir.name}-evaluate-{asked.split}-{mark}"
     )
@@ -329,7 +331,7 @@ def tested(
 def as_config(config: Config | Mapping[str, Any] | str | Path) -> Config:
     if isinstance(config, Config):
         return config
-    return make(config) if isinstance(config, Mapping) else read(Path(config))
+    return make_config(config) if isinstance(config, Mapping) else read_config(Path(config))
 
 
 def write_config(text: str, to: Path) -> Task:
@@ -338,7 +340,7 @@ def write_config(text: str, to: Path) -> Task:
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
         aside.write_text(text, encoding="utf-8")
-        task = make_task(read(aside).task)
+        task = make_task(read_config(aside).task)
         aside.replace(to)
     except OSError as error:
         raise ConfigError(

@@ -14,7 +14,8 @@ from rich.console import Console
 from . import api
 from .build.rehearsal import make_rehearsal
 from .build.task import make_task
-from .config import config
+from .config.config import Config
+from .config.reading import read_config, read_run_config
 from .errors import ConfigError, TeachbackError
 from .ledger.queries import LedgerReader, open_read_only
 from .plan.render import plan_lines
@@ -97,7 +98,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Run the loop until its rounds or its budget are done. The same command again resumes."""
-    settings = config.read(path, set_, run_dir)
+    settings = read_config(path, set_, run_dir)
     if not yes and not (settings.run_dir / "ledger.sqlite").exists():
         ask_before_spending(settings)
     already = (
@@ -232,7 +233,7 @@ def plan(
             f"probing: {probe} real pairs and student steps; what is bought is paid for, and kept for the run"
         )
     with working():
-        planned = api.plan(config.read(path, set_, run_dir), probe)
+        planned = api.plan(read_config(path, set_, run_dir), probe)
     if as_json:
         print_json(to_plain(planned))
     else:
@@ -248,7 +249,7 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """What a run has done so far. Reads files only: safe while the run is at work."""
-    settings = config.of_run(folder)
+    settings = read_run_config(folder)
     done = history.read_history(folder)
     with ledger_of(folder, settings) as ledger:
         spend, by_role, committed = (
@@ -328,7 +329,7 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Measure a student on test or dev: the only command that asks test questions."""
-    what = path if api.is_run(path) else config.read(path, set_, run_dir)
+    what = path if api.is_run(path) else read_config(path, set_, run_dir)
     if what is path and (set_ or run_dir):
         raise ConfigError(
             f"{path} is a run: what it is made of is fixed",
@@ -367,7 +368,7 @@ def select(
     """Rank the seeds by the criterion, with the untuned student, and stop: one JSON object a line."""
     with working() as progress:
         chosen, pool = api.rank(
-            config.read(path, set_, run_dir), n, listen=progress.show
+            read_config(path, set_, run_dir), n, listen=progress.show
         )
     questions = {e.id: e.question for e in pool}
     lines = [
@@ -431,7 +432,7 @@ def serve_program(
     from .serve.pace import RequestLimit, lognormal_latency
     from .serve.program import serve_task_program
 
-    settings = config.read(path, set_)
+    settings = read_config(path, set_)
     task = make_task(settings.task)
     draw, templates, solve = make_rehearsal(settings, task, prompts)
     chosen = mix_faults(parse_faults(faults), seed)
@@ -484,7 +485,7 @@ def compare(
     from .compare.comparison import PAGE_FILE, run_comparison
     from .compare.tables import print_comparison
 
-    settings = config.read(path, set_, run_dir)
+    settings = read_config(path, set_, run_dir)
     names = (
         [arm.strip() for arm in arms.split(",")]
         if arms
@@ -536,7 +537,7 @@ def working() -> Iterator[Progress]:
 
 
 @contextmanager
-def ledger_of(folder: Path, settings: config.Config) -> Iterator[LedgerReader]:
+def ledger_of(folder: Path, settings: Config) -> Iterator[LedgerReader]:
     """An arm of a comparison has its ledger two folders up, shared with the other arms."""
     own = folder / "ledger.sqlite"
     path, arm = (
@@ -568,9 +569,9 @@ def ask_grader(guess: "Guess") -> str:
     return grader
 
 
-def ask_before_spending(settings: config.Config, runs: int = 1) -> None:
+def ask_before_spending(settings: Config, runs: int = 1) -> None:
     """Once, on a terminal, where a price is known. Elsewhere the budget, which a priced teacher must have, says yes."""
-    if settings.priced() and sys.stdin.isatty():
+    if settings.priced_roles() and sys.stdin.isatty():
         show_plan(api.plan(settings), to=err)
         times = (
             f", {runs} times (answers that runs share are bought once)"
@@ -580,7 +581,7 @@ def ask_before_spending(settings: config.Config, runs: int = 1) -> None:
         typer.confirm(f"Start, and spend up to that{times}?", abort=True, err=True)
 
 
-def allowance(settings: config.Config) -> str:
+def allowance(settings: Config) -> str:
     """What the run may use, in one line."""
     task = settings.task
     if isinstance(task, TableSettings):
@@ -599,7 +600,7 @@ def allowance(settings: config.Config) -> str:
     )
 
 
-def show_result(settings: config.Config, result: api.Result) -> None:
+def show_result(settings: Config, result: api.Result) -> None:
     for line in run_summary.closing_lines(
         run_dir=result.run_dir,
         student=result.student,

@@ -16,7 +16,9 @@ from .build.inputs import make_inputs
 from .build.steps import make_parts
 from .build.task import make_task
 from .build.teacher import make_teacher
-from .config import config as cfg
+from .config.config import Config
+from .config.reading import make_config
+from .config.run_identity import identify_config, list_free_settings
 from .ledger.ledger import Ledger
 from .loop import History, teach
 from .rng import draw
@@ -33,7 +35,7 @@ CHAT_TEMPLATE = (
 )
 
 
-def fake_config(**changes: Any) -> cfg.Config:
+def fake_config(**changes: Any) -> Config:
     """A config for `fake_run`: 16 one- and two-hop seeds, 10 dev questions, 4 pairs a round."""
     tree: dict[str, Any] = {
         "task": {
@@ -47,7 +49,7 @@ def fake_config(**changes: Any) -> cfg.Config:
         "rounds": 3,
         "student": {"model": "smollm2-135m"},
     }
-    return cfg.make({**tree, **changes})
+    return make_config({**tree, **changes})
 
 
 def fake_run(
@@ -61,9 +63,9 @@ def fake_run(
     task = make_task(config.task)
     with Run(folder, keep=config.keep, listen=listen) as run:
         run.identify(
-            cfg.identity(config),
+            identify_config(config),
             make_inputs(task, config, "fake", hash_bytes(b"fake"), "float32"),
-            cfg.settings(config),
+            list_free_settings(config),
         )
         with Ledger(
             folder / "ledger.sqlite",

@@ -11,6 +11,11 @@ PositiveInt = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 NonNegativeFloat = Annotated[float, Field(ge=0)]
 Fraction01 = Annotated[float, Field(ge=0, le=1)]
+# How a setting holds a path: always; only if it looks like one (else it is a name); in front of
+# the function's name, if that ends in .py.
+PathForm = Literal["file", "folder or name", "function"]
+FolderOrName = Annotated[str, "folder or name"]
+FunctionName = Annotated[str, "function"]
 Outcome = Literal["right", "wrong", "unparsed", "truncated", "timed_out", "unjudged"]
 
 

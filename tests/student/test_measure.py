@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from teachback.build.run import make_task
+from teachback.build.task import make_task
 from teachback.student.attempt import AttemptRequest, answer_questions
 from teachback.student.chat import Chat
 from teachback.student.inference import InferenceModel, load_for_inference

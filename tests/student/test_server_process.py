@@ -140,9 +140,9 @@ def test_a_server_that_does_not_listen_is_killed(
 PARENT = """
 import signal, sys, time
 from pathlib import Path
-from teachback.student.engines.serving import Serving
+from teachback.student.engines.serving import StudentServer
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's job in the background starts without it
-with Serving(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]) as serving:
+with StudentServer(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]) as serving:
     serving.use(Path(sys.argv[1]))
     print("ready", flush=True)
     time.sleep(600)

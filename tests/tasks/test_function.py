@@ -1,4 +1,7 @@
-"""A task that a function makes: read from a file, part of what the run is, and taught by its own program."""
+"""A task that a user's function makes.
+
+It is read from a file, is part of the run's identity, and is taught by its own program.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +9,7 @@ from typing import Any
 import pytest
 
 from teachback.build.task import make_task
-from teachback.config import config as cfg
+from teachback.config.reading import make_config
 from teachback.errors import ConfigError, TeachbackError
 from teachback.testing import fake_run
 
@@ -22,14 +25,28 @@ def example(split, i, repeat):
 
 def check(question, text):
     a, b = question.rstrip("?").split(" + ")
-    return Grade("right" if text == str(int(a) + int(b)) else "wrong", text, text == str(int(a) + int(b)))
+    right = text == str(int(a) + int(b))
+    return Grade("right" if right else "wrong", text, right)
+
+def write(seed, rng):
+    a, b = rng.randrange(1000), rng.randrange(1000)
+    return Written(f"{a} + {b}?", str(a + b))
 
 def sums(options, repeat):
-    seeds, dev = ([example(split, i, repeat) for i in range(options["n"])] for split in ("seed", "dev"))
+    n = options["n"]
     return Task(
-        name="sums", seeds=tuple(seeds), dev=tuple(dev), test=(), prompt=str, target=lambda e: e.solution,
-        grade=lambda e, text: check(e.question, text), verify=check, exact=True, key=str, templated=True,
-        write=lambda seed, rng: Written((q := f"{rng.randrange(1000)} + {rng.randrange(1000)}?"), str(eval(q[:-1]))),
+        name="sums",
+        seeds=tuple(example("seed", i, repeat) for i in range(n)),
+        dev=tuple(example("dev", i, repeat) for i in range(n)),
+        test=(),
+        prompt=str,
+        target=lambda e: e.solution,
+        grade=lambda e, text: check(e.question, text),
+        verify=check,
+        exact=True,
+        key=str,
+        templated=True,
+        write=write,
         by=("digits",),
     )
 
@@ -44,7 +61,7 @@ def tree(folder: Path, name: str = "sums", source: str = SUMS) -> dict[str, Any]
 
 
 def test_it_is_made_of_its_options_and_the_repeat(tmp_path: Path) -> None:
-    config = cfg.make({"task": tree(tmp_path), "rounds": 1}).task
+    config = make_config({"task": tree(tmp_path), "rounds": 1}).task
     zero, again, one = make_task(config), make_task(config), make_task(config, 1)
     assert (len(zero.seeds), zero.name) == (12, "sums")
     assert zero.seeds == again.seeds != one.seeds
@@ -74,8 +91,8 @@ def test_what_is_no_task_is_said(tmp_path: Path) -> None:
     with pytest.raises(
         ConfigError, match=r"mine\.py:nothing makes no task.*\n?.*NoneType"
     ):
-        make_task(cfg.make({"task": tree(tmp_path, "nothing"), "rounds": 1}).task)
+        make_task(make_config({"task": tree(tmp_path, "nothing"), "rounds": 1}).task)
     with pytest.raises(
         ConfigError, match=r"has no function products\(options, repeat\)"
     ):
-        make_task(cfg.make({"task": tree(tmp_path, "products"), "rounds": 1}).task)
+        make_task(make_config({"task": tree(tmp_path, "products"), "rounds": 1}).task)

@@ -18,7 +18,11 @@ from teachback.tasks.game24 import (
 from teachback.types import Example
 
 PUZZLE = "4 5 6 10"
-SOLUTION = "4 * 5 = 20 (left: 6 10 20)\n10 - 6 = 4 (left: 20 4)\n20 + 4 = 24 (left: 24)\nAnswer: (4 * 5) + (10 - 6) = 24"
+SOLUTION = """\
+4 * 5 = 20 (left: 6 10 20)
+10 - 6 = 4 (left: 20 4)
+20 + 4 = 24 (left: 24)
+Answer: (4 * 5) + (10 - 6) = 24"""
 EXAMPLE = Example("e", PUZZLE, "24", SOLUTION)
 
 
@@ -52,8 +56,9 @@ def test_the_prompt_shows_a_form_that_is_right_and_no_puzzle_of_the_game() -> No
 @pytest.mark.parametrize(
     "text",
     [
-        "Answer: 4*5+10-6", "answer: 10 - 6 + 5 * 4 = 24", "**Answer:** (4 × 5) + (10 − 6)", "#### 4 * 5 + 10 - 6",
-        "**Answer: (4 * 5) + (10 - 6) = 24**", "The answer is: 4 * 5 + (10 - 6).", "Answer:\n\n4 * 5 + (10 - 6) = 24\n",
+        "Answer: 4*5+10-6", "answer: 10 - 6 + 5 * 4 = 24", "**Answer:** (4 × 5) + (10 − 6)",
+        "#### 4 * 5 + 10 - 6", "**Answer: (4 * 5) + (10 - 6) = 24**",
+        "The answer is: 4 * 5 + (10 - 6).", "Answer:\n\n4 * 5 + (10 - 6) = 24\n",
         r"So \boxed{4 \times 5 + (10 - 6) = 24}.", r"Answer: $\boxed{4 \cdot 5 + {10 - 6}}$",
         "Answer: `4 * 5 + (10 - 6)`",
         "FINAL ANSWER: (5*4)-(6-10)",

@@ -5,13 +5,14 @@ from pathlib import Path
 import pytest
 
 from teachback.graders.final import final_answer
-from teachback.tasks import gsm8k, math
+from teachback.tasks.gsm8k import load_gsm8k
+from teachback.tasks.math import load_math
 from teachback.types import Task
 
 
-@pytest.fixture(scope="module", params=[gsm8k, math], ids=["gsm8k", "math"])
+@pytest.fixture(scope="module", params=[load_gsm8k, load_math], ids=["gsm8k", "math"])
 def task(request: pytest.FixtureRequest, data: Path) -> Task:
-    loaded: Task = request.param.load(path=data, seeds=300, dev=100, test=None, seed=0)
+    loaded: Task = request.param(path=data, seeds=300, dev=100, test=None, seed=0)
     return loaded
 
 

@@ -1,4 +1,4 @@
-"""Data sets as `datasets` reads them: the real library on folders in the form that the Hub serves."""
+"""The real `datasets` library reads folders in the form that the Hub serves."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from teachback.build.task import make_task
-from teachback.config import config
+from teachback.config.reading import make_config
 from teachback.errors import DataError
 from teachback.tasks import gsm8k, math
 
@@ -47,16 +47,16 @@ def test_any_data_set_with_named_columns(tmp_path: Path) -> None:
         "rounds": 1,
         "per_round": 1,
     }
-    task = make_task(config.make(make).task)
+    task = make_task(make_config(make).task)
     assert (len(task.seeds), len(task.dev), len(task.test)) == (9, 3, 4)
     assert task.test[0].question.startswith("test ")
     assert task.test[0].meta == {"kind": int(str(task.test[0].answer)) % 2}
     make["task"] = {**tree, "test": "validation"}
     with pytest.raises(DataError, match=r"can't be read.*\n.*split 'validation'"):
-        make_task(config.make(make).task)
+        make_task(make_config(make).task)
     make["task"] = {**tree, "dataset": str(tmp_path / "nowhere")}
     with pytest.raises(DataError, match="can't be read"):
-        make_task(config.make(make).task)
+        make_task(make_config(make).task)
 
 
 def test_gsm8k_in_the_hubs_form(

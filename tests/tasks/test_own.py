@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from teachback.build.task import make_task
-from teachback.config import config
+from teachback.config.reading import make_config
 from teachback.errors import DataError, TeachbackError
 from teachback.graders import GRADERS
 from teachback.tasks import own
@@ -43,7 +43,7 @@ def task(seeds: Path, **changes: object) -> Task:
         "grader": "number",
         **changes,
     }
-    return make_task(config.make({"task": settings, "rounds": 1, "per_round": 1}).task)
+    return make_task(make_config({"task": settings, "rounds": 1, "per_round": 1}).task)
 
 
 def test_grades_and_verifies(tmp_path: Path) -> None:

@@ -56,9 +56,10 @@ def test_different_sentences_stay_different() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "", "is", "Max is", "is dull", "Max dull", "Each is dull", "Max is not", "Max is a", "Each wumpus are dull",
-        "All wumpus is dull", "A wumpus is dull", "No wumpus is dull", "Max is dull and red", "If Max is dull",
-        "Wumpuses are a tumpus", "Wumpuses are usually dull", "Max Sam is dull", "Max is very dull", "Max is dull!",
+        "", "is", "Max is", "is dull", "Max dull", "Each is dull", "Max is not", "Max is a",
+        "Each wumpus are dull", "All wumpus is dull", "A wumpus is dull", "No wumpus is dull",
+        "Max is dull and red", "If Max is dull", "Wumpuses are a tumpus",
+        "Wumpuses are usually dull", "Max Sam is dull", "Max is very dull", "Max is dull!",
     ],
 )  # fmt: skip
 def test_other_sentences_are_not_read(text: str) -> None:
@@ -79,7 +80,8 @@ def test_plural_of_the_last_word() -> None:
     [
         PROOF,
         "Polly is a jompus. Polly is dull.",
-        "Polly is a rompus.\nRompuses are jompuses.\nPolly is a jompus.\nEach jompus is dull.\nPolly is dull.",
+        "Polly is a rompus.\nRompuses are jompuses.\nPolly is a jompus.\n"
+        "Each jompus is dull.\nPolly is dull.",
         "Polly is hot. Polly is a jompus. Polly is a tumpus. Polly is dull",
     ],
 )
@@ -168,8 +170,10 @@ def test_whitespace_around_the_answer_does_not_matter() -> None:
 
 
 def test_premises_bind_a_proof_of_irregular_nouns() -> None:
-    proof = "Alex is a butterfly. Each butterfly is a lepidopteran. Alex is a lepidopteran. Alex is an insect. "
-    proof += "Alex is not bony."
+    proof = (
+        "Alex is a butterfly. Each butterfly is a lepidopteran. Alex is a lepidopteran. "
+        "Alex is an insect. Alex is not bony."
+    )
     assert (
         verify_proof(BUTTERFLIES, format_proof_answer(proof, "False")).outcome
         == "right"
@@ -250,7 +254,10 @@ def test_verify_needs_no_gold_but_the_true_label() -> None:
 
 
 def test_cyclic_rules_end() -> None:
-    question = "Wumpuses are tumpuses. Tumpuses are wumpuses. Max is a wumpus.\nTrue or false: Max is a tumpus."
+    question = (
+        "Wumpuses are tumpuses. Tumpuses are wumpuses. Max is a wumpus.\n"
+        "True or false: Max is a tumpus."
+    )
     assert (
         verify_proof(
             question, format_proof_answer("Max is a wumpus. Max is a tumpus.", "True")

@@ -1,6 +1,7 @@
-"""Published rows: their proofs are right, in other words too, and a near miss is wrong. Every fifth; slow: all 11,434.
+"""Published proofs are right, also in other words, and a near miss is wrong.
 
-By forward chaining, so that the label comes from the premises and not from the file.
+The suite reads every fifth row; slow tests read all 11,434. Labels come from the premises by
+forward chaining, not from the file.
 """
 
 from collections.abc import Iterator
@@ -16,8 +17,9 @@ from teachback.tasks.wording import WordedRule, singular
 from teachback.types import Example
 
 FILES = {
-    "prontoqa_train": 6834, "prontoqa_test": 500, "prontoqa_test_shuffled": 500, "prontoqa_test_long": 600,
-    "prontoqa_test_branching": 800, "prontoqa_train_branching": 1700, "prontoqa_test_trueontology": 500,
+    "prontoqa_train": 6834, "prontoqa_test": 500, "prontoqa_test_shuffled": 500,
+    "prontoqa_test_long": 600, "prontoqa_test_branching": 800, "prontoqa_train_branching": 1700,
+    "prontoqa_test_trueontology": 500,
 }  # fmt: skip
 
 
@@ -28,7 +30,8 @@ def test_how_many_they_are() -> None:
 def otherwise(sentence: str, concepts: set[str]) -> str:
     """A rule in the plural where it is in the singular, and the other way round; a fact as it is.
 
-    concepts: what the question has rules about. "Dumpuses are impuses" is left where nothing tells noun from property.
+    concepts: what the question has rules about. "Dumpuses are impuses" stays as it is where
+    nothing tells a noun from a property.
     """
     found = read_sentence(sentence)
     if found is None or not found.rule:

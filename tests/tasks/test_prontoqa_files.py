@@ -217,8 +217,9 @@ def published(name: str, every: int = 1) -> list[Example]:
 @pytest.mark.parametrize(
     ("name", "every"),
     [
-        ("prontoqa_train", 30), ("prontoqa_test", 3), ("prontoqa_test_shuffled", 3), ("prontoqa_test_long", 3),
-        ("prontoqa_test_branching", 5), ("prontoqa_train_branching", 10), ("prontoqa_test_trueontology", 3),
+        ("prontoqa_train", 30), ("prontoqa_test", 3), ("prontoqa_test_shuffled", 3),
+        ("prontoqa_test_long", 3), ("prontoqa_test_branching", 5), ("prontoqa_train_branching", 10),
+        ("prontoqa_test_trueontology", 3),
     ],
 )  # fmt: skip
 def test_published_answers_are_right_and_proofs_of_others_wrong(

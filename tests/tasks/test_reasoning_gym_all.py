@@ -1,4 +1,7 @@
-"""Every dataset of reasoning-gym, once: its own answers are right, and items are the same in another process."""
+"""Every dataset of reasoning-gym once.
+
+Its own answers are right, and its items are the same in another process.
+"""
 
 import json
 import os
@@ -20,7 +23,8 @@ factory = pytest.importorskip("reasoning_gym.factory")
 pytestmark = pytest.mark.slow  # a minute, 105 datasets four times
 
 USABLE = sorted(set(factory.DATASETS) - set(REFUSED_DATASETS))
-# Level 0 takes minutes (sokoban), has too few different items, or is refused by the dataset's own checks (knight_swap).
+# Level 0 takes minutes (sokoban), has too few different items, or fails the dataset's own
+# checks (knight_swap).
 FIRST = {"propositional_logic": 1, "sokoban": 1, "tower_of_hanoi": 1}
 OPTIONS = {"knight_swap": {"min_nodes": 6, "max_nodes": 9}}
 
@@ -64,8 +68,9 @@ PRINT = """
 import json, sys
 from teachback.tasks import reasoning_gym
 for line in sys.stdin:
-    task = reasoning_gym.load(**json.loads(line))
-    print(json.dumps([task.name, *((e.question, e.answer) for e in (*task.seeds, *task.dev, *task.test))]))
+    task = reasoning_gym.load_reasoning_gym(**json.loads(line))
+    examples = (*task.seeds, *task.dev, *task.test)
+    print(json.dumps([task.name, *((e.question, e.answer) for e in examples)]))
 """
 
 

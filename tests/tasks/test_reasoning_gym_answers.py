@@ -21,9 +21,10 @@ from teachback.types import Example, Grade, Task
 pytest.importorskip("reasoning_gym")
 
 USED = [
-    "basic_arithmetic", "binary_matrix", "chain_sum", "coin_flip", "complex_arithmetic", "countdown", "figlet_font",
-    "game_of_life_halting", "graph_color", "gsm_symbolic", "knights_knaves", "leg_counting", "mini_sudoku", "n_queens",
-    "number_sorting", "prime_factorization", "propositional_logic", "puzzle24", "spiral_matrix", "string_insertion",
+    "basic_arithmetic", "binary_matrix", "chain_sum", "coin_flip", "complex_arithmetic",
+    "countdown", "figlet_font", "game_of_life_halting", "graph_color", "gsm_symbolic",
+    "knights_knaves", "leg_counting", "mini_sudoku", "n_queens", "number_sorting",
+    "prime_factorization", "propositional_logic", "puzzle24", "spiral_matrix", "string_insertion",
     "tower_of_hanoi", "zebra_puzzles",
 ]  # fmt: skip
 

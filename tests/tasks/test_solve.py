@@ -52,9 +52,10 @@ def test_published_questions_are_solved() -> None:
             "MAX is a wumpus.\nAnswer: True",
         ),
         (
-            "All painted ladies are sheep. Sheep are not mice. Al is a painted lady. True or false: Al is a mouse.",
-            "Al is a painted lady. All painted ladies are sheep. Al is a sheep. Sheep are not mice. "
-            "Al is not a mouse.\nAnswer: False",
+            "All painted ladies are sheep. Sheep are not mice. Al is a painted lady. "
+            "True or false: Al is a mouse.",
+            "Al is a painted lady. All painted ladies are sheep. Al is a sheep. "
+            "Sheep are not mice. Al is not a mouse.\nAnswer: False",
         ),
         ("Wumpuses are red. Max is a dumpus. True or false: Max is red.", None),
         ("Max is red. Max is not red. True or false: Max is red.", None),

@@ -1,4 +1,7 @@
-"""Splits by a hash of the key: disjoint, the same in any order of the file, and as large as asked for."""
+"""Splits are made by a hash of the key.
+
+They are disjoint, the same in any order of the file, and as large as asked for.
+"""
 
 import pytest
 from hypothesis import given

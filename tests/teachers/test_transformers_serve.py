@@ -13,7 +13,7 @@ from urllib.request import urlopen
 import pytest
 
 from teachback import api
-from teachback.config import config
+from teachback.config.reading import make_config
 from teachback.ledger.queries import open_read_only
 from teachback.student.folder import resolve_model
 
@@ -80,7 +80,7 @@ def test_one_round_through_a_server_that_is_not_ours(
         "criterion": "random", "per_round": 4, "rounds": 1, "finetune": {"epochs": 1}, "run_dir": str(tmp_path / "run"),
         "machine": {"threads": 1},
     }  # fmt: skip
-    result = api.run(config.make(asked))
+    result = api.run(make_config(asked))
     (finished,) = result.history.rounds
     assert len(finished.fresh.rows) + len(finished.fresh.rejected) == 4
     spend = result.spend

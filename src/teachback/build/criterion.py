@@ -6,8 +6,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from ..config import config as cfg
-from ..config.functions import imported
+from ..config.config import Config
+from ..config.functions import import_function
 from ..criteria import CRITERIA
 from ..criteria.candidates import count_candidates
 from ..criteria.criterion import (
@@ -46,12 +46,12 @@ def import_criterion(
     if settings.kind == "chooser":
         parameters = "(evidence, m, draws)"
         example = "return evidence.candidates[:m]"
-    return imported(
+    return import_function(
         settings.function, folder, "criterion.function", parameters, example
     )
 
 
-def criterion_sources(config: cfg.Config, task: Task) -> dict[str, bytes]:
+def criterion_sources(config: Config, task: Task) -> dict[str, bytes]:
     """What else decides the selection: part of the run's identity (R3)."""
     if isinstance(config.criterion, FunctionSettings):
         return {"criterion": import_criterion(config.criterion, Path.cwd())[1]}
@@ -70,13 +70,13 @@ def sampling_settings(settings: CriterionSettings) -> SampledSettings:
     return SampledSettings(name=settings.name)
 
 
-def candidate_count(config: cfg.Config, criterion: Criterion) -> int | None:
+def candidate_count(config: Config, criterion: Criterion) -> int | None:
     """How many seeds the criterion scores each round; None: the whole pool."""
     costly = bool(COSTLY_NEEDS & criterion.needs)
     return count_candidates(config.candidates, config.per_round, costly=costly)
 
 
-def check_criterion(config: cfg.Config, task: Task) -> None:
+def check_criterion(config: Config, task: Task) -> None:
     """Raises ConfigError or DataError where the seeds lack what the criterion needs."""
     criterion = make_criterion(config.criterion, Path.cwd())
     check_signals(config, criterion.needs)
@@ -91,7 +91,7 @@ def check_criterion(config: cfg.Config, task: Task) -> None:
 
 
 def make_selector(
-    config: cfg.Config,
+    config: Config,
     run: Run,
     task: Task,
     responder: Respondent,

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
 
-from ..config import config as cfg
+from ..config.config import Config
 from ..criteria.criterion import CriterionSettings, SampledSettings
 from ..criteria.selector import Candidate, GatheredNeed, Gatherer, sketch_seed
 from ..ledger.ledger import Ledger
@@ -19,7 +19,7 @@ Draw = Callable[[str, str, int], Random]
 
 
 def make_gatherers(
-    config: cfg.Config,
+    config: Config,
     run: Run,
     task: Task,
     responder: Respondent,

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ..config import config as cfg
+from ..config.config import Config
 from ..ledger.ledger import Ledger
 from ..types import Attempt, Example, Task
 from .judges import make_grading_judge
 from .task import task_sources
 
 
-def grading_sources(config: cfg.Config) -> dict[str, bytes]:
+def grading_sources(config: Config) -> dict[str, bytes]:
     """What else decides whether an answer is right: part of the run's identity (R3)."""
     sources = task_sources(config.task)
     judging = make_grading_judge(config)
@@ -20,7 +20,7 @@ def grading_sources(config: cfg.Config) -> dict[str, bytes]:
 
 
 def judged(
-    config: cfg.Config,
+    config: Config,
     task: Task,
     ledger: Ledger,
     round: int,

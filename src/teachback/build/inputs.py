@@ -3,7 +3,7 @@
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-from ..config import config as cfg
+from ..config.config import Config
 from ..run.files import to_json_bytes
 from ..run.identity import hash_bytes, hash_file
 from ..types import Task
@@ -14,7 +14,7 @@ LIBRARIES = ("teachback", "torch", "transformers", "peft", "numpy", "scipy", "py
 
 
 def make_inputs(
-    task: Task, config: cfg.Config, model: str, teacher: str, precision: str
+    task: Task, config: Config, model: str, teacher: str, precision: str
 ) -> dict[str, object]:
     """model: the student's identity. teacher: its fingerprint.
 

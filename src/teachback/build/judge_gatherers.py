@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
-from ..config import config as cfg
+from ..config.config import Config
 from ..criteria.judge import MarkingJudgeSettings
 from ..criteria.lion import LionSettings
 from ..criteria.reward import RewardSettings
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def judge_gatherers(
-    config: cfg.Config, run: Run, task: Task, ledger: Ledger | None
+    config: Config, run: Run, task: Task, ledger: Ledger | None
 ) -> dict[str, Gatherer]:
     """What reward models and judges are asked, by need. Without a ledger nobody is paid."""
     settings = config.criterion

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..config import config as cfg
+from ..config.config import Config
 from ..criteria.candidates import count_candidates
 from ..criteria.judge import MarkingJudgeSettings
 from ..criteria.lion import LionSettings
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..teachers.refereeing import Answering, Refereeing
 
 
-def make_grading_judge(config: cfg.Config) -> "Judging | None":
+def make_grading_judge(config: Config) -> "Judging | None":
     """The judge that grades, if there is one.
 
     Raises ConfigError for a prompt that can't be read or lacks a field.
@@ -37,7 +37,7 @@ def make_grading_judge(config: cfg.Config) -> "Judging | None":
 
 
 def worst_judging_cost(
-    config: cfg.Config, task: Task, candidates: Sequence[Example]
+    config: Config, task: Task, candidates: Sequence[Example]
 ) -> Cost:
     """The most that asking judges about these seeds can cost in a round."""
     questions = [task.prompt(e.question) for e in candidates]
@@ -51,7 +51,7 @@ def worst_judging_cost(
     return FREE_PRICE.of(Usage(0, 0))
 
 
-def judge_sources(config: cfg.Config, task: Task) -> dict[str, bytes]:
+def judge_sources(config: Config, task: Task) -> dict[str, bytes]:
     """What else decides what judges say: part of the run's identity (R3)."""
     settings = config.criterion
     if isinstance(settings, RewardSettings):
@@ -70,7 +70,7 @@ def judge_sources(config: cfg.Config, task: Task) -> dict[str, bytes]:
     return {}
 
 
-def make_marking(config: cfg.Config, settings: MarkingJudgeSettings) -> "Marking":
+def make_marking(config: Config, settings: MarkingJudgeSettings) -> "Marking":
     from ..teachers.marking import FIELDS, Marking
     from ..teachers.prompts import SHIPPED, read_template
 
@@ -81,7 +81,7 @@ def make_marking(config: cfg.Config, settings: MarkingJudgeSettings) -> "Marking
 
 
 def make_refereeing(
-    config: cfg.Config, task: Task, settings: LionSettings
+    config: Config, task: Task, settings: LionSettings
 ) -> "tuple[Answering, Refereeing]":
     from ..teachers.prompts import SHIPPED, read_template
     from ..teachers.refereeing import FIELDS, Answering, Refereeing

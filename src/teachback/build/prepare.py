@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal, Self
 
-from ..config import config as cfg
+from ..config.config import Config
+from ..config.run_identity import identify_config, list_free_settings
 from ..errors import ConfigError, DataError
 from ..run.directory import Event, Run, choose_shard_size
 from ..run.identity import read_precision
@@ -36,7 +37,7 @@ class Prepared:
         self.answer.stop()
 
 
-def prepare(config: cfg.Config, run: Run) -> Prepared:
+def prepare(config: Config, run: Run) -> Prepared:
     """Checks the config against the data, and the inputs against the run's first start."""
     task = make_task(config.task, config.repeat)
     check_data(config, task)
@@ -51,9 +52,9 @@ def prepare(config: cfg.Config, run: Run) -> Prepared:
     precision = known_precision or choose_precision(config.student.precision)
     run.rows_per_shard = choose_shard_size(find_model_size(str(folder)).parameters)
     run.identify(
-        cfg.identity(config),
+        identify_config(config),
         make_inputs(task, config, model, teacher, precision),
-        cfg.settings(config),
+        list_free_settings(config),
     )
     if known_precision is None:
         text = f"precision: {precision}, from now on part of this run"
@@ -63,7 +64,7 @@ def prepare(config: cfg.Config, run: Run) -> Prepared:
     return Prepared(task, Student(str(folder)), answer, precision, teacher)
 
 
-def check_data(config: cfg.Config, task: Task) -> None:
+def check_data(config: Config, task: Task) -> None:
     """Raises ConfigError or DataError for what only the data can show."""
     if not task.seeds:
         raise DataError(

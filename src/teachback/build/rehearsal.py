@@ -3,7 +3,7 @@
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ..config import config as cfg
+from ..config.config import Config
 from ..rng import draw
 from ..tasks import game24, prontoqa
 from ..teachers import OpenAITeacherSettings
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def make_rehearsal(
-    config: cfg.Config, task: Task, prompts: str | None
+    config: Config, task: Task, prompts: str | None
 ) -> "tuple[DrawFunction, dict[str, str], SolveFunction | None]":
     """The task's draws, the prompts to recognise, and a solver of its questions."""
     from ..teachers.prompts import all_templates

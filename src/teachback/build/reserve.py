@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from ..config import config as cfg
+from ..config.config import Config
 from ..curate.training_rows import forbidden_keys
 from ..run.directory import Run
 from ..run.identity import hash_bytes
@@ -17,7 +17,7 @@ OpenReserve = Callable[[PoolTeacherSettings], tuple[Reserve, tuple[Row, ...], An
 
 
 def make_reserve_opener(
-    config: cfg.Config, run: Run, task: Task, base: Student, answer: Answerer
+    config: Config, run: Run, task: Task, base: Student, answer: Answerer
 ) -> OpenReserve:
     """open(settings): the reserve, the rows of its file, and embedding_N_D of seeds and rows."""
 

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-from ..config import config as cfg
+from ..config.config import Config
 from ..errors import ConfigError
 from ..ledger.costs import Budget
 from ..ledger.ledger import Ledger
@@ -59,7 +59,7 @@ class Wired:
         self.answer.stop()
 
 
-def wire(config: cfg.Config, run: Run, arm: Arm | None = None) -> Wired:
+def wire(config: Config, run: Run, arm: Arm | None = None) -> Wired:
     """Everything a run is made of. An arm of a comparison is measured on test in each round."""
     check_endpoints(config)
     if config.budget.total and arm is None:
@@ -96,12 +96,12 @@ def wire(config: cfg.Config, run: Run, arm: Arm | None = None) -> Wired:
     return Wired(task, parts, base, ledger, teacher, answer)
 
 
-def check_endpoints(config: cfg.Config) -> None:
+def check_endpoints(config: Config) -> None:
     """Raises ConfigError for what would fail at the first call, such as a missing key."""
-    _ = [make_endpoint(role, config.prices).key() for role in config.roles().values()]
+    _ = [make_endpoint(role, config.prices).key() for role in config.endpoints_by_role().values()]
 
 
-def open_ledger(config: cfg.Config, run: Run, arm: Arm | None) -> Ledger:
+def open_ledger(config: Config, run: Run, arm: Arm | None) -> Ledger:
     budget = config.budget.budget()
     if arm is None:
         return Ledger(run.folder / "ledger.sqlite", repeat=config.repeat, budget=budget)
@@ -117,7 +117,7 @@ def open_ledger(config: cfg.Config, run: Run, arm: Arm | None) -> Ledger:
     )
 
 
-def make_train(config: cfg.Config, run: Run, prepared: Prepared) -> Train:
+def make_train(config: Config, run: Run, prepared: Prepared) -> Train:
     recipe = Recipe(
         **config.finetune.model_dump(exclude={"restart", "replay"}),
         precision=prepared.precision,
@@ -139,7 +139,7 @@ def make_train(config: cfg.Config, run: Run, prepared: Prepared) -> Train:
     return train
 
 
-def make_means(config: cfg.Config) -> RuntimeOptions:
+def make_means(config: Config) -> RuntimeOptions:
     """An adapter is kept where a server takes it: one that was trained on the base student."""
     machine, finetune = config.machine, config.finetune
     on_base = finetune.method in ("lora", "qlora") and finetune.restart == "base"

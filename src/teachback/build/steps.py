@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from ..config import config as cfg
+from ..config.config import Config
 from ..criteria.selector import Selector
 from ..curate.training_rows import curate_rows, forbidden_keys, make_row_checks
 from ..curate.verify import verify_drafts
@@ -39,7 +39,7 @@ Train = Callable[[Path, list[tuple[str, str]], int], Path]
 
 
 def make_parts(
-    config: cfg.Config,
+    config: Config,
     task: Task,
     run: Run,
     ledger: Ledger,
@@ -119,7 +119,7 @@ def make_parts(
     )
 
 
-def rows_at_start(config: cfg.Config, task: Task) -> tuple[Row, ...]:
+def rows_at_start(config: Config, task: Task) -> tuple[Row, ...]:
     """Rows that are trained on from the start: the user's own, and the seeds' solutions."""
     rows = read_existing_rows(config.rows, task.target) if config.rows else ()
     return (*rows, *seed_rows(task)) if config.include_seeds else rows

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from ..config import config as cfg
+from ..config.config import Config
 from ..errors import ConfigError
 from ..run.directory import Run
 from ..student.attempt import AttemptBatch, AttemptRequest, answer_questions
@@ -316,7 +316,7 @@ class Answerer:
 
 
 def make_answerer(
-    config: cfg.Config,
+    config: Config,
     run: Run,
     task: Task,
     base: Path,
@@ -347,7 +347,7 @@ def kept(done: AttemptBatch, name: str) -> "Array":
     return array
 
 
-def check_signals(config: cfg.Config, needs: Set[str]) -> None:
+def check_signals(config: Config, needs: Set[str]) -> None:
     """A criterion that needs what the student's backend can't give is refused, before anything is spent."""
     if config.student.served and (missing := sorted(HERE_ONLY & needs)):
         raise ConfigError(

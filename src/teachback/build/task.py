@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..config.functions import imported
+from ..config.functions import import_function
 from ..tasks import TASKS
 from ..types import Settings, Task
 
@@ -22,7 +22,7 @@ def task_sources(settings: Any) -> dict[str, bytes]:
         return {}
     makes_task = settings.name == "own"
     parameters = "(options, repeat)" if makes_task else "(example, text)"
-    _, source = imported(
+    _, source = import_function(
         function, Path.cwd(), "task.function", parameters, "return ..."
     )
     return {"task" if makes_task else "grader": source}
@@ -32,4 +32,4 @@ def import_user_function(
     spec: str, key: str, parameters: str, example: str
 ) -> Callable[..., Any]:
     """See types.ImportFunction. Relative files are looked for in the current folder."""
-    return imported(spec, Path.cwd(), key, parameters, example)[0]
+    return import_function(spec, Path.cwd(), key, parameters, example)[0]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.resources import files
 
-from ..config import config as cfg
+from ..config.config import Config
 from ..criteria.candidates import selectable_seeds
 from ..criteria.lion import LionSettings
 from ..ledger.allowance import count_affordable_pairs, count_rows_wanted
@@ -18,7 +18,7 @@ from ..types import Allowance, Round, Task
 from .judges import make_grading_judge
 
 
-def make_teacher_context(config: cfg.Config, task: Task) -> TeacherContext:
+def make_teacher_context(config: Config, task: Task) -> TeacherContext:
     entry = TASKS.get(task.name.partition("/")[0])
     names = entry.program_files if entry else ()
     folder = files("teachback") / "tasks"
@@ -26,26 +26,26 @@ def make_teacher_context(config: cfg.Config, task: Task) -> TeacherContext:
         task,
         config.prices,
         config.verifier,
-        answers_seeds=isinstance(config.criterion, LionSettings),
+        answers_seeds=config.criterion.asks_teacher,
         program_sources=tuple(
             folder.joinpath(f"{name}.py").read_bytes() for name in names
         ),
     )
 
 
-def teacher_fingerprint(config: cfg.Config, task: Task) -> str:
+def teacher_fingerprint(config: Config, task: Task) -> str:
     """sha256 of all that decides what the teacher is asked: part of the run's identity."""
     context = make_teacher_context(config, task)
     return TEACHERS[config.teacher.name].fingerprint(config.teacher, context)
 
 
-def make_teacher(config: cfg.Config, task: Task, run: TeacherRun) -> Teacher:
+def make_teacher(config: Config, task: Task, run: TeacherRun) -> Teacher:
     context = make_teacher_context(config, task)
     return TEACHERS[config.teacher.name].make(config.teacher, context, run)
 
 
 def open_round(
-    config: cfg.Config,
+    config: Config,
     task: Task,
     ledger: Ledger,
     teacher: Teacher,

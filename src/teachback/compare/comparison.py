@@ -9,7 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ..build.task import make_task
-from ..config.config import Config, of_arm
+from ..config.config import Config
+from ..config.reading import make_arm_config
 from ..errors import ConfigError
 from ..ledger.costs import PICODOLLARS_PER_USD
 from ..ledger.queries import open_read_only
@@ -91,7 +92,7 @@ def make_units(
             allowed="as in --arms random,loss",
         )
     # Also arms that are not compared, so that a mistake in any of them is refused
-    arm_settings = {arm: of_arm(settings, arm) for arm in {*arms, *settings.arms}}
+    arm_settings = {arm: make_arm_config(settings, arm) for arm in {*arms, *settings.arms}}
     return [
         make_unit(
             arm_settings[arm],

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from ..build.criterion import make_criterion
 from ..build.run import Arm, Wired, wire
-from ..config.config import Config, of_arm
+from ..config.config import Config
+from ..config.reading import make_arm_config
 from ..criteria.criterion import ATTEMPT_ARRAYS, CriterionSettings
 from ..loop import teach
 from ..rng import draw
@@ -82,7 +83,7 @@ def make_unit(
 
 
 def make_base_unit(settings: Config, repeat: int, parallel: bool) -> Unit:
-    return make_unit(of_arm(settings, "random"), BASE_ARM, repeat, parallel=parallel)
+    return make_unit(make_arm_config(settings, "random"), BASE_ARM, repeat, parallel=parallel)
 
 
 def run_unit(unit: Unit, listen: Callable[[Event], None]) -> None:

@@ -1,4 +1,4 @@
-"""A function of one's own, named in the config: my_module:my_function, or path/to/file.py:my_function."""
+"""Imports the user's functions that a config names, as my_module:my_function."""
 
 import hashlib
 import importlib
@@ -15,38 +15,46 @@ from ..errors import ConfigError
 FORM = "my_module:my_function, or path/to/file.py:my_function"
 
 
-def imported(
-    spec: str, folder: Path, key: str, form: str, example: str
+def import_function(
+    spec: str, folder: Path, key: str, parameters: str, example: str
 ) -> tuple[Callable[..., Any], bytes]:
-    """The function, and the source of the module that it is in.
+    """The function, and the source of its module.
 
-    The module is a file below `folder`, or else an installed one. Its file is read once: what runs is what is
-    returned, to be hashed into the run's identity; modules that it imports are not part of that. Raises ConfigError.
-    key: where in the config. form: its arguments, as in "(example, text)"; example: one such, to show.
+    spec: its name in the config. key: the key that holds it. parameters: as in
+    "(example, text)". example: a body, to show in an error.
+
+    The module is a file below `folder`, or else an installed one. Its file is read once: the
+    source that runs is the one returned, which is hashed into the run's identity. Modules that
+    it imports are not part of that. Raises ConfigError.
     """
     module_name, colon, name = spec.rpartition(":")
     if not (colon and module_name and name):
         raise ConfigError(f"{key} names no function", got=repr(spec), allowed=FORM)
-    path = file_of(module_name, folder)
-    module, source = from_file(path, folder) if path else installed(module_name, folder)
+    path = find_module_file(module_name, folder)
+    if path:
+        module, source = load_module_file(path, folder)
+    else:
+        module, source = import_installed(module_name, folder)
     function = getattr(module, name, None)
-    if not callable(function) or not takes(function, form.count(",") + 1):
-        there = [
-            n
-            for n, f in vars(module).items()
-            if inspect.isfunction(f) and f.__module__ == module.__name__
+    n_parameters = parameters.count(",") + 1
+    if not callable(function) or not accepts_arguments(function, n_parameters):
+        own = [
+            other
+            for other, value in vars(module).items()
+            if inspect.isfunction(value) and value.__module__ == module.__name__
         ]
+        is_taken = hasattr(module, name)
         raise ConfigError(
-            f"{module_name} has no function {name}{form}",
+            f"{module_name} has no function {name}{parameters}",
             got="something else of that name"
-            if hasattr(module, name)
-            else f"the functions {', '.join(there) or '-'}",
-            fix=f"write one: def {name}{form}: {example}",
+            if is_taken
+            else f"the functions {', '.join(own) or '-'}",
+            fix=f"write one: def {name}{parameters}: {example}",
         )
     return function, source
 
 
-def takes(function: Callable[..., object], arguments: int) -> bool:
+def accepts_arguments(function: Callable[..., object], arguments: int) -> bool:
     try:
         inspect.signature(function).bind(*[None] * arguments)
     except TypeError:
@@ -56,7 +64,7 @@ def takes(function: Callable[..., object], arguments: int) -> bool:
     return True
 
 
-def file_of(module_name: str, folder: Path) -> Path | None:
+def find_module_file(module_name: str, folder: Path) -> Path | None:
     """The file that the name stands for; None where it can only be an installed module."""
     if module_name.endswith(".py"):
         path = folder / module_name
@@ -68,26 +76,25 @@ def file_of(module_name: str, folder: Path) -> Path | None:
             )
         return path
     stem = folder.joinpath(*module_name.split("."))
-    return next(
-        (
-            p
-            for p in (stem.with_name(f"{stem.name}.py"), stem / "__init__.py")
-            if p.is_file()
-        ),
-        None,
-    )
+    candidates = [stem.with_name(f"{stem.name}.py"), stem / "__init__.py"]
+    return next((path for path in candidates if path.is_file()), None)
 
 
-def from_file(path: Path, folder: Path) -> tuple[ModuleType, bytes]:
-    """Runs the file under a name that only these bytes have: no cache of bytecode, no clash with a module of that
-    name. Its own imports find the files beside it and below `folder`, while it is being loaded."""
+def load_module_file(path: Path, folder: Path) -> tuple[ModuleType, bytes]:
+    """Run the file as a module, and return it with its source.
+
+    Its name is made from its bytes, so it can't clash with another module of that name, and no
+    cached bytecode runs in its place. While it loads, its own imports find the files beside it
+    and below `folder`.
+    """
     source = path.read_bytes()
-    name = f"teachback_function_{hashlib.sha256(bytes(path.resolve()) + source).hexdigest()[:16]}"
+    digest = hashlib.sha256(bytes(path.resolve()) + source).hexdigest()
+    name = f"teachback_function_{digest[:16]}"
     module = ModuleType(name)
     module.__file__ = str(path)
     sys.modules[name] = module  # dataclasses look their module up there
     try:
-        with on_path(folder, path.parent):
+        with search_path(folder, path.parent):
             exec(compile(source, str(path), "exec"), vars(module))
     except (Exception, SystemExit) as error:
         del sys.modules[name]
@@ -97,7 +104,7 @@ def from_file(path: Path, folder: Path) -> tuple[ModuleType, bytes]:
     return module, source
 
 
-def installed(module_name: str, folder: Path) -> tuple[ModuleType, bytes]:
+def import_installed(module_name: str, folder: Path) -> tuple[ModuleType, bytes]:
     try:
         module = importlib.import_module(module_name)
     except (Exception, SystemExit) as error:
@@ -116,7 +123,8 @@ def installed(module_name: str, folder: Path) -> tuple[ModuleType, bytes]:
 
 
 @contextmanager
-def on_path(*folders: Path) -> Iterator[None]:
+def search_path(*folders: Path) -> Iterator[None]:
+    """Within it, imports look in these folders first."""
     before = list(sys.path)
     sys.path[:0] = [str(folder.resolve()) for folder in folders]
     try:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from ..endpoints.settings import EndpointSettings
-from ..types import Scalar, Settings
+from ..types import FolderOrName, Scalar, Settings
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -23,7 +23,9 @@ Section = Settings
 
 
 class StudentConfig(Section):
-    model: str = "smollm2-135m"  # a folder, a name on the Hub, or the packaged model
+    model: FolderOrName = (
+        "smollm2-135m"  # a folder, a name on the Hub, or the packaged model
+    )
     revision: str | None = None
     system: str | None = None
     chat_template_kwargs: dict[str, Scalar] = {}
@@ -67,10 +69,7 @@ class StudentConfig(Section):
         return self
 
 
-EndpointConfig = EndpointSettings
-
-
-class Judge(EndpointConfig):
+class GradingJudgeSettings(EndpointSettings):
     """The model that compares answers where task.grader is judge. Paid from the same budget, dev first."""
 
     max_tokens: Count = 256

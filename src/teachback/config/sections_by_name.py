@@ -14,28 +14,26 @@ from ..types import Settings
 
 SettingsByName = Mapping[str, type[Settings]]
 
-TASK_SETTINGS: SettingsByName = {name: entry.settings for name, entry in TASKS.items()}
-TEACHER_SETTINGS: SettingsByName = {
-    name: entry.settings for name, entry in TEACHERS.items()
+# The settings that a section may have, by the section's name and then by its `name` key.
+NAMED_SECTIONS: Mapping[str, SettingsByName] = {
+    "task": {name: task.settings for name, task in TASKS.items()},
+    "criterion": {name: criterion.settings for name, criterion in CRITERIA.items()},
+    "rule": {name: rule.settings for name, rule in RULES.items()},
+    "teacher": {name: teacher.settings for name, teacher in TEACHERS.items()},
 }
-CRITERION_SETTINGS: SettingsByName = {
-    name: entry.settings for name, entry in CRITERIA.items()
-}
-RULE_SETTINGS: SettingsByName = {name: entry.settings for name, entry in RULES.items()}
 
 
 class FoundByName:
-    """Annotated[Settings, FoundByName(registry)]: {name: facility, weight: loss} → its class."""
+    """Annotated[Settings, FoundByName("task")]: the section's `name` says of which class it is."""
 
-    def __init__(self, settings: SettingsByName) -> None:
-        self.settings = settings
+    def __init__(self, section: str) -> None:
+        self.section = section
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
-        choices = {
-            name: handler.generate_schema(cls) for name, cls in self.settings.items()
-        }
+        classes = NAMED_SECTIONS[self.section]
+        choices = {name: handler.generate_schema(cls) for name, cls in classes.items()}
         return core_schema.tagged_union_schema(choices, discriminator="name")
 
 

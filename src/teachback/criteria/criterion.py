@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from random import Random
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -27,6 +27,9 @@ class Choice(NamedTuple):
 
 class CriterionSettings(Settings):
     """The settings of a criterion. A criterion with more settings than its name has a subclass."""
+
+    # Whether the run's own teacher, an endpoint, answers the seeds for it.
+    asks_teacher: ClassVar[bool] = False
 
     name: str
 

@@ -2,13 +2,14 @@
 
 from typing import Literal
 
+from ..types import FunctionName
 from .criterion import CriterionSettings
 from .evidence import Evidence
 
 
 class FunctionSettings(CriterionSettings):
     # my_module:my_function, or path/to/file.py:my_function
-    function: str
+    function: FunctionName
     # A score is called with (evidence), a chooser with (evidence, m, draws).
     kind: Literal["score", "graded", "chooser"] = "score"
     # What the evidence has to hold, in the words of `criteria.NEEDS`.

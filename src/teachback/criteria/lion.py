@@ -6,7 +6,7 @@ Hard: the referee puts the teacher's answer at least one mark above the student'
 from collections.abc import Mapping
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ..endpoints.settings import EndpointSettings
 from ..errors import CriterionError
@@ -19,6 +19,8 @@ HARD = 1.0  # marks
 
 class LionSettings(CriterionSettings, EndpointSettings):
     """The endpoint of the referee. The teacher is the run's own, teacher.name: openai."""
+
+    asks_teacher: ClassVar[bool] = True
 
     max_tokens: PositiveInt = 512
     # A text with {question}, {first} and {second}.

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from ..types import FolderOrName
 from .criterion import Criterion, CriterionSettings
 from .evidence import Evidence
 
@@ -11,7 +12,7 @@ class RewardSettings(CriterionSettings):
     """The reward model is a sequence classifier with one output, in the style of Skywork-Reward."""
 
     # A folder, or a name on the Hub.
-    model: str
+    model: FolderOrName
     revision: str | None = None
     # Which attempts are asked about: those with a low reward, or those with a high one.
     prefer: Literal["low", "high"] = "low"

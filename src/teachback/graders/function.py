@@ -4,13 +4,21 @@ from collections.abc import Callable
 from typing import get_args
 
 from ..errors import ConfigError
-from ..types import Example, Grade, Grader, ImportFunction, Outcome, Settings
+from ..types import (
+    Example,
+    FunctionName,
+    Grade,
+    Grader,
+    ImportFunction,
+    Outcome,
+    Settings,
+)
 from .final import final_answer
 
 
 class FunctionGraderSettings(Settings):
     # my_module:my_function, or path/to/file.py:my_function
-    function: str
+    function: FunctionName
 
 
 def load_function_grader(*, function: str, import_function: ImportFunction) -> Grader:

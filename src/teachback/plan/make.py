@@ -17,7 +17,7 @@ from ..build.run import make_means, wire
 from ..build.steps import rows_at_start
 from ..build.task import make_task
 from ..build.teacher import make_teacher_context
-from ..config import config as cfg
+from ..config.config import Config
 from ..criteria.candidates import count_candidates
 from ..criteria.judge import MarkingJudgeSettings
 from ..criteria.lion import LionSettings
@@ -57,7 +57,7 @@ from .token_lengths import MAX_TOKEN_BYTES, MIN_TOKEN_BYTES, byte_length
 from .values import Plan, ProbeSummary, Range, Scenario
 
 
-def make_plan(config: cfg.Config, n_probes: int) -> Plan:
+def make_plan(config: Config, n_probes: int) -> Plan:
     """n_probes: how many pairs a probe buys; 0: no probe."""
     task = make_task(config.task)
     check_data(config, task)
@@ -72,7 +72,7 @@ def make_plan(config: cfg.Config, n_probes: int) -> Plan:
     )
 
 
-def make_budget_terms(config: cfg.Config, task: Task) -> BudgetTerms:
+def make_budget_terms(config: Config, task: Task) -> BudgetTerms:
     past = read_history(config.run_dir).rounds
     spent, probe_pairs = read_ledger(config)
     if past or shows_attempt(config):
@@ -93,7 +93,7 @@ def make_budget_terms(config: cfg.Config, task: Task) -> BudgetTerms:
     )
 
 
-def read_ledger(config: cfg.Config) -> tuple[Budget, int]:
+def read_ledger(config: Config) -> tuple[Budget, int]:
     """What is committed, and how many pairs a probe has bought."""
     path = config.run_dir / "ledger.sqlite"
     if not path.exists():
@@ -102,7 +102,7 @@ def read_ledger(config: cfg.Config) -> tuple[Budget, int]:
         return ledger.amount_committed(), ledger.spend(round=PROBE_ROUND).pairs
 
 
-def count_pool_rows(config: cfg.Config, task: Task) -> int | None:
+def count_pool_rows(config: Config, task: Task) -> int | None:
     """The rows that a pool teacher can hand out; None for other teachers."""
     teacher = config.teacher
     if not isinstance(teacher, PoolTeacherSettings):
@@ -111,7 +111,7 @@ def count_pool_rows(config: cfg.Config, task: Task) -> int | None:
     return rows if teacher.n_rows is None else min(rows, teacher.n_rows)
 
 
-def shows_attempt(config: cfg.Config) -> bool:
+def shows_attempt(config: Config) -> bool:
     return (
         isinstance(config.teacher, OpenAITeacherSettings)
         and config.teacher.show_attempt
@@ -122,7 +122,7 @@ def shows_attempt(config: cfg.Config) -> bool:
 
 
 def make_teaching_costs(
-    config: cfg.Config, task: Task, probe: ProbeMeasurements | None
+    config: Config, task: Task, probe: ProbeMeasurements | None
 ) -> TeachingCosts:
     scenarios: tuple[Scenario, ...] = ("low", "high")
     if probe:
@@ -151,7 +151,7 @@ def make_teaching_costs(
     )
 
 
-def make_criterion_roles(config: cfg.Config, task: Task) -> tuple[RoleUsage, ...]:
+def make_criterion_roles(config: Config, task: Task) -> tuple[RoleUsage, ...]:
     """The criterion sees about as many seeds as it has candidates."""
     n_seeds = count_scored_seeds(config, task)
     attempt_cap = config.student.max_new_tokens
@@ -165,7 +165,7 @@ def make_criterion_roles(config: cfg.Config, task: Task) -> tuple[RoleUsage, ...
     return ()
 
 
-def count_scored_seeds(config: cfg.Config, task: Task) -> int:
+def count_scored_seeds(config: Config, task: Task) -> int:
     """How many seeds a criterion sees that needs more than the attempts."""
     few = count_candidates(config.candidates, config.per_round, costly=True)
     return min(few or len(task.seeds), len(task.seeds))
@@ -175,7 +175,7 @@ def count_scored_seeds(config: cfg.Config, task: Task) -> int:
 
 
 def make_student_load(
-    config: cfg.Config,
+    config: Config,
     task: Task,
     teaching: TeachingCosts,
     probe: ProbeMeasurements | None,
@@ -204,7 +204,7 @@ def make_student_load(
 
 
 def estimate_tokens(
-    config: cfg.Config, task: Task, teaching: TeachingCosts, instruction_bytes: int
+    config: Config, task: Task, teaching: TeachingCosts, instruction_bytes: int
 ) -> ItemTokens:
     teacher = config.teacher
     question_cap, answer_cap, row_cap = 0, 0, 0
@@ -241,7 +241,7 @@ def gold_tokens(task: Task, instruction_bytes: int, *, probed: bool) -> Range:
     return Range(low, high, (low + high) / 2 if probed else None)
 
 
-def count_samples(config: cfg.Config, task: Task) -> int:
+def count_samples(config: Config, task: Task) -> int:
     """The answers that a criterion samples in a round, beside the attempts."""
     if "samples" not in make_criterion(config.criterion, Path.cwd()).needs:
         return 0
@@ -253,14 +253,14 @@ def count_samples(config: cfg.Config, task: Task) -> int:
 
 
 def make_run_facts(
-    config: cfg.Config, task: Task, probe: ProbeMeasurements | None
+    config: Config, task: Task, probe: ProbeMeasurements | None
 ) -> RunFacts:
     folders = (config.run_dir, *config.run_dir.parents)
     existing = next(folder for folder in folders if folder.exists())
     student = config.student
     judging = make_grading_judge(config)
     caveats = plan_caveats(
-        paid=bool(config.roles()),
+        paid=bool(config.endpoints_by_role()),
         probed=probe is not None,
         timed_finetuning=probe is not None and probe.row is not None,
         shows_attempt=shows_attempt(config),
@@ -274,7 +274,7 @@ def make_run_facts(
         teacher=config.teacher.name,
         endpoints={
             role: f"{endpoint.model} at {endpoint.base_url}"
-            for role, endpoint in config.roles().items()
+            for role, endpoint in config.endpoints_by_role().items()
         },
         model=student.model,
         size=find_model_size(student.model, student.revision),
@@ -286,7 +286,7 @@ def make_run_facts(
 
 
 def make_probe_summary(
-    config: cfg.Config, teaching: TeachingCosts, probe: ProbeMeasurements | None
+    config: Config, teaching: TeachingCosts, probe: ProbeMeasurements | None
 ) -> ProbeSummary | None:
     if probe is None:
         return None
@@ -303,7 +303,7 @@ def make_probe_summary(
     )
 
 
-def run_probe(config: cfg.Config, task: Task, n: int) -> ProbeMeasurements:
+def run_probe(config: Config, task: Task, n: int) -> ProbeMeasurements:
     """Opens the run's directory, and identifies it, as a run does."""
     seeds = draw_probe_seeds(task.seeds, n, partial(draw, config.seed, config.repeat))
     chat = Chat(config.student.system, config.student.chat_template_kwargs)

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import JsonValue
 
 from ..errors import ConfigError
-from ..types import ImportFunction, Settings, Task
+from ..types import FunctionName, ImportFunction, Settings, Task
 
 
 class OwnTaskSettings(Settings):
@@ -13,7 +13,7 @@ class OwnTaskSettings(Settings):
 
     name: Literal["own"]
     # my_module:my_function, or my_file.py:my_function
-    function: str
+    function: FunctionName
     options: dict[str, JsonValue] = {}
 
 

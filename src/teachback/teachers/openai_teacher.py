@@ -9,7 +9,7 @@ from ..endpoints.endpoint import Endpoint
 from ..endpoints.settings import EndpointSettings
 from ..ledger.costs import Price
 from ..ledger.settings import PriceSettings
-from ..types import Attempt, Example, PositiveInt, Task
+from ..types import Attempt, Example, FolderOrName, PositiveInt, Task
 from . import openai
 from .prompts import Prompts, load_prompts
 from .registered import Teacher, TeacherContext, TeacherRun
@@ -18,7 +18,7 @@ from .registered import Teacher, TeacherContext, TeacherRun
 class OpenAITeacherSettings(EndpointSettings):
     name: Literal["openai"]
     # neutral, math, logic, or a folder with question.txt, answer.txt, …
-    prompts: str = "neutral"
+    prompts: FolderOrName = "neutral"
     # 2: a question, and its answer in a call of its own. 1: both at once.
     calls: Literal[1, 2] = 2
     # Answers to each question. More than half of them must agree.

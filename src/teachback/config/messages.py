@@ -1,0 +1,73 @@
+"""What a person reads of a config that is not valid: where, what is allowed, the nearest name."""
+
+import difflib
+import re
+from collections.abc import Sequence
+from typing import Any, get_args
+
+from pydantic import ValidationError
+
+from ..types import Settings
+from .config import Config
+from .sections_by_name import NAMED_SECTIONS
+
+MAX_COMPLAINTS = 8  # that a message lists
+
+
+def explain_errors(error: ValidationError) -> str:
+    """One line for each of pydantic's complaints."""
+    complaints = error.errors()[:MAX_COMPLAINTS]
+    return "\n".join(f"  {explain_error(complaint)}" for complaint in complaints)
+
+
+def explain_error(complaint: Any) -> str:
+    """One complaint, with the value and, for an unknown key, the nearest name."""
+    path = complaint["loc"]
+    keys = [str(key) for key in path]
+    if keys and keys[0] in NAMED_SECTIONS and len(keys) > 1:
+        del keys[1]  # the section's `name`, which pydantic puts behind the section
+    where = ".".join(keys) or "config"
+
+    if complaint["type"] == "extra_forbidden":
+        names = allowed_keys(path)
+        return f"unknown key {where}{suggest_name(keys[-1], names)}"
+    if complaint["type"] == "union_tag_invalid":
+        names = re.findall(r"'([^']+)'", complaint["ctx"]["expected_tags"])
+        got = complaint["ctx"]["tag"]
+        return f"{where}: no {got!r}{suggest_name(got, names)}"
+    if complaint["type"] == "missing":
+        return f"{where} is missing"
+
+    message = complaint["msg"].removeprefix("Value error, ")
+    got = complaint["input"]
+    if isinstance(got, dict | Settings):
+        return f"{where}: {message}"
+    return f"{where}: {message} (got {got!r})"
+
+
+def suggest_name(name: str, names: Sequence[str]) -> str:
+    """The nearest of the allowed names, and all of them."""
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return f"{hint}  (allowed: {', '.join(names)})"
+
+
+def allowed_keys(path: Sequence[object]) -> list[str]:
+    """The keys of the section that holds the last key of a path."""
+    section: type[Settings] = Config
+    keys = list(path[:-1])
+    if keys and keys[0] in NAMED_SECTIONS:
+        section = NAMED_SECTIONS[str(keys[0])][str(keys[1])]
+        keys = keys[2:]
+    for key in keys:
+        if isinstance(key, str) and key in section.model_fields:
+            section = find_section(section.model_fields[key].annotation) or section
+    return sorted(section.model_fields)
+
+
+def find_section(annotation: Any) -> type[Settings] | None:
+    """The settings in an annotation such as `VerifierSettings | None` or `dict[str, PriceSettings]`."""
+    if isinstance(annotation, type) and issubclass(annotation, Settings):
+        return annotation
+    inner = (find_section(part) for part in get_args(annotation))
+    return next((section for section in inner if section), None)
