@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from teachback.criteria import CRITERIA
+from test_imports import ROOMS
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src/teachback"
@@ -39,13 +40,27 @@ def test_every_criterion_has_its_row_and_its_section(name: str) -> None:
     assert f"\n### `{name}`\n" in text
 
 
+def test_design_lists_the_rooms_and_what_they_use() -> None:
+    text = (DOCS / "design.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)/` \|.*\|(.*)\|$", text, re.MULTILINE)
+    assert {room: set(re.findall("`(.*?)`", used)) for room, used in rows} == {
+        room: {path_of_module(name) for name in used} for room, used in ROOMS.items()
+    }
+
+
+def path_of_module(name: str) -> str:
+    """As design.md writes it: run.locks is `run/locks.py`, and the room run is `run/`."""
+    path = name.replace(".", "/")
+    return f"{path}.py" if "." in name else f"{path}/"
+
+
 def prose_lines(text: str) -> Iterator[tuple[int, str]]:
     """Numbered lines, without code blocks, table rows and lines that hold a long link."""
     fenced = False
     for number, line in enumerate(text.split("\n"), start=1):
         if line.lstrip().startswith("```"):
             fenced = not fenced
-        elif fenced or line.startswith(("    ", "|")):
+        elif fenced or line.startswith("    ") or line.lstrip().startswith("|"):
             continue
         elif not any(len(link[0]) > 60 for link in LONG_LINK.finditer(line)):
             yield number, line

@@ -7,10 +7,10 @@ from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .build.criterion import make_selector
 from .build.grading import judged
-from .build.prepare import Prepared, prepare
-from .build.run import wire
+from .build.prepare import PreparedRun, prepare_run
+from .build.run import make_ready_run
+from .build.selector import make_selector
 from .build.task import make_task
 from .config.config import Config
 from .config.reading import make_config, read_config, read_run_config
@@ -66,7 +66,7 @@ def run(
     refuse_fewer_rounds(config)
     with (
         Run(config.run_dir, keep=config.keep, listen=listen) as opened,
-        wire(config, opened) as wired,
+        make_ready_run(config, opened) as wired,
     ):
         past, ledger = (
             teach(opened, wired.parts, wired.base, wired.task.seeds, config.rounds),
@@ -114,7 +114,7 @@ def rank(
     config = config.model_copy(update={"per_round": n, "run_dir": folder})
     with (
         Run(config.run_dir, listen=listen) as opened,
-        prepare(config, opened) as prepared,
+        prepare_run(config, opened) as prepared,
     ):
         base, seeds = prepared.base, prepared.task.seeds
         selector = make_selector(config, opened, prepared.task, prepared.answer)
@@ -232,7 +232,7 @@ def evaluate_run(config: Config, asked: Asked, base: bool, listen: Listener) -> 
     tuned_step, base_step = EVALUATION_STEPS[asked.split]
     with (
         Run(config.run_dir, keep=config.keep, listen=listen) as opened,
-        prepare(config, opened) as prepared,
+        prepare_run(config, opened) as prepared,
     ):
         if base:
             return opened.step(
@@ -259,7 +259,7 @@ def evaluate_beside(
     folder = config.run_dir.with_name(
         f"{config.run_dir.name}-evaluate-{asked.split}-{mark}"
     )
-    with Run(folder, listen=listen) as opened, prepare(config, opened) as prepared:
+    with Run(folder, listen=listen) as opened, prepare_run(config, opened) as prepared:
         commit_file(folder / "asked.json", to_json_bytes(facts))
         listen(Event("note", 0, "evaluate", value=f"kept in {folder}"))
         return opened.step(
@@ -290,7 +290,7 @@ def finished_rounds(config: Config) -> tuple[Round, ...]:
 
 
 def tested(
-    config: Config, prepared: Prepared, student: Student, asked: Asked
+    config: Config, prepared: PreparedRun, student: Student, asked: Asked
 ) -> Report:
     task = prepared.task
     examples = task.test if asked.split == "test" else task.dev

@@ -11,8 +11,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from .build.criterion import make_selector
-from .build.inputs import make_inputs
+from .build.selector import make_selector
 from .build.steps import make_parts
 from .build.task import make_task
 from .build.teacher import make_teacher
@@ -25,6 +24,7 @@ from .rng import draw
 from .run.directory import Event, Run
 from .run.files import publish_path
 from .run.identity import hash_bytes
+from .run.inputs import make_inputs
 from .student.measure import SamplingPlan, StudentAnswers
 from .teachers.registered import TeacherRun
 from .types import ArrayFile, Attempt, Attempts, Example, Grade, Student, Task
@@ -64,7 +64,9 @@ def fake_run(
     with Run(folder, keep=config.keep, listen=listen) as run:
         run.identify(
             identify_config(config),
-            make_inputs(task, config, "fake", hash_bytes(b"fake"), "float32"),
+            make_inputs(
+                task, model="fake", precision="float32", teacher=hash_bytes(b"fake")
+            ),
             list_free_settings(config),
         )
         with Ledger(

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from teachback.config.functions import import_function
 from teachback.errors import ConfigError
-from teachback.graders.function import make
-from teachback.types import Example, Grade
+from teachback.graders.function import make_function_grader
+from teachback.types import Example, Grade, Grader
 
 E = Example("row-7", "?", "5")
 SOURCE = """
@@ -38,6 +39,19 @@ number = 5
 """
 
 
+def make_grader(spec: str, folder: Path) -> tuple[Grader, bytes]:
+    """The grader of the user's function, and the source of its module."""
+    function, source = import_function(
+        spec,
+        folder,
+        "task.function",
+        "(example, text)",
+        "return example.answer in text",
+    )
+    return make_function_grader(function, spec), source
+
+
+
 @pytest.fixture(autouse=True)
 def unchanged_path() -> Iterator[None]:
     before = list(sys.path)
@@ -53,7 +67,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("spec", ["checks:contains", "checks.py:contains"])
 def test_found_in_the_folder(folder: Path, spec: str) -> None:
-    grader, source = make(spec, folder)
+    grader, source = make_grader(spec, folder)
     assert source == SOURCE.encode()
     assert grader.grade(E, "it is\nAnswer: 5") == Grade("right", "5", True)
     assert grader.grade(E, "Answer: 6").outcome == "wrong"
@@ -66,12 +80,12 @@ def test_found_below_the_folder_and_by_absolute_path(folder: Path) -> None:
     deep.parent.mkdir()
     deep.write_text("from checks import contains\ndef f(e, t): return contains(e, t)\n")
     for spec in ("a.b:f", "a/b.py:f", f"{deep}:f"):
-        assert make(spec, folder)[0].grade(E, "5").outcome == "right"
+        assert make_grader(spec, folder)[0].grade(E, "5").outcome == "right"
     sys.modules.pop("checks")
 
 
 def test_found_among_installed_modules(tmp_path: Path) -> None:
-    grader, source = make("operator:contains", tmp_path)
+    grader, source = make_grader("operator:contains", tmp_path)
     assert b"def contains" in source
     with pytest.raises(
         ConfigError, match="operator:contains failed on the example 'row-7'"
@@ -87,7 +101,7 @@ def test_an_edited_file_and_its_namesake_elsewhere_run_as_they_are(
         path = tmp_path / where / "same.py"
         path.parent.mkdir(exist_ok=True)
         path.write_text(f"def f(e, t): return {answer:6}\n")
-        grader, source = make("same:f", path.parent)
+        grader, source = make_grader("same:f", path.parent)
         assert source == path.read_bytes()
         assert grader.grade(E, "5").outcome == (
             "right" if answer == "True" else "wrong"
@@ -96,17 +110,17 @@ def test_an_edited_file_and_its_namesake_elsewhere_run_as_they_are(
 
 def test_the_folder_comes_before_what_is_installed(tmp_path: Path) -> None:
     (tmp_path / "operator.py").write_text("def contains(e, t): return True\n")
-    assert make("operator:contains", tmp_path)[0].grade(E, "").outcome == "right"
+    assert make_grader("operator:contains", tmp_path)[0].grade(E, "").outcome == "right"
 
 
 def test_a_grade_is_passed_on(folder: Path) -> None:
-    assert make("checks:graded", folder)[0].grade(E, "x") == Grade(
+    assert make_grader("checks:graded", folder)[0].grade(E, "x") == Grade(
         "timed_out", "x", False, "too slow"
     )
 
 
 def test_without_gold_any_text_parses(folder: Path) -> None:
-    parse = make("checks:crashes", folder)[0].parse
+    parse = make_grader("checks:crashes", folder)[0].parse
     assert parse("?", "so\nAnswer: 5") == Grade("right", "5")
     assert parse("?", " some text\n") == Grade("right", "some text")
     assert parse("?", " \n").outcome == "unparsed"
@@ -125,7 +139,7 @@ def test_without_gold_any_text_parses(folder: Path) -> None:
 def test_a_failing_function_is_named_with_the_example(
     folder: Path, name: str, text: str, got: str
 ) -> None:
-    grade = make(f"checks:{name}", folder)[0].grade
+    grade = make_grader(f"checks:{name}", folder)[0].grade
     with pytest.raises(
         ConfigError,
         match=f"checks:{name} failed on the example 'row-7'\n  got: .*{got}(.|\n)*fix: let it",
@@ -163,7 +177,7 @@ def test_what_cannot_be_loaded_is_refused(
     (folder / "raises.py").write_text("1 / 0\n")
     (folder / "leaves.py").write_text("raise SystemExit(0)\n")
     with pytest.raises(ConfigError, match=message):
-        make(spec, folder)
+        make_grader(spec, folder)
     kept = {
         str(getattr(module, "__file__", "")) for module in list(sys.modules.values())
     }

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from architectures import ARCHITECTURES, build
-from teachback.student import frozen
+from teachback.student import inference
 from teachback.student.attention import GROUPED_ATTENTION
 from teachback.student.chat import Chat, row_ids
 from teachback.student.inference import apply_head, load_for_inference
@@ -146,7 +146,7 @@ def test_a_model_that_does_not_get_along_with_repacked_layers_is_run_as_it_came(
             if isinstance(layer, torch.nn.Linear):
                 layer.weight.data += 0.1
 
-    monkeypatch.setattr(frozen, "pack", spoil)
+    monkeypatch.setattr(inference, "pack_linear_layers", spoil)
     for one, other in zip(
         wanted, read_answers(load_for_inference(folder), CHAT, ROWS), strict=True
     ):

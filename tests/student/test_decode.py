@@ -11,7 +11,7 @@ import torch
 
 from architectures import ARCHITECTURES, HYBRIDS, build
 from teachback.student import decode as decoding
-from teachback.student import reading
+from teachback.student import forward, prefill
 from teachback.student.cache_layer import InPlaceLayer
 from teachback.student.chat import Chat, prompt_ids
 from teachback.student.decode import decode_batch
@@ -184,8 +184,8 @@ def test_keys_stay_where_they_are_beside_a_layer_that_keeps_a_state(
         return out
 
     kept, forward = list[KVCache](), decoding.forward_decoder
-    monkeypatch.setattr(decoding, "hold", held)
-    monkeypatch.setattr(decoding, "forward", noted)
+    monkeypatch.setattr(decoding, "make_kv_cache", held)
+    monkeypatch.setattr(decoding, "forward_decoder", noted)
     assert [
         d.tokens for d in decode_batch(case.student, case.prompts, TOKENS)
     ] == case.generated
@@ -199,7 +199,7 @@ def test_prompts_read_in_parts_or_each_from_its_beginning_give_the_same(
 ) -> None:
     for module, name, value in (
         (decoding, "PREFILL_TOKENS", 40),
-        (reading, "SHARED_TOKENS", 10**6),
+        (forward, "MIN_TOKENS_SAVED", 10**6),
     ):
         monkeypatch.setattr(module, name, value)
         again = decode_batch(case.student, case.prompts, TOKENS)
@@ -225,8 +225,8 @@ def test_what_prompts_share_and_equal_prompts_are_read_once(
             read.append(int(mask[:, -ids.shape[1] :].sum()))
         return forward(student, held, ids, mask, position)
 
-    for module in (decoding, reading):
-        monkeypatch.setattr(module, "forward", counted)
+    for module in (decoding, prefill):
+        monkeypatch.setattr(module, "forward_decoder", counted)
     copies = [1, 3, 1, 2, 1, 4]
     of = [i for i, n in enumerate(copies) for _ in range(n)]
     repeated = decode_batch(case.student, [case.prompts[i] for i in of], TOKENS)

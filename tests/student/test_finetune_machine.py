@@ -18,7 +18,7 @@ from crashing import child, ended, running
 from teachback.errors import StudentError
 from teachback.student.chat import Chat
 from teachback.student.loading import load_student
-from teachback.student.training import passes
+from teachback.student.training import layout
 from teachback.student.training.batch import row_length, tokenize_rows
 from teachback.student.training.finetune import Recipe, RuntimeOptions, finetune
 from teachback.student.training.memory import check_memory
@@ -82,7 +82,7 @@ def test_finetuning_resumes_from_its_last_finished_checkpoint_to_the_same_bits(
 
 def small_memory(monkeypatch: pytest.MonkeyPatch, at_most: int) -> list[int]:
     """Memory for so many tokens; the micro-batches that were tried."""
-    own, tried = passes.batch_loss, list[int]()
+    own, tried = layout.batch_loss, list[int]()
 
     def loss_of(model: Any, rows: Any, *rest: Any) -> Any:
         tried.append(sum(len(r["prompt"]) + len(r["answer"]) for r in rows))
@@ -176,7 +176,7 @@ def test_the_estimate_is_near_what_a_real_run_takes(
     peak_mib, before_mib = map(float, ran.stdout.split())
     student = load_student(folder)
     rows = tokenize_rows(student, Chat(), [("Why?" * 30, "Because. " * 30)] * 4)
-    way = passes.choose_layout(student.model, rows, pack=True)
+    way = layout.choose_layout(student.model, rows, pack=True)
     recipe = Recipe(epochs=1, rows_per_step=4, precision=precision)
     fit = check_memory(
         student.model, rows, way, recipe, RuntimeOptions(micro_tokens=8192)

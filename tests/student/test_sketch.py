@@ -23,7 +23,7 @@ from teachback.student.attempt import (
 from teachback.student.chat import Chat, prompt_ids, row_ids
 from teachback.student.inference import InferenceModel, load_for_inference
 from teachback.student.loading import load_student
-from teachback.student.scoring import read_answers
+from teachback.student.scoring import AnswerSignals, read_answers
 from teachback.student.signals import compute_signals
 from teachback.student.sketch import (
     SketchSums,
@@ -234,7 +234,7 @@ def test_a_row_s_sketch_is_the_same_in_any_batch(
     )
 
 
-def only(found: list[engine.AnswerSignals]) -> np.ndarray:
+def only(found: list[AnswerSignals]) -> np.ndarray:
     (answer,) = found
     return answer.gradient_M
 

@@ -106,7 +106,7 @@ def test_the_worst_case_holds_for_the_longest_answer(path: Path) -> None:
     for text in ("x" * 100_000, "é" * 50_000, '"\\' * 9_000, "\n" * 9_000):
         message = judging.message(GOLD[0], text)
         assert (
-            len(judging.endpoint.request(message.text, 20))
+            len(judging.endpoint.request_body(message.text, 20))
             + judging.endpoint.template_tokens
             + 20
             <= worst

@@ -217,10 +217,10 @@ def test_after_a_usage_above_the_cap_nothing_more_is_sent(ledger: Ledger) -> Non
 
 def worst_of_a_pair(endpoint: Endpoint) -> int:
     """Both requests at their longest, 64 tokens of template each, and the caps; for seed s0."""
-    asked = endpoint.request(
+    asked = endpoint.request_body(
         f"Like <question>{SEEDS['s0'].question}</question>, number 0.", 40
     )
-    answered = endpoint.request("Solve: " + "x" * 320, 60)
+    answered = endpoint.request_body("Solve: " + "x" * 320, 60)
     return len(asked) + 64 + 40 + len(answered) + 64 + 60
 
 

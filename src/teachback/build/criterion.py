@@ -1,9 +1,7 @@
-"""From the config to the criterion, its rule, and the selector that uses them."""
+"""From the config to the criterion and its rule, checked against the data."""
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
-from random import Random
 from typing import Any
 
 from ..config.config import Config
@@ -14,19 +12,13 @@ from ..criteria.criterion import (
     COSTLY_NEEDS,
     Criterion,
     CriterionSettings,
-    SampledSettings,
 )
 from ..criteria.function import FunctionSettings
 from ..criteria.requirements import check_candidate_count, check_requirements
 from ..criteria.rules import RULES, Rule, RuleSettings
-from ..criteria.selector import Gatherer, Selector
-from ..ledger.ledger import Ledger
-from ..rng import draw
-from ..run.directory import Run
 from ..types import Task
-from .gatherers import make_gatherers
 from .judges import judge_sources
-from .student import Respondent, check_signals
+from .student import check_signals
 
 
 def make_criterion(settings: CriterionSettings, folder: Path) -> Criterion:
@@ -63,13 +55,6 @@ def make_rule(settings: RuleSettings | None) -> Rule:
     return RULES[settings.name].bind(settings)
 
 
-def sampling_settings(settings: CriterionSettings) -> SampledSettings:
-    """How answers are sampled. Members of a blend sample with the defaults."""
-    if isinstance(settings, SampledSettings):
-        return settings
-    return SampledSettings(name=settings.name)
-
-
 def candidate_count(config: Config, criterion: Criterion) -> int | None:
     """How many seeds the criterion scores each round; None: the whole pool."""
     costly = bool(COSTLY_NEEDS & criterion.needs)
@@ -88,33 +73,3 @@ def check_criterion(config: Config, task: Task) -> None:
         judged=config.judge is not None,
     )
     check_candidate_count(candidate_count(config, criterion), config.per_round)
-
-
-def make_selector(
-    config: Config,
-    run: Run,
-    task: Task,
-    responder: Respondent,
-    ledger: Ledger | None = None,
-) -> Selector:
-    """ledger: for criteria that ask a paid model."""
-    criterion = make_criterion(config.criterion, Path.cwd())
-    draw_for_run: Callable[[str, str, int], Random] = partial(
-        draw, config.seed, config.repeat
-    )
-    gatherers: Mapping[str, Gatherer] = make_gatherers(
-        config, run, task, responder, ledger, draw_for_run
-    )
-    return Selector(
-        name=config.criterion.name,
-        criterion=criterion,
-        rule=make_rule(config.rule),
-        seeds=task.seeds,
-        draw=draw_for_run,
-        per_round=config.per_round,
-        reuse=config.reuse_seeds,
-        candidate_count=candidate_count(config, criterion),
-        attempt_pool=responder.attempts,
-        gatherers=gatherers,
-        load_array=run.load_array,
-    )

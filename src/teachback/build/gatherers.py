@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from random import Random
 
 from ..config.config import Config
-from ..criteria.criterion import CriterionSettings, SampledSettings
+from ..criteria.criterion import CriterionSettings, sampling_settings
 from ..criteria.selector import Candidate, GatheredNeed, Gatherer, sketch_seed
 from ..ledger.ledger import Ledger
 from ..run.directory import Run
@@ -73,10 +73,8 @@ def gold_nll(responder: Respondent) -> Gatherer:
 def sampled_answers(
     responder: Respondent, settings: CriterionSettings, draw: Draw
 ) -> Gatherer:
-    """Members of a blend sample with the defaults."""
-    if not isinstance(settings, SampledSettings):
-        settings = SampledSettings(name=settings.name)
-    k, temperature = settings.samples, settings.temperature
+    sampling = sampling_settings(settings)
+    k, temperature = sampling.samples, sampling.temperature
 
     def gather(
         student: Student, candidates: Sequence[Candidate], round: int

@@ -9,8 +9,7 @@ from ..criteria.judge import MarkingJudgeSettings
 from ..criteria.lion import LionSettings
 from ..criteria.reward import RewardSettings
 from ..ledger.costs import FREE_PRICE, Cost, Usage
-from ..teachers import OpenAITeacherSettings
-from ..teachers.openai_teacher import make_asking, make_endpoint
+from ..teachers.openai_teacher import OpenAITeacherSettings, make_asking, make_endpoint
 from ..teachers.registered import TeacherContext
 from ..types import Example, Task
 

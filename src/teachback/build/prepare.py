@@ -6,21 +6,22 @@ from typing import Literal, Self
 from ..config.config import Config
 from ..config.run_identity import identify_config, list_free_settings
 from ..errors import ConfigError, DataError
-from ..run.directory import Event, Run, choose_shard_size
+from ..run.directory import Run, choose_shard_size
 from ..run.identity import read_precision
+from ..run.inputs import make_inputs
 from ..student.folder import resolve_model
 from ..student.model_size import find_model_size
 from ..student.precision import choose_precision
 from ..types import Student, Task
-from .criterion import check_criterion
-from .inputs import make_inputs
+from .criterion import check_criterion, criterion_sources
+from .grading import grading_sources
 from .student import Answerer, make_answerer
 from .task import make_task
 from .teacher import teacher_fingerprint
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedRun:
     """A run's data and students: all that measuring a student needs."""
 
     task: Task
@@ -37,7 +38,7 @@ class Prepared:
         self.answer.stop()
 
 
-def prepare(config: Config, run: Run) -> Prepared:
+def prepare_run(config: Config, run: Run) -> PreparedRun:
     """Checks the config against the data, and the inputs against the run's first start."""
     task = make_task(config.task, config.repeat)
     check_data(config, task)
@@ -53,15 +54,21 @@ def prepare(config: Config, run: Run) -> Prepared:
     run.rows_per_shard = choose_shard_size(find_model_size(str(folder)).parameters)
     run.identify(
         identify_config(config),
-        make_inputs(task, config, model, teacher, precision),
+        make_inputs(
+            task,
+            model=model,
+            precision=precision,
+            teacher=teacher,
+            rows=config.rows,
+            sources={**grading_sources(config), **criterion_sources(config, task)},
+        ),
         list_free_settings(config),
     )
     if known_precision is None:
-        text = f"precision: {precision}, from now on part of this run"
-        run.listen(Event("note", 0, "precision", value=text))
+        run.note("precision", f"precision: {precision}, from now on part of this run")
 
     answer = make_answerer(config, run, task, folder, precision)
-    return Prepared(task, Student(str(folder)), answer, precision, teacher)
+    return PreparedRun(task, Student(str(folder)), answer, precision, teacher)
 
 
 def check_data(config: Config, task: Task) -> None:

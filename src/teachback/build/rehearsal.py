@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from ..config.config import Config
 from ..rng import draw
 from ..tasks import game24, prontoqa
-from ..teachers import OpenAITeacherSettings
+from ..teachers.openai_teacher import OpenAITeacherSettings
 from ..types import Task
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from ..run.directory import Run
 from ..run.identity import hash_bytes
 from ..student.attempt import AttemptRequest
 from ..tasks.jsonl import read_reserve
-from ..teachers import PoolTeacherSettings, pool
-from ..types import Reserve, Row, Student, Task
+from ..teachers import pool
+from ..teachers.pool_teacher import PoolTeacherSettings
+from ..types import Example, Reserve, Row, Student, Task
 from .student import Answerer
 
 OpenReserve = Callable[[PoolTeacherSettings], tuple[Reserve, tuple[Row, ...], Any]]
@@ -30,7 +31,7 @@ def make_reserve_opener(
             kept, notes = pool.disjoint(rows, forbidden_keys(task), task.key)
             if settings.n_rows is not None:
                 kept = tuple(sorted(kept, key=hash_question)[: settings.n_rows])
-            items = [*task.seeds, *kept]
+            items: list[Example | Row] = [*task.seeds, *kept]
             questions = [
                 AttemptRequest(item.id, task.prompt(item.question)) for item in items
             ]

@@ -7,7 +7,6 @@ from importlib.resources import files
 
 from ..config.config import Config
 from ..criteria.candidates import selectable_seeds
-from ..criteria.lion import LionSettings
 from ..ledger.allowance import count_affordable_pairs, count_rows_wanted
 from ..ledger.costs import Cost
 from ..ledger.ledger import Ledger

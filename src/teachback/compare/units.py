@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from ..build.criterion import make_criterion
-from ..build.run import Arm, Wired, wire
+from ..build.run import Arm, ReadyRun, make_ready_run
 from ..config.config import Config
 from ..config.reading import make_arm_config
 from ..criteria.criterion import ATTEMPT_ARRAYS, CriterionSettings
@@ -91,7 +91,7 @@ def run_unit(unit: Unit, listen: Callable[[Event], None]) -> None:
     arm = Arm(place.ledger, place.arm, unit.draw_group, unit.parallel)
     with (
         Run(unit.folder, keep=config.keep, listen=listen) as run,
-        wire(config, run, arm) as wired,
+        make_ready_run(config, run, arm) as wired,
     ):
         if place.is_base:
             answer_base(run, wired, unit.source_folder)
@@ -109,7 +109,7 @@ def _send_event(unit: Unit, send: SendMessage, event: Event) -> None:
     send(replace(event, unit=unit.name))
 
 
-def answer_base(run: Run, wired: Wired, first: Path | None) -> None:
+def answer_base(run: Run, wired: ReadyRun, first: Path | None) -> None:
     """The untuned student's answers, for all arms of the repeat.
 
     first: the base of the first repeat, whose answers are copied where the questions are

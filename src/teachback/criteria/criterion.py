@@ -61,6 +61,13 @@ class SampledSettings(CriterionSettings):
         return {}
 
 
+def sampling_settings(settings: CriterionSettings) -> SampledSettings:
+    """How answers are sampled for a criterion. Members of a blend sample with the defaults."""
+    if isinstance(settings, SampledSettings):
+        return settings
+    return SampledSettings(name=settings.name)
+
+
 @dataclass(frozen=True)
 class Criterion:
     """A registered criterion. The docstring of its function names the source."""

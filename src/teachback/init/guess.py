@@ -10,7 +10,7 @@ from ..graders import GRADERS
 from ..graders.choice import chosen_letter, read_options
 from ..graders.number import read_number
 from ..tasks.ontology import read_question
-from ..types import Example
+from ..types import Example, Grade
 
 FOUR = re.compile(r"\s*\d+(?:[\s,]+\d+){3}\s*")
 EXPRESSION = re.compile(r"[\d\s()+\-*/×÷.]+(?:=\s*24)?\s*")
@@ -167,7 +167,8 @@ def check(grader: str, examples: Sequence[Example]) -> None:
 
 def reads(grader: str, e: Example) -> bool:
     try:
-        return GRADERS[grader].grade(e, f"Answer: {e.answer}").outcome == "right"
+        grade: Grade = GRADERS[grader].grade(e, f"Answer: {e.answer}")
+        return grade.outcome == "right"
     except DataError:
         return False
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from ..build.criterion import make_criterion, sampling_settings
+from ..build.criterion import make_criterion
 from ..build.judges import (
     make_grading_judge,
     make_marking,
@@ -13,12 +13,14 @@ from ..build.judges import (
     worst_judging_cost,
 )
 from ..build.prepare import check_data
-from ..build.run import make_means, wire
+from ..build.run import make_ready_run
 from ..build.steps import rows_at_start
 from ..build.task import make_task
 from ..build.teacher import make_teacher_context
+from ..build.training import make_runtime_options
 from ..config.config import Config
 from ..criteria.candidates import count_candidates
+from ..criteria.criterion import sampling_settings
 from ..criteria.judge import MarkingJudgeSettings
 from ..criteria.lion import LionSettings
 from ..ledger.costs import PICODOLLARS_PER_USD, Budget
@@ -307,7 +309,7 @@ def run_probe(config: Config, task: Task, n: int) -> ProbeMeasurements:
     """Opens the run's directory, and identifies it, as a run does."""
     seeds = draw_probe_seeds(task.seeds, n, partial(draw, config.seed, config.repeat))
     chat = Chat(config.student.system, config.student.chat_template_kwargs)
-    with Run(config.run_dir, keep=config.keep) as run, wire(config, run) as wired:
+    with Run(config.run_dir, keep=config.keep) as run, make_ready_run(config, run) as wired:
         start = run.path(wired.base)
         precision = read_precision(run.folder)
         student = load_for_inference(start, precision)
@@ -335,7 +337,7 @@ def run_probe(config: Config, task: Task, n: int) -> ProbeMeasurements:
         settings = config.finetune.model_dump(exclude={"restart", "replay"})
         recipe = Recipe(**settings, precision=precision)
         row, finetuning_per_s = time_finetuning(
-            start, student, chat, rows, run, recipe, make_means(config)
+            start, student, chat, rows, run, recipe, make_runtime_options(config)
         )
         return ProbeMeasurements(
             purchase, answer, answering_per_s, row, finetuning_per_s

@@ -84,6 +84,7 @@ class Run:
         self.listen = listen
         self.rows_per_shard = ROWS_PER_SHARD  # to be set before the first step
         self._current: tuple[int, str] | None = None  # round and name of the open step
+        self._noted: set[tuple[str, str]] = set()
 
     def __enter__(self) -> Self:
         """Raises RunLocked, or InputsChanged for a directory of another format."""
@@ -279,6 +280,12 @@ class Run:
     def note(self, step: str, text: str) -> None:
         """Tell the listener something."""
         self.listen(Event("note", 0, step, value=text))
+
+    def note_once(self, step: str, text: str) -> None:
+        """Tell the listener something about a step, unless it was told before."""
+        if (step, text) not in self._noted:
+            self._noted.add((step, text))
+            self.note(step, f"{step}: {text}")
 
     def path(self, value: Student | ArrayFile) -> Path:
         """The folder or file that a kept value names."""

@@ -12,7 +12,6 @@ from .batching import batch_by_length, micro_batch_tokens
 from .chat import encode_text
 from .folder import resolve_model
 from .loading import choose_device, silence_transformers
-from .signals import Array
 
 if TYPE_CHECKING:
     import torch
@@ -119,7 +118,7 @@ def keep_head_in_float32(model: Any) -> None:
 
 def compute_rewards(
     model: RewardModel, rows: Sequence[tuple[str, str]], batch_tokens: int | None = None
-) -> Array:
+) -> np.ndarray[Any, np.dtype[np.float32]]:
     """reward_N in float32: the score of each (question, attempt), in their order, whatever the batches.
 
     As the model's makers use it: one conversation of a user and an assistant, in the model's own chat template. Raises

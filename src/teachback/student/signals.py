@@ -95,7 +95,7 @@ def compute_nlls(logits_N_V: Any, ids_N: Any) -> Any:
 def tokens_in_cache(logits_N_V: Any) -> int:
     """Tokens whose logits are reduced at once."""
     n_logits = scale_for_device(LOGITS_IN_CACHE, logits_N_V.device)
-    return max(1, n_logits // logits_N_V.shape[1])
+    return max(1, n_logits // int(logits_N_V.shape[1]))
 
 
 def split_blocks(*columns_N: Any) -> Iterator[tuple[Any, ...]]:

@@ -34,7 +34,7 @@ class Opinion:
 
 
 def price(message: Message, endpoint: Endpoint, cap: int) -> Cost:
-    return endpoint.worst(endpoint.request(message.text, cap), cap)
+    return endpoint.worst_cost(endpoint.request_body(message.text, cap), cap)
 
 
 def ask_all(
@@ -74,8 +74,8 @@ def orders(
             order.made = lost(order.made, str(unusable))
 
     for message in messages:
-        request = endpoint.request(message.text, cap)
-        worst, made = endpoint.worst(request, cap), Opinion(message.seed, message.n)
+        request = endpoint.request_body(message.text, cap)
+        worst, made = endpoint.worst_cost(request, cap), Opinion(message.seed, message.n)
         yield Order(
             message.seed,
             message.n,

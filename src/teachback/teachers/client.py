@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Self
 
 from ..endpoints.endpoint import Endpoint
 from ..endpoints.rate_limits import CallOutcome, RateLimiter, RateLimits
+from ..endpoints.redaction import redact_key
 from ..endpoints.replies import parse_completion
 from ..errors import InputsChanged, TeachbackError, TeacherDown
 from ..ledger.costs import Cost
@@ -103,7 +104,7 @@ class Halt:
         self.error = self.error or error
         self.event.set()
         for client in self.clients:
-            client.limiter.open_up()
+            client.limiter.let_all_in()
 
 
 class Client:
@@ -128,7 +129,7 @@ class Client:
         self.limiter = RateLimiter(limits)
         self.heard = False
         self.asleep = 0
-        self._key = endpoint.key()
+        self._key = endpoint.read_key()
         self._sent: set[int] = set()  # calls without an outcome
         self._last_heard = time.monotonic()
         self._jitter = Random()  # spreads retries over time: no data depends on it
@@ -196,7 +197,7 @@ class Client:
         self, pair: Pair, role: str, request: bytes, cap: int, *, first: bool
     ) -> RecordedAnswer | Miss | None:
         """None: another arm has the same call in flight, in another process. Its answer will be ours."""
-        worst = self.endpoint.worst(request, cap)
+        worst = self.endpoint.worst_cost(request, cap)
         ticket = await self.limiter.enter(worst.tokens)
         outcome: CallOutcome = "refused"
         wait_s, unused = 0.0, 0
@@ -253,7 +254,7 @@ class Client:
                 self.endpoint.url, data=request, allow_redirects=False
             ) as response:
                 status, wait_s = response.status, retry_after_s(response.headers)
-                body = self.endpoint.redact(
+                body = redact_key(
                     (await response.read()).decode("utf-8", "replace"), self._key
                 )
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:

@@ -49,12 +49,12 @@ class Asking:
         )
 
     def first(self, question: str, n: int, attempt: str | None) -> bytes:
-        return self.endpoint.request(
+        return self.endpoint.request_body(
             self.prompts.ask(question, n, attempt), self.first_cap
         )
 
     def answer(self, question: str) -> bytes:
-        return self.endpoint.request(
+        return self.endpoint.request_body(
             self.prompts.solve(question), self.max_tokens_answer
         )
 
@@ -72,7 +72,7 @@ class Asking:
 
     def worst(self, first: bytes) -> Cost:
         """The most that a pair with this first call can cost, its tries in doubt left out."""
-        return self.endpoint.worst(first, self.first_cap) + self.worst_rest
+        return self.endpoint.worst_cost(first, self.first_cap) + self.worst_rest
 
     @cached_property
     def worst_rest(self) -> Cost:
@@ -80,7 +80,7 @@ class Asking:
         that is let through stands for it."""
         longest, rest = "x" * self.question_bytes, Cost(0, 0, 0)
         if self.answers:
-            one = self.endpoint.worst(self.answer(longest), self.max_tokens_answer)
+            one = self.endpoint.worst_cost(self.answer(longest), self.max_tokens_answer)
             rest = sum([one] * len(self.answers), rest)
         if self.verifier is not None:
             rest += self.verifier.worst(self.second(longest), self.max_tokens_verifier)

@@ -1,0 +1,43 @@
+"""From the config to the selector, which uses the criterion and its rule."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from random import Random
+
+from ..config.config import Config
+from ..criteria.selector import Selector
+from ..ledger.ledger import Ledger
+from ..rng import draw
+from ..run.directory import Run
+from ..types import Task
+from .criterion import candidate_count, make_criterion, make_rule
+from .gatherers import make_gatherers
+from .student import Respondent
+
+
+def make_selector(
+    config: Config,
+    run: Run,
+    task: Task,
+    responder: Respondent,
+    ledger: Ledger | None = None,
+) -> Selector:
+    """ledger: for criteria that ask a paid model."""
+    criterion = make_criterion(config.criterion, Path.cwd())
+    draw_for_run: Callable[[str, str, int], Random] = partial(
+        draw, config.seed, config.repeat
+    )
+    return Selector(
+        name=config.criterion.name,
+        criterion=criterion,
+        rule=make_rule(config.rule),
+        seeds=task.seeds,
+        draw=draw_for_run,
+        per_round=config.per_round,
+        reuse=config.reuse_seeds,
+        candidate_count=candidate_count(config, criterion),
+        attempt_pool=responder.attempts,
+        gatherers=make_gatherers(config, run, task, responder, ledger, draw_for_run),
+        load_array=run.load_array,
+    )

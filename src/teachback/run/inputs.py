@@ -1,0 +1,58 @@
+"""Hashes of all that a run is made from (R3)."""
+
+import platform
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from ..types import Task
+from .files import to_json_bytes
+from .identity import hash_bytes, hash_file
+
+LIBRARIES = ("teachback", "torch", "transformers", "peft", "numpy", "scipy", "pydantic")
+
+
+def make_inputs(
+    task: Task,
+    *,
+    model: str,
+    precision: str,
+    teacher: str,
+    rows: Path | None = None,
+    sources: Mapping[str, bytes] | None = None,
+) -> dict[str, object]:
+    """The content of inputs.json.
+
+    model: the student's identity. teacher: sha256 of all that it is asked with. rows: the
+    file of rows that the user already has. sources: code and prompts of the user's, by name.
+
+    A later change of `versions` is told to the reader. A change of anything else is refused.
+    """
+    splits = {"seeds": task.seeds, "dev": task.dev, "test": task.test}
+    hashes = {
+        name: f"{len(examples)} rows, sha256 {hash_bytes(to_json_bytes(examples))}"
+        for name, examples in splits.items()
+    }
+    has_rows = rows is not None and rows.exists()
+    return {
+        **hashes,
+        "rows": f"sha256 {hash_file(rows)}" if rows and has_rows else None,
+        "prompts": f"sha256 {teacher}",
+        **{
+            name: f"sha256 {hash_bytes(source)}"
+            for name, source in (sources or {}).items()
+        },
+        "student": model,
+        "precision": precision,
+        "versions": {
+            "python": platform.python_version(),
+            **{name: installed_version(name) for name in LIBRARIES},
+        },
+    }
+
+
+def installed_version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
