@@ -62,7 +62,11 @@ def make_asking(
     """Pairs from the shipped prompts, in one call or two."""
     prompts = load_prompts("neutral", calls=1 if calls_per_pair == 1 else 2)
     endpoint = Endpoint(
-        base_url, "teachback", in_flight=in_flight, tries=tries, price=PRICE
+        base_url=base_url,
+        model="teachback",
+        in_flight=in_flight,
+        tries=tries,
+        price=PRICE,
     )
     return Asking(endpoint, prompts, max_tokens_question=256, max_tokens_answer=512)
 

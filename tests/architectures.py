@@ -1,6 +1,8 @@
-"""Tiny random students of many architectures, made on the spot: what is unusual about each is small enough to matter.
+"""Tiny random students of many architectures, made on the spot: what is unusual about each is
+small enough to matter.
 
-folder = build("gemma2", tmp_path / "gemma2")    # weights, tokenizer and chat template, like any other student
+folder = build("gemma2", tmp_path / "gemma2")    # weights, tokenizer and chat template, like any
+other student
 """
 
 from collections.abc import Mapping
@@ -72,7 +74,10 @@ HYBRIDS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 
 
 def build(name: str, folder: Path, seed: int = 0) -> Path:
-    """A student of one of ARCHITECTURES or HYBRIDS in the folder, which is made. Returns the folder."""
+    """A student of one of ARCHITECTURES or HYBRIDS in the folder, which is made.
+
+    Returns the folder.
+    """
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 

@@ -1,9 +1,12 @@
-"""A real OpenAI-compatible completions server for tests: a tiny student, decoded by teachback's own decoding.
+"""A real OpenAI-compatible completions server for tests: a tiny student, decoded by teachback's
+own decoding.
 
-python tests/serving_student.py FOLDER --port N     /v1/models, /v1/completions, /v1/load_lora_adapter, /v1/unload_…
+python tests/serving_student.py FOLDER --port N     /v1/models, /v1/completions,
+/v1/load_lora_adapter, /v1/unload_…
 
-It answers as vLLM does: token ids as "token_id:N" where they are asked for, log-probabilities at temperature 1 with the
-end token's among them, finish_reason, usage. Adapters may be peft's or whole folders.
+It answers as vLLM does: token ids as "token_id:N" where they are asked for, log-probabilities at
+temperature 1 with the end token's among them, finish_reason, usage. Adapters may be peft's or
+whole folders.
 """
 
 import argparse

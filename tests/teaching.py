@@ -1,4 +1,6 @@
-"""What the tests of the openai teacher share: seeds, prompts, an asking of them, and what good drafts look like."""
+"""What the tests of the openai teacher share: seeds, prompts, an asking of them, and what good
+drafts look like.
+"""
 
 import socket
 import sqlite3

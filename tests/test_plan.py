@@ -67,7 +67,7 @@ def seeds(lengths: list[int]) -> tuple[Example, ...]:
 
 
 def asking(**changes: Any) -> Asking:
-    endpoint = Endpoint("http://127.0.0.1:9/v1", "m", price=PRICE)
+    endpoint = Endpoint(base_url="http://127.0.0.1:9/v1", model="m", price=PRICE)
     return replace(Asking(endpoint, PROMPTS, 40, 60), **changes)
 
 
@@ -77,7 +77,9 @@ ASKINGS = [
     asking(prompts=replace(PROMPTS, question=None, pair="Both, like {question}, {n}.")),
     asking(
         verifier=Endpoint(
-            "http://127.0.0.1:9/v1", "v", price=Price(1_000_000, 1_000_000, None, 9)
+            base_url="http://127.0.0.1:9/v1",
+            model="v",
+            price=Price(1_000_000, 1_000_000, None, 9),
         ),
         max_tokens_verifier=50,
     ),

@@ -38,7 +38,9 @@ def tree(folder: Path, tiny: Path, **student: Any) -> dict[str, Any]:
 
 
 def running() -> bool:
-    """Whether a server that this process started is alive (another test's, in another process, may well be)."""
+    """Whether a server that this process started is alive (another test's, in another process,
+    may well be).
+    """
     ours = ["pgrep", "--parent", str(os.getpid()), "--full", str(SERVER)]
     found = subprocess.run(ours, capture_output=True, text=True)
     return found.returncode == 0

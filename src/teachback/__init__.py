@@ -1,8 +1,9 @@
-"""teachback: finetune a small language model on synthetic data it asks for itself, within a budget you set.
+"""Finetune a small language model on synthetic data it asks for itself, within a budget you set.
 
 import teachback
 result = teachback.run("task.yaml")          # or a Config, or plain data
-print(result.history.baseline.accuracy, "→", result.history.rounds[-1].report.accuracy, result.student)
+before, after = result.history.baseline, result.history.rounds[-1].report
+print(before.accuracy, "→", after.accuracy, result.student)
 """
 
 from .api import Result, evaluate, rank, run

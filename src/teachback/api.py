@@ -45,7 +45,8 @@ def silent(event: Event) -> None:
 
 @dataclass(frozen=True)
 class Result:
-    """student: the finetuned student's folder. short: the budget ended the run before the rounds it was asked for.
+    """student: the finetuned student's folder. short: the budget ended the run before the rounds
+    it was asked for.
 
     overran: the call that used more than its worst case, after which nothing more was sent.
     """
@@ -61,7 +62,10 @@ class Result:
 def run(
     config: Config | Mapping[str, Any] | str | Path, *, listen: Listener = silent
 ) -> Result:
-    """The whole loop. The same call again resumes, or returns what is finished. Raises TeachbackError."""
+    """The whole loop.
+
+    The same call again resumes, or returns what is finished. Raises TeachbackError.
+    """
     config = as_config(config)
     refuse_fewer_rounds(config)
     with (
@@ -108,7 +112,10 @@ def rank(
     *,
     listen: Listener = silent,
 ) -> tuple[Selection, tuple[Example, ...]]:
-    """The criterion without the loop: the untuned student's n seeds, ranked, and the pool. No teacher is asked."""
+    """The criterion without the loop: the untuned student's n seeds, ranked, and the pool.
+
+    No teacher is asked.
+    """
     config = as_config(config)
     folder = config.run_dir.with_name(f"{config.run_dir.name}-select-{n}")
     config = config.model_copy(update={"per_round": n, "run_dir": folder})
@@ -126,10 +133,12 @@ def rank(
 
 
 def plan(config: Config | Mapping[str, Any] | str | Path, probe: int = 0) -> Plan:
-    """What a run will ask for: calls, tokens, money, student work, disk, and what the budget stops first.
+    """What a run will ask for: calls, tokens, money, student work, disk, and what the budget
+    stops first.
 
-    probe 0: from lengths, and nothing is sent or written. Else: measured with so many real pairs, which count against
-    the budget and which the run finds, and as many student steps. Raises TeachbackError.
+    probe 0: from lengths, and nothing is sent or written. Else: measured with so many real pairs,
+    which count against the budget and which the run finds, and as many student steps. Raises
+    TeachbackError.
     """
     from .plan.make import make_plan
 
@@ -147,14 +156,18 @@ def evaluate(
     temperature: float | None = None,
     listen: Listener = silent,
 ) -> Report:
-    """A student on test or dev: the only place where test questions are asked. Raises TeachbackError.
+    """A student on test or dev: the only place where test questions are asked.
 
-    what: a run's directory, whose student is measured (base: the untuned one), or a config, whose own student is.
-    student: a folder or a name in its place, asked as the config says. n: the split's first n questions only.
-    samples: so many sampled answers to each question beside the greedy one, for pass@k, at `temperature` (0.8).
+    Raises TeachbackError.
 
-    A run's two students on a whole split, without samples, are steps of the run. All else is kept in a folder beside
-    it, which `listen` is told. The same call again resumes, or returns what is finished.
+    what: a run's directory, whose student is measured (base: the untuned one), or a config, whose
+    own student is. student: a folder or a name in its place, asked as the config says. n: the
+    split's first n questions only. samples: so many sampled answers to each question beside the
+    greedy one, for pass@k, at `temperature` (0.8).
+
+    A run's two students on a whole split, without samples, are steps of the run. All else is kept
+    in a folder beside it, which `listen` is told. The same call again resumes, or returns what is
+    finished.
     """
     of_a_run = is_run(what)
     config = read_run_config(Path(str(what))) if of_a_run else as_config(what)
@@ -228,7 +241,10 @@ def named(student: str | Path) -> str:
 
 
 def evaluate_run(config: Config, asked: Asked, base: bool, listen: Listener) -> Report:
-    """As a step of the round that made the student. Dev was asked by the run itself: its report is read back."""
+    """As a step of the round that made the student.
+
+    Dev was asked by the run itself: its report is read back.
+    """
     tuned_step, base_step = EVALUATION_STEPS[asked.split]
     with (
         Run(config.run_dir, keep=config.keep, listen=listen) as opened,
@@ -331,11 +347,17 @@ def tested(
 def as_config(config: Config | Mapping[str, Any] | str | Path) -> Config:
     if isinstance(config, Config):
         return config
-    return make_config(config) if isinstance(config, Mapping) else read_config(Path(config))
+    return (
+        make_config(config)
+        if isinstance(config, Mapping)
+        else read_config(Path(config))
+    )
 
 
 def write_config(text: str, to: Path) -> Task:
-    """Write a config that can be read, and whose task can be made; where one can't, nothing is written."""
+    """Write a config that can be read, and whose task can be made; where one can't, nothing is
+    written.
+    """
     aside = to.with_name(f"{to.name}.tmp")
     try:
         to.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,7 @@
-"""The command line: thin. Exit codes: 0 done, 2 config or data, 3 budget closed early, 4 teacher down, 130 stopped."""
+"""The command line: thin.
+
+Exit codes: 0 done, 2 config or data, 3 budget closed early, 4 teacher down, 130 stopped.
+"""
 
 import json
 import sys
@@ -63,6 +66,7 @@ RunDir = Annotated[
         "--run-dir", metavar="FOLDER", help="Where the run lies (default: runs/NAME)."
     ),
 ]
+NO_CHANGES: list[str] = []
 AsJson = Annotated[
     bool,
     typer.Option(
@@ -86,13 +90,15 @@ class InitTeacher(StrEnum):
 
 @app.callback()
 def describe() -> None:
-    """Finetune a small language model on synthetic data it asks for itself, within a budget you set."""
+    """Finetune a small language model on synthetic data it asks for itself, within a budget you
+    set.
+    """
 
 
 @app.command()
 def run(
     path: ConfigFile,
-    set_: Set = [],
+    set_: Set = NO_CHANGES,
     run_dir: RunDir = None,
     yes: Yes = False,
     as_json: AsJson = False,
@@ -136,7 +142,8 @@ def run(
         )
     if result.short:
         err.print(
-            "the budget closed before the rounds that were asked for: raise it and run the same command to go on"
+            "the budget closed before the rounds that were asked for: raise it and run the "
+            "same command to go on"
         )
         err.print("(`teachback plan` says how much is needed)")
         raise typer.Exit(BUDGET_CLOSED)
@@ -207,7 +214,8 @@ def init(
         err.print(line)
     task = api.write_config(made.text, to)
     err.print(
-        f"wrote {to} and read it back: {len(task.seeds)} seeds, {len(task.dev)} dev, {len(task.test)} test"
+        f"wrote {to} and read it back: {len(task.seeds)} seeds, {len(task.dev)} dev, "
+        f"{len(task.test)} test"
     )
     out.print(f"next:\n\n    teachback {'plan' if made.buys else 'run'} {to}\n")
 
@@ -223,14 +231,18 @@ def plan(
             help="Measure with N real pairs (they are bought) and student steps.",
         ),
     ] = 0,
-    set_: Set = [],
+    set_: Set = NO_CHANGES,
     run_dir: RunDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """What a run would ask for, by role and round, and what its budget would stop. Without --probe nothing is sent."""
+    """What a run would ask for, by role and round, and what its budget would stop.
+
+    Without --probe nothing is sent.
+    """
     if probe:
         err.print(
-            f"probing: {probe} real pairs and student steps; what is bought is paid for, and kept for the run"
+            f"probing: {probe} real pairs and student steps; what is bought is paid for, and "
+            "kept for the run"
         )
     with working():
         planned = api.plan(read_config(path, set_, run_dir), probe)
@@ -270,7 +282,8 @@ def status(
         return
     underway = f", next: {done.next_step}" if done.next_step != "open" else ""
     out.print(
-        f"{folder}: {len(done.rounds)} of {settings.rounds or 'any number of'} rounds finished{underway}"
+        f"{folder}: {len(done.rounds)} of {settings.rounds or 'any number of'} rounds "
+        f"finished{underway}"
     )
     if done.baseline:
         out.print(f"untuned: dev {format_accuracy(done.baseline)}")
@@ -324,7 +337,7 @@ def evaluate(
     temperature: Annotated[
         float | None, typer.Option("--temperature", help="Of --samples (default: 0.8).")
     ] = None,
-    set_: Set = [],
+    set_: Set = NO_CHANGES,
     run_dir: RunDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -362,10 +375,12 @@ def select(
             "--out", metavar="FILE", help="Write them as JSONL (default: print)."
         ),
     ] = None,
-    set_: Set = [],
+    set_: Set = NO_CHANGES,
     run_dir: RunDir = None,
 ) -> None:
-    """Rank the seeds by the criterion, with the untuned student, and stop: one JSON object a line."""
+    """Rank the seeds by the criterion, with the untuned student, and stop: one JSON object a
+    line.
+    """
     with working() as progress:
         chosen, pool = api.rank(
             read_config(path, set_, run_dir), n, listen=progress.show
@@ -425,9 +440,11 @@ def serve_program(
         typer.Option(metavar="FILE", help="One line of JSON for each request."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the draws of the faults.")] = 0,
-    set_: Set = [],
+    set_: Set = NO_CHANGES,
 ) -> None:
-    """Serve the task's exact program as an OpenAI-compatible endpoint on this machine: a rehearsal at no cost."""
+    """Serve the task's exact program as an OpenAI-compatible endpoint on this machine: a
+    rehearsal at no cost.
+    """
     from .serve.faults import mix_faults, parse_faults
     from .serve.pace import RequestLimit, lognormal_latency
     from .serve.program import serve_task_program
@@ -476,12 +493,14 @@ def compare(
             help="Arms share no draws, and each buys everything itself.",
         ),
     ] = False,
-    set_: Set = [],
+    set_: Set = NO_CHANGES,
     run_dir: RunDir = None,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run several criteria on the same seeds and draws, and print accuracy by round with paired differences."""
+    """Run several criteria on the same seeds and draws, and print accuracy by round with paired
+    differences.
+    """
     from .compare.comparison import PAGE_FILE, run_comparison
     from .compare.tables import print_comparison
 
@@ -512,7 +531,9 @@ def compare(
 
 
 def main() -> None:
-    """The entry point: errors that are meant become one message and an exit code, without a traceback."""
+    """The entry point: errors that are meant become one message and an exit code, without a
+    traceback.
+    """
     try:
         app()
     except TeachbackError as error:
@@ -533,7 +554,7 @@ def working() -> Iterator[Progress]:
         raise typer.Exit(STOPPED) from None
 
 
-# -- what is printed ----------------------------------------------------------------------------------------------
+# -- what is printed -------------------------------------------------------------------
 
 
 @contextmanager
@@ -570,7 +591,10 @@ def ask_grader(guess: "Guess") -> str:
 
 
 def ask_before_spending(settings: Config, runs: int = 1) -> None:
-    """Once, on a terminal, where a price is known. Elsewhere the budget, which a priced teacher must have, says yes."""
+    """Once, on a terminal, where a price is known.
+
+    Elsewhere the budget, which a priced teacher must have, says yes.
+    """
     if settings.priced_roles() and sys.stdin.isatty():
         show_plan(api.plan(settings), to=err)
         times = (

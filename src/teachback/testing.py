@@ -1,7 +1,8 @@
 """Public fakes: a run without a model, in a second, and a tiny student that is a real one.
 
-history = fake_run(Path("somewhere"), rounds=2)      # the real loop, ledger, selection and curation; no torch
-folder = tiny_student(Path("tiny"))                  # a llama of a few thousand parameters, with a chat template
+history = fake_run(Path("somewhere"), rounds=2)      # the real loop, ledger, selection and
+curation; no torch folder = tiny_student(Path("tiny"))                  # a llama of a few
+thousand parameters, with a chat template
 """
 
 import hashlib
@@ -58,7 +59,10 @@ def fake_run(
     listen: Callable[[Event], None] = lambda event: None,
     **changes: Any,
 ) -> History:
-    """The real loop with a student that is a number: how many rows it has seen. Same files, same rules, no torch."""
+    """The real loop with a student that is a number: how many rows it has seen.
+
+    Same files, same rules, no torch.
+    """
     config = fake_config(**changes)
     task = make_task(config.task)
     with Run(folder, keep=config.keep, listen=listen) as run:
@@ -108,8 +112,10 @@ def untrained(folder: Path) -> Student:
 
 @dataclass(frozen=True)
 class FakeAnswerer:
-    """Answers from the answer key, more of it the more rows were seen; the loss falls with them. It has neither hidden
-    states nor gradients: criteria that need them take a real student."""
+    """Answers from the answer key, more of it the more rows were seen; the loss falls with them.
+
+    It has neither hidden states nor gradients: criteria that need them take a real student.
+    """
 
     run: Run
     task: Task
@@ -221,9 +227,11 @@ def tiny_student(
     seed: int = 0,
     chat_template: str | None = CHAT_TEMPLATE,
 ) -> Path:
-    """A model of a few thousand parameters with random weights, saved like any other: every part of the real path.
+    """A model of a few thousand parameters with random weights, saved like any other: every part
+    of the real path.
 
-    architecture: a model type of transformers whose config takes the usual names (llama, qwen2, mistral, …).
+    architecture: a model type of transformers whose config takes the usual names (llama, qwen2,
+    mistral, …).
     """
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers

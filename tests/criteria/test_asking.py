@@ -1,4 +1,6 @@
-"""`judge`, `lion` and `reward`: what they make of marks, gaps and rewards; and of a small model's real verdicts."""
+"""`judge`, `lion` and `reward`: what they make of marks, gaps and rewards; and of a small model's
+real verdicts.
+"""
 
 import asyncio
 import json
@@ -120,7 +122,8 @@ def test_fewer_gaps_than_picks_is_an_error() -> None:
         lion(evidence(4, gaps=[1.0, None, None, 0.0]), 3, draws())
 
 
-# A small model behind a real endpoint: half trained, so that it gives verdicts, and fails as models do
+# A small model behind a real endpoint: half trained, so that it gives verdicts, and fails as
+# models do
 
 MARK, COMPARE = (
     "Mark {attempt} to {question}",
@@ -229,7 +232,11 @@ def test_a_real_judge_fails_as_models_do_and_its_marks_are_what_it_said(
 ) -> None:
     with answering(assessor) as base_url, Ledger(tmp_path / "ledger.sqlite") as ledger:
         marking = Marking(
-            Endpoint(base_url, "m", in_flight=4, options={"temperature": 1.1}), MARK, 24
+            Endpoint(
+                base_url=base_url, model="m", in_flight=4, options={"temperature": 1.1}
+            ),
+            MARK,
+            24,
         )
         found = mark_all(TRIED, marking, round=0, ledger=ledger)
         replies = {seed: said(body) for seed, _, body in ledger.answers("marker")}
@@ -267,7 +274,9 @@ def test_a_real_referee_gives_a_gap_where_both_of_its_verdicts_can_be_read(
     }
     with answering(assessor) as base_url, Ledger(tmp_path / "ledger.sqlite") as ledger:
         refereeing = Refereeing(
-            Endpoint(base_url, "m", in_flight=4, options={"temperature": 0.9}),
+            Endpoint(
+                base_url=base_url, model="m", in_flight=4, options={"temperature": 0.9}
+            ),
             COMPARE,
             24,
         )

@@ -75,7 +75,9 @@ def test_equals_and_copies_go_by_order(
 def test_a_row_that_is_not_looked_at_wins_a_tie_by_order(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Once row 2 is picked, row 3 of its block is as far as row 1, which is not in the block and comes before it."""
+    """Once row 2 is picked, row 3 of its block is as far as row 1, which is not in the block and
+    comes before it.
+    """
     monkeypatch.setattr(module, "AHEAD", 2)
     assert farthest(vectors(np.array([[0.0], [3], [10], [7]])), 3, used=1) == [2, 1, 3]
 

@@ -21,7 +21,8 @@ from teachback.errors import CriterionError
 from teachback.rng import draw
 from teachback.types import Example
 
-# A far row, two near ones, two that are the same: distances shrink fast, so that most of a block is turned down.
+# A far row, two near ones, two that are the same: distances shrink fast, so that most of a block
+# is turned down.
 LINE = np.array([[1.0], [2.0], [2.2], [5.0], [5.0], [12.0]])
 DELTA, HIDDEN = (
     np.array([[1, -1], [1, 0], [2, -1], [0.5, 0.5], [0, 1.0]]),
@@ -81,7 +82,9 @@ def test_the_law_is_that_of_drawing_one_by_one(
 
 
 def test_the_test_would_see_another_law(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A block that takes all that is proposed, and D instead of D²: both are seen with as many draws."""
+    """A block that takes all that is proposed, and D instead of D²: both are seen with as many
+    draws.
+    """
     generator = np.random.default_rng(1)
     found = Counter(tuple(seeding(vectors(LINE), 3, generator)) for _ in range(4000))
     assert p_value(found, chances(LINE, 3, power=1.0)) < 1e-6
@@ -97,7 +100,9 @@ def test_the_test_would_see_another_law(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_block_accepts_by_what_is_left_of_the_distance() -> None:
-    """Rows 0 and 1 lie 3 apart; after row 0 is taken, row 1 has 9 left of 100, and row 0 itself nothing."""
+    """Rows 0 and 1 lie 3 apart; after row 0 is taken, row 1 has 9 left of 100, and row 0 itself
+    nothing.
+    """
     points, then = vectors(np.array([[0.0], [3.0]])), np.full(3, 100.0)
     generators = [np.random.default_rng(seed) for seed in range(2000)]
     taken = [
@@ -176,7 +181,7 @@ def test_gradients_are_as_far_apart_as_their_outer_products() -> None:
 
 
 def test_what_all_rows_have_in_common_costs_no_precision() -> None:
-    """Rows of length 10,000 that are about 1 apart: in float32 their distances would be rounding."""
+    """Rows of length 10,000 that are about 1 apart: in float32, distances would be rounding."""
     generator = np.random.default_rng(4)
     x_N_D = (1000 * np.ones(100) + 0.1 * generator.standard_normal((50, 100))).astype(
         np.float32
@@ -202,7 +207,9 @@ def test_distances_are_the_same_a_chunk_at_a_time(
 
 
 def test_all_rows_are_refreshed_when_most_proposals_fail() -> None:
-    """Not once where all rows stay far apart; often enough on a line, where what is left shrinks a thousandfold."""
+    """Not once where all rows stay far apart; often enough on a line, where what is left shrinks
+    a thousandfold.
+    """
     generator = np.random.default_rng(5)
     assert refreshes(generator.standard_normal((2000, 32))) == 1
     assert 2 < refreshes(np.exp(generator.standard_normal((2000, 1)))) < 12

@@ -1,4 +1,7 @@
-"""Criteria and METHOD's guards. One contract test runs over every criterion and every rule without naming them."""
+"""Criteria and METHOD's guards.
+
+One contract test runs over every criterion and every rule without naming them.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Sequence

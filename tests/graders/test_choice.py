@@ -1,4 +1,6 @@
-"""Multiple choice: every dress of a letter, the options' texts, and never a letter that is no option."""
+"""Multiple choice: every dress of a letter, the options' texts, and never a letter that is no
+option.
+"""
 
 import json
 import string
@@ -17,7 +19,8 @@ from teachback.types import Example
 QUESTION = "How many?\nOptions: (A) 24 (B) None of these (C) A car (D) 4 1/3 km/h (E) D"
 CHOICES = read_options(QUESTION)
 DRESSES = (
-    "C|(C)|C)|C.|(C).|[C]|**C**|**(C)**|$C$|\\text{C}|C:|c|(c)|$\\text{(C)}$|Option C|choice (C).|(C) A car|C) A car"
+    "C|(C)|C)|C.|(C).|[C]|**C**|**(C)**|$C$|\\text{C}|C:|c|(c)|$\\text{(C)}$|Option C|choice "
+    "(C).|(C) A car|C) A car"
     "|C. A car|C: a car."
 )
 

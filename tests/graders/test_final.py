@@ -1,4 +1,6 @@
-"""The last explicit mark of a text, in the dresses that models give it; nothing where there is none."""
+"""The last explicit mark of a text, in the dresses that models give it; nothing where there is
+none.
+"""
 
 import time
 

@@ -1,4 +1,6 @@
-"""A function of one's own: found in the folder or installed, hashed as it runs, named when it fails."""
+"""A function of one's own: found in the folder or installed, hashed as it runs, named when it
+fails.
+"""
 
 import sys
 from collections.abc import Iterator
@@ -49,7 +51,6 @@ def make_grader(spec: str, folder: Path) -> tuple[Grader, bytes]:
         "return example.answer in text",
     )
     return make_function_grader(function, spec), source
-
 
 
 @pytest.fixture(autouse=True)

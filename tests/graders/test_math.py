@@ -230,7 +230,10 @@ def test_math_verify_missing(monkeypatch: pytest.MonkeyPatch) -> None:
         outcome("5", "4+1")
 
 
-PIECES = r"\frac \sqrt { } ( ) [ ] \left \right , ; = < \le \in 1 23 0.5 x ** ^ _ \text{cm} \pm \cup \% $ \\ & ! - + \boxed{"
+PIECES = (
+    r"\frac \sqrt { } ( ) [ ] \left \right , ; = < \le \in 1 23 0.5 x ** ^ _ \text{cm} \pm "
+    r"\cup \% $ \\ & ! - + \boxed{"
+)
 ANSWERS = st.lists(
     st.sampled_from([*PIECES.split(), " ", "\n", "\ud800", "é"]), max_size=12
 ).map("".join)

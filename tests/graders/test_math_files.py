@@ -1,6 +1,7 @@
 """The `math` grader on every answer of MATH: 7,198 of train, 500 of MATH-500.
 
-The default tests take about 5 s: all golds as text, 250 rows in math-verify. All rows: `pytest -m slow`.
+The default tests take about 5 s: all golds as text, 250 rows in math-verify. All rows: `pytest -m
+slow`.
 """
 
 from collections import Counter
@@ -39,7 +40,8 @@ def misjudged(given: list[Example]) -> list[str]:
                 done[expected, what] += 1
                 if grade.outcome != expected:
                     found.append(
-                        f"{example.id} {what}: {example.answer} | {answer} -> {grade.outcome} {grade.reason}"
+                        f"{example.id} {what}: {example.answer} | {answer} -> {grade.outcome} "
+                        f"{grade.reason}"
                     )
     print(sum(done.values()), "comparisons:", dict(done))
     return found
@@ -73,7 +75,9 @@ def test_a_sample_written_another_way_or_changed_a_little(pool: list[Example]) -
 
 @pytest.mark.slow
 def test_all_written_another_way_or_changed_a_little(pool: list[Example]) -> None:
-    """sympy can't tell tan θ = 2θ from tan θ = 3θ in 2 s: said to be timed out, neither right nor wrong."""
+    """sympy can't tell tan θ = 2θ from tan θ = 3θ in 2 s: said to be timed out, neither right nor
+    wrong.
+    """
     (only,) = misjudged(pool)
     assert only.startswith("math_train-03219 digit")
     assert "-> timed_out" in only

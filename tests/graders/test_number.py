@@ -1,4 +1,6 @@
-"""Exact numbers: every usual way to write one is read, what is not one number is none, and there is no wrong yes."""
+"""Exact numbers: every usual way to write one is read, what is not one number is none, and there
+is no wrong yes.
+"""
 
 import time
 from decimal import Decimal
@@ -18,7 +20,8 @@ from teachback.graders.number import (
 from teachback.types import Example
 
 READ = {
-    "18": "18 18. +18 018 18.0 $18 $18$ \\$18 $\\$18$ €18 £18.00 18€ 18$ US$18 18% 18\\% 18° \\(18\\) \\[18\\] **18**"
+    "18": "18 18. +18 018 18.0 $18 $18$ \\$18 $\\$18$ €18 £18.00 18€ 18$ US$18 18% 18\\% 18° "
+    "\\(18\\) \\[18\\] **18**"
     ' `18` "18" 36/2 1.8e1 0.18E+2 180e-1 \\boxed{18} 18km 18/1 $18/hour \\frac{36}{2}',
     "-18": "-18 \u221218 -$18 $-18 $-18$ -\\$18 -36/2 -1.8e1 -\\frac{36}{2} \\frac{-36}{2} -18%",
     "1000": "1000 1,000 1,000.00 $1,000 1{,}000 1,\\!000 1\\,000 1e3 1\u202f000 2000/2 2,000/2",
@@ -26,21 +29,27 @@ READ = {
     "0.5": "0.5 .5 1/2 \\frac{1}{2} \\frac12 \\dfrac{1}{2} \\tfrac12 ½ 50e-2",
 }
 READ_LINES = {
-    "18": "18 dollars|18 cm^2|18 cm²|18 m^{2}|18\\text{ cm}^2|18 km/h|18 m/s^2|18 hours.|18 %|18 €|x = 18|$x = 18$"
+    "18": "18 dollars|18 cm^2|18 cm²|18 m^{2}|18\\text{ cm}^2|18 km/h|18 m/s^2|18 hours.|18 %|"
+    "18 €|x = 18|$x = 18$"
     "|x_1 = 18|f(3) = 18|Total cost = $18|18\\text{ dollars}|18\\ \\mathrm{km}|USD 18|Rs. 18"
-    "|18 dollars per day|$18 a day|18^\\circ|18 °C|18 dollars every day at the farmers' market.|$18$ apples|18 times"
+    "|18 dollars per day|$18 a day|18^\\circ|18 °C|18 dollars every day at the farmers' "
+    "market.|$18$ apples|18 times"
     "|18 m s^{-1}|  18  |18 fl. oz.",
     "3.5": "3 1/2|7/2|3\\frac{1}{2}|$3\\frac12$|3½|3½ cups|3 1/2 cups|x = 3 1/2|3$\\frac{1}{2}$",
     "-3.5": "-3 1/2|-3\\frac{1}{2}|- 3.5",
     "1500": "1.5 × 10^3|1.5 \\times 10^{3}|1.5*10^3",
 }
 NO_NUMBER = (
-    "|five|5-6|5 - 6|5 or 6|5, 6|5 and 6|5:30|1.000,5|1,00|12,34|1,0000|0,500|1 000|1,000,00|5 6|5..|1.2.3|5?"
-    "|5!|--5|-$-5|5^2|5²|2**3|10^3|5x|5 x 6|5xy^2 + 1|5pi|5\\pi|\\sqrt{5}|5 \\pm 1|5 ± 1|~5|≈ 5|>5|5+3=8"
-    "|x+5 = 18|x - 5 = 18|2x = 18|half of x = 5|x = y = 5|x = 5 or 6|x = 5, y = 6|5 feet 6 inches|5 million"
+    "|five|5-6|5 - 6|5 or 6|5, 6|5 and 6|5:30|1.000,5|1,00|12,34|1,0000|0,500|1 000|1,000,00|5 "
+    "6|5..|1.2.3|5?"
+    "|5!|--5|-$-5|5^2|5²|2**3|10^3|5x|5 x 6|5xy^2 + 1|5pi|5\\pi|\\sqrt{5}|5 \\pm 1|5 ± 1|~5|≈ "
+    "5|>5|5+3=8"
+    "|x+5 = 18|x - 5 = 18|2x = 18|half of x = 5|x = y = 5|x = 5 or 6|x = 5, y = 6|5 feet 6 "
+    "inches|5 million"
     "|5 thousand|5k|3 dozen|5 squared|5 or more|5 and a half|½7|½/3|5 a|5a"
     "|\\frac12 3|3-1/2|3 3/2|3 1.5/2|1/0|1/2/3|\\frac{3 1}{2}"
-    "|\\frac{1}{0}|$5$ and $6$|$5$6|$5-$6|5\\text{0}|\\boxed{3}\\boxed{4}|٥|５|12a3|5e|0x10|1_000|nan|Infinity"
+    "|\\frac{1}{0}|$5$ and $6$|$5$6|$5-$6|5\\text{0}|\\boxed{3}\\boxed{4}|٥|５|12a3|5e|0x10|"
+    "1_000|nan|Infinity"
     "|1e999|1e-999|1e9999999999|(5)|[5]|5'|He has 5|-\\frac{-1}{2}"
 )
 
@@ -134,7 +143,9 @@ pieces = st.sampled_from(
 
 @given(st.one_of(st.text(max_size=40), st.lists(pieces, max_size=7).map("".join)))
 def test_one_number_and_its_sign(text: str) -> None:
-    """Whatever is read as a number: a minus before it turns it round or spoils it, and a second number spoils it."""
+    """Whatever is read as a number: a minus before it turns it round or spoils it, and a second
+    number spoils it.
+    """
     value = read_number(text)
     if value is None:
         return

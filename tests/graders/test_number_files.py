@@ -1,4 +1,5 @@
-"""Exact numbers over every row of the real files: the gold and rewritings of it are right, near misses are wrong.
+"""Exact numbers over every row of the real files: the gold and rewritings of it are right, near
+misses are wrong.
 
 Some seconds of CPU for about 100,000 grades: that no row is left out is the point.
 """
@@ -38,7 +39,10 @@ def examples(path: Path) -> list[Example]:
 
 
 def near_misses(digits: str, turn: int) -> Iterator[str]:
-    """The sign flipped; one digit changed; two neighbours swapped. `turn` moves over the places from row to row."""
+    """The sign flipped; one digit changed; two neighbours swapped.
+
+    `turn` moves over the places from row to row.
+    """
     yield digits.removeprefix("-") if digits.startswith("-") else f"-{digits}"
     places = [i for i, c in enumerate(digits) if c.isdigit()]
     i = places[turn % len(places)]

@@ -1,4 +1,6 @@
-"""The pass that scores, on tiny random models of many kinds, against transformers' own in plain float32, row by row."""
+"""The pass that scores, on tiny random models of many kinds, against transformers' own in plain
+float32, row by row.
+"""
 
 from pathlib import Path
 
@@ -26,7 +28,9 @@ ROWS = [
 def reference(
     student: LoadedStudent, message: str, answer: str, padding: str = "none"
 ) -> torch.Tensor:
-    """nll_T of an answer's tokens by the model's own forward; alone, or beside a longer row, padded on one side."""
+    """nll_T of an answer's tokens by the model's own forward; alone, or beside a longer row,
+    padded on one side.
+    """
     prompt, completion = row_ids(student, CHAT, message, answer)
     ids = [*prompt, *completion]
     pad = [0] * (0 if padding == "none" else 40)
@@ -110,7 +114,9 @@ def test_in_bf16_the_head_is_in_float32_and_the_rest_near(
 
 @pytest.mark.parametrize("name", ["llama", "gemma3"])
 def test_in_bf16_positions_are_not_rounded(name: str, tmp_path: Path) -> None:
-    """A rotary frequency that is off by a 500th turns a token a few hundred places away by most of a radian."""
+    """A rotary frequency that is off by a 500th turns a token a few hundred places away by most
+    of a radian.
+    """
     folder = build(name, tmp_path / name)
     exact, rounded = (
         dict(student.model.named_buffers())

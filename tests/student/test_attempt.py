@@ -1,4 +1,6 @@
-"""Attempts: answers in the caller's order, with texts, ends, signals and stop strings as they should be."""
+"""Attempts: answers in the caller's order, with texts, ends, signals and stop strings as they
+should be.
+"""
 
 from dataclasses import replace
 from pathlib import Path

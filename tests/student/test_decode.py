@@ -1,4 +1,6 @@
-"""Decoding gives transformers' own greedy tokens on any architecture, and the signals that a pass over them gives."""
+"""Decoding gives transformers' own greedy tokens on any architecture, and the signals that a pass
+over them gives.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -38,8 +40,9 @@ TOKENS = 24
 
 
 class Case(NamedTuple):
-    """A student; prompts by length; what it decodes of them together and one by one; transformers' own answers, by
-    the model as it came, its own cache, one by one."""
+    """A student; prompts by length; what it decodes of them together and one by one;
+    transformers' own answers, by the model as it came, its own cache, one by one.
+    """
 
     student: InferenceModel
     plain: LoadedStudent
@@ -95,7 +98,9 @@ def generated(plain: LoadedStudent, prompt: list[int]) -> list[int]:
 def taught(
     plain: LoadedStudent, prompt: list[int], tokens: list[int]
 ) -> tuple[list[np.ndarray], np.ndarray]:
-    """The signals of given tokens by one pass over the row, without a cache, and the mean of what the head read."""
+    """The signals of given tokens by one pass over the row, without a cache, and the mean of what
+    the head read.
+    """
     ids_1_T, answer = torch.tensor([[*prompt, *tokens]]), slice(len(prompt) - 1, -1)
     with torch.inference_mode():
         hidden_N_D = plain.model.get_decoder()(
@@ -131,7 +136,9 @@ def test_only_layers_that_keep_more_than_keys_and_values_are_left_to_transformer
 
 
 def test_answers_end_at_different_lengths(case_of: Callable[[str], Case]) -> None:
-    """Else no row would ever leave a batch before the others; some at their first token, some never."""
+    """Else no row would ever leave a batch before the others; some at their first token, some
+    never.
+    """
     lengths = [{len(d.tokens) for d in case_of(name).batch} for name in ARCHITECTURES]
     assert sum(len(some) > 2 for some in lengths) >= len(ARCHITECTURES) // 2
     assert any(1 in some for some in lengths)
@@ -164,7 +171,9 @@ def test_a_batch_says_what_a_row_alone_says(case: Case) -> None:
 def test_keys_stay_where_they_are_beside_a_layer_that_keeps_a_state(
     case_of: Callable[[str], Case], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of Lfm2: transformers' own cache would copy the keys and values of all columns for each token."""
+    """Of Lfm2: transformers' own cache would copy the keys and values of all columns for each
+    token.
+    """
     case, seen = case_of("lfm2"), set[int]()
 
     def held(*shape: Any) -> KVCache:
@@ -246,7 +255,9 @@ def test_what_prompts_share_and_equal_prompts_are_read_once(
 def test_an_answer_that_is_its_target_is_not_decoded_again(
     case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its tokens, signals and embedding are those of decoding; rows beside it whose targets are others go on."""
+    """Its tokens, signals and embedding are those of decoding; rows beside it whose targets are
+    others go on.
+    """
     steps: list[int] = []
     forward = decoding.forward_decoder
 
@@ -292,7 +303,9 @@ def test_an_answer_that_is_its_target_is_not_decoded_again(
 def test_targets_are_read_with_their_prompts_and_change_nothing_else(
     case: Case,
 ) -> None:
-    """Of some prompts, one of them twice with another target; the likelihoods are those of `score`'s pass."""
+    """Of some prompts, one of them twice with another target; the likelihoods are those of
+    `score`'s pass.
+    """
     rows = [
         (p, d.tokens[:k])
         for k, (p, d) in enumerate(zip(case.prompts, case.batch, strict=True))

@@ -1,4 +1,6 @@
-"""Embeddings of questions: against the model's own hidden states, and kept so that a kill costs one shard."""
+"""Embeddings of questions: against the model's own hidden states, and kept so that a kill costs
+one shard.
+"""
 
 import subprocess
 import sys
@@ -112,6 +114,7 @@ def test_a_killed_step_goes_on_at_its_last_shard_and_is_read_back_without_torch(
     code = (
         "import sys; from pathlib import Path; from teachback.run.directory import Run\n"
         f"with Run(Path({str(tmp_path)!r})) as run: kept = run.step(0, 'reserve', None)\n"
-        f"assert run.load_array(kept.embedding).shape == ({CALLS}, 2); assert 'torch' not in sys.modules"
+        f"assert run.load_array(kept.embedding).shape == ({CALLS}, 2); assert 'torch' not in "
+        "sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

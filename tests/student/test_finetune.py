@@ -1,4 +1,6 @@
-"""A step of finetuning is the same however its rows are batched: packed rows never see each other, and none is lost."""
+"""A step of finetuning is the same however its rows are batched: packed rows never see each
+other, and none is lost.
+"""
 
 import json
 from collections.abc import Sequence
@@ -100,7 +102,9 @@ def test_the_batches_that_are_trained_on_have_the_loss_and_gradients_of_the_rows
 def test_rows_that_are_packed_without_being_kept_apart_would_be_noticed(
     tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The trial itself: with rows as one long one, the model gives other logits, and is given padded rows."""
+    """The trial itself: with rows as one long one, the model gives other logits, and is given
+    padded rows.
+    """
     student = load_student(tiny)
     monkeypatch.setattr(
         "teachback.student.training.layout.pack_batch",
@@ -304,7 +308,9 @@ def test_a_row_longer_than_the_context_is_an_error(tiny: Path) -> None:
 def test_a_template_that_changes_the_prompts_tokens_is_an_error_with_both(
     tmp_path: Path,
 ) -> None:
-    """The text of the prompt stays what it was; but its last line break and the answer's become one token."""
+    """The text of the prompt stays what it was; but its last line break and the answer's become
+    one token.
+    """
     folder = tiny_student(tmp_path)
     file = folder / "tokenizer.json"
     tokenizer = json.loads(file.read_text())

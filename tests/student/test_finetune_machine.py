@@ -26,13 +26,14 @@ from teachback.student.training.memory import check_memory
 CHAT = Chat(system="Be brief.")
 ROWS = [(f"Count to {i}.", " ".join(map(str, range(i + 1)))) for i in range(1, 14)]
 RECIPE = Recipe(lr=1e-2, epochs=2, rows_per_step=4)
+RUNTIME = RuntimeOptions()
 
 
 def train(
     start: Path,
     folder: Path,
     recipe: Recipe = RECIPE,
-    means: RuntimeOptions = RuntimeOptions(),
+    means: RuntimeOptions = RUNTIME,
     **settings: Any,
 ) -> Path:
     return finetune(
@@ -144,7 +145,7 @@ MEASURED = """
 import sys
 from pathlib import Path
 from teachback.student.chat import Chat
-from teachback.student.training.finetune import Means, Recipe, finetune
+from teachback.student.training.finetune import Recipe, RuntimeOptions, finetune
 def now(name):
     return int(Path("/proc/self/status").read_text().partition(name + ":")[2].split()[0]) / 1024
 peaks = []
@@ -156,7 +157,8 @@ def say(text):
     before.append(now("VmRSS"))
     print(text, file=sys.stderr)
 finetune(Path(sys.argv[1]), rows, Path(sys.argv[2]), chat=Chat(), seed=1, say=say, tell=tell,
-         recipe=Recipe(epochs=1, rows_per_step=4, precision=sys.argv[3]), means=Means(micro_tokens=8192))
+         recipe=Recipe(epochs=1, rows_per_step=4, precision=sys.argv[3]),
+         means=RuntimeOptions(micro_tokens=8192))
 print(peaks[-1], before[0])
 """
 
@@ -167,10 +169,13 @@ print(peaks[-1], before[0])
 def test_the_estimate_is_near_what_a_real_run_takes(
     precision: Any, tmp_path: Path
 ) -> None:
-    """On a student of four million parameters: estimated against the peak above what the process held when it began."""
+    """On a student of four million parameters: estimated against the peak above what the process
+    held when it began.
+    """
     folder = wide(tmp_path / "wide")
     ran = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", MEASURED, str(folder), str(tmp_path / "out"), precision],
+        [sys.executable, "-W", "ignore", "-c", MEASURED, str(folder), str(tmp_path / "out"),
+        precision],
         capture_output=True, text=True, check=True, timeout=120,
     )  # fmt: skip
     peak_mib, before_mib = map(float, ran.stdout.split())

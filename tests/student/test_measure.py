@@ -40,7 +40,9 @@ def answering(student: InferenceModel) -> Callable[..., list[MeasuredAnswer]]:
 def test_a_report_s_questions_come_back_by_example_however_they_are_sharded(
     tiny: Path,
 ) -> None:
-    """Greedy answers with the nll of their targets, then two samples each; shards of 4 mix the two kinds."""
+    """Greedy answers with the nll of their targets, then two samples each; shards of 4 mix the
+    two kinds.
+    """
     student, task = load_for_inference(tiny), make_task(fake_config().task)
     answer = answering(student)
     samples = SamplingPlan(2, 1.0, lambda id, k: Random(f"{id} {k}"))

@@ -1,4 +1,6 @@
-"""Reward models: one that is trained here on right and wrong attempts, and everything that is none."""
+"""Reward models: one that is trained here on right and wrong attempts, and everything that is
+none.
+"""
 
 import json
 from collections.abc import Sequence
@@ -162,7 +164,9 @@ def test_a_model_trained_on_right_and_wrong_attempts_separates_those_it_never_sa
 
 
 def test_a_head_in_float32_on_a_model_in_bf16(tiny: Path, tmp_path: Path) -> None:
-    """As it runs on a GPU: the scores are near those in float32, and finer than bf16 could tell them apart."""
+    """As it runs on a GPU: the scores are near those in float32, and finer than bf16 could tell
+    them apart.
+    """
     folder = classifier(tiny, tmp_path)
     rows = [(f"What is {i}?", f"It is {i}.") for i in range(200)]
     wanted_N = compute_rewards(load_reward_model(folder), rows)

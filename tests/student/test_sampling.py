@@ -1,4 +1,6 @@
-"""Sampled answers: from the student's own distribution, the same for a stream whatever else is in the batch."""
+"""Sampled answers: from the student's own distribution, the same for a stream whatever else is in
+the batch.
+"""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -85,7 +87,9 @@ def test_another_number_or_run_seed_gives_another_answer(
 def test_k_answers_to_a_question_are_those_of_k_calls(
     student: InferenceModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Asked for in the order that a run asks in, the samples of one question far apart, in batches of some rows."""
+    """Asked for in the order that a run asks in, the samples of one question far apart, in
+    batches of some rows.
+    """
     asked = [(q, n) for n in range(4) for q in QUESTIONS]
     monkeypatch.setattr(
         attempting, "CACHE_BYTES", 400 * attempting.cache_bytes_per_token(student)

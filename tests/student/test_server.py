@@ -1,4 +1,6 @@
-"""A student behind a real server: over HTTP, from another process, the answers that it gives here."""
+"""A student behind a real server: over HTTP, from another process, the answers that it gives
+here.
+"""
 
 import sys
 from collections.abc import Iterator
@@ -47,7 +49,10 @@ QUESTIONS = [
     "Äpfel 茶?",
 ]
 ASKED = [AttemptRequest(str(i), question) for i, question in enumerate(QUESTIONS)]
-COMMAND = f"{sys.executable} {Path(__file__).parents[1] / 'serving_student.py'} {{path}} --port {{port}}"
+COMMAND = (
+    f"{sys.executable} {Path(__file__).parents[1] / 'serving_student.py'} {{path}} --port "
+    f"{{port}}"
+)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,6 @@
-"""Reading a completion: both forms with all they say, and everything that can be missing is refused by name."""
+"""Reading a completion: both forms with all they say, and everything that can be missing is
+refused by name.
+"""
 
 import json
 from collections.abc import Callable, Sequence
@@ -17,7 +19,8 @@ from teachback.student.engines.completion import (
 
 ENDS, EIGHT = frozenset({2, 7}), DecodingOptions(8)
 
-# As llama.cpp's llama-server (build 11434) wrote the end of an answer by SmolLM2-135M-Instruct, and counted it.
+# As llama.cpp's llama-server (build 11434) wrote the end of an answer by SmolLM2-135M-Instruct,
+# and counted it.
 LLAMA = """
 {"choices": [{"text": ".", "index": 0, "logprobs": {"content": [
   {"id": 30, "token": ".", "bytes": [46], "logprob": -0.5656806230545044, "top_logprobs": [
@@ -25,8 +28,10 @@ LLAMA = """
     {"id": 28, "token": ",", "bytes": [44], "logprob": -0.862994372844696}]},
   {"id": 2, "token": "", "bytes": [], "logprob": -0.2567639946937561, "top_logprobs": [
     {"id": 2, "token": "", "bytes": [], "logprob": -0.2567639946937561},
-    {"id": 657, "token": " It", "bytes": [32, 73, 116], "logprob": -3.1914563179016113}]}]}, "finish_reason": "stop"}],
- "model": "student", "object": "text_completion", "usage": {"completion_tokens": 2, "prompt_tokens": 37}}
+    {"id": 657, "token": " It", "bytes": [32, 73, 116], "logprob": -3.1914563179016113}]}]},
+    "finish_reason": "stop"}],
+ "model": "student", "object": "text_completion",
+ "usage": {"completion_tokens": 2, "prompt_tokens": 37}}
 """
 
 

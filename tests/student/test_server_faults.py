@@ -1,4 +1,6 @@
-"""What goes wrong between here and a student's server: tried again, or an error that says what to do; never a guess."""
+"""What goes wrong between here and a student's server: tried again, or an error that says what to
+do; never a guess.
+"""
 
 import asyncio
 import threading
@@ -50,7 +52,9 @@ def body(ids: list[int], finish: str = "stop", **changes: Any) -> dict[str, Any]
 
 @dataclass
 class Scripted:
-    """A server whose answers a test writes. asked: the requests so far, with their headers; peak: most at a time."""
+    """A server whose answers a test writes. asked: the requests so far, with their headers; peak:
+    most at a time.
+    """
 
     base_url: str = ""
     asked: list[dict[str, Any]] = field(default_factory=list)

@@ -1,4 +1,6 @@
-"""A server's process: started on a free port, waited for, and gone afterwards with its children, whatever happens."""
+"""A server's process: started on a free port, waited for, and gone afterwards with its children,
+whatever happens.
+"""
 
 import json
 import os
@@ -141,7 +143,7 @@ PARENT = """
 import signal, sys, time
 from pathlib import Path
 from teachback.student.engines.serving import StudentServer
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's job in the background starts without it
+signal.signal(signal.SIGINT, signal.default_int_handler)
 with StudentServer(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]) as serving:
     serving.use(Path(sys.argv[1]))
     print("ready", flush=True)
@@ -183,7 +185,8 @@ def test_a_server_that_ends_at_once_says_why(student: Path, tmp_path: Path) -> N
 def test_a_server_that_is_never_ready_is_stopped(student: Path, tmp_path: Path) -> None:
     program = tmp_path / "slow.py"
     program.write_text(
-        "import os, sys, time\nopen(sys.argv[1], 'w').write(str(os.getpid()))\nprint('loading')\ntime.sleep(99)"
+        "import os, sys, time\nopen(sys.argv[1], "
+        "'w').write(str(os.getpid()))\nprint('loading')\ntime.sleep(99)"
     )
     command = f"{sys.executable} -u {program} {tmp_path / 'pids'} {{path}} {{port}}"
     with pytest.raises(StudentError, match=r"not ready within 0\.5 s(.|\n)*loading"):

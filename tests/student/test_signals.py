@@ -45,7 +45,8 @@ def plain(
         p_V = z_V.softmax(-1)
         first, second = p_V.topk(2).values.tolist()
         entropy = -sum(p * math.log(p) for p in p_V.tolist() if p > 0)
-        gradient = sum(  # over every token that could be drawn, the squared length of (p − onehot) ⊗ h
+        # Over every token that could be drawn, the squared length of (p − onehot) ⊗ h.
+        gradient = sum(
             p
             * (
                 (p_V - torch.eye(len(p_V))[k]).square().sum() * h_D.square().sum()

@@ -57,7 +57,9 @@ def student(tiny: Path) -> InferenceModel:
 
 
 def autograd(folder: Path, prompt: list[int], tokens: list[int]) -> np.ndarray:
-    """gradient_V_D of the head's weights: of the answer's mean nll, by the model's own forward and backward pass."""
+    """gradient_V_D of the head's weights: of the answer's mean nll, by the model's own forward
+    and backward pass.
+    """
     model = load_student(folder).model.requires_grad_(False)
     weight = model.get_output_embeddings().weight.requires_grad_(True)
     assert weight is not model.get_input_embeddings().weight, (
@@ -71,7 +73,9 @@ def autograd(folder: Path, prompt: list[int], tokens: list[int]) -> np.ndarray:
 
 
 def defined(sketch: TensorSketch, gradient_V_D: np.ndarray) -> np.ndarray:
-    """The tensor sketch of a matrix, entry by entry: v, d goes to the sum of their buckets, with both signs."""
+    """The tensor sketch of a matrix, entry by entry: v, d goes to the sum of their buckets, with
+    both signs.
+    """
     bucket_V_D = (
         sketch.tokens.bucket_K[:, None] + sketch.hidden.bucket_K
     ).numpy() % sketch.size
@@ -104,7 +108,9 @@ def summed_up(
 def test_any_shape_gives_the_sketch_by_its_definition(
     vocabulary: int, width: int, size: int, n: int, seed: int
 ) -> None:
-    """A vocabulary that the size doesn't divide, a hidden state that is longer than the sketch, any order of rows."""
+    """A vocabulary that the size doesn't divide, a hidden state that is longer than the sketch,
+    any order of rows.
+    """
     torch.manual_seed(seed)
     logits, hidden, ids = (
         torch.randn(n, vocabulary) * 3,
@@ -159,7 +165,9 @@ def test_read_and_decode_give_the_sketch_of_autograd_s_gradient(folder: Path) ->
 def test_inner_products_are_the_gradients_own_in_the_mean_of_many_sketches(
     tiny: Path, student: InferenceModel
 ) -> None:
-    """Of every pair, itself with itself too: within 4 standard errors, and no wider than the size allows."""
+    """Of every pair, itself with itself too: within 4 standard errors, and no wider than the size
+    allows.
+    """
     tokens = [row_ids(student, CHAT, *row) for row in ROWS]
     exact = np.stack([autograd(tiny, *each).ravel() for each in tokens])
     hidden, ids, row = taught(tiny, tokens)
@@ -185,7 +193,9 @@ def test_inner_products_are_the_gradients_own_in_the_mean_of_many_sketches(
 def taught(
     folder: Path, rows: list[tuple[list[int], list[int]]]
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """hidden_N_D, ids_N and row_N of rows' answers, one after the other, from the model as it came."""
+    """hidden_N_D, ids_N and row_N of rows' answers, one after the other, from the model as it
+    came.
+    """
     decoder, hidden = load_student(folder).model.get_decoder(), []
     with torch.no_grad():
         for prompt, tokens in rows:
@@ -335,7 +345,9 @@ def test_buckets_are_shared_evenly_and_by_chance() -> None:
 def test_egl_is_the_squared_length_that_gradients_of_drawn_tokens_have(
     tiny: Path, student: InferenceModel
 ) -> None:
-    """Monte Carlo: the answer's tokens drawn anew at every place, whole gradients, squared lengths."""
+    """Monte Carlo: the answer's tokens drawn anew at every place, whole gradients, squared
+    lengths.
+    """
     prompt, tokens = row_ids(student, CHAT, "Why?", "Because of tea.")
     hidden, ids, _ = taught(tiny, [(prompt, tokens)])
     p = (

@@ -45,7 +45,8 @@ def test_a_template_that_rewrites_the_prompt_is_an_error_that_shows_it(
     plain = load_student(
         tiny_student(
             tmp_path / "b",
-            chat_template="{% for m in messages %}{{ m['content'] }}{% if think %}?{% endif %}{% endfor %}",
+            chat_template="{% for m in messages %}{{ m['content'] }}{% if think %}?{% endif "
+            "%}{% endfor %}",
         )
     )
     assert (

@@ -1,4 +1,6 @@
-"""Arms of a comparison that ask at the same time: one sends, the other waits, and each pays as if it had bought."""
+"""Arms of a comparison that ask at the same time: one sends, the other waits, and each pays as if
+it had bought.
+"""
 
 import os
 import signal

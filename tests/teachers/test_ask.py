@@ -1,4 +1,6 @@
-"""Judges and referees: one call each, through the same window and ledger, without counting as generated."""
+"""Judges and referees: one call each, through the same window and ledger, without counting as
+generated.
+"""
 
 from pathlib import Path
 
@@ -17,7 +19,7 @@ MESSAGES = [Message(f"s{i}", 0, f"Grade attempt {i}: 1 + {i}") for i in range(8)
 def grade(
     base_url: str, ledger: Ledger, messages: list[Message] = MESSAGES, n: int = 0
 ) -> tuple[Opinion, ...]:
-    judge = Endpoint(base_url, "judge", in_flight=4, price=Price(1, 2))
+    judge = Endpoint(base_url=base_url, model="judge", in_flight=4, price=Price(1, 2))
     return ask_all(
         messages, role="judge", endpoint=judge, cap=30, round=n, ledger=ledger
     )
@@ -53,7 +55,7 @@ def test_a_pair_and_a_grade_for_the_same_seed_stand_side_by_side(path: Path) -> 
 
 
 def test_judging_is_paid_from_the_same_budget(path: Path) -> None:
-    endpoint = Endpoint("http://host", "judge", price=Price(1, 2))
+    endpoint = Endpoint(base_url="http://host", model="judge", price=Price(1, 2))
     worst = price(MESSAGES[0], endpoint, 30)
     assert worst.usd is not None
     budget = Budget(usd=3 * worst.usd)

@@ -1,4 +1,6 @@
-"""What a pair can be made of: one call or two, votes, a verifier, the student's attempt, a model that thinks."""
+"""What a pair can be made of: one call or two, votes, a verifier, the student's attempt, a model
+that thinks.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -94,7 +96,9 @@ def test_a_vote_that_cannot_be_used_is_a_vote_against(path: Path) -> None:
 
 def test_the_verifier_is_another_endpoint_with_a_price_of_its_own(path: Path) -> None:
     with loopback() as teacher, loopback() as second, Ledger(path) as ledger:
-        verifier = Endpoint(second.base_url, "judge", price=Price(10, 20))
+        verifier = Endpoint(
+            base_url=second.base_url, model="judge", price=Price(10, 20)
+        )
         options = {
             "verifier": verifier,
             "max_tokens_verifier": 50,
@@ -126,7 +130,7 @@ def test_a_verifier_without_an_answer_is_a_reason(path: Path) -> None:
         loopback(faults=lambda request: Fault("refusal")) as second,
         Ledger(path) as ledger,
     ):
-        verifier = Endpoint(second.base_url, "judge")
+        verifier = Endpoint(base_url=second.base_url, model="judge")
         (draft,) = buy(
             teacher.base_url, ledger, 1, verifier=verifier, max_tokens_verifier=50
         )
@@ -150,11 +154,13 @@ def test_a_verifier_without_an_answer_is_a_reason(path: Path) -> None:
 def test_the_worst_case_of_a_pair_covers_all_of_it(
     path: Path, changes: dict[str, object]
 ) -> None:
-    """With a usage as high as can be for every call the reservation holds, and one token less would not do."""
+    """With a usage as high as can be for every call the reservation holds, and one token less
+    would not do.
+    """
     with loopback(lambda messages: full(messages), lambda _: Fault("full")) as server:
         if changes.get("verifier"):
             changes = {
-                "verifier": Endpoint(server.base_url, "judge"),
+                "verifier": Endpoint(base_url=server.base_url, model="judge"),
                 "max_tokens_verifier": 33,
             }
         attempts = (

@@ -1,4 +1,6 @@
-"""One endpoint, asked through the ledger: tries, faults, refusals, the key; against a real server on this machine."""
+"""One endpoint, asked through the ledger: tries, faults, refusals, the key; against a real server
+on this machine.
+"""
 
 import signal
 import subprocess
@@ -105,7 +107,9 @@ def test_a_server_that_is_down_keeps_the_pairs_for_later(
 
 
 def test_a_server_that_goes_down_midway_keeps_what_was_bought(path: Path) -> None:
-    gone = lambda request: Fault("status", 503) if request.index >= 7 else None
+    def gone(request: Request) -> Fault | None:
+        return Fault("status", 503) if request.index >= 7 else None
+
     with (
         loopback(faults=gone) as server,
         Ledger(path) as ledger,

@@ -26,7 +26,10 @@ def endpoint(**changes: Any) -> Endpoint:
 
 def test_a_request_is_exactly_this() -> None:
     """Byte by byte: the ledger knows an answer by its request, over versions too."""
-    body = '{"max_tokens": 40, "messages": [{"content": "Wie\\nviel é \\ud800?", "role": "user"}], "model": "m"}'
+    body = (
+        '{"max_tokens": 40, "messages": [{"content": "Wie\\nviel é \\ud800?", "role": '
+        '"user"}], "model": "m"}'
+    )
     assert endpoint().request_body("Wie\nviel é \ud800?", 40) == body.encode()
 
 

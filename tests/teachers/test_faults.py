@@ -1,4 +1,6 @@
-"""Every fault that a server can show, one by one and mixed; SIGKILL at any moment, by the server's own count."""
+"""Every fault that a server can show, one by one and mixed; SIGKILL at any moment, by the
+server's own count.
+"""
 
 import os
 import random
@@ -26,7 +28,8 @@ SEEDS = {
     for i in range(3000)
 }
 EACH = [
-    "429", "429-bare", "500", "502", "503", "hang", "reset", "half", "slow", "garbage", "wrong-json", "empty", "null",
+    "429", "429-bare", "500", "502", "503", "hang", "reset", "half", "slow", "garbage",
+    "wrong-json", "empty", "null",
     "length", "refusal", "content-filter", "no-usage", "full",
 ]  # fmt: skip
 
@@ -67,7 +70,8 @@ def test_every_pick_ends_as_one_draft_or_one_failure(
     assert sum(map(good, drafts)) >= 8
     states = dict(rows(path, "SELECT seed, state FROM pairs"))
     reasons = dict(rows(path, "SELECT seed, reason FROM pairs"))
-    for draft in drafts:  # a failed pair has its reason in the ledger too; an unusable answer was paid for: settled
+    # A failed pair has its reason in the ledger too; an unusable answer was paid for: settled.
+    for draft in drafts:
         assert states[draft.seed] in ("settled", "failed")
         assert states[draft.seed] == "settled" or reasons[draft.seed] == draft.reason
     assert rows(path, "SELECT count(*) FROM calls WHERE state = 'sent'") == [(0,)]

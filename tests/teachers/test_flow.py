@@ -1,4 +1,6 @@
-"""Flow control, against simulated servers on a simulated clock: thousands of seconds pass in none."""
+"""Flow control, against simulated servers on a simulated clock: thousands of seconds pass in
+none.
+"""
 
 import asyncio
 import math
@@ -21,7 +23,8 @@ from simulated import (
 )
 from teachback.endpoints.rate_limits import RateLimiter, RateLimits
 
-# ----------------------------------------------------------------------------------------------- the pace
+# --------------------------------------------------------------------------------------
+# the pace
 
 
 @pytest.mark.parametrize("jitter", [0.0, 0.3])
@@ -143,7 +146,8 @@ def test_nobody_enters_while_a_retry_after_lasts(
     run(main())
 
 
-# ----------------------------------------------------------------------------------------------- the window
+# --------------------------------------------------------------------------------------
+# the window
 
 
 def test_random_failures_leave_the_window_wide() -> None:
@@ -199,7 +203,8 @@ def test_a_refusal_says_nothing_of_load() -> None:
     run(main())
 
 
-# ------------------------------------------------------------------------------------------- stated limits
+# --------------------------------------------------------------------------------------
+# stated limits
 
 
 @pytest.mark.parametrize("per_minute", [3, 60, 500, 6_000])
@@ -270,7 +275,8 @@ def test_unused_tokens_are_given_back_and_a_call_beyond_the_minute_goes() -> Non
     assert 900 <= end <= 2100
 
 
-# ----------------------------------------------------------------------------------- order and cancellation
+# ----------------------------------------------------------------------------------- order and
+# cancellation
 
 
 def test_first_come_first_served() -> None:

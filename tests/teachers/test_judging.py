@@ -1,4 +1,6 @@
-"""The judge that grades: asked once for each different answer, paid from the budget, never given a verdict it lacks."""
+"""The judge that grades: asked once for each different answer, paid from the budget, never given
+a verdict it lacks.
+"""
 
 from pathlib import Path
 
@@ -44,7 +46,9 @@ def judged(
     base_url: str, ledger: Ledger, answers: list[tuple[Example, str]], round: int = 0
 ) -> Verdicts:
     judging = Judging(
-        Endpoint(base_url, "judge", in_flight=4, price=Price(1, 2)), TEMPLATE, 20
+        Endpoint(base_url=base_url, model="judge", in_flight=4, price=Price(1, 2)),
+        TEMPLATE,
+        20,
     )
     return judge_all(answers, judging, round=round, ledger=ledger)
 
@@ -78,7 +82,7 @@ def test_verdicts_by_answer_and_each_bought_once(path: Path) -> None:
 def test_a_budget_that_ends_keeps_what_is_judged_and_says_so(path: Path) -> None:
     answers = [(e, "author 1") for e in GOLD]
     with loopback(same_author) as server:
-        one = Judging(Endpoint(server.base_url, "judge"), TEMPLATE, 20)
+        one = Judging(Endpoint(base_url=server.base_url, model="judge"), TEMPLATE, 20)
         worst = price(one.message(*answers[0]), one.endpoint, 20).tokens
         with Ledger(path, budget=Budget(teacher_tokens=worst)) as ledger:
             with pytest.raises(
@@ -101,7 +105,9 @@ def test_a_budget_that_ends_keeps_what_is_judged_and_says_so(path: Path) -> None
 
 
 def test_the_worst_case_holds_for_the_longest_answer(path: Path) -> None:
-    judging = Judging(Endpoint("http://127.0.0.1:9/v1", "judge"), TEMPLATE, 20)
+    judging = Judging(
+        Endpoint(base_url="http://127.0.0.1:9/v1", model="judge"), TEMPLATE, 20
+    )
     worst = judging.worst(GOLD[:1]).tokens
     for text in ("x" * 100_000, "é" * 50_000, '"\\' * 9_000, "\n" * 9_000):
         message = judging.message(GOLD[0], text)

@@ -1,4 +1,6 @@
-"""The judge that gives marks: once for each different attempt, within the budget, and no mark that it did not give."""
+"""The judge that gives marks: once for each different attempt, within the budget, and no mark
+that it did not give.
+"""
 
 import os
 import signal
@@ -47,7 +49,9 @@ def tried(*texts: str) -> list[Attempted]:
 
 def marking(base_url: str = "http://127.0.0.1:9/v1", **changes: object) -> Marking:
     plain: dict[str, object] = {"in_flight": 4, "price": Price(1, 2), "patience_s": 1.0}
-    return Marking(Endpoint(base_url, "judge", **plain | changes), TEMPLATE, CAP)  # type: ignore[arg-type]
+    return Marking(
+        Endpoint(base_url=base_url, model="judge", **plain | changes), TEMPLATE, CAP
+    )  # type: ignore[arg-type]
 
 
 def test_each_different_attempt_is_marked_once(path: Path) -> None:

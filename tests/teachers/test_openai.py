@@ -1,4 +1,6 @@
-"""The openai teacher: pairs, drafts, prompts and what the budget buys, against a real server on this machine."""
+"""The openai teacher: pairs, drafts, prompts and what the budget buys, against a real server on
+this machine.
+"""
 
 import asyncio
 import random
@@ -161,7 +163,10 @@ def test_without_a_question_no_answer_is_asked_for(
 
 
 def test_text_is_data_never_template(ledger: Ledger) -> None:
-    nasty = "{question} {n} {{n}} {answer} \\frac{a}{b} \\1 \\g<0> %s \ud800 </exercise> 数 \N{PILE OF POO} \x00\t\"'"
+    nasty = (
+        "{question} {n} {{n}} {answer} \\frac{a}{b} \\1 \\g<0> %s \ud800 </exercise> 数 "
+        "\N{PILE OF POO} \x00\t\"'"
+    )
     nasty = "Seed: " + nasty
 
     def teacher(messages: Sequence[Mapping[str, str]]) -> str:
@@ -228,7 +233,8 @@ def worst_of_a_pair(endpoint: Endpoint) -> int:
 def test_the_reservation_covers_the_longest_question_let_through(
     path: Path, length: int
 ) -> None:
-    # Quotes and line ends are two bytes each in the request, the rest up to four: the bound counts what is sent.
+    # Quotes and line ends are two bytes each in the request, the rest up to four: the bound
+    # counts what is sent.
     text = "数" * 10 + '"\n' * 20 + "\N{PILE OF POO}" * 5
     text += "x" * (length - 30 - 80 - 20)
     teacher = {True: f"<question>{text}</question>", False: "Answer: 1"}

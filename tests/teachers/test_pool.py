@@ -1,4 +1,6 @@
-"""The pool teacher: which row a pick gets, that none is handed out twice, and that the ledger alone decides."""
+"""The pool teacher: which row a pick gets, that none is handed out twice, and that the ledger
+alone decides.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -59,7 +61,7 @@ def ids(
     return [row.id for _, row in assign(pool, asked, handed or {})]
 
 
-# -- which row (pure) -----------------------------------------------------------------------------------------------
+# -- which row (pure) ------------------------------------------------------------------
 
 
 def test_the_nearest_unused_row_by_cosine_whatever_its_length() -> None:
@@ -142,7 +144,7 @@ def test_a_pick_keeps_its_row_even_if_another_would_be_nearer_now() -> None:
     assert ids(pool, picks("s1", "s0"), {("s0", 0): "b"}) == ["a", "b"]
 
 
-# -- the reserve ----------------------------------------------------------------------------------------------------
+# -- the reserve -----------------------------------------------------------------------
 
 
 def test_the_reserve_is_disjoint_from_what_is_taken_and_from_itself() -> None:
@@ -182,7 +184,7 @@ def test_ids_that_occur_twice_and_embeddings_of_other_rows_are_refused() -> None
         make([*at(10), [0, 0]], ["a", "b"])
 
 
-# -- through the ledger ---------------------------------------------------------------------------------------------
+# -- through the ledger ----------------------------------------------------------------
 
 
 def buy(

@@ -20,7 +20,8 @@ JSON = st.recursive(
 # Words that mean something to the reader, so that random texts get deep into it.
 SAID = st.lists(
     st.sampled_from(
-        ["<question>", "</question>", "<solution>", "</solution>", "<think>", "</think>", '{"question":', '"a"', "\n",
+        ["<question>", "</question>", "<solution>", "</solution>", "<think>", "</think>",
+        '{"question":', '"a"', "\n",
          ',"answer":', "}", "\ud800", "[]"]
     )
     | st.text(max_size=5),
@@ -131,7 +132,8 @@ def test_an_error_that_can_just_be_read_but_not_written_out() -> None:
 
 
 @pytest.mark.parametrize("raw", ["", "<html>it works</html>", "{}", "[]", "null", '{"choices": []}',
-                                 '{"choices": "abc"}', '{"choices": [{"text": "old"}]}'])  # fmt: skip
+                                 '{"choices": "abc"}',
+                                 '{"choices": [{"text": "old"}]}'])  # fmt: skip
 def test_what_is_no_completion(raw: str) -> None:
     assert reason(raw) == "the teacher's answer is not a chat completion"
 
@@ -310,7 +312,8 @@ def test_what_was_written_with_thinking_reads_back(thought: str, answer: str) ->
         ("<think><question>no</question></think>", None),
         ("<think><question>no</question></think><question>yes</question>", "yes"),
         (
-            "I use <question> and </question>. <question>no</question> <question>\nyes\n</question> ok",
+            "I use <question> and </question>. <question>no</question> <question>\nyes\n</"
+            "question> ok",
             "yes",
         ),
     ],
@@ -351,12 +354,14 @@ def test_the_longest_question_is_counted_in_bytes_of_a_request(over: int) -> Non
     "text",
     [
         "<question>What is {n}?</question>\n<solution>\nWell.\nAnswer: 1\n</solution>",
-        "I use <question></question> and <solution></solution>. <question>no</question><solution>no</solution>\n"
+        "I use <question></question> and <solution></solution>. <question>no</"
+        "question><solution>no</solution>\n"
         "<question>\nWhat is {n}?\n</question> and <solution>Well.\nAnswer: 1</solution>.",
         "<think><question>a</question><solution>b</solution></think>"
         "<question>What is {n}?</question><solution>Well.\nAnswer: 1</solution>",
         '{"question": " What is {n}?", "answer": "Well.\\nAnswer: 1\\n"}',
-        '<think>{</think>{"question": "What is {n}?", "solution": "Well.\\nAnswer: 1", "answer": "1", "more": []}',
+        '<think>{</think>{"question": "What is {n}?", "solution": "Well.\\nAnswer: 1", '
+        '"answer": "1", "more": []}',
         '{"question": "What is {n}?", "solution": null, "answer": "Well.\\nAnswer: 1"}',
     ],
 )

@@ -1,4 +1,6 @@
-"""The referee between teacher and student: both orders, the teacher's answers once, and no gap without two verdicts."""
+"""The referee between teacher and student: both orders, the teacher's answers once, and no gap
+without two verdicts.
+"""
 
 import re
 from collections.abc import Callable
@@ -36,8 +38,9 @@ def both(prompt: str) -> list[str]:
 
 
 def referee(first: int = 0) -> Callable[[Messages], str]:
-    """Gives each answer the mark that is its last word, and `first` more to the one that it reads first; where that
-    is above 10 it says so, and there is no verdict."""
+    """Gives each answer the mark that is its last word, and `first` more to the one that it reads
+    first; where that is above 10 it says so, and there is no verdict.
+    """
 
     def says(messages: Messages) -> str:
         a, b = (int(answer.split()[-1]) for answer in both(messages[-1]["content"]))
@@ -50,7 +53,9 @@ def refereeing(
     base_url: str = "http://127.0.0.1:9/v1", in_flight: int = 4
 ) -> Refereeing:
     return Refereeing(
-        Endpoint(base_url, "referee", in_flight=in_flight, price=Price(1, 2)),
+        Endpoint(
+            base_url=base_url, model="referee", in_flight=in_flight, price=Price(1, 2)
+        ),
         TEMPLATE,
         CAP,
     )
@@ -178,7 +183,9 @@ def test_the_teachers_answers_are_bought_once_a_run_and_the_verdicts_every_round
 ) -> None:
     questions = {f"s{i}": f"What is {i} + 3?" for i in range(4)}
     with loopback() as teacher, loopback(referee()) as server, Ledger(path) as ledger:
-        answering = Answering(Endpoint(teacher.base_url, "teacher"), SOLVE, 40)
+        answering = Answering(
+            Endpoint(base_url=teacher.base_url, model="teacher"), SOLVE, 40
+        )
         for round, worth in enumerate((1, 2, 2)):
             some = dict(
                 list(questions.items())[: 3 if round == 0 else 4]
@@ -284,7 +291,9 @@ def test_the_worst_case_of_the_teachers_answers(path: Path) -> None:
         loopback(faults=lambda request: Fault("full")) as server,
         Ledger(path) as ledger,
     ):
-        answering = Answering(Endpoint(server.base_url, "teacher"), SOLVE, 40)
+        answering = Answering(
+            Endpoint(base_url=server.base_url, model="teacher"), SOLVE, 40
+        )
         answers_of_teacher(questions, answering, round=0, ledger=ledger)
         assert ledger.spend().tokens == answering.worst(questions.values()).tokens
     assert answering.worst(questions.values(), 1) == answering.worst([questions["s2"]])

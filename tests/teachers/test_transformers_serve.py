@@ -77,7 +77,8 @@ def test_one_round_through_a_server_that_is_not_ours(
             "name": "openai", "base_url": base_url, "model": model, "key_env": None, "in_flight": 2,
             "max_tokens_question": 64, "max_tokens_answer": 64, "deadline_s": 120,
         },
-        "criterion": "random", "per_round": 4, "rounds": 1, "finetune": {"epochs": 1}, "run_dir": str(tmp_path / "run"),
+        "criterion": "random", "per_round": 4, "rounds": 1, "finetune": {"epochs": 1},
+        "run_dir": str(tmp_path / "run"),
         "machine": {"threads": 1},
     }  # fmt: skip
     result = api.run(make_config(asked))

@@ -97,7 +97,10 @@ def make_ready_run(config: Config, run: Run, arm: Arm | None = None) -> ReadyRun
 
 def check_endpoints(config: Config) -> None:
     """Raises ConfigError for what would fail at the first call, such as a missing key."""
-    _ = [make_endpoint(role, config.prices).read_key() for role in config.endpoints_by_role().values()]
+    _ = [
+        make_endpoint(role, config.prices).read_key()
+        for role in config.endpoints_by_role().values()
+    ]
 
 
 def open_ledger(config: Config, run: Run, arm: Arm | None) -> Ledger:

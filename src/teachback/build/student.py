@@ -57,7 +57,10 @@ class Answering(Protocol):
 
 
 class Respondent(Protocol):
-    """All that a round asks of a student. `Answerer` is the real one, `teachback.testing` has a fake."""
+    """All that a round asks of a student.
+
+    `Answerer` is the real one, `teachback.testing` has a fake.
+    """
 
     def __call__(
         self, student: Student, questions: Iterable[tuple[str, str]]
@@ -93,7 +96,10 @@ class Respondent(Protocol):
 
 
 class Held:
-    """The student that was asked last, in memory: a round asks the same one several times. One at a time."""
+    """The student that was asked last, in memory: a round asks the same one several times.
+
+    One at a time.
+    """
 
     def __init__(self, precision: Literal["float32", "bf16"]) -> None:
         self._precision, self._last = precision, dict[Path, InferenceModel]()
@@ -112,7 +118,9 @@ class Held:
 
 @dataclass(frozen=True)
 class Answerer:
-    """A student's answers to questions of the task, in shards of the run. serving: what answers; None: this process."""
+    """A student's answers to questions of the task, in shards of the run. serving: what answers;
+    None: this process.
+    """
 
     run: Run
     task: Task
@@ -183,7 +191,9 @@ class Answerer:
         )
 
     def graded(self, example: Example, attempt: Attempt) -> Grade:
-        """Against its gold answer; where there is none, what can be read in it as the final answer."""
+        """Against its gold answer; where there is none, what can be read in it as the final
+        answer.
+        """
         if attempt.truncated:
             return Grade("truncated")
         if example.answer is None:
@@ -209,7 +219,9 @@ class Answerer:
         dev: Sequence[Example],
         sketch_seed: int,
     ) -> tuple[ArrayFile, ArrayFile]:
-        """gradient_N_M of the seeds' gold solutions, and the mean of dev's normalised ones, as gradient_M."""
+        """gradient_N_M of the seeds' gold solutions, and the mean of dev's normalised ones, as
+        gradient_M.
+        """
         import numpy as np
 
         loaded = self.loaded(student)
@@ -348,10 +360,13 @@ def kept(done: AttemptBatch, name: str) -> "Array":
 
 
 def check_signals(config: Config, needs: Set[str]) -> None:
-    """A criterion that needs what the student's backend can't give is refused, before anything is spent."""
+    """A criterion that needs what the student's backend can't give is refused, before anything is
+    spent.
+    """
     if config.student.served and (missing := sorted(HERE_ONLY & needs)):
         raise ConfigError(
-            f"the criterion {config.criterion.name} needs {', '.join(missing)} of every attempt, which no server gives",
+            f"the criterion {config.criterion.name} needs {', '.join(missing)} of every "
+            "attempt, which no server gives",
             got="student.serve" if config.student.serve else "student.base_url",
             allowed=f"on a server: criteria that need none of {', '.join(sorted(HERE_ONLY))}",
             fix="leave student.serve and base_url out, or choose another criterion, such as loss",

@@ -92,7 +92,9 @@ def make_units(
             allowed="as in --arms random,loss",
         )
     # Also arms that are not compared, so that a mistake in any of them is refused
-    arm_settings = {arm: make_arm_config(settings, arm) for arm in {*arms, *settings.arms}}
+    arm_settings = {
+        arm: make_arm_config(settings, arm) for arm in {*arms, *settings.arms}
+    }
     return [
         make_unit(
             arm_settings[arm],

@@ -83,7 +83,9 @@ def make_unit(
 
 
 def make_base_unit(settings: Config, repeat: int, parallel: bool) -> Unit:
-    return make_unit(make_arm_config(settings, "random"), BASE_ARM, repeat, parallel=parallel)
+    return make_unit(
+        make_arm_config(settings, "random"), BASE_ARM, repeat, parallel=parallel
+    )
 
 
 def run_unit(unit: Unit, listen: Callable[[Event], None]) -> None:

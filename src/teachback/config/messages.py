@@ -66,7 +66,9 @@ def allowed_keys(path: Sequence[object]) -> list[str]:
 
 
 def find_section(annotation: Any) -> type[Settings] | None:
-    """The settings in an annotation such as `VerifierSettings | None` or `dict[str, PriceSettings]`."""
+    """The settings in an annotation such as `VerifierSettings | None` or `dict[str,
+    PriceSettings]`.
+    """
     if isinstance(annotation, type) and issubclass(annotation, Settings):
         return annotation
     inner = (find_section(part) for part in get_args(annotation))

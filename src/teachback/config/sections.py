@@ -1,4 +1,6 @@
-"""The sections of a config: what can be set, with what it is by default. config.py puts them together."""
+"""The sections of a config: what can be set, with what it is by default. config.py puts them
+together.
+"""
 
 import re
 from pathlib import Path
@@ -70,7 +72,10 @@ class StudentConfig(Section):
 
 
 class GradingJudgeSettings(EndpointSettings):
-    """The model that compares answers where task.grader is judge. Paid from the same budget, dev first."""
+    """The model that compares answers where task.grader is judge.
+
+    Paid from the same budget, dev first.
+    """
 
     max_tokens: Count = 256
     prompt: Path | None = None  # a text with {question}, {gold} and {answer}
@@ -98,7 +103,8 @@ class MachineConfig(Section):
 
     checkpoint_every_s: Annotated[float, Field(ge=0)] = 300.0
     micro_tokens: Count = 2048  # of finetuning's rows that go through the model at once
-    gradient_checkpointing: bool = False  # activations are computed again in the backward pass: less memory, more time
+    # Activations are computed again in the backward pass: less memory, more time.
+    gradient_checkpointing: bool = False
     child: bool = (
         False  # finetuning in a process of its own, whose memory is free when it ends
     )

@@ -38,7 +38,9 @@ class FoundByName:
 
 
 def expand_short_form(value: object) -> object:
-    """`criterion: loss` is short for its name alone, `my_module:my_function` for a score of yours."""
+    """`criterion: loss` is short for its name alone, `my_module:my_function` for a score of
+    yours.
+    """
     if not isinstance(value, str):
         return value
     if ":" in value:

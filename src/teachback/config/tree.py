@@ -1,4 +1,6 @@
-"""A config as plain data, before it is checked: a value is found, set, or merged by its dotted name."""
+"""A config as plain data, before it is checked: a value is found, set, or merged by its dotted
+name.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

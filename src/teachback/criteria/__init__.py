@@ -1,4 +1,6 @@
-"""Criteria: which seeds the student has most to learn from. One criterion a file; `CRITERIA` names them.
+"""Criteria: which seeds the student has most to learn from.
+
+One criterion a file; `CRITERIA` names them.
 
 A criterion sees an `Evidence` and nothing else. A *score* gives one float a seed, higher = more
 worth asking about, and a rule (rules.py) picks by it; a "graded" score may tie. A *chooser* picks

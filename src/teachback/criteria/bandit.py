@@ -1,4 +1,6 @@
-"""`bandit`: one of several criteria a round, by Exp3 (Auer et al. 2002), paid by dev's gain per generated row."""
+"""`bandit`: one of several criteria a round, by Exp3 (Auer et al. 2002), paid by dev's gain per
+generated row.
+"""
 
 from collections.abc import Mapping, Sequence
 from math import exp
@@ -39,7 +41,9 @@ def bandit(
     members: Mapping[str, Criterion],
     explore: float,
 ) -> list[Choice]:
-    """explore: Exp3's γ, above 0 and at most 1, the share of rounds that go to members regardless of what they paid."""
+    """explore: Exp3's γ, above 0 and at most 1, the share of rounds that go to members regardless
+    of what they paid.
+    """
     chances = probabilities(list(members), evidence.past, evidence.baseline, explore)
     name = draws("").choices(list(chances), weights=list(chances.values()))[0]
     return [
@@ -51,7 +55,10 @@ def bandit(
 def probabilities(
     names: Sequence[str], past: Sequence[Round], baseline: float | None, explore: float
 ) -> dict[str, float]:
-    """Of each member, for the next round. Pay is between 0 and 1: ½ for no gain, and 1 for the largest yet."""
+    """Of each member, for the next round.
+
+    Pay is between 0 and 1: ½ for no gain, and 1 for the largest yet.
+    """
     weights = dict.fromkeys(names, 1.0)
     for r, gain in zip(past, gains(past, baseline), strict=True):
         chances, name = mixed(weights, explore), r.chosen.picks[0].by
@@ -70,8 +77,9 @@ def mixed(weights: Mapping[str, float], explore: float) -> dict[str, float]:
 
 
 def gains(past: Sequence[Round], baseline: float | None) -> list[float | None]:
-    """Of each round: dev's gain per generated row, from −1 to 1 of the largest so far, as pay from 0 to 1. None where
-    nothing was generated, or no baseline is known."""
+    """Of each round: dev's gain per generated row, from −1 to 1 of the largest so far, as pay
+    from 0 to 1. None where nothing was generated, or no baseline is known.
+    """
     found, largest, before = list[float | None](), 0.0, baseline
     for r in past:
         rows = len(r.fresh.rows) + len(r.fresh.rejected)

@@ -1,9 +1,10 @@
 """Facility location by lazy greedy selection (Minoux 1978), re-evaluated in blocks.
 
-Picks S to maximise Σ_i w_i max(0, max_{j∈S} cos(i, j)) over all rows i. Each pick is the candidate that adds most; what
-a candidate adds only shrinks as others are picked, so that its last known gain bounds it, and only the candidates with
-the largest bounds are looked at again, a block by one matrix product. The picks are those of plain greedy selection, in
-float32: gains that differ by less than a millionth count as equal.
+Picks S to maximise Σ_i w_i max(0, max_{j∈S} cos(i, j)) over all rows i. Each pick is the
+candidate that adds most; what a candidate adds only shrinks as others are picked, so that its
+last known gain bounds it, and only the candidates with the largest bounds are looked at again, a
+block by one matrix product. The picks are those of plain greedy selection, in float32: gains that
+differ by less than a millionth count as equal.
 """
 
 from collections.abc import Callable
@@ -15,7 +16,9 @@ from .points import Positions
 
 Floats32 = np.ndarray[Any, np.dtype[np.float32]]
 
-BLOCK = 32  # candidates that are looked at again first; twice as many each time that the best is not yet known
+# Candidates that are looked at again first; twice as many each time that the best is not yet
+# known.
+BLOCK = 32
 BLOCK_BYTES = 2**23  # of a block's similarities, at most: what caches hold
 BLOCK_FEWEST = 64  # but so many candidates in any case, for the product's sake
 MATRIX_BYTES = (
@@ -33,8 +36,8 @@ def coverage(
 ) -> list[int]:
     """m of the offered rows, m ≤ C, best first; of equal ones the first in offered_C.
 
-    unit_N_D: rows of length 1. A similarity below 0 counts as 0, as no pick at all does: a row isn't worse off for
-    a pick that points away from it. Weights are positive.
+    unit_N_D: rows of length 1. A similarity below 0 counts as 0, as no pick at all does: a row
+    isn't worse off for a pick that points away from it. Weights are positive.
     """
     similar = similarities(unit_N_D, offered_C, matrix_bytes)
     most = max(BLOCK_FEWEST, BLOCK_BYTES // (4 * len(unit_N_D)))
@@ -57,7 +60,9 @@ def coverage(
 def similarities(
     unit_N_D: Floats32, offered_C: Positions, matrix_bytes: int
 ) -> Callable[[Positions], Floats32]:
-    """similar(rows of offered_C) → cosine_B_N, a copy: out of the matrix of all, if that is small enough."""
+    """similar(rows of offered_C) → cosine_B_N, a copy: out of the matrix of all, if that is small
+    enough.
+    """
     if 4 * len(offered_C) * len(unit_N_D) > matrix_bytes:
         return lambda rows: unit_N_D[offered_C[rows]] @ unit_N_D.T
     cosine_C_N = unit_N_D[offered_C] @ unit_N_D.T
@@ -77,7 +82,9 @@ def next_pick(
     gain_C: Floats32,
     most: int,
 ) -> tuple[int, Floats32]:
-    """The best candidate, and what it adds to each row. gain_C holds upper bounds, and is brought up to date."""
+    """The best candidate, and what it adds to each row. gain_C holds upper bounds, and is brought
+    up to date.
+    """
     fresh_C, size = np.zeros(len(gain_C), bool), BLOCK
     leaders: dict[int, Floats32] = {}
     while not fresh_C[best := int(np.argmax(gain_C))]:

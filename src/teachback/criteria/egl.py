@@ -1,4 +1,6 @@
-"""`egl`: expected squared length of the head's gradient, (1 − ‖p‖²)‖h‖² a token, exactly (Settles 2009, 4.2)."""
+"""`egl`: expected squared length of the head's gradient, (1 − ‖p‖²)‖h‖² a token, exactly (Settles
+2009, 4.2).
+"""
 
 from math import nan
 

@@ -1,4 +1,6 @@
-"""`entropy`: mean entropy of the distributions that the student's answer was chosen from (Settles 2009, 3.1)."""
+"""`entropy`: mean entropy of the distributions that the student's answer was chosen from (Settles
+2009, 3.1).
+"""
 
 from math import nan
 

@@ -1,5 +1,7 @@
-"""`facility`: the seeds that stand best for all seeds, by facility location on their embeddings (e.g. Wei et al. 2015,
-*Submodularity in Data Subset Selection and Active Learning*), the seeds weighted by a score."""
+"""`facility`: the seeds that stand best for all seeds, by facility location on their embeddings
+(e.g. Wei et al. 2015, *Submodularity in Data Subset Selection and Active Learning*), the seeds
+weighted by a score.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -31,10 +33,12 @@ def facility(
     *,
     weight: Callable[[Evidence], Sequence[float]] | None = None,
 ) -> list[int]:
-    """m positions: each time the candidate that most raises Σ_i w_i · cos(i, likest pick), over all seeds.
+    """m positions: each time the candidate that most raises Σ_i w_i · cos(i, likest pick), over
+    all seeds.
 
-    A seed's weight is the rank of its score, 1/N for the lowest to 1 for the highest: positive, and the same whatever
-    the score's scale. Without a score all weigh the same. Ties are broken at random.
+    A seed's weight is the rank of its score, 1/N for the lowest to 1 for the highest: positive,
+    and the same whatever the score's scale. Without a score all weigh the same. Ties are broken
+    at random.
     """
     embedding_N_D = usable(evidence.embedding_N_D, evidence.seeds, "embedding")
     length_N = np.linalg.norm(embedding_N_D, axis=1)
@@ -58,7 +62,10 @@ def facility(
 def ranks(
     evidence: Evidence, scores: Sequence[float]
 ) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """rank_N / N; equal scores share the mean of their ranks. Raises CriterionError where a score is no number."""
+    """rank_N / N; equal scores share the mean of their ranks.
+
+    Raises CriterionError where a score is no number.
+    """
     score_N = np.asarray(scores, np.float64)
     bad = [
         f"{evidence.seeds[i].id}: {score_N[i]}"

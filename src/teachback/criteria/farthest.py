@@ -1,8 +1,10 @@
-"""Greedy k-center, farthest-first (Gonzalez 1985; core-set selection in Sener & Savarese, arXiv 1708.00489), in blocks.
+"""Greedy k-center, farthest-first (Gonzalez 1985; core-set selection in Sener & Savarese, arXiv
+1708.00489), in blocks.
 
-Each pick is the row farthest from all picks before it. Distances to the nearest pick only shrink, so the rows that were
-farthest at the last refresh can be picked from on their own, for as long as the best of them is farther than any other
-row was then. The picks are those of the sequential algorithm; one matrix product refreshes all rows for a whole block.
+Each pick is the row farthest from all picks before it. Distances to the nearest pick only shrink,
+so the rows that were farthest at the last refresh can be picked from on their own, for as long as
+the best of them is farther than any other row was then. The picks are those of the sequential
+algorithm; one matrix product refreshes all rows for a whole block.
 """
 
 import numpy as np
@@ -14,7 +16,9 @@ PICKED = -1.0  # nearer than any row can be
 
 
 def farthest(points: Points, m: int, used: int = 0) -> list[int]:
-    """m distinct rows, m ≤ N − used. The first `used` rows of the points are picked already: m others, far from them.
+    """m distinct rows, m ≤ N − used.
+
+    The first `used` rows of the points are picked already: m others, far from them.
 
     Of rows equally far the first in order is picked; with nothing used, the first row of all.
     """
@@ -35,7 +39,9 @@ def farthest(points: Points, m: int, used: int = 0) -> list[int]:
 
 
 def ahead(points: Points, nearest_N: Floats, m: int) -> list[int]:
-    """The next picks, at least one and at most m, until a row that isn't looked at might be the farthest."""
+    """The next picks, at least one and at most m, until a row that isn't looked at might be the
+    farthest.
+    """
     order_N = np.argsort(-nearest_N, kind="stable")
     rows_L: Positions = np.sort(
         order_N[:AHEAD]

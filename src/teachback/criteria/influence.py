@@ -1,11 +1,14 @@
-"""`influence`: would learning the gold solution help on dev? A simplification of LESS (arXiv 2402.04333)."""
+"""`influence`: would learning the gold solution help on dev? A simplification of LESS (arXiv
+2402.04333).
+"""
 
 from .evidence import Evidence
 
 
 def influence(evidence: Evidence) -> list[float]:
-    """Cosine of the gold solution's gradient with the mean of dev's normalised ones: the head's layer only, of the
-    current student only, without the optimiser's state."""
+    """Cosine of the gold solution's gradient with the mean of dev's normalised ones: the head's
+    layer only, of the current student only, without the optimiser's state.
+    """
     import numpy as np
 
     assert evidence.gold_gradient_N_M is not None

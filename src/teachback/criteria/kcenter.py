@@ -1,4 +1,6 @@
-"""`kcenter`: the seed farthest from all that were selected, again and again (core-set, arXiv 1708.00489)."""
+"""`kcenter`: the seed farthest from all that were selected, again and again (core-set, arXiv
+1708.00489).
+"""
 
 import numpy as np
 
@@ -9,10 +11,11 @@ from .points import usable, vectors
 
 
 def kcenter(evidence: Evidence, m: int, draws: Draws) -> list[int]:
-    """m positions, in Euclidean distance of their embeddings, starting from the seeds that past rounds selected.
+    """m positions, in Euclidean distance of their embeddings, starting from the seeds that past
+    rounds selected.
 
-    Those, where they may be selected again, come last. In the first round the first seed is uniform; ties are broken at
-    random.
+    Those, where they may be selected again, come last. In the first round the first seed is
+    uniform; ties are broken at random.
     """
     embedding_N_D = usable(evidence.embedding_N_D, evidence.seeds, "embedding")
     selected = {pick.seed for r in evidence.past for pick in r.chosen.picks}

@@ -1,4 +1,6 @@
-"""`least_confidence`: −log P(ŷ given x) of the student's own answer, as a whole (Settles 2009, 3.1)."""
+"""`least_confidence`: −log P(ŷ given x) of the student's own answer, as a whole (Settles 2009,
+3.1).
+"""
 
 from .evidence import Evidence
 

@@ -1,6 +1,8 @@
-"""`lion`: half of the batch from seeds that are hard for the student, half from easy ones (Lion, arXiv 2305.12870).
+"""`lion`: half of the batch from seeds that are hard for the student, half from easy ones (Lion,
+arXiv 2305.12870).
 
-Hard: the referee puts the teacher's answer at least one mark above the student's, mean of both orders.
+Hard: the referee puts the teacher's answer at least one mark above the student's, mean of both
+orders.
 """
 
 from collections.abc import Mapping
@@ -32,8 +34,10 @@ class LionSettings(CriterionSettings, EndpointSettings):
 
 
 def lion(evidence: Evidence, m: int, draws: Draws) -> list[int]:
-    """m positions, drawn uniformly from each side, hard and easy by turns; of an odd m one more is hard. Where a side
-    is too small the other fills up. Raises CriterionError where fewer than m candidates have a gap."""
+    """m positions, drawn uniformly from each side, hard and easy by turns; of an odd m one more
+    is hard. Where a side is too small the other fills up. Raises CriterionError where fewer
+    than m candidates have a gap.
+    """
     gaps = {
         i: gap for i in evidence.candidates if (gap := evidence.gaps[i]) is not None
     }

@@ -31,8 +31,10 @@ def mixture(
     members: Mapping[str, Criterion],
     shares: Mapping[str, float],
 ) -> list[Choice]:
-    """Each member picks its share of m, in their order, among what those before it left. Shares need not add up to 1:
-    they are taken relative to their sum."""
+    """Each member picks its share of m, in their order, among what those before it left.
+
+    Shares need not add up to 1: they are taken relative to their sum.
+    """
     taken: list[Choice] = []
     for name, count in parts(m, shares).items():
         left = sorted(

@@ -1,7 +1,7 @@
 """Where the seeds lie, as inner products: all that seeding and farthest-first need to know.
 
-Sums and products are in float64: a squared distance is a difference of much larger numbers, all the more between
-hidden states, which have most of their length in common.
+Sums and products are in float64: a squared distance is a difference of much larger numbers, all
+the more between hidden states, which have most of their length in common.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,13 +17,16 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 Positions = np.ndarray[Any, np.dtype[np.intp]]
 Rows = Positions | slice
 
-SAME = 1e-12  # of a row's squared length: a squared distance below it is rounding (float64 leaves 1e-15)
+# Of a row's squared length: a squared distance below it is rounding (float64 leaves 1e-15).
+SAME = 1e-12
 CHUNK = 2048  # rows at a time: what is made of them stays in the cache
 
 
 @dataclass(frozen=True, eq=False)
 class Points:
-    """N rows. squared_N: their squared lengths. inner(rows, others) → products_B_O, of B rows with O others."""
+    """N rows. squared_N: their squared lengths. inner(rows, others) → products_B_O, of B rows
+    with O others.
+    """
 
     squared_N: Floats
     inner: Callable[[Positions, Rows], Floats]
@@ -38,7 +41,9 @@ class Points:
         return apart_B_O
 
     def nearest(self, rows: Sequence[int]) -> Floats:
-        """Every row's squared distance to the nearest of `rows`, one product for all; infinite where there are none."""
+        """Every row's squared distance to the nearest of `rows`, one product for all; infinite
+        where there are none.
+        """
         picked, nearest_N = np.asarray(rows, np.intp), np.empty(len(self.squared_N))
         for start in range(0, len(nearest_N), CHUNK):
             chunk = slice(start, start + CHUNK)
@@ -58,10 +63,12 @@ def vectors(x_N_D: np.ndarray[Any, Any]) -> Points:
 def gradients(
     delta_N_K: np.ndarray[Any, Any], hidden_N_D: np.ndarray[Any, Any]
 ) -> Points:
-    """The gradients δ ⊗ h of a classifier's last layer, K × D numbers a row that are never made (arXiv 1906.03671).
+    """The gradients δ ⊗ h of a classifier's last layer, K × D numbers a row that are never made
+    (arXiv 1906.03671).
 
-    delta_N_K: p − onehot(predicted class). An inner product of two gradients is the product of those of their factors:
-    so for one prediction a row, not for the sum over the tokens of a text.
+    delta_N_K: p − onehot(predicted class). An inner product of two gradients is the product of
+    those of their factors: so for one prediction a row, not for the sum over the tokens of a
+    text.
     """
     delta, hidden = vectors(delta_N_K), vectors(hidden_N_D)
 
@@ -76,7 +83,10 @@ def gradients(
 def usable(
     array_N_D: np.ndarray[Any, Any] | None, seeds: Sequence[Example], what: str
 ) -> np.ndarray[Any, Any]:
-    """The array, if there is one and all of it are numbers. Raises CriterionError, with the seeds where it isn't so."""
+    """The array, if there is one and all of it are numbers.
+
+    Raises CriterionError, with the seeds where it isn't so.
+    """
     if array_N_D is None or len(array_N_D) != len(seeds):
         raise CriterionError(
             f"there are no {what}s to choose by",

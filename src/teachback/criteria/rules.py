@@ -58,7 +58,9 @@ def softmax(
     *,
     temperature: float,
 ) -> list[int]:
-    """m without replacement, each with a chance of exp(score / temperature) (Gumbel-top-k, arXiv 1903.06059)."""
+    """m without replacement, each with a chance of exp(score / temperature) (Gumbel-top-k, arXiv
+    1903.06059).
+    """
     noise = {
         i: -log(-log(max(draws(evidence.seeds[i].id).random(), 5e-324)))
         for i in evidence.candidates
@@ -69,8 +71,9 @@ def softmax(
 def balanced(
     evidence: Evidence, scores: Sequence[float], m: int, draws: Draws
 ) -> list[int]:
-    """Half of the picks from the upper half of the scores, half from the lower, uniformly, as Lion does with hard and
-    easy seeds (arXiv 2305.12870): of an odd m one more from the upper."""
+    """Half of the picks from the upper half of the scores, half from the lower, uniformly, as
+    Lion does with hard and easy seeds (arXiv 2305.12870): of an odd m one more from the upper.
+    """
     order = top(evidence, scores, len(evidence.candidates), draws)
     drawn = {i: draws(f"{evidence.seeds[i].id} half").random() for i in order}
     middle = max(-(-len(order) // 2), -(-m // 2))
@@ -85,8 +88,10 @@ def balanced(
 def stratified(
     evidence: Evidence, scores: Sequence[float], m: int, draws: Draws, *, by: str
 ) -> list[int]:
-    """The top of each stratum, one for each value of the meta field `by`: as many as its share of the candidates, what
-    is left to the largest remainders. Raises CriterionError where a seed has no such field."""
+    """The top of each stratum, one for each value of the meta field `by`: as many as its share of
+    the candidates, what is left to the largest remainders. Raises CriterionError where a seed
+    has no such field.
+    """
     strata: dict[str, list[int]] = defaultdict(list)
     for i in evidence.candidates:
         if by not in evidence.seeds[i].meta:
@@ -107,8 +112,9 @@ def stratified(
 
 
 def parts(m: int, shares: Mapping[str, float]) -> dict[str, int]:
-    """m in whole numbers as near to the shares as can be: what is left goes to the largest remainders, the earlier one
-    of equals. Shares are relative to their sum."""
+    """m in whole numbers as near to the shares as can be: what is left goes to the largest
+    remainders, the earlier one of equals. Shares are relative to their sum.
+    """
     total = sum(shares.values())
     exact = {name: m * share / total for name, share in shares.items()}
     whole = {name: int(part) for name, part in exact.items()}

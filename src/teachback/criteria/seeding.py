@@ -1,10 +1,11 @@
 """k-means++ seeding (Arthur & Vassilvitskii 2007) by exact rejection in blocks.
 
-The law: each pick is drawn with chances in proportion to D², the squared distance to the nearest pick before it. Drawn
-one by one, every pick costs a pass over all rows. Here a block of rows is proposed by the D² that the rows had at the
-last refresh, which can only have shrunk since, and a proposal is accepted with probability now / then, where "now"
-counts what was accepted before it. What is accepted has the very same law. Only once most proposals fail are all rows
-refreshed, by one matrix product for all that was accepted meanwhile.
+The law: each pick is drawn with chances in proportion to D², the squared distance to the nearest
+pick before it. Drawn one by one, every pick costs a pass over all rows. Here a block of rows is
+proposed by the D² that the rows had at the last refresh, which can only have shrunk since, and a
+proposal is accepted with probability now / then, where "now" counts what was accepted before it.
+What is accepted has the very same law. Only once most proposals fail are all rows refreshed, by
+one matrix product for all that was accepted meanwhile.
 """
 
 from collections.abc import Sequence
@@ -20,7 +21,8 @@ STALE = 0.25  # all rows are refreshed where a smaller share of a block is accep
 def seeding(points: Points, m: int, generator: np.random.Generator) -> list[int]:
     """m distinct rows, m ≤ N. The first is drawn by D² from the origin.
 
-    Where fewer than m points are distinct, the rest are uniform among the rows that were not picked.
+    Where fewer than m points are distinct, the rest are uniform among the rows that were not
+    picked.
     """
     picks: list[int] = []
     since: list[int] = []
@@ -56,7 +58,8 @@ def accepted(
 ) -> list[int]:
     """Those of the proposals that are picked. since: what was picked since the last refresh.
 
-    Right after a refresh the first proposal is always accepted, so that picking goes on until all distances are 0.
+    Right after a refresh the first proposal is always accepted, so that picking goes on until all
+    distances are 0.
     """
     apart_B_B = points.apart(proposed_B, proposed_B)
     apart_S_B = points.apart(np.asarray(since, np.intp), proposed_B)

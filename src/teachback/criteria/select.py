@@ -26,9 +26,10 @@ def select(
 ) -> Selection:
     """The m best candidates, best first. draw(purpose, seed id, n) gives a generator.
 
-    For selection, n counts the rounds that are past: with the number of a seed's own selections the losers of a round
-    would keep their number, and so go on losing. Raises CriterionError (see `check`), when fewer than m can be
-    selected, and for ids that are not distinct or not in order.
+    For selection, n counts the rounds that are past: with the number of a seed's own selections
+    the losers of a round would keep their number, and so go on losing. Raises CriterionError (see
+    `check`), when fewer than m can be selected, and for ids that are not distinct or not in
+    order.
     """
     past, ids = evidence.past, [seed.id for seed in evidence.seeds]
     check_evidence(ids, evidence, m)
@@ -95,7 +96,8 @@ def check_evidence(ids: Sequence[str], evidence: Evidence, m: int) -> None:
     if m < 1 or m > len(evidence.candidates):
         raise CriterionError(
             f"can't select {m} seeds of {len(evidence.candidates)}",
-            allowed=f"1 to {len(evidence.candidates)} a round: so many of the {len(ids)} seeds may be selected",
+            allowed=f"1 to {len(evidence.candidates)} a round: so many of the {len(ids)} seeds "
+            "may be selected",
             fix="lower per_round, give more seeds, raise candidates, or set reuse_seeds: evenly",
         )
 
@@ -103,8 +105,9 @@ def check_evidence(ids: Sequence[str], evidence: Evidence, m: int) -> None:
 def check(
     name: str, criterion: Criterion, evidence: Evidence, scores: Sequence[float]
 ) -> None:
-    """A candidate's missing, NaN or infinite score is an error that names the rows; so is a continuous score equal for
-    all of them."""
+    """A candidate's missing, NaN or infinite score is an error that names the rows; so is a
+    continuous score equal for all of them.
+    """
     ids = [seed.id for seed in evidence.seeds]
     if len(scores) != len(ids):
         raise CriterionError(
@@ -141,7 +144,8 @@ def check_choice(
         or not set(positions) <= set(evidence.candidates)
     ):
         raise CriterionError(
-            f"{name} chose {len(set(positions))} seeds, {len(set(positions) - set(evidence.candidates))} of them not "
+            f"{name} chose {len(set(positions))} seeds, "
+            f"{len(set(positions) - set(evidence.candidates))} of them not "
             f"candidates",
             allowed=f"{m} different positions among the candidates",
         )
@@ -150,7 +154,9 @@ def check_choice(
 def chance(
     chosen: Sequence[int], candidates: Sequence[int], scores: Sequence[float]
 ) -> float:
-    """Share of the picks whose place was drawn among more seeds of that same score than there were places."""
+    """Share of the picks whose place was drawn among more seeds of that same score than there
+    were places.
+    """
     last = scores[chosen[-1]]
     drawn = sum(scores[i] == last for i in chosen)
     return (
@@ -182,7 +188,8 @@ def notes(
     stuck = [pick.seed for pick in picks if unmoved(pick, past)]
     if stuck:
         found.append(
-            f"selected again and again while the score does not fall, perhaps unlearnable: {', '.join(stuck[:5])}"
+            "selected again and again while the score does not fall, perhaps unlearnable: "
+            f"{', '.join(stuck[:5])}"
             + (f" and {len(stuck) - 5} more" if len(stuck) > 5 else "")
         )
     return found
@@ -191,7 +198,10 @@ def notes(
 def cut_off(picks: Sequence[Pick], attempts: Sequence[Attempt]) -> list[str]:
     truncated = {a.id for a in attempts if a.truncated}
     share = sum(pick.seed in truncated for pick in picks) / len(picks)
-    text = f"{share:.0%} of the picks are truncated attempts: raise student.max_new_tokens, or expect noise"
+    text = (
+        f"{share:.0%} of the picks are truncated attempts: raise student.max_new_tokens, "
+        "or expect noise"
+    )
     return [text] if share > 0.5 else []
 
 

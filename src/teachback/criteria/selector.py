@@ -1,4 +1,6 @@
-"""Selection in a round: the student attempts the seeds, evidence is gathered, the criterion picks."""
+"""Selection in a round: the student attempts the seeds, evidence is gathered, the criterion
+picks.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace

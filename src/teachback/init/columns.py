@@ -24,12 +24,15 @@ QUESTION = (
     "sentence",
 )
 ANSWER = (
-    "answer", "final_answer", "gold_answer", "correct_answer", "expected_answer", "short_answer", "label", "target",
-    "gold", "correct", "answer_key", "answerkey", "ground_truth", "expected", "result", "output", "completion",
+    "answer", "final_answer", "gold_answer", "correct_answer", "expected_answer", "short_answer",
+    "label", "target",
+    "gold", "correct", "answer_key", "answerkey", "ground_truth", "expected", "result", "output",
+    "completion",
     "response",
 )  # fmt: skip
 SOLUTION = (
-    "solution", "worked_solution", "rationale", "reasoning", "cot", "chain_of_thought", "explanation", "proof", "steps",
+    "solution", "worked_solution", "rationale", "reasoning", "cot", "chain_of_thought",
+    "explanation", "proof", "steps",
     "generated_solution", "response", "completion", "output",
 )  # fmt: skip
 ID = ("id", "uid", "uuid", "unique_id", "question_id", "qid", "idx")
@@ -41,7 +44,9 @@ SHORT = (
 
 @dataclass(frozen=True)
 class Found:
-    """columns: as a task takes them; None where the file has none that can be used. notes: for a person to read."""
+    """columns: as a task takes them; None where the file has none that can be used. notes: for a
+    person to read.
+    """
 
     columns: ExampleColumns
     notes: tuple[str, ...] = ()
@@ -53,7 +58,10 @@ def find(
     question: str | None = None,
     answer: str | None = None,
 ) -> Found:
-    """question, answer: names that were given, which are taken as they are. Raises DataError without a question."""
+    """question, answer: names that were given, which are taken as they are.
+
+    Raises DataError without a question.
+    """
     names = {name: None for row in rows for name in row}  # in the order of the file
     if not rows:
         raise DataError(f"{source} has no rows", allowed="at least one question")
@@ -84,7 +92,9 @@ def find(
 
 
 def question_column(rows: Sequence[Row], names: Iterable[str], source: str) -> str:
-    """The first by name whose values are texts; one that says the same in every row only if there is no other."""
+    """The first by name whose values are texts; one that says the same in every row only if there
+    is no other.
+    """
     fit = [
         name
         for name in matching(names, QUESTION)
@@ -107,7 +117,8 @@ def answer_columns(
 ) -> tuple[str | None, str | None]:
     """The columns of the short answer and of the worked solution.
 
-    Where only worked solutions name the answer ("#### 18"), there is no column of answers: a task takes them out.
+    Where only worked solutions name the answer ("#### 18"), there is no column of answers: a task
+    takes them out.
     """
     usable = [name for name in names if (found := values(rows, name)) and scalar(found)]
     answers = [given] if given else matching(usable, ANSWER)
@@ -142,9 +153,15 @@ def remarks(
     worked: str | None,
 ) -> Iterable[str]:
     if short is None and worked is not None:
-        yield f"the column {worked!r} holds worked solutions that end in the answer: it is taken out of them"
+        yield (
+            f"the column {worked!r} holds worked solutions that end in the answer: it is "
+            "taken out of them"
+        )
     if short is not None and is_long(values(rows, short)):
-        yield f"the answers in {short!r} are long, and are wanted word for word: for free words there is grader: judge"
+        yield (
+            f"the answers in {short!r} are long, and are wanted word for word: for free "
+            "words there is grader: judge"
+        )
     if options := next(
         (
             name
@@ -153,14 +170,19 @@ def remarks(
         ),
         None,
     ):
-        yield f"the student does not see the column {options!r}: put the options into the question, as (A) … (B) …"
+        yield (
+            f"the student does not see the column {options!r}: put the options into the "
+            "question, as (A) … (B) …"
+        )
     unused = [name for name in matching(names, QUESTION) if name not in (short, worked)]
     if unused := [name for name in unused if any(filled(row, name) for row in rows)]:
         yield f"the student sees the column {asked!r} only, not {', '.join(map(repr, unused))}"
 
 
 def matching(names: Iterable[str], wanted: Sequence[str]) -> list[str]:
-    """The names that are among the wanted ones, in the order of these; case, spaces and hyphens aside."""
+    """The names that are among the wanted ones, in the order of these; case, spaces and hyphens
+    aside.
+    """
     by_form: dict[str, str] = {}
     for name in names:
         by_form.setdefault(

@@ -33,7 +33,8 @@ STEP, SHORTEST, LONGEST, UNKNOWN = 16, 32, 256, 256  # tokens of an answer
 
 @dataclass(frozen=True)
 class Choices:
-    """What was decided, to be written down. use_solution: False where solutions contradict the answers.
+    """What was decided, to be written down. use_solution: False where solutions contradict the
+    answers.
 
     why: what speaks for the grader. pool: the free teacher; otherwise the endpoint.
     """
@@ -228,7 +229,9 @@ def student(c: Choices) -> list[str]:
 
 
 def answer_tokens(c: Choices) -> int | None:
-    """The 95th percentile of the answers' length in tokens, estimated without a tokenizer; None: nothing to go by."""
+    """The 95th percentile of the answers' length in tokens, estimated without a tokenizer; None:
+    nothing to go by.
+    """
     texts = (
         [e.solution for e in c.survey.examples if e.solution is not None]
         if c.solved
@@ -275,7 +278,8 @@ def teacher(c: Choices, out: Path) -> list[str]:
             "those that are no seed, dev or test",
         ),
         *few,
-        "# For a model that writes new rows, which costs money: delete the lines above from `teacher:` on, and take",
+        "# For a model that writes new rows, which costs money: delete the lines above from "
+        "`teacher:` on, and take",
         "# the marks off these:",
         *(f"# {line}" for line in ("teacher:", *endpoint(c), *prices(c))),
     ]
@@ -304,7 +308,9 @@ def endpoint(c: Choices) -> list[str]:
 
 
 def prices(c: Choices) -> list[str]:
-    """Left for a person to fill in: an unknown price stays unknown, and pairs are counted either way."""
+    """Left for a person to fill in: an unknown price stays unknown, and pairs are counted either
+    way.
+    """
     return [
         said(
             "prices:",

@@ -21,24 +21,31 @@ ALGEBRA = re.compile(
 )
 LETTER = re.compile(r"[(\[]?[A-Z][)\].:]?")
 WORD = re.compile(r"[A-Za-z]{3,}")
-MATH_SHARE = 0.9  # of answers that are numbers or formulas, where some are LaTeX: the rest are names and words
+# Of answers that are numbers or formulas, where some are LaTeX: the rest are names and words.
+MATH_SHARE = 0.9
 
 
 class Guess(NamedTuple):
-    """The graders that fit, the best first; two of them where only a person can tell. why: one line for each."""
+    """The graders that fit, the best first; two of them where only a person can tell. why: one
+    line for each.
+    """
 
     graders: tuple[str, ...]
     why: tuple[str, ...]
 
 
 def guess(examples: Sequence[Example]) -> Guess:
-    """From the rows that have an answer. Raises DataError where no row has one, or where none fits."""
+    """From the rows that have an answer.
+
+    Raises DataError where no row has one, or where none fits.
+    """
     answered = [e for e in examples if e.answer is not None]
     if not answered:
         raise DataError(
             "no row has an answer",
             got=f"{len(examples)} rows",
-            fix="seeds may lack answers, what is measured on may not: name the column with --answer COLUMN",
+            fix="seeds may lack answers, what is measured on may not: name the column with "
+            "--answer COLUMN",
         )
     for look in (proof, game24, choice, numbers, mathematics):
         if (found := look(answered)) is not None:
@@ -120,7 +127,10 @@ def numbers(answered: Sequence[Example]) -> Guess | None:
 
 
 def mathematics(answered: Sequence[Example]) -> Guess | None:
-    """Numbers and formulas. With LaTeX among them it is math; without, text that is compared as text may do."""
+    """Numbers and formulas.
+
+    With LaTeX among them it is math; without, text that is compared as text may do.
+    """
     n = len(answered)
     plain = sum(read_number(str(e.answer)) is not None for e in answered)
     latex = sum(LATEX.search(str(e.answer)) is not None for e in answered)
@@ -130,7 +140,10 @@ def mathematics(answered: Sequence[Example]) -> Guess | None:
     )
     if formulas == 0 or plain + formulas < MATH_SHARE * n:
         return None
-    said = f"{plain:,} of {n:,} answers are numbers and {formulas:,} formulas; {latex:,} are in LaTeX"
+    said = (
+        f"{plain:,} of {n:,} answers are numbers and {formulas:,} formulas; {latex:,} are "
+        "in LaTeX"
+    )
     boxed = sum(BOX.search(e.solution or "") is not None for e in answered)
     if latex or 2 * boxed > n:
         return Guess(("math",), (said,))
@@ -149,9 +162,12 @@ def is_formula(answer: str) -> bool:
 
 
 def check(grader: str, examples: Sequence[Example]) -> None:
-    """Every answer must be right by its own words. Raises DataError for those that the grader can't read.
+    """Every answer must be right by its own words.
 
-    What is graded by more than its answer (a proof, an expression) is left to the task, which checks dev and test.
+    Raises DataError for those that the grader can't read.
+
+    What is graded by more than its answer (a proof, an expression) is left to the task, which
+    checks dev and test.
     """
     if grader not in GRADERS or not GRADERS[grader].checks_golds:
         return
@@ -177,7 +193,10 @@ def kinds(answered: Sequence[Example]) -> str:
     """What answers of no one kind are: how many letters, numbers, labels and texts."""
     counts = Counter(kind(str(e.answer)) for e in answered)
     distinct = len({str(e.answer) for e in answered})
-    return f"{', '.join(f'{n:,} {name}' for name, n in counts.most_common())} ({distinct:,} different answers)"
+    return (
+        f"{', '.join(f'{n:,} {name}' for name, n in counts.most_common())} ({distinct:,} "
+        "different answers)"
+    )
 
 
 def kind(answer: str) -> str:

@@ -17,7 +17,9 @@ Ask = Callable[[Guess], str]
 
 @dataclass(frozen=True)
 class Proposal:
-    """text: the YAML. seen: what was looked at and why it was chosen, a line each. buys: its teacher costs money."""
+    """text: the YAML. seen: what was looked at and why it was chosen, a line each. buys: its
+    teacher costs money.
+    """
 
     text: str
     seen: tuple[str, ...]
@@ -38,7 +40,8 @@ def propose(
 ) -> Proposal:
     """A config for a file. ask(guess): which grader, where two fit about equally; it may raise.
 
-    Raises DataError for a file that can't be used: unreadable, empty, too small, without a question or an answer.
+    Raises DataError for a file that can't be used: unreadable, empty, too small, without a
+    question or an answer.
     """
     survey = look(path, question, answer)
     found = Guess((grader,), ("as asked for",)) if grader else guess(survey.answered)
@@ -88,12 +91,17 @@ def unread(held: Held, grader: str) -> str | None:
 def affords(
     shares: Shares, teacher: str | None, survey: Survey
 ) -> tuple[bool, tuple[str, ...]]:
-    """Whether the file's own rows can teach, unless an endpoint was asked for; why not, for a person to read."""
+    """Whether the file's own rows can teach, unless an endpoint was asked for; why not, for a
+    person to read.
+    """
     if teacher == "openai":
         return False, ()
     if len(shares.reserve) >= shares.pairs:
         return True, ()
-    why = f"{len(shares.reserve)} rows with an answer are left for a pool to hand out, and {shares.pairs} are needed"
+    why = (
+        f"{len(shares.reserve)} rows with an answer are left for a pool to hand out, and "
+        f"{shares.pairs} are needed"
+    )
     if teacher == "pool":
         raise DataError(
             f"{survey.path}: {why}", fix="give a larger file, or --teacher openai"
@@ -104,7 +112,9 @@ def affords(
 
 
 def contradicted(grader: str, shares: Shares) -> list[str]:
-    """Ids in dev and test whose solution ends in another answer than the row has: no student could be graded by it."""
+    """Ids in dev and test whose solution ends in another answer than the row has: no student
+    could be graded by it.
+    """
     if grader not in GRADERS or not GRADERS[grader].checks_golds:
         return []
     measured = [
@@ -123,7 +133,8 @@ def contradictions(wrong: Sequence[str]) -> tuple[str, ...]:
         return ()
     named = ", ".join(wrong[:3])
     return (
-        f"the solutions are not used, because some end in another answer than their row has: mend {named}",
+        "the solutions are not used, because some end in another answer than their row has: "
+        f"mend {named}",
     )
 
 
@@ -155,7 +166,8 @@ def seen(c: Choices) -> list[str]:
         f"{n} {name}" for n, name in ((sizes.dev, "dev"), (sizes.test, "test")) if n
     ]
     return [
-        f"{survey.path.name}: {len(survey.examples):,} rows, {answered:,} with an answer; columns: {said}",
+        f"{survey.path.name}: {len(survey.examples):,} rows, {answered:,} with an answer; "
+        f"columns: {said}",
         *files,
         f"grader {c.grader}: {c.why}",
         f"shares: {sizes.seeds} seeds, {', '.join(aside)}; {len(c.shares.reserve):,} rows are left",

@@ -16,7 +16,8 @@ from ..tasks.splits import (
 from ..types import Example, Scalar
 from .survey import Survey
 
-FULL = 300  # rows from which on the numbers below are taken as they are; a smaller file is shared out alike
+# Rows from which on the numbers below are taken as they are; a smaller file is shared out alike.
+FULL = 300
 SEEDS, DEV, TEST, PER_ROUND, ROUNDS = 48, 40, 100, 16, 3
 OWN_TEST = 200  # at most, of a test file
 FEWEST = 30  # answered rows
@@ -28,7 +29,8 @@ FIELDS = 4  # at most, to break accuracy down by
 
 @dataclass(frozen=True)
 class Shares:
-    """sizes: as the task takes them. reserve: rows with something to train on that are no seed, dev or test.
+    """sizes: as the task takes them. reserve: rows with something to train on that are no seed,
+    dev or test.
 
     by: the meta fields of dev and test worth breaking accuracy down by.
     """
@@ -90,12 +92,15 @@ def for_measuring(
     test: tuple[Example, ...] | None,
     survey: Survey,
 ) -> tuple[int, int]:
-    """How many rows for dev and test: of their own files, or of the file's rows that have an answer."""
+    """How many rows for dev and test: of their own files, or of the file's rows that have an
+    answer.
+    """
     if dev is None and n_answered < FEWEST:
         raise DataError(
             f"{survey.path}: too few answered rows to set some aside to measure on",
             got=f"{n_answered} different ones of {n}",
-            allowed=f"at least {FEWEST}, or a file of their own beside it ({survey.path.stem}_dev.jsonl)",
+            allowed=f"at least {FEWEST}, or a file of their own beside it "
+            f"({survey.path.stem}_dev.jsonl)",
         )
     scale = min(1.0, n / FULL)
     own_test = (

@@ -30,7 +30,10 @@ class Held:
 
 @dataclass(frozen=True)
 class Survey:
-    """columns: by their use. named: all that hold anything. Every scalar column is in the examples' meta."""
+    """columns: by their use. named: all that hold anything.
+
+    Every scalar column is in the examples' meta.
+    """
 
     path: Path
     columns: ExampleColumns
@@ -81,7 +84,9 @@ def with_meta(found: Found, rows: Sequence[Row]) -> ExampleColumns:
 def beside(
     path: Path, parts: Sequence[str], columns: ExampleColumns
 ) -> tuple[Held | None, tuple[str, ...]]:
-    """The first file in the same folder that goes by the same name for another part, if it can be used as it is."""
+    """The first file in the same folder that goes by the same name for another part, if it can be
+    used as it is.
+    """
     for other in names(path, parts):
         if not other.is_file():
             continue
@@ -104,7 +109,9 @@ def beside(
 
 
 def names(path: Path, parts: Sequence[str]) -> list[Path]:
-    """x_train.jsonl → x_test.jsonl; x.jsonl → x_test.jsonl, x-test.jsonl; none for a file that is a dev or test."""
+    """x_train.jsonl → x_test.jsonl; x.jsonl → x_test.jsonl, x-test.jsonl; none for a file that is
+    a dev or test.
+    """
     found = [*PART.finditer(path.stem)]
     if not found:
         return [
@@ -128,5 +135,6 @@ def misnamed(path: Path) -> tuple[str, ...]:
     if not found or found[-1].lower() in TRAIN:
         return ()
     return (
-        f"by its name {path.name} is for measuring: what is trained on here can't be measured on it any more",
+        f"by its name {path.name} is for measuring: what is trained on here can't be measured "
+        "on it any more",
     )

@@ -309,7 +309,10 @@ def run_probe(config: Config, task: Task, n: int) -> ProbeMeasurements:
     """Opens the run's directory, and identifies it, as a run does."""
     seeds = draw_probe_seeds(task.seeds, n, partial(draw, config.seed, config.repeat))
     chat = Chat(config.student.system, config.student.chat_template_kwargs)
-    with Run(config.run_dir, keep=config.keep) as run, make_ready_run(config, run) as wired:
+    with (
+        Run(config.run_dir, keep=config.keep) as run,
+        make_ready_run(config, run) as wired,
+    ):
         start = run.path(wired.base)
         precision = read_precision(run.folder)
         student = load_for_inference(start, precision)

@@ -1,4 +1,6 @@
-"""All that a report asks of a student: its greedy answers, how likely it finds the gold ones, and sampled answers."""
+"""All that a report asks of a student: its greedy answers, how likely it finds the gold ones, and
+sampled answers.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,7 +21,9 @@ class SamplingPlan(NamedTuple):
 
 
 class MeasuredQuestion(NamedTuple):
-    """One answer to get. target: the gold answer to score beside it. sample: which one it is; None: the greedy one."""
+    """One answer to get. target: the gold answer to score beside it. sample: which one it is;
+    None: the greedy one.
+    """
 
     id: str
     message: str
@@ -36,7 +40,9 @@ class MeasuredAnswer:
 
 
 class StudentAnswers(NamedTuple):
-    """By example, in their order: the greedy answer, the gold solution's nll (None without one), sampled answers."""
+    """By example, in their order: the greedy answer, the gold solution's nll (None without one),
+    sampled answers.
+    """
 
     attempts: tuple[Attempt, ...]
     gold_nll: tuple[float | None, ...]
@@ -66,7 +72,9 @@ def measure_questions(
     asked: Sequence[MeasuredQuestion],
     samples: SamplingPlan | None,
 ) -> list[MeasuredAnswer]:
-    """Some of the questions, in their order: the greedy ones come first. answer(asked, sampling=None) measures them."""
+    """Some of the questions, in their order: the greedy ones come first. answer(asked,
+    sampling=None) measures them.
+    """
     greedy = [
         AttemptRequest(q.id, q.message, q.target) for q in asked if q.sample is None
     ]

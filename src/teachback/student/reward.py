@@ -1,4 +1,6 @@
-"""A reward model's score of an attempt: any sequence classifier with one output, as Skywork-Reward and its kin are."""
+"""A reward model's score of an attempt: any sequence classifier with one output, as
+Skywork-Reward and its kin are.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,13 +18,18 @@ from .loading import choose_device, silence_transformers
 if TYPE_CHECKING:
     import torch
 
-REWARD_MODEL_ALLOWED = "a sequence classifier with one output and a chat template, such as Skywork/Skywork-Reward-V2-Qwen3-0.6B"
+REWARD_MODEL_ALLOWED = (
+    "a sequence classifier with one output and a chat template, such as Skywork/"
+    "Skywork-Reward-V2-Qwen3-0.6B"
+)
 
 
 @dataclass(frozen=True)
 class RewardModel:
-    """In memory, in evaluation mode. pad: the token that a batch's rows are filled up with, by which the model finds
-    their ends; None: it has none, and rows go through it one by one. longest: tokens that it can read; None: any."""
+    """In memory, in evaluation mode. pad: the token that a batch's rows are filled up with, by
+    which the model finds their ends; None: it has none, and rows go through it one by one.
+    longest: tokens that it can read; None: any.
+    """
 
     model: Any
     tokenizer: Any
@@ -32,7 +39,10 @@ class RewardModel:
 
 
 def resolve_reward_model(model: str, revision: str | None = None) -> tuple[Path, str]:
-    """The folder of a reward model, fetched if need be, and its identity, as a student's. Raises StudentError."""
+    """The folder of a reward model, fetched if need be, and its identity, as a student's.
+
+    Raises StudentError.
+    """
     if not Path(model).is_dir() and (
         model.count("/") != 1 or model.startswith((".", "/", "~"))
     ):
@@ -46,7 +56,10 @@ def resolve_reward_model(model: str, revision: str | None = None) -> tuple[Path,
 
 
 def load_reward_model(folder: Path) -> RewardModel:
-    """In float32 on a CPU; on a GPU in bf16, but for the head. Raises StudentError for what is no reward model."""
+    """In float32 on a CPU; on a GPU in bf16, but for the head.
+
+    Raises StudentError for what is no reward model.
+    """
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
@@ -62,7 +75,8 @@ def load_reward_model(folder: Path) -> RewardModel:
         model, info = AutoModelForSequenceClassification.from_pretrained(
             folder, dtype=dtype, output_loading_info=True
         )
-    except Exception as error:  # of a dozen kinds: files, configs, weights; each means that it can't be loaded
+    # Of a dozen kinds: files, configs, weights; each means that it can't be loaded.
+    except Exception as error:
         what = f"the reward model in {folder} can't be loaded: {error}"
         raise StudentError(what, allowed=REWARD_MODEL_ALLOWED) from error
     check_reward_model(folder, model, tokenizer, sorted(info["missing_keys"]))
@@ -78,9 +92,14 @@ def load_reward_model(folder: Path) -> RewardModel:
 def check_reward_model(
     folder: Path, model: Any, tokenizer: Any, missing: Sequence[str]
 ) -> None:
-    """Raises StudentError. transformers would make up what is missing: a causal LM gets a head of random numbers."""
+    """Raises StudentError. transformers would make up what is missing: a causal LM gets a head of
+    random numbers.
+    """
     if missing:
-        what = f"the model in {folder} is no reward model: weights of a sequence classifier are not there"
+        what = (
+            f"the model in {folder} is no reward model: weights of a sequence classifier "
+            "are not there"
+        )
         raise StudentError(
             what,
             got=f"no {', '.join(missing[:5])}",
@@ -119,10 +138,11 @@ def keep_head_in_float32(model: Any) -> None:
 def compute_rewards(
     model: RewardModel, rows: Sequence[tuple[str, str]], batch_tokens: int | None = None
 ) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """reward_N in float32: the score of each (question, attempt), in their order, whatever the batches.
+    """reward_N in float32: the score of each (question, attempt), in their order, whatever the
+    batches.
 
-    As the model's makers use it: one conversation of a user and an assistant, in the model's own chat template. Raises
-    StudentError for a row that is longer than the model can read.
+    As the model's makers use it: one conversation of a user and an assistant, in the model's own
+    chat template. Raises StudentError for a row that is longer than the model can read.
     """
     import torch
 

@@ -47,8 +47,10 @@ def ask_all(
     ledger: Ledger,
     tell: Callable[[int], None] = lambda done: None,
 ) -> tuple[Opinion, ...]:
-    """An opinion for each message, in their order; those that the budget can't pay for are left out. The same call
-    again on the same ledger buys nothing twice. Raises ConfigError (no key) and TeacherDown."""
+    """An opinion for each message, in their order; those that the budget can't pay for are left
+    out. The same call again on the same ledger buys nothing twice. Raises ConfigError (no key)
+    and TeacherDown.
+    """
     return buy_all(
         ledger, [endpoint], partial(orders, messages, role, endpoint, cap, round), tell
     )
@@ -75,7 +77,10 @@ def orders(
 
     for message in messages:
         request = endpoint.request_body(message.text, cap)
-        worst, made = endpoint.worst_cost(request, cap), Opinion(message.seed, message.n)
+        worst, made = (
+            endpoint.worst_cost(request, cap),
+            Opinion(message.seed, message.n),
+        )
         yield Order(
             message.seed,
             message.n,

@@ -1,17 +1,18 @@
 """One endpoint, asked through the ledger: connections, tries, and what each outcome means.
 
-A **try** is sent when the limiter lets it in, the ledger holds its worst case, and that is on disk. Its outcome is on
-disk before anyone sees it:
+A **try** is sent when the limiter lets it in, the ledger holds its worst case, and that is on
+disk. Its outcome is on disk before anyone sees it:
 
     2xx                                answered, charged what it used
     429, 503, no connection            turned away unread: costs nothing
     other 5xx, 408, 409, 425           failed: costs nothing
-    400, 413, 422                      perhaps about this request only: costs nothing, not tried again
-    401, 402, 403, 404, ...            the endpoint refuses all of us: TeacherDown
-    timeout, reset, half an answer     in doubt: charged in full
+    400, 413, 422                      perhaps about this request only: costs nothing, not tried
+    again 401, 402, 403, 404, ...            the endpoint refuses all of us: TeacherDown timeout,
+    reset, half an answer     in doubt: charged in full
 
-A call has `tries` tries. Being turned away by 429 or 503 is none of them: it is sent again, with full jitter on top of
-what Retry-After asks for, as long as the endpoint has answered anything in the last `patience_s` seconds.
+A call has `tries` tries. Being turned away by 429 or 503 is none of them: it is sent again, with
+full jitter on top of what Retry-After asks for, as long as the endpoint has answered anything in
+the last `patience_s` seconds.
 """
 
 import asyncio
@@ -58,8 +59,9 @@ FIXES = {
 
 @dataclass(frozen=True)
 class Miss:
-    """A try without an answer. unread: turned away before the model read it. wait_s: what Retry-After asked for.
-    final: the same request would be refused again. away: 429 or 503."""
+    """A try without an answer. unread: turned away before the model read it. wait_s: what
+    Retry-After asked for. final: the same request would be refused again. away: 429 or 503.
+    """
 
     reason: str
     outcome: CallOutcome = "failed"
@@ -108,10 +110,12 @@ class Halt:
 
 
 class Client:
-    """`async with Client(...) as client: await client.ask(...)`. One at a time for an endpoint: its limits are shared.
+    """`async with Client(...) as client: await client.ask(...)`.
 
-    heard: the endpoint answered, now or in an earlier call that the ledger served. asleep: calls that wait to be tried
-    again.
+    One at a time for an endpoint: its limits are shared.
+
+    heard: the endpoint answered, now or in an earlier call that the ledger served. asleep: calls
+    that wait to be tried again.
     """
 
     def __init__(
@@ -144,8 +148,8 @@ class Client:
         headers = {"Content-Type": "application/json"} | (
             {"Authorization": f"Bearer {self._key}"} if self._key else {}
         )
-        # Servers drop idle connections (vLLM after 5 s). A request that meets one as it closes would be in doubt,
-        # and charged: better to open a new one after 2 s.
+        # Servers drop idle connections (vLLM after 5 s). A request that meets one as it closes
+        # would be in doubt, and charged: better to open a new one after 2 s.
         connector = aiohttp.TCPConnector(
             limit=self.endpoint.in_flight, keepalive_timeout=2
         )
@@ -196,7 +200,10 @@ class Client:
     async def _try(
         self, pair: Pair, role: str, request: bytes, cap: int, *, first: bool
     ) -> RecordedAnswer | Miss | None:
-        """None: another arm has the same call in flight, in another process. Its answer will be ours."""
+        """None: another arm has the same call in flight, in another process.
+
+        Its answer will be ours.
+        """
         worst = self.endpoint.worst_cost(request, cap)
         ticket = await self.limiter.enter(worst.tokens)
         outcome: CallOutcome = "refused"
@@ -232,8 +239,10 @@ class Client:
     def _send(
         self, pair: Pair, role: str, request: bytes, worst: Cost
     ) -> int | RecordedAnswer | Elsewhere | None:
-        """Runs in the ledger's thread, and notes the call there: whoever asked may be cancelled meanwhile. Where arms
-        share the ledger, another one may have sent it since the ledger was looked at."""
+        """Runs in the ledger's thread, and notes the call there: whoever asked may be cancelled
+        meanwhile. Where arms share the ledger, another one may have sent it since the ledger
+        was looked at.
+        """
         if self.ledger.shared:
             if known := self.ledger.find_answer(pair, role, request):
                 return known
@@ -300,7 +309,10 @@ class Client:
                 "the teacher's account is used up", **said, fix=FIXES[402]
             )
         if status in TURNED_AWAY and wait_s > self.endpoint.patience_s:
-            what = f"the teacher asks to wait {wait_s:g} s, patience_s is {self.endpoint.patience_s:g}"
+            what = (
+                f"the teacher asks to wait {wait_s:g} s, patience_s is "
+                f"{self.endpoint.patience_s:g}"
+            )
             raise TeacherDown(
                 what, **said, fix="run the same command later, or raise patience_s"
             )
@@ -327,7 +339,9 @@ class Client:
         return miss
 
     async def _pause(self, tried: int, wait_s: float) -> None:
-        """Full jitter on top of what the server asked for, in seconds; ends early when everything stops."""
+        """Full jitter on top of what the server asked for, in seconds; ends early when everything
+        stops.
+        """
         await self._sleep(
             min(wait_s, BACKOFF_CAP_S)
             + self._jitter.uniform(0, min(BACKOFF_CAP_S, BACKOFF_S * 2**tried))
@@ -340,7 +354,9 @@ class Client:
         self.asleep -= 1
 
     def _refuse_endless(self, miss: Miss) -> None:
-        """Raises TeacherDown when the endpoint has answered nothing for longer than anyone should wait."""
+        """Raises TeacherDown when the endpoint has answered nothing for longer than anyone should
+        wait.
+        """
         if time.monotonic() - self._last_heard > self.endpoint.patience_s:
             raise TeacherDown(
                 f"the teacher has turned every call away for {self.endpoint.patience_s:g} s",
@@ -374,7 +390,9 @@ def closed(pair: Pair, role: str) -> Exception:
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float:
-    """Retry-After in seconds, or the finer retry-after-ms that OpenAI sends beside it; a date is taken as none."""
+    """Retry-After in seconds, or the finer retry-after-ms that OpenAI sends beside it; a date is
+    taken as none.
+    """
     for name, unit in (("retry-after-ms", 1e-3), ("Retry-After", 1.0)):
         try:
             value = unit * float(headers.get(name, ""))

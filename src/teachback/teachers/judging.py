@@ -1,7 +1,9 @@
-"""An LLM judge says whether an answer comes to the gold one: for answers that no program can compare.
+"""An LLM judge says whether an answer comes to the gold one: for answers that no program can
+compare.
 
-An answer that is the gold one word for word is right without asking. Everything else costs one call, through the
-ledger and within the budget, once: the same answer to the same question is never judged again.
+An answer that is the gold one word for word is right without asking. Everything else costs one
+call, through the ledger and within the budget, once: the same answer to the same question is
+never judged again.
 """
 
 import re
@@ -31,7 +33,9 @@ Verdicts = Mapping[
 
 @dataclass(frozen=True)
 class Judging:
-    """template: with the fields question, gold and answer; it asks for CORRECT or INCORRECT. cap: tokens of a reply."""
+    """template: with the fields question, gold and answer; it asks for CORRECT or INCORRECT. cap:
+    tokens of a reply.
+    """
 
     endpoint: Endpoint
     template: str
@@ -71,11 +75,15 @@ def judge_all(
     ledger: Ledger,
     tell: Callable[[int], None] = lambda done: None,
 ) -> Verdicts:
-    """Each different answer once. Raises BudgetClosed when they can't all be paid for, ConfigError and TeacherDown."""
+    """Each different answer once.
+
+    Raises BudgetClosed when they can't all be paid for, ConfigError and TeacherDown.
+    """
     asked = {(e.id, text): judging.message(e, text) for e, text in answers}
     messages = {(message.seed, message.n): message for message in asked.values()}
     opinions = ask_all(
-        list(messages.values()), role=ROLE, endpoint=judging.endpoint, cap=judging.cap, round=round, ledger=ledger,
+        list(messages.values()), role=ROLE, endpoint=judging.endpoint, cap=judging.cap,
+        round=round, ledger=ledger,
         tell=tell,
     )  # fmt: skip
     if len(opinions) < len(messages):
@@ -89,7 +97,9 @@ def judge_all(
 
 
 def verdict(opinion: Opinion) -> Grade:
-    """The last verdict that the judge's reply names; without one the answer stays unjudged, never right or wrong."""
+    """The last verdict that the judge's reply names; without one the answer stays unjudged, never
+    right or wrong.
+    """
     found = VERDICT.findall(opinion.text or "")
     if not found:
         why = (

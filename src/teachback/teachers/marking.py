@@ -1,7 +1,9 @@
-"""A judge LLM gives each attempt a mark of 1 to 10, without the gold answer: what the criterion `judge` reads.
+"""A judge LLM gives each attempt a mark of 1 to 10, without the gold answer: what the criterion
+`judge` reads.
 
-Every attempt costs one call, through the ledger and within the budget, once: the same answer to the same question is
-never marked again. A reply without one mark in the form that the prompt states is no mark, with the reason.
+Every attempt costs one call, through the ledger and within the budget, once: the same answer to
+the same question is never marked again. A reply without one mark in the form that the prompt
+states is no mark, with the reason.
 """
 
 import re
@@ -44,7 +46,9 @@ class Mark(NamedTuple):
 
 @dataclass(frozen=True)
 class Marking:
-    """template: with the fields question and attempt; it asks for a last line "Mark: N". cap: tokens of a reply."""
+    """template: with the fields question and attempt; it asks for a last line "Mark: N". cap:
+    tokens of a reply.
+    """
 
     endpoint: Endpoint
     template: str
@@ -57,7 +61,9 @@ class Marking:
         )
 
     def worst(self, questions: Iterable[str], most: int | None = None) -> Cost:
-        """The most that marking one attempt at each of them can cost; at so many of them, whichever these are."""
+        """The most that marking one attempt at each of them can cost; at so many of them,
+        whichever these are.
+        """
         longest = (
             self.message(Attempted("", question, "x" * ATTEMPT_BYTES))
             for question in questions
@@ -73,9 +79,12 @@ def mark_all(
     ledger: Ledger,
     tell: Callable[[int], None] = lambda done: None,
 ) -> dict[str, Mark]:
-    """A mark for each seed's attempt, by seed. The same call again on the same ledger buys nothing twice; another
-    attempt at the same seed is another question. Raises BudgetClosed when they can't all be paid for (what is marked is
-    kept), ConfigError (no key) and TeacherDown."""
+    """A mark for each seed's attempt, by seed.
+
+    The same call again on the same ledger buys nothing twice; another attempt at the same seed is
+    another question. Raises BudgetClosed when they can't all be paid for (what is marked is
+    kept), ConfigError (no key) and TeacherDown.
+    """
     asked = [marking.message(tried) for tried in attempts]
     if len({one.seed for one in asked}) < len(asked):
         raise ValueError("two attempts at the same seed")
@@ -106,8 +115,10 @@ def mark(opinion: Opinion) -> Mark:
 
 
 def read_marks(text: str, labels: Sequence[str]) -> list[int] | None:
-    """The marks of a reply that ends with a line "LABEL: N" for each label, in their order, N from 1 to 10. None where
-    it doesn't, or where there is another such line before: a mark that was taken back is a guess at what is meant."""
+    """The marks of a reply that ends with a line "LABEL: N" for each label, in their order, N
+    from 1 to 10. None where it doesn't, or where there is another such line before: a mark
+    that was taken back is a guess at what is meant.
+    """
     lines = [MARKDOWN.sub("", line).strip() for line in text.splitlines()]
     found = [LINE.fullmatch(line) for line in lines if line]
     said = [line for line in found if line]
@@ -141,8 +152,11 @@ def ask_each(
     ledger: Ledger,
     tell: Callable[[int], None],
 ) -> Mapping[tuple[str, int], Opinion]:
-    """What came back of every message, by its seed and n. Raises BudgetClosed when not all could be asked: half of the
-    pool would be chosen from as if it were all. what: for that error."""
+    """What came back of every message, by its seed and n.
+
+    Raises BudgetClosed when not all could be asked: half of the pool would be chosen from as if
+    it were all. what: for that error.
+    """
     opinions = ask_all(
         messages,
         role=role,

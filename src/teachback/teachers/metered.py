@@ -7,7 +7,10 @@ ROLE = "teacher"
 
 
 def enter(ledger: Ledger, pair: Pair, request: bytes, body: str, usage: Usage) -> None:
-    """The pair's only call, answered at once, unless it is there already. The pair has reserved all of it."""
+    """The pair's only call, answered at once, unless it is there already.
+
+    The pair has reserved all of it.
+    """
     if ledger.find_answer(pair, ROLE, request) is None:
         call = ledger.send(pair, ROLE, request, FREE_PRICE.of(usage))
         assert call is not None, "reserved in full a moment ago"

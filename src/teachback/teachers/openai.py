@@ -1,8 +1,10 @@
-"""A teacher behind any endpoint that speaks OpenAI's chat-completions format: a hosted API, vLLM, llama.cpp, Ollama.
+"""A teacher behind any endpoint that speaks OpenAI's chat-completions format: a hosted API, vLLM,
+llama.cpp, Ollama.
 
-For each selected seed one *pair* is bought through the ledger: a new question and then its answer, or both in one call;
-where asked, more answers (votes) and the answer of a second model (the verifier). How calls flow, and when an endpoint
-counts as down, is in window.py and client.py.
+For each selected seed one *pair* is bought through the ledger: a new question and then its
+answer, or both in one call; where asked, more answers (votes) and the answer of a second model
+(the verifier). How calls flow, and when an endpoint counts as down, is in window.py and
+client.py.
 """
 
 import asyncio
@@ -25,8 +27,9 @@ ATTEMPT_BYTES = 4000  # more of a student's attempt is not shown
 
 @dataclass(frozen=True)
 class Asking:
-    """What a pair is made of. votes: answers to each question. thinking: a reasoning model's thinking is part of the
-    text. verifier: a second model that answers each question too."""
+    """What a pair is made of. votes: answers to each question. thinking: a reasoning model's
+    thinking is part of the text. verifier: a second model that answers each question too.
+    """
 
     endpoint: Endpoint
     prompts: Prompts
@@ -60,7 +63,7 @@ class Asking:
 
     def second(self, question: str) -> bytes:
         assert self.verifier is not None
-        return self.verifier.request(
+        return self.verifier.request_body(
             self.prompts.solve(question), self.max_tokens_verifier
         )
 
@@ -76,14 +79,19 @@ class Asking:
 
     @cached_property
     def worst_rest(self) -> Cost:
-        """Of all calls after the first. A pair is reserved as one unit, before its question is known, so the longest
-        that is let through stands for it."""
+        """Of all calls after the first.
+
+        A pair is reserved as one unit, before its question is known, so the longest that is let
+        through stands for it.
+        """
         longest, rest = "x" * self.question_bytes, Cost(0, 0, 0)
         if self.answers:
             one = self.endpoint.worst_cost(self.answer(longest), self.max_tokens_answer)
             rest = sum([one] * len(self.answers), rest)
         if self.verifier is not None:
-            rest += self.verifier.worst(self.second(longest), self.max_tokens_verifier)
+            rest += self.verifier.worst_cost(
+                self.second(longest), self.max_tokens_verifier
+            )
         return rest
 
 
@@ -109,11 +117,13 @@ def generate(
     attempts: Mapping[str, str] | None = None,
     tell: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[Draft, ...]:
-    """One draft for each pick, in the order of the picks; picks that the budget could not pay are left out.
+    """One draft for each pick, in the order of the picks; picks that the budget could not pay are
+    left out.
 
-    seeds: by id. attempts: the student's wrong answers, by seed, for the teacher to see. A draft's calls are those that
-    were answered. The same call again on the same ledger buys nothing twice. tell(done, total): after each draft.
-    Raises ConfigError (no key), TeacherDown and InputsChanged (a pair was bought with another request).
+    seeds: by id. attempts: the student's wrong answers, by seed, for the teacher to see. A
+    draft's calls are those that were answered. The same call again on the same ledger buys
+    nothing twice. tell(done, total): after each draft. Raises ConfigError (no key), TeacherDown
+    and InputsChanged (a pair was bought with another request).
     """
     if len({(pick.seed, pick.n) for pick in picks}) < len(picks):
         raise ValueError("a seed was picked twice for the same row")
@@ -163,7 +173,8 @@ class _Writer:
         self, order: Order[Draft], pair: Pair, known: RecordedAnswer | None
     ) -> None:
         """One pair, from its first call to its draft."""
-        # What was bought now has no answers that follow from it: the ledger needn't be asked for them
+        # What was bought now has no answers that follow from it: the ledger needn't be asked for
+        # them
         look = known is not None
         await self.question(order, pair, known)
         if order.made.reason is None:
@@ -194,7 +205,9 @@ class _Writer:
             order.made = lost(order.made, str(unusable))
 
     async def answers(self, order: Order[Draft], pair: Pair, look: bool) -> None:
-        """The first usable answer becomes the text; with votes, all of them are kept (None: not usable)."""
+        """The first usable answer becomes the text; with votes, all of them are kept (None: not
+        usable).
+        """
         draft, asking, teacher = order.made, self.asking, self.window.halt.clients[0]
         assert draft.question is not None
         texts, reasons = [draft.text] if draft.text else [], list[str]()

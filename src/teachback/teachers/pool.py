@@ -1,8 +1,9 @@
-"""A teacher that hands out rows one has: for each pick the nearest row of a reserve, each row once. A dry run.
+"""A teacher that hands out rows one has: for each pick the nearest row of a reserve, each row
+once. A dry run.
 
-Near is the cosine of the base student's mean hidden states. Which rows are gone is read from the ledger alone: no
-second record could disagree with it. Metered as if bought: the seed's question as input, the row as output, counted
-by the student's tokenizer; it costs no money.
+Near is the cosine of the base student's mean hidden states. Which rows are gone is read from the
+ledger alone: no second record could disagree with it. Metered as if bought: the seed's question
+as input, the row as output, counted by the student's tokenizer; it costs no money.
 """
 
 import json
@@ -21,7 +22,8 @@ from ..ledger.ledger import Ledger
 from ..types import Draft, Example, Pick, Row
 from .metered import ROLE, enter
 
-DECIMALS = 6  # of a cosine: what lies below is noise of the batches, which must not decide between equal rows
+# Of a cosine: what lies below is noise of the batches, which must not decide between equal rows.
+DECIMALS = 6
 
 Handed = Mapping[
     tuple[str, int], str
@@ -30,8 +32,9 @@ Handed = Mapping[
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """rows: the reserve, in order of id. unit_R_D: where they lie; seed_unit_D: by id, where the seeds lie; all of
-    length 1. count: tokens of a text."""
+    """rows: the reserve, in order of id. unit_R_D: where they lie; seed_unit_D: by id, where the
+    seeds lie; all of length 1. count: tokens of a text.
+    """
 
     rows: tuple[Row, ...]
     unit_R_D: np.ndarray[Any, Any]
@@ -47,7 +50,9 @@ class Pool:
         return sorted(self.rows, key=self.tokens, reverse=True)
 
     def nearest(self, seed: str, used: Set[str]) -> Row | None:
-        """The row nearest to a seed of those that are not used; of equally near ones the first by id."""
+        """The row nearest to a seed of those that are not used; of equally near ones the first by
+        id.
+        """
         cosine_R = np.round(self.unit_R_D @ self.seed_unit_D[seed], DECIMALS)
         order = (self.rows[i] for i in np.argsort(-cosine_R, kind="stable"))
         return next((row for row in order if row.id not in used), None)
@@ -59,7 +64,9 @@ class Pool:
         return Usage(self.count(seed.question), self.tokens(row))
 
     def price(self, seed: Example, used: Set[str]) -> Cost:
-        """The most that the seed's next pair can cost: which row it gets depends on the picks before it."""
+        """The most that the seed's next pair can cost: which row it gets depends on the picks
+        before it.
+        """
         dearest = next(
             (self.tokens(row) for row in self.dearest_first if row.id not in used), 0
         )
@@ -100,8 +107,9 @@ def make(
 def disjoint(
     rows: Sequence[Row], taken: Mapping[str, str], key: Callable[[str], str]
 ) -> tuple[tuple[Row, ...], tuple[str, ...]]:
-    """The rows that may be handed out, and a note on the others: an exercise that is a seed, in dev or test, or comes
-    a second time. taken: the name of each such question ("dev d-7") by its key.
+    """The rows that may be handed out, and a note on the others: an exercise that is a seed, in
+    dev or test, or comes a second time. taken: the name of each such question ("dev d-7") by
+    its key.
 
     Raises DataError for an id that comes twice, ConfigError when no row is left.
     """
@@ -152,7 +160,10 @@ def prices(ledger: Ledger, pool: Pool, seeds: Sequence[Example]) -> list[Cost]:
 def assign(
     pool: Pool, picks: Sequence[Pick], handed: Handed
 ) -> Iterator[tuple[Pick, Row]]:
-    """Each pick with its row, in order, until the reserve is used up. A pick that has got a row keeps it."""
+    """Each pick with its row, in order, until the reserve is used up.
+
+    A pick that has got a row keeps it.
+    """
     used = {*handed.values()}
     for pick in picks:
         had = handed.get((pick.seed, pick.n))
@@ -180,7 +191,8 @@ def generate(
             pair = ledger.reserve(pick.seed, pick.n, round, FREE_PRICE.of(usage))
             if pair is None:
                 break
-            # The row is part of the request: another arm's n-th row of this seed may be one that this arm has used
+            # The row is part of the request: another arm's n-th row of this seed may be one that
+            # this arm has used
             request = json.dumps(
                 {"seed": pick.seed, "n": pick.n, "row": row.id}
             ).encode()

@@ -1,6 +1,8 @@
-"""A teacher that is a program: it sets a new exercise near the seed and solves it, exactly and for free.
+"""A teacher that is a program: it sets a new exercise near the seed and solves it, exactly and
+for free.
 
-Metered as if bought: the seed's question as input, the row as output, counted by the student's tokenizer.
+Metered as if bought: the seed's question as input, the row as output, counted by the student's
+tokenizer.
 """
 
 import json
@@ -27,7 +29,9 @@ class Program:
     count: Callable[[str], int]
 
     def exercise(self, seed: Example, n: int) -> Written:
-        """The n-th exercise for a seed: never the seed itself, never one of its earlier exercises."""
+        """The n-th exercise for a seed: never the seed itself, never one of its earlier
+        exercises.
+        """
         if self.task.write is None:
             raise ConfigError(
                 f"the task {self.task.name} can't set exercises of its own",

@@ -1,13 +1,15 @@
-"""The texts that a teacher is asked with: templates with fields in braces, from a folder or by a shipped name.
+"""The texts that a teacher is asked with: templates with fields in braces, from a folder or by a
+shipped name.
 
-    question.txt                 asks for a new question like {question}; {n} tells the requests for one seed apart
+    question.txt                 asks for a new question like {question}; {n} tells the requests
+                                 for one seed apart
     answer.txt                   asks for the answer to {question}
     pair.txt                     asks for both in one call
     question_with_attempt.txt    as question.txt, with the student's wrong answer in {attempt}
     pair_with_attempt.txt        as pair.txt, with the same
 
-Only what a setting needs is read and hashed. A setting that shows attempts needs the plain text too: for the seeds
-that were answered rightly, or whose answer nobody could grade.
+Only what a setting needs is read and hashed. A setting that shows attempts needs the plain text
+too: for the seeds that were answered rightly, or whose answer nobody could grade.
 """
 
 import re
@@ -47,7 +49,9 @@ class Prompts:
         return 2 if self.pair is None else 1
 
     def ask(self, question: str, n: int, attempt: str | None = None) -> str:
-        """The message of the first call, for the n-th row of a seed. attempt: the student's wrong answer, if shown."""
+        """The message of the first call, for the n-th row of a seed. attempt: the student's wrong
+        answer, if shown.
+        """
         plain, shown = self.question, self.question_with_attempt
         if self.calls == 1:
             plain, shown = self.pair, self.pair_with_attempt
@@ -67,7 +71,8 @@ def load_prompts(
     show_attempt: bool = False,
     answers: bool = False,
 ) -> Prompts:
-    """Prompts by a shipped name, or from a folder. answers: even with one call, more answers to its question are asked.
+    """Prompts by a shipped name, or from a folder. answers: even with one call, more answers to
+    its question are asked.
 
     Raises ConfigError: no such folder or file, a field that is not known, one that is missing.
     """

@@ -1,8 +1,9 @@
-"""A referee compares the teacher's answer to a seed with the student's: what the criterion `lion` reads (Lion, arXiv
-2305.12870).
+"""A referee compares the teacher's answer to a seed with the student's: what the criterion `lion`
+reads (Lion, arXiv 2305.12870).
 
-It sees both answers in both orders, because judges prefer a place, and gives each 1 to 10: two verdicts a seed and
-round, through the ledger. The teacher's answer is bought once. Where an answer or a verdict can't be had is no gap.
+It sees both answers in both orders, because judges prefer a place, and gives each 1 to 10: two
+verdicts a seed and round, through the ledger. The teacher's answer is bought once. Where an
+answer or a verdict can't be had is no gap.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,7 +25,9 @@ LABELS = ("Mark 1", "Mark 2")
 
 
 class Gap(NamedTuple):
-    """The teacher's mark minus the student's, −9 to 9, mean of both orders; or None, and the reason."""
+    """The teacher's mark minus the student's, −9 to 9, mean of both orders; or None, and the
+    reason.
+    """
 
     gap: float | None
     reason: str | None = None
@@ -32,7 +35,9 @@ class Gap(NamedTuple):
 
 @dataclass(frozen=True)
 class Answering:
-    """How the teacher answers a seed. template: its prompt set's `answer.txt`, with the field question."""
+    """How the teacher answers a seed. template: its prompt set's `answer.txt`, with the field
+    question.
+    """
 
     endpoint: Endpoint
     template: str
@@ -42,7 +47,9 @@ class Answering:
         return Message(seed, 0, fill(self.template, question=question))
 
     def worst(self, questions: Iterable[str], most: int | None = None) -> Cost:
-        """The most that an answer to each of them can cost; to so many of them, whichever these are."""
+        """The most that an answer to each of them can cost; to so many of them, whichever these
+        are.
+        """
         return dearest(
             (price(self.message("", q), self.endpoint, self.cap) for q in questions),
             most,
@@ -51,14 +58,18 @@ class Answering:
 
 @dataclass(frozen=True)
 class Refereeing:
-    """template: with the fields question, first and second; it asks for two last lines "Mark 1: N", "Mark 2: N"."""
+    """template: with the fields question, first and second; it asks for two last lines "Mark 1:
+    N", "Mark 2: N".
+    """
 
     endpoint: Endpoint
     template: str
     cap: int
 
     def messages(self, tried: Attempted, teacher: str) -> tuple[Message, Message]:
-        """The teacher's answer first, then the student's first; of both no more than a request may hold."""
+        """The teacher's answer first, then the student's first; of both no more than a request
+        may hold.
+        """
         orders = (
             (shown(teacher), shown(tried.text)),
             (shown(tried.text), shown(teacher)),
@@ -70,7 +81,9 @@ class Refereeing:
         return message(tried.seed, first), message(tried.seed, second)
 
     def worst(self, questions: Iterable[str], most: int | None = None) -> Cost:
-        """The most that both verdicts on each of them can cost; on so many of them, whichever these are."""
+        """The most that both verdicts on each of them can cost; on so many of them, whichever
+        these are.
+        """
         longest = "x" * ATTEMPT_BYTES
         pairs = (
             self.messages(Attempted("", question, longest), longest)
@@ -90,8 +103,9 @@ def answers_of_teacher(
     ledger: Ledger,
     tell: Callable[[int], None] = lambda done: None,
 ) -> dict[str, Opinion]:
-    """The teacher's answer to each seed's question, by seed: bought when it is asked for first, once a run. An opinion
-    without a text has its reason. Raises as mark_all does."""
+    """The teacher's answer to each seed's question, by seed: bought when it is asked for first,
+    once a run. An opinion without a text has its reason. Raises as mark_all does.
+    """
     messages = [
         answering.message(seed, question) for seed, question in questions.items()
     ]
@@ -118,10 +132,12 @@ def referee_all(
     ledger: Ledger,
     tell: Callable[[int], None] = lambda done: None,
 ) -> dict[str, Gap]:
-    """By how much the teacher's answer is above the student's attempt, by seed. teacher: its answers, by seed.
+    """By how much the teacher's answer is above the student's attempt, by seed. teacher: its
+    answers, by seed.
 
-    Two answers of the same words are not asked about: their gap is 0, because in both orders the referee would read
-    one and the same text. The same call again on the same ledger buys nothing twice. Raises as mark_all does.
+    Two answers of the same words are not asked about: their gap is 0, because in both orders the
+    referee would read one and the same text. The same call again on the same ledger buys nothing
+    twice. Raises as mark_all does.
     """
     if len({tried.seed for tried in attempts}) < len(attempts):
         raise ValueError("two attempts at the same seed")
@@ -151,7 +167,9 @@ def gap(
     pair: tuple[Message, Message] | None,
     said: Mapping[tuple[str, int], Opinion],
 ) -> Gap:
-    """answer: the teacher's. pair: the questions in both orders; None: there is no answer to compare with."""
+    """answer: the teacher's. pair: the questions in both orders; None: there is no answer to
+    compare with.
+    """
     if pair is None:
         return Gap(None, f"no answer of the teacher: {answer.reason}")
     if pair[0] == pair[1]:

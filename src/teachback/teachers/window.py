@@ -1,14 +1,16 @@
-"""A sliding window of orders: what each buys is reserved in order, and settled, failed or left open in the ledger.
+"""A sliding window of orders: what each buys is reserved in order, and settled, failed or left
+open in the ledger.
 
-An **order** is everything that is bought for one purpose (a pair for a seed, a judge's grade of an attempt); its first
-call is known beforehand. Orders are reserved in the order in which they are given, and what the budget buys does not
-depend on who comes back first (rule L2).
+An **order** is everything that is bought for one purpose (a pair for a seed, a judge's grade of
+an attempt); its first call is known beforehand. Orders are reserved in the order in which they
+are given, and what the budget buys does not depend on who comes back first (rule L2).
 
 **Is it the order or the endpoint?** An order whose call got no answer in its tries *waits*.
-- The next bought answer of that endpoint shows that it is up: what waits for it fails, each with its reason.
-- `TeacherDown` is raised, and what waits stays open, so that the same command asks it again: when max(3, in_flight)
-  orders wait; or, with nothing left in flight, when one of them was turned away unread, or when 3 or more wait and
-  there was no answer at all, not even from earlier.
+- The next bought answer of that endpoint shows that it is up: what waits for it fails, each with
+  its reason.
+- `TeacherDown` is raised, and what waits stays open, so that the same command asks it again: when
+  max(3, in_flight) orders wait; or, with nothing left in flight, when one of them was turned away
+  unread, or when 3 or more wait and there was no answer at all, not even from earlier.
 - Otherwise those still waiting when nothing is in flight fail.
 What is in flight when an error stops everything is let finish, because it is paid for.
 """
@@ -34,9 +36,11 @@ T = TypeVar("T")
 
 @dataclass
 class Order(Generic[T]):
-    """role, request: of the first call. made: what there is of it so far. fill(order, pair, known): buys it, `known`
-    being the answer to the first call if the ledger has it, and keeps `made` up to date. lost(made, reason): how it
-    ends without an answer. kind: what the ledger knows it as; "pair" counts as generated."""
+    """role, request: of the first call. made: what there is of it so far. fill(order, pair,
+    known): buys it, `known` being the answer to the first call if the ledger has it, and keeps
+    `made` up to date. lost(made, reason): how it ends without an answer. kind: what the ledger
+    knows it as; "pair" counts as generated.
+    """
 
     seed: str
     n: int
@@ -70,7 +74,9 @@ class Window(Generic[T]):
     waiting: list[_Waiting[T]] = field(default_factory=list)
 
     async def buy_all(self, orders: Iterable[Order[T]]) -> tuple[T, ...]:
-        """What was made of each order, in their order; orders that the budget could not pay are left out."""
+        """What was made of each order, in their order; orders that the budget could not pay are
+        left out.
+        """
         running: set[asyncio.Task[None]] = set()
         coming, head = (
             enumerate(orders),
@@ -82,15 +88,18 @@ class Window(Generic[T]):
                     _, running = await asyncio.wait(
                         running, return_when=asyncio.FIRST_COMPLETED
                     )
-                # All for which there is room, in one transaction: one by one, each would wait for its own commit
+                # All for which there is room, in one transaction: one by one, each would wait for
+                # its own commit
                 room = max(1, self.room(len(running)))
                 head += islice(coming, max(0, room - len(head)))
                 if not head:
                     break
                 found = await self.reserve([order for _, order in head[:room]])
                 if not found:
-                    # Whether the head of the queue fits must not depend on who came back first: it is asked once
-                    # more when everything before it has settled, and then nothing behind it is asked at all.
+                    # Whether the head of the queue fits must not depend on who came back first:
+                    # it is asked once
+                    # more when everything before it has settled, and then nothing behind it is
+                    # asked at all.
                     await self.quiet(running)
                     running = set()
                     found = await self.reserve([head[0][1]])
@@ -115,7 +124,9 @@ class Window(Generic[T]):
         known: RecordedAnswer | None = None,
         look: bool = False,
     ) -> Completion:
-        """The answer to one call, for `fill`: the one known, else (look) the ledger's, else bought."""
+        """The answer to one call, for `fill`: the one known, else (look) the ledger's, else
+        bought.
+        """
         if look:
             known = await self.group.run(self.ledger.find_answer, pair, role, request)
         if known is None:
@@ -125,7 +136,10 @@ class Window(Generic[T]):
         return parse_completion(known.body)
 
     def room(self, running: int) -> int:
-        """For more orders. Those that wait keep their place; those asleep lend it while the endpoint answers."""
+        """For more orders.
+
+        Those that wait keep their place; those asleep lend it while the endpoint answers.
+        """
         first = self.halt.clients[0]
         lent = min(self.in_flight, first.asleep) if first.heard else 0
         return (
@@ -144,7 +158,9 @@ class Window(Generic[T]):
     async def reserve(
         self, orders: Sequence[Order[T]]
     ) -> list[tuple[Pair, RecordedAnswer | None]]:
-        """Up to the first that does not fit: a pair each, and the answer to its first call if the ledger has it."""
+        """Up to the first that does not fit: a pair each, and the answer to its first call if the
+        ledger has it.
+        """
 
         def those_that_fit() -> list[tuple[Pair, RecordedAnswer | None]]:
             found = list[tuple[Pair, RecordedAnswer | None]]()
@@ -197,7 +213,9 @@ class Window(Generic[T]):
                 await self.fail(one.place, one.pair, one.order, str(one.why))
 
     async def quiet(self, running: set[asyncio.Task[None]]) -> None:
-        """Waits for all in flight, then decides about the orders that wait for a sign of their endpoint."""
+        """Waits for all in flight, then decides about the orders that wait for a sign of their
+        endpoint.
+        """
         if running:
             await asyncio.wait(running)
         for client in self.halt.clients:
@@ -229,9 +247,12 @@ def buy_all(
     orders: Callable[[Window[T]], Iterable[Order[T]]],
     tell: Callable[[int], None] = lambda done: None,
 ) -> tuple[T, ...]:
-    """What was made of each order, in order. A client for each endpoint stands in window.halt.clients; the first one's
-    in_flight is the window's size. Interrupted, calls without an outcome are in doubt. Works under a running event loop
-    too (a notebook's): then in a thread of its own."""
+    """What was made of each order, in order.
+
+    A client for each endpoint stands in window.halt.clients; the first one's in_flight is the
+    window's size. Interrupted, calls without an outcome are in doubt. Works under a running event
+    loop too (a notebook's): then in a thread of its own.
+    """
 
     async def buy() -> tuple[T, ...]:
         halt = Halt()
@@ -259,8 +280,10 @@ def buy_all(
 def silence(client: Client, waiting: Sequence[_Waiting[T]]) -> TeacherDown:
     endpoint = client.endpoint
     return TeacherDown(
-        f"the teacher gave no answer to the last {len(waiting)} pairs, {endpoint.tries} tries at most",
+        f"the teacher gave no answer to the last {len(waiting)} pairs, {endpoint.tries} tries "
+        "at most",
         got=waiting[-1].why.miss.reason,
-        fix=f"see that {endpoint.url} is up and takes `model`, `options` and `cap_field` as they are; "
+        fix=f"see that {endpoint.url} is up and takes `model`, `options` and `cap_field` as "
+        "they are; "
         "the same command asks these pairs again",
     )

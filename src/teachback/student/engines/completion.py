@@ -1,11 +1,15 @@
-"""What is read out of a server's completion: tokens and their log-probabilities, or why it can't be used.
+"""What is read out of a server's completion: tokens and their log-probabilities, or why it can't
+be used.
 
 Two forms are understood, both with token ids:
 
-    vLLM        logprobs: {tokens: ["token_id:5", ...], token_logprobs: [...], top_logprobs: [{"token_id:5": ...}, ...]}
-    llama.cpp   logprobs: {content: [{id: 5, logprob: ..., top_logprobs: [{id: 5, logprob: ...}, ...]}, ...]}
+    vLLM        logprobs: {tokens: ["token_id:5", ...], token_logprobs: [...], top_logprobs:
+                [{"token_id:5": ...}, ...]}
+    llama.cpp   logprobs: {content: [{id: 5, logprob: ..., top_logprobs: [{id: 5, logprob: ...},
+                ...]}, ...]}
 
-Nothing is filled in: a student's loss is compared between seeds, and an answer with a token missing looks easier.
+Nothing is filled in: a student's loss is compared between seeds, and an answer with a token
+missing looks easier.
 """
 
 import json
@@ -41,8 +45,10 @@ class ScoredToken(NamedTuple):
 
 
 class ServerAnswer(NamedTuple):
-    """tokens as they were produced, the end token included (if ended by one); their nll in nats at temperature 1; the
-    gap p₁−p₂ of the two most likely tokens of each position, None where the server doesn't say them all."""
+    """tokens as they were produced, the end token included (if ended by one); their nll in nats
+    at temperature 1; the gap p₁−p₂ of the two most likely tokens of each position, None where
+    the server doesn't say them all.
+    """
 
     tokens: list[int]
     nll: list[float]
@@ -53,7 +59,10 @@ class ServerAnswer(NamedTuple):
 def parse_student_completion(
     body: str, n: int, ends: Set[int], decoding: DecodingOptions, text: Text
 ) -> list[ServerAnswer]:
-    """The n answers of a completion, in their order. Raises StudentError with what the server lacks."""
+    """The n answers of a completion, in their order.
+
+    Raises StudentError with what the server lacks.
+    """
     try:
         data = json.loads(body)
         choices = sorted(data["choices"], key=lambda choice: int(choice["index"]))
@@ -84,8 +93,11 @@ def refuse_missing(
     ends: Set[int],
     text: Text,
 ) -> None:
-    """Every token must have been told. Of several answers llama.cpp counts the first one's tokens: then the tokens must
-    make up the text."""
+    """Every token must have been told.
+
+    Of several answers llama.cpp counts the first one's tokens: then the tokens must make up the
+    text.
+    """
     total = sum(map(len, told))
     if counted in (total, None):
         return
@@ -98,7 +110,8 @@ def refuse_missing(
         raise lacking(
             "not every token that was produced has a log-probability",
             f"{total} log-probabilities of {counted} tokens",
-            "(llama.cpp leaves out those of characters that take several tokens, and of stop texts)",
+            "(llama.cpp leaves out those of characters that take several tokens, and of stop "
+            "texts)",
         )
 
 
@@ -177,7 +190,9 @@ def refuse_other_end(
     decoding: DecodingOptions,
     text: Text,
 ) -> None:
-    """An answer ends with an end token (or a stop text) and says "stop", or after all its tokens and says "length"."""
+    """An answer ends with an end token (or a stop text) and says "stop", or after all its tokens
+    and says "length".
+    """
     ids = [token.id for token in told]
     if reason == "length":
         if len(ids) < decoding.max_new_tokens:

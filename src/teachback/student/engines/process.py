@@ -1,7 +1,9 @@
-"""A server process: started by a command of the user's, waited for, and gone at the end with all its children.
+"""A server process: started by a command of the user's, waited for, and gone at the end with all
+its children.
 
-It runs in a process group of its own under a small guard. The guard ends the whole group when the server ends, when it
-is told to, and when teachback is gone, even by kill -9: a GPU's memory is not left to a server that nobody asks.
+It runs in a process group of its own under a small guard. The guard ends the whole group when the
+server ends, when it is told to, and when teachback is gone, even by kill -9: a GPU's memory is
+not left to a server that nobody asks.
 """
 
 import json
@@ -41,7 +43,10 @@ os.killpg(0, signal.SIGKILL)
 
 
 class ServerProcess:
-    """A server that teachback has started on a folder. It is ready when this is made, and gone after `stop`."""
+    """A server that teachback has started on a folder.
+
+    It is ready when this is made, and gone after `stop`.
+    """
 
     def __init__(
         self,
@@ -155,7 +160,10 @@ def until_gone(group: int, within_s: float = 5.0) -> None:
 
 
 def lives(group: int) -> bool:
-    """Whether a process of the group is left. One that has ended and waits to be collected is not."""
+    """Whether a process of the group is left.
+
+    One that has ended and waits to be collected is not.
+    """
     try:
         os.killpg(group, 0)
     except ProcessLookupError:

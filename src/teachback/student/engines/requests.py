@@ -1,4 +1,7 @@
-"""Completions of a server, many in flight, in the caller's order. What can't be had after some tries is an error."""
+"""Completions of a server, many in flight, in the caller's order.
+
+What can't be had after some tries is an error.
+"""
 
 import asyncio
 import json
@@ -32,8 +35,10 @@ BACKOFF_S, BACKOFF_CAP_S = 0.5, 30.0
 
 @dataclass(frozen=True)
 class RequestLimits:
-    """in_flight: requests at a time. tries: of each, with a growing pause between them. deadline_s: seconds for one
-    try, its wait in the server's queue included. key_env: name of the environment variable with a key; None: no key."""
+    """in_flight: requests at a time. tries: of each, with a growing pause between them.
+    deadline_s: seconds for one try, its wait in the server's queue included. key_env: name of
+    the environment variable with a key; None: no key.
+    """
 
     in_flight: int = 32
     tries: int = 5
@@ -43,8 +48,9 @@ class RequestLimits:
 
 @dataclass(frozen=True)
 class ServerTarget:
-    """base_url: up to and without /completions. model: the student's name there. log: what the server writes, if
-    teachback started it."""
+    """base_url: up to and without /completions. model: the student's name there. log: what the
+    server writes, if teachback started it.
+    """
 
     base_url: str
     model: str
@@ -53,7 +59,10 @@ class ServerTarget:
 
 
 class CompletionRequest(NamedTuple):
-    """n answers to a prompt. seed: of the first; the others take the numbers after it. None: greedy."""
+    """n answers to a prompt. seed: of the first; the others take the numbers after it.
+
+    None: greedy.
+    """
 
     prompt: list[int]
     n: int = 1
@@ -61,7 +70,9 @@ class CompletionRequest(NamedTuple):
 
 
 class Miss(NamedTuple):
-    """A try without an answer. wait_s: what Retry-After asks for. final: the same request would be refused again."""
+    """A try without an answer. wait_s: what Retry-After asks for. final: the same request would
+    be refused again.
+    """
 
     reason: str
     fix: str = ""
@@ -75,7 +86,10 @@ def request_completions(
     wanted: Sequence[CompletionRequest],
     decoding: DecodingOptions,
 ) -> list[list[ServerAnswer]]:
-    """Of each, its n answers. Raises StudentError for the first that can't be had, and asks for no more then."""
+    """Of each, its n answers.
+
+    Raises StudentError for the first that can't be had, and asks for no more then.
+    """
     return run(_ask_all(server, student, wanted, decoding))
 
 
@@ -107,7 +121,8 @@ async def _ask_all(
     timeout = aiohttp.ClientTimeout(
         total=limits.deadline_s, sock_connect=min(limits.deadline_s, 30)
     )
-    # keepalive: servers drop idle connections (vLLM after 5 s); a request must not meet one as it closes
+    # keepalive: servers drop idle connections (vLLM after 5 s); a request must not meet one as it
+    # closes
     connector = aiohttp.TCPConnector(limit=limits.in_flight, keepalive_timeout=2)
     headers = {"Content-Type": "application/json", **key(limits)}
 
@@ -196,8 +211,10 @@ def request(
     wanted: CompletionRequest,
     decoding: DecodingOptions,
 ) -> bytes:
-    """What isn't said here, vLLM takes from the model's generation_config.json and llama.cpp from its own defaults
-    (top_k 40, top_p 0.95): so all that bends the distribution is said, and switched off."""
+    """What isn't said here, vLLM takes from the model's generation_config.json and llama.cpp from
+    its own defaults (top_k 40, top_p 0.95): so all that bends the distribution is said, and
+    switched off.
+    """
     body = {
         "model": server.model,
         "prompt": wanted.prompt,

@@ -1,10 +1,13 @@
-"""A student behind an OpenAI-compatible server: the same attempts as attempt.py's, decoded by another process.
+"""A student behind an OpenAI-compatible server: the same attempts as attempt.py's, decoded by
+another process.
 
-The prompt is rendered and tokenized here and sent as token ids to /v1/completions, so that the student is asked with
-the tokens it is trained on. Back come token ids and their log-probabilities: the text is decoded here too.
+The prompt is rendered and tokenized here and sent as token ids to /v1/completions, so that the
+student is asked with the tokens it is trained on. Back come token ids and their
+log-probabilities: the text is decoded here too.
 
-An answer is whole or an error: token ids, a finite log-probability for each, the end token among them when the answer
-ended. vLLM and llama.cpp's llama-server give that (docs/students.md); a server that leaves something out is refused.
+An answer is whole or an error: token ids, a finite log-probability for each, the end token among
+them when the answer ended. vLLM and llama.cpp's llama-server give that (docs/students.md); a
+server that leaves something out is refused.
 """
 
 from collections.abc import Sequence
@@ -22,7 +25,8 @@ from ..sampling import Sampling
 from .completion import DecodingOptions, ServerAnswer
 from .requests import CompletionRequest, ServerTarget, request_completions
 
-# What a backend can say of an attempt. The others need all logits, the hidden states or the weights.
+# What a backend can say of an attempt. The others need all logits, the hidden states or the
+# weights.
 SERVER_SIGNALS = frozenset({"nll", "max_nll", "gap"})
 TRANSFORMERS_SIGNALS = SERVER_SIGNALS | {"entropy", "egl", "embedding", "gradient"}
 
@@ -32,7 +36,9 @@ SEED_BITS = (
 
 
 class WeightlessStudent(NamedTuple):
-    """What is left of a student whose weights are elsewhere. ends: the token ids that end an answer."""
+    """What is left of a student whose weights are elsewhere. ends: the token ids that end an
+    answer.
+    """
 
     tokenizer: Any
     ends: frozenset[int]
@@ -47,9 +53,11 @@ def answer_on_server(
     sampling: Sampling | None = None,
     stop: Sequence[str] = (),
 ) -> list[Attempt]:
-    """One answer a question, in the caller's order: what `attempt` would return. student: as `reader` makes it.
+    """One answer a question, in the caller's order: what `attempt` would return. student: as
+    `reader` makes it.
 
-    With `sampling`, each question's stream gives its request a seed of its own. The nll is at temperature 1.
+    With `sampling`, each question's stream gives its request a seed of its own. The nll is at
+    temperature 1.
     """
     prompts = [prompt_ids(student, chat, question.message) for question in asked]
     seeds = (
@@ -80,8 +88,8 @@ def samples_on_server(
 ) -> list[list[Attempt]]:
     """k sampled answers to each question, by one request each (n: k): its prompt is read once.
 
-    The question's stream seeds the request. The j-th answer depends on that seed and j only, as far as the server's
-    sums do not depend on what else is in its batch.
+    The question's stream seeds the request. The j-th answer depends on that seed and j only, as
+    far as the server's sums do not depend on what else is in its batch.
     """
     wanted = [
         CompletionRequest(prompt_ids(student, chat, question.message), k, seed(draw))

@@ -1,7 +1,8 @@
 """What serves a run's students: a server that teachback starts, or one that runs already.
 
-Each student has a name of its own on a server, made from its files: a server that keeps what it computed for a name
-(vLLM's prefix cache does, vllm issue 42125) never takes one student's for another's.
+Each student has a name of its own on a server, made from its files: a server that keeps what it
+computed for a name (vLLM's prefix cache does, vllm issue 42125) never takes one student's for
+another's.
 """
 
 from dataclasses import dataclass
@@ -22,10 +23,12 @@ OURS = "teachback-"  # how the names of loaded students begin
 
 @dataclass
 class StudentServer:
-    """What serves a run's students: a server that is started with `command`, or one that is at `base_url`.
+    """What serves a run's students: a server that is started with `command`, or one that is at
+    `base_url`.
 
-    base: the untuned student's folder, which adapters are loaded onto. model: its name at base_url; None: the only one
-    there. log: where a started server writes. Used as a context: at its end a started server is gone.
+    base: the untuned student's folder, which adapters are loaded onto. model: its name at
+    base_url; None: the only one there. log: where a started server writes. Used as a context: at
+    its end a started server is gone.
     """
 
     base: Path
@@ -57,10 +60,12 @@ class StudentServer:
         self.stop()
 
     def use(self, folder: Path) -> ServerTarget:
-        """A server that answers as the student in this folder: whole weights, or a peft adapter of the base.
+        """A server that answers as the student in this folder: whole weights, or a peft adapter
+        of the base.
 
-        What runs already is used. A started server is started again on other weights; an adapter is loaded by the
-        server that runs on the base. A server at base_url is asked to load either. Raises StudentError.
+        What runs already is used. A started server is started again on other weights; an adapter
+        is loaded by the server that runs on the base. A server at base_url is asked to load
+        either. Raises StudentError.
         """
         folder = folder.resolve()
         runs_on = (
@@ -79,8 +84,10 @@ class StudentServer:
         return self._server(self._load(folder))
 
     def stop(self) -> None:
-        """Ends a started server, whose memory is then free; the next `use` starts one. Leaves the server at base_url,
-        without the student that was loaded last."""
+        """Ends a started server, whose memory is then free; the next `use` starts one.
+
+        Leaves the server at base_url, without the student that was loaded last.
+        """
         loaded, self._loaded = self._loaded, None
         started, self._started = self._started, None
         if started is not None:
@@ -129,7 +136,10 @@ class StudentServer:
         raise StudentError(what, got=self.model, allowed=", ".join(names), fix=fix)
 
     def _load(self, folder: Path) -> str:
-        """Gives the server a student under a name of its own, and takes the former one away. That name."""
+        """Gives the server a student under a name of its own, and takes the former one away.
+
+        That name.
+        """
         name = f"{OURS}{hash_folder(folder)[:16]}"
         status, text = call(f"{self._url()}/models", self.limits)
         if status != 200 or name not in models(
@@ -161,11 +171,20 @@ class StudentServer:
 
 
 def cannot_load(folder: Path, refusal: str, started: bool) -> StudentError:
-    fix = "for vLLM: --enable-lora --max-lora-rank 16, and VLLM_ALLOW_RUNTIME_LORA_UPDATING=True where it runs"
+    fix = (
+        "for vLLM: --enable-lora --max-lora-rank 16, and "
+        "VLLM_ALLOW_RUNTIME_LORA_UPDATING=True where it runs"
+    )
     if not is_adapter(folder):
-        fix = "set student.serve, so that teachback starts a server on each student; a server that runs takes adapters"
+        fix = (
+            "set student.serve, so that teachback starts a server on each student; a "
+            "server that runs takes adapters"
+        )
     elif started:
-        fix = f"{fix}; or merge the adapters: teachback then starts the server again on the merged student"
+        fix = (
+            f"{fix}; or merge the adapters: teachback then starts the server again on the "
+            "merged student"
+        )
     return StudentError(
         f"the server can't load the student in {folder}", got=refusal, fix=fix
     )

@@ -27,7 +27,10 @@ def tokenize_row(
 def tokenize_rows(
     student: LoadedStudent, chat: Chat, rows: Sequence[tuple[str, str]]
 ) -> list[TokenRow]:
-    """The rows' tokens. Raises StudentError, with the tokens, for a row that would teach nothing or the wrong thing."""
+    """The rows' tokens.
+
+    Raises StudentError, with the tokens, for a row that would teach nothing or the wrong thing.
+    """
     found = []
     for i, (message, answer) in enumerate(rows):
         found.append(
@@ -42,7 +45,8 @@ def check_row(student: LoadedStudent, row: TokenRow, i: int) -> TokenRow:
     if not set(row["answer"]) - student.ends:
         raise StudentError(
             f"row {i} has nothing to learn: all of its labels are masked",
-            got=f"{describe_tokens(student, row['prompt'], last=True)} and then the answer {describe_tokens(student, row['answer'])}",
+            got=f"{describe_tokens(student, row['prompt'], last=True)} and then the answer "
+            f"{describe_tokens(student, row['answer'])}",
             allowed="an answer of at least one token besides its end",
             fix="take the row out, or write its answer",
         )
@@ -60,7 +64,9 @@ def check_row(student: LoadedStudent, row: TokenRow, i: int) -> TokenRow:
 def schedule_rows(
     rows: Sequence[TokenRow], recipe: Recipe, seed: int
 ) -> list[TokenRow]:
-    """Every row once an epoch in a shuffled order; within a step by length, so that micro-batches pad little."""
+    """Every row once an epoch in a shuffled order; within a step by length, so that micro-batches
+    pad little.
+    """
     order: list[TokenRow] = []
     for epoch in range(recipe.epochs):
         epoch_rows = list(rows)
@@ -80,7 +86,8 @@ def row_length(row: TokenRow) -> int:
 def split_micro_batches(
     rows: Sequence[TokenRow], micro_tokens: int, pack: bool
 ) -> Iterator[list[TokenRow]]:
-    """A step's rows, in their order, cut so that each part has at most micro_tokens tokens, its padding included.
+    """A step's rows, in their order, cut so that each part has at most micro_tokens tokens, its
+    padding included.
 
     A row that is longer is alone.
     """
@@ -105,8 +112,8 @@ def batch_tokens(rows: Sequence[TokenRow], pack: bool) -> int:
 def pad_batch(rows: Sequence[TokenRow]) -> dict[str, Any]:
     """A micro-batch of B padded rows: prompts end and completions begin at the same column.
 
-    labels_B_K1 are aligned with the kept logits (one column earlier than the token they predict); its first column is
-    a filler, because Trainer counts labels from the second column on.
+    labels_B_K1 are aligned with the kept logits (one column earlier than the token they predict);
+    its first column is a filler, because Trainer counts labels from the second column on.
     """
     import torch
 
@@ -136,10 +143,12 @@ def pad_batch(rows: Sequence[TokenRow]) -> dict[str, Any]:
 
 
 def pack_batch(rows: Sequence[TokenRow]) -> dict[str, Any]:
-    """A micro-batch of T tokens without padding: one row behind the other, positions counted from 0 in each.
+    """A micro-batch of T tokens without padding: one row behind the other, positions counted from
+    0 in each.
 
-    No attention mask: attention is told the rows' lengths, and keeps them apart (apart.py). A row's last token predicts
-    nothing and is left out. labels_K: the completions' tokens, aligned with the K kept positions.
+    No attention mask: attention is told the rows' lengths, and keeps them apart (apart.py). A
+    row's last token predicts nothing and is left out. labels_K: the completions' tokens, aligned
+    with the K kept positions.
     """
     import torch
 

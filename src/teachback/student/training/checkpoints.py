@@ -12,7 +12,10 @@ from ...run.files import fsync_path
 def make_checkpoint_callback(
     checkpoints: Path, every_s: float, tell: Callable[[int, int], None]
 ) -> Any:
-    """Reports progress, and saves a checkpoint every so often. A file `complete` in it, written last, commits it."""
+    """Reports progress, and saves a checkpoint every so often.
+
+    A file `complete` in it, written last, commits it.
+    """
     from transformers import TrainerCallback
 
     class Watcher(TrainerCallback):  # type: ignore[misc]

@@ -1,10 +1,12 @@
 """Finetuning on completions only, with transformers' Trainer.
 
 What differs from a plain Trainer run:
-- Rows lie one behind the other, without padding, each seeing itself only (apart.py); the head runs on completion tokens
-  only, together with the loss (head_loss.py). Where a model doesn't allow that, it is trained on padded rows.
-- An optimiser step is a fixed number of rows, however they are split into micro-batches, and the loss is the mean over
-  the step's completion tokens: neither depends on the micro-batch (trainer.py).
+- Rows lie one behind the other, without padding, each seeing itself only (apart.py); the head
+  runs on completion tokens only, together with the loss (head_loss.py). Where a model doesn't
+  allow that, it is trained on padded rows.
+- An optimiser step is a fixed number of rows, however they are split into micro-batches, and the
+  loss is the mean over the step's completion tokens: neither depends on the micro-batch
+  (trainer.py).
 - The order of the rows is a list made beforehand; Trainer reads it in sequence.
 Parameters that are trained, and the optimiser, are float32; precision "bf16" means autocast.
 """
@@ -40,13 +42,13 @@ from .trainer import make_trainer
 
 __all__ = [
     "IGNORED_LABEL",
-    "RuntimeOptions",
     "Recipe",
+    "RuntimeOptions",
     "TokenRow",
-    "pad_batch",
-    "tokenize_row",
     "finetune",
+    "pad_batch",
     "schedule_rows",
+    "tokenize_row",
 ]
 
 DEFAULT_OPTIONS = RuntimeOptions()
@@ -77,11 +79,13 @@ def finetune(
     tell: Callable[[int, int], None] = lambda step, steps: None,
     say: Callable[[str], None] = lambda what: None,
 ) -> Path:
-    """Train the student in `start` on (message, answer) rows and save it in workspace/student, whole.
+    """Train the student in `start` on (message, answer) rows and save it in workspace/student,
+    whole.
 
-    Checkpoints go to workspace/checkpoints; after a kill the same call goes on from the last finished one and ends
-    with the same bits. LoRA adapters are merged into the saved weights. child: in a process of its own, whose memory is
-    free when it ends. tell: step and steps. say: what a reader should know (how rows are batched, memory).
+    Checkpoints go to workspace/checkpoints; after a kill the same call goes on from the last
+    finished one and ends with the same bits. LoRA adapters are merged into the saved weights.
+    child: in a process of its own, whose memory is free when it ends. tell: step and steps. say:
+    what a reader should know (how rows are batched, memory).
     """
     job = FinetuneJob(start, rows, workspace, chat, recipe, seed, means)
     if child:

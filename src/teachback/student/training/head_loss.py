@@ -1,7 +1,8 @@
-"""The head and its cross entropy together, so that a vocabulary's worth of numbers a token never lasts.
+"""The head and its cross entropy together, so that a vocabulary's worth of numbers a token never
+lasts.
 
-Logits exist for a block of tokens, in the precision of the product; they are turned into their own gradient in place,
-and both of the head's gradients are taken at once.
+Logits exist for a block of tokens, in the precision of the product; they are turned into their
+own gradient in place, and both of the head's gradients are taken at once.
 """
 
 from functools import cache
@@ -16,7 +17,9 @@ REDUCED_LOGITS = (
 
 
 def summed_nll(hidden_N_D: Any, weight_V_D: Any, labels_N: Any) -> Any:
-    """Σ −log p(label) in nats, in float32, of logits = hidden @ weight.T; under autocast in its precision."""
+    """Σ −log p(label) in nats, in float32, of logits = hidden @ weight.T; under autocast in its
+    precision.
+    """
     return head_loss_function().apply(hidden_N_D, weight_V_D, labels_N)
 
 

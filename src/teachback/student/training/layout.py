@@ -1,8 +1,10 @@
-"""How a micro-batch goes through a model while it is trained: packed, and with the head fused, where that is exact.
+"""How a micro-batch goes through a model while it is trained: packed, and with the head fused,
+where that is exact.
 
-Whether it is, is tried on the rows themselves: a model that packed rows reach one another in by some way of its own (a
-state that is carried on, a mask that attention isn't told of), or that does more to its logits than its head, gives
-other logits, and is then trained on padded rows, or through its own head.
+Whether it is, is tried on the rows themselves: a model that packed rows reach one another in by
+some way of its own (a state that is carried on, a mask that attention isn't told of), or that
+does more to its logits than its head, gives other logits, and is then trained on padded rows, or
+through its own head.
 """
 
 from collections.abc import Sequence
@@ -17,7 +19,9 @@ MAX_ROUNDING = 1e-3  # of the largest logit: rounding, never another row's words
 
 
 class BatchLayout(NamedTuple):
-    """packed: rows lie one behind the other. fused: the head and the loss in one (packed rows only)."""
+    """packed: rows lie one behind the other. fused: the head and the loss in one (packed rows
+    only).
+    """
 
     packed: bool
     fused: bool
@@ -82,7 +86,9 @@ def causal_model(model: Any) -> Any:
 
 
 def choose_layout(model: Any, rows: Sequence[TokenRow], pack: bool) -> BatchLayout:
-    """What is exact for this model and these rows: tried on the longest and the shortest, in training mode."""
+    """What is exact for this model and these rows: tried on the longest and the shortest, in
+    training mode.
+    """
     import torch
 
     if not pack:
@@ -127,7 +133,9 @@ def kept_logits(model: Any, given: dict[str, Any]) -> Any:
 
 
 def head_by_hand(model: Any, given: dict[str, Any]) -> Any:
-    """The same, if a product with its weight is all that the model's head does; None where it has a bias."""
+    """The same, if a product with its weight is all that the model's head does; None where it has
+    a bias.
+    """
     import torch
 
     head = causal_model(model).get_output_embeddings()

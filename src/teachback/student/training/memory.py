@@ -18,8 +18,9 @@ MAX_PROBE_TOKENS = (
 
 
 class MemoryEstimate(NamedTuple):
-    """In bytes. activations: of the largest micro-batch; head: its logits and their gradient; copies: of the weights in
-    bf16."""
+    """In bytes. activations: of the largest micro-batch; head: its logits and their gradient;
+    copies: of the weights in bf16.
+    """
 
     weights: int
     gradients: int
@@ -38,7 +39,10 @@ class MemoryEstimate(NamedTuple):
             f"{name} {value / GIB:.2f}"
             for name, value in list(self._asdict().items())[:6]
         )
-        return f"memory: about {self.total / GIB:.1f} GiB ({parts}), with micro-batches of {self.tokens} tokens"
+        return (
+            f"memory: about {self.total / GIB:.1f} GiB ({parts}), with micro-batches of "
+            f"{self.tokens} tokens"
+        )
 
 
 def check_memory(
@@ -56,7 +60,8 @@ def check_memory(
             "finetuning would not fit the memory",
             got=found.told(),
             allowed=f"{free / GIB:.1f} GiB beside the weights, which are loaded",
-            fix="lower machine.micro_tokens, set machine.gradient_checkpointing: true, or finetune.method: lora",
+            fix="lower machine.micro_tokens, set machine.gradient_checkpointing: true, or "
+            "finetune.method: lora",
         )
     return found
 
@@ -68,7 +73,9 @@ def estimate_memory(
     recipe: Recipe,
     means: RuntimeOptions,
 ) -> MemoryEstimate:
-    """Weights and what belongs to each are counted; activations are measured on two short rows, and scaled."""
+    """Weights and what belongs to each are counted; activations are measured on two short rows,
+    and scaled.
+    """
     trained = [p for p in model.parameters() if p.requires_grad]
     trained_bytes = sum(p.numel() * p.element_size() for p in trained)
     half = recipe.precision == "bf16"
@@ -108,7 +115,9 @@ def largest_micro_batch(
 def activation_bytes_per_token(
     model: Any, rows: Sequence[TokenRow], way: BatchLayout, recipe: Recipe
 ) -> float:
-    """Bytes that a forward pass keeps for the backward pass, of one more token: the difference of two short rows."""
+    """Bytes that a forward pass keeps for the backward pass, of one more token: the difference of
+    two short rows.
+    """
     device = next(model.parameters()).device
     row = max(rows, key=row_length)
     row = TokenRow(
@@ -135,7 +144,9 @@ def activation_bytes(
     ] = {}  # storages, until all are counted: a new one could take the place of an old one
 
     def keep(tensor: Any) -> None:
-        """Nothing of the tensor goes back: its graph would hold it, and it its graph, a circle that nobody frees."""
+        """Nothing of the tensor goes back: its graph would hold it, and it its graph, a circle
+        that nobody frees.
+        """
         storage = tensor.untyped_storage()
         held[storage.data_ptr()] = storage
 

@@ -25,7 +25,8 @@ def check_method(recipe: Recipe) -> None:
             "finetune.method: qlora needs a GPU and the package bitsandbytes",
             got=f"{'a' if torch.cuda.is_available() else 'no'} GPU, "
             f"bitsandbytes {'is not' if find_spec('bitsandbytes') is None else 'is'} installed",
-            fix="pip install 'teachback[qlora]' on a machine with a GPU, or set finetune.method: lora",
+            fix="pip install 'teachback[qlora]' on a machine with a GPU, or set "
+            "finetune.method: lora",
         )
 
 
@@ -98,7 +99,9 @@ def add_adapter(model: Any, recipe: Recipe, seed: int) -> Any:
 
 
 def cast_frozen_layers(model: Any) -> None:
-    """Linear layers that aren't trained, in bf16: what autocast would make of them in every pass, made once."""
+    """Linear layers that aren't trained, in bf16: what autocast would make of them in every pass,
+    made once.
+    """
     import torch
 
     tied = causal_model(model).get_output_embeddings()

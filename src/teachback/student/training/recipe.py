@@ -1,4 +1,6 @@
-"""How a student is finetuned: the recipe, which is part of a run's identity, and the machine's side, which is not."""
+"""How a student is finetuned: the recipe, which is part of a run's identity, and the machine's
+side, which is not.
+"""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,8 +10,8 @@ from typing import Literal
 class Recipe:
     """lr: peak learning rate. warmup: share of the steps. rows_per_step: rows an optimiser step.
 
-    method: all weights; low-rank adapters on every linear layer, beside full or 4-bit weights; or the last
-    `last_layers` layers alone.
+    method: all weights; low-rank adapters on every linear layer, beside full or 4-bit weights; or
+    the last `last_layers` layers alone.
     """
 
     method: Literal["full", "lora", "qlora", "last_layers"] = "full"
@@ -29,10 +31,11 @@ class Recipe:
 class RuntimeOptions:
     """What the work is done with. Nothing of it changes what is computed, rounding aside.
 
-    micro_tokens: at most so many tokens go through the model at once, padding included; a longer row goes alone.
-    pack: rows go one behind the other, without padding, wherever the model allows it. checkpointing: activations are
-    computed again in the backward pass instead of kept. save_adapter: LoRA's adapter is kept beside the merged
-    weights. report_to: trackers, as transformers' Trainer names them.
+    micro_tokens: at most so many tokens go through the model at once, padding included; a longer
+    row goes alone. pack: rows go one behind the other, without padding, wherever the model allows
+    it. checkpointing: activations are computed again in the backward pass instead of kept.
+    save_adapter: LoRA's adapter is kept beside the merged weights. report_to: trackers, as
+    transformers' Trainer names them.
     """
 
     micro_tokens: int = 2048

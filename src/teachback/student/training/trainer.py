@@ -1,7 +1,9 @@
-"""transformers' Trainer with a step of our own: a batch is a whole optimiser step, cut into micro-batches here.
+"""transformers' Trainer with a step of our own: a batch is a whole optimiser step, cut into
+micro-batches here.
 
-So a step's micro-batches may differ in number and size, its loss is the mean over its completion tokens whatever they
-are, weights are cast to bf16 once a step, and a step that ran out of memory is done again in smaller parts.
+So a step's micro-batches may differ in number and size, its loss is the mean over its completion
+tokens whatever they are, weights are cast to bf16 once a step, and a step that ran out of memory
+is done again in smaller parts.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,7 +30,8 @@ class TokenBudget:
             raise StudentError(
                 "finetuning ran out of memory again after its micro-batches were halved",
                 got=f"micro-batches of {self.tokens} tokens",
-                fix="lower machine.micro_tokens, set machine.gradient_checkpointing: true, or finetune.method: lora",
+                fix="lower machine.micro_tokens, set machine.gradient_checkpointing: true, or "
+                "finetune.method: lora",
             )
         self.tokens, self.halved = self.tokens // 2, True
         self.say(f"out of memory: micro-batches of {self.tokens} tokens from here on")
@@ -69,7 +72,8 @@ def make_trainer(
                 except RuntimeError as error:
                     if not is_out_of_memory(error):
                         raise
-                model.zero_grad()  # outside of the handler: its traceback holds on to the activations
+                # Outside of the handler: its traceback holds on to the activations.
+                model.zero_grad()
                 budget.halve()
                 empty_gpu_cache()
 
