@@ -366,6 +366,14 @@ def evaluate(
 
 
 @app.command()
+def schema() -> None:
+    """Print the JSON schema of a config, with which editors complete and explain its keys."""
+    from .config.schema import make_schema
+
+    print_json(make_schema())
+
+
+@app.command()
 def select(
     path: ConfigFile,
     n: Annotated[int, typer.Option("-n", min=1, help="How many seeds.")],

@@ -59,7 +59,9 @@ def test_the_answers_come_in_the_callers_order_whatever_the_batches(
     ):
         assert same(together, single.attempts[0])
         assert embedding_D == pytest.approx(single.embedding_N_D[0], abs=1e-5)
-    monkeypatch.setattr(attempting, "CACHE_BYTES", 200 * cache_bytes_per_token(student))
+    monkeypatch.setattr(
+        attempting, "MAX_CACHE_BYTES", 200 * cache_bytes_per_token(student)
+    )
     in_batches = answer_questions(student, CHAT, ASKED[::-1], TOKENS)
     assert all(
         same(a, b)
@@ -194,7 +196,9 @@ def test_batches_hold_every_row_once_within_their_bound(
 
 
 def test_rows_that_do_not_fit_one_batch_are_shared_out_evenly() -> None:
-    assert [len(group) for group in batch_prompts([[7] * 10] * 22, 10, most=400)] == [
+    assert [
+        len(group) for group in batch_prompts([[7] * 10] * 22, 10, max_tokens=400)
+    ] == [
         11,
         11,
     ]
@@ -202,7 +206,7 @@ def test_rows_that_do_not_fit_one_batch_are_shared_out_evenly() -> None:
 
 def test_equal_prompts_are_neighbours_in_their_batch() -> None:
     prompts = [[1, 2], [3, 4], [1, 2], [5], [3, 4], [1, 2]]
-    assert batch_prompts(prompts, 8, most=10**6) == [[0, 2, 5, 1, 4, 3]]
+    assert batch_prompts(prompts, 8, max_tokens=10**6) == [[0, 2, 5, 1, 4, 3]]
 
 
 def test_a_token_takes_what_its_cache_takes(student: InferenceModel) -> None:

@@ -22,7 +22,7 @@ from teachback.student.inference import InferenceModel, load_for_inference
 from teachback.student.kv_cache import KVCache, make_kv_cache
 from teachback.student.loading import LoadedStudent, load_student
 from teachback.student.scoring import summarise_signals
-from teachback.student.signals import compute_signals
+from teachback.student.signals import TokenSignals, compute_signals
 
 CHAT = Chat("Answer in one word, and say why.")
 QUESTIONS = [
@@ -130,7 +130,7 @@ def test_only_layers_that_keep_more_than_keys_and_values_are_left_to_transformer
     ours = {
         name
         for name, config in configs.items()
-        if make_kv_cache(config, 1, 1, 2).extent is not None
+        if make_kv_cache(config, 1, 1, 2).state is not None
     }
     assert ours == set(ARCHITECTURES)
 
@@ -153,8 +153,8 @@ def test_the_signals_are_those_of_a_pass_over_the_tokens(case: Case) -> None:
         ):
             assert ours == pytest.approx(column, rel=1e-4, abs=5e-4), name
         wanted, found = (
-            summarise_signals(*columns, embedding_D),
-            summarise_signals(*decoded.signals, decoded.embedding_D),
+            summarise_signals(TokenSignals(*columns), embedding_D),
+            summarise_signals(decoded.signals, decoded.embedding_D),
         )
         assert found[:3] == pytest.approx(wanted[:3], abs=1e-5)
         assert found.max_nll == pytest.approx(wanted.max_nll, abs=1e-4)
@@ -184,7 +184,7 @@ def test_keys_stay_where_they_are_beside_a_layer_that_keeps_a_state(
     def noted(
         student: InferenceModel, held: KVCache, *given: torch.Tensor
     ) -> torch.Tensor:
-        out = forward(student, held, *given)
+        out = run_decoder(student, held, *given)
         seen.update(
             layer.keys.data_ptr()
             for layer in held.past.layers
@@ -192,7 +192,7 @@ def test_keys_stay_where_they_are_beside_a_layer_that_keeps_a_state(
         )
         return out
 
-    kept, forward = list[KVCache](), decoding.forward_decoder
+    kept, run_decoder = list[KVCache](), decoding.forward_decoder
     monkeypatch.setattr(decoding, "make_kv_cache", held)
     monkeypatch.setattr(decoding, "forward_decoder", noted)
     assert [
@@ -207,7 +207,7 @@ def test_prompts_read_in_parts_or_each_from_its_beginning_give_the_same(
     case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module, name, value in (
-        (decoding, "PREFILL_TOKENS", 40),
+        (prefill, "PREFILL_TOKENS", 40),
         (forward, "MIN_TOKENS_SAVED", 10**6),
     ):
         monkeypatch.setattr(module, name, value)
@@ -221,7 +221,7 @@ def test_what_prompts_share_and_equal_prompts_are_read_once(
     case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[int] = []
-    forward = decoding.forward_decoder
+    run_decoder = decoding.forward_decoder
 
     def counted(
         student: InferenceModel,
@@ -232,9 +232,9 @@ def test_what_prompts_share_and_equal_prompts_are_read_once(
     ) -> object:
         if ids.shape[1] > 1:
             read.append(int(mask[:, -ids.shape[1] :].sum()))
-        return forward(student, held, ids, mask, position)
+        return run_decoder(student, held, ids, mask, position)
 
-    for module in (decoding, prefill):
+    for module in (forward, prefill):
         monkeypatch.setattr(module, "forward_decoder", counted)
     copies = [1, 3, 1, 2, 1, 4]
     of = [i for i, n in enumerate(copies) for _ in range(n)]
@@ -242,7 +242,7 @@ def test_what_prompts_share_and_equal_prompts_are_read_once(
     shared = (
         len(CHAT.system or "") + 3
     )  # the system's role, its end, the user's role: a token each, as a byte is
-    ours = make_kv_cache(case.student.model.config, 1, 1, 2).extent is not None
+    ours = make_kv_cache(case.student.model.config, 1, 1, 2).state is not None
     assert (
         sum(read)
         == sum(map(len, case.prompts)) - (len(case.prompts) - 1) * shared * ours
@@ -259,7 +259,7 @@ def test_an_answer_that_is_its_target_is_not_decoded_again(
     others go on.
     """
     steps: list[int] = []
-    forward = decoding.forward_decoder
+    run_decoder = decoding.forward_decoder
 
     def counted(
         student: InferenceModel,
@@ -270,9 +270,9 @@ def test_an_answer_that_is_its_target_is_not_decoded_again(
     ) -> object:
         if ids.shape[1] == 1:
             steps.append(len(ids))
-        return forward(student, held, ids, mask, position)
+        return run_decoder(student, held, ids, mask, position)
 
-    monkeypatch.setattr(decoding, "forward", counted)
+    monkeypatch.setattr(decoding, "forward_decoder", counted)
     ended = [d.ended for d in case.batch]
     own = [d.tokens for d in case.batch]
     found = decode_batch(case.student, case.prompts, TOKENS, targets=own)

@@ -263,7 +263,7 @@ def test_steps_warm_up_and_fall_as_a_cosine_over_the_fixed_number_of_rows(
         sizes.append(len(rows))
         return step(self, model, rows, *rest)
 
-    monkeypatch.setattr(trainer, "step", seen)
+    monkeypatch.setattr(trainer, "train_step", seen)
     train(tiny, tmp_path, replace(RECIPE, warmup=0.3, lr=1.0))
     assert sizes == [4, 4, 4, 4, 4, 4, 2], "13 rows, twice"
     half_cosine = [

@@ -92,7 +92,7 @@ def test_k_answers_to_a_question_are_those_of_k_calls(
     """
     asked = [(q, n) for n in range(4) for q in QUESTIONS]
     monkeypatch.setattr(
-        attempting, "CACHE_BYTES", 400 * attempting.cache_bytes_per_token(student)
+        attempting, "MAX_CACHE_BYTES", 400 * attempting.cache_bytes_per_token(student)
     )
     given = Sampling(1.0, [stream(q, n) for q, n in asked])
     together = decode_answers(

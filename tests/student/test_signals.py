@@ -11,8 +11,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from teachback.student import scoring
 from teachback.student import signals as engine
 from teachback.student.batching import (
+    BATCH_TOKENS,
     batch_by_length,
     micro_batch_tokens,
     scale_for_device,
@@ -89,7 +91,7 @@ def test_two_equally_likely_tokens_have_no_gap_and_one_ruled_out_counts_for_noth
 ):
     logits = torch.tensor([[2.0, 2.0, -1.0], [3.0, -math.inf, 1.0]])
     found = compute_signals(logits, torch.ones(2, 4), torch.tensor([0, 2]))
-    assert found.gap[0] == 0.0
+    assert found.top2_margin[0] == 0.0
     assert found.entropy[1].item() == pytest.approx(
         plain(logits[1:, [0, 2]], torch.ones(1, 4), [1])[0][1], abs=1e-6
     )
@@ -102,7 +104,7 @@ def test_a_block_more_or_less_changes_nothing(monkeypatch: pytest.MonkeyPatch) -
         torch.randint(0, 300, (50,)),
     )
     whole = compute_signals(logits, hidden, ids)
-    monkeypatch.setattr(engine, "CACHED", 700)
+    monkeypatch.setattr(engine, "LOGITS_IN_CACHE", 700)
     for one, other in zip(whole, compute_signals(logits, hidden, ids), strict=True):
         assert torch.equal(one, other)
 
@@ -111,8 +113,8 @@ def test_a_gpu_is_given_more_at_once() -> None:
     cpu, gpu = torch.device("cpu"), torch.device("cuda", 0)
     assert [scale_for_device(512, device) for device in (cpu, gpu)] == [512, 8192]
     assert [micro_batch_tokens(None, device) for device in (cpu, gpu)] == [
-        engine.BATCH_TOKENS,
-        16 * engine.BATCH_TOKENS,
+        BATCH_TOKENS,
+        16 * BATCH_TOKENS,
     ]
     assert micro_batch_tokens(300, gpu) == 300, "what was asked for"
 
@@ -161,7 +163,7 @@ def test_the_head_runs_on_the_answers_alone_in_blocks(
         seen.append(len(hidden_N_D))
         return apply_head(student, hidden_N_D)
 
-    monkeypatch.setattr(engine, "head", counted)
+    monkeypatch.setattr(scoring, "apply_head", counted)
     answer = "A cup of tea, " * 12
     score_answers(student, CHAT, [("x" * 150, answer)])
     assert sum(seen) == len(answer) + 1

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from architectures import build
 from teachback.student import attempt as attempting
-from teachback.student import signals as engine
+from teachback.student import scoring
 from teachback.student.attempt import (
     AttemptRequest,
     answer_questions,
@@ -234,7 +234,9 @@ def test_a_row_s_sketch_is_the_same_in_any_batch(
         for one in asked
     ]
     np.testing.assert_allclose(together, np.concatenate(singles), atol=1e-5)
-    monkeypatch.setattr(attempting, "CACHE_BYTES", 200 * cache_bytes_per_token(student))
+    monkeypatch.setattr(
+        attempting, "MAX_CACHE_BYTES", 200 * cache_bytes_per_token(student)
+    )
     again = answer_questions(
         student, CHAT, asked[::-1], TOKENS, sketch=sketch
     ).gradient_N_M
@@ -264,7 +266,7 @@ def test_an_answer_that_is_read_again_has_the_sketch_that_it_was_given_with(
         )
     )
     monkeypatch.setattr(
-        engine, "row_ids", lambda s, c, q, _: (prompt_ids(s, c, q), given[q].tokens)
+        scoring, "row_ids", lambda s, c, q, _: (prompt_ids(s, c, q), given[q].tokens)
     )
     for decoded, answer in zip(
         given.values(),
