@@ -8,6 +8,7 @@ from typer.testing import CliRunner, Result
 
 import teachback
 from teachback import api, cli
+from teachback.config.reading import read_config
 from teachback.errors import TeachbackError
 from teachback.rng import draw
 from teachback.run.directory import Event
@@ -31,7 +32,7 @@ def config(tmp_path_factory: pytest.TempPathFactory, tiny: Path) -> Path:
 @pytest.fixture(scope="module")
 def run(config: Path) -> Path:
     folder = config.parent / "run"
-    teachback.run(teachback.config.read(config, run_dir=folder))
+    teachback.run(read_config(config, run_dir=folder))
     return folder
 
 
@@ -159,12 +160,12 @@ def test_a_stop_costs_one_shard_and_the_same_call_goes_on(
             raise Stopped
 
     def ask(folder: str, **how: object) -> Report:
-        settings = teachback.config.read(config, run_dir=tmp_path / folder)
+        settings = read_config(config, run_dir=tmp_path / folder)
         return api.evaluate(settings, split="dev", samples=2, **how)  # type: ignore[arg-type]
 
     monkeypatch.setattr("teachback.run.directory.ROWS_PER_SHARD_TINY", 64)
     unbroken = ask("whole")
-    monkeypatch.setattr("teachback.build.student.measure_questions", counted)
+    monkeypatch.setattr("teachback.student.responder.measure_questions", counted)
     with pytest.raises(Stopped):
         ask("cut", listen=stop)
     assert ask("cut") == unbroken
@@ -184,9 +185,7 @@ def test_samples_follow_the_run_s_seed(
         return draw(*key)  # type: ignore[arg-type]
 
     monkeypatch.setattr(api, "draw", watched)
-    api.evaluate(
-        teachback.config.read(config, ["seed=3"], tmp_path / "run"), n=2, samples=2
-    )
+    api.evaluate(read_config(config, ["seed=3"], tmp_path / "run"), n=2, samples=2)
     assert {key[:3] for key in drawn} == {(3, 0, "sample")}
     assert sorted(key[3:] for key in drawn) == sorted(
         (f"prontoqa-test-000{k}", i) for k in (0, 1) for i in (0, 1)
@@ -222,7 +221,7 @@ def test_wrong_input_is_refused_in_a_sentence(
 def test_a_run_without_a_finished_round_has_no_student_yet(
     config: Path, tmp_path: Path
 ) -> None:
-    settings = teachback.config.read(config, run_dir=tmp_path / "run")
+    settings = read_config(config, run_dir=tmp_path / "run")
     with pytest.raises(Stopped):
         teachback.run(settings, listen=lambda event: stop_at(event, "attempt"))
     for args in ([], ["--n", 2]):

@@ -369,7 +369,7 @@ def test_it_says_what_one_pair_and_one_round_need(judged: bool) -> None:
 
 
 def test_a_run_without_an_end_is_planned_so_far() -> None:
-    free = replace(asking().endpoint, price=Price(0, 0))
+    free = asking().endpoint.model_copy(update={"price": Price(0, 0)})
     pool, terms = seeds([30, 50]), BudgetTerms(2, 2, None, budget=Budget(usd=5))
     plan = planned(terms, teaching(replace(asking(), endpoint=free), pool, 2), pool)
     assert plan.ends["high"] == "rounds"

@@ -80,7 +80,7 @@ def test_a_student_is_loaded_once_and_gone_before_the_next_is_trained(
         in_memory.append(sum(model() is not None for model in loaded))
         return finetune(*args, **named)
 
-    monkeypatch.setattr("teachback.build.student.load_for_inference", counted)
+    monkeypatch.setattr("teachback.student.responder.load_for_inference", counted)
     monkeypatch.setattr("teachback.build.training.finetune", watched)
     teachback.run(settings(tmp_path / "run", tiny))
     assert len(loaded) == 3, "the untuned student, and that of each round"

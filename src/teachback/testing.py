@@ -12,6 +12,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from .build.prepare import identity_sources
 from .build.selector import make_selector
 from .build.steps import make_parts
 from .build.task import make_task
@@ -69,7 +70,12 @@ def fake_run(
         run.identify(
             identify_config(config),
             make_inputs(
-                task, model="fake", precision="float32", teacher=hash_bytes(b"fake")
+                task,
+                model="fake",
+                precision="float32",
+                teacher=hash_bytes(b"fake"),
+                rows=config.rows,
+                sources=identity_sources(config, task),
             ),
             list_free_settings(config),
         )
@@ -90,7 +96,7 @@ def fake_run(
                 ),
             )
             base = untrained(folder / "base")
-            answer = FakeAnswerer(run, task)
+            answer = FakeResponder(run, task)
             selector = make_selector(config, run, task, answer, ledger)
             parts = make_parts(
                 config, task, run, ledger, answer, selector, teacher, fake_train(run)
@@ -111,7 +117,7 @@ def untrained(folder: Path) -> Student:
 
 
 @dataclass(frozen=True)
-class FakeAnswerer:
+class FakeResponder:
     """Answers from the answer key, more of it the more rows were seen; the loss falls with them.
 
     It has neither hidden states nor gradients: criteria that need them take a real student.

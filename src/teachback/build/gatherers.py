@@ -9,9 +9,9 @@ from ..criteria.selector import Candidate, GatheredNeed, Gatherer, sketch_seed
 from ..ledger.ledger import Ledger
 from ..run.directory import Run
 from ..student.measure import SamplingPlan
+from ..student.responder import Responder
 from ..types import Student, Task
 from .judge_gatherers import judge_gatherers
-from .student import Respondent
 
 DRAWS_PER_ROUND = 2**20  # at most, of one seed: the next round's draws begin there
 
@@ -22,7 +22,7 @@ def make_gatherers(
     config: Config,
     run: Run,
     task: Task,
-    responder: Respondent,
+    responder: Responder,
     ledger: Ledger | None,
     draw: Draw,
 ) -> Mapping[str, Gatherer]:
@@ -36,7 +36,7 @@ def make_gatherers(
     }
 
 
-def gold_gradients(task: Task, responder: Respondent, sketch_seed: int) -> Gatherer:
+def gold_gradients(task: Task, responder: Responder, sketch_seed: int) -> Gatherer:
     def gather(
         student: Student, candidates: Sequence[Candidate], round: int
     ) -> GatheredNeed:
@@ -60,7 +60,7 @@ def right_answers(task: Task) -> Gatherer:
     return gather
 
 
-def gold_nll(responder: Respondent) -> Gatherer:
+def gold_nll(responder: Responder) -> Gatherer:
     def gather(
         student: Student, candidates: Sequence[Candidate], round: int
     ) -> GatheredNeed:
@@ -71,7 +71,7 @@ def gold_nll(responder: Respondent) -> Gatherer:
 
 
 def sampled_answers(
-    responder: Respondent, settings: CriterionSettings, draw: Draw
+    responder: Responder, settings: CriterionSettings, draw: Draw
 ) -> Gatherer:
     sampling = sampling_settings(settings)
     k, temperature = sampling.samples, sampling.temperature

@@ -12,10 +12,11 @@ from ..run.inputs import make_inputs
 from ..student.folder import resolve_model
 from ..student.model_size import find_model_size
 from ..student.precision import choose_precision
+from ..student.responder import StudentResponder
 from ..types import Student, Task
 from .criterion import check_criterion, criterion_sources
 from .grading import grading_sources
-from .student import Answerer, make_answerer
+from .student import make_responder
 from .task import make_task
 from .teacher import teacher_fingerprint
 
@@ -26,7 +27,7 @@ class PreparedRun:
 
     task: Task
     base: Student
-    answer: Answerer
+    answer: StudentResponder
     precision: Literal["float32", "bf16"]
     # sha256 of what the teacher is asked with.
     teacher: str
@@ -60,15 +61,20 @@ def prepare_run(config: Config, run: Run) -> PreparedRun:
             precision=precision,
             teacher=teacher,
             rows=config.rows,
-            sources={**grading_sources(config), **criterion_sources(config, task)},
+            sources=identity_sources(config, task),
         ),
         list_free_settings(config),
     )
     if known_precision is None:
         run.note("precision", f"precision: {precision}, from now on part of this run")
 
-    answer = make_answerer(config, run, task, folder, precision)
+    answer = make_responder(config, run, task, folder, precision)
     return PreparedRun(task, Student(str(folder)), answer, precision, teacher)
+
+
+def identity_sources(config: Config, task: Task) -> dict[str, bytes]:
+    """Code and prompts of the user's that decide what is computed (R3)."""
+    return {**grading_sources(config), **criterion_sources(config, task)}
 
 
 def check_data(config: Config, task: Task) -> None:

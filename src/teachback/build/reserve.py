@@ -8,17 +8,17 @@ from ..curate.training_rows import forbidden_keys
 from ..run.directory import Run
 from ..run.identity import hash_bytes
 from ..student.attempt import AttemptRequest
+from ..student.responder import StudentResponder
 from ..tasks.jsonl import read_reserve
 from ..teachers import pool
 from ..teachers.pool_teacher import PoolTeacherSettings
 from ..types import Example, Reserve, Row, Student, Task
-from .student import Answerer
 
 OpenReserve = Callable[[PoolTeacherSettings], tuple[Reserve, tuple[Row, ...], Any]]
 
 
 def make_reserve_opener(
-    config: Config, run: Run, task: Task, base: Student, answer: Answerer
+    config: Config, run: Run, task: Task, base: Student, answer: StudentResponder
 ) -> OpenReserve:
     """open(settings): the reserve, the rows of its file, and embedding_N_D of seeds and rows."""
 

@@ -13,6 +13,7 @@ from ..ledger.meter import meter_progress
 from ..loop import Parts
 from ..rng import draw
 from ..run.directory import Run
+from ..student.responder import StudentResponder
 from ..student.token_counts import make_token_counter
 from ..teachers.openai_teacher import make_endpoint
 from ..teachers.registered import Teacher, TeacherRun
@@ -21,7 +22,6 @@ from .prepare import prepare_run
 from .reserve import make_reserve_opener
 from .selector import make_selector
 from .steps import make_parts
-from .student import Answerer
 from .teacher import make_teacher
 from .training import make_train
 
@@ -48,7 +48,7 @@ class ReadyRun:
     base: Student
     ledger: Ledger
     teacher: Teacher
-    answer: Answerer
+    answer: StudentResponder
 
     def __enter__(self) -> Self:
         return self

@@ -10,17 +10,17 @@ from ..criteria.selector import Selector
 from ..ledger.ledger import Ledger
 from ..rng import draw
 from ..run.directory import Run
+from ..student.responder import Responder
 from ..types import Task
 from .criterion import candidate_count, make_criterion, make_rule
 from .gatherers import make_gatherers
-from .student import Respondent
 
 
 def make_selector(
     config: Config,
     run: Run,
     task: Task,
-    responder: Respondent,
+    responder: Responder,
     ledger: Ledger | None = None,
 ) -> Selector:
     """ledger: for criteria that ask a paid model."""

@@ -15,6 +15,7 @@ from ..metrics.accuracy import make_report
 from ..metrics.carry_over import measure_carry_over
 from ..rng import draw
 from ..run.directory import Run
+from ..student.responder import Responder
 from ..student.training.dataset import seed_rows, select_training_rows
 from ..tasks.existing_rows import read_existing_rows
 from ..teachers.registered import Teacher
@@ -31,7 +32,6 @@ from ..types import (
 )
 from .grading import judged
 from .judges import worst_judging_cost
-from .student import Respondent
 from .teacher import open_round
 
 # train(start, (message, text) rows, seed) → the folder of the trained student
@@ -43,7 +43,7 @@ def make_parts(
     task: Task,
     run: Run,
     ledger: Ledger,
-    answer: Respondent,
+    answer: Responder,
     selector: Selector,
     teacher: Teacher,
     train: Train,

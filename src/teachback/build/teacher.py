@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
-from importlib.resources import files
 
 from ..config.config import Config
 from ..criteria.candidates import selectable_seeds
@@ -19,16 +18,12 @@ from .judges import make_grading_judge
 
 def make_teacher_context(config: Config, task: Task) -> TeacherContext:
     entry = TASKS.get(task.name.partition("/")[0])
-    names = entry.program_files if entry else ()
-    folder = files("teachback") / "tasks"
     return TeacherContext(
         task,
         config.prices,
         config.verifier,
         answers_seeds=config.criterion.asks_teacher,
-        program_sources=tuple(
-            folder.joinpath(f"{name}.py").read_bytes() for name in names
-        ),
+        program_sources=entry.read_program() if entry else (),
     )
 
 

@@ -17,9 +17,9 @@ def make_schema() -> dict[str, Any]:
     schema = Config.model_json_schema()
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "A config of teachback"
-    sections = {"Config": Config, **{cls.__name__: cls for cls in _all_sections()}}
-    for name, section in sections.items():
-        part = schema if name == "Config" else schema["$defs"].get(name, {})
+    for section in _all_sections():
+        name = section.__name__
+        part = schema if section is Config else schema["$defs"].get(name, {})
         for key, comment in read_field_comments(section).items():
             if key in part.get("properties", {}):
                 part["properties"][key]["description"] = comment
@@ -48,8 +48,8 @@ def _name_forms(section: str, whole: dict[str, Any]) -> dict[str, Any]:
         forms.append({"type": "object", "properties": short_name, "required": ["name"]})
     if section == "rule":
         forms.append({"type": "null"})
-    kept = {key: whole[key] for key in ("description", "default") if key in whole}
-    return {**kept, "anyOf": forms}
+    kept = {"description", "default"} & set(whole)
+    return {**{key: whole[key] for key in sorted(kept)}, "anyOf": forms}
 
 
 def read_field_comments(section: type[Settings]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""`teachback init`: from a file of one's own to a config that can be run.
+"""The command `teachback init`: from a file of one's own to a config that can be run.
 
 It looks, says what it saw, and asks where it can't tell; a run knows nothing of it.
 """

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.resources import files
 from inspect import signature
 from typing import Any
 
@@ -17,6 +18,12 @@ class RegisteredTask:
     load: Callable[..., Task]
     # The files of tasks/ that decide what the task's program writes: part of a run's identity.
     program_files: tuple[str, ...] = ()
+
+    def read_program(self) -> tuple[bytes, ...]:
+        """The source of the program's files."""
+        folder = files("teachback") / "tasks"
+        paths = [folder.joinpath(f"{name}.py") for name in self.program_files]
+        return tuple(path.read_bytes() for path in paths)
 
     def make(self, settings: Any, repeat: int, import_function: ImportFunction) -> Task:
         """repeat: of a comparison. Where questions are made, each repeat has its own test set."""
