@@ -13,9 +13,10 @@ import numpy as np
 
 from bench.conversations import CHAT
 from bench.process import run_timed
+from teachback.student.batching import BATCH_TOKENS
 from teachback.student.inference import InferenceModel, apply_head
 from teachback.student.scoring import answer_passes
-from teachback.student.signals import BATCH_TOKENS, compute_signals, split_blocks
+from teachback.student.signals import compute_signals, split_blocks
 from teachback.student.sketch import draw_sketch, new_sketch_sums
 
 BLOCK = 128  # tokens of the vocabulary whose part of all gradients exists at once

@@ -124,7 +124,7 @@ def rank(
         prepare_run(config, opened) as prepared,
     ):
         base, seeds = prepared.base, prepared.task.seeds
-        selector = make_selector(config, opened, prepared.task, prepared.answer)
+        selector = make_selector(config, opened, prepared.task, prepared.responder)
         attempts = opened.step(0, "attempt", selector.attempt, base, seeds)
         gathered = opened.step(0, "gather", selector.gather, base, attempts, [], n)
         return opened.step(
@@ -327,8 +327,8 @@ def tested(
         )
     examples = examples[: asked.n]
     found, run = (
-        prepared.answer.measure(student, examples, samples),
-        prepared.answer.run,
+        prepared.responder.measure_answers(student, examples, samples),
+        prepared.responder.run,
     )
     answers = [*zip(examples, found.attempts, strict=True)]
     answers += [

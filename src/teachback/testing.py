@@ -126,7 +126,7 @@ class FakeResponder:
     run: Run
     task: Task
 
-    def __call__(
+    def answer_questions(
         self, student: Student, questions: Iterable[tuple[str, str]]
     ) -> tuple[Attempt, ...]:
         skill = int((self.run.path(student) / "skill.json").read_text())
@@ -153,7 +153,7 @@ class FakeResponder:
             e.question: self.task.target(e) for e in (*self.task.seeds, *self.task.dev)
         }
 
-    def attempts(
+    def collect_attempts(
         self,
         student: Student,
         pool: Sequence[Example],
@@ -161,15 +161,19 @@ class FakeResponder:
         sketch_seed: int,
     ) -> Attempts:
         assert not arrays, "the fake student has no hidden states"
-        return Attempts(self(student, ((e.id, e.question) for e in pool)))
+        return Attempts(
+            self.answer_questions(student, ((e.id, e.question) for e in pool))
+        )
 
-    def measure(self, student: Student, examples: Sequence[Example]) -> StudentAnswers:
+    def measure_answers(
+        self, student: Student, examples: Sequence[Example]
+    ) -> StudentAnswers:
         return StudentAnswers(
-            self(student, ((e.id, e.question) for e in examples)),
+            self.answer_questions(student, ((e.id, e.question) for e in examples)),
             (None,) * len(examples),
         )
 
-    def samples(
+    def sample_grades(
         self, student: Student, examples: Sequence[Example], samples: SamplingPlan
     ) -> tuple[tuple[Grade, ...], ...]:
         skill = int((self.run.path(student) / "skill.json").read_text())
@@ -188,13 +192,13 @@ class FakeResponder:
             for e, drawn in rolls
         )
 
-    def gold_nll(
+    def compute_gold_nll(
         self, student: Student, examples: Sequence[Example]
     ) -> tuple[float, ...]:
         skill = int((self.run.path(student) / "skill.json").read_text())
         return tuple(nll(lot(e.question), skill) for e in examples)
 
-    def gold_gradients(
+    def compute_gold_gradients(
         self,
         student: Student,
         seeds: Sequence[Example],

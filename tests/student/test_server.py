@@ -12,14 +12,14 @@ import pytest
 import torch
 
 from serving_student import merged
+from teachback.endpoints.http_client import RequestLimits
 from teachback.student.attempt import AttemptRequest, answer_questions
 from teachback.student.chat import Chat, prompt_ids
 from teachback.student.decode import decode_batch
 from teachback.student.engines.completion import DecodingOptions
-from teachback.student.engines.process import call, models
+from teachback.student.engines.process import call_server, read_model_names
 from teachback.student.engines.requests import (
     CompletionRequest,
-    RequestLimits,
     request_completions,
 )
 from teachback.student.engines.server import (
@@ -239,7 +239,9 @@ def test_each_rounds_adapter_has_a_name_of_its_own(
         )
         assert [a.text for a in found] != unlike
     base = serving.use(serving.base)
-    listed = models(call(f"{base.base_url}/models", RequestLimits())[1])
+    listed = read_model_names(
+        call_server(f"{base.base_url}/models", RequestLimits()).body
+    )
     assert listed == [base.model, names[1]], "the former round's is unloaded"
     found = answer_on_server(base, student, CHAT, ASKED, 12)
     assert [a.text for a in found] == unlike, "the base answers as before"
@@ -266,5 +268,7 @@ def test_a_server_that_runs_already_is_given_the_students(
         "and it is not taken for the base"
     )
     given.stop()
-    assert loaded.model not in models(call(f"{url}/models", RequestLimits())[1])
+    assert loaded.model not in read_model_names(
+        call_server(f"{url}/models", RequestLimits()).body
+    )
     assert not (tmp_path / "log").exists()

@@ -13,11 +13,13 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from teachback.errors import StudentError
+from teachback.endpoints.http_client import RequestLimits
+from teachback.endpoints.retries import RetryPolicy
+from teachback.errors import ConfigError, StudentError
 from teachback.student.attempt import AttemptRequest
 from teachback.student.chat import Chat, prompt_ids
 from teachback.student.engines import requests as asking
-from teachback.student.engines.requests import RequestLimits, ServerTarget
+from teachback.student.engines.requests import ServerTarget
 from teachback.student.engines.server import (
     WeightlessStudent,
     answer_on_server,
@@ -125,7 +127,7 @@ def student(tiny: Path) -> WeightlessStudent:
 
 @pytest.fixture(autouse=True)
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asking, "BACKOFF_S", 0.01)
+    monkeypatch.setattr(asking, "SERVER_RETRIES", RetryPolicy(0.01, 30.0))
 
 
 def ask(
@@ -254,23 +256,26 @@ def test_so_many_are_in_flight_and_no_more(student: WeightlessStudent) -> None:
     assert len(found) == len(served.asked) == 30
 
 
+@pytest.mark.parametrize("spelling", ["sk-test/abc-123", r"sk-test\/abc-123"])
 def test_the_key_comes_from_the_environment_and_is_never_shown(
-    student: WeightlessStudent, monkeypatch: pytest.MonkeyPatch
+    spelling: str, student: WeightlessStudent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Servers repeat the key that they refuse, some with the slash escaped as JSON allows."""
+
     async def answer(place: int, request: dict[str, Any]) -> web.Response:
         if place == 0:
             return web.json_response(body([40, END]))
-        return web.Response(status=401, text="wrong key: abc-123")
+        return web.Response(status=401, text=f'{{"error": "wrong key: {spelling}"}}')
 
     with scripted(answer) as served:
-        with pytest.raises(StudentError, match="THE_KEY"):
+        with pytest.raises(ConfigError, match="THE_KEY"):
             ask(served.base_url, student, key_env="THE_KEY")
-        monkeypatch.setenv("THE_KEY", "abc-123")
+        monkeypatch.setenv("THE_KEY", "sk-test/abc-123")
         ask(served.base_url, student, key_env="THE_KEY")
-        with pytest.raises(StudentError, match=r"HTTP 401(.|\n)*wrong key: \*\*\*"):
+        with pytest.raises(StudentError, match=r"HTTP 401(.|\n)*wrong key: \[key\]"):
             ask(served.base_url, student, key_env="THE_KEY")
     assert [headers.get("Authorization") for headers in served.headers] == [
-        "Bearer abc-123"
+        "Bearer sk-test/abc-123"
     ] * 2
 
 

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from teachback.endpoints.retries import RetryPolicy
 from teachback.ledger.ledger import Ledger
 from teachback.teachers import client
 
 
 @pytest.fixture
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "BACKOFF_S", 0.005)
+    monkeypatch.setattr(client, "RETRIES", RetryPolicy(backoff_s=0.005))
 
 
 @pytest.fixture

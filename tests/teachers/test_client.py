@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from loopback import Fault, Request, addition_teacher, loopback
+from teachback.endpoints.retries import parse_retry_after
 from teachback.errors import ConfigError, LedgerError, TeacherDown
 from teachback.ledger.ledger import Ledger
-from teachback.teachers import client
 from teachback.types import Example, Pick
 from teaching import KEY, about, buy, buy_picks, closed_port, good, only, rows
 
@@ -197,11 +197,9 @@ def test_being_turned_away_is_no_try(path: Path, ledger: Ledger) -> None:
 
 
 def test_the_finer_of_two_retry_afters_is_taken() -> None:
-    assert client.retry_after_s({"Retry-After": "1", "retry-after-ms": "250"}) == 0.25
-    assert client.retry_after_s({"Retry-After": "2", "retry-after-ms": "soon"}) == 2.0
-    assert (
-        client.retry_after_s({"Retry-After": "nan"}) == client.retry_after_s({}) == 0.0
-    )
+    assert parse_retry_after({"Retry-After": "1", "retry-after-ms": "250"}) == 0.25
+    assert parse_retry_after({"Retry-After": "2", "retry-after-ms": "soon"}) == 2.0
+    assert parse_retry_after({"Retry-After": "nan"}) == parse_retry_after({}) == 0.0
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import pytest
 
 from crashing import child, ended
 from loopback import Fault, RehearsalServer, Request, loopback
+from teachback.endpoints.retries import RetryPolicy
 from teachback.ledger.costs import Budget
 from teachback.ledger.ledger import Ledger
 from teachback.serve.faults import mix_faults
@@ -90,7 +91,7 @@ BUDGET = Budget(teacher_tokens=140_000)
 
 def client_of(base_url: str, folder: Path) -> None:
     """A client that goes on where the last one was killed: round by round, as a run does."""
-    client.BACKOFF_S = 0.005
+    client.RETRIES = RetryPolicy(backoff_s=0.005)
     with Ledger(folder / "ledger.sqlite", budget=BUDGET) as ledger:
         for first in range(0, len(SEEDS), BATCH):
             done = folder / f"done-{first}"

@@ -41,7 +41,9 @@ def gold_gradients(task: Task, responder: Responder, sketch_seed: int) -> Gather
         student: Student, candidates: Sequence[Candidate], round: int
     ) -> GatheredNeed:
         seeds = [seed for seed, _ in candidates]
-        gold, dev = responder.gold_gradients(student, seeds, task.dev, sketch_seed)
+        gold, dev = responder.compute_gold_gradients(
+            student, seeds, task.dev, sketch_seed
+        )
         return GatheredNeed({"gold_gradient": gold, "dev_gradient": dev})
 
     return gather
@@ -65,7 +67,7 @@ def gold_nll(responder: Responder) -> Gatherer:
         student: Student, candidates: Sequence[Candidate], round: int
     ) -> GatheredNeed:
         seeds = [seed for seed, _ in candidates]
-        return GatheredNeed({"gold_nll": responder.gold_nll(student, seeds)})
+        return GatheredNeed({"gold_nll": responder.compute_gold_nll(student, seeds)})
 
     return gather
 
@@ -83,7 +85,7 @@ def sampled_answers(
             return draw("samples", id, round * DRAWS_PER_ROUND + sample)
 
         seeds = [seed for seed, _ in candidates]
-        samples = responder.samples(
+        samples = responder.sample_grades(
             student, seeds, SamplingPlan(k, temperature, draw_sample)
         )
         return GatheredNeed({"samples": samples})

@@ -27,7 +27,7 @@ class PreparedRun:
 
     task: Task
     base: Student
-    answer: StudentResponder
+    responder: StudentResponder
     precision: Literal["float32", "bf16"]
     # sha256 of what the teacher is asked with.
     teacher: str
@@ -36,7 +36,7 @@ class PreparedRun:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.answer.stop()
+        self.responder.free_memory()
 
 
 def prepare_run(config: Config, run: Run) -> PreparedRun:
@@ -68,8 +68,8 @@ def prepare_run(config: Config, run: Run) -> PreparedRun:
     if known_precision is None:
         run.note("precision", f"precision: {precision}, from now on part of this run")
 
-    answer = make_responder(config, run, task, folder, precision)
-    return PreparedRun(task, Student(str(folder)), answer, precision, teacher)
+    responder = make_responder(config, run, task, folder, precision)
+    return PreparedRun(task, Student(str(folder)), responder, precision, teacher)
 
 
 def identity_sources(config: Config, task: Task) -> dict[str, bytes]:

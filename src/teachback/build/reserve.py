@@ -7,7 +7,6 @@ from ..config.config import Config
 from ..curate.training_rows import forbidden_keys
 from ..run.directory import Run
 from ..run.identity import hash_bytes
-from ..student.attempt import AttemptRequest
 from ..student.responder import StudentResponder
 from ..tasks.jsonl import read_reserve
 from ..teachers import pool
@@ -18,7 +17,7 @@ OpenReserve = Callable[[PoolTeacherSettings], tuple[Reserve, tuple[Row, ...], An
 
 
 def make_reserve_opener(
-    config: Config, run: Run, task: Task, base: Student, answer: StudentResponder
+    config: Config, run: Run, task: Task, base: Student, responder: StudentResponder
 ) -> OpenReserve:
     """open(settings): the reserve, the rows of its file, and embedding_N_D of seeds and rows."""
 
@@ -32,11 +31,9 @@ def make_reserve_opener(
             if settings.n_rows is not None:
                 kept = tuple(sorted(kept, key=hash_question)[: settings.n_rows])
             items: list[Example | Row] = [*task.seeds, *kept]
-            questions = [
-                AttemptRequest(item.id, task.prompt(item.question)) for item in items
-            ]
+            questions = [(item.id, item.question) for item in items]
             row_ids = tuple(row.id for row in kept)
-            return Reserve(row_ids, answer.embed(base, questions), notes)
+            return Reserve(row_ids, responder.embed_questions(base, questions), notes)
 
         def hash_question(row: Row) -> str:
             return hash_bytes(task.key(row.question).encode())

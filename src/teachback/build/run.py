@@ -48,14 +48,14 @@ class ReadyRun:
     base: Student
     ledger: Ledger
     teacher: Teacher
-    answer: StudentResponder
+    responder: StudentResponder
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.ledger.close()
-        self.answer.stop()
+        self.responder.free_memory()
 
 
 def make_ready_run(config: Config, run: Run, arm: Arm | None = None) -> ReadyRun:
@@ -68,7 +68,7 @@ def make_ready_run(config: Config, run: Run, arm: Arm | None = None) -> ReadyRun
             fix="set the same limit in budget itself",
         )
     prepared = prepare_run(config, run)
-    task, base, answer = prepared.task, prepared.base, prepared.answer
+    task, base, responder = prepared.task, prepared.base, prepared.responder
     ledger = open_ledger(config, run, arm)
     pair_limits = [
         config.budget.generated,
@@ -82,17 +82,17 @@ def make_ready_run(config: Config, run: Run, arm: Arm | None = None) -> ReadyRun
             partial(draw, config.seed, config.repeat),
             make_token_counter(run.path(base)),
             prepared.teacher,
-            make_reserve_opener(config, run, task, base, answer),
+            make_reserve_opener(config, run, task, base, responder),
             meter_progress(ledger, pair_limits, run.report_progress),
         ),
     )
-    selector = make_selector(config, run, task, answer, ledger)
+    selector = make_selector(config, run, task, responder, ledger)
     train = make_train(config, run, prepared)
     test = bool(arm and task.test)
     parts = make_parts(
-        config, task, run, ledger, answer, selector, teacher, train, test=test
+        config, task, run, ledger, responder, selector, teacher, train, test=test
     )
-    return ReadyRun(task, parts, base, ledger, teacher, answer)
+    return ReadyRun(task, parts, base, ledger, teacher, responder)
 
 
 def check_endpoints(config: Config) -> None:

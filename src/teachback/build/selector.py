@@ -37,7 +37,7 @@ def make_selector(
         per_round=config.per_round,
         reuse=config.reuse_seeds,
         candidate_count=candidate_count(config, criterion),
-        attempt_pool=responder.attempts,
+        attempt_pool=responder.collect_attempts,
         gatherers=make_gatherers(config, run, task, responder, ledger, draw_for_run),
         load_array=run.load_array,
     )

@@ -43,7 +43,7 @@ def make_parts(
     task: Task,
     run: Run,
     ledger: Ledger,
-    answer: Responder,
+    responder: Responder,
     selector: Selector,
     teacher: Teacher,
     train: Train,
@@ -63,7 +63,9 @@ def make_parts(
     def carry_over(
         student: Student, attempts: Sequence[Attempt], fresh: Curated
     ) -> Transfer:
-        row_attempts = answer(student, ((row.id, row.question) for row in fresh.rows))
+        row_attempts = responder.answer_questions(
+            student, ((row.id, row.question) for row in fresh.rows)
+        )
         return measure_carry_over(fresh, attempts, row_attempts, selector.attempt_score)
 
     def finetune(
@@ -85,7 +87,7 @@ def make_parts(
         return run.student_in(train(run.path(start), texts, seed))
 
     def evaluate(split: str, examples: Sequence[Example], student: Student) -> Report:
-        answers = answer.measure(student, examples)
+        answers = responder.measure_answers(student, examples)
         pairs = list(zip(examples, answers.attempts, strict=True))
         graded_task = judged(config, task, ledger, run.round, pairs)
         return make_report(graded_task, split, examples, *answers)

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Literal
 
 from ..config.config import Config
+from ..endpoints.http_client import RequestLimits
 from ..errors import ConfigError
 from ..run.directory import Run
 from ..student.chat import Chat
-from ..student.engines.requests import RequestLimits
 from ..student.engines.server import SERVER_SIGNALS
 from ..student.engines.serving import StudentServer
 from ..student.folder import cache_folder
-from ..student.responder import LoadedStudent, StudentResponder
+from ..student.responder import StudentCache, StudentResponder
 from ..types import Task
 
 HERE_ONLY = (
@@ -48,7 +48,7 @@ def make_responder(
         )
     chat = Chat(student.system, student.chat_template_kwargs)
     return StudentResponder(
-        run, task, chat, student.max_new_tokens, LoadedStudent(precision), serving
+        run, task, chat, student.max_new_tokens, StudentCache(precision), serving
     )
 
 

@@ -16,9 +16,9 @@ def make_train(config: Config, run: Run, prepared: PreparedRun) -> Train:
         **config.finetune.model_dump(exclude={"restart", "replay"}),
         precision=prepared.precision,
     )
-    answer = prepared.answer
+    responder = prepared.responder
     settings: dict[str, Any] = {
-        "chat": answer.chat,
+        "chat": responder.chat,
         "recipe": recipe,
         "means": make_runtime_options(config),
         "child": config.machine.child,
@@ -27,7 +27,7 @@ def make_train(config: Config, run: Run, prepared: PreparedRun) -> Train:
     }
 
     def train(start: Path, texts: list[tuple[str, str]], seed: int) -> Path:
-        answer.stop()
+        responder.free_memory()
         return finetune(start, texts, run.workspace, seed=seed, **settings)
 
     return train

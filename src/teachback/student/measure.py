@@ -1,11 +1,12 @@
-"""All that a report asks of a student: its greedy answers, how likely it finds the gold ones, and
-sampled answers.
+"""What a report measures of a student, by example.
+
+Its greedy answers, how likely it finds the gold ones, and sampled answers.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from ..types import Attempt, Example, Task
 from .attempt import AttemptRequest
@@ -13,90 +14,102 @@ from .sampling import Sampling
 
 
 class SamplingPlan(NamedTuple):
-    """n sampled answers to each example; draw(id, k) is the stream of its k-th."""
+    """How answers to an example are sampled."""
 
-    n: int
+    n: int  # answers to each example
     temperature: float
-    draw: Callable[[str, int], Random]
+    draw: Callable[
+        [str, int], Random
+    ]  # draw(id, k): the random stream of its k-th answer
 
 
 class MeasuredQuestion(NamedTuple):
-    """One answer to get. target: the gold answer to score beside it. sample: which one it is;
-    None: the greedy one.
-    """
+    """One answer to get."""
 
     id: str
     message: str
-    target: str | None = None
-    sample: int | None = None
+    target: str | None = None  # the gold answer, whose likelihood is measured as well
+    sample: int | None = None  # which sampled answer it is; None: the greedy one
 
 
 @dataclass(frozen=True)
 class MeasuredAnswer:
-    """The answer to a question, and the mean nll of its target in nats a token."""
-
     attempt: Attempt
+    # The mean nll of the question's target, in nats a token.
     gold_nll: float | None = None
 
 
-class StudentAnswers(NamedTuple):
-    """By example, in their order: the greedy answer, the gold solution's nll (None without one),
-    sampled answers.
-    """
+class AnswerFunction(Protocol):
+    """Returns an answer to each request, in their order; greedy without `sampling`."""
 
-    attempts: tuple[Attempt, ...]
-    gold_nll: tuple[float | None, ...]
+    def __call__(
+        self, requests: Sequence[AttemptRequest], sampling: Sampling | None = None
+    ) -> list[MeasuredAnswer]: ...
+
+
+class StudentAnswers(NamedTuple):
+    """What was measured, in the order of the examples."""
+
+    attempts: tuple[Attempt, ...]  # the greedy answers
+    gold_nll: tuple[float | None, ...]  # of the gold solutions; None without one
     sampled: tuple[tuple[Attempt, ...], ...] = ()
 
 
 def list_questions(
     task: Task, examples: Sequence[Example], samples: SamplingPlan | None
 ) -> list[MeasuredQuestion]:
-    """The greedy ones first; then the first sample of every example, the second, and so on."""
-    greedy = [
-        MeasuredQuestion(e.id, task.prompt(e.question), task.target(e))
-        for e in examples
+    """List the greedy questions, then the first sample of every example, and so on."""
+    questions = [
+        MeasuredQuestion(
+            example.id, task.prompt(example.question), task.target(example)
+        )
+        for example in examples
     ]
-    return [
-        *greedy,
-        *(
-            MeasuredQuestion(q.id, q.message, sample=k)
-            for k in range(samples.n if samples else 0)
-            for q in greedy
-        ),
-    ]
+    greedy = list(questions)
+    for k in range(samples.n if samples else 0):
+        questions += [
+            MeasuredQuestion(question.id, question.message, sample=k)
+            for question in greedy
+        ]
+    return questions
 
 
 def measure_questions(
-    answer: Callable[..., list[MeasuredAnswer]],
-    asked: Sequence[MeasuredQuestion],
+    answer: AnswerFunction,
+    questions: Sequence[MeasuredQuestion],
     samples: SamplingPlan | None,
 ) -> list[MeasuredAnswer]:
-    """Some of the questions, in their order: the greedy ones come first. answer(asked,
-    sampling=None) measures them.
-    """
-    greedy = [
-        AttemptRequest(q.id, q.message, q.target) for q in asked if q.sample is None
-    ]
-    drawn = [q for q in asked if q.sample is not None]
-    found = answer(greedy) if greedy else []
-    if drawn and samples:
-        streams = Sampling(
-            samples.temperature, [samples.draw(q.id, q.sample or 0) for q in drawn]
+    """Answer the questions, in their order. The greedy ones must come first."""
+    greedy = [question for question in questions if question.sample is None]
+    sampled = [question for question in questions if question.sample is not None]
+    answers = []
+    if greedy:
+        answers += answer(
+            [
+                AttemptRequest(question.id, question.message, question.target)
+                for question in greedy
+            ]
         )
-        found = [
-            *found,
-            *answer([AttemptRequest(q.id, q.message) for q in drawn], streams),
+    if sampled and samples:
+        streams = [
+            samples.draw(question.id, question.sample or 0) for question in sampled
         ]
-    return found
+        answers += answer(
+            [AttemptRequest(question.id, question.message) for question in sampled],
+            Sampling(samples.temperature, streams),
+        )
+    return answers
 
 
-def group_by_example(done: Sequence[MeasuredAnswer], n: int) -> StudentAnswers:
-    """What `questions` of n examples came to."""
-    attempts = [m.attempt for m in done]
-    sampled = (
-        tuple(tuple(attempts[k::n][1:]) for k in range(n)) if len(done) > n else ()
-    )
+def group_by_example(answers: Sequence[MeasuredAnswer], n: int) -> StudentAnswers:
+    """Group the answers to `list_questions` of n examples by example."""
+    attempts = [answer.attempt for answer in answers]
+    sampled = []
+    if len(answers) > n:
+        # Every n-th answer belongs to the same example; the first of them is greedy.
+        sampled = [tuple(attempts[k::n][1:]) for k in range(n)]
     return StudentAnswers(
-        tuple(attempts[:n]), tuple(m.gold_nll for m in done[:n]), sampled
+        attempts=tuple(attempts[:n]),
+        gold_nll=tuple(answer.gold_nll for answer in answers[:n]),
+        sampled=tuple(sampled),
     )

@@ -1,24 +1,28 @@
-"""What a round asks of a student. A model in this process answers, or a server."""
+"""What a run asks of a student: answers, and what is measured of answers.
+
+A model in this process answers, or a server. Work is done in shards of the run, which a resumed
+run finds again. A student is loaded only if a shard is missing.
+"""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Literal, Protocol
+
+import numpy as np
 
 from ..run.directory import Run
 from ..types import ArrayFile, Attempt, Attempts, Example, Grade, Student, Task
 from .attempt import AttemptBatch, AttemptRequest, answer_questions
 from .chat import Chat
 from .embed import embed_questions
-from .engines.server import (
-    answer_on_server,
-    load_weightless_student,
-)
+from .engines.server import answer_on_server, load_weightless_student
 from .engines.serving import StudentServer
 from .inference import InferenceModel, load_for_inference
 from .loading import empty_gpu_cache
 from .measure import (
+    AnswerFunction,
     MeasuredAnswer,
     MeasuredQuestion,
     SamplingPlan,
@@ -29,31 +33,20 @@ from .measure import (
 )
 from .sampling import Sampling
 from .scoring import read_answers, score_answers
-from .sketch import make_sketch
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    Array = np.ndarray[Any, np.dtype[np.float32]]
-
-
-class AnswerFunction(Protocol):
-    def __call__(
-        self, asked: Sequence[AttemptRequest], sampling: Sampling | None = None
-    ) -> list[MeasuredAnswer]: ...
+from .sketch import FloatArray, TensorSketch, make_sketch
 
 
 class Responder(Protocol):
     """All that a round asks of a student.
 
-    `StudentResponder` is the real one, `teachback.testing` has a fake.
+    `StudentResponder` is the real one. `teachback.testing` has a fake.
     """
 
-    def __call__(
+    def answer_questions(
         self, student: Student, questions: Iterable[tuple[str, str]]
     ) -> tuple[Attempt, ...]: ...
 
-    def attempts(
+    def collect_attempts(
         self,
         student: Student,
         pool: Sequence[Example],
@@ -61,19 +54,19 @@ class Responder(Protocol):
         sketch_seed: int,
     ) -> Attempts: ...
 
-    def measure(
+    def measure_answers(
         self, student: Student, examples: Sequence[Example]
     ) -> StudentAnswers: ...
 
-    def samples(
+    def sample_grades(
         self, student: Student, examples: Sequence[Example], samples: SamplingPlan
     ) -> tuple[tuple[Grade, ...], ...]: ...
 
-    def gold_nll(
+    def compute_gold_nll(
         self, student: Student, examples: Sequence[Example]
     ) -> tuple[float, ...]: ...
 
-    def gold_gradients(
+    def compute_gold_gradients(
         self,
         student: Student,
         seeds: Sequence[Example],
@@ -82,239 +75,259 @@ class Responder(Protocol):
     ) -> tuple[ArrayFile, ArrayFile]: ...
 
 
-class LoadedStudent:
-    """The student that was asked last, in memory: a round asks the same one several times.
-
-    One at a time.
-    """
+class StudentCache:
+    """Keeps the student that was loaded last: a round uses the same one several times."""
 
     def __init__(self, precision: Literal["float32", "bf16"]) -> None:
-        self._precision, self._last = precision, dict[Path, InferenceModel]()
+        self._precision = precision
+        self._folder: Path | None = None
+        self._model: InferenceModel | None = None
 
-    def __call__(self, folder: Path) -> InferenceModel:
-        if folder not in self._last:
-            self.drop()
-            self._last[folder] = load_for_inference(folder, self._precision)
-        return self._last[folder]
+    def load(self, folder: Path) -> InferenceModel:
+        if self._model is None or folder != self._folder:
+            self.clear()  # two students need not fit into memory
+            self._model = load_for_inference(folder, self._precision)
+            self._folder = folder
+        return self._model
 
-    def drop(self) -> None:
-        if self._last:
-            self._last.clear()
+    def clear(self) -> None:
+        if self._model is not None:
+            self._model = None
             empty_gpu_cache()
 
 
 @dataclass(frozen=True)
 class StudentResponder:
-    """A student's answers to questions of the task, in shards of the run. serving: what answers;
-    None: this process.
-    """
-
     run: Run
     task: Task
     chat: Chat
     max_new_tokens: int
-    held: LoadedStudent
-    serving: StudentServer | None = None
+    cache: StudentCache
+    # What answers questions; None: this process.
+    server: StudentServer | None = None
 
-    def __call__(
+    def answer_questions(
         self, student: Student, questions: Iterable[tuple[str, str]]
     ) -> tuple[Attempt, ...]:
-        """questions: (id, question) pairs."""
-        asked = [
-            AttemptRequest(id, self.task.prompt(question)) for id, question in questions
-        ]
-        answer = self.answering(student)
-        return self.run.map(
-            lambda part: [found.attempt for found in answer(part)], asked, of=Attempt
-        )
+        """Return the greedy answer to each (id, question) pair."""
+        answer = self._answer_function(student)
 
-    def attempts(
+        def answer_shard(requests: Sequence[AttemptRequest]) -> list[Attempt]:
+            return [measured.attempt for measured in answer(requests)]
+
+        return self.run.map(answer_shard, self._requests(questions), of=Attempt)
+
+    def collect_attempts(
         self,
         student: Student,
         pool: Sequence[Example],
         arrays: Sequence[str],
         sketch_seed: int,
     ) -> Attempts:
-        """Every seed's. arrays: which of "embedding" and "gradient" are kept of them."""
-        asked = [AttemptRequest(e.id, self.task.prompt(e.question)) for e in pool]
+        """Return the attempts at all seeds.
+
+        arrays: which are kept as well, of "embedding" and "gradient".
+        """
+        questions = [(seed.id, seed.question) for seed in pool]
         if not arrays:
-            return Attempts(self(student, ((e.id, e.question) for e in pool)))
-        loaded = self.loaded(student)
-        sketch = cache(
-            lambda: make_sketch(loaded(), sketch_seed) if "gradient" in arrays else None
-        )
+            return Attempts(self.answer_questions(student, questions))
+        load = self._loader(student)
+        sketch = self._sketch_maker(load, sketch_seed)
 
-        def part(
-            asked: Sequence[AttemptRequest],
-        ) -> tuple[list[Attempt], dict[str, "Array"]]:
-            done = answer_questions(
-                loaded(), self.chat, asked, self.max_new_tokens, sketch=sketch()
+        def attempt_shard(
+            requests: Sequence[AttemptRequest],
+        ) -> tuple[list[Attempt], dict[str, FloatArray]]:
+            batch = answer_questions(
+                load(),
+                self.chat,
+                requests,
+                self.max_new_tokens,
+                sketch=sketch() if "gradient" in arrays else None,
             )
-            return done.attempts, {name: select_array(done, name) for name in arrays}
+            return batch.attempts, select_arrays(batch, arrays)
 
-        rows, files = self.run.map_arrays(part, asked, of=Attempt)
+        rows, files = self.run.map_arrays(
+            attempt_shard, self._requests(questions), of=Attempt
+        )
         return Attempts(rows, files.get("embedding"), files.get("gradient"))
 
-    def samples(
+    def measure_answers(
+        self,
+        student: Student,
+        examples: Sequence[Example],
+        samples: SamplingPlan | None = None,
+    ) -> StudentAnswers:
+        """Measure all that a report needs, in one map, so that a kill costs one shard of it.
+
+        A server gives no likelihood of gold solutions.
+        """
+        answer = self._answer_function(student)
+
+        def measure_shard(
+            questions: Sequence[MeasuredQuestion],
+        ) -> list[MeasuredAnswer]:
+            return measure_questions(answer, questions, samples)
+
+        questions = list_questions(self.task, examples, samples)
+        answers = self.run.map(measure_shard, questions, of=MeasuredAnswer)
+        return group_by_example(answers, len(examples))
+
+    def sample_grades(
         self, student: Student, examples: Sequence[Example], samples: SamplingPlan
     ) -> tuple[tuple[Grade, ...], ...]:
-        """Sampled answers to each example, graded."""
-        answer, by_id = self.answering(student), {e.id: e for e in examples}
-        asked = [
-            MeasuredQuestion(e.id, self.task.prompt(e.question), sample=k)
-            for e in examples
-            for k in range(samples.n)
-        ]
+        """Sample answers to each example and grade them."""
+        answer = self._answer_function(student)
+        example_by_id = {example.id: example for example in examples}
 
-        def part(asked: Sequence[MeasuredQuestion]) -> list[Grade]:
+        def grade_shard(questions: Sequence[MeasuredQuestion]) -> list[Grade]:
+            answers = measure_questions(answer, questions, samples)
+            attempts = [measured.attempt for measured in answers]
             return [
-                self.graded(by_id[m.attempt.id], m.attempt)
-                for m in measure_questions(answer, asked, samples)
+                self._grade_attempt(example_by_id[attempt.id], attempt)
+                for attempt in attempts
             ]
 
-        grades = self.run.map(part, asked, of=Grade, name="samples")
-        return tuple(
-            grades[i : i + samples.n] for i in range(0, len(grades), samples.n)
-        )
+        questions = [
+            MeasuredQuestion(example.id, self.task.prompt(example.question), sample=k)
+            for example in examples
+            for k in range(samples.n)
+        ]
+        grades = self.run.map(grade_shard, questions, of=Grade, name="samples")
+        starts = range(0, len(grades), samples.n)
+        return tuple(grades[start : start + samples.n] for start in starts)
 
-    def graded(self, example: Example, attempt: Attempt) -> Grade:
-        """Against its gold answer; where there is none, what can be read in it as the final
-        answer.
-        """
-        if attempt.truncated:
-            return Grade("truncated")
-        if example.answer is None:
-            return self.task.verify(example.question, attempt.text)
-        return self.task.grade(example, attempt.text)
-
-    def gold_nll(
+    def compute_gold_nll(
         self, student: Student, examples: Sequence[Example]
     ) -> tuple[float, ...]:
-        """Of the gold solutions, nats a token."""
-        loaded = self.loaded(student)
-        return self.run.map(
-            lambda rows: score_answers(loaded(), self.chat, rows),
-            self.gold(examples),
-            of=float,
-            name="gold",
-        )
+        """Return the mean nll of each gold solution, in nats a token."""
+        load = self._loader(student)
 
-    def gold_gradients(
+        def score_shard(rows: Sequence[tuple[str, str]]) -> list[float]:
+            return score_answers(load(), self.chat, rows)
+
+        rows = self._gold_rows(examples)
+        return self.run.map(score_shard, rows, of=float, name="gold")
+
+    def compute_gold_gradients(
         self,
         student: Student,
         seeds: Sequence[Example],
         dev: Sequence[Example],
         sketch_seed: int,
     ) -> tuple[ArrayFile, ArrayFile]:
-        """gradient_N_M of the seeds' gold solutions, and the mean of dev's normalised ones, as
-        gradient_M.
+        """Sketch the gradients of the gold solutions.
+
+        Returns gradient_N_M of the seeds, and gradient_M of dev: the mean of its gradients,
+        each scaled to length 1.
         """
-        import numpy as np
+        load = self._loader(student)
+        sketch = self._sketch_maker(load, sketch_seed)
 
-        loaded = self.loaded(student)
-        sketch = cache(lambda: make_sketch(loaded(), sketch_seed))
+        def sketch_shard(rows: Sequence[tuple[str, str]]) -> FloatArray:
+            answers = read_answers(load(), self.chat, rows, sketch=sketch())
+            gradients = [answer.gradient_M for answer in answers]
+            return np.stack([one for one in gradients if one is not None])
 
-        def part(rows: Sequence[tuple[str, str]]) -> "Array":
-            return np.stack(
-                [
-                    one.gradient_M
-                    for one in read_answers(loaded(), self.chat, rows, sketch=sketch())
-                    if one.gradient_M is not None
-                ]
-            )
-
-        gold = self.run.map_array(part, self.gold(seeds), name="gold")
-        dev_N_M = self.run.load_array(
-            self.run.map_array(part, self.gold(dev), name="dev-rows")
+        seed_file = self.run.map_array(
+            sketch_shard, self._gold_rows(seeds), name="gold"
         )
-        mean_M = (dev_N_M / np.linalg.norm(dev_N_M, axis=1, keepdims=True)).mean(0)
-        return gold, self.run.save_array("dev", mean_M)
-
-    def gold(self, examples: Sequence[Example]) -> list[tuple[str, str]]:
-        """(message, solution) of the examples that have one."""
-        targets = [(e, self.task.target(e)) for e in examples]
-        return [
-            (self.task.prompt(e.question), target)
-            for e, target in targets
-            if target is not None
-        ]
-
-    def measure(
-        self,
-        student: Student,
-        examples: Sequence[Example],
-        samples: SamplingPlan | None = None,
-    ) -> StudentAnswers:
-        """All that a report asks of the student, in one map: a kill costs one shard of it.
-
-        A served student gives no likelihood of gold solutions.
-        """
-        answer = self.answering(student)
-
-        def part(asked: Sequence[MeasuredQuestion]) -> list[MeasuredAnswer]:
-            return measure_questions(answer, asked, samples)
-
-        return group_by_example(
-            self.run.map(
-                part, list_questions(self.task, examples, samples), of=MeasuredAnswer
-            ),
-            len(examples),
+        dev_file = self.run.map_array(
+            sketch_shard, self._gold_rows(dev), name="dev-rows"
         )
+        dev_N_M = self.run.load_array(dev_file)
+        length_N_1 = np.linalg.norm(dev_N_M, axis=1, keepdims=True)
+        return seed_file, self.run.save_array("dev", (dev_N_M / length_N_1).mean(0))
 
-    def embed(self, student: Student, asked: Sequence[AttemptRequest]) -> ArrayFile:
-        """Where a student sees questions, as embedding_N_D."""
-        loaded = self.loaded(student)
-        return self.run.map_array(
-            lambda part: embed_questions(loaded(), self.chat, part), asked
-        )
+    def embed_questions(
+        self, student: Student, questions: Iterable[tuple[str, str]]
+    ) -> ArrayFile:
+        """Return embedding_N_D of the (id, question) pairs."""
+        load = self._loader(student)
 
-    def answering(self, student: Student) -> AnswerFunction:
-        if self.serving is not None:
-            return self.served(student, self.serving)
-        loaded = self.loaded(student)
+        def embed_shard(requests: Sequence[AttemptRequest]) -> FloatArray:
+            return embed_questions(load(), self.chat, requests)
+
+        return self.run.map_array(embed_shard, self._requests(questions))
+
+    def free_memory(self) -> None:
+        """Unload the student and stop the server: before finetuning, and at a run's end."""
+        self.cache.clear()
+        if self.server is not None:
+            self.server.stop()
+
+    # -- what answers ------------------------------------------------------------------
+
+    def _answer_function(self, student: Student) -> AnswerFunction:
+        if self.server is not None:
+            return self._answer_on(self.server, student)
+        return self._answer_here(student)
+
+    def _answer_here(self, student: Student) -> AnswerFunction:
+        load = self._loader(student)
 
         def answer(
-            asked: Sequence[AttemptRequest], sampling: Sampling | None = None
+            requests: Sequence[AttemptRequest], sampling: Sampling | None = None
         ) -> list[MeasuredAnswer]:
-            done = answer_questions(
-                loaded(), self.chat, asked, self.max_new_tokens, sampling
+            batch = answer_questions(
+                load(), self.chat, requests, self.max_new_tokens, sampling
             )
-            return [
-                MeasuredAnswer(*pair)
-                for pair in zip(done.attempts, done.target_nll, strict=True)
-            ]
+            pairs = zip(batch.attempts, batch.target_nll, strict=True)
+            return [MeasuredAnswer(attempt, nll) for attempt, nll in pairs]
 
         return answer
 
-    def served(self, student: Student, serving: StudentServer) -> AnswerFunction:
-        """From a server; from the student's adapter on it, where there is one."""
+    def _answer_on(self, server: StudentServer, student: Student) -> AnswerFunction:
         folder = self.run.path(student)
-        words = cache(lambda: load_weightless_student(folder))
+        tokenizer = cache(lambda: load_weightless_student(folder))
 
         def answer(
-            asked: Sequence[AttemptRequest], sampling: Sampling | None = None
+            requests: Sequence[AttemptRequest], sampling: Sampling | None = None
         ) -> list[MeasuredAnswer]:
             adapter = folder / "adapter"
-            server = serving.use(adapter if adapter.is_dir() else folder)
-            done = answer_on_server(
-                server, words(), self.chat, asked, self.max_new_tokens, sampling
+            target = server.use(adapter if adapter.is_dir() else folder)
+            attempts = answer_on_server(
+                target, tokenizer(), self.chat, requests, self.max_new_tokens, sampling
             )
-            return [MeasuredAnswer(one) for one in done]
+            return [MeasuredAnswer(attempt) for attempt in attempts]
 
         return answer
 
-    def loaded(self, student: Student) -> Callable[[], InferenceModel]:
-        """The student in memory, as soon as it is asked for: only if a shard is missing."""
-        return lambda: self.held(self.run.path(student))
+    def _loader(self, student: Student) -> Callable[[], InferenceModel]:
+        """A function that loads the student, for shards that are missing."""
+        return lambda: self.cache.load(self.run.path(student))
 
-    def stop(self) -> None:
-        """Before finetuning, and at a run's end: what answers gives its memory back."""
-        self.held.drop()
-        if self.serving is not None:
-            self.serving.stop()
+    def _sketch_maker(
+        self, load: Callable[[], InferenceModel], seed: int
+    ) -> Callable[[], TensorSketch]:
+        return cache(lambda: make_sketch(load(), seed))
+
+    # -- what is asked -----------------------------------------------------------------
+
+    def _requests(self, questions: Iterable[tuple[str, str]]) -> list[AttemptRequest]:
+        return [
+            AttemptRequest(id, self.task.prompt(question)) for id, question in questions
+        ]
+
+    def _gold_rows(self, examples: Sequence[Example]) -> list[tuple[str, str]]:
+        """(message, solution) of the examples that have a gold solution."""
+        rows = []
+        for example in examples:
+            target = self.task.target(example)
+            if target is not None:
+                rows.append((self.task.prompt(example.question), target))
+        return rows
+
+    def _grade_attempt(self, example: Example, attempt: Attempt) -> Grade:
+        """Without a gold answer, the grade says whether a final answer can be read."""
+        if attempt.truncated:
+            return Grade("truncated")
+        if example.answer is None:
+            return self.task.verify(example.question, attempt.text)
+        return self.task.grade(example, attempt.text)
 
 
-def select_array(done: AttemptBatch, name: str) -> "Array":
-    array = done.embedding_N_D if name == "embedding" else done.gradient_N_M
-    assert array is not None
-    return array
+def select_arrays(batch: AttemptBatch, names: Sequence[str]) -> dict[str, FloatArray]:
+    arrays = {"embedding": batch.embedding_N_D}
+    if batch.gradient_N_M is not None:
+        arrays["gradient"] = batch.gradient_N_M
+    return {name: arrays[name] for name in names}

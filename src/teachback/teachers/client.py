@@ -1,54 +1,50 @@
-"""One endpoint, asked through the ledger: connections, tries, and what each outcome means.
+"""One endpoint, asked through the ledger: tries, and what each outcome means.
 
 A **try** is sent when the limiter lets it in, the ledger holds its worst case, and that is on
 disk. Its outcome is on disk before anyone sees it:
 
-    2xx                                answered, charged what it used
-    429, 503, no connection            turned away unread: costs nothing
-    other 5xx, 408, 409, 425           failed: costs nothing
-    400, 413, 422                      perhaps about this request only: costs nothing, not tried
-    again 401, 402, 403, 404, ...            the endpoint refuses all of us: TeacherDown timeout,
-    reset, half an answer     in doubt: charged in full
+    2xx                              answered, charged what it used
+    429, 503, no connection          turned away unread: costs nothing
+    other 5xx, 408, 409, 425         failed: costs nothing
+    400, 413, 422                    perhaps about this request only: costs nothing, not tried again
+    401, 402, 403, 404, ...          the endpoint refuses all of us: TeacherDown
+    timeout, reset, half an answer   in doubt: charged in full
 
-A call has `tries` tries. Being turned away by 429 or 503 is none of them: it is sent again, with
-full jitter on top of what Retry-After asks for, as long as the endpoint has answered anything in
-the last `patience_s` seconds.
+A call has `tries` tries. Being turned away by 429 or 503 is none of them: the call is sent again
+as long as the endpoint has answered anything in the last `patience_s` seconds.
 """
 
 import asyncio
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import NamedTuple, Self
 
 from ..endpoints.endpoint import Endpoint
+from ..endpoints.http_client import HttpClient, HttpFailure, HttpReply
 from ..endpoints.rate_limits import CallOutcome, RateLimiter, RateLimits
-from ..endpoints.redaction import redact_key
-from ..endpoints.replies import parse_completion
+from ..endpoints.replies import Completion, parse_completion
+from ..endpoints.retries import RetryPolicy
 from ..errors import InputsChanged, TeachbackError, TeacherDown
-from ..ledger.costs import Cost
+from ..ledger.costs import Cost, Usage
 from ..ledger.group_commit import GroupCommit
 from ..ledger.ledger import Ledger, Pair, RecordedAnswer
 
-if TYPE_CHECKING:
-    import aiohttp
-
-BACKOFF_S, BACKOFF_CAP_S = 0.5, 60.0
+RETRIES = RetryPolicy()
 OTHERS_S = 0.05  # between two looks at a call that another arm has in flight
 TURNED_AWAY = frozenset({429, 503})
-AGAIN = frozenset({408, 409, 425, 429})  # and every 5xx
-THIS_ONE = frozenset(
-    {400, 413, 422}
-)  # perhaps this request only: too long, or held back by a content filter
+# Perhaps about this request only: too long, or held back by a content filter.
+THIS_ONE = frozenset({400, 413, 422})
+# Codes of a 429 that no waiting helps.
 NO_MONEY = (
     "insufficient_quota",
     "billing_hard_limit_reached",
     "billing_not_active",
-)  # 429s that no waiting helps
+)
 FIXES = {
     401: "put a valid key into {key}",
     402: "pay the provider, or use the key of an account that can",
@@ -59,16 +55,25 @@ FIXES = {
 
 @dataclass(frozen=True)
 class Miss:
-    """A try without an answer. unread: turned away before the model read it. wait_s: what
-    Retry-After asked for. final: the same request would be refused again. away: 429 or 503.
-    """
+    """A try without an answer."""
 
     reason: str
     outcome: CallOutcome = "failed"
+    # Turned away before the model read it.
     unread: bool = False
+    # By 429 or 503.
     away: bool = False
+    # What Retry-After asked for.
     wait_s: float = 0.0
+    # The same request would be refused again.
     final: bool = False
+
+
+class BoughtAnswer(NamedTuple):
+    """A call's answer, which the ledger has."""
+
+    completion: Completion
+    usage: Usage
 
 
 class Elsewhere:
@@ -137,25 +142,12 @@ class Client:
         self._sent: set[int] = set()  # calls without an outcome
         self._last_heard = time.monotonic()
         self._jitter = Random()  # spreads retries over time: no data depends on it
-        self._session: aiohttp.ClientSession
+        self._http: HttpClient
         halt.clients.append(self)
 
     async def __aenter__(self) -> Self:
-        import aiohttp
-
-        deadline = self.endpoint.deadline_s
-        timeout = aiohttp.ClientTimeout(total=deadline, sock_connect=min(deadline, 30))
-        headers = {"Content-Type": "application/json"} | (
-            {"Authorization": f"Bearer {self._key}"} if self._key else {}
-        )
-        # Servers drop idle connections (vLLM after 5 s). A request that meets one as it closes
-        # would be in doubt, and charged: better to open a new one after 2 s.
-        connector = aiohttp.TCPConnector(
-            limit=self.endpoint.in_flight, keepalive_timeout=2
-        )
-        self._session = aiohttp.ClientSession(
-            connector=connector, timeout=timeout, headers=headers
-        )
+        self._http = HttpClient(self.endpoint.request_limits, self._key)
+        await self._http.__aenter__()
         return self
 
     async def __aexit__(
@@ -164,7 +156,7 @@ class Client:
         error: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        await self._session.close()
+        await self._http.__aexit__(kind, error, tb)
 
     def abandon(self) -> None:
         """Interrupted: what these calls cost will not be known."""
@@ -172,10 +164,8 @@ class Client:
             for call in self._sent:
                 self.ledger.doubt(call, "interrupted")
 
-    async def ask(
-        self, pair: Pair, role: str, request: bytes, cap: int
-    ) -> RecordedAnswer:
-        """Buys one answer. Raises Failed (no budget), Unanswered, Stopped and TeacherDown."""
+    async def ask(self, pair: Pair, role: str, request: bytes, cap: int) -> Completion:
+        """Buy one answer. Raises Failed (no budget), Unanswered, Stopped and TeacherDown."""
         if pair.state != "open":
             raise closed(pair, role)
         tried = away = 0
@@ -185,7 +175,9 @@ class Client:
                 await self._sleep(OTHERS_S)
                 continue
             if isinstance(reply, RecordedAnswer):
-                return reply
+                return parse_completion(reply.body)
+            if isinstance(reply, BoughtAnswer):
+                return reply.completion
             if reply.away:
                 away += 1
                 self._refuse_endless(reply)
@@ -199,7 +191,7 @@ class Client:
 
     async def _try(
         self, pair: Pair, role: str, request: bytes, cap: int, *, first: bool
-    ) -> RecordedAnswer | Miss | None:
+    ) -> BoughtAnswer | RecordedAnswer | Miss | None:
         """None: another arm has the same call in flight, in another process.
 
         Its answer will be ours.
@@ -222,7 +214,7 @@ class Client:
                 unused = worst.tokens
                 return call if isinstance(call, RecordedAnswer) else None
             reply = await self._post(call, request)
-            if isinstance(reply, RecordedAnswer):
+            if isinstance(reply, BoughtAnswer):
                 outcome, unused = "answered", max(0, worst.tokens - reply.usage.total)
             else:
                 outcome, wait_s, unused = (
@@ -253,56 +245,44 @@ class Client:
             self._sent.add(call)
         return call
 
-    async def _post(self, call: int, request: bytes) -> RecordedAnswer | Miss:
-        """One try, its outcome in the ledger before it is returned."""
-        import aiohttp
-
+    async def _post(self, call: int, request: bytes) -> BoughtAnswer | Miss:
+        """One try. Its outcome is in the ledger before it is returned."""
         start = time.monotonic()
-        try:
-            async with self._session.post(
-                self.endpoint.url, data=request, allow_redirects=False
-            ) as response:
-                status, wait_s = response.status, retry_after_s(response.headers)
-                body = redact_key(
-                    (await response.read()).decode("utf-8", "replace"), self._key
-                )
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            return await self._missed(
-                self.ledger.refuse, call, Miss("no connection", unread=True), str(error)
-            )
-        except TimeoutError:
-            return await self._missed(
-                self.ledger.doubt,
-                call,
-                Miss(f"nothing within {self.endpoint.deadline_s:g} s"),
-            )
-        except (aiohttp.ClientError, OSError) as error:
-            return await self._missed(
-                self.ledger.doubt,
-                call,
-                Miss("connection lost after sending"),
-                repr(error),
-            )
-        if 200 <= status < 300:
-            latency_s, price = time.monotonic() - start, self.endpoint.price
-            self._sent.discard(call)
-            usage = await self.group.run(
-                self.ledger.answer,
-                call,
-                body,
-                parse_completion(body).usage,
-                latency_s,
-                price,
-            )
-            self.heard, self._last_heard = True, time.monotonic()
-            return RecordedAnswer(call, body, usage)
-        miss = judged(status, body, wait_s)
-        await self._missed(self.ledger.refuse, call, miss, body[:200])
-        self._refuse_end(status, body, wait_s)
-        return miss
+        reply = await self._http.post(self.endpoint.url, request)
+        latency_s = time.monotonic() - start
+        if isinstance(reply, HttpFailure):
+            return await self._record_failure(call, reply)
+        if not reply.is_success:
+            miss = read_refusal(reply)
+            await self._missed(self.ledger.refuse, call, miss, reply.body[:200])
+            self._refuse_end(reply)
+            return miss
 
-    def _refuse_end(self, status: int, body: str, wait_s: float) -> None:
+        completion = parse_completion(reply.body)
+        self._sent.discard(call)
+        usage = await self.group.run(
+            self.ledger.answer,
+            call,
+            reply.body,
+            completion.usage,
+            latency_s,
+            self.endpoint.price,
+        )
+        self.heard, self._last_heard = True, time.monotonic()
+        return BoughtAnswer(completion, usage)
+
+    async def _record_failure(self, call: int, failure: HttpFailure) -> Miss:
+        if failure.kind == "no connection":
+            miss = Miss("no connection", unread=True)
+            return await self._missed(self.ledger.refuse, call, miss, failure.detail)
+        if failure.kind == "timeout":
+            return await self._missed(self.ledger.doubt, call, Miss(failure.detail))
+        miss = Miss("connection lost after sending")
+        return await self._missed(self.ledger.doubt, call, miss, failure.detail)
+
+    def _refuse_end(self, reply: HttpReply) -> None:
         """Raises TeacherDown for what no other request would be spared."""
+        status, body, wait_s = reply.status, reply.body, reply.retry_after_s
         said: dict[str, str] = {"got": body[:200]}
         if status == 429 and no_money(body):
             raise TeacherDown(
@@ -316,7 +296,7 @@ class Client:
             raise TeacherDown(
                 what, **said, fix="run the same command later, or raise patience_s"
             )
-        if status < 500 and status not in AGAIN | THIS_ONE:
+        if status not in THIS_ONE and not RETRIES.is_retryable(status):
             key = self.endpoint.key_env or "a variable named by key_env"
             fix = FIXES.get(status, "check `base_url`").format(key=key)
             raise TeacherDown(
@@ -338,14 +318,9 @@ class Client:
         )
         return miss
 
-    async def _pause(self, tried: int, wait_s: float) -> None:
-        """Full jitter on top of what the server asked for, in seconds; ends early when everything
-        stops.
-        """
-        await self._sleep(
-            min(wait_s, BACKOFF_CAP_S)
-            + self._jitter.uniform(0, min(BACKOFF_CAP_S, BACKOFF_S * 2**tried))
-        )
+    async def _pause(self, failures: int, retry_after_s: float) -> None:
+        """Wait before the next try. It ends early when everything stops."""
+        await self._sleep(RETRIES.wait_s(failures, retry_after_s, self._jitter))
 
     async def _sleep(self, seconds: float) -> None:
         self.asleep += 1
@@ -365,15 +340,17 @@ class Client:
             )
 
 
-def judged(status: int, body: str, wait_s: float) -> Miss:
+def read_refusal(reply: HttpReply) -> Miss:
     """A try that was answered with anything but 2xx."""
+    status, wait_s = reply.status, reply.retry_after_s
     if status in THIS_ONE:
-        return Miss(f"HTTP {status}: {body[:200]}", "refused", final=True)
+        return Miss(f"HTTP {status}: {reply.body[:200]}", "refused", final=True)
     away = status in TURNED_AWAY
-    limited = status == 429 or (status == 503 and wait_s > 0)
-    outcome: CallOutcome = (
-        "limited" if limited else "failed" if status >= 500 else "refused"
-    )
+    outcome: CallOutcome = "refused"
+    if status == 429 or (status == 503 and wait_s > 0):
+        outcome = "limited"
+    elif status >= 500:
+        outcome = "failed"
     return Miss(f"HTTP {status}", outcome, away, away, wait_s)
 
 
@@ -387,20 +364,6 @@ def closed(pair: Pair, role: str) -> Exception:
         got=role,
         fix=fix,
     )
-
-
-def retry_after_s(headers: Mapping[str, str]) -> float:
-    """Retry-After in seconds, or the finer retry-after-ms that OpenAI sends beside it; a date is
-    taken as none.
-    """
-    for name, unit in (("retry-after-ms", 1e-3), ("Retry-After", 1.0)):
-        try:
-            value = unit * float(headers.get(name, ""))
-        except ValueError:
-            continue
-        if 0 <= value < float("inf"):
-            return value
-    return 0.0
 
 
 def no_money(body: str) -> bool:

@@ -130,10 +130,12 @@ class Window(Generic[T]):
         if look:
             known = await self.group.run(self.ledger.find_answer, pair, role, request)
         if known is None:
-            known = await client.ask(pair, role, request, cap)
+            completion = await client.ask(pair, role, request, cap)
             await self.up(client)
+        else:
+            completion = parse_completion(known.body)
         client.heard = True
-        return parse_completion(known.body)
+        return completion
 
     def room(self, running: int) -> int:
         """For more orders.

@@ -18,12 +18,11 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from urllib.error import HTTPError
-from urllib.request import ProxyHandler, Request, build_opener
 
+from ...endpoints.http_client import HttpReply, RequestLimits, send_request
 from ...errors import ConfigError, StudentError
 from .completion import MAX_ERROR_CHARS
-from .requests import RequestLimits, key, tail
+from .requests import read_log_end, read_student_key
 
 READY_S = 900.0  # a large model is read from disk and compiled
 GRACE_S = 15.0  # after SIGTERM; then the group is killed
@@ -57,7 +56,7 @@ class ServerProcess:
         ready_s: float = READY_S,
     ) -> None:
         self.folder, self.log = folder, log
-        port = free_port()
+        port = find_free_port()
         self.base_url = f"http://127.0.0.1:{port}/v1"
         words = split_command(command, folder, port)
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -84,18 +83,21 @@ class ServerProcess:
         until = time.monotonic() + ready_s
         while time.monotonic() < until:
             if not self.alive():
-                what = "the student's server ended before it was ready" + tail(self.log)
+                what = "the student's server ended before it was ready" + read_log_end(
+                    self.log
+                )
                 raise StudentError(
                     what,
                     got=words,
                     fix="see its log; run the command yourself until it serves",
                 )
-            status, text = call(f"{self.base_url}/models", limits, within_s=5)
-            if status == 200:
-                return models(text)[0]
+            listed = call_server(f"{self.base_url}/models", limits, within_s=5)
+            if listed.status == 200:
+                return read_model_names(listed.body)[0]
             time.sleep(POLL_S)
-        what = f"the student's server was not ready within {ready_s:g} s" + tail(
-            self.log
+        what = (
+            f"the student's server was not ready within {ready_s:g} s"
+            + read_log_end(self.log)
         )
         raise StudentError(what, got=words, fix="see its log, or allow it more time")
 
@@ -114,7 +116,7 @@ class ServerProcess:
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
             self._process.stdin.close()
-            until_gone(self._process.pid)
+            wait_until_gone(self._process.pid)
 
 
 def split_command(command: str, folder: Path, port: int) -> list[str]:
@@ -146,20 +148,20 @@ def split_command(command: str, folder: Path, port: int) -> list[str]:
     ]
 
 
-def free_port() -> int:
+def find_free_port() -> int:
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         return int(held.getsockname()[1])
 
 
-def until_gone(group: int, within_s: float = 5.0) -> None:
+def wait_until_gone(group: int, within_s: float = 5.0) -> None:
     """Killed processes take a moment to go."""
     until = time.monotonic() + within_s
-    while time.monotonic() < until and lives(group):
+    while time.monotonic() < until and is_group_alive(group):
         time.sleep(0.01)
 
 
-def lives(group: int) -> bool:
+def is_group_alive(group: int) -> bool:
     """Whether a process of the group is left.
 
     One that has ended and waits to be collected is not.
@@ -177,7 +179,7 @@ def lives(group: int) -> bool:
     return not stats  # without /proc nothing more is known
 
 
-def models(text: str) -> list[str]:
+def read_model_names(text: str) -> list[str]:
     try:
         names = [str(model["id"]) for model in json.loads(text)["data"]]
         if not names:
@@ -189,20 +191,14 @@ def models(text: str) -> list[str]:
     return names
 
 
-def call(
+def call_server(
     url: str,
     limits: RequestLimits,
-    body: Mapping[str, str] | None = None,
+    fields: Mapping[str, str] | None = None,
     within_s: float = 30.0,
-) -> tuple[int, str]:
-    """Status and text; status 0 where there is no answer."""
-    data = None if body is None else json.dumps(body).encode()
-    request = Request(url, data, {"Content-Type": "application/json", **key(limits)})
-    try:
-        with build_opener(ProxyHandler({})).open(request, timeout=within_s) as response:
-            return response.status, response.read().decode("utf-8", "replace")
-    except HTTPError as error:
-        with error:
-            return error.code, error.read().decode("utf-8", "replace")
-    except (OSError, ValueError) as error:
-        return 0, f"{type(error).__name__}: {error}"
+) -> HttpReply:
+    """The reply to a GET, or with fields to a POST. Status 0: there is none, for that reason."""
+    body = None if fields is None else json.dumps(fields).encode()
+    key = read_student_key(limits)
+    reply = send_request(url, limits, key, body=body, deadline_s=within_s)
+    return reply if isinstance(reply, HttpReply) else HttpReply(0, reply.detail)

@@ -28,7 +28,6 @@ from .requests import CompletionRequest, ServerTarget, request_completions
 # What a backend can say of an attempt. The others need all logits, the hidden states or the
 # weights.
 SERVER_SIGNALS = frozenset({"nll", "max_nll", "gap"})
-TRANSFORMERS_SIGNALS = SERVER_SIGNALS | {"entropy", "egl", "embedding", "gradient"}
 
 SEED_BITS = (
     30  # n answers take seeds from the first one's upwards, and servers take 31 bits

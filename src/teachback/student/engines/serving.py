@@ -10,11 +10,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from ...endpoints.http_client import RequestLimits
 from ...errors import ConfigError, StudentError
 from ..folder import hash_folder
 from .completion import MAX_ERROR_CHARS
-from .process import READY_S, ServerProcess, call, models
-from .requests import RequestLimits, ServerTarget
+from .process import READY_S, ServerProcess, call_server, read_model_names
+from .requests import ServerTarget
 
 LOAD_S = 300.0  # for an adapter
 DEFAULT = RequestLimits()
@@ -118,15 +119,17 @@ class StudentServer:
         """The base student's name on the server."""
         if self._started:
             return self._started.model
-        status, text = call(f"{self._url()}/models", self.limits)
-        if status != 200:
+        listed = call_server(f"{self._url()}/models", self.limits)
+        if listed.status != 200:
             fix = "start the server, or set student.serve to let teachback start one"
             raise StudentError(
                 f"no server lists its models at {self._url()}",
-                got=text[:MAX_ERROR_CHARS],
+                got=listed.body[:MAX_ERROR_CHARS],
                 fix=fix,
             )
-        names = [name for name in models(text) if not name.startswith(OURS)]
+        names = [
+            name for name in read_model_names(listed.body) if not name.startswith(OURS)
+        ]
         if self.model in names or (self.model is None and len(names) == 1):
             return self.model or names[0]
         what, fix = (
@@ -141,18 +144,18 @@ class StudentServer:
         That name.
         """
         name = f"{OURS}{hash_folder(folder)[:16]}"
-        status, text = call(f"{self._url()}/models", self.limits)
-        if status != 200 or name not in models(
-            text
-        ):  # it may be there, where a killed run has left it
+        listed = call_server(f"{self._url()}/models", self.limits)
+        # It may be there already, where a killed run has left it.
+        is_there = listed.status == 200 and name in read_model_names(listed.body)
+        if not is_there:
             body = {"lora_name": name, "lora_path": str(folder)}
-            status, text = call(
+            reply = call_server(
                 f"{self._url()}/load_lora_adapter", self.limits, body, within_s=LOAD_S
             )
-            if status != 200:
-                raise cannot_load(
+            if reply.status != 200:
+                raise explain_load_failure(
                     folder,
-                    f"HTTP {status}: {text[:MAX_ERROR_CHARS]}",
+                    f"HTTP {reply.status}: {reply.body[:MAX_ERROR_CHARS]}",
                     started=self.command is not None,
                 )
         if self._loaded is not None:
@@ -162,7 +165,7 @@ class StudentServer:
 
     def _unload(self, name: str) -> None:
         """A server that keeps it has less memory, and answers as before: no reason to end a run."""
-        call(
+        call_server(
             f"{self._url()}/unload_lora_adapter",
             self.limits,
             {"lora_name": name},
@@ -170,7 +173,7 @@ class StudentServer:
         )
 
 
-def cannot_load(folder: Path, refusal: str, started: bool) -> StudentError:
+def explain_load_failure(folder: Path, refusal: str, started: bool) -> StudentError:
     fix = (
         "for vLLM: --enable-lora --max-lora-rank 16, and "
         "VLLM_ALLOW_RUNTIME_LORA_UPDATING=True where it runs"
