@@ -20,7 +20,7 @@ from bench.process import run_fresh, spread
 from bench.purchases import (
     Purchase,
     buy_pairs,
-    make_asking,
+    make_pair_calls,
     make_seeds,
     texts_by_request,
 )
@@ -96,9 +96,9 @@ def contend(name: str, base_url: str, pairs: int, in_flight: int) -> Purchase:
 
 
 def buy_with_ours(base_url: str, pairs: int, in_flight: int) -> Purchase:
-    asking = make_asking(base_url, in_flight)
-    buy_pairs(asking, WARMUP_PAIRS)
-    return buy_pairs(asking, pairs)
+    calls = make_pair_calls(base_url, in_flight)
+    buy_pairs(calls, WARMUP_PAIRS)
+    return buy_pairs(calls, pairs)
 
 
 def buy_with_peer(
@@ -133,11 +133,11 @@ def request_bodies(pairs: int) -> list[bytes]:
 
     The gate compares texts by the request's hash, so one different byte would fail it.
     """
-    asking = make_asking("http://127.0.0.1", 1)
-    first = [asking.first(seed.question, 0, None) for seed in make_seeds(pairs)]
+    calls = make_pair_calls("http://127.0.0.1", 1)
+    first = [calls.first_request(seed.question, 0, None) for seed in make_seeds(pairs)]
     replies = [parse_completion(server_reply(body)) for body in first]
-    questions = [reply.question(asking.question_bytes) for reply in replies]
-    return [*first, *map(asking.answer, questions)]
+    questions = [reply.question(calls.max_question_bytes) for reply in replies]
+    return [*first, *map(calls.answer_request, questions)]
 
 
 def server_reply(body: bytes) -> str:

@@ -29,7 +29,7 @@ from bench.process import run_fresh, spread
 from bench.purchases import (
     Purchase,
     buy_pairs,
-    make_asking,
+    make_pair_calls,
     one_call_requests,
     texts_by_request,
 )
@@ -152,8 +152,8 @@ def missed_targets(result: dict[str, Any]) -> list[str]:
 
 def buy_with_ours(base_url: str, bodies: Sequence[bytes], pause_s: float) -> Purchase:
     tries = 1 + MAX_RETRIES
-    asking = make_asking(base_url, IN_FLIGHT, calls_per_pair=1, tries=tries)
-    return buy_pairs(asking, len(bodies))
+    calls = make_pair_calls(base_url, IN_FLIGHT, calls_per_pair=1, tries=tries)
+    return buy_pairs(calls, len(bodies))
 
 
 def buy_with_curator(

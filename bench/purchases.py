@@ -13,7 +13,7 @@ from teachback.endpoints.endpoint import Endpoint
 from teachback.endpoints.replies import parse_completion
 from teachback.ledger.costs import PICODOLLARS_PER_USD, Budget, Price
 from teachback.ledger.ledger import Ledger
-from teachback.teachers.openai import Asking, generate
+from teachback.teachers.openai import PairCalls, buy_drafts
 from teachback.teachers.prompts import load_prompts
 from teachback.types import Example, Pick
 
@@ -56,9 +56,9 @@ def temporary_folder() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="bench-", dir="runs")
 
 
-def make_asking(
+def make_pair_calls(
     base_url: str, in_flight: int, *, calls_per_pair: int = 2, tries: int = 3
-) -> Asking:
+) -> PairCalls:
     """Pairs from the shipped prompts, in one call or two."""
     prompts = load_prompts("neutral", calls=1 if calls_per_pair == 1 else 2)
     endpoint = Endpoint(
@@ -68,7 +68,7 @@ def make_asking(
         tries=tries,
         price=PRICE,
     )
-    return Asking(endpoint, prompts, max_tokens_question=256, max_tokens_answer=512)
+    return PairCalls(endpoint, prompts, max_tokens_question=256, max_tokens_answer=512)
 
 
 def make_seeds(count: int) -> list[Example]:
@@ -77,11 +77,11 @@ def make_seeds(count: int) -> list[Example]:
 
 def one_call_requests(count: int) -> list[bytes]:
     """The bytes that `buy_pairs` sends for these seeds where a pair is one call."""
-    asking = make_asking("http://127.0.0.1", 1, calls_per_pair=1)
-    return [asking.first(seed.question, 0, None) for seed in make_seeds(count)]
+    calls = make_pair_calls("http://127.0.0.1", 1, calls_per_pair=1)
+    return [calls.first_request(seed.question, 0, None) for seed in make_seeds(count)]
 
 
-def buy_pairs(asking: Asking, count: int) -> Purchase:
+def buy_pairs(calls: PairCalls, count: int) -> Purchase:
     """Buy a pair for each seed as a run does: limiter, retries, a ledger on the disk."""
     seeds = make_seeds(count)
     picks = [Pick(seed.id, 0, rank, None) for rank, seed in enumerate(seeds)]
@@ -89,12 +89,12 @@ def buy_pairs(asking: Asking, count: int) -> Purchase:
         path = Path(folder) / "ledger.sqlite"
         started, cpu = time.monotonic(), time.process_time()
         with Ledger(path, budget=BUDGET) as ledger:
-            generate(
+            buy_drafts(
                 picks,
                 {seed.id: seed for seed in seeds},
                 round=0,
                 ledger=ledger,
-                asking=asking,
+                calls=calls,
             )
         cpu, ended, rss = time.process_time() - cpu, time.monotonic(), peak_mib()
         return Purchase(answered_texts(path), cpu, started, ended, rss)

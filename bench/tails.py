@@ -21,7 +21,7 @@ from bench.process import run_fresh, spread
 from bench.purchases import (
     Purchase,
     buy_pairs,
-    make_asking,
+    make_pair_calls,
     one_call_requests,
     texts_by_request,
 )
@@ -106,7 +106,9 @@ def possible_s(latencies_s: Sequence[float]) -> dict[str, float]:
 
 
 def buy_in_window(base_url: str, bodies: Sequence[bytes]) -> Purchase:
-    return buy_pairs(make_asking(base_url, IN_FLIGHT, calls_per_pair=1), len(bodies))
+    return buy_pairs(
+        make_pair_calls(base_url, IN_FLIGHT, calls_per_pair=1), len(bodies)
+    )
 
 
 def buy_in_batches(base_url: str, bodies: Sequence[bytes]) -> Purchase:

@@ -1,4 +1,4 @@
-"""What the tests of the openai teacher share: seeds, prompts, an asking of them, and what good
+"""What the tests of the openai teacher share: seeds, prompts, the calls of a pair, and what good
 drafts look like.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 from loopback import Fault, Request
 from teachback.endpoints.endpoint import Endpoint
 from teachback.ledger.ledger import Ledger
-from teachback.teachers.openai import Asking, generate
+from teachback.teachers.openai import PairCalls, buy_drafts
 from teachback.teachers.prompts import Prompts
 from teachback.types import Draft, Example, Pick
 
@@ -32,9 +32,9 @@ def picks(count: int) -> list[Pick]:
     return [Pick(f"s{i}", 0, i, None) for i in range(count)]
 
 
-def asking(base_url: str = "http://127.0.0.1:9/v1", **changes: Any) -> Asking:
+def pair_calls(base_url: str = "http://127.0.0.1:9/v1", **changes: Any) -> PairCalls:
     """changes: of the endpoint, and of what is asked."""
-    ours = {field.name for field in fields(Asking)}
+    ours = {field.name for field in fields(PairCalls)}
     plain: dict[str, Any] = {
         "base_url": base_url,
         "model": "m",
@@ -49,7 +49,7 @@ def asking(base_url: str = "http://127.0.0.1:9/v1", **changes: Any) -> Asking:
         "max_tokens_question": 40,
         "max_tokens_answer": 60,
     }
-    return Asking(
+    return PairCalls(
         endpoint,
         **asked | {name: value for name, value in changes.items() if name in ours},
     )
@@ -73,12 +73,12 @@ def buy_picks(
     **changes: Any,
 ) -> tuple[Draft, ...]:
     attempts = changes.pop("attempts", None)
-    return generate(
+    return buy_drafts(
         these,
         seeds,
         round=0,
         ledger=ledger,
-        asking=asking(base_url, **changes),
+        calls=pair_calls(base_url, **changes),
         attempts=attempts,
     )
 

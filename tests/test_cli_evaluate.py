@@ -11,6 +11,7 @@ from teachback import api, cli
 from teachback.config.reading import read_config
 from teachback.errors import TeachbackError
 from teachback.rng import draw
+from teachback.run import directory
 from teachback.run.directory import Event
 from teachback.student import measure as measuring
 from teachback.testing import tiny_student
@@ -163,7 +164,7 @@ def test_a_stop_costs_one_shard_and_the_same_call_goes_on(
         settings = read_config(config, run_dir=tmp_path / folder)
         return api.evaluate(settings, split="dev", samples=2, **how)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("teachback.run.directory.ROWS_PER_SHARD_TINY", 64)
+    monkeypatch.setattr(directory, "ROWS_PER_SHARD_TINY", 64)
     unbroken = ask("whole")
     monkeypatch.setattr("teachback.student.responder.measure_questions", counted)
     with pytest.raises(Stopped):

@@ -46,7 +46,7 @@ from teachback.serve.server import running_server
 from teachback.serve.service import RehearsalOptions
 from teachback.student.model_size import SIZE_IN_NAME, ModelSize, find_model_size
 from teachback.tasks import prontoqa
-from teachback.teachers.openai import Asking, price
+from teachback.teachers.openai import PairCalls, worst_pair_cost
 from teachback.teachers.prompts import Prompts
 from teachback.types import Example
 
@@ -66,20 +66,24 @@ def seeds(lengths: list[int]) -> tuple[Example, ...]:
     )
 
 
-def asking(**changes: Any) -> Asking:
-    endpoint = Endpoint(base_url="http://127.0.0.1:9/v1", model="m", price=PRICE)
-    return replace(Asking(endpoint, PROMPTS, 40, 60), **changes)
+def pair_calls(**changes: Any) -> PairCalls:
+    endpoint = Endpoint(
+        base_url="http://127.0.0.1:9/v1", model="m", worst_pair_cost=PRICE
+    )
+    return replace(PairCalls(endpoint, PROMPTS, 40, 60), **changes)
 
 
 ASKINGS = [
-    asking(),
-    asking(votes=3),
-    asking(prompts=replace(PROMPTS, question=None, pair="Both, like {question}, {n}.")),
-    asking(
+    pair_calls(),
+    pair_calls(votes=3),
+    pair_calls(
+        prompts=replace(PROMPTS, question=None, pair="Both, like {question}, {n}.")
+    ),
+    pair_calls(
         verifier=Endpoint(
             base_url="http://127.0.0.1:9/v1",
             model="v",
-            price=Price(1_000_000, 1_000_000, None, 9),
+            worst_pair_cost=Price(1_000_000, 1_000_000, None, 9),
         ),
         max_tokens_verifier=50,
     ),
@@ -88,7 +92,7 @@ ASKINGS = [
 
 MARKS = per_seed_role(
     "marker",
-    asking().endpoint,
+    pair_calls().endpoint,
     n_seeds=3,
     calls_per_seed=1,
     low_bytes=[100, 200, 300],
@@ -99,7 +103,7 @@ MARKS = per_seed_role(
 
 
 def teaching(
-    asked: Asking,
+    asked: PairCalls,
     pool: tuple[Example, ...],
     per_round: int,
     *,
@@ -171,7 +175,7 @@ LENGTHS = st.lists(st.integers(1, 300), min_size=4, max_size=8)
 )
 def test_low_expected_high(
     lengths: list[int],
-    asked: Asking,
+    asked: PairCalls,
     per_round: int,
     rounds: int,
     probe: bool,
@@ -189,7 +193,7 @@ def test_low_expected_high(
         assert 0 <= value.low <= value.high
         assert value.expected is None or value.low <= value.expected <= value.high
     worst = sum(
-        max(price(e, 999, asked).tokens for e in pool)
+        max(worst_pair_cost(e, 999, asked).tokens for e in pool)
         for _ in range(per_round * rounds)
     )
     assert plan.within.tokens.high <= worst + rounds * taught.criterion_worst.tokens
@@ -200,7 +204,7 @@ def test_low_expected_high(
 @settings(max_examples=40)
 @given(LENGTHS, st.sampled_from(ASKINGS), st.integers(1, 4), st.integers(1, 4))
 def test_more_never_costs_less(
-    lengths: list[int], asked: Asking, per_round: int, rounds: int
+    lengths: list[int], asked: PairCalls, per_round: int, rounds: int
 ) -> None:
     pool = seeds(lengths)
     twice = (*pool, *(replace(e, id=f"{e.id}b") for e in pool))
@@ -305,7 +309,7 @@ def buy(
 )
 def test_a_limit_stops_where_the_ledger_stops(
     lengths: list[int],
-    asked: Asking,
+    asked: PairCalls,
     size: tuple[int, int],
     kind: str,
     pairs: float,
@@ -343,7 +347,7 @@ def test_a_limit_stops_where_the_ledger_stops(
 def test_it_says_what_one_pair_and_one_round_need(judged: bool) -> None:
     pool = seeds([30, 50, 80])
     taught, terms = (
-        teaching(asking(), pool, 2, judged=judged),
+        teaching(pair_calls(), pool, 2, judged=judged),
         BudgetTerms(3, 2, 3, budget=Budget(teacher_tokens=100)),
     )
     plan = planned(terms, taught, pool)
@@ -369,9 +373,9 @@ def test_it_says_what_one_pair_and_one_round_need(judged: bool) -> None:
 
 
 def test_a_run_without_an_end_is_planned_so_far() -> None:
-    free = asking().endpoint.model_copy(update={"price": Price(0, 0)})
+    free = pair_calls().endpoint.model_copy(update={"price": Price(0, 0)})
     pool, terms = seeds([30, 50]), BudgetTerms(2, 2, None, budget=Budget(usd=5))
-    plan = planned(terms, teaching(replace(asking(), endpoint=free), pool, 2), pool)
+    plan = planned(terms, teaching(replace(pair_calls(), endpoint=free), pool, 2), pool)
     assert plan.ends["high"] == "rounds"
     assert [(r.first, r.last) for r in plan.rounds] == [(0, MAX_PLANNED_ROUNDS - 1)]
 

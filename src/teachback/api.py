@@ -7,7 +7,7 @@ from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .build.grading import judged
+from .build.judges import make_grading_judge
 from .build.prepare import PreparedRun, prepare_run
 from .build.run import make_ready_run
 from .build.selector import make_selector
@@ -28,6 +28,7 @@ from .run.files import commit_file, to_json_bytes
 from .run.identity import hash_bytes, read_precision
 from .student.folder import resolve_model
 from .student.measure import SamplingPlan
+from .teachers.judge_grades import grade_with_judge
 from .types import Example, Report, Round, Selection, Student, Task
 
 Listener = Callable[[Event], None]
@@ -326,22 +327,17 @@ def tested(
             partial(draw, config.seed, config.repeat, "sample"),
         )
     examples = examples[: asked.n]
-    found, run = (
-        prepared.responder.measure_answers(student, examples, samples),
-        prepared.responder.run,
-    )
-    answers = [*zip(examples, found.attempts, strict=True)]
-    answers += [
-        (e, a) for e, drawn in zip(examples, found.sampled, strict=False) for a in drawn
-    ]
-    if config.judge:
-        with Ledger(
-            run.folder / "ledger.sqlite",
-            repeat=config.repeat,
-            budget=config.budget.budget(),
-        ) as ledger:
-            task = judged(config, task, ledger, run.round, answers)
-    return make_report(task, asked.split, examples, *found)
+    answers = prepared.responder.measure_answers(student, examples, samples)
+    judge = make_grading_judge(config)
+    if judge:
+        pairs = list(zip(examples, answers.attempts, strict=True))
+        for example, drawn in zip(examples, answers.sampled, strict=False):
+            pairs += [(example, attempt) for attempt in drawn]
+        run = prepared.responder.run
+        path, budget = run.folder / "ledger.sqlite", config.budget.budget()
+        with Ledger(path, repeat=config.repeat, budget=budget) as ledger:
+            task = grade_with_judge(task, judge, pairs, round=run.round, ledger=ledger)
+    return make_report(task, asked.split, examples, *answers)
 
 
 def as_config(config: Config | Mapping[str, Any] | str | Path) -> Config:

@@ -33,9 +33,9 @@ from teachback.student.attempt import decode_text
 from teachback.student.chat import Chat, prompt_ids
 from teachback.student.inference import load_for_inference
 from teachback.student.training.finetune import Recipe, finetune
-from teachback.teachers.ask import Opinion
-from teachback.teachers.marking import Attempted, Marking, mark_all
-from teachback.teachers.refereeing import Refereeing, referee_all
+from teachback.teachers.judge_gaps import compare_answers, make_referee_messages
+from teachback.teachers.judge_marks import SeedAttempt, mark_attempts
+from teachback.teachers.prompted_model import Opinion, PromptedModel
 from teachback.types import Attempt, Example
 
 
@@ -129,7 +129,7 @@ MARK, COMPARE = (
     "Mark {attempt} to {question}",
     "Compare to {question}: {first} and {second}",
 )
-TRIED = [Attempted(f"s{i:02}", str(i % 7), str(i % 9 + 1)) for i in range(30)]
+TRIED = [SeedAttempt(f"s{i:02}", str(i % 7), str(i % 9 + 1)) for i in range(30)]
 
 
 @pytest.fixture(scope="module")
@@ -231,14 +231,15 @@ def test_a_real_judge_fails_as_models_do_and_its_marks_are_what_it_said(
     assessor: Path, tmp_path: Path
 ) -> None:
     with answering(assessor) as base_url, Ledger(tmp_path / "ledger.sqlite") as ledger:
-        marking = Marking(
+        marking = PromptedModel(
+            "marker",
             Endpoint(
                 base_url=base_url, model="m", in_flight=4, options={"temperature": 1.1}
             ),
             MARK,
             24,
         )
-        found = mark_all(TRIED, marking, round=0, ledger=ledger)
+        found = mark_attempts(marking, TRIED, round=0, ledger=ledger)
         replies = {seed: said(body) for seed, _, body in ledger.answers("marker")}
         spend = ledger.spend()
     assert [*found] == [one.seed for one in TRIED]
@@ -273,17 +274,18 @@ def test_a_real_referee_gives_a_gap_where_both_of_its_verdicts_can_be_read(
         one.seed: Opinion(one.seed, 0, str(10 + i % 4)) for i, one in enumerate(TRIED)
     }
     with answering(assessor) as base_url, Ledger(tmp_path / "ledger.sqlite") as ledger:
-        refereeing = Refereeing(
+        refereeing = PromptedModel(
+            "referee",
             Endpoint(
                 base_url=base_url, model="m", in_flight=4, options={"temperature": 0.9}
             ),
             COMPARE,
             24,
         )
-        found = referee_all(TRIED, teacher, refereeing, round=0, ledger=ledger)
+        found = compare_answers(refereeing, TRIED, teacher, round=0, ledger=ledger)
         replies = {(seed, n): said(body) for seed, n, body in ledger.answers("referee")}
     for one in TRIED:
-        pair = refereeing.messages(one, str(teacher[one.seed].text))
+        pair = make_referee_messages(refereeing, one, str(teacher[one.seed].text))
         whole = [
             re.fullmatch(
                 r"Mark 1: (10|[1-9])\nMark 2: (10|[1-9])", replies[one.seed, m.n]

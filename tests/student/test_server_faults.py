@@ -18,7 +18,7 @@ from teachback.endpoints.retries import RetryPolicy
 from teachback.errors import ConfigError, StudentError
 from teachback.student.attempt import AttemptRequest
 from teachback.student.chat import Chat, prompt_ids
-from teachback.student.engines import requests as asking
+from teachback.student.engines import requests as server_requests
 from teachback.student.engines.requests import ServerTarget
 from teachback.student.engines.server import (
     WeightlessStudent,
@@ -127,7 +127,7 @@ def student(tiny: Path) -> WeightlessStudent:
 
 @pytest.fixture(autouse=True)
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asking, "SERVER_RETRIES", RetryPolicy(0.01, 30.0))
+    monkeypatch.setattr(server_requests, "SERVER_RETRIES", RetryPolicy(0.01, 30.0))
 
 
 def ask(

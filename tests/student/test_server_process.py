@@ -275,7 +275,7 @@ def test_a_server_that_is_not_ours_is_never_started_again(
         theirs.stop()
     with pytest.raises(
         StudentError,
-        match=r"no server lists its models(.|\n)*refused(.|\n)*student\.serve",
+        match=r"no server lists its models(.|\n)*Connect call failed(.|\n)*student\.serve",
     ):
         serving.use(student)
 

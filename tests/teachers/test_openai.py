@@ -21,12 +21,12 @@ from teaching import (
     PROMPTS,
     SEEDS,
     about,
-    asking,
     buy,
     buy_picks,
     closed_port,
     good,
     only,
+    pair_calls,
     picks,
     rows,
 )
@@ -242,8 +242,11 @@ def test_the_reservation_covers_the_longest_question_let_through(
         lambda messages: teacher["number 0." in messages[-1]["content"]],
         lambda _: Fault("full"),
     ) as server:
-        worst = worst_of_a_pair(asking(server.base_url).endpoint)
-        assert openai.price(SEEDS["s0"], 0, asking(server.base_url)).tokens == worst
+        worst = worst_of_a_pair(pair_calls(server.base_url).endpoint)
+        assert (
+            openai.worst_pair_cost(SEEDS["s0"], 0, pair_calls(server.base_url)).tokens
+            == worst
+        )
         with Ledger(
             path.with_name("less"), budget=Budget(teacher_tokens=worst - 1)
         ) as ledger:
@@ -268,7 +271,7 @@ def test_a_retry_is_paid_from_the_budget_only(path: Path) -> None:
         lambda messages: long,
         lambda request: Fault("hang" if request.index == 1 else "full"),
     ) as server:
-        worst = worst_of_a_pair(asking(server.base_url).endpoint) + 10
+        worst = worst_of_a_pair(pair_calls(server.base_url).endpoint) + 10
         with Ledger(path, budget=Budget(teacher_tokens=worst)) as ledger:
             (draft,) = drafts = buy(server.base_url, ledger, 1, deadline_s=0.7)
             assert buy(server.base_url, ledger, 1) == drafts
@@ -298,7 +301,7 @@ def test_what_the_budget_buys_does_not_depend_on_who_comes_back_first(
 
     with loopback() as server, Ledger(path) as ledger:
         buy(server.base_url, ledger, 12)
-        tokens = worst_of_a_pair(asking(server.base_url).endpoint) + int(
+        tokens = worst_of_a_pair(pair_calls(server.base_url).endpoint) + int(
             share * ledger.spend().tokens
         )
     alone = bought("alone", 1, lambda request: 0.0, tokens)

@@ -15,7 +15,7 @@ from teachback.errors import ConfigError, DataError
 from teachback.ledger.costs import Budget, Cost
 from teachback.ledger.ledger import Ledger
 from teachback.teachers import pool as pools
-from teachback.teachers.pool import Pool, assign, disjoint
+from teachback.teachers.pool import Pool, assign_rows, keep_unknown_rows
 from teachback.types import Draft, Example, Pick, Row
 
 SEEDS = {id: Example(id, f"question of {id}") for id in ("s0", "s1", "s2")}
@@ -32,7 +32,7 @@ def make(embedding_N_D: object, ids: Sequence[str], words: Sequence[int] = ()) -
     rows = [
         row(id, words=n) for id, n in zip(ids, words or [1] * len(ids), strict=True)
     ]
-    return pools.make(
+    return pools.make_pool(
         rows,
         [*SEEDS.values()],
         np.array(embedding_N_D, np.float32),
@@ -56,9 +56,9 @@ def picks(*seeds: str) -> list[Pick]:
 
 
 def ids(
-    pool: Pool, asked: Sequence[Pick], handed: pools.Handed | None = None
+    pool: Pool, asked: Sequence[Pick], handed: pools.Assignments | None = None
 ) -> list[str]:
-    return [row.id for _, row in assign(pool, asked, handed or {})]
+    return [row.id for _, row in assign_rows(pool, asked, handed or {})]
 
 
 # -- which row (pure) ------------------------------------------------------------------
@@ -132,7 +132,9 @@ def test_any_split_into_rounds_hands_out_the_same_rows_each_once(
     whole = ids(pool, asked)
     assert whole == reference(pool, asked)
     assert len({*whole}) == len(whole) == min(len(asked), len(lies))
-    first = {(pick.seed, pick.n): row.id for pick, row in assign(pool, asked[:cut], {})}
+    first = {
+        (pick.seed, pick.n): row.id for pick, row in assign_rows(pool, asked[:cut], {})
+    }
     assert ids(pool, asked[cut:], first) == whole[cut:], (
         "what the ledger says was used is all that counts"
     )
@@ -156,28 +158,28 @@ def test_the_reserve_is_disjoint_from_what_is_taken_and_from_itself() -> None:
         row("e", "other"),
         row("f", "q3"),
     ]
-    kept, notes = disjoint(
+    kept, notes = keep_unknown_rows(
         rows, {"q1": "seed s", "q2": "dev d", "q3": "dev e"}, str.lower
     )
     assert [r.id for r in kept] == ["b", "e"]
     assert notes == (
         "4 of the reserve's 6 rows are left out: 2 dev, 1 repeated, 1 seed",
     )
-    assert disjoint(rows[:3], {}, str.lower) == (tuple(rows[:3]), ())
+    assert keep_unknown_rows(rows[:3], {}, str.lower) == (tuple(rows[:3]), ())
 
 
 def test_an_empty_reserve_is_refused_with_the_reason() -> None:
     with pytest.raises(
         ConfigError, match=r"no row of the reserve(.|\n)*2 rows \(2 test\)"
     ):
-        disjoint([row("a", "q"), row("b", "q")], {"q": "test t"}, str.lower)
+        keep_unknown_rows([row("a", "q"), row("b", "q")], {"q": "test t"}, str.lower)
     with pytest.raises(ConfigError, match="an empty file"):
-        disjoint([], {}, str.lower)
+        keep_unknown_rows([], {}, str.lower)
 
 
 def test_ids_that_occur_twice_and_embeddings_of_other_rows_are_refused() -> None:
     with pytest.raises(DataError, match="twice"):
-        disjoint([row("a", "q"), row("a", "p")], {}, str.lower)
+        keep_unknown_rows([row("a", "q"), row("a", "p")], {}, str.lower)
     with pytest.raises(DataError, match="don't match"):
         make(at(10), ["a", "b"])
     with pytest.raises(DataError, match="is zero"):
@@ -190,7 +192,7 @@ def test_ids_that_occur_twice_and_embeddings_of_other_rows_are_refused() -> None
 def buy(
     ledger: Ledger, pool: Pool, asked: Sequence[Pick], round: int = 0
 ) -> tuple[Draft, ...]:
-    return pools.generate(
+    return pools.hand_out_rows(
         asked, SEEDS, round=round, ledger=ledger, pool=pool, prompt="sha"
     )
 
@@ -223,7 +225,7 @@ def test_later_rounds_and_starts_never_hand_a_row_out_again(tmp_path: Path) -> N
     with Ledger(path) as ledger:
         first = buy(ledger, pool, picks("s0", "s0"))
         again = buy(ledger, pool, picks("s0", "s0"))
-        assert pools.left(ledger, pool) == 2
+        assert pools.count_rows_left(ledger, pool) == 2
     with Ledger(path) as ledger:
         assert buy(ledger, pool, picks("s0", "s0")) == again == first, (
             "a kill before the step committed"
@@ -232,7 +234,7 @@ def test_later_rounds_and_starts_never_hand_a_row_out_again(tmp_path: Path) -> N
             ledger, pool, [Pick("s0", 2, 0, None), Pick("s1", 0, 1, None)], round=1
         )
         assert ledger.spend().pairs == 4
-        assert pools.left(ledger, pool) == 0
+        assert pools.count_rows_left(ledger, pool) == 0
     assert [d.question for d in (*first, *second)] == [
         "asks a",
         "asks b",
@@ -287,11 +289,11 @@ def test_the_budget_and_the_end_of_the_reserve_cut_a_round_short(
         assert [d.question for d in buy(ledger, pool, picks("s0", "s0", "s0"))] == [
             "asks a"
         ], "no first that fits"
-        assert pools.left(ledger, pool) == 2
+        assert pools.count_rows_left(ledger, pool) == 2
     with Ledger(tmp_path / "reserve.sqlite") as ledger:
         assert len(buy(ledger, pool, picks("s0", "s1", "s2", "s0", "s1"))) == 3
         assert ledger.spend().pairs == 3
-        assert pools.left(ledger, pool) == 0
+        assert pools.count_rows_left(ledger, pool) == 0
         assert buy(ledger, pool, [Pick("s2", 1, 0, None)], round=1) == ()
 
 
@@ -299,7 +301,9 @@ def test_the_price_is_that_of_the_dearest_row_left(tmp_path: Path) -> None:
     pool = make(at(10, 30, 50), ["a", "b", "c"], [5, 50, 9])
     with Ledger(tmp_path / "l.sqlite") as ledger:
         for n, tokens in enumerate((3 + 2 + 50, 3 + 2 + 50, 3 + 2 + 9, 3)):
-            assert pools.prices(ledger, pool, [SEEDS["s0"]]) == [Cost(tokens, 0, None)]
+            assert pools.price_picks(ledger, pool, [SEEDS["s0"]]) == [
+                Cost(tokens, 0, None)
+            ]
             buy(ledger, pool, [Pick("s0", n, 0, None)], round=n)
 
 
@@ -308,17 +312,17 @@ def test_arms_of_a_comparison_use_the_reserve_each_on_its_own(tmp_path: Path) ->
     pool, path = make(at(60, 125), ["a", "b"]), tmp_path / "l.sqlite"
     with Ledger(path, arm="A") as ledger:
         buy(ledger, pool, picks("s0", "s1"))
-        assert pools.handed_out(ledger) == {("s0", 0): "a", ("s1", 0): "b"}
+        assert pools.read_assignments(ledger) == {("s0", 0): "a", ("s1", 0): "b"}
     with Ledger(path, arm="B") as ledger:
         assert [d.question for d in buy(ledger, pool, picks("s1", "s0"))] == [
             "asks a",
             "asks b",
         ]
-        assert pools.handed_out(ledger) == {("s1", 0): "a", ("s0", 0): "b"}
+        assert pools.read_assignments(ledger) == {("s1", 0): "a", ("s0", 0): "b"}
         assert ledger.spend_of_all_arms().calls == 4
     with Ledger(path, arm="C") as ledger:
         buy(ledger, pool, picks("s0", "s1"))
-        assert pools.handed_out(ledger) == {("s0", 0): "a", ("s1", 0): "b"}
+        assert pools.read_assignments(ledger) == {("s0", 0): "a", ("s1", 0): "b"}
         assert ledger.spend_of_all_arms().calls == 4, (
             "the same rows for the same seeds are served from arm A"
         )

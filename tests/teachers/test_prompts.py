@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 from teachback.errors import ConfigError
 from teachback.tasks.ontology import read_sentence, split_sentences
 from teachback.tasks.prontoqa import verify_proof
-from teachback.teachers.prompts import FIELDS, SHIPPED, Prompts, fill, load_prompts
+from teachback.teachers.prompts import (
+    PROMPT_FIELDS,
+    SHIPPED,
+    Prompts,
+    fill_template,
+    load_prompts,
+)
 
 SETTINGS: Mapping[tuple[Literal[1, 2], bool], list[str]] = {
     (2, False): ["question", "answer"],
@@ -24,7 +30,9 @@ shipped = pytest.mark.parametrize("name", ["logic", "math", "neutral"])
 
 def folder(path: Path, names: list[str], **texts: str) -> Path:
     for name in names:
-        text = f"{name}: " + " ".join(f"{{{field}}}" for field in sorted(FIELDS[name]))
+        text = f"{name}: " + " ".join(
+            f"{{{field}}}" for field in sorted(PROMPT_FIELDS[name])
+        )
         (path / f"{name}.txt").write_text(texts.get(name, text), encoding="utf-8")
     return path
 
@@ -39,13 +47,13 @@ def test_a_setting_needs_its_files_and_reads_no_others(
     needed = SETTINGS[calls, show_attempt]
     folder(
         tmp_path,
-        list(FIELDS),
-        **{name: "not {valid}" for name in FIELDS if name not in needed},
+        list(PROMPT_FIELDS),
+        **{name: "not {valid}" for name in PROMPT_FIELDS if name not in needed},
     )
     prompts = load_prompts(tmp_path, calls=calls, show_attempt=show_attempt)
     assert prompts.calls == calls
-    assert [name for name in FIELDS if getattr(prompts, name) is not None] == [
-        n for n in FIELDS if n in needed
+    assert [name for name in PROMPT_FIELDS if getattr(prompts, name) is not None] == [
+        n for n in PROMPT_FIELDS if n in needed
     ]
     for name in needed:
         text = (tmp_path / f"{name}.txt").read_text(encoding="utf-8")
@@ -75,10 +83,10 @@ def test_the_hashes_of_runs_before_there_were_settings() -> None:
 
 def test_settings_never_share_a_hash(tmp_path: Path) -> None:
     same = {
-        name: " ".join(f"{{{field}}}" for field in sorted(FIELDS[name]))
-        for name in FIELDS
+        name: " ".join(f"{{{field}}}" for field in sorted(PROMPT_FIELDS[name]))
+        for name in PROMPT_FIELDS
     }
-    folder(tmp_path, list(FIELDS), **same)
+    folder(tmp_path, list(PROMPT_FIELDS), **same)
     hashes = {
         load_prompts(tmp_path, calls=calls, show_attempt=show).sha256
         for calls, show in SETTINGS
@@ -102,7 +110,7 @@ def test_settings_never_share_a_hash(tmp_path: Path) -> None:
 def test_fields_are_checked_file_by_file(
     tmp_path: Path, name: str, text: str, wrong: str
 ) -> None:
-    folder(tmp_path, list(FIELDS), **{name: text})
+    folder(tmp_path, list(PROMPT_FIELDS), **{name: text})
     with pytest.raises(ConfigError, match=wrong) as refused:
         load_prompts(
             tmp_path, calls=1 if name.startswith("pair") else 2, show_attempt=True
@@ -170,7 +178,7 @@ NASTY = st.lists(
 def test_what_is_put_in_is_data(around: list[str], question: str, attempt: str) -> None:
     template = around[0] + "{question}" + around[1] + "{attempt}" + around[2]
     assert (
-        fill(template, question=question, attempt=attempt)
+        fill_template(template, question=question, attempt=attempt)
         == around[0] + question + around[1] + attempt + around[2]
     )
 
@@ -202,10 +210,11 @@ def test_shipped_prompts_fit_every_setting(
 @shipped
 def test_nothing_else_is_shipped(name: str) -> None:
     assert {path.name for path in (SHIPPED / name).iterdir()} == {
-        f"{file}.txt" for file in FIELDS
+        f"{file}.txt" for file in PROMPT_FIELDS
     }
     texts = [
-        (SHIPPED / name / f"{file}.txt").read_text(encoding="utf-8") for file in FIELDS
+        (SHIPPED / name / f"{file}.txt").read_text(encoding="utf-8")
+        for file in PROMPT_FIELDS
     ]
     assert all(
         text.endswith("\n") and not re.search(r"\n\n\n|[ \t]\n", text) for text in texts

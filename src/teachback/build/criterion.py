@@ -17,7 +17,7 @@ from ..criteria.function import FunctionSettings
 from ..criteria.requirements import check_candidate_count, check_requirements
 from ..criteria.rules import RULES, Rule, RuleSettings
 from ..types import Task
-from .judges import judge_sources
+from .judges import read_judge_sources
 from .student import check_signals
 
 
@@ -47,7 +47,7 @@ def criterion_sources(config: Config, task: Task) -> dict[str, bytes]:
     """What else decides the selection: part of the run's identity (R3)."""
     if isinstance(config.criterion, FunctionSettings):
         return {"criterion": import_criterion(config.criterion, Path.cwd())[1]}
-    return judge_sources(config, task)
+    return read_judge_sources(config, task)
 
 
 def make_rule(settings: RuleSettings | None) -> Rule:

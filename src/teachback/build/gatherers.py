@@ -1,19 +1,35 @@
-"""How each need of a criterion beyond the attempts is gathered, by the need's name."""
+"""From the config to how each need of its criterion is gathered."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from random import Random
 
 from ..config.config import Config
-from ..criteria.criterion import CriterionSettings, sampling_settings
-from ..criteria.selector import Candidate, GatheredNeed, Gatherer, sketch_seed
+from ..criteria.criterion import sampling_settings
+from ..criteria.gatherers import (
+    Assess,
+    Gatherer,
+    gather_gaps,
+    gather_gold_gradients,
+    gather_gold_nll,
+    gather_marks,
+    gather_rewards,
+    gather_right_answers,
+    gather_samples,
+)
+from ..criteria.judge import MarkingJudgeSettings
+from ..criteria.lion import LionSettings
+from ..criteria.reward import RewardSettings
+from ..criteria.selector import sketch_seed
 from ..ledger.ledger import Ledger
 from ..run.directory import Run
 from ..student.measure import SamplingPlan
 from ..student.responder import Responder
-from ..types import Student, Task
-from .judge_gatherers import judge_gatherers
-
-DRAWS_PER_ROUND = 2**20  # at most, of one seed: the next round's draws begin there
+from ..student.reward import make_reward_function
+from ..teachers.judge_gaps import compare_with_teacher
+from ..teachers.judge_marks import SeedAttempt, mark_attempts
+from ..types import Example, Grade, Student, Task
+from .judges import make_answering_teacher, make_marking_judge, make_referee
 
 Draw = Callable[[str, str, int], Random]
 
@@ -26,68 +42,69 @@ def make_gatherers(
     ledger: Ledger | None,
     draw: Draw,
 ) -> Mapping[str, Gatherer]:
-    """Without a ledger, no paid model is asked."""
+    """By need. Without a ledger no paid model is asked."""
+    sampling = sampling_settings(config.criterion)
+
+    def sample(
+        student: Student,
+        seeds: Sequence[Example],
+        draw_sample: Callable[[str, int], Random],
+    ) -> tuple[tuple[Grade, ...], ...]:
+        plan = SamplingPlan(sampling.samples, sampling.temperature, draw_sample)
+        return responder.sample_grades(student, seeds, plan)
+
+    gold_gradients = partial(
+        responder.compute_gold_gradients, dev=task.dev, sketch_seed=sketch_seed(draw)
+    )
     return {
-        "gold_gradients": gold_gradients(task, responder, sketch_seed(draw)),
-        **judge_gatherers(config, run, task, ledger),
-        "right": right_answers(task),
-        "gold_nll": gold_nll(responder),
-        "samples": sampled_answers(responder, config.criterion, draw),
+        "gold_gradients": gather_gold_gradients(gold_gradients),
+        **make_judge_gatherers(config, run, task, ledger),
+        "right": gather_right_answers(task.grade),
+        "gold_nll": gather_gold_nll(responder.compute_gold_nll),
+        "samples": gather_samples(sample, draw),
     }
 
 
-def gold_gradients(task: Task, responder: Responder, sketch_seed: int) -> Gatherer:
-    def gather(
-        student: Student, candidates: Sequence[Candidate], round: int
-    ) -> GatheredNeed:
-        seeds = [seed for seed, _ in candidates]
-        gold, dev = responder.compute_gold_gradients(
-            student, seeds, task.dev, sketch_seed
-        )
-        return GatheredNeed({"gold_gradient": gold, "dev_gradient": dev})
-
-    return gather
-
-
-def right_answers(task: Task) -> Gatherer:
-    def gather(
-        student: Student, candidates: Sequence[Candidate], round: int
-    ) -> GatheredNeed:
-        right = tuple(
-            not attempt.truncated and task.grade(seed, attempt.text).outcome == "right"
-            for seed, attempt in candidates
-        )
-        return GatheredNeed({"right": right})
-
-    return gather
+def make_judge_gatherers(
+    config: Config, run: Run, task: Task, ledger: Ledger | None
+) -> Mapping[str, Gatherer]:
+    """What a reward model or a judge is asked, by need."""
+    settings = config.criterion
+    if isinstance(settings, RewardSettings):
+        compute = make_reward_function(settings.model, settings.revision, run)
+        return {"reward": gather_rewards(compute, task.prompt)}
+    if isinstance(settings, MarkingJudgeSettings) and ledger:
+        mark = make_marker(config, settings, run, ledger)
+        return {"marks": gather_marks(mark, task.prompt)}
+    if isinstance(settings, LionSettings) and ledger:
+        compare = make_comparer(config, settings, run, task, ledger)
+        return {"gaps": gather_gaps(compare, task.prompt)}
+    return {}
 
 
-def gold_nll(responder: Responder) -> Gatherer:
-    def gather(
-        student: Student, candidates: Sequence[Candidate], round: int
-    ) -> GatheredNeed:
-        seeds = [seed for seed, _ in candidates]
-        return GatheredNeed({"gold_nll": responder.compute_gold_nll(student, seeds)})
+def make_marker(
+    config: Config, settings: MarkingJudgeSettings, run: Run, ledger: Ledger
+) -> Assess:
+    judge = make_marking_judge(config, settings)
+    return lambda attempts, round: mark_attempts(
+        judge,
+        [SeedAttempt(*attempt) for attempt in attempts],
+        round=round,
+        ledger=ledger,
+        on_progress=lambda done: run.report_progress(done, len(attempts)),
+    )
 
-    return gather
 
-
-def sampled_answers(
-    responder: Responder, settings: CriterionSettings, draw: Draw
-) -> Gatherer:
-    sampling = sampling_settings(settings)
-    k, temperature = sampling.samples, sampling.temperature
-
-    def gather(
-        student: Student, candidates: Sequence[Candidate], round: int
-    ) -> GatheredNeed:
-        def draw_sample(id: str, sample: int) -> Random:
-            return draw("samples", id, round * DRAWS_PER_ROUND + sample)
-
-        seeds = [seed for seed, _ in candidates]
-        samples = responder.sample_grades(
-            student, seeds, SamplingPlan(k, temperature, draw_sample)
-        )
-        return GatheredNeed({"samples": samples})
-
-    return gather
+def make_comparer(
+    config: Config, settings: LionSettings, run: Run, task: Task, ledger: Ledger
+) -> Assess:
+    teacher = make_answering_teacher(config, task)
+    referee = make_referee(config, settings)
+    return lambda attempts, round: compare_with_teacher(
+        teacher,
+        referee,
+        [SeedAttempt(*attempt) for attempt in attempts],
+        round=round,
+        ledger=ledger,
+        on_progress=lambda done: run.report_progress(done, 2 * len(attempts)),
+    )

@@ -1,7 +1,8 @@
-"""From the config to judges: the one that grades, the one that marks attempts, the referee."""
+"""From the config to the models that assess answers: the grading judge, the marking judge, the
+referee.
+"""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from ..config.config import Config
 from ..criteria.candidates import count_candidates
@@ -9,17 +10,28 @@ from ..criteria.judge import MarkingJudgeSettings
 from ..criteria.lion import LionSettings
 from ..criteria.reward import RewardSettings
 from ..ledger.costs import FREE_PRICE, Cost, Usage
-from ..teachers.openai_teacher import OpenAITeacherSettings, make_asking, make_endpoint
+from ..student.reward import resolve_reward_model
+from ..teachers.judge_gaps import (
+    REFEREE_FIELDS,
+    REFEREE_ROLE,
+    TEACHER_ANSWER_ROLE,
+    worst_answering_cost,
+    worst_referee_cost,
+)
+from ..teachers.judge_grades import GRADING_FIELDS, GRADING_ROLE
+from ..teachers.judge_marks import MARKING_FIELDS, MARKING_ROLE, worst_marking_cost
+from ..teachers.openai_teacher import (
+    OpenAITeacherSettings,
+    make_endpoint,
+    make_pair_calls,
+)
+from ..teachers.prompted_model import PromptedModel
+from ..teachers.prompts import SHIPPED, read_template
 from ..teachers.registered import TeacherContext
 from ..types import Example, Task
 
-if TYPE_CHECKING:
-    from ..teachers.judging import Judging
-    from ..teachers.marking import Marking
-    from ..teachers.refereeing import Answering, Refereeing
 
-
-def make_grading_judge(config: Config) -> "Judging | None":
+def make_grading_judge(config: Config) -> PromptedModel | None:
     """The judge that grades, if there is one.
 
     Raises ConfigError for a prompt that can't be read or lacks a field.
@@ -27,72 +39,69 @@ def make_grading_judge(config: Config) -> "Judging | None":
     settings = config.judge
     if settings is None:
         return None
-    from ..teachers import judging
-    from ..teachers.prompts import SHIPPED, read_template
-
-    template = read_template(settings.prompt or SHIPPED / "judge.txt", judging.FIELDS)
+    template = read_template(settings.prompt or SHIPPED / "judge.txt", GRADING_FIELDS)
     endpoint = make_endpoint(settings, config.prices)
-    return judging.Judging(endpoint, template, settings.max_tokens)
+    return PromptedModel(GRADING_ROLE, endpoint, template, settings.max_tokens)
 
 
-def worst_judging_cost(
+def make_marking_judge(config: Config, settings: MarkingJudgeSettings) -> PromptedModel:
+    """The judge of the criterion `judge`."""
+    template = read_template(settings.prompt or SHIPPED / "mark.txt", MARKING_FIELDS)
+    endpoint = make_endpoint(settings, config.prices)
+    return PromptedModel(MARKING_ROLE, endpoint, template, settings.max_tokens)
+
+
+def make_referee(config: Config, settings: LionSettings) -> PromptedModel:
+    """The judge of the criterion `lion`."""
+    template = read_template(settings.prompt or SHIPPED / "referee.txt", REFEREE_FIELDS)
+    endpoint = make_endpoint(settings, config.prices)
+    return PromptedModel(REFEREE_ROLE, endpoint, template, settings.max_tokens)
+
+
+def make_answering_teacher(config: Config, task: Task) -> PromptedModel:
+    """The run's teacher, as it answers seeds for the criterion `lion`."""
+    assert isinstance(config.teacher, OpenAITeacherSettings)  # the config checks it
+    context = TeacherContext(task, config.prices, config.verifier, answers_seeds=True)
+    calls = make_pair_calls(config.teacher, context)
+    assert calls.prompts.answer is not None  # make_prompts reads it
+    return PromptedModel(
+        TEACHER_ANSWER_ROLE,
+        calls.endpoint,
+        calls.prompts.answer,
+        calls.max_tokens_answer,
+    )
+
+
+def worst_criterion_cost(
     config: Config, task: Task, candidates: Sequence[Example]
 ) -> Cost:
-    """The most that asking judges about these seeds can cost in a round."""
-    questions = [task.prompt(e.question) for e in candidates]
+    """The most that a criterion's judge can cost in a round with these candidates."""
+    questions = [task.prompt(example.question) for example in candidates]
     count = count_candidates(config.candidates, config.per_round, costly=True)
     settings = config.criterion
     if isinstance(settings, MarkingJudgeSettings):
-        return make_marking(config, settings).worst(questions, count)
+        judge = make_marking_judge(config, settings)
+        return worst_marking_cost(judge, questions, count)
     if isinstance(settings, LionSettings):
-        answering, refereeing = make_refereeing(config, task, settings)
-        return refereeing.worst(questions, count) + answering.worst(questions, count)
+        teacher = make_answering_teacher(config, task)
+        referee = make_referee(config, settings)
+        answers = worst_answering_cost(teacher, questions, count)
+        return answers + worst_referee_cost(referee, questions, count)
     return FREE_PRICE.of(Usage(0, 0))
 
 
-def judge_sources(config: Config, task: Task) -> dict[str, bytes]:
-    """What else decides what judges say: part of the run's identity (R3)."""
+def read_judge_sources(config: Config, task: Task) -> dict[str, bytes]:
+    """What else decides what a criterion's judge says: part of the run's identity (R3)."""
     settings = config.criterion
     if isinstance(settings, RewardSettings):
-        from ..student.reward import resolve_reward_model
-
-        return {
-            "criterion": resolve_reward_model(settings.model, settings.revision)[
-                1
-            ].encode()
-        }
+        _, identity = resolve_reward_model(settings.model, settings.revision)
+        return {"criterion": identity.encode()}
     if isinstance(settings, MarkingJudgeSettings):
-        return {"criterion": make_marking(config, settings).template.encode()}
+        return {"criterion": make_marking_judge(config, settings).template.encode()}
     if isinstance(settings, LionSettings):
-        answering, refereeing = make_refereeing(config, task, settings)
-        return {"criterion": (refereeing.template + answering.template).encode()}
+        templates = (
+            make_referee(config, settings).template,
+            make_answering_teacher(config, task).template,
+        )
+        return {"criterion": "".join(templates).encode()}
     return {}
-
-
-def make_marking(config: Config, settings: MarkingJudgeSettings) -> "Marking":
-    from ..teachers.marking import FIELDS, Marking
-    from ..teachers.prompts import SHIPPED, read_template
-
-    template = read_template(settings.prompt or SHIPPED / "mark.txt", FIELDS)
-    return Marking(
-        make_endpoint(settings, config.prices), template, settings.max_tokens
-    )
-
-
-def make_refereeing(
-    config: Config, task: Task, settings: LionSettings
-) -> "tuple[Answering, Refereeing]":
-    from ..teachers.prompts import SHIPPED, read_template
-    from ..teachers.refereeing import FIELDS, Answering, Refereeing
-
-    assert isinstance(config.teacher, OpenAITeacherSettings)  # the config checks it
-    context = TeacherContext(task, config.prices, config.verifier, answers_seeds=True)
-    asking = make_asking(config.teacher, context)
-    assert asking.prompts.answer is not None  # make_prompts sees to it
-    template = read_template(settings.prompt or SHIPPED / "referee.txt", FIELDS)
-    answering = Answering(
-        asking.endpoint, asking.prompts.answer, asking.max_tokens_answer
-    )
-    return answering, Refereeing(
-        make_endpoint(settings, config.prices), template, settings.max_tokens
-    )

@@ -15,9 +15,9 @@ from ..student.precision import choose_precision
 from ..student.responder import StudentResponder
 from ..types import Student, Task
 from .criterion import check_criterion, criterion_sources
-from .grading import grading_sources
+from .judges import make_grading_judge
 from .student import make_responder
-from .task import make_task
+from .task import make_task, task_sources
 from .teacher import teacher_fingerprint
 
 
@@ -74,7 +74,11 @@ def prepare_run(config: Config, run: Run) -> PreparedRun:
 
 def identity_sources(config: Config, task: Task) -> dict[str, bytes]:
     """Code and prompts of the user's that decide what is computed (R3)."""
-    return {**grading_sources(config), **criterion_sources(config, task)}
+    sources = task_sources(config.task)
+    judge = make_grading_judge(config)
+    if judge:
+        sources["judge"] = judge.template.encode()
+    return {**sources, **criterion_sources(config, task)}
 
 
 def check_data(config: Config, task: Task) -> None:

@@ -17,7 +17,7 @@ def make_rehearsal(
     config: Config, task: Task, prompts: str | None
 ) -> "tuple[DrawFunction, dict[str, str], SolveFunction | None]":
     """The task's draws, the prompts to recognise, and a solver of its questions."""
-    from ..teachers.prompts import all_templates
+    from ..teachers.prompts import read_all_templates
 
     teacher = config.teacher
     default = teacher.prompts if isinstance(teacher, OpenAITeacherSettings) else "logic"
@@ -26,4 +26,4 @@ def make_rehearsal(
         "game24": game24.solve_game24,
     }
     draw_for_run = partial(draw, config.seed, config.repeat)
-    return draw_for_run, all_templates(prompts or default), solvers.get(task.name)
+    return draw_for_run, read_all_templates(prompts or default), solvers.get(task.name)

@@ -8,6 +8,7 @@ from ..config.config import Config
 from ..criteria.selector import Selector
 from ..curate.training_rows import curate_rows, forbidden_keys, make_row_checks
 from ..curate.verify import verify_drafts
+from ..ledger.allowance import count_rows_wanted, open_round
 from ..ledger.costs import Cost
 from ..ledger.ledger import Ledger
 from ..loop import Parts
@@ -18,8 +19,10 @@ from ..run.directory import Run
 from ..student.responder import Responder
 from ..student.training.dataset import seed_rows, select_training_rows
 from ..tasks.existing_rows import read_existing_rows
+from ..teachers.judge_grades import grade_with_judge, worst_grading_cost
 from ..teachers.registered import Teacher
 from ..types import (
+    Allowance,
     Attempt,
     Curated,
     Example,
@@ -30,9 +33,7 @@ from ..types import (
     Task,
     Transfer,
 )
-from .grading import judged
-from .judges import worst_judging_cost
-from .teacher import open_round
+from .judges import make_grading_judge, worst_criterion_cost
 
 # train(start, (message, text) rows, seed) → the folder of the trained student
 Train = Callable[[Path, list[tuple[str, str]], int], Path]
@@ -55,10 +56,24 @@ def make_parts(
     forbidden = forbidden_keys(task)
     checks = make_row_checks(task)
     seed_questions = [seed.question for seed in task.seeds]
+    judge = make_grading_judge(config)
 
-    def worst_asking_cost(past: Sequence[Round]) -> Cost:
-        ids = sorted(selector.selectable(past))
-        return worst_judging_cost(config, task, [selector.seed_by_id[id] for id in ids])
+    def open_next_round(past: Sequence[Round]) -> Allowance | None:
+        pairs = selector.next_pairs(past)
+        limits = [
+            config.per_round,
+            len(pairs),
+            count_rows_wanted(config.budget.accepted, past),
+            teacher.left(),
+        ]
+
+        def cost_kept_back() -> Cost:
+            cost = worst_criterion_cost(config, task, [seed for seed, _ in pairs])
+            return cost + worst_grading_cost(judge, task.dev) if judge else cost
+
+        return open_round(
+            ledger, len(past), limits, partial(teacher.prices, pairs), cost_kept_back
+        )
 
     def carry_over(
         student: Student, attempts: Sequence[Attempt], fresh: Curated
@@ -89,14 +104,16 @@ def make_parts(
     def evaluate(split: str, examples: Sequence[Example], student: Student) -> Report:
         answers = responder.measure_answers(student, examples)
         pairs = list(zip(examples, answers.attempts, strict=True))
-        graded_task = judged(config, task, ledger, run.round, pairs)
+        graded_task = task
+        if judge:
+            graded_task = grade_with_judge(
+                task, judge, pairs, round=run.round, ledger=ledger
+            )
         return make_report(graded_task, split, examples, *answers)
 
     return Parts(
         given=partial(rows_at_start, config, task),
-        affordable=partial(
-            open_round, config, task, ledger, teacher, worst_asking_cost
-        ),
+        affordable=open_next_round,
         attempt=selector.attempt,
         gather=selector.gather,
         select=lambda attempts, gathered, baseline, past, m: selector.select(

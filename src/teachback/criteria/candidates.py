@@ -27,11 +27,16 @@ CandidateLimit = (
 )
 
 
+def count_selections(past: Sequence[Round]) -> Counter[str]:
+    """How often each seed was selected."""
+    return Counter(pick.seed for r in past for pick in r.chosen.picks)
+
+
 def selectable_seeds(
     seeds: Iterable[str], reuse: ReuseSeeds, per_round: int, past: Sequence[Round]
 ) -> set[str]:
     """Ids of the seeds that the next round may select."""
-    times_selected = Counter(pick.seed for r in past for pick in r.chosen.picks)
+    times_selected = count_selections(past)
     rarest_first = sorted(seeds, key=lambda id: times_selected[id])
     if reuse is True or not rarest_first:
         return set(rarest_first)

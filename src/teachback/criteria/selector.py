@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..errors import CriterionError
 from ..types import (
@@ -19,25 +19,12 @@ from ..types import (
     Selection,
     Student,
 )
-from .candidates import ReuseSeeds, selectable_seeds
+from .candidates import ReuseSeeds, count_selections, selectable_seeds
 from .criterion import ATTEMPT_ARRAYS, ATTEMPT_SIGNALS, Criterion
 from .evidence import Evidence
+from .gatherers import Gatherer
 from .rules import Rule
 from .select import select
-
-# A candidate seed and the student's attempt at it.
-Candidate = tuple[Example, Attempt]
-
-
-class GatheredNeed(NamedTuple):
-    """What one need came to: fields of `types.Gathered`, and notes for the reader."""
-
-    fields: Mapping[str, Any]
-    notes: tuple[str, ...] = ()
-
-
-# gather(student, candidates, round)
-Gatherer = Callable[[Student, Sequence[Candidate], int], GatheredNeed]
 
 
 @dataclass(frozen=True)
@@ -162,6 +149,15 @@ class Selector:
     def selectable(self, past: Sequence[Round]) -> set[str]:
         """Ids of the seeds that the next round may select."""
         return selectable_seeds(self.seed_by_id, self.reuse, self.per_round, past)
+
+    def next_pairs(self, past: Sequence[Round]) -> list[tuple[Example, int]]:
+        """The seeds that the next round may select, in pool order, each with the number of its
+        next pair.
+        """
+        ids, times_selected = self.selectable(past), count_selections(past)
+        return [
+            (seed, times_selected[seed.id]) for seed in self.seeds if seed.id in ids
+        ]
 
     def make_evidence(
         self,

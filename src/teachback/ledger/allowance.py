@@ -2,11 +2,30 @@
 
 from collections.abc import Callable, Sequence
 
-from ..types import Round
+from ..types import Allowance, Round
 from .costs import Budget, Cost
+from .ledger import Ledger
 
 # After so many rounds without an accepted row, more of them are hopeless.
 MAX_BARREN_ROUNDS = 3
+
+
+def open_round(
+    ledger: Ledger,
+    round: int,
+    limits: Sequence[int | None],
+    price_pairs: Callable[[], Sequence[Cost]],
+    cost_kept_back: Callable[[], Cost],
+) -> Allowance | None:
+    """How many pairs the round may buy; None: it can't open. Arguments as below.
+
+    After a call that used more than its worst case no round opens: no budget can be held then.
+    """
+    if ledger.overran:
+        return None
+    left = ledger.amount_left(before_round=round)
+    pairs = count_affordable_pairs(left, limits, price_pairs, cost_kept_back)
+    return Allowance(pairs) if pairs else None
 
 
 def count_affordable_pairs(

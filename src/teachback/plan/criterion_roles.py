@@ -8,13 +8,11 @@ from collections.abc import Sequence
 from math import ceil, floor
 from statistics import fmean
 
-from ..endpoints.endpoint import Endpoint
 from ..ledger.costs import Usage
-from ..teachers.marking import ROLE as MARKER
-from ..teachers.marking import Attempted, Marking
-from ..teachers.openai import ATTEMPT_BYTES
-from ..teachers.refereeing import ROLE as REFEREE
-from ..teachers.refereeing import TEACHER_ROLE, Answering, Refereeing
+from ..teachers.judge_gaps import make_answer_message, make_referee_messages
+from ..teachers.judge_marks import SeedAttempt, make_marking_message
+from ..teachers.prompted_model import PromptedModel
+from ..teachers.prompts import MAX_ATTEMPT_BYTES
 from ..types import Task
 from .role_usage import RoleUsage
 from .token_lengths import (
@@ -30,33 +28,31 @@ MIN_MARK_TOKENS = 3  # a reply that is one mark and nothing else
 
 
 def marking_roles(
-    marking: Marking, task: Task, n_seeds: int, attempt_cap: int
+    judge: PromptedModel, task: Task, n_seeds: int, attempt_cap: int
 ) -> tuple[RoleUsage, ...]:
     """The marks for n_seeds attempts of at most attempt_cap tokens."""
     low = [
-        byte_length(marking.message(attempt).text)
+        byte_length(make_marking_message(judge, attempt).text)
         for attempt in shortest_attempts(task)
     ]
     high = [
-        byte_length(marking.message(attempt).text)
+        byte_length(make_marking_message(judge, attempt).text)
         for attempt in longest_attempts(task, attempt_cap)
     ]
     role = per_seed_role(
-        MARKER,
-        marking.endpoint,
+        judge,
         n_seeds=n_seeds,
         calls_per_seed=1,
         low_bytes=low,
         high_bytes=high,
         min_reply_tokens=MIN_MARK_TOKENS,
-        reply_cap=marking.cap,
     )
     return (role,)
 
 
 def referee_roles(
-    answering: Answering,
-    refereeing: Refereeing,
+    teacher: PromptedModel,
+    referee: PromptedModel,
     task: Task,
     n_seeds: int,
     attempt_cap: int,
@@ -64,77 +60,77 @@ def referee_roles(
     """The teacher's answers to n_seeds seeds, and the verdicts in both orders."""
     shortest = shortest_attempts(task)
     questions = [
-        byte_length(answering.message(attempt.seed, attempt.question).text)
+        byte_length(make_answer_message(teacher, attempt.seed, attempt.question).text)
         for attempt in shortest
     ]
-    low = [verdict_bytes(refereeing, attempt, "") for attempt in shortest]
-    longest_answer = text_of_tokens(answering.cap)
+    low = [count_verdict_bytes(referee, attempt, "") for attempt in shortest]
+    longest_answer = text_of_tokens(teacher.max_tokens)
     high = [
-        verdict_bytes(refereeing, attempt, longest_answer)
+        count_verdict_bytes(referee, attempt, longest_answer)
         for attempt in longest_attempts(task, attempt_cap)
     ]
 
     low_answer = floor(low_seed_lengths(task.seeds).solution)
-    teacher = per_seed_role(
-        TEACHER_ROLE,
-        answering.endpoint,
+    answers = per_seed_role(
+        teacher,
         n_seeds=n_seeds,
         calls_per_seed=1,
         low_bytes=questions,
         high_bytes=questions,
-        min_reply_tokens=min(low_answer, answering.cap),
-        reply_cap=answering.cap,
+        min_reply_tokens=low_answer,
     )
-    referee = per_seed_role(
-        REFEREE,
-        refereeing.endpoint,
+    verdicts = per_seed_role(
+        referee,
         n_seeds=n_seeds,
         calls_per_seed=2,
         low_bytes=low,
         high_bytes=high,
         min_reply_tokens=2 * MIN_MARK_TOKENS,
-        reply_cap=refereeing.cap,
     )
-    return teacher, referee
+    return answers, verdicts
 
 
-def verdict_bytes(
-    refereeing: Refereeing, attempt: Attempted, teacher_answer: str
+def count_verdict_bytes(
+    referee: PromptedModel, attempt: SeedAttempt, teacher_answer: str
 ) -> int:
     """What the referee is sent about one seed, both orders together."""
-    messages = refereeing.messages(attempt, teacher_answer)
+    messages = make_referee_messages(referee, attempt, teacher_answer)
     return sum(byte_length(message.text) for message in messages)
 
 
-def shortest_attempts(task: Task) -> list[Attempted]:
-    return [Attempted(seed.id, task.prompt(seed.question), "") for seed in task.seeds]
+def shortest_attempts(task: Task) -> list[SeedAttempt]:
+    return attempts_with_text(task, "")
 
 
-def longest_attempts(task: Task, cap: int) -> list[Attempted]:
-    text = text_of_tokens(cap)
-    return [Attempted(seed.id, task.prompt(seed.question), text) for seed in task.seeds]
+def longest_attempts(task: Task, cap: int) -> list[SeedAttempt]:
+    return attempts_with_text(task, text_of_tokens(cap))
+
+
+def attempts_with_text(task: Task, text: str) -> list[SeedAttempt]:
+    return [
+        SeedAttempt(seed.id, task.prompt(seed.question), text) for seed in task.seeds
+    ]
 
 
 def text_of_tokens(tokens: int) -> str:
     """The longest text of so many tokens, cut to what a request shows of it."""
-    return "x" * min(ATTEMPT_BYTES, ceil(tokens * MAX_TOKEN_BYTES))
+    return "x" * min(MAX_ATTEMPT_BYTES, ceil(tokens * MAX_TOKEN_BYTES))
 
 
 def per_seed_role(
-    name: str,
-    endpoint: Endpoint,
+    model: PromptedModel,
     *,
     n_seeds: int,
     calls_per_seed: int,
     low_bytes: Sequence[int],
     high_bytes: Sequence[int],
     min_reply_tokens: int,
-    reply_cap: int,
 ) -> RoleUsage:
     """The same calls about each of n_seeds seeds.
 
     low_bytes, high_bytes: what is sent about each seed of the pool.
     """
+    endpoint, reply_cap = model.endpoint, model.max_tokens
     calls = n_seeds * calls_per_seed
     low = Usage(
         floor(n_seeds * fmean(low_bytes) / MAX_TOKEN_BYTES),
@@ -149,7 +145,7 @@ def per_seed_role(
         (low.output_tokens + worst.output_tokens) // 2,
     )
     return RoleUsage(
-        name,
+        model.role,
         endpoint.model,
         endpoint.price,
         calls=Range(calls, calls, calls),

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from ..build.criterion import make_criterion
 from ..build.judges import (
+    make_answering_teacher,
     make_grading_judge,
-    make_marking,
-    make_refereeing,
-    worst_judging_cost,
+    make_marking_judge,
+    make_referee,
+    worst_criterion_cost,
 )
 from ..build.prepare import check_data
 from ..build.run import make_ready_run
@@ -35,7 +36,8 @@ from ..student.inference import load_for_inference
 from ..student.model_size import find_model_size
 from ..student.training.finetune import Recipe
 from ..tasks.jsonl import read_reserve
-from ..teachers.openai_teacher import OpenAITeacherSettings, make_asking
+from ..teachers.judge_grades import worst_grading_cost
+from ..teachers.openai_teacher import OpenAITeacherSettings, make_pair_calls
 from ..teachers.pool_teacher import PoolTeacherSettings
 from ..types import Task
 from .caveats import plan_caveats
@@ -132,11 +134,9 @@ def make_teaching_costs(
 
     teacher, shows = config.teacher, shows_attempt(config)
     if isinstance(teacher, OpenAITeacherSettings):
-        asking = make_asking(teacher, make_teacher_context(config, task))
-        roles = endpoint_roles(
-            asking, task.seeds, config.per_round, shows_attempt=shows
-        )
-        hold = endpoint_holds(asking, task.seeds, shows_attempt=shows)
+        calls = make_pair_calls(teacher, make_teacher_context(config, task))
+        roles = endpoint_roles(calls, task.seeds, config.per_round, shows_attempt=shows)
+        hold = endpoint_holds(calls, task.seeds, shows_attempt=shows)
         holds = dict.fromkeys(scenarios, hold)
         if probe:
             roles = probed_roles(roles, probe.purchase.pairs, probe.purchase.calls)
@@ -149,7 +149,7 @@ def make_teaching_costs(
         roles,
         holds,
         make_criterion_roles(config, task),
-        worst_judging_cost(config, task, task.seeds),
+        worst_criterion_cost(config, task, task.seeds),
     )
 
 
@@ -159,11 +159,12 @@ def make_criterion_roles(config: Config, task: Task) -> tuple[RoleUsage, ...]:
     attempt_cap = config.student.max_new_tokens
     criterion = config.criterion
     if isinstance(criterion, MarkingJudgeSettings):
-        marking = make_marking(config, criterion)
-        return marking_roles(marking, task, n_seeds, attempt_cap)
+        judge = make_marking_judge(config, criterion)
+        return marking_roles(judge, task, n_seeds, attempt_cap)
     if isinstance(criterion, LionSettings):
-        answering, refereeing = make_refereeing(config, task, criterion)
-        return referee_roles(answering, refereeing, task, n_seeds, attempt_cap)
+        teacher = make_answering_teacher(config, task)
+        referee = make_referee(config, criterion)
+        return referee_roles(teacher, referee, task, n_seeds, attempt_cap)
     return ()
 
 
@@ -260,7 +261,7 @@ def make_run_facts(
     folders = (config.run_dir, *config.run_dir.parents)
     existing = next(folder for folder in folders if folder.exists())
     student = config.student
-    judging = make_grading_judge(config)
+    judge = make_grading_judge(config)
     caveats = plan_caveats(
         paid=bool(config.endpoints_by_role()),
         probed=probe is not None,
@@ -268,7 +269,7 @@ def make_run_facts(
         shows_attempt=shows_attempt(config),
         from_pool=isinstance(config.teacher, PoolTeacherSettings),
         round_under_way=read_history(config.run_dir).next_step != "open",
-        dev_judging=judging.worst(task.dev) if judging else None,
+        dev_judging=worst_grading_cost(judge, task.dev) if judge else None,
         buys_teacher_answers=isinstance(config.criterion, LionSettings),
     )
     return RunFacts(

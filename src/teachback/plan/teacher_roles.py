@@ -10,7 +10,8 @@ from math import ceil, floor
 from statistics import fmean
 
 from ..ledger.costs import FREE_PRICE, Usage
-from ..teachers.openai import ATTEMPT_BYTES, Asking, price
+from ..teachers.openai import PairCalls, worst_pair_cost
+from ..teachers.prompts import MAX_ATTEMPT_BYTES
 from ..types import Example
 from .role_usage import PairHolds, RoleUsage, scale_role, total_cost
 from .token_lengths import (
@@ -29,7 +30,11 @@ LATE_SELECTION = 999
 
 
 def endpoint_roles(
-    asking: Asking, seeds: Sequence[Example], n_longest: int, *, shows_attempt: bool
+    pair_calls: PairCalls,
+    seeds: Sequence[Example],
+    n_longest: int,
+    *,
+    shows_attempt: bool,
 ) -> tuple[RoleUsage, ...]:
     """The roles of a teacher behind an endpoint.
 
@@ -37,46 +42,50 @@ def endpoint_roles(
     request holds the student's attempt.
     """
     low = low_seed_lengths(seeds)
-    roles = [_first_role(asking, seeds, low, n_longest, shows_attempt)]
-    if not asking.answers and asking.verifier is None:
+    roles = [_first_role(pair_calls, seeds, low, n_longest, shows_attempt)]
+    if not pair_calls.answer_roles and pair_calls.verifier is None:
         return tuple(roles)
 
-    instructions = byte_length(asking.prompts.solve(""))
+    instructions = byte_length(pair_calls.prompts.solve(""))
     low_input = instructions / MAX_TOKEN_BYTES + low.question
-    if asking.answers:
+    if pair_calls.answer_roles:
         answer = _answer_role(
             "answer",
-            asking,
-            asking.answer,
+            pair_calls,
+            pair_calls.answer_request,
             low_input=low_input,
             low_output=low.solution,
-            cap=asking.max_tokens_answer,
+            cap=pair_calls.max_tokens_answer,
         )
-        roles.append(scale_role(answer, len(asking.answers)))
-    if asking.verifier is not None:
+        roles.append(scale_role(answer, len(pair_calls.answer_roles)))
+    if pair_calls.verifier is not None:
         verifier = _answer_role(
             "verifier",
-            asking,
-            asking.second,
+            pair_calls,
+            pair_calls.verifier_request,
             low_input=low_input,
             low_output=low.solution,
-            cap=asking.max_tokens_verifier,
+            cap=pair_calls.max_tokens_verifier,
         )
         roles.append(
-            replace(verifier, model=asking.verifier.model, price=asking.verifier.price)
+            replace(
+                verifier,
+                model=pair_calls.verifier.model,
+                price=pair_calls.verifier.price,
+            )
         )
     return tuple(roles)
 
 
 def _first_role(
-    asking: Asking,
+    pair_calls: PairCalls,
     seeds: Sequence[Example],
     low: SeedLengths,
     n_longest: int,
     shows_attempt: bool,
 ) -> RoleUsage:
     """The call that a pair begins with: a new question, or the whole pair."""
-    prompts, template_tokens = asking.prompts, asking.endpoint.template_tokens
+    prompts, template_tokens = pair_calls.prompts, pair_calls.endpoint.template_tokens
     whole_pair = prompts.calls == 1
     low_output = low.question + (low.solution if whole_pair else 0)
     low_prompts = [byte_length(prompts.ask(seed.question, 0)) for seed in seeds]
@@ -84,14 +93,15 @@ def _first_role(
 
     attempt = longest_attempt(shows_attempt)
     requests = [
-        len(asking.first(seed.question, LATE_SELECTION, attempt)) for seed in seeds
+        len(pair_calls.first_request(seed.question, LATE_SELECTION, attempt))
+        for seed in seeds
     ]
     high_input = mean_of_longest(requests, n_longest) / MIN_TOKEN_BYTES
-    cap = asking.first_cap
+    cap = pair_calls.max_tokens_first
     return RoleUsage(
-        "pair" if whole_pair else "question",
-        asking.endpoint.model,
-        asking.endpoint.price,
+        pair_calls.first_role,
+        pair_calls.endpoint.model,
+        pair_calls.endpoint.price,
         calls=Range(1, 1),
         low=Usage(floor(low_input), floor(min(low_output, cap))),
         high=Usage(ceil(high_input) + template_tokens, cap),
@@ -101,7 +111,7 @@ def _first_role(
 
 def _answer_role(
     name: str,
-    asking: Asking,
+    pair_calls: PairCalls,
     request: Callable[[str], bytes],
     *,
     low_input: float,
@@ -109,13 +119,13 @@ def _answer_role(
     cap: int,
 ) -> RoleUsage:
     """A call that answers the new question, which is no longer than its cap allows."""
-    endpoint = asking.endpoint
+    endpoint = pair_calls.endpoint
     empty = len(request(""))
-    longest = len(request("x" * asking.question_bytes))
+    longest = len(request("x" * pair_calls.max_question_bytes))
     high = (
         ceil(empty / MIN_TOKEN_BYTES)
         + endpoint.template_tokens
-        + asking.max_tokens_question
+        + pair_calls.max_tokens_question
     )
     worst = longest + endpoint.template_tokens
     return RoleUsage(
@@ -130,11 +140,11 @@ def _answer_role(
 
 
 def endpoint_holds(
-    asking: Asking, seeds: Sequence[Example], *, shows_attempt: bool
+    pair_calls: PairCalls, seeds: Sequence[Example], *, shows_attempt: bool
 ) -> PairHolds:
     attempt = longest_attempt(shows_attempt)
     by_length = sorted(
-        seeds, key=lambda seed: len(asking.first(seed.question, 0, attempt))
+        seeds, key=lambda seed: len(pair_calls.first_request(seed.question, 0, attempt))
     )
     cheapest, median, dearest = (
         by_length[0],
@@ -142,15 +152,15 @@ def endpoint_holds(
         by_length[-1],
     )
     return PairHolds(
-        price(cheapest, 0, asking, attempt),
-        price(median, 0, asking, attempt),
-        price(dearest, 0, asking, attempt),
-        price(dearest, LATE_SELECTION, asking, attempt),
+        worst_pair_cost(cheapest, 0, pair_calls, attempt),
+        worst_pair_cost(median, 0, pair_calls, attempt),
+        worst_pair_cost(dearest, 0, pair_calls, attempt),
+        worst_pair_cost(dearest, LATE_SELECTION, pair_calls, attempt),
     )
 
 
 def longest_attempt(shows_attempt: bool) -> str | None:
-    return "x" * ATTEMPT_BYTES if shows_attempt else None
+    return "x" * MAX_ATTEMPT_BYTES if shows_attempt else None
 
 
 def unpaid_roles(seeds: Sequence[Example], n_longest: int) -> tuple[RoleUsage, ...]:

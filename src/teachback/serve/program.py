@@ -15,7 +15,7 @@ from typing import NamedTuple
 from ..endpoints.endpoint import Messages
 from ..errors import ConfigError, TeachbackError
 from ..teachers.program import Program
-from ..teachers.prompts import FIELD, FIELDS
+from ..teachers.prompts import PROMPT_FIELD, PROMPT_FIELDS
 from ..types import Example, Task, Written
 from .faults import FaultSchedule
 from .messages import RehearsalTeacher, TeacherReply, UnanswerableRequest, count_words
@@ -33,7 +33,8 @@ SolveFunction = Callable[[str], str | None]
 FIELD_PATTERNS = {"question": "(?s:.*?)", "n": "[0-9]{1,6}", "attempt": "(?s:.*?)"}
 # Templates that ask for a new exercise are tried before the one that asks for a solution.
 TEMPLATE_FIELDS = {
-    name: FIELDS[name] for name in sorted(FIELDS, key=lambda name: name == "answer")
+    name: PROMPT_FIELDS[name]
+    for name in sorted(PROMPT_FIELDS, key=lambda name: name == "answer")
 }
 
 
@@ -142,7 +143,7 @@ def template_pattern(template: str, fields: Set[str]) -> re.Pattern[str]:
 
     Surrounding spaces are ignored. A field that occurs twice must hold the same text twice.
     """
-    parts = FIELD.split(template.strip())
+    parts = PROMPT_FIELD.split(template.strip())
     names = set(parts[1::2])
     if names != fields:
         raise ConfigError(

@@ -2,14 +2,16 @@
 Skywork-Reward and its kin are.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import StudentError
+from ..run.directory import Run
 from .batching import batch_by_length, micro_batch_tokens
 from .chat import encode_text
 from .folder import resolve_model
@@ -133,6 +135,23 @@ def keep_head_in_float32(model: Any) -> None:
             layer.float().register_forward_pre_hook(
                 lambda _, given: (given[0].float(), *given[1:])
             )
+
+
+def make_reward_function(
+    model: str, revision: str | None, run: Run
+) -> Callable[[Sequence[tuple[str, str]]], tuple[float, ...]]:
+    """compute((question, answer) of each row): their rewards, computed shard by shard within a
+    step of the run. The model is loaded when it is needed first.
+    """
+    load = cache(lambda: load_reward_model(resolve_reward_model(model, revision)[0]))
+
+    def compute_shard(shard: Sequence[tuple[str, str]]) -> list[float]:
+        return [float(reward) for reward in compute_rewards(load(), shard)]
+
+    def compute(rows: Sequence[tuple[str, str]]) -> tuple[float, ...]:
+        return run.map(compute_shard, rows, of=float, name="reward")
+
+    return compute
 
 
 def compute_rewards(

@@ -35,12 +35,12 @@ from ..ledger.group_commit import GroupCommit
 from ..ledger.ledger import Ledger, Pair, RecordedAnswer
 
 RETRIES = RetryPolicy()
-OTHERS_S = 0.05  # between two looks at a call that another arm has in flight
+POLL_S = 0.05  # between two looks at a call that another arm has in flight
 TURNED_AWAY = frozenset({429, 503})
 # Perhaps about this request only: too long, or held back by a content filter.
-THIS_ONE = frozenset({400, 413, 422})
+REFUSED_REQUEST = frozenset({400, 413, 422})
 # Codes of a 429 that no waiting helps.
-NO_MONEY = (
+OUT_OF_MONEY_CODES = (
     "insufficient_quota",
     "billing_hard_limit_reached",
     "billing_not_active",
@@ -54,7 +54,7 @@ FIXES = {
 
 
 @dataclass(frozen=True)
-class Miss:
+class FailedTry:
     """A try without an answer."""
 
     reason: str
@@ -62,7 +62,7 @@ class Miss:
     # Turned away before the model read it.
     unread: bool = False
     # By 429 or 503.
-    away: bool = False
+    turned_away: bool = False
     # What Retry-After asked for.
     wait_s: float = 0.0
     # The same request would be refused again.
@@ -76,7 +76,7 @@ class BoughtAnswer(NamedTuple):
     usage: Usage
 
 
-class Elsewhere:
+class InFlightElsewhere:
     """A call that another arm's process has in flight."""
 
 
@@ -91,7 +91,7 @@ class Stopped(Exception):
 class Unanswered(Exception):
     """A call whose tries are used up: the pair's bad luck, or the end of the endpoint."""
 
-    def __init__(self, client: "Client", miss: Miss) -> None:
+    def __init__(self, client: "Client", miss: FailedTry) -> None:
         tries = (
             "refused" if miss.final else f"no answer in {client.endpoint.tries} tries"
         )
@@ -107,7 +107,7 @@ class Halt:
     event: asyncio.Event = field(default_factory=asyncio.Event)
     clients: list["Client"] = field(default_factory=list)
 
-    def now(self, error: TeachbackError) -> None:
+    def stop(self, error: TeachbackError) -> None:
         self.error = self.error or error
         self.event.set()
         for client in self.clients:
@@ -167,18 +167,18 @@ class Client:
     async def ask(self, pair: Pair, role: str, request: bytes, cap: int) -> Completion:
         """Buy one answer. Raises Failed (no budget), Unanswered, Stopped and TeacherDown."""
         if pair.state != "open":
-            raise closed(pair, role)
+            raise explain_closed_pair(pair, role)
         tried = away = 0
         while True:
             reply = await self._try(pair, role, request, cap, first=tried + away == 0)
             if reply is None:
-                await self._sleep(OTHERS_S)
+                await self._sleep(POLL_S)
                 continue
             if isinstance(reply, RecordedAnswer):
                 return parse_completion(reply.body)
             if isinstance(reply, BoughtAnswer):
                 return reply.completion
-            if reply.away:
+            if reply.turned_away:
                 away += 1
                 self._refuse_endless(reply)
             else:
@@ -191,7 +191,7 @@ class Client:
 
     async def _try(
         self, pair: Pair, role: str, request: bytes, cap: int, *, first: bool
-    ) -> BoughtAnswer | RecordedAnswer | Miss | None:
+    ) -> BoughtAnswer | RecordedAnswer | FailedTry | None:
         """None: another arm has the same call in flight, in another process.
 
         Its answer will be ours.
@@ -230,7 +230,7 @@ class Client:
 
     def _send(
         self, pair: Pair, role: str, request: bytes, worst: Cost
-    ) -> int | RecordedAnswer | Elsewhere | None:
+    ) -> int | RecordedAnswer | InFlightElsewhere | None:
         """Runs in the ledger's thread, and notes the call there: whoever asked may be cancelled
         meanwhile. Where arms share the ledger, another one may have sent it since the ledger
         was looked at.
@@ -239,13 +239,13 @@ class Client:
             if known := self.ledger.find_answer(pair, role, request):
                 return known
             if self.ledger.is_in_flight_elsewhere(pair, role, request):
-                return Elsewhere()
+                return InFlightElsewhere()
         call = self.ledger.send(pair, role, request, worst)
         if call is not None:
             self._sent.add(call)
         return call
 
-    async def _post(self, call: int, request: bytes) -> BoughtAnswer | Miss:
+    async def _post(self, call: int, request: bytes) -> BoughtAnswer | FailedTry:
         """One try. Its outcome is in the ledger before it is returned."""
         start = time.monotonic()
         reply = await self._http.post(self.endpoint.url, request)
@@ -271,20 +271,22 @@ class Client:
         self.heard, self._last_heard = True, time.monotonic()
         return BoughtAnswer(completion, usage)
 
-    async def _record_failure(self, call: int, failure: HttpFailure) -> Miss:
+    async def _record_failure(self, call: int, failure: HttpFailure) -> FailedTry:
         if failure.kind == "no connection":
-            miss = Miss("no connection", unread=True)
+            miss = FailedTry("no connection", unread=True)
             return await self._missed(self.ledger.refuse, call, miss, failure.detail)
         if failure.kind == "timeout":
-            return await self._missed(self.ledger.doubt, call, Miss(failure.detail))
-        miss = Miss("connection lost after sending")
+            return await self._missed(
+                self.ledger.doubt, call, FailedTry(failure.detail)
+            )
+        miss = FailedTry("connection lost after sending")
         return await self._missed(self.ledger.doubt, call, miss, failure.detail)
 
     def _refuse_end(self, reply: HttpReply) -> None:
         """Raises TeacherDown for what no other request would be spared."""
         status, body, wait_s = reply.status, reply.body, reply.retry_after_s
         said: dict[str, str] = {"got": body[:200]}
-        if status == 429 and no_money(body):
+        if status == 429 and is_out_of_money(body):
             raise TeacherDown(
                 "the teacher's account is used up", **said, fix=FIXES[402]
             )
@@ -296,7 +298,7 @@ class Client:
             raise TeacherDown(
                 what, **said, fix="run the same command later, or raise patience_s"
             )
-        if status not in THIS_ONE and not RETRIES.is_retryable(status):
+        if status not in REFUSED_REQUEST and not RETRIES.is_retryable(status):
             key = self.endpoint.key_env or "a variable named by key_env"
             fix = FIXES.get(status, "check `base_url`").format(key=key)
             raise TeacherDown(
@@ -309,9 +311,9 @@ class Client:
         self,
         outcome: Callable[[int, str], None],
         call: int,
-        miss: Miss,
+        miss: FailedTry,
         detail: str = "",
-    ) -> Miss:
+    ) -> FailedTry:
         self._sent.discard(call)
         await self.group.run(
             outcome, call, f"{miss.reason}: {detail}" if detail else miss.reason
@@ -328,7 +330,7 @@ class Client:
             await asyncio.wait_for(self.halt.event.wait(), seconds)
         self.asleep -= 1
 
-    def _refuse_endless(self, miss: Miss) -> None:
+    def _refuse_endless(self, miss: FailedTry) -> None:
         """Raises TeacherDown when the endpoint has answered nothing for longer than anyone should
         wait.
         """
@@ -340,21 +342,21 @@ class Client:
             )
 
 
-def read_refusal(reply: HttpReply) -> Miss:
+def read_refusal(reply: HttpReply) -> FailedTry:
     """A try that was answered with anything but 2xx."""
     status, wait_s = reply.status, reply.retry_after_s
-    if status in THIS_ONE:
-        return Miss(f"HTTP {status}: {reply.body[:200]}", "refused", final=True)
+    if status in REFUSED_REQUEST:
+        return FailedTry(f"HTTP {status}: {reply.body[:200]}", "refused", final=True)
     away = status in TURNED_AWAY
     outcome: CallOutcome = "refused"
     if status == 429 or (status == 503 and wait_s > 0):
         outcome = "limited"
     elif status >= 500:
         outcome = "failed"
-    return Miss(f"HTTP {status}", outcome, away, away, wait_s)
+    return FailedTry(f"HTTP {status}", outcome, away, away, wait_s)
 
 
-def closed(pair: Pair, role: str) -> Exception:
+def explain_closed_pair(pair: Pair, role: str) -> Exception:
     """Why a pair that is closed can't ask for what the ledger has no answer to."""
     if pair.state == "failed":
         return Failed(pair.reason or "failed")
@@ -366,10 +368,10 @@ def closed(pair: Pair, role: str) -> Exception:
     )
 
 
-def no_money(body: str) -> bool:
+def is_out_of_money(body: str) -> bool:
     """A 429 that no waiting helps."""
     try:
         code = json.loads(body)["error"]["code"]
     except (ValueError, LookupError, TypeError):
         return False
-    return code in NO_MONEY
+    return code in OUT_OF_MONEY_CODES

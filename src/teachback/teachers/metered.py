@@ -3,16 +3,18 @@
 from ..ledger.costs import FREE_PRICE, Usage
 from ..ledger.ledger import Ledger, Pair
 
-ROLE = "teacher"
+TEACHER_ROLE = "teacher"
 
 
-def enter(ledger: Ledger, pair: Pair, request: bytes, body: str, usage: Usage) -> None:
+def record_answer(
+    ledger: Ledger, pair: Pair, request: bytes, body: str, usage: Usage
+) -> None:
     """The pair's only call, answered at once, unless it is there already.
 
     The pair has reserved all of it.
     """
-    if ledger.find_answer(pair, ROLE, request) is None:
-        call = ledger.send(pair, ROLE, request, FREE_PRICE.of(usage))
+    if ledger.find_answer(pair, TEACHER_ROLE, request) is None:
+        call = ledger.send(pair, TEACHER_ROLE, request, FREE_PRICE.of(usage))
         assert call is not None, "reserved in full a moment ago"
         ledger.answer(call, body, usage, 0.0, FREE_PRICE)
     if pair.state == "open":

@@ -9,9 +9,17 @@ from ..endpoints.endpoint import Endpoint
 from ..endpoints.settings import EndpointSettings
 from ..ledger.costs import Price
 from ..ledger.settings import PriceSettings
-from ..types import Attempt, Example, FolderOrName, PositiveInt, Task
-from . import openai
-from .prompts import Prompts, load_prompts
+from ..types import (
+    Attempt,
+    Draft,
+    Example,
+    FolderOrName,
+    Pick,
+    PositiveInt,
+    Task,
+)
+from .openai import PairCalls, buy_drafts, worst_pair_cost
+from .prompts import MAX_ATTEMPT_BYTES, Prompts, cut_attempt, load_prompts
 from .registered import Teacher, TeacherContext, TeacherRun
 
 
@@ -45,23 +53,28 @@ def make_openai_teacher(
 ) -> Teacher:
     task = context.task
     seeds = {seed.id: seed for seed in task.seeds}
-    asking = make_asking(settings, context)
-    longest = "x" * openai.ATTEMPT_BYTES if settings.show_attempt else None
-    return Teacher(
-        prices=lambda pairs: [
-            openai.price(seed, n, asking, longest) for seed, n in pairs
-        ],
-        generate=lambda round, picks, attempts: openai.generate(
+    calls = make_pair_calls(settings, context)
+    longest = "x" * MAX_ATTEMPT_BYTES if settings.show_attempt else None
+
+    def generate(
+        round: int, picks: Sequence[Pick], attempts: Sequence[Attempt]
+    ) -> tuple[Draft, ...]:
+        wrong = wrong_attempts(attempts, seeds, task) if settings.show_attempt else None
+        return buy_drafts(
             picks,
             seeds,
             round=round,
             ledger=run.ledger,
-            asking=asking,
-            attempts=wrong_attempts(attempts, seeds, task)
-            if settings.show_attempt
-            else None,
-            tell=run.on_draft,
-        ),
+            calls=calls,
+            attempts=wrong,
+            on_progress=run.on_draft,
+        )
+
+    return Teacher(
+        prices=lambda pairs: [
+            worst_pair_cost(seed, n, calls, longest) for seed, n in pairs
+        ],
+        generate=generate,
     )
 
 
@@ -70,11 +83,11 @@ def hash_prompts(settings: OpenAITeacherSettings, context: TeacherContext) -> st
     return make_prompts(settings, context).sha256
 
 
-def make_asking(
+def make_pair_calls(
     settings: OpenAITeacherSettings, context: TeacherContext
-) -> openai.Asking:
+) -> PairCalls:
     verifier = context.verifier
-    return openai.Asking(
+    return PairCalls(
         endpoint=make_endpoint(settings, context.prices),
         prompts=make_prompts(settings, context),
         max_tokens_question=settings.max_tokens_question,
@@ -117,5 +130,5 @@ def wrong_attempts(
         if seed.answer is None:
             continue
         if attempt.truncated or task.grade(seed, attempt.text).outcome != "right":
-            texts[attempt.id] = openai.shown(attempt.text)
+            texts[attempt.id] = cut_attempt(attempt.text)
     return texts

@@ -19,13 +19,13 @@ import numpy as np
 from ..errors import ConfigError, DataError
 from ..ledger.costs import FREE_PRICE, Cost, Usage
 from ..ledger.ledger import Ledger
-from ..types import Draft, Example, Pick, Row
-from .metered import ROLE, enter
+from ..types import ArrayFile, Draft, Example, Pick, Reserve, Row
+from .metered import TEACHER_ROLE, record_answer
 
 # Of a cosine: what lies below is noise of the batches, which must not decide between equal rows.
 DECIMALS = 6
 
-Handed = Mapping[
+Assignments = Mapping[
     tuple[str, int], str
 ]  # (seed, n) → the id of the row that was handed out for it
 
@@ -73,7 +73,7 @@ class Pool:
         return FREE_PRICE.of(Usage(self.count(seed.question), dearest))
 
 
-def make(
+def make_pool(
     rows: Sequence[Row],
     seeds: Sequence[Example],
     embedding_N_D: np.ndarray[Any, Any],
@@ -104,7 +104,7 @@ def make(
     )
 
 
-def disjoint(
+def keep_unknown_rows(
     rows: Sequence[Row], taken: Mapping[str, str], key: Callable[[str], str]
 ) -> tuple[tuple[Row, ...], tuple[str, ...]]:
     """The rows that may be handed out, and a note on the others: an exercise that is a seed, in
@@ -141,24 +141,50 @@ def disjoint(
     return tuple(kept), (note,) if left_out else ()
 
 
-def handed_out(ledger: Ledger) -> Handed:
+def embed_reserve(
+    rows: Sequence[Row],
+    seeds: Sequence[Example],
+    forbidden: Mapping[str, str],
+    key: Callable[[str], str],
+    n_rows: int | None,
+    embed: Callable[[Sequence[tuple[str, str]]], ArrayFile],
+) -> Reserve:
+    """The rows that may be handed out, at most n_rows of them, with their embeddings.
+
+    n_rows: by a hash of the question's key. embed((id, question) of each): their embeddings.
+    Raises as keep_unknown_rows does.
+    """
+
+    def hash_question(row: Row) -> str:
+        return sha256(key(row.question).encode()).hexdigest()
+
+    kept, notes = keep_unknown_rows(rows, forbidden, key)
+    if n_rows is not None:
+        kept = tuple(sorted(kept, key=hash_question)[:n_rows])
+    items: list[Example | Row] = [*seeds, *kept]
+    embedding = embed([(item.id, item.question) for item in items])
+    return Reserve(tuple(row.id for row in kept), embedding, notes)
+
+
+def read_assignments(ledger: Ledger) -> Assignments:
     return {
-        (seed, n): json.loads(body)["row"] for seed, n, body in ledger.answers(ROLE)
+        (seed, n): json.loads(body)["row"]
+        for seed, n, body in ledger.answers(TEACHER_ROLE)
     }
 
 
-def left(ledger: Ledger, pool: Pool) -> int:
+def count_rows_left(ledger: Ledger, pool: Pool) -> int:
     """How many rows no pick has got yet. With none left no round can open."""
-    return len(pool.rows) - len(handed_out(ledger))
+    return len(pool.rows) - len(read_assignments(ledger))
 
 
-def prices(ledger: Ledger, pool: Pool, seeds: Sequence[Example]) -> list[Cost]:
-    used = {*handed_out(ledger).values()}
+def price_picks(ledger: Ledger, pool: Pool, seeds: Sequence[Example]) -> list[Cost]:
+    used = {*read_assignments(ledger).values()}
     return [pool.price(seed, used) for seed in seeds]
 
 
-def assign(
-    pool: Pool, picks: Sequence[Pick], handed: Handed
+def assign_rows(
+    pool: Pool, picks: Sequence[Pick], handed: Assignments
 ) -> Iterator[tuple[Pick, Row]]:
     """Each pick with its row, in order, until the reserve is used up.
 
@@ -174,7 +200,7 @@ def assign(
         yield pick, row
 
 
-def generate(
+def hand_out_rows(
     picks: Sequence[Pick],
     seeds: Mapping[str, Example],
     *,
@@ -186,7 +212,7 @@ def generate(
     """One draft a pick, in order, as far as the budget and the reserve go."""
     drafts: list[Draft] = []
     with ledger.group():
-        for pick, row in assign(pool, picks, handed_out(ledger)):
+        for pick, row in assign_rows(pool, picks, read_assignments(ledger)):
             usage = pool.usage(seeds[pick.seed], row)
             pair = ledger.reserve(pick.seed, pick.n, round, FREE_PRICE.of(usage))
             if pair is None:
@@ -200,7 +226,7 @@ def generate(
                 {"row": row.id, "question": row.question, "text": row.text},
                 ensure_ascii=False,
             )
-            enter(ledger, pair, request, body, usage)
+            record_answer(ledger, pair, request, body, usage)
             drafts.append(
                 Draft(
                     pick.seed,

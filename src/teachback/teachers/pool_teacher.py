@@ -28,10 +28,12 @@ def make_pool_teacher(
     kept = [row_by_id[id] for id in reserve.rows]
     task = context.task
     seeds = {seed.id: seed for seed in task.seeds}
-    near = pool.make(kept, task.seeds, embedding_N_D, run.count_tokens)
+    near = pool.make_pool(kept, task.seeds, embedding_N_D, run.count_tokens)
     return Teacher(
-        prices=lambda pairs: pool.prices(run.ledger, near, [seed for seed, _ in pairs]),
-        generate=lambda round, picks, attempts: pool.generate(
+        prices=lambda pairs: pool.price_picks(
+            run.ledger, near, [seed for seed, _ in pairs]
+        ),
+        generate=lambda round, picks, attempts: pool.hand_out_rows(
             picks,
             seeds,
             round=round,
@@ -39,7 +41,7 @@ def make_pool_teacher(
             pool=near,
             prompt=run.fingerprint,
         ),
-        left=lambda: pool.left(run.ledger, near),
+        left=lambda: pool.count_rows_left(run.ledger, near),
     )
 
 

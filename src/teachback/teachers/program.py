@@ -15,7 +15,7 @@ from ..errors import ConfigError
 from ..ledger.costs import FREE_PRICE, Cost, Usage
 from ..ledger.ledger import Ledger
 from ..types import Draft, Example, Pick, Task, Written
-from .metered import enter
+from .metered import record_answer
 
 TRIES = 1000
 
@@ -60,7 +60,7 @@ class Program:
         return FREE_PRICE.of(self.usage(seed, self.exercise(seed, n)))
 
 
-def generate(
+def write_drafts(
     picks: Sequence[Pick],
     seeds: Mapping[str, Example],
     *,
@@ -80,7 +80,7 @@ def generate(
             if pair is None:
                 break
             request = json.dumps({"seed": pick.seed, "n": pick.n}).encode()
-            enter(
+            record_answer(
                 ledger,
                 pair,
                 request,

@@ -30,7 +30,7 @@ def make_program_teacher(
     writer = program.Program(task, run.draw, run.count_tokens)
     return Teacher(
         prices=lambda pairs: [writer.price(seed, n) for seed, n in pairs],
-        generate=lambda round, picks, attempts: program.generate(
+        generate=lambda round, picks, attempts: program.write_drafts(
             picks,
             seeds,
             round=round,

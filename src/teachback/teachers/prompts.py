@@ -23,8 +23,10 @@ from ..endpoints.endpoint import encode_json
 from ..errors import ConfigError
 
 SHIPPED = Path(__file__).parent / "prompts"
-FIELD = re.compile(r"\{([A-Za-z_]\w*)\}")
-FIELDS: Mapping[str, frozenset[str]] = {
+# More of a student's attempt is not put into a prompt.
+MAX_ATTEMPT_BYTES = 4000
+PROMPT_FIELD = re.compile(r"\{([A-Za-z_]\w*)\}")
+PROMPT_FIELDS: Mapping[str, frozenset[str]] = {
     "question": frozenset({"question", "n"}),
     "answer": frozenset({"question"}),
     "pair": frozenset({"question", "n"}),
@@ -56,12 +58,14 @@ class Prompts:
         if self.calls == 1:
             plain, shown = self.pair, self.pair_with_attempt
         if attempt is None:
-            return fill(_loaded(plain), question=question, n=str(n))
-        return fill(_loaded(shown), question=question, n=str(n), attempt=attempt)
+            return fill_template(_loaded(plain), question=question, n=str(n))
+        return fill_template(
+            _loaded(shown), question=question, n=str(n), attempt=attempt
+        )
 
     def solve(self, question: str) -> str:
         """The message of the second call."""
-        return fill(_loaded(self.answer), question=question)
+        return fill_template(_loaded(self.answer), question=question)
 
 
 def load_prompts(
@@ -76,14 +80,16 @@ def load_prompts(
 
     Raises ConfigError: no such folder or file, a field that is not known, one that is missing.
     """
-    root = find(folder)
+    root = find_prompts(folder)
     first = "question" if calls == 2 else "pair"
     names = [
         first,
         *(["answer"] if calls == 2 or answers else []),
         *([f"{first}_with_attempt"] if show_attempt else []),
     ]
-    texts = {name: read_template(root / f"{name}.txt", FIELDS[name]) for name in names}
+    texts = {
+        name: read_template(root / f"{name}.txt", PROMPT_FIELDS[name]) for name in names
+    }
     # A list for the plain pair of calls: the hash that runs had when there was no other setting.
     hashed = list(texts.values()) if names == ["question", "answer"] else texts
     return Prompts(
@@ -96,7 +102,7 @@ def load_prompts(
     )
 
 
-def find(folder: str | Path) -> Path:
+def find_prompts(folder: str | Path) -> Path:
     shipped = sorted(path.name for path in SHIPPED.iterdir() if path.is_dir())
     root = SHIPPED / folder if str(folder) in shipped else Path(folder)
     if not root.is_dir():
@@ -108,11 +114,13 @@ def find(folder: str | Path) -> Path:
     return root
 
 
-def all_templates(folder: str | Path) -> dict[str, str]:
+def read_all_templates(folder: str | Path) -> dict[str, str]:
     """Every template that is there, by name: for who has to recognise prompts of any setting."""
-    paths = ((name, find(folder) / f"{name}.txt") for name in FIELDS)
+    paths = ((name, find_prompts(folder) / f"{name}.txt") for name in PROMPT_FIELDS)
     return {
-        name: read_template(path, FIELDS[name]) for name, path in paths if path.exists()
+        name: read_template(path, PROMPT_FIELDS[name])
+        for name, path in paths
+        if path.exists()
     }
 
 
@@ -121,7 +129,7 @@ def read_template(path: Path, fields: frozenset[str]) -> str:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"the prompt file {path} can't be read", got=error) from None
-    found = set(FIELD.findall(text))
+    found = set(PROMPT_FIELD.findall(text))
     if found != fields:
         raise ConfigError(
             f"the fields of the prompt file {path}",
@@ -132,9 +140,17 @@ def read_template(path: Path, fields: frozenset[str]) -> str:
     return text
 
 
-def fill(template: str, **values: str) -> str:
+def fill_template(template: str, **values: str) -> str:
     """One pass: what is put in is data, so its own braces are never read as fields."""
-    return FIELD.sub(lambda match: values[match[1]], template)
+    return PROMPT_FIELD.sub(lambda match: values[match[1]], template)
+
+
+def cut_attempt(attempt: str) -> str:
+    """A student's attempt, cut to what a request may hold of it."""
+    while len(encode_json(attempt)) - 2 > MAX_ATTEMPT_BYTES:
+        n_bytes = len(encode_json(attempt))
+        attempt = attempt[: len(attempt) * MAX_ATTEMPT_BYTES // n_bytes]
+    return attempt
 
 
 def _loaded(template: str | None) -> str:

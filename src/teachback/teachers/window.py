@@ -45,12 +45,12 @@ class Order(Generic[T]):
     seed: str
     n: int
     round: int
-    worst: Cost
+    worst_cost: Cost
     role: str
     request: bytes
-    made: T
-    fill: Callable[["Order[T]", Pair, RecordedAnswer | None], Awaitable[None]]
-    lost: Callable[[T, str], T]
+    result: T
+    buy: Callable[["Order[T]", Pair, RecordedAnswer | None], Awaitable[None]]
+    fail: Callable[[T, str], T]
     kind: str = "pair"
 
 
@@ -69,11 +69,11 @@ class Window(Generic[T]):
     ledger: Ledger
     group: GroupCommit
     halt: Halt
-    tell: Callable[[int], None] = lambda done: None
-    done: dict[int, T] = field(default_factory=dict)
+    on_progress: Callable[[int], None] = lambda done: None
+    results: dict[int, T] = field(default_factory=dict)
     waiting: list[_Waiting[T]] = field(default_factory=list)
 
-    async def buy_all(self, orders: Iterable[Order[T]]) -> tuple[T, ...]:
+    async def buy_orders(self, orders: Iterable[Order[T]]) -> tuple[T, ...]:
         """What was made of each order, in their order; orders that the budget could not pay are
         left out.
         """
@@ -84,13 +84,13 @@ class Window(Generic[T]):
         )  # head: the next ones, not yet reserved
         async with asyncio.TaskGroup() as tasks:
             while True:
-                while running and self.room(len(running)) < 1:
+                while running and self.count_free(len(running)) < 1:
                     _, running = await asyncio.wait(
                         running, return_when=asyncio.FIRST_COMPLETED
                     )
                 # All for which there is room, in one transaction: one by one, each would wait for
                 # its own commit
-                room = max(1, self.room(len(running)))
+                room = max(1, self.count_free(len(running)))
                 head += islice(coming, max(0, room - len(head)))
                 if not head:
                     break
@@ -100,7 +100,7 @@ class Window(Generic[T]):
                     # it is asked once
                     # more when everything before it has settled, and then nothing behind it is
                     # asked at all.
-                    await self.quiet(running)
+                    await self.finish_running(running)
                     running = set()
                     found = await self.reserve([head[0][1]])
                 if not found:
@@ -108,10 +108,10 @@ class Window(Generic[T]):
                 for (place, order), one in zip(head, found, strict=False):
                     running.add(tasks.create_task(self.buy(place, order, *one)))
                 head = head[len(found) :]
-            await self.quiet(running)
+            await self.finish_running(running)
         if self.halt.error:
             raise self.halt.error
-        return tuple(self.done[place] for place in sorted(self.done))
+        return tuple(self.results[place] for place in sorted(self.results))
 
     async def ask(
         self,
@@ -131,13 +131,13 @@ class Window(Generic[T]):
             known = await self.group.run(self.ledger.find_answer, pair, role, request)
         if known is None:
             completion = await client.ask(pair, role, request, cap)
-            await self.up(client)
+            await self.mark_up(client)
         else:
             completion = parse_completion(known.body)
         client.heard = True
         return completion
 
-    def room(self, running: int) -> int:
+    def count_free(self, running: int) -> int:
         """For more orders.
 
         Those that wait keep their place; those asleep lend it while the endpoint answers.
@@ -145,7 +145,7 @@ class Window(Generic[T]):
         first = self.halt.clients[0]
         lent = min(self.in_flight, first.asleep) if first.heard else 0
         return (
-            min(self.in_flight, self.most_waiting - len(self.waiting)) + lent - running
+            min(self.in_flight, self.max_waiting - len(self.waiting)) + lent - running
         )
 
     @property
@@ -153,7 +153,7 @@ class Window(Generic[T]):
         return self.halt.clients[0].endpoint.in_flight
 
     @property
-    def most_waiting(self) -> int:
+    def max_waiting(self) -> int:
         """Orders that may stay without an answer."""
         return max(3, self.in_flight)
 
@@ -169,7 +169,11 @@ class Window(Generic[T]):
             with self.ledger.group():  # all of it, or nothing if an operation raises
                 for order in orders:
                     pair = self.ledger.reserve(
-                        order.seed, order.n, order.round, order.worst, kind=order.kind
+                        order.seed,
+                        order.n,
+                        order.round,
+                        order.worst_cost,
+                        kind=order.kind,
                     )
                     if pair is None:
                         break
@@ -185,14 +189,14 @@ class Window(Generic[T]):
         except (
             TeachbackError
         ) as error:  # to be raised as it is, not in the task group's envelope
-            self.halt.now(error)
+            self.halt.stop(error)
             return []
 
     async def buy(
         self, place: int, order: Order[T], pair: Pair, known: RecordedAnswer | None
     ) -> None:
         try:
-            await order.fill(order, pair, known)
+            await order.buy(order, pair, known)
         except Failed as failed:
             await self.fail(place, pair, order, str(failed))
         except Unanswered as unanswered:
@@ -200,13 +204,13 @@ class Window(Generic[T]):
         except Stopped:
             pass
         except TeachbackError as error:
-            self.halt.now(error)
+            self.halt.stop(error)
         else:
             if pair.state == "open":
                 await self.group.run(self.ledger.settle, pair)
-            self.keep(place, order.made)
+            self.keep_result(place, order.result)
 
-    async def up(self, client: Client) -> None:
+    async def mark_up(self, client: Client) -> None:
         """The endpoint has answered: what waits for a sign of it has failed on its own."""
         if self.waiting and not self.halt.error:
             gone = [one for one in self.waiting if one.why.client is client]
@@ -214,7 +218,7 @@ class Window(Generic[T]):
             for one in gone:
                 await self.fail(one.place, one.pair, one.order, str(one.why))
 
-    async def quiet(self, running: set[asyncio.Task[None]]) -> None:
+    async def finish_running(self, running: set[asyncio.Task[None]]) -> None:
         """Waits for all in flight, then decides about the orders that wait for a sign of their
         endpoint.
         """
@@ -225,25 +229,25 @@ class Window(Generic[T]):
             if any(one.why.miss.unread for one in mine) or (
                 len(mine) >= 3 and not client.heard
             ):
-                self.halt.now(silence(client, mine))
-            await self.up(client)
+                self.halt.stop(report_silence(client, mine))
+            await self.mark_up(client)
 
     def wait(self, one: _Waiting[T]) -> None:
         self.waiting.append(one)
-        if len(self.waiting) >= self.most_waiting:
-            self.halt.now(silence(one.why.client, self.waiting))
+        if len(self.waiting) >= self.max_waiting:
+            self.halt.stop(report_silence(one.why.client, self.waiting))
 
     async def fail(self, place: int, pair: Pair, order: Order[T], reason: str) -> None:
         if pair.state == "open":
             await self.group.run(self.ledger.fail, pair, reason)
-        self.keep(place, order.lost(order.made, reason))
+        self.keep_result(place, order.fail(order.result, reason))
 
-    def keep(self, place: int, made: T) -> None:
-        self.done[place] = made
-        self.tell(len(self.done))
+    def keep_result(self, place: int, made: T) -> None:
+        self.results[place] = made
+        self.on_progress(len(self.results))
 
 
-def buy_all(
+def buy_orders(
     ledger: Ledger,
     endpoints: Sequence[Endpoint],
     orders: Callable[[Window[T]], Iterable[Order[T]]],
@@ -266,7 +270,7 @@ def buy_all(
                         Client(endpoint, ledger, group, halt)
                     )
                 window = Window[T](ledger, group, halt, tell)
-                return await window.buy_all(orders(window))
+                return await window.buy_orders(orders(window))
         finally:
             for client in halt.clients:
                 client.abandon()
@@ -279,7 +283,7 @@ def buy_all(
         return thread.submit(lambda: asyncio.run(buy())).result()
 
 
-def silence(client: Client, waiting: Sequence[_Waiting[T]]) -> TeacherDown:
+def report_silence(client: Client, waiting: Sequence[_Waiting[T]]) -> TeacherDown:
     endpoint = client.endpoint
     return TeacherDown(
         f"the teacher gave no answer to the last {len(waiting)} pairs, {endpoint.tries} tries "

@@ -18,20 +18,21 @@ from teachback.errors import BudgetClosed, TeacherDown
 from teachback.ledger.costs import Budget, Cost, Price
 from teachback.ledger.ledger import Ledger
 from teachback.serve.messages import Messages
-from teachback.teachers.ask import price
-from teachback.teachers.marking import (
-    FIELDS,
-    Attempted,
+from teachback.teachers.judge_marks import (
+    MARKING_FIELDS,
+    MARKING_ROLE,
     Mark,
-    Marking,
-    mark_all,
+    SeedAttempt,
+    make_marking_message,
+    mark_attempts,
     read_marks,
+    worst_marking_cost,
 )
-from teachback.teachers.openai import ATTEMPT_BYTES
-from teachback.teachers.prompts import SHIPPED, read_template
+from teachback.teachers.prompted_model import PromptedModel
+from teachback.teachers.prompts import MAX_ATTEMPT_BYTES, SHIPPED, read_template
 from teaching import closed_port, rows
 
-TEMPLATE = read_template(SHIPPED / "mark.txt", FIELDS)
+TEMPLATE = read_template(SHIPPED / "mark.txt", MARKING_FIELDS)
 CAP = 20
 QUESTIONS = ["Why?", "Why is that so?" * 9, "é\n" * 40, "What?"]
 
@@ -43,15 +44,18 @@ def echo(messages: Messages) -> str:
     )
 
 
-def tried(*texts: str) -> list[Attempted]:
-    return [Attempted(f"s{i}", f"Question {i}?", text) for i, text in enumerate(texts)]
+def tried(*texts: str) -> list[SeedAttempt]:
+    return [
+        SeedAttempt(f"s{i}", f"Question {i}?", text) for i, text in enumerate(texts)
+    ]
 
 
-def marking(base_url: str = "http://127.0.0.1:9/v1", **changes: object) -> Marking:
+def marking(
+    base_url: str = "http://127.0.0.1:9/v1", **changes: object
+) -> PromptedModel:
     plain: dict[str, object] = {"in_flight": 4, "price": Price(1, 2), "patience_s": 1.0}
-    return Marking(
-        Endpoint(base_url=base_url, model="judge", **plain | changes), TEMPLATE, CAP
-    )  # type: ignore[arg-type]
+    endpoint = Endpoint(base_url=base_url, model="judge", **plain | changes)
+    return PromptedModel(MARKING_ROLE, endpoint, TEMPLATE, CAP)  # type: ignore[arg-type]
 
 
 def test_each_different_attempt_is_marked_once(path: Path) -> None:
@@ -60,11 +64,14 @@ def test_each_different_attempt_is_marked_once(path: Path) -> None:
         tried("Good.\nMark: 7", "Mark: 3", "Mark: 10"),
     )
     with loopback(echo) as server, Ledger(path, budget=Budget(generated=1)) as ledger:
-        one = mark_all(first, marking(server.base_url), round=0, ledger=ledger)
+        one = mark_attempts(marking(server.base_url), first, round=0, ledger=ledger)
         assert one == {"s0": Mark(7), "s1": Mark(1), "s2": Mark(10)}
-        assert mark_all(first, marking(server.base_url), round=0, ledger=ledger) == one
+        assert (
+            mark_attempts(marking(server.base_url), first, round=0, ledger=ledger)
+            == one
+        )
         assert server.calls == 3
-        two = mark_all(later, marking(server.base_url), round=1, ledger=ledger)
+        two = mark_attempts(marking(server.base_url), later, round=1, ledger=ledger)
         assert two == {"s0": Mark(7), "s1": Mark(3), "s2": Mark(10)}
         assert server.calls == 4, "only the attempt that changed"
         assert ledger.spend().pairs == 0, "marks do not count as generated"
@@ -77,11 +84,11 @@ def test_each_different_attempt_is_marked_once(path: Path) -> None:
 
 
 def test_the_judge_sees_question_and_attempt_as_they_are(path: Path) -> None:
-    attempt = Attempted(
+    attempt = SeedAttempt(
         "s0", "What is {attempt}?", "It is {question}: \\1 </answer> Mark: 10"
     )
     with loopback(echo) as server, Ledger(path) as ledger:
-        mark_all([attempt], marking(server.base_url), round=0, ledger=ledger)
+        mark_attempts(marking(server.base_url), [attempt], round=0, ledger=ledger)
         prompt = server.requests[0].prompt
     head, tail = TEMPLATE.split("{question}")
     assert prompt == head + attempt.question + tail.replace("{attempt}", attempt.text)
@@ -152,10 +159,12 @@ def test_what_is_no_mark_has_its_reason_and_stays_none(
 
     attempts = tried("Mark: 2", "Mark: 3", "I  like\nit", "Mark: 5")
     with loopback(echo, faults) as server, Ledger(path) as ledger:
-        found = mark_all(attempts, marking(server.base_url), round=0, ledger=ledger)
+        found = mark_attempts(
+            marking(server.base_url), attempts, round=0, ledger=ledger
+        )
         asked = server.calls
         assert (
-            mark_all(attempts, marking(server.base_url), round=0, ledger=ledger)
+            mark_attempts(marking(server.base_url), attempts, round=0, ledger=ledger)
             == found
         )
         assert server.calls == asked, "what failed is not asked again"
@@ -170,65 +179,74 @@ def test_a_budget_that_ends_keeps_what_is_marked_and_says_so(path: Path) -> None
     attempts = tried(*[f"Mark: {i + 1}" for i in range(6)])
     with loopback(echo, lambda request: Fault("full")) as server:
         judge = marking(server.base_url)
-        one = price(judge.message(attempts[0]), judge.endpoint, CAP)
+        one = judge.worst_cost(make_marking_message(judge, attempts[0]))
         budget = Budget(teacher_tokens=4 * one.tokens)
         with Ledger(path, budget=budget) as ledger:
             with pytest.raises(
                 BudgetClosed,
                 match=r"can't pay for marking the attempts\n.*of 6 calls answered",
             ):
-                mark_all(attempts, judge, round=0, ledger=ledger)
+                mark_attempts(judge, attempts, round=0, ledger=ledger)
             assert server.calls == 4
         with Ledger(path) as ledger:
-            found = mark_all(attempts, judge, round=0, ledger=ledger)
+            found = mark_attempts(judge, attempts, round=0, ledger=ledger)
     assert server.calls == 6
     assert [found[f"s{i}"].mark for i in range(6)] == [1, 2, 3, 4, 5, 6]
 
 
 @pytest.mark.parametrize(
     "text",
-    ["x" * ATTEMPT_BYTES, "x" * 100_000, "é" * 50_000, '"\\' * 9_000, "\n" * 9_000],
+    ["x" * MAX_ATTEMPT_BYTES, "x" * 100_000, "é" * 50_000, '"\\' * 9_000, "\n" * 9_000],
 )
 def test_the_worst_case_is_enough_for_the_longest_attempts(
     path: Path, text: str
 ) -> None:
     attempts = [
-        Attempted(f"s{i}", question, text) for i, question in enumerate(QUESTIONS)
+        SeedAttempt(f"s{i}", question, text) for i, question in enumerate(QUESTIONS)
     ]
     with (
         loopback(lambda messages: "Well.", lambda request: Fault("full")) as server,
         Ledger(path) as ledger,
     ):
         judge = marking(server.base_url)
-        mark_all(attempts, judge, round=0, ledger=ledger)
-        used, worst = ledger.spend().tokens, judge.worst(QUESTIONS).tokens
+        mark_attempts(judge, attempts, round=0, ledger=ledger)
+        used, worst = ledger.spend().tokens, worst_marking_cost(judge, QUESTIONS).tokens
         assert not ledger.overran
         assert (
-            used == worst if len(text) == ATTEMPT_BYTES else 0.9 * worst < used <= worst
+            used == worst
+            if len(text) == MAX_ATTEMPT_BYTES
+            else 0.9 * worst < used <= worst
         )
 
 
 def test_the_worst_case_of_some_of_the_seeds_is_that_of_the_dearest() -> None:
     judge = marking()
-    worst = judge.worst(QUESTIONS)
-    assert worst == sum((judge.worst([q]) for q in QUESTIONS), Cost(0, 0, 0))
+    worst = worst_marking_cost(judge, QUESTIONS)
+    assert worst == sum(
+        (worst_marking_cost(judge, [q]) for q in QUESTIONS), Cost(0, 0, 0)
+    )
     assert worst.usd is not None
     assert worst.usd > worst.tokens, "an output token costs twice as much"
-    two = judge.worst(QUESTIONS, 2)
+    two = worst_marking_cost(judge, QUESTIONS, 2)
     assert two.tokens == max(
-        judge.worst([a, b]).tokens for a in QUESTIONS for b in QUESTIONS if a != b
+        worst_marking_cost(judge, [a, b]).tokens
+        for a in QUESTIONS
+        for b in QUESTIONS
+        if a != b
     )
     assert two.tokens < worst.tokens
-    assert judge.worst(QUESTIONS, 99) == worst
-    assert judge.worst([]) == Cost(0, 0, 0)
+    assert worst_marking_cost(judge, QUESTIONS, 99) == worst
+    assert worst_marking_cost(judge, []) == Cost(0, 0, 0)
 
 
 def test_a_judge_that_is_down_is_no_reason_for_none(path: Path) -> None:
     attempts = tried(*["Mark: 1"] * 6)
     with Ledger(path) as ledger, pytest.raises(TeacherDown):
-        mark_all(attempts, marking(closed_port(), tries=1), round=0, ledger=ledger)
+        mark_attempts(marking(closed_port(), tries=1), attempts, round=0, ledger=ledger)
     with loopback(echo) as server, Ledger(path) as ledger:
-        found = mark_all(attempts, marking(server.base_url), round=0, ledger=ledger)
+        found = mark_attempts(
+            marking(server.base_url), attempts, round=0, ledger=ledger
+        )
     assert {one.mark for one in found.values()} == {1}, (
         "the same attempts are asked again when it is back"
     )
@@ -239,9 +257,9 @@ def test_two_attempts_at_a_seed_are_a_mistake(path: Path) -> None:
         Ledger(path) as ledger,
         pytest.raises(ValueError, match="two attempts at the same seed"),
     ):
-        mark_all(
-            [Attempted("s", "?", "a"), Attempted("s", "?", "b")],
+        mark_attempts(
             marking(),
+            [SeedAttempt("s", "?", "a"), SeedAttempt("s", "?", "b")],
             round=0,
             ledger=ledger,
         )
@@ -252,7 +270,7 @@ MANY = tried(*[f"Attempt {i}.\nMark: {i % 10 + 1}" for i in range(120)])
 
 def mark_them(base_url: str, path: Path) -> None:
     with Ledger(path) as ledger:
-        mark_all(MANY, marking(base_url, in_flight=8), round=0, ledger=ledger)
+        mark_attempts(marking(base_url, in_flight=8), MANY, round=0, ledger=ledger)
 
 
 def test_killed_while_marking_it_goes_on_and_buys_nothing_twice(path: Path) -> None:
@@ -265,7 +283,9 @@ def test_killed_while_marking_it_goes_on_and_buys_nothing_twice(path: Path) -> N
             os.kill(pid, signal.SIGKILL)
             assert ended(pid) == -signal.SIGKILL
         with Ledger(path) as ledger:
-            found = mark_all(MANY, marking(server.base_url), round=0, ledger=ledger)
+            found = mark_attempts(
+                marking(server.base_url), MANY, round=0, ledger=ledger
+            )
         came = Counter(sha256(request.raw).hexdigest() for request in server.requests)
     assert [found[f"s{i}"].mark for i in range(120)] == [i % 10 + 1 for i in range(120)]
     states = rows(path, "SELECT request, state FROM calls")

@@ -10,13 +10,13 @@ import pytest
 
 from loopback import Fault, Request, addition_teacher, count_words, loopback
 from teachback.curate.verify import verify_draft
-from teachback.endpoints.endpoint import Endpoint
+from teachback.endpoints.endpoint import Endpoint, encode_json
 from teachback.ledger.costs import Budget, Price
 from teachback.ledger.ledger import Ledger
 from teachback.teachers import openai
-from teachback.teachers.prompts import Prompts
+from teachback.teachers.prompts import MAX_ATTEMPT_BYTES, Prompts, cut_attempt
 from teachback.types import Draft, Example, Grade, Task
-from teaching import PROMPTS, SEEDS, asking, buy, rows
+from teaching import PROMPTS, SEEDS, buy, pair_calls, rows
 
 ONE = Prompts(
     None,
@@ -164,14 +164,12 @@ def test_the_worst_case_of_a_pair_covers_all_of_it(
                 "max_tokens_verifier": 33,
             }
         attempts = (
-            {"s0": "x" * openai.ATTEMPT_BYTES}
-            if changes.get("prompts") is SEEN
-            else None
+            {"s0": "x" * MAX_ATTEMPT_BYTES} if changes.get("prompts") is SEEN else None
         )
-        worst = openai.price(
+        worst = openai.worst_pair_cost(
             SEEDS["s0"],
             0,
-            asking(server.base_url, **changes),
+            pair_calls(server.base_url, **changes),
             (attempts or {}).get("s0"),
         ).tokens
         with Ledger(
@@ -220,10 +218,10 @@ def test_a_wrong_attempt_is_shown_as_data(path: Path) -> None:
 
 @pytest.mark.parametrize("attempt", ["x" * 10_000, "数" * 5000, '"\n' * 4000, "short"])
 def test_an_attempt_is_cut_to_what_was_reserved_for_it(attempt: str) -> None:
-    cut = openai.shown(attempt)
+    cut = cut_attempt(attempt)
     assert attempt.startswith(cut)
-    assert len(cut) >= min(len(attempt), openai.ATTEMPT_BYTES // 5)
-    assert len(openai.encode_json(cut)) - 2 <= openai.ATTEMPT_BYTES
+    assert len(cut) >= min(len(attempt), MAX_ATTEMPT_BYTES // 5)
+    assert len(encode_json(cut)) - 2 <= MAX_ATTEMPT_BYTES
 
 
 def test_thinking_is_paid_for_and_trained_on_only_if_asked(path: Path) -> None:

@@ -14,22 +14,29 @@ from teachback.errors import BudgetClosed
 from teachback.ledger.costs import Budget, Price
 from teachback.ledger.ledger import Ledger
 from teachback.serve.messages import Messages
-from teachback.teachers.ask import Opinion, price
-from teachback.teachers.marking import Attempted
-from teachback.teachers.openai import ATTEMPT_BYTES
-from teachback.teachers.prompts import FIELDS as PROMPT_FIELDS
-from teachback.teachers.prompts import SHIPPED, find, read_template
-from teachback.teachers.refereeing import (
-    FIELDS,
-    Answering,
+from teachback.teachers.judge_gaps import (
+    REFEREE_FIELDS,
+    REFEREE_ROLE,
+    TEACHER_ANSWER_ROLE,
     Gap,
-    Refereeing,
-    answers_of_teacher,
-    referee_all,
+    answer_seeds,
+    compare_answers,
+    make_referee_messages,
+    worst_answering_cost,
+    worst_referee_cost,
+)
+from teachback.teachers.judge_marks import SeedAttempt
+from teachback.teachers.prompted_model import Opinion, PromptedModel
+from teachback.teachers.prompts import (
+    MAX_ATTEMPT_BYTES,
+    PROMPT_FIELDS,
+    SHIPPED,
+    find_prompts,
+    read_template,
 )
 
-TEMPLATE = read_template(SHIPPED / "referee.txt", FIELDS)
-SOLVE = read_template(find("neutral") / "answer.txt", PROMPT_FIELDS["answer"])
+TEMPLATE = read_template(SHIPPED / "referee.txt", REFEREE_FIELDS)
+SOLVE = read_template(find_prompts("neutral") / "answer.txt", PROMPT_FIELDS["answer"])
 CAP = 30
 
 
@@ -51,8 +58,9 @@ def referee(first: int = 0) -> Callable[[Messages], str]:
 
 def refereeing(
     base_url: str = "http://127.0.0.1:9/v1", in_flight: int = 4
-) -> Refereeing:
-    return Refereeing(
+) -> PromptedModel:
+    return PromptedModel(
+        REFEREE_ROLE,
         Endpoint(
             base_url=base_url, model="referee", in_flight=in_flight, price=Price(1, 2)
         ),
@@ -61,8 +69,10 @@ def refereeing(
     )
 
 
-def tried(*texts: str) -> list[Attempted]:
-    return [Attempted(f"s{i}", f"Question {i}?", text) for i, text in enumerate(texts)]
+def tried(*texts: str) -> list[SeedAttempt]:
+    return [
+        SeedAttempt(f"s{i}", f"Question {i}?", text) for i, text in enumerate(texts)
+    ]
 
 
 def told(*texts: str | None) -> dict[str, Opinion]:
@@ -84,16 +94,16 @@ def test_a_gap_is_the_mean_of_both_orders_so_that_a_preferred_place_cancels(
         loopback(referee(first)) as server,
         Ledger(path, budget=Budget(generated=1)) as ledger,
     ):
-        gaps = referee_all(
-            student, teacher, refereeing(server.base_url), round=0, ledger=ledger
+        gaps = compare_answers(
+            refereeing(server.base_url), student, teacher, round=0, ledger=ledger
         )
         assert gaps == {"s0": Gap(4.0), "s1": Gap(-4.0), "s2": Gap(0.0)}
         asked = [both(request.prompt) for request in server.requests]
         assert sorted(asked[:2]) == [["it is 7", "worth 3"], ["worth 3", "it is 7"]]
         assert server.calls == 6
         assert (
-            referee_all(
-                student, teacher, refereeing(server.base_url), round=0, ledger=ledger
+            compare_answers(
+                refereeing(server.base_url), student, teacher, round=0, ledger=ledger
             )
             == gaps
         )
@@ -112,10 +122,10 @@ def test_an_unparsed_verdict_in_either_order_leaves_the_seed_without_a_gap(
         loopback(referee(first=1)) as server,
         Ledger(path) as ledger,
     ):  # the 10, read first, gets 11
-        gaps = referee_all(
+        gaps = compare_answers(
+            refereeing(server.base_url),
             student,
             told(*["it is 5"] * 3),
-            refereeing(server.base_url),
             round=0,
             ledger=ledger,
         )
@@ -136,10 +146,10 @@ def test_a_lost_verdict_has_its_reason(path: Path) -> None:
 
     student = tried("worth 4", "worth 3")
     with loopback(referee(), faults) as server, Ledger(path) as ledger:
-        gaps = referee_all(
+        gaps = compare_answers(
+            refereeing(server.base_url),
             student,
             told("it is 5", "it is 5"),
-            refereeing(server.base_url),
             round=0,
             ledger=ledger,
         )
@@ -149,10 +159,10 @@ def test_a_lost_verdict_has_its_reason(path: Path) -> None:
 def test_a_seed_that_the_teacher_did_not_answer_is_not_compared(path: Path) -> None:
     with loopback(referee()) as server, Ledger(path) as ledger:
         teacher = told(None, "it is 5")
-        gaps = referee_all(
+        gaps = compare_answers(
+            refereeing(server.base_url),
             tried("worth 1", "worth 1"),
             teacher,
-            refereeing(server.base_url),
             round=0,
             ledger=ledger,
         )
@@ -167,10 +177,10 @@ def test_the_same_words_from_both_are_a_gap_of_nothing_without_asking(
     path: Path,
 ) -> None:
     with loopback(referee(first=3)) as server, Ledger(path) as ledger:
-        gaps = referee_all(
+        gaps = compare_answers(
+            refereeing(server.base_url),
             tried("it is 5"),
             told("it is 5"),
-            refereeing(server.base_url),
             round=0,
             ledger=ledger,
         )
@@ -183,26 +193,29 @@ def test_the_teachers_answers_are_bought_once_a_run_and_the_verdicts_every_round
 ) -> None:
     questions = {f"s{i}": f"What is {i} + 3?" for i in range(4)}
     with loopback() as teacher, loopback(referee()) as server, Ledger(path) as ledger:
-        answering = Answering(
-            Endpoint(base_url=teacher.base_url, model="teacher"), SOLVE, 40
+        answering = PromptedModel(
+            TEACHER_ANSWER_ROLE,
+            Endpoint(base_url=teacher.base_url, model="teacher"),
+            SOLVE,
+            40,
         )
         for round, worth in enumerate((1, 2, 2)):
             some = dict(
                 list(questions.items())[: 3 if round == 0 else 4]
             )  # a seed may be asked for later
-            answers = answers_of_teacher(some, answering, round=round, ledger=ledger)
+            answers = answer_seeds(answering, some, round=round, ledger=ledger)
             assert [answers[seed].text for seed in some] == [
                 f"Adding the two numbers: {i} + 3 = {i + 3}.\nAnswer: {i + 3}"
                 for i in range(len(some))
             ]
             student = [
-                Attempted(seed, question, f"worth {worth}")
+                SeedAttempt(seed, question, f"worth {worth}")
                 for seed, question in some.items()
             ]
-            gaps = referee_all(
+            gaps = compare_answers(
+                refereeing(server.base_url),
                 student,
                 answers,
-                refereeing(server.base_url),
                 round=round,
                 ledger=ledger,
             )
@@ -233,27 +246,25 @@ def test_a_budget_that_ends_stops_before_anything_is_chosen(path: Path) -> None:
         told(*["it is 5"] * 5),
     )
     with loopback(referee(), lambda request: Fault("full")) as server:
-        one = price(
-            refereeing().messages(student[0], "it is 5")[0],
-            refereeing(server.base_url).endpoint,
-            CAP,
-        )
+        judge = refereeing(server.base_url)
+        messages = make_referee_messages(judge, student[0], "it is 5")
+        one = judge.worst_cost(messages[0])
         with Ledger(path, budget=Budget(teacher_tokens=3 * one.tokens)) as ledger:
             with pytest.raises(
                 BudgetClosed,
                 match=r"can't pay for comparing all attempts\n.*of 10 calls answered",
             ):
-                referee_all(
+                compare_answers(
+                    refereeing(server.base_url),
                     student,
                     teacher,
-                    refereeing(server.base_url),
                     round=0,
                     ledger=ledger,
                 )
             assert server.calls == 3
         with Ledger(path) as ledger:
-            gaps = referee_all(
-                student, teacher, refereeing(server.base_url), round=0, ledger=ledger
+            gaps = compare_answers(
+                refereeing(server.base_url), student, teacher, round=0, ledger=ledger
             )
         assert server.calls == 2 * 5
     assert [gaps[f"s{i}"].gap for i in range(5)] == [4.0, 3.0, 2.0, 1.0, 0.0]
@@ -261,28 +272,32 @@ def test_a_budget_that_ends_stops_before_anything_is_chosen(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["x" * ATTEMPT_BYTES, "x" * 100_000, "é" * 50_000, '"\\' * 9_000, "\n" * 9_000],
+    ["x" * MAX_ATTEMPT_BYTES, "x" * 100_000, "é" * 50_000, '"\\' * 9_000, "\n" * 9_000],
 )
 def test_the_worst_case_is_enough_for_the_longest_answers(
     path: Path, text: str
 ) -> None:
-    student = [Attempted(f"s{i}", "Why? " * i, text) for i in range(3)]
+    student = [SeedAttempt(f"s{i}", "Why? " * i, text) for i in range(3)]
     teacher = told(*[f"{i}{text[1:]}" for i in range(3)])
     with (
         loopback(lambda messages: "Well.", lambda request: Fault("full")) as server,
         Ledger(path) as ledger,
     ):
         judge = refereeing(server.base_url)
-        referee_all(student, teacher, judge, round=0, ledger=ledger)
+        compare_answers(judge, student, teacher, round=0, ledger=ledger)
         used, worst = (
             ledger.spend().tokens,
-            judge.worst([one.question for one in student]).tokens,
+            worst_referee_cost(judge, [one.question for one in student]).tokens,
         )
         assert not ledger.overran
         assert (
-            used == worst if len(text) == ATTEMPT_BYTES else 0.9 * worst < used <= worst
+            used == worst
+            if len(text) == MAX_ATTEMPT_BYTES
+            else 0.9 * worst < used <= worst
         )
-        assert judge.worst(["Why?", "Why so?"], 1) == judge.worst(["Why so?"])
+        assert worst_referee_cost(judge, ["Why?", "Why so?"], 1) == worst_referee_cost(
+            judge, ["Why so?"]
+        )
 
 
 def test_the_worst_case_of_the_teachers_answers(path: Path) -> None:
@@ -291,9 +306,17 @@ def test_the_worst_case_of_the_teachers_answers(path: Path) -> None:
         loopback(faults=lambda request: Fault("full")) as server,
         Ledger(path) as ledger,
     ):
-        answering = Answering(
-            Endpoint(base_url=server.base_url, model="teacher"), SOLVE, 40
+        answering = PromptedModel(
+            TEACHER_ANSWER_ROLE,
+            Endpoint(base_url=server.base_url, model="teacher"),
+            SOLVE,
+            40,
         )
-        answers_of_teacher(questions, answering, round=0, ledger=ledger)
-        assert ledger.spend().tokens == answering.worst(questions.values()).tokens
-    assert answering.worst(questions.values(), 1) == answering.worst([questions["s2"]])
+        answer_seeds(answering, questions, round=0, ledger=ledger)
+        assert (
+            ledger.spend().tokens
+            == worst_answering_cost(answering, questions.values()).tokens
+        )
+    assert worst_answering_cost(
+        answering, questions.values(), 1
+    ) == worst_answering_cost(answering, [questions["s2"]])

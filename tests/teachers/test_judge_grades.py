@@ -12,14 +12,22 @@ from teachback.errors import BudgetClosed
 from teachback.ledger.costs import Budget, Price
 from teachback.ledger.ledger import Ledger
 from teachback.serve.messages import Messages
-from teachback.teachers.ask import Opinion, price
-from teachback.teachers.judging import FIELDS, Judging, Verdicts, judge_all, verdict
+from teachback.teachers.judge_grades import (
+    GRADING_FIELDS,
+    GRADING_ROLE,
+    JudgedGrades,
+    ask_for_grades,
+    make_grading_message,
+    read_grade,
+    worst_grading_cost,
+)
+from teachback.teachers.prompted_model import Opinion, PromptedModel
 from teachback.teachers.prompts import SHIPPED, read_template
 from teachback.types import Example
 from teaching import only
 
 GOLD = [Example(f"d{i}", f"Who wrote book {i}?", f"author {i}") for i in range(6)]
-TEMPLATE = read_template(SHIPPED / "judge.txt", FIELDS)
+TEMPLATE = read_template(SHIPPED / "judge.txt", GRADING_FIELDS)
 
 
 def same_author(messages: Messages) -> str:
@@ -44,13 +52,14 @@ def same_author(messages: Messages) -> str:
 
 def judged(
     base_url: str, ledger: Ledger, answers: list[tuple[Example, str]], round: int = 0
-) -> Verdicts:
-    judging = Judging(
+) -> JudgedGrades:
+    judge = PromptedModel(
+        GRADING_ROLE,
         Endpoint(base_url=base_url, model="judge", in_flight=4, price=Price(1, 2)),
         TEMPLATE,
         20,
     )
-    return judge_all(answers, judging, round=round, ledger=ledger)
+    return ask_for_grades(judge, answers, round=round, ledger=ledger)
 
 
 def test_verdicts_by_answer_and_each_bought_once(path: Path) -> None:
@@ -82,11 +91,13 @@ def test_verdicts_by_answer_and_each_bought_once(path: Path) -> None:
 def test_a_budget_that_ends_keeps_what_is_judged_and_says_so(path: Path) -> None:
     answers = [(e, "author 1") for e in GOLD]
     with loopback(same_author) as server:
-        one = Judging(Endpoint(base_url=server.base_url, model="judge"), TEMPLATE, 20)
-        worst = price(one.message(*answers[0]), one.endpoint, 20).tokens
+        endpoint = Endpoint(base_url=server.base_url, model="judge")
+        judge = PromptedModel(GRADING_ROLE, endpoint, TEMPLATE, 20)
+        worst = judge.worst_cost(make_grading_message(judge, *answers[0])).tokens
         with Ledger(path, budget=Budget(teacher_tokens=worst)) as ledger:
             with pytest.raises(
-                BudgetClosed, match=r"can't pay for judging all answers\n.* of 6 judged"
+                BudgetClosed,
+                match=r"can't pay for judging all answers\n.* of 6 calls answered",
             ):
                 judged(server.base_url, ledger, answers)
             asked = server.calls
@@ -105,15 +116,14 @@ def test_a_budget_that_ends_keeps_what_is_judged_and_says_so(path: Path) -> None
 
 
 def test_the_worst_case_holds_for_the_longest_answer(path: Path) -> None:
-    judging = Judging(
-        Endpoint(base_url="http://127.0.0.1:9/v1", model="judge"), TEMPLATE, 20
-    )
-    worst = judging.worst(GOLD[:1]).tokens
+    endpoint = Endpoint(base_url="http://127.0.0.1:9/v1", model="judge")
+    judge = PromptedModel(GRADING_ROLE, endpoint, TEMPLATE, 20)
+    worst = worst_grading_cost(judge, GOLD[:1]).tokens
     for text in ("x" * 100_000, "é" * 50_000, '"\\' * 9_000, "\n" * 9_000):
-        message = judging.message(GOLD[0], text)
+        message = make_grading_message(judge, GOLD[0], text)
         assert (
-            len(judging.endpoint.request_body(message.text, 20))
-            + judging.endpoint.template_tokens
+            len(judge.endpoint.request_body(message.text, 20))
+            + judge.endpoint.template_tokens
             + 20
             <= worst
         )
@@ -145,5 +155,6 @@ def test_a_lost_reply_leaves_the_answer_unjudged(path: Path) -> None:
 )
 def test_readings_of_a_reply(text: str | None, outcome: str) -> None:
     assert (
-        verdict(Opinion("d", 0, text, None if text else "cut off")).outcome == outcome
+        read_grade(Opinion("d", 0, text, None if text else "cut off")).outcome
+        == outcome
     )

@@ -10,7 +10,12 @@ from loopback import Fault, Request, loopback
 from teachback.endpoints.endpoint import Endpoint
 from teachback.ledger.costs import Budget, Price
 from teachback.ledger.ledger import Ledger
-from teachback.teachers.ask import Message, Opinion, ask_all, price
+from teachback.teachers.prompted_model import (
+    Message,
+    Opinion,
+    PromptedModel,
+    ask_while_affordable,
+)
 from teaching import SEEDS, buy, good, only
 
 MESSAGES = [Message(f"s{i}", 0, f"Grade attempt {i}: 1 + {i}") for i in range(8)]
@@ -19,10 +24,11 @@ MESSAGES = [Message(f"s{i}", 0, f"Grade attempt {i}: 1 + {i}") for i in range(8)
 def grade(
     base_url: str, ledger: Ledger, messages: list[Message] = MESSAGES, n: int = 0
 ) -> tuple[Opinion, ...]:
-    judge = Endpoint(base_url=base_url, model="judge", in_flight=4, price=Price(1, 2))
-    return ask_all(
-        messages, role="judge", endpoint=judge, cap=30, round=n, ledger=ledger
+    endpoint = Endpoint(
+        base_url=base_url, model="judge", in_flight=4, price=Price(1, 2)
     )
+    judge = PromptedModel("judge", endpoint, "{question}", 30)
+    return ask_while_affordable(judge, messages, round=n, ledger=ledger)
 
 
 def test_opinions_come_in_order_and_are_bought_once(path: Path) -> None:
@@ -56,7 +62,8 @@ def test_a_pair_and_a_grade_for_the_same_seed_stand_side_by_side(path: Path) -> 
 
 def test_judging_is_paid_from_the_same_budget(path: Path) -> None:
     endpoint = Endpoint(base_url="http://host", model="judge", price=Price(1, 2))
-    worst = price(MESSAGES[0], endpoint, 30)
+    judge = PromptedModel("judge", endpoint, "{question}", 30)
+    worst = judge.worst_cost(MESSAGES[0])
     assert worst.usd is not None
     budget = Budget(usd=3 * worst.usd)
     with (
