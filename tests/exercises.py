@@ -10,7 +10,7 @@ import pytest
 
 from teachback.rng import draw
 from teachback.tasks.ontology import LogicQuestion, read_question
-from teachback.tasks.prontoqa import format_proof_answer
+from teachback.tasks.prontoqa_answers import format_proof_answer
 from teachback.tasks.prontoqa_exercises import generate_proof_question
 from teachback.types import Example
 

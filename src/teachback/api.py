@@ -7,6 +7,7 @@ from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from .build.gatherers import make_gatherers
 from .build.judges import make_grading_judge
 from .build.prepare import PreparedRun, prepare_run
 from .build.run import make_ready_run
@@ -125,7 +126,9 @@ def rank(
         prepare_run(config, opened) as prepared,
     ):
         base, seeds = prepared.base, prepared.task.seeds
-        selector = make_selector(config, opened, prepared.task, prepared.responder)
+        task, responder = prepared.task, prepared.responder
+        gatherers = make_gatherers(config, opened, task, responder)
+        selector = make_selector(config, opened, task, responder, gatherers)
         attempts = opened.step(0, "attempt", selector.attempt, base, seeds)
         gathered = opened.step(0, "gather", selector.gather, base, attempts, [], n)
         return opened.step(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .build.prepare import identity_sources
+from .build.gatherers import make_gatherers
 from .build.selector import make_selector
 from .build.steps import make_parts
 from .build.task import make_task
@@ -97,7 +98,8 @@ def fake_run(
             )
             base = untrained(folder / "base")
             answer = FakeResponder(run, task)
-            selector = make_selector(config, run, task, answer, ledger)
+            gatherers = make_gatherers(config, run, task, answer, ledger)
+            selector = make_selector(config, run, task, answer, gatherers)
             parts = make_parts(
                 config, task, run, ledger, answer, selector, teacher, fake_train(run)
             )

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from teachback.tasks.game24 import (
+from teachback.tasks.game24 import game24_prompt
+from teachback.tasks.game24_answers import (
     final_expression,
     game24_key,
-    game24_prompt,
     grade_game24,
     puzzle_target,
     read_puzzle,

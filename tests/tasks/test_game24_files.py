@@ -9,12 +9,11 @@ import pytest
 from teachback.metrics.statistics import spearman
 from teachback.tasks import make24
 from teachback.tasks.expression import read_equation
-from teachback.tasks.game24 import (
+from teachback.tasks.game24 import load_game24, read_puzzle_file
+from teachback.tasks.game24_answers import (
     final_expression,
     game24_key,
     grade_game24,
-    load_game24,
-    read_puzzle_file,
     verify_game24,
 )
 from teachback.types import Example

@@ -12,12 +12,8 @@ import pytest
 from teachback.errors import ConfigError, DataError
 from teachback.rng import draw
 from teachback.tasks import make24
-from teachback.tasks.game24 import (
-    load_game24,
-    puzzle_example,
-    verify_game24,
-    write_puzzle,
-)
+from teachback.tasks.game24 import load_game24, puzzle_example, write_puzzle
+from teachback.tasks.game24_answers import verify_game24
 from teachback.types import Example, Task, Written
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from exercises import BUTTERFLIES, EXAMPLE, PROOF, QUESTION, WORDS, context
 from teachback.tasks.ontology import read_sentence
-from teachback.tasks.prontoqa import (
+from teachback.tasks.prontoqa_answers import (
     format_proof_answer,
     grade_proof,
     prontoqa_key,

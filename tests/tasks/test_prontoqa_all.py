@@ -12,7 +12,11 @@ from exercises import DATA, gold, needs_data, other, parsed
 from teachback.tasks import prontoqa
 from teachback.tasks.jsonl_file import read_jsonl
 from teachback.tasks.ontology import read_sentence, split_sentences
-from teachback.tasks.prontoqa import format_proof_answer, grade_proof, verify_proof
+from teachback.tasks.prontoqa_answers import (
+    format_proof_answer,
+    grade_proof,
+    verify_proof,
+)
 from teachback.tasks.wording import WordedRule, singular
 from teachback.types import Example
 

@@ -21,12 +21,11 @@ from teachback.errors import ConfigError, DataError
 from teachback.tasks import prontoqa
 from teachback.tasks.jsonl_file import read_jsonl
 from teachback.tasks.ontology import decide_question
-from teachback.tasks.prontoqa import (
+from teachback.tasks.prontoqa import load_prontoqa, write_prontoqa
+from teachback.tasks.prontoqa_answers import (
     format_proof_answer,
     grade_proof,
-    load_prontoqa,
     verify_proof,
-    write_prontoqa,
 )
 from teachback.tasks.prontoqa_exercises import generate_proof_question
 from teachback.types import Example

@@ -21,11 +21,11 @@ from exercises import (
 from teachback.errors import DataError
 from teachback.rng import draw
 from teachback.tasks.ontology import decide_question, read_sentence
-from teachback.tasks.prontoqa import (
+from teachback.tasks.prontoqa import write_prontoqa
+from teachback.tasks.prontoqa_answers import (
     format_proof_answer,
     grade_proof,
     verify_proof,
-    write_prontoqa,
 )
 from teachback.tasks.prontoqa_exercises import (
     PROPERTY_FAMILIES,

@@ -8,7 +8,8 @@ import pytest
 
 from teachback.rng import draw
 from teachback.tasks.jsonl_file import read_jsonl
-from teachback.tasks.prontoqa import format_proof_answer, solve_prontoqa, verify_proof
+from teachback.tasks.prontoqa import solve_prontoqa
+from teachback.tasks.prontoqa_answers import format_proof_answer, verify_proof
 from teachback.tasks.prontoqa_exercises import CONCEPTS, generate_proof_question
 from teachback.tasks.wording import plural, singular
 

@@ -10,7 +10,8 @@ import pytest
 
 from loopback import Fault, Request, addition_teacher, count_words, loopback
 from teachback.curate.verify import verify_draft
-from teachback.endpoints.endpoint import Endpoint, encode_json
+from teachback.endpoints.encoding import encode_json
+from teachback.endpoints.endpoint import Endpoint
 from teachback.ledger.costs import Budget, Price
 from teachback.ledger.ledger import Ledger
 from teachback.teachers import openai

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from teachback.errors import ConfigError
 from teachback.tasks.ontology import read_sentence, split_sentences
-from teachback.tasks.prontoqa import verify_proof
+from teachback.tasks.prontoqa_answers import verify_proof
 from teachback.teachers.prompts import (
     PROMPT_FIELDS,
     SHIPPED,

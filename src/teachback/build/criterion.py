@@ -17,8 +17,6 @@ from ..criteria.function import FunctionSettings
 from ..criteria.requirements import check_candidate_count, check_requirements
 from ..criteria.rules import RULES, Rule, RuleSettings
 from ..types import Task
-from .judges import read_judge_sources
-from .student import check_signals
 
 
 def make_criterion(settings: CriterionSettings, folder: Path) -> Criterion:
@@ -43,13 +41,6 @@ def import_criterion(
     )
 
 
-def criterion_sources(config: Config, task: Task) -> dict[str, bytes]:
-    """What else decides the selection: part of the run's identity (R3)."""
-    if isinstance(config.criterion, FunctionSettings):
-        return {"criterion": import_criterion(config.criterion, Path.cwd())[1]}
-    return read_judge_sources(config, task)
-
-
 def make_rule(settings: RuleSettings | None) -> Rule:
     settings = settings or RuleSettings()
     return RULES[settings.name].bind(settings)
@@ -64,7 +55,6 @@ def candidate_count(config: Config, criterion: Criterion) -> int | None:
 def check_criterion(config: Config, task: Task) -> None:
     """Raises ConfigError or DataError where the seeds lack what the criterion needs."""
     criterion = make_criterion(config.criterion, Path.cwd())
-    check_signals(config, criterion.needs)
     check_requirements(
         config.criterion.name,
         criterion,

@@ -22,6 +22,7 @@ from ..criteria.lion import LionSettings
 from ..criteria.reward import RewardSettings
 from ..criteria.selector import sketch_seed
 from ..ledger.ledger import Ledger
+from ..rng import draw
 from ..run.directory import Run
 from ..student.measure import SamplingPlan
 from ..student.responder import Responder
@@ -39,10 +40,10 @@ def make_gatherers(
     run: Run,
     task: Task,
     responder: Responder,
-    ledger: Ledger | None,
-    draw: Draw,
+    ledger: Ledger | None = None,
 ) -> Mapping[str, Gatherer]:
     """By need. Without a ledger no paid model is asked."""
+    draw_for_run: Draw = partial(draw, config.seed, config.repeat)
     sampling = sampling_settings(config.criterion)
 
     def sample(
@@ -54,14 +55,16 @@ def make_gatherers(
         return responder.sample_grades(student, seeds, plan)
 
     gold_gradients = partial(
-        responder.compute_gold_gradients, dev=task.dev, sketch_seed=sketch_seed(draw)
+        responder.compute_gold_gradients,
+        dev=task.dev,
+        sketch_seed=sketch_seed(draw_for_run),
     )
     return {
         "gold_gradients": gather_gold_gradients(gold_gradients),
         **make_judge_gatherers(config, run, task, ledger),
         "right": gather_right_answers(task.grade),
         "gold_nll": gather_gold_nll(responder.compute_gold_nll),
-        "samples": gather_samples(sample, draw),
+        "samples": gather_samples(sample, draw_for_run),
     }
 
 

@@ -1,10 +1,12 @@
 """From the config to data and students, checked and identified."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, Self
 
 from ..config.config import Config
 from ..config.run_identity import identify_config, list_free_settings
+from ..criteria.function import FunctionSettings
 from ..errors import ConfigError, DataError
 from ..run.directory import Run, choose_shard_size
 from ..run.identity import read_precision
@@ -14,9 +16,9 @@ from ..student.model_size import find_model_size
 from ..student.precision import choose_precision
 from ..student.responder import StudentResponder
 from ..types import Student, Task
-from .criterion import check_criterion, criterion_sources
-from .judges import make_grading_judge
-from .student import make_responder
+from .criterion import check_criterion, import_criterion, make_criterion
+from .judges import make_grading_judge, read_judge_sources
+from .student import check_signals, make_responder
 from .task import make_task, task_sources
 from .teacher import teacher_fingerprint
 
@@ -78,7 +80,9 @@ def identity_sources(config: Config, task: Task) -> dict[str, bytes]:
     judge = make_grading_judge(config)
     if judge:
         sources["judge"] = judge.template.encode()
-    return {**sources, **criterion_sources(config, task)}
+    if isinstance(config.criterion, FunctionSettings):
+        sources["criterion"] = import_criterion(config.criterion, Path.cwd())[1]
+    return {**sources, **read_judge_sources(config, task)}
 
 
 def check_data(config: Config, task: Task) -> None:
@@ -95,4 +99,5 @@ def check_data(config: Config, task: Task) -> None:
             allowed=f"1 to {len(task.seeds)}, the number of seeds",
             fix="lower per_round or give more seeds",
         )
+    check_signals(config, make_criterion(config.criterion, Path.cwd()).needs)
     check_criterion(config, task)

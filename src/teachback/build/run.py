@@ -18,6 +18,7 @@ from ..student.token_counts import make_token_counter
 from ..teachers.openai_teacher import make_endpoint
 from ..teachers.registered import Teacher, TeacherRun
 from ..types import Student, Task
+from .gatherers import make_gatherers
 from .prepare import prepare_run
 from .reserve import make_reserve_opener
 from .selector import make_selector
@@ -86,8 +87,9 @@ def make_ready_run(config: Config, run: Run, arm: Arm | None = None) -> ReadyRun
             meter_progress(ledger, pair_limits, run.report_progress),
         ),
     )
-    selector = make_selector(config, run, task, responder, ledger)
-    train = make_train(config, run, prepared)
+    gatherers = make_gatherers(config, run, task, responder, ledger)
+    selector = make_selector(config, run, task, responder, gatherers)
+    train = make_train(config, run, responder, prepared.precision)
     test = bool(arm and task.test)
     parts = make_parts(
         config, task, run, ledger, responder, selector, teacher, train, test=test

@@ -1,19 +1,18 @@
 """From the config to the selector, which uses the criterion and its rule."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from random import Random
 
 from ..config.config import Config
+from ..criteria.gatherers import Gatherer
 from ..criteria.selector import Selector
-from ..ledger.ledger import Ledger
 from ..rng import draw
 from ..run.directory import Run
 from ..student.responder import Responder
 from ..types import Task
 from .criterion import candidate_count, make_criterion, make_rule
-from .gatherers import make_gatherers
 
 
 def make_selector(
@@ -21,9 +20,9 @@ def make_selector(
     run: Run,
     task: Task,
     responder: Responder,
-    ledger: Ledger | None = None,
+    gatherers: Mapping[str, Gatherer],
 ) -> Selector:
-    """ledger: for criteria that ask a paid model."""
+    """gatherers: see `gatherers.make_gatherers`."""
     criterion = make_criterion(config.criterion, Path.cwd())
     draw_for_run: Callable[[str, str, int], Random] = partial(
         draw, config.seed, config.repeat
@@ -38,6 +37,6 @@ def make_selector(
         reuse=config.reuse_seeds,
         candidate_count=candidate_count(config, criterion),
         attempt_pool=responder.collect_attempts,
-        gatherers=make_gatherers(config, run, task, responder, ledger, draw_for_run),
+        gatherers=gatherers,
         load_array=run.load_array,
     )

@@ -1,8 +1,7 @@
 """The steps of a round as functions, for the loop."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 
 from ..config.config import Config
 from ..criteria.selector import Selector
@@ -34,9 +33,7 @@ from ..types import (
     Transfer,
 )
 from .judges import make_grading_judge, worst_criterion_cost
-
-# train(start, (message, text) rows, seed) → the folder of the trained student
-Train = Callable[[Path, list[tuple[str, str]], int], Path]
+from .training import Train
 
 
 def make_parts(

@@ -1,22 +1,29 @@
 """From the config to the function that finetunes."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ..config.config import Config
 from ..run.directory import Run
+from ..student.responder import StudentResponder
 from ..student.training.finetune import Recipe, RuntimeOptions, finetune
-from .prepare import PreparedRun
-from .steps import Train
+
+# train(start, (message, text) rows, seed) → the folder of the trained student
+Train = Callable[[Path, list[tuple[str, str]], int], Path]
 
 
-def make_train(config: Config, run: Run, prepared: PreparedRun) -> Train:
+def make_train(
+    config: Config,
+    run: Run,
+    responder: StudentResponder,
+    precision: Literal["float32", "bf16"],
+) -> Train:
     recipe = Recipe(
         **config.finetune.model_dump(exclude={"restart", "replay"}),
-        precision=prepared.precision,
+        precision=precision,
     )
-    responder = prepared.responder
     settings: dict[str, Any] = {
         "chat": responder.chat,
         "recipe": recipe,

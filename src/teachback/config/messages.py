@@ -3,13 +3,13 @@
 import difflib
 import re
 from collections.abc import Sequence
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import ValidationError
 
 from ..types import Settings
 from .config import Config
-from .sections_by_name import NAMED_SECTIONS
+from .sections_by_name import NAMED_SECTIONS, find_section
 
 MAX_COMPLAINTS = 8  # that a message lists
 
@@ -63,13 +63,3 @@ def allowed_keys(path: Sequence[object]) -> list[str]:
         if isinstance(key, str) and key in section.model_fields:
             section = find_section(section.model_fields[key].annotation) or section
     return sorted(section.model_fields)
-
-
-def find_section(annotation: Any) -> type[Settings] | None:
-    """The settings in an annotation such as `VerifierSettings | None` or `dict[str,
-    PriceSettings]`.
-    """
-    if isinstance(annotation, type) and issubclass(annotation, Settings):
-        return annotation
-    inner = (find_section(part) for part in get_args(annotation))
-    return next((section for section in inner if section), None)

@@ -12,8 +12,7 @@ from pydantic.fields import FieldInfo
 from ..errors import ConfigError
 from ..types import PathForm, Settings
 from .config import Config
-from .messages import find_section
-from .sections_by_name import NAMED_SECTIONS, expand_short_form
+from .sections_by_name import NAMED_SECTIONS, expand_short_form, find_section
 from .tree import find_value, set_value
 
 # By dotted key: the form of its path, by the `name` of its section ("": the section has none).

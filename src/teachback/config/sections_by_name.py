@@ -1,7 +1,7 @@
 """Sections of a config whose class a registry finds by their `name`."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
@@ -46,3 +46,13 @@ def expand_short_form(value: object) -> object:
     if ":" in value:
         return {"name": "function", "function": value}
     return {"name": value}
+
+
+def find_section(annotation: Any) -> type[Settings] | None:
+    """The settings in an annotation such as `VerifierSettings | None` or `dict[str,
+    PriceSettings]`.
+    """
+    if isinstance(annotation, type) and issubclass(annotation, Settings):
+        return annotation
+    inner = (find_section(part) for part in get_args(annotation))
+    return next((section for section in inner if section), None)

@@ -1,6 +1,5 @@
 """An endpoint: what is sent to it, and what that can cost. No network here."""
 
-import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,6 +10,7 @@ from pydantic import ModelWrapValidatorHandler, ValidationError, model_validator
 
 from ..errors import ConfigError
 from ..ledger.costs import UNKNOWN_PRICE, Cost, Price
+from .encoding import encode_json
 from .http_client import RequestLimits
 from .settings import EndpointSettings
 
@@ -113,12 +113,6 @@ def read_key(key_env: str | None, description: str) -> str | None:
             fix=f"export {key_env}=..., or key_env: null for an endpoint without a key",
         )
     return key
-
-
-def encode_json(value: object) -> bytes:
-    # A lone surrogate can't be UTF-8. JSON has an escape for it, \udXXX.
-    text = json.dumps(value, ensure_ascii=False, sort_keys=True, allow_nan=False)
-    return text.encode("utf-8", "backslashreplace")
 
 
 def _check_url(base_url: str) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from ..ledger.costs import Usage
-from .endpoint import encode_json
+from .encoding import encode_json
 
 THINK_OPEN, THINK_CLOSE = "<think>", "</think>"
 # How much of what a server or a model says a reason quotes.

@@ -4,6 +4,7 @@ import re
 
 from ..types import Example, Grade, Grader
 from .final import final_answer, gold_answer, grade_comparison, no_final_answer
+from .text import normalize_text
 
 MAX_MARKUP_DEPTH = 3  # **$\text{yes}$** is the deepest that models write
 MARKUP = re.compile(
@@ -47,11 +48,6 @@ def strip_markup(text: str) -> str:
         inner = next(group for group in match.groups() if group is not None)
         text = inner.strip()
     return text
-
-
-def normalize_text(text: str) -> str:
-    """Folds case, squeezes white space and drops a final full stop."""
-    return " ".join(text.casefold().split()).removesuffix(".").rstrip()
 
 
 EXACT_GRADER = Grader(grade_exact, parse_exact)

@@ -5,10 +5,12 @@ import queue
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Self, TypeVar
 
 from ..errors import LedgerError
-from .ledger import Ledger
+
+if TYPE_CHECKING:
+    from .ledger import Ledger
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -37,7 +39,7 @@ class GroupCommit:
     or the next opening puts it in doubt.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: "Ledger") -> None:
         self._ledger = ledger
         # Only the event loop touches the jobs. The thread gets them a batch at a time.
         self._jobs: list[_Job] = []

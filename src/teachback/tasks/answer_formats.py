@@ -11,8 +11,19 @@ from typing import Any
 from ..graders import GRADERS
 from ..graders.registered import RegisteredGrader, without_settings
 from ..types import Grader, ImportFunction, Settings
-from . import game24, prontoqa
+from .game24_answers import (
+    game24_key,
+    grade_game24,
+    puzzle_target,
+    verify_game24,
+)
 from .own import AnswerFormat, free_text_target
+from .prontoqa_answers import (
+    grade_proof,
+    prontoqa_key,
+    proof_target,
+    verify_proof,
+)
 
 
 @dataclass(frozen=True)
@@ -39,19 +50,19 @@ class RegisteredFormat:
 
 
 PROOF = RegisteredFormat(
-    without_settings(Grader(prontoqa.grade_proof, prontoqa.verify_proof)),
+    without_settings(Grader(grade_proof, verify_proof)),
     {
-        "key": prontoqa.prontoqa_key,
-        "custom_target": prontoqa.proof_target,
+        "key": prontoqa_key,
+        "custom_target": proof_target,
         "exact": True,
         "templated": True,
     },
 )
 PUZZLE = RegisteredFormat(
-    without_settings(Grader(game24.grade_game24, game24.verify_game24)),
+    without_settings(Grader(grade_game24, verify_game24)),
     {
-        "key": game24.game24_key,
-        "custom_target": game24.puzzle_target,
+        "key": game24_key,
+        "custom_target": puzzle_target,
         "exact": True,
         "templated": True,
     },

@@ -11,8 +11,6 @@ different ones, and the others are refused as duplicates. With a `largest` above
 program's puzzles hardly repeat; dev and test stay within 1..13.
 """
 
-import re
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,25 +20,22 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from ..errors import ConfigError, DataError
-from ..graders.final import MAX_ANSWER_CHARS
-from ..types import Example, Grade, PositiveInt, Scalar, Settings, Task, Written
+from ..types import Example, PositiveInt, Scalar, Settings, Task, Written
 from . import make24
-from .expression import read_equation
+from .game24_answers import (
+    game24_key,
+    grade_game24,
+    puzzle_target,
+    puzzle_text,
+    read_puzzle,
+    verify_game24,
+)
 from .jsonl_file import read_jsonl
-from .keys import text_key
 from .make24 import GOAL, LEVELS, MAX_CLASSIC_NUMBER, Puzzle
 from .splits import SplitSizes, exclude_exercises, split_examples
 from .table import ExampleColumns, examples_from_rows
 
 MAX_PUZZLE_DRAWS = 20_000  # for one exercise; 1820 puzzles have four numbers up to 13
-MAX_PUZZLE_CHARS = 200
-FOUR_NUMBERS = re.compile(r"[0-9]{1,3}(?:[ \t\n,;]{1,9}[0-9]{1,3}){3}")
-# Not graders.final: a "*" is a sign here. As prose, "(1 * 2) + (3 * 4)" has words in bold type.
-EXPRESSION_MARK = re.compile(
-    r"\banswer\b(?:[ \t]is)?[ \t*_]{0,5}:(?:\*\*)?|(?<!#)####(?!#)|\\boxed(?=\{)",
-    re.IGNORECASE,
-)
-BRACE = re.compile(r"[{}]")
 # The example is no puzzle of any split: its numbers are too large.
 GAME24_PROMPT = """\
 Use each of the four numbers exactly once, with + - * / and parentheses, to make 24.
@@ -57,107 +52,6 @@ Numbers: """
 def game24_prompt(question: str) -> str:
     """The rules and the form of the answer, then the puzzle."""
     return GAME24_PROMPT + question
-
-
-def puzzle_target(example: Example) -> str | None:
-    """The solution as it is: it ends in "Answer: …"."""
-    return example.solution
-
-
-def grade_game24(example: Example, text: str) -> Grade:
-    """Right if the final answer uses the question's numbers, each once, and makes exactly 24.
-
-    If the answer is an equation, all its sides must be 24. The final answer follows the last
-    "Answer:" or "####", on its line or the next, or is in the last \\boxed{}. The grade is
-    "unparsed" without one, or if it is no expression (see `expression.read_equation`). Steps
-    are not graded.
-    """
-    return verify_game24(example.question, text)
-
-
-def verify_game24(question: str, text: str) -> Grade:
-    """As `grade_game24`, which needs no gold answer either.
-
-    A question that isn't four numbers from 1 to 999 is "unparsed". One that has no solution is
-    "wrong" whatever the answer, and the reason says so.
-    """
-    puzzle = read_puzzle(question)
-    answer = final_expression(text)
-    if puzzle is None:
-        reason = "the question is not four whole numbers from 1 to 999"
-        return Grade("unparsed", answer, reason=reason)
-    if answer is None:
-        reason = "no final answer: no 'Answer: …', no '#### …', no \\boxed{…}"
-        return Grade("unparsed", reason=reason)
-    try:
-        flaw = expression_flaw(puzzle, answer)
-    except ValueError as error:
-        return Grade("unparsed", answer, reason=f"no expression: {error}")
-    if flaw is None:
-        return Grade("right", answer, True)
-    if make24.first_solution(puzzle) is None:
-        flaw = f"the numbers of the question can't make {GOAL}"
-    return Grade("wrong", answer, reason=flaw)
-
-
-def expression_flaw(puzzle: Puzzle, answer: str) -> str | None:
-    """What is wrong with an expression, or None. Raises ValueError if it can't be read."""
-    try:
-        sides = read_equation(answer)
-    except ZeroDivisionError:
-        return "it divides by zero"
-    numbers = sides[0].numbers
-    if tuple(sorted(numbers)) != puzzle:
-        return f"it uses {puzzle_text(numbers)}, not {puzzle_text(puzzle)} once each"
-    for side in sides:
-        if side.value != GOAL:
-            return f"{str(side.value)[:40]} is not {GOAL}"
-    return None
-
-
-def puzzle_text(numbers: Sequence[int]) -> str:
-    """The numbers in ascending order: "4 5 6 10"."""
-    return " ".join(map(str, sorted(numbers)))[:80]
-
-
-def final_expression(text: str) -> str | None:
-    """What follows the last mark; None without one. Time is linear in the text's length."""
-    marks = list(EXPRESSION_MARK.finditer(text))
-    if not marks:
-        return None
-    last = marks[-1]
-    rest = text[last.end() : last.end() + MAX_ANSWER_CHARS]
-    if last[0].startswith("\\"):
-        return boxed_expression(rest)
-    first_line, *_ = rest.lstrip().split("\n", 1)
-    return first_line.strip() or None
-
-
-def boxed_expression(rest: str) -> str | None:
-    """What is in the braces that `rest` begins with."""
-    depth = 0
-    for brace in BRACE.finditer(rest):
-        depth += 1 if brace[0] == "{" else -1
-        if depth == 0:
-            return rest[1 : brace.start()].strip() or None
-    return None
-
-
-def read_puzzle(question: str) -> Puzzle | None:
-    """The four numbers in ascending order; None for any other question."""
-    if len(question) > MAX_PUZZLE_CHARS:
-        return None
-    text = question.strip()
-    if FOUR_NUMBERS.fullmatch(text) is None:
-        return None
-    numbers = sorted(map(int, re.findall("[0-9]+", text)))
-    return tuple(numbers) if numbers[0] > 0 else None
-
-
-def game24_key(question: str) -> str:
-    """The numbers in ascending order, or a hash of a text that is no puzzle."""
-    puzzle = read_puzzle(question)
-    return text_key(question) if puzzle is None else puzzle_text(puzzle)
 
 
 def write_puzzle(

@@ -2,7 +2,7 @@
 
 from hashlib import sha256
 
-from ..graders.exact import normalize_text
+from ..graders.text import normalize_text
 
 
 def text_key(question: str) -> str:

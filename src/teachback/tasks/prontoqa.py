@@ -9,9 +9,6 @@ words with one of test. Only `prontoqa_key`, which reads premises and query, tel
 apart.
 """
 
-import hashlib
-import json
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -22,109 +19,23 @@ from pydantic import Field, model_validator
 
 from ..errors import ConfigError, DataError
 from ..rng import draw
-from ..types import Example, Grade, PositiveInt, Settings, Task, Written
+from ..types import Example, PositiveInt, Settings, Task, Written
 from .jsonl_file import read_jsonl
-from .ontology import Decision, LogicQuestion, decide_question, read_question
+from .ontology import Decision, decide_question, read_question
+from .prontoqa_answers import (
+    format_proof_answer,
+    grade_proof,
+    prontoqa_key,
+    proof_target,
+    verify_proof,
+)
 from .prontoqa_exercises import HOPS_RANGE, generate_proof_question
-from .proof import proof_flaw, write_proof
-
-_ANY_LABEL = re.compile(r"\bAnswer:[ \t]*(True|False)\b", re.IGNORECASE)
-_LABEL_LINE = re.compile(r"Answer:[ \t]*(True|False)\.?")
+from .proof import write_proof
 
 
 def prontoqa_prompt(question: str) -> str:
     """The last line tells the graded form; an untuned student could not know it."""
     return f'{question}\nGive the proof, then "Answer: True" or "Answer: False".'
-
-
-def proof_target(example: Example) -> str | None:
-    """The solution, and the answer unless the solution names it."""
-    if example.solution is None or example.answer is None:
-        return example.solution
-    label, _ = _read_label(example.solution)
-    if label is not None:
-        return example.solution
-    return format_proof_answer(example.solution, example.answer)
-
-
-def format_proof_answer(solution: str, answer: str) -> str:
-    return f"{solution}\nAnswer: {answer}"
-
-
-def grade_proof(example: Example, text: str) -> Grade:
-    """Right if the last line is "Answer: " and the gold label, and the proof is valid.
-
-    See `proof.proof_flaw` for valid proofs. The grade is "unparsed" if the last line is no
-    answer, or if the text names both labels as its answer.
-    """
-    return _grade_label_and_proof(read_question(example.question), text, example.answer)
-
-
-def verify_proof(question: str, text: str) -> Grade:
-    """As `grade_proof`, with the label that follows from the premises by forward chaining.
-
-    A question whose premises don't decide the query, or contradict each other about its
-    subject, is "wrong".
-    """
-    logic_question = read_question(question)
-    if logic_question is None:
-        return _grade_label_and_proof(None, text, None)
-    decision = decide_question(logic_question)
-    grade = _grade_label_and_proof(logic_question, text, decision.label)
-    if decision.reason and grade.outcome == "wrong":
-        return replace(grade, reason=decision.reason)
-    return grade
-
-
-def _grade_label_and_proof(
-    question: LogicQuestion | None,
-    text: str,
-    gold: str | None,
-) -> Grade:
-    label, proof = _read_label(text)
-    is_label_right = label is not None and label == gold
-    if question is None:
-        reason = 'the question is not facts, rules and one "True or false: ..."'
-        return Grade("unparsed", label, is_label_right, reason)
-    if label is None:
-        reason = (
-            'no last line "Answer: True" or "Answer: False", or several that differ'
-        )
-        return Grade("unparsed", reason=reason)
-    if not is_label_right:
-        return Grade("wrong", label, False, f"the answer is {gold}")
-    flaw = proof_flaw(question, proof, label)
-    if flaw:
-        return Grade("wrong", label, True, flaw)
-    return Grade("right", label, True)
-
-
-def _read_label(text: str) -> tuple[str | None, str]:
-    """The label, and the text before its line; no label if there are several that differ."""
-    proof, _, last_line = text.rstrip().rpartition("\n")
-    match = _LABEL_LINE.fullmatch(last_line.strip())
-    labels = {label.lower() for label in _ANY_LABEL.findall(text)}
-    if match is None or len(labels) > 1:
-        return None, text
-    return match[1], proof
-
-
-def prontoqa_key(question: str) -> str:
-    """Equal for questions with the same premises, in any order and wording, and one query.
-
-    The query's polarity is left out: whoever knows whether Max is red knows whether he is not.
-    Other names or concepts make another exercise. A question that can't be read is known by its
-    text, apart from case and white space.
-    """
-    logic_question = read_question(question)
-    identity: object = " ".join(question.lower().split())
-    if logic_question is not None:
-        premises = sorted(
-            (p.rule, p.subject, p.predicate, p.negated) for p in logic_question.premises
-        )
-        query = logic_question.query
-        identity = [premises, query.subject, query.predicate]
-    return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:32]
 
 
 def solve_prontoqa(question: str) -> str | None:

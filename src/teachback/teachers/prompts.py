@@ -19,7 +19,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
-from ..endpoints.endpoint import encode_json
+from ..endpoints.encoding import encode_json
 from ..errors import ConfigError
 
 SHIPPED = Path(__file__).parent / "prompts"

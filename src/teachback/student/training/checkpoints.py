@@ -1,4 +1,4 @@
-"""Checkpoints of a round's finetuning: where it goes on after a kill."""
+"""Checkpoints of a round's finetuning, from which it resumes after a kill."""
 
 import shutil
 import time
@@ -8,51 +8,59 @@ from typing import Any
 
 from ...run.files import fsync_path
 
+# Written last: a checkpoint without it was killed half-way.
+COMPLETE_FILE = "complete"
+
 
 def make_checkpoint_callback(
-    checkpoints: Path, every_s: float, tell: Callable[[int, int], None]
+    checkpoints: Path, every_s: float, on_progress: Callable[[int, int], None]
 ) -> Any:
-    """Reports progress, and saves a checkpoint every so often.
+    """A callback for Trainer that reports progress and saves checkpoints.
 
-    A file `complete` in it, written last, commits it.
+    on_progress(done, total) counts optimiser steps. Only the last checkpoint is kept.
     """
     from transformers import TrainerCallback
 
-    class Watcher(TrainerCallback):  # type: ignore[misc]
-        saved = time.monotonic()
+    class CheckpointCallback(TrainerCallback):  # type: ignore[misc]
+        saved_at_s = time.monotonic()
 
         def on_step_end(
             self, args: Any, state: Any, control: Any, **kwargs: Any
         ) -> None:
-            tell(state.global_step, state.max_steps)
-            if (
-                time.monotonic() - self.saved >= every_s
-                and state.global_step < state.max_steps
-            ):
+            on_progress(state.global_step, state.max_steps)
+            is_due = time.monotonic() - self.saved_at_s >= every_s
+            # After the last step the student itself is saved.
+            if is_due and state.global_step < state.max_steps:
                 control.should_save = True
 
         def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             folder = checkpoints / f"checkpoint-{state.global_step}"
-            for path in [p for p in folder.rglob("*") if p.is_file()]:
-                fsync_path(path)
-            (folder / "complete").touch()
-            fsync_path(folder)
+            commit_checkpoint(folder)
             for older in checkpoints.glob("checkpoint-*"):
                 if older != folder:
                     shutil.rmtree(older)
-            self.saved = time.monotonic()
+            self.saved_at_s = time.monotonic()
 
-    return Watcher()
+    return CheckpointCallback()
+
+
+def commit_checkpoint(folder: Path) -> None:
+    """Mark a checkpoint as complete, once its files are on the disk."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    for path in files:
+        fsync_path(path)
+    (folder / COMPLETE_FILE).touch()
+    fsync_path(folder)
 
 
 def find_last_checkpoint(checkpoints: Path) -> str | None:
-    finished = [
-        p for p in checkpoints.glob("checkpoint-*") if (p / "complete").exists()
-    ]
-    for unfinished in set(checkpoints.glob("checkpoint-*")) - set(finished):
-        shutil.rmtree(unfinished)
-    return (
-        str(max(finished, key=lambda p: int(p.name.split("-")[1])))
-        if finished
-        else None
-    )
+    """The newest complete checkpoint. Deletes those that were killed half-way."""
+    complete = []
+    for folder in list(checkpoints.glob("checkpoint-*")):
+        if (folder / COMPLETE_FILE).exists():
+            complete.append(folder)
+        else:
+            shutil.rmtree(folder)
+    if not complete:
+        return None
+    return str(max(complete, key=lambda folder: int(folder.name.split("-")[1])))

@@ -1,5 +1,6 @@
-"""How a student is finetuned: the recipe, which is part of a run's identity, and the machine's
-side, which is not.
+"""How a student is finetuned: the recipe and the machine's side of it.
+
+The recipe is part of a run's identity, the machine's side is not.
 """
 
 from dataclasses import dataclass
@@ -8,39 +9,38 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Recipe:
-    """lr: peak learning rate. warmup: share of the steps. rows_per_step: rows an optimiser step.
-
-    method: all weights; low-rank adapters on every linear layer, beside full or 4-bit weights; or
-    the last `last_layers` layers alone.
-    """
-
+    # All weights; low-rank adapters on every linear layer, beside full or 4-bit weights;
+    # or the last layers alone.
     method: Literal["full", "lora", "qlora", "last_layers"] = "full"
+    # The peak learning rate; the schedule is a cosine.
     lr: float = 4e-4
     epochs: int = 3
+    # Rows of one optimiser step.
     rows_per_step: int = 8
+    # The share of the steps in which the learning rate rises.
     warmup: float = 0.1
     weight_decay: float = 0.0
     max_grad_norm: float = 1.0
     lora_rank: int = 16
     lora_alpha: int = 32
+    # How many layers the method last_layers trains.
     last_layers: int = 4
+    # bf16 means autocast: the trained weights stay in float32.
     precision: Literal["float32", "bf16"] = "float32"
 
 
 @dataclass(frozen=True)
 class RuntimeOptions:
-    """What the work is done with. Nothing of it changes what is computed, rounding aside.
+    """How the machine does the work. The result is the same, up to rounding."""
 
-    micro_tokens: at most so many tokens go through the model at once, padding included; a longer
-    row goes alone. pack: rows go one behind the other, without padding, wherever the model allows
-    it. checkpointing: activations are computed again in the backward pass instead of kept.
-    save_adapter: LoRA's adapter is kept beside the merged weights. report_to: trackers, as
-    transformers' Trainer names them.
-    """
-
+    # Tokens that go through the model at once, padding included. A longer row goes alone.
     micro_tokens: int = 2048
+    # Rows stand one after the other, without padding, where the model allows it.
     pack: bool = True
+    # Compute activations again in the backward pass instead of keeping them.
     checkpointing: bool = False
+    # Keep LoRA's adapter beside the merged weights.
     save_adapter: bool = False
+    # Trackers, by the names of transformers' Trainer.
     report_to: tuple[str, ...] = ()
     checkpoint_every_s: float = 300
