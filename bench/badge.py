@@ -29,8 +29,8 @@ from bench.outcome import Outcome
 from bench.process import peak_mib, run_fresh, spread
 from teachback.criteria.badge import badge
 from teachback.criteria.evidence import Evidence
-from teachback.criteria.points import Points, gradients
-from teachback.criteria.seeding import seeding
+from teachback.criteria.points import Points, make_gradient_points
+from teachback.criteria.seeding import draw_kmeans_centers
 from teachback.rng import draw
 from teachback.types import Example
 
@@ -167,18 +167,18 @@ def make_work(classes: int, rows: int) -> tuple[Array, Array]:
 def gradient_points(p_N_K: Array, hidden_N_D: Array) -> Points:
     delta_N_K = p_N_K.copy()
     delta_N_K[np.arange(len(p_N_K)), p_N_K.argmax(axis=1)] -= 1
-    return gradients(delta_N_K, hidden_N_D)
+    return make_gradient_points(delta_N_K, hidden_N_D)
 
 
 def choose_with_ours(classes: int, amount: Amount) -> Choice:
     """Warmed up on a few rows."""
     p_N_K, hidden_N_D = make_work(classes, amount.rows)
     few = gradient_points(p_N_K[:500], hidden_N_D[:500])
-    seeding(few, 20, np.random.default_rng(0))
+    draw_kmeans_centers(few, 20, np.random.default_rng(0))
 
     started = time.perf_counter()
     points = gradient_points(p_N_K, hidden_N_D)
-    picks = seeding(points, amount.picks, np.random.default_rng(SEED))
+    picks = draw_kmeans_centers(points, amount.picks, np.random.default_rng(SEED))
     seconds = time.perf_counter() - started
     rss_mib = peak_mib()
     return Choice(seconds, rss_mib, potential(points, picks))
@@ -231,7 +231,7 @@ def probability_error(
     worst = 0.0
     for k in {1, 2, len(picks) // 2, len(picks) - 1}:
         # The origin counts as a pick for Badge.
-        nearest_N = np.minimum(points.squared_N, points.nearest(picks[:k]))
+        nearest_N = np.minimum(points.squared_length_N, points.squared_distances_to_nearest(picks[:k]))
         peer_N = np.nan_to_num(probability_M_N[k])  # NaN: picked before
         error_N = np.abs(peer_N - nearest_N / nearest_N.sum())
         worst = max(worst, float(error_N.max() * len(peer_N)))
@@ -239,7 +239,7 @@ def probability_error(
 
 
 def potential(points: Points, picks: Sequence[int]) -> float:
-    return float(points.nearest(picks).sum())
+    return float(points.squared_distances_to_nearest(picks).sum())
 
 
 def draw_potentials(classes: int, amount: Amount) -> dict[str, list[float]]:
@@ -252,20 +252,20 @@ def draw_potentials(classes: int, amount: Amount) -> dict[str, list[float]]:
 
     draws = amount.draws
     return {
-        "ours": [draw_one(seeding, seed) for seed in range(draws)],
+        "ours": [draw_one(draw_kmeans_centers, seed) for seed in range(draws)],
         "one_by_one": [draw_one(one_by_one, draws + seed) for seed in range(draws)],
     }
 
 
 def one_by_one(points: Points, m: int, generator: np.random.Generator) -> list[int]:
     """k-means++ as it is written down: a pass over all rows for every pick."""
-    weight_N = points.squared_N
+    weight_N = points.squared_length_N
     nearest_N = np.full(len(weight_N), np.inf)
     picks: list[int] = []
     while len(picks) < m:
         pick = generator.choice(len(weight_N), p=weight_N / weight_N.sum())
         picks.append(int(pick))
-        nearest_N = np.minimum(nearest_N, points.nearest(picks[-1:]))
+        nearest_N = np.minimum(nearest_N, points.squared_distances_to_nearest(picks[-1:]))
         weight_N = nearest_N
     return picks
 

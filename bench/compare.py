@@ -17,7 +17,7 @@ from typing import Any
 
 from bench.outcome import Outcome
 from bench.process import spread
-from teachback.compare.scheduler import available_cores
+from teachback.compare.scheduler import count_cores
 from teachback.testing import tiny_student
 
 TARGET = 1.6
@@ -39,7 +39,7 @@ Files = dict[str, bytes]  # by path
 
 def bench(quick: bool) -> Outcome:
     repeats, times = (2, 1) if quick else (4, REPEATS)
-    jobs_of = {"one after the other": 1, "side by side": available_cores()}
+    jobs_of = {"one after the other": 1, "side by side": count_cores()}
     seconds: dict[str, list[float]] = {name: [] for name in jobs_of}
     files: dict[str, Files] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -57,7 +57,7 @@ def bench(quick: bool) -> Outcome:
     facts = {
         "work": {
             "runs": 2 * repeats,
-            "jobs": available_cores(),
+            "jobs": count_cores(),
             "task": settings["task"],
         },
         "seconds": spreads,

@@ -19,7 +19,7 @@ from teachback.graders.exact import EXACT_GRADER
 from teachback.tasks import game24, own, prontoqa
 from teachback.tasks.own import AnswerFormat
 from teachback.tasks.splits import SplitSizes
-from teachback.types import Curated, Example, Row, Verdict
+from teachback.types import Curation, Example, Row, Verdict
 
 SEEDS = 300
 ROWS_PER_ROUND = 40
@@ -128,7 +128,7 @@ def check_symbolic(count: int) -> dict[str, Any]:
 
 def curate_in_rounds(
     seeds: Sequence[Example], test: Sequence[Example], rows: Sequence[Example]
-) -> list[Curated]:
+) -> list[Curation]:
     task = own.load_own_rows(
         seeds,
         dev=test[:1],
@@ -139,7 +139,7 @@ def curate_in_rounds(
     checks = make_row_checks(task)
     forbidden = forbidden_keys(task)
     accepted: list[Row] = []
-    rounds: list[Curated] = []
+    rounds: list[Curation] = []
     for start in range(0, len(rows), ROWS_PER_ROUND):
         examples = rows[start : start + ROWS_PER_ROUND]
         verdicts = [Verdict(one.id, 0, one.question, "text") for one in examples]
@@ -151,11 +151,11 @@ def curate_in_rounds(
     return rounds
 
 
-def count_warned_rounds(rounds: Sequence[Curated]) -> int:
+def count_warned_rounds(rounds: Sequence[Curation]) -> int:
     return sum(looks_made_from_test(curated) for curated in rounds)
 
 
-def looks_made_from_test(curated: Curated) -> bool:
+def looks_made_from_test(curated: Curation) -> bool:
     return any("look made from" in note for note in curated.notes)
 
 

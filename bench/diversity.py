@@ -24,12 +24,12 @@ import numpy as np
 
 from bench.outcome import Outcome
 from bench.process import peak_mib, run_fresh, run_timed, spread
-from teachback.criteria.coverage import coverage
+from teachback.criteria.coverage import pick_by_coverage
 from teachback.criteria.evidence import Evidence
 from teachback.criteria.facility import facility
-from teachback.criteria.farthest import farthest
+from teachback.criteria.farthest import pick_farthest
 from teachback.criteria.kcenter import kcenter
-from teachback.criteria.points import vectors
+from teachback.criteria.points import make_vector_points
 from teachback.rng import draw
 from teachback.types import Example
 
@@ -165,7 +165,7 @@ def time_choice(name: str, contender: str, rows: int, m: int) -> Choice:
 
 
 def kcenter_with_ours(x_N_D: Array, m: int) -> list[int]:
-    return farthest(vectors(x_N_D), m, used=1)
+    return pick_farthest(make_vector_points(x_N_D), m, n_picked=1)
 
 
 def kcenter_with_scikit_activeml(x_N_D: Array, m: int) -> list[int]:
@@ -179,7 +179,7 @@ def kcenter_with_scikit_activeml(x_N_D: Array, m: int) -> list[int]:
 
 def facility_with_ours(unit_N_D: Array, m: int) -> list[int]:
     rows = len(unit_N_D)
-    return coverage(unit_N_D, np.arange(rows), np.ones(rows, np.float32), m)
+    return pick_by_coverage(unit_N_D, np.arange(rows), np.ones(rows, np.float32), m)
 
 
 def facility_with_apricot(unit_N_D: Array, m: int) -> list[int]:
@@ -201,7 +201,7 @@ def keep_apricot_kernels() -> None:
 
 def radius(x_N_D: Array, picks: list[int]) -> float:
     """The largest distance of any row from its nearest pick."""
-    return float(vectors(x_N_D).nearest([0, *picks]).max() ** 0.5)
+    return float(make_vector_points(x_N_D).squared_distances_to_nearest([0, *picks]).max() ** 0.5)
 
 
 def covered(unit_N_D: Array, picks: list[int]) -> float:

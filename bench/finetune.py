@@ -35,14 +35,14 @@ from bench.outcome import Outcome
 from bench.process import peak_mib, run_fresh, spread
 from teachback.student.folder import resolve_model
 from teachback.student.loading import load_student
-from teachback.student.training.batch import TokenRow, row_length, schedule_rows
-from teachback.student.training.finetune import (
-    Recipe,
-    RuntimeOptions,
-    finetune,
+from teachback.student.training.batch import (
+    TokenRow,
+    row_length,
+    schedule_rows,
     tokenize_row,
 )
-from teachback.student.training.layout import PADDED_LAYOUT, batch_loss
+from teachback.student.training.finetune import Recipe, RuntimeOptions, finetune
+from teachback.student.training.layout import PADDED_LAYOUT, compute_batch_loss
 
 TARGET = 1.8
 PROMPTS_TARGET = 1.2
@@ -265,7 +265,7 @@ def held_loss(model: Any, rows: Sequence[TokenRow]) -> float:
     total = 0.0
     with torch.no_grad():
         for start in range(0, len(rows), 4):
-            total += batch_loss(
+            total += compute_batch_loss(
                 model, rows[start : start + 4], PADDED_LAYOUT, device
             ).item()
     return total / sum(len(row["answer"]) for row in rows)
@@ -280,8 +280,8 @@ def train_with_ours(job: Job) -> Path:
         chat=CHAT,
         recipe=job.recipe,
         seed=SEED,
-        means=RuntimeOptions(micro_tokens=MICRO_TOKENS, checkpoint_every_s=1e9),
-        tell=lambda step, steps: job.step_ends.append(time.perf_counter()),
+        options=RuntimeOptions(micro_tokens=MICRO_TOKENS, checkpoint_every_s=1e9),
+        on_progress=lambda done, total: job.step_ends.append(time.perf_counter()),
     )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from teachback.criteria.evidence import Evidence
 from teachback.types import (
     Attempt,
-    Curated,
+    Curation,
     Example,
     Grade,
     Report,
@@ -75,8 +75,8 @@ def evidence_of(nlls: Sequence[float]) -> Evidence:
 
 
 def past_round(chosen: Selection, accuracy: float = 0.0, rows: int = 0) -> Round:
-    from teachback.types import Rejected
+    from teachback.types import Rejection
 
-    fresh = Curated((), tuple(Rejected("s00", i, "") for i in range(rows)))
+    fresh = Curation((), tuple(Rejection("s00", i, "") for i in range(rows)))
     report = Report("dev", 1, 0, accuracy, 0, 1, 0, {}, ())
     return Round(chosen, fresh, Transfer((), None, None, None), Student(""), report)

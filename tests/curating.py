@@ -6,7 +6,7 @@ from pathlib import Path
 
 from teachback.curate.near_duplicates import NearDuplicate, NearDuplicateIndex
 from teachback.curate.training_rows import curate_rows, forbidden_keys, make_row_checks
-from teachback.types import Curated, Example, Grade, Row, Task, Verdict
+from teachback.types import Curation, Example, Grade, Row, Task, Verdict
 
 
 def text_task(
@@ -36,7 +36,7 @@ def verdicts(questions: Sequence[str], start: int = 0) -> list[Verdict]:
     ]
 
 
-def curated(task: Task, questions: Sequence[str], rows: Sequence[Row] = ()) -> Curated:
+def curated(task: Task, questions: Sequence[str], rows: Sequence[Row] = ()) -> Curation:
     """One round of a run, all of whose drafts are usable."""
     seeds = [seed.question for seed in task.seeds]
     return curate_rows(

@@ -246,7 +246,7 @@ def test_the_pool_teacher_hands_out_each_row_once(asked: Path, tmp_path: Path) -
     )
     given = (f"teacher={{name: pool, rows: {reserve}}}", "budget={}", "prices={}")
     done = go(asked, tmp_path / "run", *given)
-    assert done.short, "six rows for two rounds of four"
+    assert done.closed_early, "six rows for two rounds of four"
     got = [
         row["question"] for round in (0, 1) for row in curated(tmp_path / "run", round)
     ]

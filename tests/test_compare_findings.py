@@ -11,9 +11,9 @@ from rich.console import Console
 from teachback.compare.arm_results import ArmResult, Curve
 from teachback.compare.findings import (
     Finding,
-    finding_sentence,
+    describe_finding,
     make_findings,
-    samples_sentence,
+    describe_samples,
 )
 from teachback.compare.summarise import TeacherSpend, summarise_comparison
 from teachback.compare.tables import print_comparison
@@ -27,13 +27,13 @@ def measured(
     """Three rounds that end `gain` above the 30 % at which all begin."""
     rng = np.random.default_rng([repeat, len(arm), round(1000 * gain) + 1000])
     skill_P = 0.3 + gain * np.arange(4) / 3 + np.array([0, *rng.normal(0, 0.01, 3)])
-    right_P_I = rng.random((4, ITEMS)) < skill_P[:, None]
+    score_P_I = rng.random((4, ITEMS)) < skill_P[:, None]
     ids = tuple(f"{repeat if fresh else 0}-{i}" for i in range(ITEMS))
     spent = tuple(tokens * p for p in range(4))
     curve = Curve(
         arm,
         repeat,
-        tuple(right_P_I.mean(1)),
+        tuple(score_P_I.mean(1)),
         (0, 10, 20, 30),
         (0, 10, 20, 30),
         spent,
@@ -43,7 +43,7 @@ def measured(
         curve,
         "test",
         ids,
-        right_P_I,
+        score_P_I,
         tuple((p + gain, p + repeat / 10) for p in range(3)),
     )
 
@@ -66,15 +66,15 @@ def test_a_gain_is_told_with_its_interval_and_equals_are_not_told_apart(
     )
     loss, wrong, longest = (one for one in all_ if one.axis == "generated")
     assert loss.primary
-    assert finding_sentence(loss).startswith("loss gains ")
-    assert finding_sentence(loss).endswith(
+    assert describe_finding(loss).startswith("loss gains ")
+    assert describe_finding(loss).endswith(
         "points of area over random (8 repeats, p = 0.008)"
     )
-    assert finding_sentence(wrong).startswith(
+    assert describe_finding(wrong).startswith(
         "wrong: not distinguishable from random ("
     )
-    assert finding_sentence(longest).startswith("longest loses ")
-    assert "adjusted" in finding_sentence(longest)
+    assert describe_finding(longest).startswith("longest loses ")
+    assert "adjusted" in describe_finding(longest)
     assert loss.difference is not None
     assert 0.15 in loss.difference, "half of the 0.3 between the ends"
 
@@ -82,7 +82,7 @@ def test_a_gain_is_told_with_its_interval_and_equals_are_not_told_apart(
 def test_few_repeats_give_intervals_and_no_p() -> None:
     all_ = found(3, {"random": 0.1, "loss": 0.4})
     assert all(one.p is None for one in all_)
-    assert "p =" not in finding_sentence(all_[0])
+    assert "p =" not in describe_finding(all_[0])
     assert found(1, {"random": 0.1, "loss": 0.4})[0].difference is None
 
 
@@ -95,18 +95,18 @@ def test_an_arm_that_spends_more_is_judged_up_to_where_every_curve_reaches() -> 
     }
     assert set(by_axis) == {"generated", "tokens"}, "no price, no axis of money"
     assert by_axis["tokens"].upto == 300
-    assert "not distinguishable" in finding_sentence(by_axis["generated"])
-    assert finding_sentence(by_axis["tokens"]).startswith("judge loses ")
+    assert "not distinguishable" in describe_finding(by_axis["generated"])
+    assert describe_finding(by_axis["tokens"]).startswith("judge loses ")
     assert by_axis["tokens"].reach is None
 
 
 def test_samples_to_target_is_a_sentence_too() -> None:
     all_ = found(8, {"random": 0.2, "loss": 0.5})
-    said = samples_sentence(all_[0])
+    said = describe_samples(all_[0])
     assert said is not None
     assert said.startswith("loss reaches 4")
     assert "times fewer samples than random" in said
-    worse = samples_sentence(found(8, {"random": 0.5, "loss": 0.1})[0])
+    worse = describe_samples(found(8, {"random": 0.5, "loss": 0.1})[0])
     assert (
         worse
         == f"loss: no ratio of samples (8 of 8 repeats did not reach {all_and(0.5)})"
@@ -117,7 +117,7 @@ def test_where_random_gains_nothing_that_is_said() -> None:
     flat = [measured("random", r, -0.2) for r in range(3)] + [
         measured("loss", r, 0.2) for r in range(3)
     ]
-    said = samples_sentence(
+    said = describe_samples(
         make_findings(flat, ["random", "loss"], "random", "loss")[0]
     )
     assert said == "loss: no ratio of samples (random gained nothing)"
@@ -134,7 +134,7 @@ def test_arms_that_came_unequally_far_are_compared_up_to_where_all_came() -> Non
     units = [measured(arm, r, 0.2) for r in range(2) for arm in ("random", "loss")]
     short = units[0].curve
     cut = Curve(short.arm, 0, short.accuracy[:2], (0, 10), (0, 10), (0, 100), None)
-    units[0] = replace(units[0], curve=cut, right_P_I=units[0].right_P_I[:2])
+    units[0] = replace(units[0], curve=cut, score_P_I=units[0].score_P_I[:2])
     one = make_findings(units, ["random", "loss"], "random", "loss")[0]
     assert one.upto == 10
     assert one.reach is None

@@ -12,9 +12,9 @@ import pytest
 from comparing import files, settings
 from crashing import child, ended, running
 from teachback.build.task import make_task
-from teachback.compare.comparison import make_units, run_comparison
+from teachback.compare.comparison import run_comparison
 from teachback.compare.scheduler import UnitQueue
-from teachback.compare.units import make_base_unit
+from teachback.compare.units import make_base_unit, make_units
 from teachback.config.reading import make_config
 from teachback.errors import ConfigError, TeachbackError
 
@@ -63,7 +63,7 @@ def test_a_unit_is_handed_out_once_its_base_is_finished_and_others_go_before_it(
     tiny: Path, tmp_path: Path
 ) -> None:
     config = make_config(settings(tmp_path, tiny))
-    bases = [make_base_unit(config, repeat, parallel=True) for repeat in range(3)]
+    bases = [make_base_unit(config, repeat, is_parallel=True) for repeat in range(3)]
     arms = make_units(config, ARMS, 3)
     queue = UnitQueue(sorted([*bases, *arms], key=lambda unit: unit.config.repeat))
     taken = [queue.take()]
@@ -71,18 +71,18 @@ def test_a_unit_is_handed_out_once_its_base_is_finished_and_others_go_before_it(
     waiting.start()
     waiting.join(0.1)
     assert taken == [bases[0]], "all others come after it"
-    queue.finished(bases[0])
+    queue.mark_finished(bases[0])
     waiting.join(10)
     assert taken == [bases[0], arms[0]]
     assert [queue.take() for _ in range(3)] == [arms[1], *bases[1:]]
-    queue.finished(bases[2])
+    queue.mark_finished(bases[2])
     assert queue.take() == arms[4], "repeat 1 waits for its base, repeat 2 does not"
     waiting = threading.Thread(
         target=lambda: taken.append([queue.take() for _ in range(2)][1]), daemon=True
     )
     waiting.start()
     waiting.join(0.1)
-    assert queue.drop() == 2
+    assert queue.drop_waiting() == 2
     waiting.join(10)
     assert taken[-1] is None
 

@@ -60,7 +60,7 @@ from random import Random
 from typing import Literal
 
 from ..graders.exact import EXACT_GRADER
-from ..types import Example, Settings, Task, Written
+from ..types import Example, Settings, Task, Exercise
 
 
 class EchoSettings(Settings):
@@ -68,9 +68,9 @@ class EchoSettings(Settings):
 
 
 def load_echo() -> Task:
-    def write(seed: Example, random: Random) -> Written:
+    def write(seed: Example, random: Random) -> Exercise:
         word = f"w{random.randrange(10**9)}"
-        return Written(word, f"Answer: {word}", word)
+        return Exercise(word, f"Answer: {word}", word)
 
     def examples(split: str) -> tuple[Example, ...]:
         return tuple(Example(f"{split}-{i}", f"{split}{i}", f"{split}{i}") for i in range(8))

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from teachback.errors import DataError
-from teachback.init.columns import find
-from teachback.init.guess import check, guess
-from teachback.init.sizes import share
-from teachback.init.survey import look
+from teachback.init.columns import guess_columns
+from teachback.init.guess import check_answers, guess_grader
+from teachback.init.sizes import share_rows
+from teachback.init.survey import survey_file
 from teachback.tasks.keys import text_key
 from teachback.tasks.table import ExampleColumns, examples_from_rows
 from teachback.types import Example
@@ -48,14 +48,16 @@ def write(path: Path, rows: Sequence[dict[str, Any]]) -> Path:
     return path
 
 
-def sums(n: int, start: int = 0) -> list[dict[str, Any]]:
+def make_sums(n: int, start: int = 0) -> list[dict[str, Any]]:
     return [
         {"question": f"What is {i} + 2?", "answer": i + 2}
         for i in range(start, start + n)
     ]
 
 
-def asked(*pairs: tuple[str, str | None], solution: str | None = None) -> list[Example]:
+def make_examples(
+    *pairs: tuple[str, str | None], solution: str | None = None
+) -> list[Example]:
     return [
         Example(str(i), question, answer, solution)
         for i, (question, answer) in enumerate(pairs)
@@ -66,11 +68,11 @@ def asked(*pairs: tuple[str, str | None], solution: str | None = None) -> list[E
 def test_every_real_file_gets_its_grader_without_a_question(
     name: str, data: Path
 ) -> None:
-    survey = look(data / f"{name}.jsonl")
+    survey = survey_file(data / f"{name}.jsonl")
     assert survey.columns.question == "question"
     assert survey.columns.answer == "answer"
-    assert guess(survey.answered).graders == (FILES[name],)
-    check(FILES[name], survey.answered)
+    assert guess_grader(survey.answered_examples).graders == (FILES[name],)
+    check_answers(FILES[name], survey.answered_examples)
 
 
 def test_every_real_file_is_known(data: Path) -> None:
@@ -78,13 +80,12 @@ def test_every_real_file_is_known(data: Path) -> None:
 
 
 def test_it_says_what_it_looked_at(data: Path) -> None:
-    assert guess(look(data / "gsm8k_train.jsonl").answered).why == (
-        "7,173 of 7,173 answers are numbers",
-    )
-    assert (
-        "750 letters, 500 words, 250 numbers"
-        in guess(look(data / "bbh_logic_test.jsonl").answered).why[0]
-    )
+    survey = survey_file(data / "gsm8k_train.jsonl")
+    (evidence,) = guess_grader(survey.answered_examples).evidence
+    assert evidence == "7,173 of 7,173 answers are numbers"
+    survey = survey_file(data / "bbh_logic_test.jsonl")
+    (evidence,) = guess_grader(survey.answered_examples).evidence
+    assert "750 letters, 500 words, 250 numbers" in evidence
 
 
 @pytest.mark.parametrize(
@@ -125,22 +126,22 @@ def test_it_says_what_it_looked_at(data: Path) -> None:
 def test_graders(
     pairs: list[tuple[str, str]], solution: str | None, graders: tuple[str, ...]
 ) -> None:
-    found = guess(asked(*pairs, solution=solution))
-    assert found.graders == graders
-    assert all(found.why)
+    guess = guess_grader(make_examples(*pairs, solution=solution))
+    assert guess.graders == graders
+    assert all(guess.evidence)
 
 
 def test_answers_that_no_grader_reads_are_named() -> None:
     with pytest.raises(
         DataError, match=r"1 of 2 answers can't be read by the grader exact\n.*1: 'two"
     ):
-        guess(asked(("q", "one"), ("r", "two\nlines")))
+        guess_grader(make_examples(("q", "one"), ("r", "two\nlines")))
     with pytest.raises(DataError, match="no row has an answer"):
-        guess(asked(("q", None)))
+        guess_grader(make_examples(("q", None)))
     with pytest.raises(
         DataError, match="1 of 2 answers can't be read by the grader number"
     ):
-        check("number", asked(("q", "5"), ("r", "five")))
+        check_answers("number", make_examples(("q", "5"), ("r", "five")))
 
 
 @pytest.mark.parametrize(
@@ -205,19 +206,20 @@ def test_columns_by_other_names(
     row: Callable[[int], dict[str, Any]], columns: ExampleColumns
 ) -> None:
     rows = [row(i) for i in range(10)]
-    found = find(rows, "my.jsonl").columns
-    assert found == columns
-    examples_from_rows(rows, "my.jsonl", found)
+    guess = guess_columns(rows, "my.jsonl")
+    assert guess.columns == columns
+    examples_from_rows(rows, "my.jsonl", guess.columns)
 
 
 def test_columns_that_were_named_are_taken_as_they_are() -> None:
     rows = [{"frage": "q", "question": "r", "antwort": 5, "answer": 6}]
-    found = find(rows, "my.jsonl", question="frage", answer="antwort").columns
-    assert (found.question, found.answer) == ("frage", "antwort")
+    guess = guess_columns(rows, "my.jsonl", question="frage", answer="antwort")
+    assert guess.columns.question == "frage"
+    assert guess.columns.answer == "antwort"
     with pytest.raises(
         DataError, match=r"no column 'fragen'\n  got: frage, question, antwort, answer"
     ):
-        find(rows, "my.jsonl", question="fragen")
+        guess_columns(rows, "my.jsonl", question="fragen")
 
 
 def test_what_the_student_does_not_see_is_said() -> None:
@@ -225,10 +227,12 @@ def test_what_the_student_does_not_see_is_said() -> None:
         {"question": f"q{i}", "options": ["a", "b"], "input": "context", "answer": "A"}
         for i in range(3)
     ]
-    notes = find(rows, "my.jsonl").notes
+    notes = guess_columns(rows, "my.jsonl").notes
     assert any("'options'" in note for note in notes)
     assert any("not 'input'" in note for note in notes)
-    (note,) = find([{"question": "q", "answer": "word " * 50}], "my.jsonl").notes
+    (note,) = guess_columns(
+        [{"question": "q", "answer": "word " * 50}], "my.jsonl"
+    ).notes
     assert "word for word" in note
 
 
@@ -276,13 +280,13 @@ ROWS = st.sets(NAMES, max_size=4).flatmap(
 def test_random_rows_are_guessed_or_refused(rows: list[dict[str, Any]]) -> None:
     """Nothing but a DataError, whatever the file holds; and what is guessed can be read."""
     try:
-        found = find(rows, "my.jsonl").columns
-        read = examples_from_rows(rows, "my.jsonl", found)
-        graders = guess(read).graders
+        columns = guess_columns(rows, "my.jsonl").columns
+        examples = examples_from_rows(rows, "my.jsonl", columns)
+        graders = guess_grader(examples).graders
     except DataError:
         return
     for grader in graders:
-        check(grader, read)
+        check_answers(grader, examples)
 
 
 @pytest.mark.parametrize(
@@ -300,21 +304,20 @@ def test_random_rows_are_guessed_or_refused(rows: list[dict[str, Any]]) -> None:
 def test_files_beside_it(
     file: str, other: str, part: str | None, tmp_path: Path
 ) -> None:
-    write(tmp_path / other, sums(12, start=500))
-    survey = look(write(tmp_path / file, sums(40)))
-    held = {"dev": survey.dev, "test": survey.test}
-    assert {name: h.path.name for name, h in held.items() if h} == (
-        {part: other} if part else {}
-    )
+    write(tmp_path / other, make_sums(12, start=500))
+    survey = survey_file(write(tmp_path / file, make_sums(40)))
+    files = {"dev": survey.dev, "test": survey.test}
+    names_by_split = {split: file.path.name for split, file in files.items() if file}
+    assert names_by_split == ({part: other} if part else {})
     assert ("is for measuring" in " ".join(survey.notes)) == (file == "my_test.jsonl")
 
 
 def test_a_file_beside_it_that_can_not_measure_is_left_with_a_note(
     tmp_path: Path,
 ) -> None:
-    write(tmp_path / "my_test.jsonl", [*sums(12), {"question": "open"}])
+    write(tmp_path / "my_test.jsonl", [*make_sums(12), {"question": "open"}])
     (tmp_path / "my_dev.jsonl").write_text("no json\n", encoding="utf-8")
-    survey = look(write(tmp_path / "my.jsonl", sums(40)))
+    survey = survey_file(write(tmp_path / "my.jsonl", make_sums(40)))
     assert (survey.dev, survey.test) == (None, None)
     assert any(
         "my_test.jsonl lies beside it and is not used: 1 rows without an answer" in n
@@ -325,9 +328,9 @@ def test_a_file_beside_it_that_can_not_measure_is_left_with_a_note(
 
 @pytest.mark.parametrize("n", [30, 31, 45, 59, 60, 99, 150, 299, 300, 2000])
 def test_shares_leave_a_reserve_and_share_no_question(n: int, tmp_path: Path) -> None:
-    rows = [*sums(n), *sums(3)]  # some of them twice
-    shares = share(look(write(tmp_path / "my.jsonl", rows)))
-    assert len(shares.reserve) >= shares.pairs
+    rows = [*make_sums(n), *make_sums(3)]  # some of them twice
+    shares = share_rows(survey_file(write(tmp_path / "my.jsonl", rows)))
+    assert len(shares.reserve) >= shares.n_pairs
     assert shares.per_round <= len(shares.splits.seeds)
     assert len(shares.splits.dev) >= 8
     parts = [shares.splits.seeds, shares.splits.dev, shares.splits.test, shares.reserve]
@@ -336,15 +339,15 @@ def test_shares_leave_a_reserve_and_share_no_question(n: int, tmp_path: Path) ->
 
 
 def test_few_answers_are_kept_for_measuring(tmp_path: Path) -> None:
-    rows = [*sums(35), *({"question": f"Why {i}?"} for i in range(400))]
-    shares = share(look(write(tmp_path / "my.jsonl", rows)))
+    rows = [*make_sums(35), *({"question": f"Why {i}?"} for i in range(400))]
+    shares = share_rows(survey_file(write(tmp_path / "my.jsonl", rows)))
     assert len(shares.splits.dev) == 35
     assert shares.splits.test == ()
     assert shares.reserve == ()
     with pytest.raises(
         DataError, match=r"too few answered rows.*\n  got: 29 different ones of 429"
     ):
-        share(look(write(tmp_path / "my.jsonl", rows[6:])))
+        share_rows(survey_file(write(tmp_path / "my.jsonl", rows[6:])))
 
 
 def test_fields_that_tell_rows_of_dev_and_test_apart(tmp_path: Path) -> None:
@@ -355,11 +358,14 @@ def test_fields_that_tell_rows_of_dev_and_test_apart(tmp_path: Path) -> None:
             "level": f"l{i % 2}",
             "x": i % 2 / 2,
         }
-        for i, row in enumerate(sums(300))
+        for i, row in enumerate(make_sums(300))
     ]
-    assert share(look(write(tmp_path / "my.jsonl", rows))).by == ("kind", "level")
+    assert share_rows(survey_file(write(tmp_path / "my.jsonl", rows))).by == (
+        "kind",
+        "level",
+    )
     rows = [
         {**row, "meta": {"few": i % 2, "many": i % 12}}
-        for i, row in enumerate(sums(60))
+        for i, row in enumerate(make_sums(60))
     ]
-    assert share(look(write(tmp_path / "my.jsonl", rows))).by == ("few",)
+    assert share_rows(survey_file(write(tmp_path / "my.jsonl", rows))).by == ("few",)

@@ -20,22 +20,22 @@ from teachback.endpoints.endpoint import Endpoint
 from teachback.errors import ConfigError
 from teachback.ledger.costs import Budget, Cost, Price, Usage
 from teachback.ledger.ledger import Ledger
-from teachback.plan.criterion_roles import per_seed_role
+from teachback.plan.criterion_roles import make_per_seed_role
 from teachback.plan.estimate import RunFacts, estimate_plan
 from teachback.plan.layout import MAX_COLUMNS
-from teachback.plan.probe_usage import probed_roles
-from teachback.plan.render import plan_lines
+from teachback.plan.probe_usage import measure_roles
+from teachback.plan.render import format_plan
 from teachback.plan.role_usage import RoleUsage
 from teachback.plan.simulation import (
     COST_KINDS,
     MAX_PLANNED_ROUNDS,
     BudgetTerms,
     PairCosts,
-    cost_amount,
+    get_amount,
     simulate_run,
 )
 from teachback.plan.student_work import ItemTokens, StudentLoad, estimate_item_tokens
-from teachback.plan.teacher_roles import endpoint_holds, endpoint_roles
+from teachback.plan.teacher_roles import make_endpoint_holds, make_endpoint_roles
 from teachback.plan.teaching_costs import TeachingCosts
 from teachback.plan.values import Plan, Range, RoleBill, Scenario
 from teachback.rng import draw
@@ -90,7 +90,7 @@ ASKINGS = [
 ]
 
 
-MARKS = per_seed_role(
+MARKS = make_per_seed_role(
     "marker",
     pair_calls().endpoint,
     n_seeds=3,
@@ -110,18 +110,18 @@ def teaching(
     probe: bool = False,
     judged: bool = False,
 ) -> TeachingCosts:
-    found = endpoint_roles(asked, pool, per_round, shows_attempt=False)
+    found = make_endpoint_roles(asked, pool, per_round, shows_attempt=False)
     if probe:
         usages = [
             (f"s{i}", role.name, Usage(30 + i, 10 + 3 * i, 8))
             for i in range(2)
             for role in found
         ]
-        found = probed_roles(found, 2, usages)
+        found = measure_roles(found, 2, usages)
     scenarios: tuple[Scenario, ...] = ("low", "high")
     if probe:
         scenarios = ("low", "high", "expected")
-    hold = endpoint_holds(asked, pool, shows_attempt=False)
+    hold = make_endpoint_holds(asked, pool, shows_attempt=False)
     holds = dict.fromkeys(scenarios, hold)
     if not judged:
         return TeachingCosts(found, holds)
@@ -197,7 +197,7 @@ def test_low_expected_high(
         for _ in range(per_round * rounds)
     )
     assert plan.within.tokens.high <= worst + rounds * taught.criterion_worst.tokens
-    assert [line for line in plan_lines(plan) if len(line) > MAX_COLUMNS] == []
+    assert [line for line in format_plan(plan) if len(line) > MAX_COLUMNS] == []
     assert to_json_bytes(plan)
 
 
@@ -322,7 +322,7 @@ def test_a_limit_stops_where_the_ledger_stops(
         costs = taught.pair_costs(scenario)
         limits = {
             k: round(
-                pairs * (cost_amount(costs.hold, k) + cost_amount(costs.pair, k)) / 2
+                pairs * (get_amount(costs.hold, k) + get_amount(costs.pair, k)) / 2
             )
             for k in COST_KINDS
         }
@@ -354,7 +354,7 @@ def test_it_says_what_one_pair_and_one_round_need(judged: bool) -> None:
     assert plan.ends == {"low": "teacher_tokens", "high": "teacher_tokens"}
     assert plan.within.pairs == Range(0, 0)
     (stop,) = plan.stops
-    said = " ".join(" ".join(plan_lines(plan)).split())
+    said = " ".join(" ".join(format_plan(plan)).split())
     held = "Not even one pair fits: a pair is held with its worst case"
     assert f"{held}, so one needs {stop.for_a_pair:,.0f}" in said
     for limit, least in (
@@ -421,7 +421,7 @@ def test_gsm8k_is_planned_without_its_student(
     ]
     assert plan.unpriced == (() if prices else ("gpt-4o",))
     assert 100_000 < plan.within.tokens.low < plan.within.tokens.high < 2_000_000
-    lines = plan_lines(plan)
+    lines = format_plan(plan)
     assert all(len(line) <= MAX_COLUMNS for line in lines)
     assert any("from the name: 1.5B" in line for line in lines)
     assert (

@@ -119,7 +119,7 @@ def test_a_round_by(name: str, tiny: Path, tmp_path: Path) -> None:
         )
     chosen = result.history.rounds[0].chosen
     assert len({pick.seed for pick in chosen.picks}) == 4
-    scored = name in CRITERIA and CRITERIA[name].scores
+    scored = name in CRITERIA and CRITERIA[name].gives_scores
     assert all((pick.score is not None) == scored for pick in chosen.picks)
     assert bool(chosen.scores) == scored
 

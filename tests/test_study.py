@@ -162,13 +162,13 @@ def test_a_question_weighs_as_much_as_its_level_in_the_pool() -> None:
 
 def random_run(i: int) -> ArmResult:
     rng = np.random.default_rng(i)
-    right_P_I = (
+    score_P_I = (
         rng.random((4, 100))
         < (0.3 + 0.1 * np.arange(4) + np.array([0, *rng.normal(0, 0.05, 3)]))[:, None]
     )
     spent = (0, 10, 20, 30)
-    curve = Curve("random", i, tuple(right_P_I.mean(1)), spent, spent, spent, None)
-    return ArmResult(curve, "test", (f"{i}",), right_P_I, ())
+    curve = Curve("random", i, tuple(score_P_I.mean(1)), spent, spent, spent, None)
+    return ArmResult(curve, "test", (f"{i}",), score_P_I, ())
 
 
 def test_splits_of_equal_runs_are_rarely_told_apart() -> None:

@@ -14,7 +14,7 @@ from bench.study.criteria import queues_by, take_turns
 from bench.study.tasks import levels_by_share, levels_in_turn, make_splits
 from teachback.criteria.evidence import Evidence
 from teachback.tasks import prontoqa, prontoqa_exercises
-from teachback.types import Example, Grade, Task, Written
+from teachback.types import Example, Exercise, Grade, Task
 
 HOPS = 2
 CHANGE_FORM = 0.2  # probability that a written question has another form than its seed
@@ -143,13 +143,13 @@ def verify_form(question: str, text: str) -> Grade:
     return Grade("wrong", text, False, f"not form {form} of the proof")
 
 
-def write_exercise(seed: Example, rng: Random) -> Written:
+def write_exercise(seed: Example, rng: Random) -> Exercise:
     """In the seed's form with probability 0.8, else in another."""
     form, _ = split_question(seed.question)
     if rng.random() < CHANGE_FORM:
         form = rng.choice([other for other in range(len(FORMS)) if other != form])
     example = make_exercise(form, rng)
-    return Written(example.question, str(example.solution))
+    return Exercise(example.question, str(example.solution))
 
 
 def equal_forms(

@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 
 from teachback.build.task import make_task
-from teachback.compare.arm_results import ArmResult, score_right
+from teachback.compare.arm_results import ArmResult, score_accuracy
 from teachback.compare.units import Unit
 from teachback.config.config import Config
 from teachback.run import history
 from teachback.student.token_counts import make_token_counter
-from teachback.types import Example, Item, Round, Selection, Task
+from teachback.types import Example, ReportItem, Round, Selection, Task
 
-Score = Callable[[Item], float]
+Score = Callable[[ReportItem], float]
 
 # Tokens of a judge's prompt besides what it marks, and of its reply.
 INSTRUCTION_TOKENS = 80
@@ -32,7 +32,7 @@ PRICES = (1.0, 0.1)
 
 def uniform_score(config: Config) -> Score:
     """Proof and label right, on as many questions of each level."""
-    return score_right
+    return score_accuracy
 
 
 def pool_score(config: Config) -> Score:
@@ -40,7 +40,7 @@ def pool_score(config: Config) -> Score:
     task = make_task(config.task, config.repeat)
     weight = level_weights(task)
     level = level_by_id(task, task.test)
-    return lambda item: score_right(item) * weight[level[item.id]]
+    return lambda item: score_accuracy(item) * weight[level[item.id]]
 
 
 def label_score(config: Config) -> Score:
@@ -54,7 +54,7 @@ def hardest_score(config: Config) -> Score:
     level = level_by_id(task, task.test)
     highest = max(level.values())
     share = fmean(one == highest for one in level.values())
-    return lambda item: score_right(item) * (level[item.id] == highest) / share
+    return lambda item: score_accuracy(item) * (level[item.id] == highest) / share
 
 
 SCORES: Mapping[str, Callable[[Config], Score]] = {

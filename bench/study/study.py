@@ -29,11 +29,11 @@ from bench.study.report import read_records, report_lines
 from bench.study.splits import SAME_ARMS, SPLITS, compare_splits, read_random_runs
 from bench.study.student import PLANS, STUDENTS, make_student
 from teachback.compare.arm_results import ArmResult, read_arm_result
-from teachback.compare.comparison import make_units, read_sent_spend, run_comparison
-from teachback.compare.findings import Finding, finding_sentence, samples_sentence
-from teachback.compare.scheduler import available_cores
+from teachback.compare.comparison import read_comparison_spend, run_comparison
+from teachback.compare.findings import Finding, describe_finding, describe_samples
+from teachback.compare.scheduler import count_cores
 from teachback.compare.summarise import summarise_comparison
-from teachback.compare.units import Unit
+from teachback.compare.units import Unit, make_units
 from teachback.config.config import Config
 from teachback.config.reading import make_config
 from teachback.config.run_identity import identify_config
@@ -93,7 +93,7 @@ def run_plan(
 
 def describe_size(experiments: Sequence[Experiment], seconds_a_run: float) -> str:
     runs = sum(len(one.arms) * one.repeats for one in experiments)
-    cores = available_cores()
+    cores = count_cores()
     hours = runs * seconds_a_run / cores / 3600
     return (
         f"{runs} runs in {len(experiments)} experiments, "
@@ -214,19 +214,19 @@ def record_judging(one: Experiment, results: Sequence[ArmResult]) -> dict[str, A
     summary = summarise(one, results)
     findings = [finding for finding in summary.findings if finding.axis == "tokens"]
     return {
-        "said": [finding_sentence(finding) for finding in findings],
+        "said": [describe_finding(finding) for finding in findings],
         "tokens": [curve.tokens for curve in summary.curves],
         "findings": to_plain(findings),
     }
 
 
 def summarise(one: Experiment, results: Sequence[ArmResult]) -> Any:
-    sent = read_sent_spend(one.config.run_dir)
+    sent = read_comparison_spend(one.config.run_dir)
     return summarise_comparison(results, one.arms, one.config.primary, sent)
 
 
 def say(finding: Finding) -> list[str]:
-    sentences = [finding_sentence(finding), samples_sentence(finding)]
+    sentences = [describe_finding(finding), describe_samples(finding)]
     return [sentence for sentence in sentences if sentence]
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from teachback.rng import draw
 from teachback.tasks import prontoqa, prontoqa_exercises
-from teachback.types import Example, Grade, Task, Written
+from teachback.types import Example, Exercise, Grade, Task
 
 # The level of questions that can't be learnt: their answer is a hash.
 HASHED = 0
@@ -154,9 +154,9 @@ def question_key(question: str) -> str:
     return question if is_hashed(question) else prontoqa.prontoqa_key(question)
 
 
-def write_question(within: tuple[int, int], seed: Example, rng: Random) -> Written:
+def write_question(within: tuple[int, int], seed: Example, rng: Random) -> Exercise:
     """A question of the seed's kind: another hash, or about as many hops."""
     if is_hashed(seed.question):
         example = make_hashed(rng)
-        return Written(example.question, str(example.solution))
+        return Exercise(example.question, str(example.solution))
     return prontoqa.write_prontoqa(seed, rng, within=within, side_rules=False)

@@ -34,35 +34,33 @@ from .types import Example, Report, Round, Selection, Student, Task
 
 Listener = Callable[[Event], None]
 
-TEMPERATURE = 0.8  # of sampled answers, where none is given
+DEFAULT_TEMPERATURE = 0.8  # of sampled answers
+# By split: a run's steps that measure the tuned student, and the untuned one.
 EVALUATION_STEPS = {
     "test": ("test", "test-baseline"),
     "dev": ("evaluate", "baseline"),
-}  # a run's steps: tuned, untuned
+}
 
 
-def silent(event: Event) -> None:
+def ignore_event(event: Event) -> None:
     """A listener that says nothing."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """student: the finetuned student's folder. short: the budget ended the run before the rounds
-    it was asked for.
-
-    overran: the call that used more than its worst case, after which nothing more was sent.
-    """
-
     history: History
     spend: Spend
     run_dir: Path
+    # The folder of the finetuned student.
     student: Path
-    short: bool
-    overran: str | None
+    # The budget ended the run before the rounds that were asked for.
+    closed_early: bool
+    # What call used more than its worst case. After it nothing more was sent.
+    overrun_reason: str | None
 
 
 def run(
-    config: Config | Mapping[str, Any] | str | Path, *, listen: Listener = silent
+    config: Config | Mapping[str, Any] | str | Path, *, listen: Listener = ignore_event
 ) -> Result:
     """The whole loop.
 
@@ -72,47 +70,47 @@ def run(
     refuse_fewer_rounds(config)
     with (
         Run(config.run_dir, keep=config.keep, listen=listen) as opened,
-        make_ready_run(config, opened) as wired,
+        make_ready_run(config, opened) as ready,
     ):
-        past, ledger = (
-            teach(opened, wired.parts, wired.base, wired.task.seeds, config.rounds),
-            wired.ledger,
-        )
-        student, short = opened.path(past.student), cut_short(past, config)
+        seeds = ready.task.seeds
+        past = teach(opened, ready.parts, ready.base, seeds, config.rounds)
         return Result(
-            past, ledger.spend(), opened.folder, student, short, ledger.overrun_reason
+            history=past,
+            spend=ready.ledger.spend(),
+            run_dir=opened.folder,
+            student=opened.path(past.student),
+            closed_early=was_closed_early(past, config),
+            overrun_reason=ready.ledger.overrun_reason,
         )
 
 
 def refuse_fewer_rounds(config: Config) -> None:
     """Growth only (R4): the rounds that are done can't be taken back."""
-    done = (
-        len(history.read_history(config.run_dir).rounds)
-        if config.run_dir.exists()
-        else 0
-    )
-    if config.rounds is not None and config.rounds < done:
+    n_finished = 0
+    if config.run_dir.exists():
+        n_finished = len(history.read_history(config.run_dir).rounds)
+    if config.rounds is not None and config.rounds < n_finished:
         raise ConfigError(
-            f"rounds is below the {done} that the run in {config.run_dir} has finished",
+            f"rounds is below the {n_finished} that the run in {config.run_dir} has finished",
             got=config.rounds,
-            allowed=f"{done} or more",
+            allowed=f"{n_finished} or more",
             fix="raise rounds, or use another --run-dir",
         )
 
 
-def cut_short(past: History, config: Config) -> bool:
-    """Fewer rounds than asked for, or a round that the budget cut."""
+def was_closed_early(past: History, config: Config) -> bool:
+    """Whether there are fewer rounds than asked for, or the budget cut a round."""
     if config.rounds is None:
         return False
-    bought = [len(r.fresh.rows) + len(r.fresh.rejected) for r in past.rounds]
-    return len(past.rounds) < config.rounds or any(n < config.per_round for n in bought)
+    pairs = [len(r.fresh.rows) + len(r.fresh.rejected) for r in past.rounds]
+    return len(past.rounds) < config.rounds or min(pairs) < config.per_round
 
 
 def rank(
     config: Config | Mapping[str, Any] | str | Path,
     n: int,
     *,
-    listen: Listener = silent,
+    listen: Listener = ignore_event,
 ) -> tuple[Selection, tuple[Example, ...]]:
     """The criterion without the loop: the untuned student's n seeds, ranked, and the pool.
 
@@ -125,15 +123,14 @@ def rank(
         Run(config.run_dir, listen=listen) as opened,
         prepare_run(config, opened) as prepared,
     ):
-        base, seeds = prepared.base, prepared.task.seeds
-        task, responder = prepared.task, prepared.responder
+        task, base, responder = prepared.task, prepared.base, prepared.responder
         gatherers = make_gatherers(config, opened, task, responder)
         selector = make_selector(config, opened, task, responder, gatherers)
-        attempts = opened.step(0, "attempt", selector.attempt, base, seeds)
-        gathered = opened.step(0, "gather", selector.gather, base, attempts, [], n)
-        return opened.step(
-            0, "select", selector.select, attempts, gathered, None, [], n
-        ), seeds
+        step = opened.steps(0)
+        attempts = step("attempt", selector.attempt, base, task.seeds)
+        gathered = step("gather", selector.gather, base, attempts, [], n)
+        selection = step("select", selector.select, attempts, gathered, None, [], n)
+        return selection, task.seeds
 
 
 def plan(config: Config | Mapping[str, Any] | str | Path, probe: int = 0) -> Plan:
@@ -150,7 +147,7 @@ def plan(config: Config | Mapping[str, Any] | str | Path, probe: int = 0) -> Pla
 
 
 def evaluate(
-    what: Config | Mapping[str, Any] | str | Path,
+    run_or_config: Config | Mapping[str, Any] | str | Path,
     *,
     split: str = "test",
     base: bool = False,
@@ -158,40 +155,42 @@ def evaluate(
     n: int | None = None,
     samples: int = 0,
     temperature: float | None = None,
-    listen: Listener = silent,
+    listen: Listener = ignore_event,
 ) -> Report:
-    """A student on test or dev: the only place where test questions are asked.
+    """A student on test or dev. Nothing else asks test questions.
 
-    Raises TeachbackError.
-
-    what: a run's directory, whose student is measured (base: the untuned one), or a config, whose
-    own student is. student: a folder or a name in its place, asked as the config says. n: the
-    split's first n questions only. samples: so many sampled answers to each question beside the
-    greedy one, for pass@k, at `temperature` (0.8).
+    run_or_config: a run's directory, whose student is measured (base: the untuned one); or a
+    config, whose own student is. student: a folder or a name in its place, asked as the config
+    says. n: the split's first n questions only. samples: sampled answers to each question beside
+    the greedy one, for pass@k. temperature: of these; 0.8 by default.
 
     A run's two students on a whole split, without samples, are steps of the run. All else is kept
     in a folder beside it, which `listen` is told. The same call again resumes, or returns what is
-    finished.
+    finished. Raises TeachbackError.
     """
-    of_a_run = is_run(what)
-    config = read_run_config(Path(str(what))) if of_a_run else as_config(what)
-    asked = Asked(
-        split,
-        n,
-        samples,
-        TEMPERATURE if samples and temperature is None else temperature,
-    )
-    check_asked(asked, base, student)
-    if of_a_run and student is None and asked == Asked(split):
-        return evaluate_run(config, asked, base, listen)
-    own = str(last_student(config)) if of_a_run and not base else config.student.model
-    return evaluate_beside(
-        config, own if student is None else named(student), asked, listen
-    )
+    is_of_run = is_run(run_or_config)
+    if is_of_run:
+        config = read_run_config(Path(str(run_or_config)))
+    else:
+        config = as_config(run_or_config)
+    if samples and temperature is None:
+        temperature = DEFAULT_TEMPERATURE
+    request = EvaluationRequest(split, n, samples, temperature)
+    check_request(request, base, student)
+    if is_of_run and student is None and request == EvaluationRequest(split):
+        return evaluate_run(config, request, base, listen)
+
+    if student is not None:
+        model = absolute_folder(student)
+    elif is_of_run and not base:
+        model = str(last_student(config))
+    else:
+        model = config.student.model
+    return evaluate_beside(config, model, request, listen)
 
 
-class Asked(NamedTuple):
-    """What is asked of a student."""
+class EvaluationRequest(NamedTuple):
+    """What a student is measured on."""
 
     split: str = "test"
     n: int | None = None
@@ -199,107 +198,106 @@ class Asked(NamedTuple):
     temperature: float | None = None
 
 
-def check_asked(asked: Asked, base: bool, student: object) -> None:
-    if asked.split not in EVALUATION_STEPS:
+def check_request(request: EvaluationRequest, base: bool, student: object) -> None:
+    """Raises ConfigError, in the words of the command line."""
+    if request.split not in EVALUATION_STEPS:
         raise ConfigError(
             "--split",
-            got=asked.split,
+            got=request.split,
             allowed=" or ".join(EVALUATION_STEPS),
             fix="--split dev",
         )
     if base and student is not None:
-        fix = "leave out one of them"
         raise ConfigError(
             "--base means the config's own student, and --student another",
             got=student,
-            fix=fix,
+            fix="leave out one of them",
         )
-    if asked.samples < 0:
-        raise ConfigError("--samples", got=asked.samples, allowed="0 or more")
-    if asked.temperature is not None and not (
-        asked.samples and 0 < asked.temperature < inf
-    ):
-        got = f"{asked.temperature} with {asked.samples} samples"
-        allowed = "above 0, with --samples: the answer that accuracy counts is greedy"
+    if request.samples < 0:
+        raise ConfigError("--samples", got=request.samples, allowed="0 or more")
+    temperature = request.temperature
+    if temperature is None:
+        return
+    if not request.samples or not 0 < temperature < inf:
         raise ConfigError(
             "--temperature",
-            got=got,
-            allowed=allowed,
+            got=f"{temperature} with {request.samples} samples",
+            allowed="above 0, with --samples: the answer that accuracy counts is greedy",
             fix="--samples 8 --temperature 0.8",
         )
 
 
-def is_run(what: object) -> bool:
-    """Whether a run's directory is meant, be it there or not; or else a config."""
-    return (
-        isinstance(what, str | Path)
-        and not Path(what).is_file()
-        and Path(what).suffix not in (".yaml", ".yml")
-    )
+def is_run(run_or_config: object) -> bool:
+    """Whether a run's directory is meant, be it there or not; otherwise a config is."""
+    if not isinstance(run_or_config, str | Path):
+        return False
+    path = Path(run_or_config)
+    return not path.is_file() and path.suffix not in (".yaml", ".yml")
 
 
-def named(student: str | Path) -> str:
-    """A folder from where the command was given; else as it is."""
+def absolute_folder(student: str | Path) -> str:
+    """An existing folder, as an absolute path. Any other name as it is."""
     folder = Path(student).expanduser()
     return str(folder.absolute()) if folder.is_dir() else str(student)
 
 
-def evaluate_run(config: Config, asked: Asked, base: bool, listen: Listener) -> Report:
-    """As a step of the round that made the student.
+def evaluate_run(
+    config: Config, request: EvaluationRequest, base: bool, listen: Listener
+) -> Report:
+    """Measure a run's student, as a step of the round that made it.
 
-    Dev was asked by the run itself: its report is read back.
+    The run itself has measured dev: that report is read back.
     """
-    tuned_step, base_step = EVALUATION_STEPS[asked.split]
+    tuned_step, base_step = EVALUATION_STEPS[request.split]
     with (
         Run(config.run_dir, keep=config.keep, listen=listen) as opened,
         prepare_run(config, opened) as prepared,
     ):
+        measure = partial(measure_student, config, prepared, request=request)
         if base:
-            return opened.step(
-                0, base_step, tested, config, prepared, prepared.base, asked
-            )
-        past = finished_rounds(config)
+            return opened.step(0, base_step, measure, prepared.base)
+        past = read_finished_rounds(config)
         student = opened.final_student(past, past[-1].student)
         r = next(r for r, finished in enumerate(past) if finished.student == student)
-        return opened.step(r, tuned_step, tested, config, prepared, student, asked)
+        return opened.step(r, tuned_step, measure, student)
 
 
 def evaluate_beside(
-    config: Config, model: str, asked: Asked, listen: Listener
+    config: Config, model: str, request: EvaluationRequest, listen: Listener
 ) -> Report:
-    """Any student, in a folder whose name holds a hash of the student and of what it is asked."""
-    revision = config.student.revision if model == config.student.model else None
-    precision = read_precision(config.run_dir) or config.student.precision
-    student = {"model": model, "revision": revision, "precision": precision}
-    config = config.model_copy(
-        update={"student": config.student.model_copy(update=student)}
-    )
-    facts = {"student": resolve_model(model, revision)[1], **asked._asdict()}
-    mark = hash_bytes(to_json_bytes({"config": identify_config(config), **facts}))[:8]
-    folder = config.run_dir.with_name(
-        f"{config.run_dir.name}-evaluate-{asked.split}-{mark}"
-    )
+    """Measure any student, in a folder of its own beside the run's.
+
+    The folder's name holds a hash of the student and of what it is measured on.
+    """
+    student = {
+        "model": model,
+        "revision": config.student.revision if model == config.student.model else None,
+        "precision": read_precision(config.run_dir) or config.student.precision,
+    }
+    student_settings = config.student.model_copy(update=student)
+    config = config.model_copy(update={"student": student_settings})
+
+    _, identity = resolve_model(model, student_settings.revision)
+    facts = {"student": identity, **request._asdict()}
+    key = to_json_bytes({"config": identify_config(config), **facts})
+    name = f"{config.run_dir.name}-evaluate-{request.split}-{hash_bytes(key)[:8]}"
+    folder = config.run_dir.with_name(name)
     with Run(folder, listen=listen) as opened, prepare_run(config, opened) as prepared:
         commit_file(folder / "asked.json", to_json_bytes(facts))
         listen(Event("note", 0, "evaluate", value=f"kept in {folder}"))
-        return opened.step(
-            0,
-            EVALUATION_STEPS[asked.split][0],
-            tested,
-            config,
-            prepared,
-            prepared.base,
-            asked,
-        )
+        step, _ = EVALUATION_STEPS[request.split]
+        measure = partial(measure_student, config, prepared, request=request)
+        return opened.step(0, step, measure, prepared.base)
 
 
 def last_student(config: Config) -> Path:
     """The folder of a run's student. Takes no lock: nothing is written."""
-    past, run = finished_rounds(config), Run(config.run_dir, keep=config.keep)
+    past = read_finished_rounds(config)
+    run = Run(config.run_dir, keep=config.keep)
     return run.path(run.final_student(past, past[-1].student)).absolute()
 
 
-def finished_rounds(config: Config) -> tuple[Round, ...]:
+def read_finished_rounds(config: Config) -> tuple[Round, ...]:
     past = history.read_history(config.run_dir).rounds
     if not past:
         raise ConfigError(
@@ -309,27 +307,31 @@ def finished_rounds(config: Config) -> tuple[Round, ...]:
     return past
 
 
-def tested(
-    config: Config, prepared: PreparedRun, student: Student, asked: Asked
+def measure_student(
+    config: Config,
+    prepared: PreparedRun,
+    student: Student,
+    *,
+    request: EvaluationRequest,
 ) -> Report:
     task = prepared.task
-    examples = task.test if asked.split == "test" else task.dev
+    examples = task.test if request.split == "test" else task.dev
     if not examples:
-        fix = (
-            "the test set is part of a run's config: set task.test and start a new run"
+        raise ConfigError(
+            f"the task has no {request.split} questions",
+            fix="the test set is part of a run's config: set task.test and start a new run",
         )
-        raise ConfigError(f"the task has no {asked.split} questions", fix=fix)
-    if asked.n is not None and not 1 <= asked.n <= len(examples):
-        allowed = f"1 to {len(examples)}, the number of {asked.split} questions"
-        raise ConfigError("--n", got=asked.n, allowed=allowed)
+    if request.n is not None and not 1 <= request.n <= len(examples):
+        allowed = f"1 to {len(examples)}, the number of {request.split} questions"
+        raise ConfigError("--n", got=request.n, allowed=allowed)
     samples = None
-    if asked.temperature is not None:
+    if request.temperature is not None:
         samples = SamplingPlan(
-            asked.samples,
-            asked.temperature,
+            request.samples,
+            request.temperature,
             partial(draw, config.seed, config.repeat, "sample"),
         )
-    examples = examples[: asked.n]
+    examples = examples[: request.n]
     answers = prepared.responder.measure_answers(student, examples, samples)
     judge = make_grading_judge(config)
     if judge:
@@ -340,21 +342,19 @@ def tested(
         path, budget = run.folder / "ledger.sqlite", config.budget.budget()
         with Ledger(path, repeat=config.repeat, budget=budget) as ledger:
             task = grade_with_judge(task, judge, pairs, round=run.round, ledger=ledger)
-    return make_report(task, asked.split, examples, *answers)
+    return make_report(task, request.split, examples, *answers)
 
 
 def as_config(config: Config | Mapping[str, Any] | str | Path) -> Config:
     if isinstance(config, Config):
         return config
-    return (
-        make_config(config)
-        if isinstance(config, Mapping)
-        else read_config(Path(config))
-    )
+    if isinstance(config, Mapping):
+        return make_config(config)
+    return read_config(Path(config))
 
 
 def write_config(text: str, to: Path) -> Task:
-    """Write a config that can be read, and whose task can be made; where one can't, nothing is
+    """Write a config, after it was read and its task was made. If that fails, nothing is
     written.
     """
     aside = to.with_name(f"{to.name}.tmp")

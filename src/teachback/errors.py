@@ -11,7 +11,7 @@
       BudgetClosed                 3   the budget can't pay for what a step can't do without
       TeacherDown                  4   the teacher can't be reached; everything so far is kept
 
-A bad *row* is no error. It is data with a reason (see `types.Draft`, `types.Rejected`).
+A bad *row* is no error. It is data with a reason (see `types.Draft`, `types.Rejection`).
 """
 
 

@@ -14,10 +14,10 @@ from .types import (
     Allowance,
     Attempt,
     Attempts,
-    Curated,
+    Curation,
     Draft,
     Example,
-    Gathered,
+    GatheredEvidence,
     Report,
     Round,
     Row,
@@ -42,17 +42,17 @@ class Parts:
     # attempt(student, pool): the student's own answer to every seed
     attempt: Callable[[Student, Sequence[Example]], Attempts]
     # gather(student, attempts, past, m): what the criterion needs beyond the attempts
-    gather: Callable[[Student, Attempts, Sequence[Round], int], Gathered]
+    gather: Callable[[Student, Attempts, Sequence[Round], int], GatheredEvidence]
     # select(attempts, gathered, baseline, past, m): the criterion's m seeds
-    select: Callable[[Attempts, Gathered, Report, Sequence[Round], int], Selection]
+    select: Callable[[Attempts, GatheredEvidence, Report, Sequence[Round], int], Selection]
     # generate(round, chosen, attempts): the teacher's drafts, paid through the ledger
     generate: Callable[[int, Selection, Sequence[Attempt]], tuple[Draft, ...]]
     # verify(drafts): each draft, checked as far as it can be without a gold answer
     verify: Callable[[Sequence[Draft]], tuple[Verdict, ...]]
     # curate(verdicts, rows): the fresh rows, and why the other drafts are none
-    curate: Callable[[Sequence[Verdict], Sequence[Row]], Curated]
+    curate: Callable[[Sequence[Verdict], Sequence[Row]], Curation]
     # transfer(student, attempts, fresh): the same student on the fresh rows
-    transfer: Callable[[Student, Sequence[Attempt], Curated], Transfer]
+    transfer: Callable[[Student, Sequence[Attempt], Curation], Transfer]
     # finetune(base, student, rows, fresh): the next student
     finetune: Callable[[Student, Student, Sequence[Row], Sequence[Row]], Student]
     # evaluate(student): its accuracy on dev

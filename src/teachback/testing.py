@@ -1,8 +1,10 @@
 """Public fakes: a run without a model, in a second, and a tiny student that is a real one.
 
-history = fake_run(Path("somewhere"), rounds=2)      # the real loop, ledger, selection and
-curation; no torch folder = tiny_student(Path("tiny"))                  # a llama of a few
-thousand parameters, with a chat template
+# the real loop, ledger, selection and curation, without torch
+history = fake_run(Path("somewhere"), rounds=2)
+
+# a llama of a few thousand parameters, with a chat template
+folder = tiny_student(Path("tiny"))
 """
 
 import hashlib
@@ -12,8 +14,8 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from .build.prepare import identity_sources
 from .build.gatherers import make_gatherers
+from .build.prepare import identity_sources
 from .build.selector import make_selector
 from .build.steps import make_parts
 from .build.task import make_task
@@ -36,6 +38,10 @@ CHAT_TEMPLATE = (
     "{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}<|end|>{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
+SPECIAL_TOKENS = ["<|pad|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>"]
+# What the fake student is: the number of rows it was trained on.
+SKILL_FILE = "skill.json"
+UNKNOWN_ANSWER = "I don't know."
 
 
 def fake_config(**changes: Any) -> Config:
@@ -63,7 +69,7 @@ def fake_run(
 ) -> History:
     """The real loop with a student that is a number: how many rows it has seen.
 
-    Same files, same rules, no torch.
+    It writes the same files and follows the same rules. changes: to `fake_config`.
     """
     config = fake_config(**changes)
     task = make_task(config.task)
@@ -93,34 +99,41 @@ def fake_run(
                     partial(draw, config.seed, config.repeat),
                     lambda text: len(text.split()),
                     hash_bytes(b"fake"),
-                    no_reserve,
+                    refuse_reserve,
                 ),
             )
-            base = untrained(folder / "base")
+            base = save_untrained_student(folder / "base")
             answer = FakeResponder(run, task)
             gatherers = make_gatherers(config, run, task, answer, ledger)
             selector = make_selector(config, run, task, answer, gatherers)
             parts = make_parts(
-                config, task, run, ledger, answer, selector, teacher, fake_train(run)
+                config,
+                task,
+                run,
+                ledger,
+                answer,
+                selector,
+                teacher,
+                make_fake_train(run),
             )
             return teach(run, parts, base, task.seeds, config.rounds)
 
 
-def no_reserve(settings: object) -> Any:
+def refuse_reserve(settings: object) -> Any:
     raise AssertionError(
         "the fake student can't read a reserve: it has no hidden states"
     )
 
 
-def untrained(folder: Path) -> Student:
+def save_untrained_student(folder: Path) -> Student:
     folder.mkdir(exist_ok=True)
-    (folder / "skill.json").write_text("0")
+    write_skill(folder, 0)
     return Student("base")
 
 
 @dataclass(frozen=True)
 class FakeResponder:
-    """Answers from the answer key, more of it the more rows were seen; the loss falls with them.
+    """Answers from the answer key. With more skill it knows more of it, and the loss falls.
 
     It has neither hidden states nor gradients: criteria that need them take a real student.
     """
@@ -131,29 +144,28 @@ class FakeResponder:
     def answer_questions(
         self, student: Student, questions: Iterable[tuple[str, str]]
     ) -> tuple[Attempt, ...]:
-        skill = int((self.run.path(student) / "skill.json").read_text())
+        skill = self.skill_of(student)
         return self.run.map(
-            lambda part: [self.one(*q, skill) for q in part],
+            lambda shard: [self.answer(id, text, skill) for id, text in shard],
             list(questions),
             of=Attempt,
         )
 
-    def one(self, id: str, question: str, skill: int) -> Attempt:
-        luck = lot(question)
-        text = self.gold_of.get(question) if luck < skill / (skill + 10) else None
-        return Attempt(
-            id,
-            text or "I don't know.",
-            len((text or "I don't know.").split()),
-            False,
-            nll(luck, skill),
-        )
+    def answer(self, id: str, question: str, skill: int) -> Attempt:
+        text = None
+        if question_luck(question) < known_share(skill):
+            text = self.gold_answers.get(question)
+        text = text or UNKNOWN_ANSWER
+        nll = fake_nll(question, skill)
+        return Attempt(id, text, len(text.split()), truncated=False, nll=nll)
+
+    def skill_of(self, student: Student) -> int:
+        return read_skill(self.run.path(student))
 
     @cached_property
-    def gold_of(self) -> Mapping[str, str | None]:
-        return {
-            e.question: self.task.target(e) for e in (*self.task.seeds, *self.task.dev)
-        }
+    def gold_answers(self) -> Mapping[str, str | None]:
+        examples = (*self.task.seeds, *self.task.dev)
+        return {example.question: self.task.target(example) for example in examples}
 
     def collect_attempts(
         self,
@@ -163,42 +175,32 @@ class FakeResponder:
         sketch_seed: int,
     ) -> Attempts:
         assert not arrays, "the fake student has no hidden states"
-        return Attempts(
-            self.answer_questions(student, ((e.id, e.question) for e in pool))
-        )
+        questions = ((seed.id, seed.question) for seed in pool)
+        return Attempts(self.answer_questions(student, questions))
 
     def measure_answers(
         self, student: Student, examples: Sequence[Example]
     ) -> StudentAnswers:
-        return StudentAnswers(
-            self.answer_questions(student, ((e.id, e.question) for e in examples)),
-            (None,) * len(examples),
-        )
+        questions = ((example.id, example.question) for example in examples)
+        attempts = self.answer_questions(student, questions)
+        return StudentAnswers(attempts, gold_nll=(None,) * len(examples))
 
     def sample_grades(
         self, student: Student, examples: Sequence[Example], samples: SamplingPlan
     ) -> tuple[tuple[Grade, ...], ...]:
-        skill = int((self.run.path(student) / "skill.json").read_text())
-        chance = skill / (skill + 10)
-        rolls = (
-            (e, [samples.draw(e.id, k).random() for k in range(samples.n)])
-            for e in examples
-        )
-        return tuple(
-            tuple(
-                Grade("right", e.answer, True)
-                if x < chance * lot(e.question)
-                else Grade("wrong")
-                for x in drawn
-            )
-            for e, drawn in rolls
-        )
+        share = known_share(self.skill_of(student))
+        grades: list[tuple[Grade, ...]] = []
+        for example in examples:
+            chance = share * question_luck(example.question)
+            rolls = [samples.draw(example.id, k).random() for k in range(samples.n)]
+            grades.append(tuple(fake_grade(example, roll < chance) for roll in rolls))
+        return tuple(grades)
 
     def compute_gold_nll(
         self, student: Student, examples: Sequence[Example]
     ) -> tuple[float, ...]:
-        skill = int((self.run.path(student) / "skill.json").read_text())
-        return tuple(nll(lot(e.question), skill) for e in examples)
+        skill = self.skill_of(student)
+        return tuple(fake_nll(example.question, skill) for example in examples)
 
     def compute_gold_gradients(
         self,
@@ -210,24 +212,42 @@ class FakeResponder:
         raise AssertionError("the fake student has no hidden states")
 
 
-def lot(question: str) -> float:
-    """A number between 0 and 1 that a question always has."""
+def known_share(skill: int) -> float:
+    """The share of the answers that the fake student knows: it nears 1 as skill grows."""
+    return skill / (skill + 10)
+
+
+def question_luck(question: str) -> float:
+    """A number from 0 to 1 that a question always has. The student learns small ones first."""
     return int(hashlib.sha256(question.encode()).hexdigest()[:8], 16) / 16**8
 
 
-def nll(luck: float, skill: int) -> float:
-    return 1 + luck / (1 + skill)
+def fake_nll(question: str, skill: int) -> float:
+    return 1 + question_luck(question) / (1 + skill)
 
 
-def fake_train(run: Run) -> Callable[[Path, list[tuple[str, str]], int], Path]:
+def fake_grade(example: Example, is_right: bool) -> Grade:
+    return Grade("right", example.answer, True) if is_right else Grade("wrong")
+
+
+def read_skill(folder: Path) -> int:
+    return int((folder / SKILL_FILE).read_text())
+
+
+def write_skill(folder: Path, skill: int) -> None:
+    (folder / SKILL_FILE).write_text(str(skill))
+
+
+def make_fake_train(run: Run) -> Callable[[Path, list[tuple[str, str]], int], Path]:
+    """train(start, texts, seed): a student with one more skill for each text."""
+
     def train(start: Path, texts: list[tuple[str, str]], seed: int) -> Path:
-        out = run.workspace / "student"
-        out.with_suffix(".tmp").mkdir(exist_ok=True)
-        (out.with_suffix(".tmp") / "skill.json").write_text(
-            str(int((start / "skill.json").read_text()) + len(texts))
-        )
-        publish_path(out.with_suffix(".tmp"), out)
-        return out
+        folder = run.workspace / "student"
+        aside = folder.with_suffix(".tmp")
+        aside.mkdir(exist_ok=True)
+        write_skill(aside, read_skill(start) + len(texts))
+        publish_path(aside, folder)
+        return folder
 
     return train
 
@@ -239,44 +259,27 @@ def tiny_student(
     seed: int = 0,
     chat_template: str | None = CHAT_TEMPLATE,
 ) -> Path:
-    """A model of a few thousand parameters with random weights, saved like any other: every part
-    of the real path.
+    """A model of a few thousand random weights, saved like any other. Returns the folder.
 
-    architecture: a model type of transformers whose config takes the usual names (llama, qwen2,
-    mistral, …).
+    It takes every part of the real path. architecture: a model type of transformers whose config
+    takes the usual names (llama, qwen2, mistral, …).
     """
     import torch
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
+    from transformers import AutoConfig, AutoModelForCausalLM
 
-    special = ["<|pad|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>"]
-    vocabulary = {
-        token: i
-        for i, token in enumerate(
-            [*special, *sorted(pre_tokenizers.ByteLevel.alphabet())]
-        )
-    }
-    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_special_tokens(special)
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, eos_token="<|end|>", pad_token="<|pad|>"
-    )
+    tokenizer = make_byte_tokenizer()
     if chat_template is not None:
-        fast.chat_template = chat_template
-    shape = {
-        "hidden_size": 16,
-        "intermediate_size": 32,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "num_key_value_heads": 1,
-        "initializer_range": 0.5,  # logits that differ, so that its answers do
-    }
+        tokenizer.chat_template = chat_template
     config = AutoConfig.for_model(
         architecture,
-        vocab_size=len(vocabulary),
-        **shape,
+        vocab_size=len(tokenizer),
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        # Large enough for logits that differ. Otherwise all of its answers would be the same.
+        initializer_range=0.5,
         eos_token_id=1,
         pad_token_id=0,
         bos_token_id=None,
@@ -286,5 +289,21 @@ def tiny_student(
         torch.manual_seed(seed)
         model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     model.save_pretrained(folder)
-    fast.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
     return folder
+
+
+def make_byte_tokenizer() -> Any:
+    """A tokenizer of transformers with a token for each byte, and no merges."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    tokens = [*SPECIAL_TOKENS, *sorted(pre_tokenizers.ByteLevel.alphabet())]
+    vocabulary = {token: i for i, token in enumerate(tokens)}
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens(SPECIAL_TOKENS)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, eos_token="<|end|>", pad_token="<|pad|>"
+    )

@@ -1,6 +1,6 @@
 """The values that pass between the steps of a round.
 
-All frozen; each row carries the id of the row it came from.
+All are frozen. Each row carries the id of the row it came from.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,9 +13,8 @@ Scalar = str | int | float | bool | None
 PositiveInt = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 NonNegativeFloat = Annotated[float, Field(ge=0)]
-Fraction01 = Annotated[float, Field(ge=0, le=1)]
-# How a setting holds a path: always; only if it looks like one (else it is a name); in front of
-# the function's name, if that ends in .py.
+# How a setting holds a path: always; only if it looks like one (otherwise it is a name); before
+# the function's name, if that part ends in .py.
 PathForm = Literal["file", "folder or name", "function"]
 FolderOrName = Annotated[str, "folder or name"]
 FunctionName = Annotated[str, "function"]
@@ -23,52 +22,46 @@ Outcome = Literal["right", "wrong", "unparsed", "truncated", "timed_out", "unjud
 
 
 class Settings(BaseModel):
-    """The base of every section of a config. Unknown keys, NaN and infinity are refused.
+    """The base of every section of a config. It refuses unknown keys, NaN and infinity.
 
-    A room's settings stand in that room, beside the code that they set.
+    Each room keeps its settings beside the code that they set.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+# -- the task ----------------------------------------------------------------------------
+
+
 @dataclass(frozen=True)
 class Example:
-    """A question of the task: a seed, or an item of dev or test.
-
-    `answer` is the final answer alone.
-    """
+    """A question of the task: a seed, or an item of dev or test."""
 
     id: str
     question: str
-    answer: str | None = None
+    answer: str | None = None  # the final answer alone
     solution: str | None = None
     meta: Mapping[str, Scalar] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Grade:
-    """What a checker says of one answer. `answer` is what it read as the final answer.
+    """What a grader says of one answer."""
 
-    `outcome` judges everything the task asks for (ProntoQA: the label *and* the proof);
-    `answer_right` the final answer alone. `reason` says why, when the outcome is not "right".
-    """
-
+    # Of everything the task asks for. For ProntoQA that is the label *and* the proof.
     outcome: Outcome
-    answer: str | None = None
-    answer_right: bool = False
-    reason: str | None = None
+    answer: str | None = None  # what the grader read as the final answer
+    answer_right: bool = False  # of the final answer alone
+    reason: str | None = None  # why the outcome is not "right"
 
 
 class Grader(NamedTuple):
-    """How final answers are read and compared.
+    """How final answers are read and compared."""
 
-    grade(example, text)    the final answer of a text against the example's
-    parse(question, text)   "right" where there is a final answer that could be compared: all that
-    can be said of a
-                            teacher's row, which has no gold
-    """
-
+    # grade(example, text): the final answer of a text against the example's
     grade: Callable[[Example, str], Grade]
+    # parse(question, text): "right" if the text has a final answer that could be compared. No more
+    # can be said of a teacher's row, which has no gold answer.
     parse: Callable[[str, str], Grade]
 
 
@@ -78,81 +71,70 @@ class Grader(NamedTuple):
 ImportFunction = Callable[[str, str, str, str], Callable[..., Any]]
 
 
-class Written(NamedTuple):
-    """An exercise that a program wrote: the question, the text a student should answer with, and,
-    unless the task's `verify` proves it, the final answer that the program came to.
-    """
+class Exercise(NamedTuple):
+    """An exercise that a program wrote."""
 
     question: str
-    text: str
+    text: str  # what a student should answer
+    # The program's final answer. None: `Task.verify` proves the answer.
     answer: str | None = None
 
 
 @dataclass(frozen=True)
 class Task:
-    """Data and how an answer is checked.
-
-    `dev` is all that a run reads of how good the student is; of `test` it sees the keys only.
-
-    prompt(question)        what the student is asked, as the user's message
-    target(example)         what it should answer: the worked solution in the form that is graded;
-                            None without one
-    grade(example, text)    judges a student's answer against the gold answer
-    verify(question, text)  judges a teacher's row, where there is no gold: "right" means that it
-    can be trained on
-    exact                   `verify` proves the answer; otherwise it can only tell that a row
-                            parses and is finished
-    key(question)           equal for questions that are the same exercise
-    write(seed, random)     a new exercise near the seed, solved (tasks that a program can set),
-    or None
-    templated               its questions are made from templates: words that two of them share
-                            say nothing, `key` does
-    by                      the meta fields that a report breaks its accuracy down by
-    """
+    """Data, and how an answer is checked."""
 
     name: str
     seeds: tuple[Example, ...]
+    # All that a run measures the student on.
     dev: tuple[Example, ...]
+    # A run sees only the keys of these questions.
     test: tuple[Example, ...]
+    # prompt(question): what the student is asked, as the user's message
     prompt: Callable[[str], str]
+    # target(example): the worked solution in the form that is graded; None without one
     target: Callable[[Example], str | None]
+    # grade(example, text): a student's answer against the gold answer
     grade: Callable[[Example, str], Grade]
+    # verify(question, text): a teacher's row, without a gold answer. "right": it can be trained on.
     verify: Callable[[str, str], Grade]
+    # Whether `verify` proves the answer. If not, it only tells that a row parses and is finished.
     exact: bool
+    # key(question): equal for questions that are the same exercise
     key: Callable[[str], str]
-    write: Callable[..., Written] | None = None
+    # write(seed, random): a new, solved exercise near the seed; None: no program sets exercises
+    write: Callable[..., Exercise] | None = None
+    # Whether questions come from templates. If so, only `key` tells that two are alike, and shared
+    # words do not.
     templated: bool = False
+    # The meta fields by which a report breaks down its accuracy.
     by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Student:
-    """A folder with weights, tokenizer and chat template; relative to the run's directory, or
-    absolute.
-    """
+    """A folder with weights, tokenizer and chat template."""
 
-    folder: str
+    folder: str  # absolute, or relative to the run's directory
 
 
 @dataclass(frozen=True)
 class ArrayFile:
-    """An array of float32, kept as .npy; the path is relative to the run's directory."""
+    """An array of float32 in a .npy file."""
 
-    file: str
+    file: str  # relative to the run's directory
+
+
+# -- up to the selection -----------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Reserve:
-    """What the pool teacher hands out, and where it lies for the base student.
+    """What the pool teacher can hand out, with the base student's embeddings of it."""
 
-    rows: ids of the rows that may be handed out, by position. embedding: embedding_N_D of the
-    seeds in pool order, then of the rows. notes: how many rows of the file were left out, and
-    why.
-    """
-
-    rows: tuple[str, ...]
-    embedding: ArrayFile
-    notes: tuple[str, ...] = ()
+    rows: tuple[str, ...]  # ids of the rows, by position
+    embedding: ArrayFile  # embedding_N_D: the seeds in pool order, then the rows
+    notes: tuple[str, ...] = ()  # how many rows of the file were left out, and why
 
 
 @dataclass(frozen=True)
@@ -164,49 +146,45 @@ class Allowance:
 
 @dataclass(frozen=True)
 class Attempt:
-    """The student's own answer to a question, and its signals: means over the answer's tokens, in
-    float32.
+    """The student's own answer to a question, and its signals.
 
-    The end token is among them when it was produced (a truncated answer has none). nll: −log p of
-    the tokens, nats. max_nll: the worst token's. entropy: of the distributions they were chosen
-    from, nats. gap: p₁ − p₂ of the two likeliest tokens. egl: expected squared gradient length,
-    (1 − ‖p‖²)‖h‖². None: the student's backend gives none.
+    A signal is a mean over the answer's tokens in float32, with the end token if there is one (a
+    truncated answer has none). None: the student's backend does not give that signal.
     """
 
     id: str
     text: str
     n_tokens: int
     truncated: bool
-    nll: float
-    max_nll: float | None = None
-    entropy: float | None = None
-    gap: float | None = None
-    egl: float | None = None
+    nll: float  # −log p of the tokens, nats
+    max_nll: float | None = None  # the worst token's, not a mean
+    entropy: float | None = None  # of the distributions the tokens came from, nats
+    gap: float | None = None  # p₁ − p₂ of the two likeliest tokens
+    egl: float | None = None  # expected squared gradient length, (1 − ‖p‖²)‖h‖²
 
 
 @dataclass(frozen=True)
 class Attempts:
-    """The student's answers to every seed, in pool order; and, where the criterion asks for them,
-    an array of an entry a seed each: the mean of what the head read for an answer's tokens,
-    and the sketch of its gradient.
+    """The student's answers to every seed, in pool order.
+
+    The arrays have one entry for each seed. None: the criterion needs no such array.
     """
 
     rows: tuple[Attempt, ...]
+    # The mean of the head's inputs over an answer's tokens.
     embedding: ArrayFile | None = None
+    # The sketch of the head's gradient.
     gradient: ArrayFile | None = None
 
 
 @dataclass(frozen=True)
-class Gathered:
-    """What the criterion needs beyond the attempts, of the seeds with these ids, in their order,
-    which is sorted.
+class GatheredEvidence:
+    """What the criterion needs beyond the attempts. criteria/evidence.py explains the fields.
 
-    Each of the others has an entry a seed, or is empty where nothing asked for it;
-    criteria/evidence.py says what they mean. dev_gradient: one array, of dev as a whole. notes:
-    for the reader.
+    A field with one entry for each seed is empty if the criterion does not need it.
     """
 
-    seeds: tuple[str, ...]
+    seeds: tuple[str, ...]  # ids, sorted: the order of the other fields
     right: tuple[bool, ...] = ()
     gold_nll: tuple[float, ...] = ()
     samples: tuple[tuple[Grade, ...], ...] = ()
@@ -214,89 +192,78 @@ class Gathered:
     marks: tuple[float | None, ...] = ()
     gaps: tuple[float | None, ...] = ()
     gold_gradient: ArrayFile | None = None
-    dev_gradient: ArrayFile | None = None
+    dev_gradient: ArrayFile | None = None  # one entry, for dev as a whole
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Pick:
-    """A selected seed. n: how often it was selected before; its n-th selection asks for its n-th
-    row. by: the criterion that it is due to, where several take part.
-    """
+    """A selected seed."""
 
     seed: str
-    n: int
+    n: int  # how often it was selected before; its n-th selection asks for its n-th row
     rank: int
     score: float | None
-    by: str | None = None
+    by: str | None = None  # the criterion that chose it, where several take part
 
 
 @dataclass(frozen=True)
 class Selection:
-    """picks in order of rank; scores of the whole pool in pool order (empty for a chooser); notes
-    for the reader.
+    """What the criterion chose."""
 
-    by_chance: share of the picks that were decided by breaking ties. length_rho: Spearman
-    correlation of score and answer length over the pool, the known confounder of loss-like scores
-    (None where it is undefined).
-    """
-
-    picks: tuple[Pick, ...]
-    scores: tuple[tuple[str, float], ...] = ()
-    by_chance: float = 0.0
+    picks: tuple[Pick, ...]  # by rank
+    scores: tuple[tuple[str, float], ...] = ()  # in pool order; empty for a chooser
+    by_chance: float = 0.0  # share of the picks that breaking ties decided
+    # Spearman correlation of score and answer length over the pool: the known confounder of scores
+    # that are like a loss. None: undefined.
     length_rho: float | None = None
     notes: tuple[str, ...] = ()
 
 
+# -- from a draft to a row ---------------------------------------------------------------
+
+
 @dataclass(frozen=True)
 class Draft:
-    """What the teacher wrote for the n-th selection of a seed; or, with `reason`, why there is
-    nothing to use.
-
-    prompt: sha256 of the prompt files (or of the program) that asked for it. calls: sha256 of
-    each answered request's body, by which the ledger knows it. votes: all answers to the
-    question, text among them, if more than one was asked for (None: one that can't be used).
-    second: the verifier's answer. answer: the final answer, where a program wrote the exercise.
-    """
+    """What the teacher wrote for the n-th selection of a seed."""
 
     seed: str
     n: int
-    prompt: str
+    prompt: str  # sha256 of the prompt files, or of the program
+    # sha256 of the body of each answered request: the ledger's key.
     calls: tuple[str, ...] = ()
     question: str | None = None
     text: str | None = None
+    # All answers to the question, `text` among them, if more than one was asked for. None: one that
+    # can't be used.
     votes: tuple[str | None, ...] = ()
-    second: str | None = None
-    answer: str | None = None
-    reason: str | None = None
+    second: str | None = None  # the verifier's answer
+    answer: str | None = None  # the final answer, if a program wrote the exercise
+    reason: str | None = None  # why there is nothing to use
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A draft and what checking it said: `reason` is None when it may be used.
-
-    verified: the answer was proven, or most votes or the verifier agree with it; False: it could
-    only be parsed.
-    """
+    """A draft, and what checking it said."""
 
     seed: str
     n: int
     question: str = ""
     text: str = ""
     answer: str | None = None
+    # Whether the answer is proven, or most votes or the verifier agree with it. If not, it could
+    # only be parsed.
     verified: bool = False
-    reason: str | None = None
+    reason: str | None = None  # why the draft can't be used
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the training set. seed and n say which selection it came from (None and 0: it was
-    given).
-    """
+    """A row of the training set."""
 
     id: str
-    seed: str | None
-    n: int
+    seed: str | None  # None: the user's own row
+    n: int  # of the seed's selections; 0 for the user's own row
     question: str
     text: str
     answer: str | None
@@ -304,55 +271,53 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Rejected:
+class Rejection:
+    """A draft that did not become a row."""
+
     seed: str
     n: int
     reason: str
 
 
 @dataclass(frozen=True)
-class Likeness:
+class WordOverlap:
     """A fresh row that shares words with a question of dev or test.
 
-    Not refused for it: for a person to look at.
-
-    other: which question, as in "test gsm8k_test-00012". shared: the words in common, as they
-    were compared.
+    The row is kept. A person should look at it.
     """
 
     row: str
-    other: str
+    other: str  # which question, as in "test gsm8k_test-00012"
     kind: Literal["8-word", "number-masked"]
-    shared: str
+    shared: str  # the common words, as they were compared
     text: str
     other_text: str
 
 
 @dataclass(frozen=True)
-class Curated:
-    """The round's fresh rows, and every draft that did not become one, with its reason.
-
-    diversity: of the fresh rows' questions, 0 (all alike) to 1; None for fewer than two. notes:
-    for the reader.
-    """
+class Curation:
+    """The round's fresh rows, and every draft that did not become one."""
 
     rows: tuple[Row, ...]
-    rejected: tuple[Rejected, ...]
-    warnings: tuple[Likeness, ...] = ()
+    rejected: tuple[Rejection, ...]
+    warnings: tuple[WordOverlap, ...] = ()
+    # Of the fresh questions, 0 (all alike) to 1. None for fewer than two.
     diversity: float | None = None
     notes: tuple[str, ...] = ()
 
 
+# -- measures ----------------------------------------------------------------------------
+
+
 @dataclass(frozen=True)
-class Carried:
-    """One accepted row beside its seed, both scored by the same student: by the loss, and by the
-    criterion's own score where it is made of an attempt's signals and isn't the loss.
-    """
+class CarryOverPair:
+    """One accepted row beside its seed, both scored by the same student."""
 
     row: str
     seed: str
     seed_loss: float
     row_loss: float
+    # By the criterion's own score, if it is made of an attempt's signals and is not the loss.
     seed_score: float | None = None
     row_score: float | None = None
 
@@ -361,40 +326,37 @@ class Carried:
 class Transfer:
     """Carry-over: do the rows ask as much of the student as the seeds they came from?
 
-    Medians of the loss over the accepted rows and their seeds; row_rho is Spearman's over (seed,
-    row) pairs. All None when the round accepted nothing; row_rho is None where it is undefined.
-    The last three: the same of the criterion's own score, where it has one.
+    Medians are over the accepted rows and their seeds. They are None if no row was accepted. A rho
+    is Spearman's over the pairs, and None where it is undefined.
     """
 
-    pairs: tuple[Carried, ...]
+    pairs: tuple[CarryOverPair, ...]
+    # By the loss.
     seed_median: float | None
     row_median: float | None
     row_rho: float | None
+    # By the criterion's own score, where the pairs have one.
     seed_score_median: float | None = None
     row_score_median: float | None = None
     row_score_rho: float | None = None
 
 
 @dataclass(frozen=True)
-class Item:
-    """One question of a report. gold_nll: the student's mean nll of its gold solution, in nats a
-    token.
-
-    samples_right: how many of the report's sampled answers were right.
-    """
+class ReportItem:
+    """One question of a report."""
 
     id: str
     outcome: Outcome
     answer_right: bool
     text: str
     reason: str | None
-    gold_nll: float | None = None
-    samples_right: int | None = None
+    gold_nll: float | None = None  # mean over the gold solution's tokens, nats
+    samples_right: int | None = None  # of the report's sampled answers
 
 
 @dataclass(frozen=True)
-class Share:
-    """How many of n are right, with the 95 % Wilson interval of their share."""
+class GroupAccuracy:
+    """How many of n answers are right, with the 95 % Wilson interval of their share."""
 
     n: int
     right: int
@@ -404,14 +366,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Report:
-    """Accuracy over a split with its 95 % Wilson interval; answer_accuracy counts the final
-    answer alone.
-
-    by: accuracy by the values of the task's meta fields. gold_nll: mean over the items that have
-    a gold solution, far less noisy than accuracy; None where there is none. pass_at: k → the
-    chance that one of k sampled answers is right (the unbiased estimate of 2107.03374), from
-    `samples` answers to each question.
-    """
+    """Accuracy over a split, with its 95 % Wilson interval."""
 
     split: str
     n: int
@@ -419,21 +374,25 @@ class Report:
     accuracy: float
     low: float
     high: float
-    answer_accuracy: float
+    answer_accuracy: float  # of the final answers alone
     outcomes: Mapping[str, int]
-    items: tuple[Item, ...]
-    by: Mapping[str, Mapping[str, Share]] = field(default_factory=dict)
+    items: tuple[ReportItem, ...]
+    # Meta field → value → accuracy.
+    by: Mapping[str, Mapping[str, GroupAccuracy]] = field(default_factory=dict)
+    # Mean over the items with a gold solution; None without any. Far less noisy than accuracy.
     gold_nll: float | None = None
-    samples: int = 0
+    samples: int = 0  # sampled answers to each question
+    # k → the chance that one of k sampled answers is right: the unbiased estimate of arXiv
+    # 2107.03374.
     pass_at: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Round:
-    """A finished round, as the rounds after it see it."""
+    """A finished round, as later rounds see it."""
 
     chosen: Selection
-    fresh: Curated
+    fresh: Curation
     transfer: Transfer
     student: Student
     report: Report

@@ -39,13 +39,13 @@ from teachback.teachers.prompted_model import Opinion, PromptedModel
 from teachback.types import Attempt, Example
 
 
-def evidence(
-    count: int, candidates: Sequence[int] | None = None, **known: Any
+def make_evidence(
+    count: int, candidates: Sequence[int] | None = None, **fields: Any
 ) -> Evidence:
     seeds = [Example(f"s{i:02}", f"Question {i}?") for i in range(count)]
     attempts = [Attempt(seed.id, "So.", 2, False, 1.0) for seed in seeds]
     return Evidence(
-        seeds, attempts, range(count) if candidates is None else candidates, **known
+        seeds, attempts, range(count) if candidates is None else candidates, **fields
     )
 
 
@@ -54,43 +54,44 @@ def draws(repeat: int = 0) -> Any:
 
 
 def test_a_low_mark_is_worth_more_and_no_mark_is_no_score() -> None:
-    scores = judge(evidence(4, [0, 1, 3], marks=[10, 1.0, None, 4]))
+    scores = judge(make_evidence(4, [0, 1, 3], marks=[10, 1.0, None, 4]))
     assert [scores[0], scores[1], scores[3]] == [-10.0, -1.0, -4.0]
     assert math.isnan(scores[2])
 
 
 def test_a_low_reward_is_worth_more_unless_high_is_preferred() -> None:
-    seen = evidence(3, reward=[-2.5, 0.0, 7.25])
-    assert reward(seen) == [2.5, 0.0, -7.25]
-    assert reward(seen, prefer="high") == [-2.5, 0.0, 7.25]
+    evidence = make_evidence(3, reward=[-2.5, 0.0, 7.25])
+    assert reward(evidence) == [2.5, 0.0, -7.25]
+    assert reward(evidence, prefer="high") == [-2.5, 0.0, 7.25]
 
 
-GAPS = st.lists(
+GAP_LISTS = st.lists(
     st.one_of(st.none(), st.sampled_from([-9.0, -1.0, 0.0, 0.5, 1.0, 1.5, 9.0])),
     min_size=1,
     max_size=14,
 )
 
 
-@given(gaps=GAPS, data=st.data())
+@given(gaps=GAP_LISTS, data=st.data())
 def test_half_is_hard_and_half_easy_or_the_other_fills_up(
     gaps: list[float | None], data: st.DataObject
 ) -> None:
     candidates = sorted(data.draw(st.sets(st.sampled_from(range(len(gaps))))))
-    known = {i: gap for i in candidates if (gap := gaps[i]) is not None}
-    m = data.draw(st.integers(0, len(known)))
-    chosen = lion(evidence(len(gaps), candidates, gaps=gaps), m, draws())
-    assert len(chosen) == len(set(chosen)) == m
-    assert set(chosen) <= set(known)
-    turns = [known[i] >= 1 for i in chosen]
-    hard, easy = sum(turns), m - sum(turns)
-    there = Counter(gap >= 1 for gap in known.values())
-    assert hard <= easy + 1 or easy == there[False], (
+    known_gaps = {i: gap for i in candidates if (gap := gaps[i]) is not None}
+    m = data.draw(st.integers(0, len(known_gaps)))
+    picks = lion(make_evidence(len(gaps), candidates, gaps=gaps), m, draws())
+    assert len(picks) == len(set(picks)) == m
+    assert set(picks) <= set(known_gaps)
+    is_hard = [known_gaps[i] >= 1 for i in picks]
+    n_hard = sum(is_hard)
+    n_easy = m - n_hard
+    available = Counter(gap >= 1 for gap in known_gaps.values())
+    assert n_hard <= n_easy + 1 or n_easy == available[False], (
         "as even as can be, of an odd m one more is hard"
     )
-    assert easy <= hard or hard == there[True]
-    both = 2 * min(hard, easy)
-    assert turns[:both] == [True, False] * (both // 2), (
+    assert n_easy <= n_hard or n_hard == available[True]
+    n_pairs = min(n_hard, n_easy)
+    assert is_hard[: 2 * n_pairs] == [True, False] * n_pairs, (
         "by turns, so that a round cut short has both"
     )
 
@@ -98,7 +99,7 @@ def test_half_is_hard_and_half_easy_or_the_other_fills_up(
 def test_one_mark_above_is_hard() -> None:
     for gaps, hard in (([1.0, 0.5, 0.5, 0.5], 0), ([-9.0, 0.0, 0.5, 9.0], 3)):
         assert all(
-            lion(evidence(4, gaps=gaps), 2, draws(repeat))[0] == hard
+            lion(make_evidence(4, gaps=gaps), 2, draws(repeat))[0] == hard
             for repeat in range(20)
         )
 
@@ -108,7 +109,7 @@ def test_within_each_half_every_seed_has_the_same_chance() -> None:
     counts = Counter(
         i
         for repeat in range(1500)
-        for i in lion(evidence(12, gaps=gaps), 6, draws(repeat))
+        for i in lion(make_evidence(12, gaps=gaps), 6, draws(repeat))
     )
     assert all(abs(counts[i] / 1500 - 3 / 8) < 0.05 for i in range(8))
     assert all(abs(counts[i] / 1500 - 3 / 4) < 0.05 for i in range(8, 12))
@@ -119,17 +120,16 @@ def test_fewer_gaps_than_picks_is_an_error() -> None:
         CriterionError,
         match=r"can't select 3 seeds\n  got: 2 that the referee could compare",
     ):
-        lion(evidence(4, gaps=[1.0, None, None, 0.0]), 3, draws())
+        lion(make_evidence(4, gaps=[1.0, None, None, 0.0]), 3, draws())
 
 
-# A small model behind a real endpoint: half trained, so that it gives verdicts, and fails as
-# models do
+# A small model behind a real endpoint. It is half trained, so that it gives verdicts, and fails
+# as models do.
 
-MARK, COMPARE = (
-    "Mark {attempt} to {question}",
-    "Compare to {question}: {first} and {second}",
-)
-TRIED = [SeedAttempt(f"s{i:02}", str(i % 7), str(i % 9 + 1)) for i in range(30)]
+MARK = "Mark {attempt} to {question}"
+COMPARE = "Compare to {question}: {first} and {second}"
+VERDICT = r"Mark 1: (10|[1-9])\nMark 2: (10|[1-9])"
+SEED_ATTEMPTS = [SeedAttempt(f"s{i:02}", str(i % 7), str(i % 9 + 1)) for i in range(30)]
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +163,7 @@ def assessor(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def answering(folder: Path) -> Iterator[str]:
+def serve_chat(folder: Path) -> Iterator[str]:
     """The base URL of a chat-completions server for the model, in a thread of its own."""
     service = serving_student.Service(
         "m", folder, {"m": load_for_inference(folder)}, asyncio.Lock()
@@ -171,31 +171,28 @@ def answering(folder: Path) -> Iterator[str]:
 
     async def chat(http: web.Request) -> web.Response:
         body = await http.json()
-        asked = body["messages"][-1]["content"]
-        prompt, body["seed"] = (
-            prompt_ids(service.students["m"], Chat(), asked),
-            crc32(asked.encode()),
-        )
+        question = body["messages"][-1]["content"]
+        prompt = prompt_ids(service.students["m"], Chat(), question)
+        # The same reply to the same question, whatever the order of the calls.
+        body["seed"] = crc32(question.encode())
         async with service.lock:
-            (one,) = await asyncio.to_thread(
+            (reply,) = await asyncio.to_thread(
                 serving_student.decoded_by, service.students["m"], prompt, body
             )
         message = {
             "role": "assistant",
-            "content": decode_text(service.students["m"], one.tokens),
+            "content": decode_text(service.students["m"], reply.tokens),
         }
-        usage = {"prompt_tokens": len(prompt), "completion_tokens": len(one.tokens)}
-        finish = "stop" if one.ended else "length"
+        usage = {"prompt_tokens": len(prompt), "completion_tokens": len(reply.tokens)}
+        finish = "stop" if reply.ended else "length"
         return web.json_response(
             {"choices": [{"message": message, "finish_reason": finish}], "usage": usage}
         )
 
-    loop, stop, ready, base = (
-        asyncio.new_event_loop(),
-        asyncio.Event(),
-        threading.Event(),
-        list[str](),
-    )
+    loop = asyncio.new_event_loop()
+    stop = asyncio.Event()
+    ready = threading.Event()
+    base_urls: list[str] = []
 
     async def serve() -> None:
         app = web.Application()
@@ -203,7 +200,7 @@ def answering(folder: Path) -> Iterator[str]:
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
-        base.append(f"http://127.0.0.1:{runner.addresses[0][1]}/v1")
+        base_urls.append(f"http://127.0.0.1:{runner.addresses[0][1]}/v1")
         ready.set()
         await stop.wait()
         await runner.cleanup()
@@ -214,15 +211,15 @@ def answering(folder: Path) -> Iterator[str]:
     thread.start()
     assert ready.wait(20)
     try:
-        yield base[0]
+        yield base_urls[0]
     finally:
         loop.call_soon_threadsafe(stop.set)
         thread.join()
         loop.close()
 
 
-def said(body: str) -> str:
-    """What the model said; nothing where it was cut off."""
+def reply_text(body: str) -> str:
+    """The text of a reply; "" if it was cut off."""
     (choice,) = json.loads(body)["choices"]
     return choice["message"]["content"] if choice["finish_reason"] == "stop" else ""
 
@@ -230,7 +227,7 @@ def said(body: str) -> str:
 def test_a_real_judge_fails_as_models_do_and_its_marks_are_what_it_said(
     assessor: Path, tmp_path: Path
 ) -> None:
-    with answering(assessor) as base_url, Ledger(tmp_path / "ledger.sqlite") as ledger:
+    with serve_chat(assessor) as base_url, Ledger(tmp_path / "ledger.sqlite") as ledger:
         marking = PromptedModel(
             "marker",
             Endpoint(
@@ -239,41 +236,39 @@ def test_a_real_judge_fails_as_models_do_and_its_marks_are_what_it_said(
             MARK,
             24,
         )
-        found = mark_attempts(marking, TRIED, round=0, ledger=ledger)
-        replies = {seed: said(body) for seed, _, body in ledger.answers("marker")}
+        marks_by_seed = mark_attempts(marking, SEED_ATTEMPTS, round=0, ledger=ledger)
+        replies = {seed: reply_text(body) for seed, _, body in ledger.answers("marker")}
         spend = ledger.spend()
-    assert [*found] == [one.seed for one in TRIED]
-    assert replies.keys() == found.keys()
+    assert [*marks_by_seed] == [attempt.seed for attempt in SEED_ATTEMPTS]
+    assert replies.keys() == marks_by_seed.keys()
     for seed, text in replies.items():
-        if whole := re.fullmatch(r"Mark: (10|[1-9])", text):
-            assert found[seed].mark == int(whole[1])
+        if match := re.fullmatch(r"Mark: (10|[1-9])", text):
+            assert marks_by_seed[seed].mark == int(match[1])
         elif not re.search(r"Mark.*[1-9]", text):
-            assert found[seed].mark is None
-    assert all((one.mark is None) == bool(one.reason) for one in found.values())
-    marks = [found[one.seed].mark for one in TRIED]
+            assert marks_by_seed[seed].mark is None
+    assert all((m.mark is None) == bool(m.reason) for m in marks_by_seed.values())
+    marks = [marks_by_seed[attempt.seed].mark for attempt in SEED_ATTEMPTS]
     assert 0 < marks.count(None) < len(marks), (
         "a judge that does both, or this test shows nothing"
     )
     assert (spend.calls, spend.estimated_calls, spend.in_doubt_calls) == (
-        len(TRIED),
+        len(SEED_ATTEMPTS),
         0,
         0,
     )
-    seen = evidence(
-        len(TRIED), [i for i, mark in enumerate(marks) if mark is not None], marks=marks
-    )
-    assert [
-        i for i, score in enumerate(judge(seen)) if math.isfinite(score)
-    ] == seen.candidates
+    candidates = [i for i, mark in enumerate(marks) if mark is not None]
+    scores = judge(make_evidence(len(SEED_ATTEMPTS), candidates, marks=marks))
+    assert [i for i, score in enumerate(scores) if math.isfinite(score)] == candidates
 
 
 def test_a_real_referee_gives_a_gap_where_both_of_its_verdicts_can_be_read(
     assessor: Path, tmp_path: Path
 ) -> None:
     teacher = {
-        one.seed: Opinion(one.seed, 0, str(10 + i % 4)) for i, one in enumerate(TRIED)
+        attempt.seed: Opinion(attempt.seed, 0, str(10 + i % 4))
+        for i, attempt in enumerate(SEED_ATTEMPTS)
     }
-    with answering(assessor) as base_url, Ledger(tmp_path / "ledger.sqlite") as ledger:
+    with serve_chat(assessor) as base_url, Ledger(tmp_path / "ledger.sqlite") as ledger:
         refereeing = PromptedModel(
             "referee",
             Endpoint(
@@ -282,30 +277,31 @@ def test_a_real_referee_gives_a_gap_where_both_of_its_verdicts_can_be_read(
             COMPARE,
             24,
         )
-        found = compare_answers(refereeing, TRIED, teacher, round=0, ledger=ledger)
-        replies = {(seed, n): said(body) for seed, n, body in ledger.answers("referee")}
-    for one in TRIED:
-        pair = make_referee_messages(refereeing, one, str(teacher[one.seed].text))
-        whole = [
-            re.fullmatch(
-                r"Mark 1: (10|[1-9])\nMark 2: (10|[1-9])", replies[one.seed, m.n]
-            )
-            for m in pair
-        ]
-        if whole[0] and whole[1]:
-            (a, b), (c, d) = (
-                map(int, verdict.groups()) for verdict in whole if verdict
-            )
-            assert found[one.seed].gap == (a - b + d - c) / 2
+        gaps_by_seed = compare_answers(
+            refereeing, SEED_ATTEMPTS, teacher, round=0, ledger=ledger
+        )
+        replies = {
+            (seed, n): reply_text(body) for seed, n, body in ledger.answers("referee")
+        }
+    for attempt in SEED_ATTEMPTS:
+        seed = attempt.seed
+        messages = make_referee_messages(refereeing, attempt, str(teacher[seed].text))
+        texts = [replies[seed, message.n] for message in messages]
+        matches = [re.fullmatch(VERDICT, text) for text in texts]
+        if matches[0] and matches[1]:
+            # The second message shows the two answers in the other order.
+            teacher_1, student_1 = map(int, matches[0].groups())
+            student_2, teacher_2 = map(int, matches[1].groups())
+            gap = (teacher_1 - student_1 + teacher_2 - student_2) / 2
+            assert gaps_by_seed[seed].gap == gap
         elif not all(
-            re.search(r"Mark 1.*[1-9]\s+Mark 2.*[1-9]", replies[one.seed, m.n])
-            for m in pair
+            re.search(r"Mark 1.*[1-9]\s+Mark 2.*[1-9]", text) for text in texts
         ):
-            assert found[one.seed].gap is None
-    gaps = [found[one.seed].gap for one in TRIED]
-    assert all((one.gap is None) == bool(one.reason) for one in found.values())
+            assert gaps_by_seed[seed].gap is None
+    gaps = [gaps_by_seed[attempt.seed].gap for attempt in SEED_ATTEMPTS]
+    assert all((g.gap is None) == bool(g.reason) for g in gaps_by_seed.values())
     assert 0 < gaps.count(None) < len(gaps) - 2, (
         "a referee that does both, or this test shows nothing"
     )
-    seen = evidence(len(TRIED), gaps=gaps)
-    assert all(gaps[i] is not None for i in lion(seen, 3, draws()))
+    evidence = make_evidence(len(SEED_ATTEMPTS), gaps=gaps)
+    assert all(gaps[i] is not None for i in lion(evidence, 3, draws()))

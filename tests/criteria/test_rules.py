@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 
 from choices import evidence_of, past_round
 from teachback.criteria.candidates import selectable_seeds
-from teachback.criteria.rules import balanced, parts, softmax, stratified, top
+from teachback.criteria.rules import (
+    apportion,
+    pick_balanced,
+    pick_softmax,
+    pick_stratified,
+    pick_top,
+)
 from teachback.errors import CriterionError
 from teachback.rng import draw
 from teachback.types import Pick, Selection
@@ -22,52 +28,65 @@ def draws(repeat: int):
 
 
 def test_softmax_draws_with_chances_of_exp_score() -> None:
-    scores, n = [0.0, 1.0, 2.0], 6000
+    scores = [0.0, 1.0, 2.0]
+    n = 6000
     evidence = evidence_of(scores)
-    firsts = Counter(
-        softmax(evidence, scores, 1, draws(r), temperature=0.5)[0] for r in range(n)
+    first_counts = Counter(
+        pick_softmax(evidence, scores, 1, draws(r), temperature=0.5)[0]
+        for r in range(n)
     )
     weights = [exp(score / 0.5) for score in scores]
     for i, weight in enumerate(weights):
         p = weight / sum(weights)
-        assert abs(firsts[i] - n * p) < 4 * (n * p * (1 - p)) ** 0.5
-    assert softmax(evidence, scores, 3, draws(0), temperature=1e-9) == [2, 1, 0], (
+        assert abs(first_counts[i] - n * p) < 4 * (n * p * (1 - p)) ** 0.5
+    assert pick_softmax(evidence, scores, 3, draws(0), temperature=1e-9) == [2, 1, 0], (
         "cold, it is top"
     )
 
 
 def test_balanced_takes_half_from_each_half_uniformly() -> None:
     scores = [float(i) for i in range(8)]
-    evidence, seen = evidence_of(scores), Counter[int]()
+    evidence = evidence_of(scores)
+    counts = Counter[int]()
     for r in range(800):
-        chosen = balanced(evidence, scores, 4, draws(r))
-        assert [i >= 4 for i in chosen] == [True, True, False, False]
-        seen.update(chosen)
-    assert max(abs(n - 400) for n in seen.values()) < 4.5 * (800 * 0.25) ** 0.5
-    assert sum(i >= 4 for i in balanced(evidence, scores, 3, draws(0))) == 2, (
+        picks = pick_balanced(evidence, scores, 4, draws(r))
+        assert [i >= 4 for i in picks] == [True, True, False, False]
+        counts.update(picks)
+    assert max(abs(n - 400) for n in counts.values()) < 4.5 * (800 * 0.25) ** 0.5
+    assert sum(i >= 4 for i in pick_balanced(evidence, scores, 3, draws(0))) == 2, (
         "of an odd number one more is from above"
     )
     assert (
-        len(balanced(replace(evidence, candidates=[0, 1, 2]), scores, 3, draws(0))) == 3
+        len(pick_balanced(replace(evidence, candidates=[0, 1, 2]), scores, 3, draws(0)))
+        == 3
     )
 
 
 def test_stratified_takes_the_top_of_each_in_proportion() -> None:
     scores = [float(i) for i in range(12)]
     evidence = evidence_of(scores)  # hops: 0, 1, 2, 0, 1, 2, …
-    assert stratified(evidence, scores, 6, draws(0), by="hops") == [11, 10, 9, 8, 7, 6]
+    assert pick_stratified(evidence, scores, 6, draws(0), by="hops") == [
+        11,
+        10,
+        9,
+        8,
+        7,
+        6,
+    ]
     skewed = replace(
         evidence, candidates=[0, 3, 6, 9, 1, 11]
     )  # four of 0 hops, one of 1, one of 2
-    chosen = stratified(skewed, scores, 3, draws(0), by="hops")
-    assert Counter(evidence.seeds[i].meta["hops"] for i in chosen)[0] == 2
+    picks = pick_stratified(skewed, scores, 3, draws(0), by="hops")
+    assert Counter(evidence.seeds[i].meta["hops"] for i in picks)[0] == 2
     with pytest.raises(CriterionError, match=r"seed s00 has no depth\n.*hops"):
-        stratified(evidence, scores, 3, draws(0), by="depth")
+        pick_stratified(evidence, scores, 3, draws(0), by="depth")
 
 
 def test_top_draws_among_equals() -> None:
     evidence = evidence_of([1.0, 2.0, 3.0])
-    assert {tuple(top(evidence, [1.0, 1.0, 0.0], 1, draws(r))) for r in range(20)} == {
+    assert {
+        tuple(pick_top(evidence, [1.0, 1.0, 0.0], 1, draws(r))) for r in range(20)
+    } == {
         (0,),
         (1,),
     }
@@ -80,14 +99,14 @@ def test_top_draws_among_equals() -> None:
 def test_parts_add_up_and_are_near(sizes: dict[str, int], data: st.DataObject) -> None:
     total = sum(sizes.values())
     m = data.draw(st.integers(0, total))
-    found = parts(m, sizes)
-    assert sum(found.values()) == m
-    for name, n in found.items():
+    counts = apportion(m, sizes)
+    assert sum(counts.values()) == m
+    for name, n in counts.items():
         assert abs(n - m * sizes[name] / total) < 1
         assert n <= sizes[name]
 
 
-def select_by(order: Iterable[str]) -> Selection:
+def make_selection(order: Iterable[str]) -> Selection:
     return Selection(
         tuple(Pick(id, 0, rank, None, "x") for rank, id in enumerate(order))
     )
@@ -102,17 +121,21 @@ def select_by(order: Iterable[str]) -> Selection:
 def test_evenly_a_seed_waits_while_enough_were_selected_less_often(
     n, m, rounds, random
 ) -> None:
-    seeds, m = [f"s{i}" for i in range(n)], min(m, n)
-    past, times = [], Counter[str]()
+    seeds = [f"s{i}" for i in range(n)]
+    m = min(m, n)
+    past = []
+    times_selected = Counter[str]()
     for _ in range(rounds):
-        once = selectable_seeds(seeds, False, m, past)
-        assert once == {id for id in seeds if not times[id]}
-        open_ = selectable_seeds(seeds, "evenly", m, past)
-        assert m <= len(open_)
+        unselected = selectable_seeds(seeds, False, m, past)
+        assert unselected == {id for id in seeds if not times_selected[id]}
+        selectable = selectable_seeds(seeds, "evenly", m, past)
+        assert m <= len(selectable)
         for id in seeds:
-            less_often = sum(times[other] < times[id] for other in seeds)
-            assert (id in open_) == (less_often < m)
+            less_often = sum(
+                times_selected[other] < times_selected[id] for other in seeds
+            )
+            assert (id in selectable) == (less_often < m)
         assert selectable_seeds(seeds, True, m, past) == set(seeds)
-        chosen = random.sample(sorted(open_), m)
-        times.update(chosen)
-        past.append(past_round(select_by(chosen)))
+        chosen = random.sample(sorted(selectable), m)
+        times_selected.update(chosen)
+        past.append(past_round(make_selection(chosen)))

@@ -20,8 +20,13 @@ from teachback.criteria.bandit import bandit
 from teachback.criteria.criterion import Criterion
 from teachback.criteria.evidence import Evidence
 from teachback.criteria.mixture import mixture
-from teachback.criteria.rules import balanced, softmax, stratified, top
-from teachback.criteria.select import select
+from teachback.criteria.rules import (
+    pick_balanced,
+    pick_softmax,
+    pick_stratified,
+    pick_top,
+)
+from teachback.criteria.select import select_seeds
 from teachback.errors import CriterionError
 from teachback.rng import draw
 from teachback.types import Round, Selection
@@ -29,7 +34,7 @@ from teachback.types import Round, Selection
 DRAW = partial(draw, 0, 0)
 NLLS = st.lists(st.floats(0, 20, allow_nan=False), min_size=2, max_size=40, unique=True)
 MEMBERS = {name: CRITERIA[name] for name in ("loss", "random", "wrong")}
-BLENDED = {
+BLENDS = {
     "mixture": Criterion(
         partial(
             mixture,
@@ -42,17 +47,17 @@ BLENDED = {
 }
 ALL = {
     **{
-        name: one
-        for name, one in CRITERIA.items()
-        if one.kind != "blend" and name != "function"
+        name: criterion
+        for name, criterion in CRITERIA.items()
+        if criterion.kind != "blend" and name != "function"
     },
-    **{name: replace(one, needs=frozenset({"right"})) for name, one in BLENDED.items()},
+    **{name: replace(one, needs=frozenset({"right"})) for name, one in BLENDS.items()},
 }
 RULES = {
-    "top": top,
-    "softmax": partial(softmax, temperature=0.5),
-    "balanced": balanced,
-    "stratified": partial(stratified, by="hops"),
+    "top": pick_top,
+    "softmax": partial(pick_softmax, temperature=0.5),
+    "balanced": pick_balanced,
+    "stratified": partial(pick_stratified, by="hops"),
 }
 
 
@@ -68,11 +73,11 @@ def pick(
     evidence = replace(evidence_of(nlls), past=past)
     if candidates is not None:
         evidence = replace(evidence, candidates=candidates)
-    return select(evidence, m, name="it", criterion=chosen, draw=draw)
+    return select_seeds(evidence, m, name="it", criterion=chosen, draw=draw)
 
 
-def only(evidence: Evidence, needs: frozenset[str]) -> Evidence:
-    """Without what the criterion doesn't declare."""
+def keep_needs(evidence: Evidence, needs: frozenset[str]) -> Evidence:
+    """The evidence without what the criterion doesn't declare."""
     empty = {f.name: f.default for f in fields(Evidence) if f.name in NEED.values()}
     for need in needs:
         for name in [
@@ -107,14 +112,14 @@ def test_contract(name: str, rule: str, nlls: list[float], data: st.DataObject) 
     criterion = ALL[name]
     candidates = sorted(data.draw(st.sets(st.integers(0, len(nlls) - 1), min_size=2)))
     m = data.draw(st.integers(1, len(candidates)))
-    evidence = only(replace(evidence_of(nlls), candidates=candidates), criterion.needs)
-    given = {"name": name, "criterion": criterion, "draw": DRAW, "rule": RULES[rule]}
-    chosen = select(evidence, m, **given)
+    evidence = keep_needs(replace(evidence_of(nlls), candidates=candidates), criterion.needs)
+    arguments = {"name": name, "criterion": criterion, "draw": DRAW, "rule": RULES[rule]}
+    chosen = select_seeds(evidence, m, **arguments)
     ids = [p.seed for p in chosen.picks]
     assert len(set(ids)) == m
     assert set(ids) <= {evidence.seeds[i].id for i in candidates}
     assert [p.rank for p in chosen.picks] == list(range(m))
-    assert select(evidence, m, **given) == chosen
+    assert select_seeds(evidence, m, **arguments) == chosen
 
 
 @given(nlls=NLLS)
@@ -172,9 +177,9 @@ def test_ids_are_distinct_and_in_order() -> None:
     evidence = evidence_of([1.0, 2.0])
     settings = {"name": "loss", "criterion": CRITERIA["loss"], "draw": DRAW}
     with pytest.raises(CriterionError, match=r"same id\n.*s00"):
-        select(replace(evidence, seeds=[evidence.seeds[0]] * 2), 1, **settings)
+        select_seeds(replace(evidence, seeds=[evidence.seeds[0]] * 2), 1, **settings)
     with pytest.raises(CriterionError, match="not sorted by id"):
-        select(replace(evidence, seeds=evidence.seeds[::-1]), 1, **settings)
+        select_seeds(replace(evidence, seeds=evidence.seeds[::-1]), 1, **settings)
 
 
 @pytest.mark.parametrize("chosen", [[0, 0], [0], [0, 2], [0, 7]])
@@ -231,14 +236,14 @@ def test_a_graded_score_may_tie_and_the_report_says_so() -> None:
 def test_length_truncation_and_stuck_seeds_are_noted() -> None:
     evidence = evidence_of([1.0, 2.0, 3.0, 4.0])
     settings = {"name": "loss", "criterion": CRITERIA["loss"], "draw": DRAW}
-    chosen = select(evidence, 2, **settings)
+    chosen = select_seeds(evidence, 2, **settings)
     assert chosen.length_rho == pytest.approx(1.0)
     assert any(
         "follows the answers' length: rank correlation +1.00" in note
         for note in chosen.notes
     )
     cut = [replace(a, truncated=True, n_tokens=9) for a in evidence.attempts]
-    quiet = select(replace(evidence, attempts=cut), 2, **settings)
+    quiet = select_seeds(replace(evidence, attempts=cut), 2, **settings)
     assert quiet.length_rho is None
     assert any("100% of the picks are truncated" in note for note in quiet.notes)
     assert (
@@ -248,12 +253,12 @@ def test_length_truncation_and_stuck_seeds_are_noted() -> None:
     past = replace(evidence, past=[past_round(chosen), past_round(chosen)])
     assert any(
         "perhaps unlearnable: s03, s02" in note
-        for note in select(past, 2, **settings).notes
+        for note in select_seeds(past, 2, **settings).notes
     )
     learnt = [replace(a, nll=a.nll / 10) for a in evidence.attempts]
     assert not any(
         "unlearnable" in note
-        for note in select(replace(past, attempts=learnt), 2, **settings).notes
+        for note in select_seeds(replace(past, attempts=learnt), 2, **settings).notes
     )
 
 

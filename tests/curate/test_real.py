@@ -12,12 +12,12 @@ import pytest
 from curating import curated, questions, text_task
 from teachback.curate.training_rows import curate_rows, forbidden_keys, make_row_checks
 from teachback.curate.words import mask_numbers, ngrams, split_words
-from teachback.types import Curated, Row, Task, Verdict
+from teachback.types import Curation, Row, Task, Verdict
 
 SEEDS, A_ROUND = 300, 400
 
 
-def rounds(task: Task, texts: dict[str, str], size: int = A_ROUND) -> Iterator[Curated]:
+def rounds(task: Task, texts: dict[str, str], size: int = A_ROUND) -> Iterator[Curation]:
     checks, rows, forbidden = make_row_checks(task), list[Row](), forbidden_keys(task)
     left = [Verdict(id, 0, text, "text") for id, text in texts.items()]
     for at in range(0, len(left), size):

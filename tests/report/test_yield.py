@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from teachback.report.row_yield import STAGE_OF_REASON, yield_by_stage, yield_lines
 from teachback.types import (
-    Curated,
+    Curation,
     Pick,
-    Rejected,
+    Rejection,
     Report,
     Round,
     Row,
@@ -28,12 +28,12 @@ def a_round(
         Row(f"s#{n}", "s", n, "q", "t", "1", verified=n > 0) for n in range(accepted)
     )
     rejected = tuple(
-        Rejected("s", n, reason) for n, reason in enumerate(reasons, accepted)
+        Rejection("s", n, reason) for n, reason in enumerate(reasons, accepted)
     )
     chosen = Selection(tuple(Pick("s", n, n, None) for n in range(picks)))
     return Round(
         chosen,
-        Curated(rows, rejected, notes=notes),
+        Curation(rows, rejected, notes=notes),
         Transfer((), None, None, None),
         Student("weights"),
         REPORT,

@@ -35,12 +35,12 @@ from teachback.serve.program import (
 from teachback.serve.server import running_server
 from teachback.serve.service import RehearsalOptions
 from teachback.tasks import prontoqa
-from teachback.teachers.program import Program
+from teachback.teachers.program import ProgramTeacher
 
 SHIPPED = Path(prontoqa.__file__).parents[1] / "teachers/prompts/neutral"
 TASK = prontoqa.load_prontoqa(path=None, hops=(1, 5), seeds=20, dev=1, test=1, seed=7)
 DRAW = partial(draw, 3, 0)
-PROGRAM = Program(TASK, DRAW, count_words)
+PROGRAM = ProgramTeacher(TASK, DRAW, count_words)
 TEMPLATES = {
     "question": (SHIPPED / "question.txt").read_text(),
     "answer": (SHIPPED / "answer.txt").read_text(),
@@ -78,7 +78,7 @@ def tagged(text: str, tag: str) -> str:
 def test_it_gives_the_program_teachers_exercises_in_any_form(n: int) -> None:
     answers, restarted = teacher(), teacher()
     for seed in TASK.seeds:
-        question, text, _ = PROGRAM.exercise(seed, n)
+        question, text, _ = PROGRAM.write_exercise(seed, n)
         reply = ask(answers, fill("question", question=seed.question, n=n))
         assert (tagged(reply.text, "question"), *reply[1:]) == (
             question,
@@ -186,7 +186,7 @@ def test_the_shipped_prompts_are_turned_round() -> None:
                 lambda found, values=values: values[found[1]],
                 templates[name],
             )
-            question, _, _ = PROGRAM.exercise(seed, 1)
+            question, _, _ = PROGRAM.write_exercise(seed, 1)
             assert (
                 tagged(ask(teacher(**templates), prompt).text, "question") == question
             ), (
@@ -263,7 +263,7 @@ def post(base_url: str, prompt: str) -> tuple[int, dict[str, Any]]:
 def test_the_official_client_reads_it() -> None:
     openai = pytest.importorskip("openai")
     seed = TASK.seeds[0]
-    question, text, _ = PROGRAM.exercise(seed, 0)
+    question, text, _ = PROGRAM.write_exercise(seed, 0)
     faults = [
         None,
         Fault("refusal"),

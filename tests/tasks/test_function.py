@@ -16,7 +16,7 @@ from teachback.testing import fake_run
 SUMS = """
 from random import Random
 from teachback.rng import draw
-from teachback.types import Example, Grade, Task, Written
+from teachback.types import Example, Grade, Task, Exercise
 
 def example(split, i, repeat):
     rng = draw(0, repeat, split, str(i), 0)
@@ -30,7 +30,7 @@ def check(question, text):
 
 def write(seed, rng):
     a, b = rng.randrange(1000), rng.randrange(1000)
-    return Written(f"{a} + {b}?", str(a + b))
+    return Exercise(f"{a} + {b}?", str(a + b))
 
 def sums(options, repeat):
     n = options["n"]

@@ -14,7 +14,7 @@ from teachback.rng import draw
 from teachback.tasks import make24
 from teachback.tasks.game24 import load_game24, puzzle_example, write_puzzle
 from teachback.tasks.game24_answers import verify_game24
-from teachback.types import Example, Task, Written
+from teachback.types import Example, Exercise, Task
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def test_ways_that_commute_or_associate_are_one() -> None:
 # ---- the program
 
 
-def rows(task: Task, seed: Example, n: int) -> list[Written]:
+def rows(task: Task, seed: Example, n: int) -> list[Exercise]:
     assert task.write is not None
     return [task.write(seed, draw(0, 0, "teacher", seed.id, k)) for k in range(n)]
 

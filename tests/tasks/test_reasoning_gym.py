@@ -15,8 +15,8 @@ from teachback.curate.verify import verify_draft
 from teachback.errors import ConfigError, DataError
 from teachback.rng import draw
 from teachback.tasks import reasoning_gym
-from teachback.teachers.program import Program
-from teachback.types import Draft, Example, Task, Written
+from teachback.teachers.program import ProgramTeacher
+from teachback.types import Draft, Example, Exercise, Task
 
 pytest.importorskip("reasoning_gym")
 
@@ -38,14 +38,14 @@ def loaded(dataset: str) -> Task:
     return load(dataset)
 
 
-def write(task: Task, seed: Example, k: int) -> Written:
+def write(task: Task, seed: Example, k: int) -> Exercise:
     assert task.write is not None
     written = task.write(seed, draw(0, 0, "teacher", seed.id, k))
-    assert isinstance(written, Written)
+    assert isinstance(written, Exercise)
     return written
 
 
-def draft(written: Written) -> Draft:
+def draft(written: Exercise) -> Draft:
     return Draft(
         "s", 0, "", question=written.question, text=written.text, answer=written.answer
     )
@@ -120,7 +120,7 @@ def test_write_follows_the_level_of_its_seed() -> None:
     assert {terms(write(task, easiest, k)) - 2 for k in range(60)} == {0, 1}
 
 
-def terms(written: Written) -> int:
+def terms(written: Exercise) -> int:
     return len(re.findall(r"\d+", written.question))
 
 
@@ -163,8 +163,8 @@ def test_what_is_written_is_new_each_time_repeatable_and_verified(dataset: str) 
 
 def test_the_program_teacher_can_set_it() -> None:
     task = loaded("leg_counting")
-    program = Program(task, lambda purpose, seed, k: draw(0, 0, purpose, seed, k), len)
-    exercises = [program.exercise(task.seeds[0], n) for n in range(3)]
+    program = ProgramTeacher(task, lambda purpose, seed, k: draw(0, 0, purpose, seed, k), len)
+    exercises = [program.write_exercise(task.seeds[0], n) for n in range(3)]
     assert len({w.question for w in exercises}) == 3
 
 

@@ -89,8 +89,8 @@ def test_noise_of_the_batches_decides_nothing() -> None:
     embedding[4] += [1e-7, -1e-7]  # b: nearer to s0 by 7e-8
     pool = make(embedding, ["a", "b"])
     assert (
-        pool.unit_R_D[1] @ pool.seed_unit_D["s0"]
-        > pool.unit_R_D[0] @ pool.seed_unit_D["s0"]
+        pool.row_unit_R_D[1] @ pool.seed_unit_D["s0"]
+        > pool.row_unit_R_D[0] @ pool.seed_unit_D["s0"]
     )
     assert ids(pool, picks("s0")) == ["a"]
 
@@ -98,7 +98,7 @@ def test_noise_of_the_batches_decides_nothing() -> None:
 def reference(pool: Pool, asked: Sequence[Pick]) -> list[str]:
     """The rule, said plainly."""
     free, out = (
-        {row.id: unit for row, unit in zip(pool.rows, pool.unit_R_D, strict=True)},
+        {row.id: unit for row, unit in zip(pool.rows, pool.row_unit_R_D, strict=True)},
         [],
     )
     for pick in asked[: len(free)]:
@@ -193,7 +193,7 @@ def buy(
     ledger: Ledger, pool: Pool, asked: Sequence[Pick], round: int = 0
 ) -> tuple[Draft, ...]:
     return pools.hand_out_rows(
-        asked, SEEDS, round=round, ledger=ledger, pool=pool, prompt="sha"
+        asked, SEEDS, round=round, ledger=ledger, pool=pool, fingerprint="sha"
     )
 
 
@@ -301,7 +301,7 @@ def test_the_price_is_that_of_the_dearest_row_left(tmp_path: Path) -> None:
     pool = make(at(10, 30, 50), ["a", "b", "c"], [5, 50, 9])
     with Ledger(tmp_path / "l.sqlite") as ledger:
         for n, tokens in enumerate((3 + 2 + 50, 3 + 2 + 50, 3 + 2 + 9, 3)):
-            assert pools.price_picks(ledger, pool, [SEEDS["s0"]]) == [
+            assert pools.worst_pool_costs(ledger, pool, [SEEDS["s0"]]) == [
                 Cost(tokens, 0, None)
             ]
             buy(ledger, pool, [Pick("s0", n, 0, None)], round=n)

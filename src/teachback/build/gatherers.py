@@ -7,7 +7,7 @@ from random import Random
 from ..config.config import Config
 from ..criteria.criterion import sampling_settings
 from ..criteria.gatherers import (
-    Assess,
+    AssessAttempts,
     Gatherer,
     gather_gaps,
     gather_gold_gradients,
@@ -87,7 +87,7 @@ def make_judge_gatherers(
 
 def make_marker(
     config: Config, settings: MarkingJudgeSettings, run: Run, ledger: Ledger
-) -> Assess:
+) -> AssessAttempts:
     judge = make_marking_judge(config, settings)
     return lambda attempts, round: mark_attempts(
         judge,
@@ -100,7 +100,7 @@ def make_marker(
 
 def make_comparer(
     config: Config, settings: LionSettings, run: Run, task: Task, ledger: Ledger
-) -> Assess:
+) -> AssessAttempts:
     teacher = make_answering_teacher(config, task)
     referee = make_referee(config, settings)
     return lambda attempts, round: compare_with_teacher(

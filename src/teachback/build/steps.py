@@ -23,7 +23,7 @@ from ..teachers.registered import Teacher
 from ..types import (
     Allowance,
     Attempt,
-    Curated,
+    Curation,
     Example,
     Report,
     Round,
@@ -73,12 +73,12 @@ def make_parts(
         )
 
     def carry_over(
-        student: Student, attempts: Sequence[Attempt], fresh: Curated
+        student: Student, attempts: Sequence[Attempt], fresh: Curation
     ) -> Transfer:
         row_attempts = responder.answer_questions(
             student, ((row.id, row.question) for row in fresh.rows)
         )
-        return measure_carry_over(fresh, attempts, row_attempts, selector.attempt_score)
+        return measure_carry_over(fresh, attempts, row_attempts, selector.attempt_scorer)
 
     def finetune(
         base: Student, student: Student, rows: Sequence[Row], fresh: Sequence[Row]

@@ -33,7 +33,7 @@ def make_responder(
 ) -> StudentResponder:
     student = config.student
     serving = None
-    if student.served:
+    if student.is_served:
         name = hashlib.sha256(str(run.folder.absolute()).encode()).hexdigest()[:12]
         serving = StudentServer(
             base,
@@ -58,7 +58,7 @@ def check_signals(config: Config, needs: Set[str]) -> None:
     Raises ConfigError, before anything is spent.
     """
     missing = ", ".join(sorted(HERE_ONLY & needs))
-    if config.student.served and missing:
+    if config.student.is_served and missing:
         raise ConfigError(
             f"the criterion {config.criterion.name} needs {missing} "
             "of every attempt, which no server gives",

@@ -27,10 +27,10 @@ def make_train(
     settings: dict[str, Any] = {
         "chat": responder.chat,
         "recipe": recipe,
-        "means": make_runtime_options(config),
+        "options": make_runtime_options(config),
         "child": config.machine.child,
-        "tell": run.report_progress,
-        "say": partial(run.note_once, "finetune"),
+        "on_progress": run.report_progress,
+        "on_note": partial(run.note_once, "finetune"),
     }
 
     def train(start: Path, texts: list[tuple[str, str]], seed: int) -> Path:
@@ -47,7 +47,7 @@ def make_runtime_options(config: Config) -> RuntimeOptions:
     return RuntimeOptions(
         micro_tokens=machine.micro_tokens,
         checkpointing=machine.gradient_checkpointing,
-        save_adapter=on_base and config.student.served,
+        save_adapter=on_base and config.student.is_served,
         report_to=tuple(machine.report_to),
         checkpoint_every_s=machine.checkpoint_every_s,
     )

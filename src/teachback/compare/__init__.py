@@ -1,1 +1,1 @@
-"""Compares arms: runs that differ in the criterion, on the same seeds and draws."""
+"""Compares arms: runs that differ in a few settings, on the same seeds and draws."""

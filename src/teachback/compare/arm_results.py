@@ -10,7 +10,7 @@ import numpy as np
 from ..ledger.costs import PICODOLLARS_PER_USD
 from ..ledger.queries import open_read_only
 from ..run.history import read_history, read_step
-from ..types import Item, Report, Round
+from ..types import Report, ReportItem, Round
 from .places import RunPlace
 
 
@@ -18,7 +18,7 @@ from .places import RunPlace
 class Curve:
     """An arm's learning curve: point 0 is the untuned student, then one for each round.
 
-    What was spent counts every call that was made for the arm, also a judge's.
+    What is spent until a point counts every call for the arm, a judge's too.
     """
 
     arm: str
@@ -35,10 +35,10 @@ class ArmResult:
     """A curve, and the questions that it is the mean of."""
 
     curve: Curve
-    split: str
-    items: tuple[str, ...]  # ids of the split's questions
-    right_P_I: Any  # each question's score at each point of the curve
-    # By round, the median loss of the selected seeds, and of the rows made from them
+    split: str  # test, or dev where there is no test set
+    item_ids: tuple[str, ...]  # of the split's questions
+    score_P_I: Any  # each question's score at each point of the curve
+    # By round: the median loss of the selected seeds, and of the rows made from them
     loss_medians: tuple[tuple[float, float], ...]
 
 
@@ -50,7 +50,7 @@ class ArmRun:
     rounds: tuple[Round, ...]
 
 
-def score_right(item: Item) -> float:
+def score_accuracy(item: ReportItem) -> float:
     return float(item.outcome == "right")
 
 
@@ -59,36 +59,38 @@ def read_arm_run(place: RunPlace) -> ArmRun:
 
 
 def read_arm_result(
-    place: RunPlace, score: Callable[[Item], float] = score_right
+    place: RunPlace, score: Callable[[ReportItem], float] = score_accuracy
 ) -> ArmResult:
     """score(item): what a question counts."""
     rounds = read_history(place.folder).rounds
     reports = read_reports(place, rounds)
-    score_P_I = [list(map(score, report.items)) for report in reports]
-    right_P_I = np.array(score_P_I)
+    score_P_I = np.array([list(map(score, report.items)) for report in reports])
+    accuracy = tuple(map(float, score_P_I.mean(1)))
 
-    medians = [
-        (finished.transfer.seed_median, finished.transfer.row_median)
-        for finished in rounds
-    ]
+    # A round without accepted rows has no medians
+    transfers = [finished.transfer for finished in rounds]
+    loss_medians = tuple(
+        (transfer.seed_median, transfer.row_median)
+        for transfer in transfers
+        if transfer.seed_median is not None and transfer.row_median is not None
+    )
     return ArmResult(
-        read_curve(place, rounds, tuple(map(float, right_P_I.mean(1)))),
+        read_curve(place, rounds, accuracy),
         split=reports[0].split,
-        items=tuple(item.id for item in reports[0].items),
-        right_P_I=right_P_I,
-        loss_medians=tuple(
-            (seed, row) for seed, row in medians if seed is not None and row is not None
-        ),
+        item_ids=tuple(item.id for item in reports[0].items),
+        score_P_I=score_P_I,
+        loss_medians=loss_medians,
     )
 
 
 def read_reports(place: RunPlace, rounds: tuple[Round, ...]) -> list[Report]:
     """The report of each point: on test, or on dev where there is no test set."""
-    first = place.folder / "round-00"
-    reports = [read_step(first, "test-baseline") or read_step(first, "baseline")]
+    first_round = place.folder / "round-00"
+    baseline = read_step(first_round, "test-baseline")
+    reports = [baseline or read_step(first_round, "baseline")]
     for r, finished in enumerate(rounds):
-        test = read_step(place.folder / f"round-{r:02d}", "test")
-        reports.append(test or finished.report)
+        test_report = read_step(place.folder / f"round-{r:02d}", "test")
+        reports.append(test_report or finished.report)
     return reports
 
 

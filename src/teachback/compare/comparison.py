@@ -1,4 +1,4 @@
-"""`teachback compare`: runs arms × repeats, and writes what can be said of them.
+"""`teachback compare`: runs arms × repeats, and writes tables and plots of the results.
 
 The arms of a repeat share the run seed, the teacher's draws, the training order and,
 where the task makes its questions, the test set.
@@ -8,23 +8,24 @@ from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+from ..build.run import Arm, ReadyRun, make_ready_run
 from ..build.task import make_task
 from ..config.config import Config
-from ..config.reading import make_arm_config
-from ..errors import ConfigError
 from ..ledger.costs import PICODOLLARS_PER_USD
 from ..ledger.queries import open_read_only
-from ..run.directory import Event
+from ..loop import teach
+from ..run.directory import Event, Run
 from ..student.model_size import find_model_size
 from .arm_results import read_arm_result, read_arm_run
 from .page import write_page
 from .places import BASE_ARM, RunPlace
-from .plots import Plot, learning_curve_plots
-from .scheduler import max_parallel_runs, run_units
-from .selection_plots import selection_plots
+from .plots import Plot, make_learning_curve_plots
+from .scheduler import find_max_parallel_runs, run_units
+from .selection_plots import make_selection_plots
+from .shared_steps import copy_steps, find_equal_steps, find_shared_steps
 from .summarise import Comparison, TeacherSpend, summarise_comparison
 from .tables import write_comparison_csv
-from .units import Unit, make_base_unit, make_unit
+from .units import Unit, make_base_unit, make_units
 
 PAGE_FILE = "comparison.html"
 
@@ -38,7 +39,7 @@ def run_comparison(
     independent: bool = False,
     listen: Callable[[Event], None],
 ) -> Comparison:
-    """Runs every arm in every repeat; finished runs are read back.
+    """Runs every arm in every repeat. Finished runs are read back.
 
     jobs: how many at a time; None: as many as fit. independent: the arms of a repeat
     share no draws, and each buys everything itself. Raises ConfigError for arms that
@@ -47,20 +48,21 @@ def run_comparison(
     if jobs is None:
         student = settings.student
         size = find_model_size(student.model, student.revision)
-        jobs = max_parallel_runs(size.parameters, settings.finetune.method)
-    parallel = jobs > 1
+        jobs = find_max_parallel_runs(size.parameters, settings.finetune.method)
+    is_parallel = jobs > 1
     units = make_units(
-        settings, arms, repeats, parallel=parallel, independent=independent
+        settings, arms, repeats, is_parallel=is_parallel, independent=independent
     )
-    bases = [make_base_unit(settings, repeat, parallel) for repeat in range(repeats)]
+    bases = [make_base_unit(settings, repeat, is_parallel) for repeat in range(repeats)]
+    # The sort is stable: within a repeat the base comes before the arms that copy from it
     in_order = sorted([*bases, *units], key=lambda unit: unit.place.repeat)
-    run_units(in_order, jobs, settings.machine.threads, listen)
+    run_units(run_unit, in_order, jobs, settings.machine.threads, listen)
 
     comparison = summarise_comparison(
         [read_arm_result(unit.place) for unit in units],
         arms,
         settings.primary,
-        read_sent_spend(settings.run_dir),
+        read_comparison_spend(settings.run_dir),
     )
     write_comparison_csv(settings.run_dir, comparison)
     if find_spec("plotly"):
@@ -72,50 +74,43 @@ def run_comparison(
     return comparison
 
 
-def make_units(
-    settings: Config,
-    arms: Sequence[str],
-    repeats: int,
-    *,
-    parallel: bool = False,
-    independent: bool = False,
-) -> list[Unit]:
-    """Every arm of the first repeat, then of the second, and so on.
+def run_unit(unit: Unit, listen: Callable[[Event], None]) -> None:
+    """Runs a unit to its end, or goes on with it."""
+    config, place = unit.config, unit.place
+    arm = Arm(place.ledger, place.arm, unit.draw_group, unit.is_parallel)
+    with (
+        Run(unit.folder, keep=config.keep, listen=listen) as run,
+        make_ready_run(config, run, arm) as ready,
+    ):
+        if place.is_base:
+            run_base(run, ready, unit.source_folder)
+            return
+        if unit.source_folder:
+            shared = find_shared_steps(config.criterion)
+            copy_steps(unit.source_folder, unit.folder, shared)
+        teach(run, ready.parts, ready.base, ready.task.seeds, config.rounds)
 
-    Raises ConfigError for arms that don't exist.
+
+def run_base(run: Run, ready: ReadyRun, first_base: Path | None) -> None:
+    """The untuned student's answers, for all arms of the repeat.
+
+    first_base: the base of the first repeat, whose answers are copied where the questions
+    are the same; None: this is the first.
     """
-    twice = len(set(arms)) != len(arms)
-    if twice or len(arms) < 2 or BASE_ARM in {*arms, *settings.arms}:
-        raise ConfigError(
-            "a comparison takes two arms or more, each once",
-            got=", ".join(arms),
-            allowed="as in --arms random,loss",
-        )
-    # Also arms that are not compared, so that a mistake in any of them is refused
-    arm_settings = {
-        arm: make_arm_config(settings, arm) for arm in {*arms, *settings.arms}
-    }
-    return [
-        make_unit(
-            arm_settings[arm],
-            arm,
-            repeat,
-            parallel=parallel,
-            independent=independent,
-            own_rule=sets_rule(settings, arm),
-        )
-        for repeat in range(repeats)
-        for arm in arms
-    ]
+    parts, student = ready.parts, ready.base
+    if first_base:
+        copy_steps(first_base, run.folder, find_equal_steps(first_base, run.folder))
+    rows_at_start = run.step(0, "given", parts.given)
+    run.step(0, "baseline", parts.evaluate, student)
+    if parts.test:
+        run.step(0, "test-baseline", parts.test, student)
+    # With rows at the start, each repeat trains a student of its own before it answers
+    # the seeds: there are no attempts to share
+    if not rows_at_start:
+        run.step(0, "attempt", parts.attempt, student, ready.task.seeds)
 
 
-def sets_rule(settings: Config, arm: str) -> bool:
-    """Whether the arm itself changes the rule."""
-    changes = settings.arms.get(arm, {})
-    return any(name.split(".")[0] == "rule" for name in changes)
-
-
-def read_sent_spend(folder: Path) -> TeacherSpend:
+def read_comparison_spend(folder: Path) -> TeacherSpend:
     """What was really bought in the comparison in this folder."""
     ledger_path = RunPlace(folder, BASE_ARM, 0).ledger
     with open_read_only(ledger_path) as ledger:
@@ -133,6 +128,6 @@ def make_plots(
     seeds = {repeat: task.seeds for repeat, task in enumerate(tasks)}
     runs = [read_arm_run(unit.place) for unit in units]
     return [
-        *learning_curve_plots(comparison),
-        *selection_plots(comparison, runs, seeds, tasks[0].by),
+        *make_learning_curve_plots(comparison),
+        *make_selection_plots(comparison, runs, seeds, tasks[0].by),
     ]

@@ -21,16 +21,17 @@ MAX_CENSORED_SHARE = 0.25  # of the repeats; with more, no ratio is given
 class SamplesToTarget:
     """How many times fewer samples than the reference an arm needs to reach `target`."""
 
-    target: float
+    target: float  # accuracy
     censored: int  # repeats in which the arm or the reference did not reach it
-    # None: too many repeats are censored, or the reference gained nothing
+    # Above 1: the arm needs fewer. None: too many repeats are censored, or the reference
+    # gained nothing
     ratio: Interval | None
 
 
 def area_under_curve(
     spent_P: Sequence[float], accuracy_P: Sequence[float], upto: float
 ) -> float:
-    """The mean accuracy from 0 to `upto` of what is spent (rows, tokens, money).
+    """The mean accuracy while spending (rows, tokens, money) goes from 0 to `upto`.
 
     Straight lines join the points.
     """
@@ -50,8 +51,8 @@ def find_samples_to_target(
 ) -> SamplesToTarget:
     """The target is where the reference's mean curve has made TARGET_GAIN of its gain.
 
-    Curves are made monotone first. A repeat's ratio is that of the two amounts spent at
-    the target; the mean over repeats is geometric.
+    Curves are made monotone first. The ratio of a repeat is what the reference spends to
+    reach the target over what the arm spends. The mean over repeats is geometric.
     """
     spent_R_P = np.asarray(spent_R_P, float)
     reference_R_P = np.asarray(reference_R_P, float)
@@ -66,10 +67,13 @@ def find_samples_to_target(
     for spent_P, arm_P, reference_P in zip(
         spent_R_P, arm_R_P, reference_R_P, strict=True
     ):
-        reference_at = samples_at_target(spent_P, isotonic_curve(reference_P), target)
-        arm_at = samples_at_target(spent_P, isotonic_curve(arm_P), target)
-        if reference_at and arm_at:
-            log_ratios.append(log(reference_at / arm_at))
+        reference_samples = samples_at_target(
+            spent_P, isotonic_curve(reference_P), target
+        )
+        arm_samples = samples_at_target(spent_P, isotonic_curve(arm_P), target)
+        # 0 samples, an untuned student at the target, are censored too: log has no value
+        if reference_samples and arm_samples:
+            log_ratios.append(log(reference_samples / arm_samples))
 
     censored = len(arm_R_P) - len(log_ratios)
     if censored > MAX_CENSORED_SHARE * len(arm_R_P):
@@ -95,8 +99,8 @@ def samples_at_target(spent_P: Any, rising_P: Any, target: float) -> float | Non
     """
     if rising_P[-1] < target:
         return None
-    k = int(np.searchsorted(rising_P, target))
-    if k == 0:
+    p = int(np.searchsorted(rising_P, target))  # the first point at the target or above
+    if p == 0:
         return float(spent_P[0])
-    share = (target - rising_P[k - 1]) / (rising_P[k] - rising_P[k - 1])
-    return float(spent_P[k - 1] + share * (spent_P[k] - spent_P[k - 1]))
+    share = (target - rising_P[p - 1]) / (rising_P[p] - rising_P[p - 1])
+    return float(spent_P[p - 1] + share * (spent_P[p] - spent_P[p - 1]))

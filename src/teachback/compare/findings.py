@@ -1,12 +1,13 @@
-"""What can be said of each arm against the reference, and how sure one can be."""
+"""Each arm against the reference: the difference, its interval and its p-value."""
+
+from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .arm_results import ArmResult, Curve
 from .curve_statistics import (
     SamplesToTarget,
     area_under_curve,
@@ -20,7 +21,13 @@ from .paired_tests import (
     sign_flip_p_value,
 )
 
+if TYPE_CHECKING:
+    from .arm_results import ArmResult, Curve
+
+# The smallest p that sign flips can give is 2 / 2^repeats: 0.008 at 8 repeats
 MIN_REPEATS_TO_TEST = 8
+SIGNIFICANCE_LEVEL = 0.05
+# A field of a curve, and its name in sentences
 SPENDING_AXES = {
     "generated": "generated pairs",
     "tokens": "the teacher's tokens",
@@ -38,9 +45,9 @@ class Finding:
     upto: float  # the areas end here, where the shortest curve ends
     repeats: int
     difference: Interval | None  # None with one repeat
-    primary: bool  # the comparison that the config names
-    # By sign flips for the primary comparison, else adjusted for all others of the axis.
-    # None with too few repeats
+    primary: bool  # whether this is the comparison that the config names
+    # From sign flips. The primary comparison is tested alone; the p-values of all others
+    # of the axis are adjusted together. None with too few repeats
     p: float | None
     reach: SamplesToTarget | None  # against generated pairs only
 
@@ -50,38 +57,39 @@ def make_findings(
 ) -> list[Finding]:
     """One finding for each arm and axis, in the order of `arms`.
 
-    An axis on which nothing was spent has none. primary: an arm.
+    An axis on which nothing was spent has no findings. primary: the arm of the primary
+    comparison.
     """
     findings = list[Finding]()
     for axis in SPENDING_AXES:
-        if common_extent(results, axis) > 0:
-            findings += axis_findings(results, arms, reference, primary, axis)
+        if find_common_extent(results, axis) > 0:
+            findings += make_axis_findings(results, arms, reference, primary, axis)
     return findings
 
 
-def axis_findings(
+def make_axis_findings(
     results: Sequence[ArmResult],
     arms: Sequence[str],
     reference: str,
     primary: str,
     axis: str,
 ) -> list[Finding]:
-    by_arm = results_by_arm(results)
-    upto = common_extent(results, axis)
+    by_arm = group_results(results)
+    upto = find_common_extent(results, axis)
     repeats = len(by_arm[reference])
     differences = {
-        arm: area_differences(by_arm[arm], by_arm[reference], axis, upto)
+        arm: compute_area_differences(by_arm[arm], by_arm[reference], axis, upto)
         for arm in arms
         if arm != reference
     }
-    p_values = p_value_by_arm(differences, primary)
-    shared_items = len({result.items for result in results}) == 1
+    p_values = compute_p_values(differences, primary)
+    has_shared_items = len({result.item_ids for result in results}) == 1
 
     findings = []
     for arm, difference_R_I in differences.items():
         reach = None
         if axis == "generated":
-            reach = arm_samples_to_target(by_arm[arm], by_arm[reference])
+            reach = compare_samples_to_target(by_arm[arm], by_arm[reference])
         findings.append(
             Finding(
                 arm,
@@ -89,7 +97,7 @@ def axis_findings(
                 axis,
                 upto,
                 repeats,
-                difference_interval(difference_R_I, shared_items),
+                estimate_difference(difference_R_I, has_shared_items),
                 primary=arm == primary,
                 p=p_values.get(arm),
                 reach=reach,
@@ -98,7 +106,7 @@ def axis_findings(
     return findings
 
 
-def results_by_arm(results: Sequence[ArmResult]) -> dict[str, list[ArmResult]]:
+def group_results(results: Sequence[ArmResult]) -> dict[str, list[ArmResult]]:
     """Each arm's results, in the order of the repeats."""
     by_arm: dict[str, list[ArmResult]] = {}
     for result in sorted(results, key=lambda result: result.curve.repeat):
@@ -106,97 +114,103 @@ def results_by_arm(results: Sequence[ArmResult]) -> dict[str, list[ArmResult]]:
     return by_arm
 
 
-def axis_values(curve: Curve, axis: str) -> Sequence[float]:
+def get_axis_values(curve: Curve, axis: str) -> Sequence[float]:
     """What was spent at each point of the curve; [0.0] if a price is unknown."""
     values: Sequence[float] | None = getattr(curve, axis)
     return values or [0.0]
 
 
-def common_extent(results: Sequence[ArmResult], axis: str) -> float:
-    """What the arm that spent least has spent."""
-    return float(min(axis_values(result.curve, axis)[-1] for result in results))
+def find_common_extent(results: Sequence[ArmResult], axis: str) -> float:
+    """Where the shortest curve ends: what the arm that spent least has spent."""
+    return float(min(get_axis_values(result.curve, axis)[-1] for result in results))
 
 
-def question_areas(result: ArmResult, axis: str, upto: float) -> Any:
-    """(I,): the area under each question's curve.
+def compute_question_areas(result: ArmResult, axis: str, upto: float) -> Any:
+    """The area under each question's curve (I,).
 
-    Their mean is the area under the accuracy's curve.
+    The mean of these areas is the area under the accuracy curve.
     """
-    spent_P = axis_values(result.curve, axis)
-    # The area is linear in the curve: it is enough to know each point's weight
-    points = np.eye(len(result.right_P_I))
-    weights = [area_under_curve(spent_P, list(point), upto) for point in points]
-    return np.array(weights) @ result.right_P_I
+    spent_P = get_axis_values(result.curve, axis)
+    # The area is linear in the points' heights: the area under a curve that is 1 at one
+    # point and 0 elsewhere is that point's weight
+    unit_curve_P_P = np.eye(len(result.score_P_I))
+    weight_P = [
+        area_under_curve(spent_P, list(unit_curve_P), upto)
+        for unit_curve_P in unit_curve_P_P
+    ]
+    return np.array(weight_P) @ result.score_P_I
 
 
-def area_differences(
+def compute_area_differences(
     arm: Sequence[ArmResult], reference: Sequence[ArmResult], axis: str, upto: float
 ) -> list[Any]:
-    """R arrays (I,): the difference of each question's area, by repeat."""
-    return [
-        question_areas(ours, axis, upto) - question_areas(theirs, axis, upto)
-        for ours, theirs in zip(arm, reference, strict=True)
-    ]
+    """The differences of the questions' areas: an array (I,) for each repeat."""
+    differences = []
+    for arm_result, reference_result in zip(arm, reference, strict=True):
+        arm_area_I = compute_question_areas(arm_result, axis, upto)
+        reference_area_I = compute_question_areas(reference_result, axis, upto)
+        differences.append(arm_area_I - reference_area_I)
+    return differences
 
 
-def mean_differences(difference_R_I: Sequence[Any]) -> list[float]:
+def average_differences(difference_R_I: Sequence[Any]) -> list[float]:
     return [float(difference_I.mean()) for difference_I in difference_R_I]
 
 
-def difference_interval(
-    difference_R_I: Sequence[Any], shared_items: bool
+def estimate_difference(
+    difference_R_I: Sequence[Any], has_shared_items: bool
 ) -> Interval | None:
-    """shared_items: the test questions are the same in every repeat."""
-    if shared_items:
+    """has_shared_items: the test questions are the same in every repeat."""
+    if has_shared_items:
         return crossed_interval(difference_R_I)
-    return paired_t_interval(mean_differences(difference_R_I))
+    return paired_t_interval(average_differences(difference_R_I))
 
 
-def p_value_by_arm(
+def compute_p_values(
     differences: Mapping[str, Sequence[Any]], primary: str
 ) -> dict[str, float]:
     """The primary comparison is tested alone, all others together by max-T.
 
     Empty with fewer than MIN_REPEATS_TO_TEST repeats.
     """
-    means = {arm: mean_differences(d_R_I) for arm, d_R_I in differences.items()}
-    tested = {
-        arm: mean_R
-        for arm, mean_R in means.items()
-        if len(mean_R) >= MIN_REPEATS_TO_TEST
+    mean_R_by_arm = {
+        arm: average_differences(difference_R_I)
+        for arm, difference_R_I in differences.items()
+        if len(difference_R_I) >= MIN_REPEATS_TO_TEST
     }
-    others = {arm: mean_R for arm, mean_R in tested.items() if arm != primary}
     p_values = dict[str, float]()
-    if others:
-        adjusted = max_t_p_values(list(others.values()))
-        p_values.update(zip(others, adjusted, strict=True))
-    if primary in tested:
-        p_values[primary] = sign_flip_p_value(tested[primary])
+    primary_mean_R = mean_R_by_arm.pop(primary, None)
+    if mean_R_by_arm:
+        adjusted = max_t_p_values(list(mean_R_by_arm.values()))
+        p_values.update(zip(mean_R_by_arm, adjusted, strict=True))
+    if primary_mean_R is not None:
+        p_values[primary] = sign_flip_p_value(primary_mean_R)
     return p_values
 
 
-def arm_samples_to_target(
+def compare_samples_to_target(
     arm: Sequence[ArmResult], reference: Sequence[ArmResult]
 ) -> SamplesToTarget | None:
-    """None with one repeat, or where the points of two curves differ.
+    """None with one repeat, or if the two arms did not generate equally many pairs.
 
-    Points differ where one arm generated another number of pairs.
+    The ratio needs curves whose points are at the same numbers of pairs.
     """
-    generated = [result.curve.generated for result in arm]
-    if generated != [result.curve.generated for result in reference]:
+    generated_R_P = [result.curve.generated for result in arm]
+    if generated_R_P != [result.curve.generated for result in reference]:
         return None
     if len(arm) < 2:
         return None
     return find_samples_to_target(
-        generated,
+        generated_R_P,
         [result.curve.accuracy for result in reference],
         [result.curve.accuracy for result in arm],
     )
 
 
-def finding_sentence(finding: Finding) -> str:
-    """In points of accuracy."""
-    arm, reference = finding.arm, finding.reference
+def describe_finding(finding: Finding) -> str:
+    """One sentence, in points of accuracy."""
+    arm = finding.arm
+    reference = finding.reference
     if finding.difference is None:
         return f"{arm}: one repeat says nothing of {reference}"
 
@@ -206,9 +220,11 @@ def finding_sentence(finding: Finding) -> str:
         evidence += f", {format_p_value(finding.p)}{adjusted}"
 
     value = 100 * finding.difference.estimate
-    low, high = 100 * finding.difference.low, 100 * finding.difference.high
-    not_significant = finding.p is not None and finding.p >= 0.05
-    if 0.0 in finding.difference or not_significant:
+    low = 100 * finding.difference.low
+    high = 100 * finding.difference.high
+    # Interval and test may disagree: a difference is claimed only if neither denies it
+    has_high_p = finding.p is not None and finding.p >= SIGNIFICANCE_LEVEL
+    if 0.0 in finding.difference or has_high_p:
         size = f"{value:+.1f} [{low:+.1f}, {high:+.1f}] points of area"
         return f"{arm}: not distinguishable from {reference} ({size}; {evidence})"
 
@@ -222,8 +238,8 @@ def format_p_value(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
-def samples_sentence(finding: Finding) -> str | None:
-    """None if the finding says nothing about samples to a target."""
+def describe_samples(finding: Finding) -> str | None:
+    """One sentence; None if the finding has nothing on samples to a target."""
     reach = finding.reach
     if reach is None:
         return None

@@ -11,9 +11,13 @@ from typing import Any
 
 import numpy as np
 
-MAX_EXACT_REPEATS = 14  # up to here all sign flips are gone through
-N_DRAWN_FLIPS = 20_000  # beyond, so many are drawn
-MIN_SETS = 10  # that a rank correlation needs
+from ..metrics.statistics import spearman
+
+# Up to here all 2^R sign flips are computed. Beyond, N_DRAWN_FLIPS random ones are
+MAX_EXACT_REPEATS = 14
+N_DRAWN_FLIPS = 20_000
+MIN_SETS = 10  # fewer sets have no rank correlation
+NORMAL_QUANTILE = 1.959964  # of 97.5 %
 
 
 @dataclass(frozen=True)
@@ -29,19 +33,20 @@ class Interval:
 
 
 def paired_t_interval(differences_R: Sequence[float]) -> Interval | None:
-    """The mean of per-repeat differences. None with fewer than 2 repeats.
+    """The mean of the repeats' differences. None with fewer than 2 repeats.
 
-    Every repeat must have test items of its own; for shared items see `crossed_interval`.
+    Each repeat must have its own test items. For shared items see `crossed_interval`.
     """
     from scipy.stats import t
 
     d_R = np.asarray(differences_R, float)
-    n = len(d_R)
-    if n < 2:
+    n_repeats = len(d_R)
+    if n_repeats < 2:
         return None
     mean = float(d_R.mean())
-    half = float(t.ppf(0.975, n - 1)) * float(d_R.std(ddof=1)) / sqrt(n)
-    return Interval(mean, mean - half, mean + half)
+    quantile = float(t.ppf(0.975, n_repeats - 1))
+    half_width = quantile * float(d_R.std(ddof=1)) / sqrt(n_repeats)
+    return Interval(mean, mean - half_width, mean + half_width)
 
 
 def crossed_interval(differences_R_I: Any) -> Interval | None:
@@ -56,31 +61,36 @@ def crossed_interval(differences_R_I: Any) -> Interval | None:
     from scipy.stats import t
 
     d_R_I = np.asarray(differences_R_I, float)
-    n, m = d_R_I.shape
-    if min(n, m) < 2:
+    n_repeats, n_items = d_R_I.shape
+    if min(n_repeats, n_items) < 2:
         return None
 
-    mean, row_R, item_I = d_R_I.mean(), d_R_I.mean(1), d_R_I.mean(0)
-    residual_R_I = d_R_I - row_R[:, None] - item_I + mean
-    ms_repeats = m * row_R.var(ddof=1)
-    ms_items = n * item_I.var(ddof=1)
-    ms_residual = (residual_R_I**2).sum() / ((n - 1) * (m - 1))
+    mean = float(d_R_I.mean())
+    repeat_mean_R = d_R_I.mean(1)
+    item_mean_I = d_R_I.mean(0)
+    residual_R_I = d_R_I - repeat_mean_R[:, None] - item_mean_I + mean
+    # Mean squares of the two-way table
+    ms_repeats = n_items * repeat_mean_R.var(ddof=1)
+    ms_items = n_repeats * item_mean_I.var(ddof=1)
+    ms_residual = (residual_R_I**2).sum() / ((n_repeats - 1) * (n_items - 1))
 
-    # Sampling noise can make the difference too small: it is at least either part alone
-    total = max(ms_repeats + ms_items - ms_residual, ms_repeats, ms_items)
-    if total == 0:
-        return Interval(float(mean), float(mean), float(mean))
-    df = total**2 / (ms_repeats**2 / (n - 1) + ms_items**2 / (m - 1))
-    half = float(t.ppf(0.975, df)) * sqrt(total / (n * m))
-    return Interval(float(mean), float(mean) - half, float(mean) + half)
+    # Noise in ms_residual can make the sum too small: it is at least either part alone
+    ms_total = max(ms_repeats + ms_items - ms_residual, ms_repeats, ms_items)
+    if ms_total == 0:
+        return Interval(mean, mean, mean)
+    df = ms_total**2 / (ms_repeats**2 / (n_repeats - 1) + ms_items**2 / (n_items - 1))
+    half_width = float(t.ppf(0.975, df)) * sqrt(ms_total / (n_repeats * n_items))
+    return Interval(mean, mean - half_width, mean + half_width)
 
 
 def sign_flips(repeats: int) -> Any:
-    """Signs (F, R): all of them up to MAX_EXACT_REPEATS repeats.
+    """Signs (F, R), 1 or −1: all combinations up to MAX_EXACT_REPEATS repeats.
 
-    Beyond, N_DRAWN_FLIPS drawn ones and the one that changes nothing.
+    Beyond, N_DRAWN_FLIPS drawn ones and the one that changes nothing, so that no p-value
+    is 0.
     """
     if repeats <= MAX_EXACT_REPEATS:
+        # Bit r of a flip's number says whether repeat r changes its sign
         flip_F = np.arange(2**repeats)
         return 1 - 2 * ((flip_F[:, None] >> np.arange(repeats)) & 1)
     bits = np.random.default_rng(0).integers(2, size=(N_DRAWN_FLIPS, repeats))
@@ -88,7 +98,7 @@ def sign_flips(repeats: int) -> Any:
 
 
 def sign_flip_p_value(differences_R: Sequence[float]) -> float:
-    """Two-sided p of no difference.
+    """The two-sided p-value of no difference.
 
     It is the share of sign flips whose mean is at least as far from 0.
     """
@@ -98,7 +108,7 @@ def sign_flip_p_value(differences_R: Sequence[float]) -> float:
 
 
 def max_t_p_values(differences_K_R: Any) -> list[float]:
-    """p of each of K comparisons, adjusted for all of them.
+    """The p-value of each of K comparisons, adjusted for all of them.
 
     It is the share of joint sign flips whose largest |t| is at least the comparison's |t|
     (Westfall and Young 1993, single step). A repeat is flipped in all comparisons at
@@ -116,16 +126,21 @@ def absolute_t_values(d_K_R: Any, signs_F_R: Any) -> Any:
 
     Flips leave the squares as they are, so the variance follows from the mean.
     """
-    n = d_K_R.shape[1]
-    mean_F_K = signs_F_R @ d_K_R.T / n
-    variance_F_K = np.maximum((d_K_R**2).sum(1) / n - mean_F_K**2, 0)
+    n_repeats = d_K_R.shape[1]
+    mean_F_K = signs_F_R @ d_K_R.T / n_repeats
+    mean_square_K = (d_K_R**2).sum(1) / n_repeats
+    variance_F_K = np.maximum(mean_square_K - mean_F_K**2, 0)
+    # Equal differences have no variance: |t| is infinite, or 0/0 if they are all 0
     with np.errstate(divide="ignore", invalid="ignore"):
-        t_F_K = np.abs(mean_F_K) / np.sqrt(variance_F_K / (n - 1))
+        t_F_K = np.abs(mean_F_K) / np.sqrt(variance_F_K / (n_repeats - 1))
     return np.where(mean_F_K == 0, 0.0, t_F_K)
 
 
 def share_at_least(values_F: Any, observed: float) -> float:
-    """The tolerance is for rounding: a flip must count as equal to itself."""
+    """The share of values that are `observed` or more.
+
+    The tolerance is for rounding: the flip that changes nothing must count.
+    """
     return float(np.mean(values_F >= observed * (1 - 1e-9)))
 
 
@@ -137,14 +152,15 @@ def pairwise_wins(accuracy_A_R_P: Any) -> Any:
     """
     from scipy.stats import t
 
-    y_A_R_P = np.asarray(accuracy_A_R_P, float)[:, :, 1:]
-    repeats = y_A_R_P.shape[1]
-    if repeats < 2:
+    tuned_A_R_P = np.asarray(accuracy_A_R_P, float)[:, :, 1:]
+    n_repeats = tuned_A_R_P.shape[1]
+    if n_repeats < 2:
         raise ValueError("wins need 2 repeats or more")
-    d_A_A_R_P = y_A_R_P[:, None] - y_A_R_P[None]
+    d_A_A_R_P = tuned_A_R_P[:, None] - tuned_A_R_P[None]
     mean_A_A_P = d_A_A_R_P.mean(2)
-    error_A_A_P = d_A_A_R_P.std(2, ddof=1) / sqrt(repeats)
-    return (mean_A_A_P > t.ppf(0.975, repeats - 1) * error_A_A_P).mean(-1)
+    error_A_A_P = d_A_A_R_P.std(2, ddof=1) / sqrt(n_repeats)
+    is_above_A_A_P = mean_A_A_P > t.ppf(0.975, n_repeats - 1) * error_A_A_P
+    return is_above_A_A_P.mean(-1)
 
 
 def carry_over_interval(
@@ -155,13 +171,14 @@ def carry_over_interval(
     There is one set for each (arm, repeat, round); they count as independent. None with
     fewer than MIN_SETS sets, or where one side is constant.
     """
-    from ..metrics.statistics import spearman
-
-    n, rho = len(seed_medians), spearman(seed_medians, row_medians)
-    if n < MIN_SETS or rho is None:
+    n_sets = len(seed_medians)
+    rho = spearman(seed_medians, row_medians)
+    if n_sets < MIN_SETS or rho is None:
         return None
     if abs(rho) == 1:
         return Interval(rho, rho, rho)
     z = np.arctanh(rho)
-    half = 1.959964 * sqrt((1 + rho**2 / 2) / (n - 3))
-    return Interval(rho, float(np.tanh(z - half)), float(np.tanh(z + half)))
+    half_width = NORMAL_QUANTILE * sqrt((1 + rho**2 / 2) / (n_sets - 3))
+    low = float(np.tanh(z - half_width))
+    high = float(np.tanh(z + half_width))
+    return Interval(rho, low, high)

@@ -1,7 +1,7 @@
 """Where the runs of a comparison lie.
 
-comparison/ledger.sqlite       of all arms: the n-th row of a seed is bought once a repeat,
-                               and each arm pays for it
+comparison/ledger.sqlite       of all arms: a pair that several arms of a repeat need is
+                               bought once, and charged to each of them
 comparison/repeat-0/base/…     the untuned student's answers, made once
 comparison/repeat-0/loss/…     an ordinary run's directory
 """
@@ -38,10 +38,12 @@ class RunPlace:
 
     @property
     def source(self) -> "RunPlace | None":
-        """The run that has to be finished first, because this one copies from it.
+        """The run that this one copies from, and that has to finish first.
 
-        An arm copies from its repeat's base, a base from the first one.
+        An arm copies from the base of its repeat. A base copies from the first base.
         """
         if not self.is_base:
             return RunPlace(self.root, BASE_ARM, self.repeat)
-        return RunPlace(self.root, BASE_ARM, 0) if self.repeat else None
+        if self.repeat == 0:
+            return None
+        return RunPlace(self.root, BASE_ARM, 0)

@@ -1,13 +1,18 @@
-"""Learning curves as plotly figures, and what all figures share."""
+"""Learning curves as plotly figures, and the colours and style of all figures."""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
 from statistics import fmean
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .arm_results import Curve
-from .findings import SPENDING_AXES, axis_values
+from .findings import SPENDING_AXES, get_axis_values
 from .paired_tests import paired_t_interval
-from .summarise import Comparison, arm_curves
+from .summarise import select_curves
+
+if TYPE_CHECKING:
+    from .arm_results import Curve
+    from .summarise import Comparison
 
 COLOURS = (
     "#0072B2",
@@ -31,19 +36,19 @@ class Plot(NamedTuple):
 
 
 class CurveBand(NamedTuple):
-    """At each point that all repeats have."""
+    """An arm's mean curve and its interval, at each point that all repeats have."""
 
     spent: list[float]  # mean over repeats
-    mean: list[float]
+    mean: list[float]  # accuracy
     low: list[float]  # the 95 % interval of the mean
     high: list[float]
 
 
-def learning_curve_plots(comparison: Comparison) -> list[Plot]:
+def make_learning_curve_plots(comparison: Comparison) -> list[Plot]:
     """One for each axis along which every arm has spent something."""
     plots = []
     for axis, name in SPENDING_AXES.items():
-        spent = [axis_values(curve, axis)[-1] for curve in comparison.curves]
+        spent = [get_axis_values(curve, axis)[-1] for curve in comparison.curves]
         if min(spent) > 0:
             plots.append(
                 Plot(
@@ -61,13 +66,14 @@ def draw_learning_curves(comparison: Comparison, axis: str, name: str) -> Any:
 
     figure = go.Figure()
     for arm in comparison.arms:
-        band = curve_band(arm_curves(comparison.curves, arm), axis)
-        colour = arm_colour(comparison, arm)
+        band = make_curve_band(select_curves(comparison.curves, arm), axis)
+        colour = choose_colour(comparison, arm)
+        # The interval is one closed shape: along its top, and back along its bottom
         figure.add_scatter(
             x=[*band.spent, *reversed(band.spent)],
             y=[*band.high, *reversed(band.low)],
             fill="toself",
-            fillcolor=transparent(colour),
+            fillcolor=make_transparent(colour),
             line={"width": 0},
             hoverinfo="skip",
             showlegend=False,
@@ -85,28 +91,29 @@ def draw_learning_curves(comparison: Comparison, axis: str, name: str) -> Any:
     return figure.update_yaxes(tickformat=".0%", rangemode="tozero")
 
 
-def curve_band(curves: Sequence[Curve], axis: str) -> CurveBand:
+def make_curve_band(curves: Sequence[Curve], axis: str) -> CurveBand:
     band = CurveBand([], [], [], [])
-    for p in range(min(len(curve.accuracy) for curve in curves)):
-        accuracy = [curve.accuracy[p] for curve in curves]
-        mean = fmean(accuracy)
-        interval = paired_t_interval(accuracy)
-        band.spent.append(fmean(axis_values(curve, axis)[p] for curve in curves))
+    n_points = min(len(curve.accuracy) for curve in curves)
+    for p in range(n_points):
+        accuracy_R = [curve.accuracy[p] for curve in curves]
+        mean = fmean(accuracy_R)
+        interval = paired_t_interval(accuracy_R)
+        band.spent.append(fmean(get_axis_values(curve, axis)[p] for curve in curves))
         band.mean.append(mean)
         band.low.append(interval.low if interval else mean)
         band.high.append(interval.high if interval else mean)
     return band
 
 
-def arm_colour(comparison: Comparison, arm: str) -> str:
+def choose_colour(comparison: Comparison, arm: str) -> str:
     if arm == comparison.reference:
         return REFERENCE_COLOUR
     others = [name for name in comparison.arms if name != comparison.reference]
     return COLOURS[others.index(arm) % len(COLOURS)]
 
 
-def transparent(colour: str) -> str:
-    """The colour, given as #rrggbb, with an opacity of 12 %."""
+def make_transparent(colour: str) -> str:
+    """The colour #rrggbb with an opacity of 12 %, in CSS."""
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
     return f"rgba({red},{green},{blue},0.12)"
 

@@ -1,14 +1,19 @@
 """What the arms selected, as plotly figures with a panel for each arm."""
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from math import ceil
+from typing import TYPE_CHECKING, Any
 
 from ..run.history import read_step
 from ..types import Example
-from .arm_results import ArmRun
 from .plots import COLOURS, Plot, style_figure
-from .summarise import Comparison
+
+if TYPE_CHECKING:
+    from .arm_results import ArmRun
+    from .summarise import Comparison
 
 MAX_PANELS = 8
 PANEL_COLUMNS = 4
@@ -17,49 +22,49 @@ PlotPoints = list[tuple[float, float]]
 SeedsByRepeat = Mapping[int, Sequence[Example]]
 
 
-def selection_plots(
+def make_selection_plots(
     comparison: Comparison,
     runs: Sequence[ArmRun],
     seeds: SeedsByRepeat,
     fields: Sequence[str],
 ) -> list[Plot]:
-    """A plot that would be empty is left out.
+    """Leaves out a plot that would be empty.
 
     runs: of every arm and repeat. fields: the seeds' meta fields to show.
     """
-    by_arm = runs_by_arm(runs, comparison.arms[:MAX_PANELS])
+    by_arm = group_runs(runs, comparison.arms[:MAX_PANELS])
     plots = [
         Plot(
             f"What was selected, by {field}",
             "The share of each round's picks, over all repeats. "
             "The first bar is the pool.",
-            draw_selected(by_arm, seeds, field),
+            draw_selection_shares(by_arm, seeds, field),
         )
         for field in fields
     ]
-    lengths = {arm: score_and_length(first) for arm, (first, *_) in by_arm.items()}
-    if any(lengths.values()):
+    scores = {arm: collect_scores(repeats[0]) for arm, repeats in by_arm.items()}
+    if any(scores.values()):
         plots.append(
             Plot(
                 "Score against answer length",
                 "Each seed in the last round of the first repeat: "
                 "length is what loss-like scores are confounded with.",
-                draw_scatter(lengths, "tokens of the attempt", "score"),
+                draw_scatter(scores, "tokens of the attempt", "score"),
             )
         )
-    losses = {arm: seed_and_row_loss(repeats) for arm, repeats in by_arm.items()}
+    losses = {arm: collect_losses(repeats) for arm, repeats in by_arm.items()}
     if any(losses.values()):
         plots.append(
             Plot(
                 "Seeds and the rows made from them",
-                carry_over_caption(comparison),
+                write_carry_over_caption(comparison),
                 draw_scatter(losses, "loss of the seed", "loss of the row"),
             )
         )
     return plots
 
 
-def carry_over_caption(comparison: Comparison) -> str:
+def write_carry_over_caption(comparison: Comparison) -> str:
     caption = (
         "The loss of each row's question against its seed's, by the same student, "
         "over all rounds and repeats."
@@ -71,7 +76,7 @@ def carry_over_caption(comparison: Comparison) -> str:
     return f"{caption} Rank correlation of the sets' medians: {interval}."
 
 
-def runs_by_arm(runs: Sequence[ArmRun], arms: Sequence[str]) -> dict[str, list[ArmRun]]:
+def group_runs(runs: Sequence[ArmRun], arms: Sequence[str]) -> dict[str, list[ArmRun]]:
     by_arm: dict[str, list[ArmRun]] = {arm: [] for arm in arms}
     for run in runs:
         if run.place.arm in by_arm:
@@ -79,18 +84,19 @@ def runs_by_arm(runs: Sequence[ArmRun], arms: Sequence[str]) -> dict[str, list[A
     return by_arm
 
 
-def draw_selected(
+def draw_selection_shares(
     by_arm: Mapping[str, Sequence[ArmRun]], seeds: SeedsByRepeat, field: str
 ) -> Any:
     """One bar for each round, divided by the seeds' values of the field."""
     pool = Counter[str]()
     for examples in seeds.values():
         pool += count_values(examples, field)
+    # By length first, so that the number 10 comes after 9
     values = sorted(pool, key=lambda value: (len(value), value))
 
     figure = make_panels(list(by_arm), shared_yaxes=True)
-    for place, runs in enumerate(by_arm.values()):
-        row, column = panel_position(place)
+    for index, runs in enumerate(by_arm.values()):
+        row, column = locate_panel(index)
         bars = [pool, *count_picks(runs, seeds, field)]
         names = ["pool", *(f"round {r}" for r in range(len(bars) - 1))]
         for k, value in enumerate(values):
@@ -100,11 +106,11 @@ def draw_selected(
                 name=f"{field} {value}",
                 marker_color=COLOURS[k % len(COLOURS)],
                 legendgroup=value,
-                showlegend=place == 0,
+                showlegend=index == 0,
                 row=row,
                 col=column,
             )
-    height = 80 + 280 * panel_rows(len(by_arm))
+    height = 80 + 280 * count_panel_rows(len(by_arm))
     figure.update_layout(barmode="stack", height=height)
     style_figure(figure)
     return figure.update_yaxes(tickformat=".0%", rangemode="tozero")
@@ -123,12 +129,12 @@ def count_picks(
     for run in runs:
         by_id = {seed.id: seed for seed in seeds[run.place.repeat]}
         for r, finished in enumerate(run.rounds):
-            picked = [by_id[pick.seed] for pick in finished.chosen.picks]
-            counts[r] += count_values(picked, field)
+            examples = [by_id[pick.seed] for pick in finished.chosen.picks]
+            counts[r] += count_values(examples, field)
     return counts
 
 
-def score_and_length(run: ArmRun) -> PlotPoints:
+def collect_scores(run: ArmRun) -> PlotPoints:
     """(tokens of the attempt, score) in the last round; empty for a chooser."""
     if not run.rounds or not run.rounds[-1].chosen.scores:
         return []
@@ -138,7 +144,7 @@ def score_and_length(run: ArmRun) -> PlotPoints:
     return [(tokens[id], score) for id, score in run.rounds[-1].chosen.scores]
 
 
-def seed_and_row_loss(runs: Sequence[ArmRun]) -> PlotPoints:
+def collect_losses(runs: Sequence[ArmRun]) -> PlotPoints:
     return [
         (pair.seed_loss, pair.row_loss)
         for run in runs
@@ -148,11 +154,11 @@ def seed_and_row_loss(runs: Sequence[ArmRun]) -> PlotPoints:
 
 
 def draw_scatter(groups: Mapping[str, PlotPoints], x: str, y: str) -> Any:
-    """Panels have axes of their own, because scores have units of their own."""
-    filled = {name: points for name, points in groups.items() if points}
-    figure = make_panels(list(filled))
-    for place, points in enumerate(filled.values()):
-        row, column = panel_position(place)
+    """Each panel has its own axes, because each criterion scores in its own unit."""
+    non_empty = {name: points for name, points in groups.items() if points}
+    figure = make_panels(list(non_empty))
+    for index, points in enumerate(non_empty.values()):
+        row, column = locate_panel(index)
         figure.add_scatter(
             x=[point[0] for point in points],
             y=[point[1] for point in points],
@@ -162,7 +168,7 @@ def draw_scatter(groups: Mapping[str, PlotPoints], x: str, y: str) -> Any:
             row=row,
             col=column,
         )
-    rows = panel_rows(len(filled))
+    rows = count_panel_rows(len(non_empty))
     figure.update_layout(height=80 + 300 * rows)
     style_figure(figure).update_xaxes(title_text=x, row=rows)
     return figure.update_yaxes(title_text=y, col=1)
@@ -172,17 +178,17 @@ def make_panels(titles: Sequence[str], *, shared_yaxes: bool = False) -> Any:
     from plotly.subplots import make_subplots
 
     return make_subplots(
-        rows=panel_rows(len(titles)),
+        rows=count_panel_rows(len(titles)),
         cols=min(PANEL_COLUMNS, len(titles)),
         subplot_titles=titles,
         shared_yaxes=shared_yaxes,
     )
 
 
-def panel_rows(panels: int) -> int:
-    return -(-panels // PANEL_COLUMNS)
+def count_panel_rows(panels: int) -> int:
+    return ceil(panels / PANEL_COLUMNS)
 
 
-def panel_position(place: int) -> tuple[int, int]:
-    """Row and column of a panel, from 1."""
-    return place // PANEL_COLUMNS + 1, place % PANEL_COLUMNS + 1
+def locate_panel(index: int) -> tuple[int, int]:
+    """Row and column of a panel, from 1 as plotly counts them."""
+    return index // PANEL_COLUMNS + 1, index % PANEL_COLUMNS + 1

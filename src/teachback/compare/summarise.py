@@ -1,10 +1,12 @@
-"""What a comparison found, as plain data: curves, differences, findings, wins."""
+"""The results of a comparison as plain data: curves, differences, findings, wins."""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from typing import TYPE_CHECKING
 
-from .arm_results import ArmResult, Curve
 from .findings import MIN_REPEATS_TO_TEST, Finding, make_findings
 from .paired_tests import (
     Interval,
@@ -13,12 +15,15 @@ from .paired_tests import (
     pairwise_wins,
 )
 
+if TYPE_CHECKING:
+    from .arm_results import ArmResult, Curve
+
 DEFAULT_REFERENCE = "random"
 
 
 @dataclass(frozen=True)
 class Difference:
-    """An arm's accuracy minus the reference's after a round, over repeats."""
+    """An arm's accuracy minus the reference's after a round, over the repeats."""
 
     arm: str
     round: int  # 0: the untuned student
@@ -29,7 +34,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class TeacherSpend:
-    """What teachers, judges, referees and verifiers used."""
+    """What the calls of teachers, judges, referees and verifiers cost."""
 
     tokens: int
     usd: float | None  # None: a price is unknown
@@ -38,17 +43,17 @@ class TeacherSpend:
 @dataclass(frozen=True)
 class Comparison:
     arms: tuple[str, ...]
-    reference: str  # `random`, or the first arm if it is not there
+    reference: str  # `random`; the first arm if `random` is not compared
     repeats: int
-    split: str  # what accuracy is measured on
+    split: str  # what accuracy is measured on: test, or dev if there is no test set
     curves: tuple[Curve, ...]
     differences: tuple[Difference, ...]
     findings: tuple[Finding, ...]
     # The share of the rounds after which the row's arm is above the column's
     wins: tuple[tuple[float, ...], ...]
     carry_over: Interval | None  # rho of the medians of seeds and of their rows
-    charged: TeacherSpend  # to all arms, each as if it had bought alone
-    sent: TeacherSpend  # what was really bought
+    charged: TeacherSpend  # the sum over arms, each as if it had bought alone
+    sent: TeacherSpend  # what was really bought: arms share answers
     notes: tuple[str, ...]
 
 
@@ -58,6 +63,10 @@ def summarise_comparison(
     primary: str,
     sent: TeacherSpend,
 ) -> Comparison:
+    """primary: the arm whose difference from the reference is tested alone.
+
+    sent: what was bought in the whole comparison.
+    """
     curves = [result.curve for result in results]
     split = results[0].split
     reference = DEFAULT_REFERENCE if DEFAULT_REFERENCE in arms else arms[0]
@@ -66,7 +75,7 @@ def summarise_comparison(
     differences = list[Difference]()
     for arm in arms:
         if arm != reference:
-            differences += round_differences(curves, reference, arm)
+            differences += compute_round_differences(curves, reference, arm)
     medians = [pair for result in results for pair in result.loss_medians]
     return Comparison(
         tuple(arms),
@@ -76,59 +85,75 @@ def summarise_comparison(
         tuple(curves),
         differences=tuple(differences),
         findings=tuple(make_findings(results, arms, reference, primary)),
-        wins=win_matrix(curves, arms),
+        wins=make_win_matrix(curves, arms),
         carry_over=carry_over_interval(
             [seed for seed, _ in medians], [row for _, row in medians]
         ),
-        charged=total_charged(curves),
+        charged=sum_charges(curves),
         sent=sent,
-        notes=tuple(comparison_notes(curves, repeats, split)),
+        notes=tuple(list_comparison_notes(curves, repeats, split)),
     )
 
 
-def total_charged(curves: Sequence[Curve]) -> TeacherSpend:
+def sum_charges(curves: Sequence[Curve]) -> TeacherSpend:
     tokens = sum(curve.tokens[-1] for curve in curves)
     usd = [curve.usd[-1] for curve in curves if curve.usd is not None]
-    all_known = len(usd) == len(curves)
-    return TeacherSpend(tokens, sum(usd) if all_known else None)
+    if len(usd) < len(curves):
+        return TeacherSpend(tokens, None)
+    return TeacherSpend(tokens, sum(usd))
 
 
-def win_matrix(
+def make_win_matrix(
     curves: Sequence[Curve], arms: Sequence[str]
 ) -> tuple[tuple[float, ...], ...]:
     """Over the rounds that all arms have; empty with one repeat."""
-    points = min(len(curve.accuracy) for curve in curves)
+    n_points = min(len(curve.accuracy) for curve in curves)
     accuracy_A_R_P = []
     for arm in arms:
-        ours = arm_curves(curves, arm)
-        accuracy_A_R_P.append([curve.accuracy[:points] for curve in ours])
+        accuracy_R_P = [
+            curve.accuracy[:n_points] for curve in select_curves(curves, arm)
+        ]
+        accuracy_A_R_P.append(accuracy_R_P)
     if len(accuracy_A_R_P[0]) < 2:
         return ()
     return tuple(map(tuple, pairwise_wins(accuracy_A_R_P).tolist()))
 
 
-def arm_curves(curves: Sequence[Curve], arm: str) -> list[Curve]:
+def select_curves(curves: Sequence[Curve], arm: str) -> list[Curve]:
     return [curve for curve in curves if curve.arm == arm]
 
 
-def round_differences(
+def compute_round_differences(
     curves: Sequence[Curve], reference: str, arm: str
 ) -> list[Difference]:
     """Up to the round that both arms reached in every repeat."""
-    reference_curve = {c.repeat: c.accuracy for c in arm_curves(curves, reference)}
-    ours = arm_curves(curves, arm)
-    pairs = [(curve.accuracy, reference_curve[curve.repeat]) for curve in ours]
-    points = min(min(map(len, pair)) for pair in pairs)
+    reference_by_repeat = {
+        curve.repeat: curve.accuracy for curve in select_curves(curves, reference)
+    }
+    pairs = [
+        (curve.accuracy, reference_by_repeat[curve.repeat])
+        for curve in select_curves(curves, arm)
+    ]
+    n_points = min(min(map(len, pair)) for pair in pairs)
     differences = []
-    for r in range(points):
-        per_repeat = [accuracy[r] - base[r] for accuracy, base in pairs]
-        interval = paired_t_interval(per_repeat)
-        low, high = (interval.low, interval.high) if interval else (None, None)
-        differences.append(Difference(arm, r, fmean(per_repeat), low, high))
+    for p in range(n_points):
+        difference_R = [accuracy[p] - reference[p] for accuracy, reference in pairs]
+        interval = paired_t_interval(difference_R)
+        differences.append(
+            Difference(
+                arm,
+                p,
+                fmean(difference_R),
+                low=interval.low if interval else None,
+                high=interval.high if interval else None,
+            )
+        )
     return differences
 
 
-def comparison_notes(curves: Sequence[Curve], repeats: int, split: str) -> list[str]:
+def list_comparison_notes(
+    curves: Sequence[Curve], repeats: int, split: str
+) -> list[str]:
     notes = []
     if split != "test":
         notes.append(

@@ -1,33 +1,39 @@
 """A comparison as tables: in the terminal, and as CSV files."""
 
+from __future__ import annotations
+
 import csv
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
 from ..report.formatting import format_usd
 from ..run.files import commit_file
-from .arm_results import Curve
-from .findings import SPENDING_AXES, Finding, finding_sentence, samples_sentence
-from .summarise import Comparison, Difference, TeacherSpend, arm_curves
+from .findings import SPENDING_AXES, Finding, describe_finding, describe_samples
+from .summarise import select_curves
+
+if TYPE_CHECKING:
+    from .arm_results import Curve
+    from .summarise import Comparison, Difference, TeacherSpend
 
 
 def write_comparison_csv(folder: Path, comparison: Comparison) -> None:
-    """Writes curves.csv, a line for each point of a curve, and findings.csv."""
-    points = [
-        csv_point(curve, p)
+    """Writes curves.csv, with a line for each point of a curve, and findings.csv."""
+    rows = [
+        make_curve_row(curve, p)
         for curve in comparison.curves
         for p in range(len(curve.accuracy))
     ]
-    write_csv(folder / "curves.csv", points)
-    write_csv(folder / "findings.csv", list(map(csv_finding, comparison.findings)))
+    write_csv(folder / "curves.csv", rows)
+    write_csv(folder / "findings.csv", list(map(make_finding_row, comparison.findings)))
 
 
-def csv_point(curve: Curve, p: int) -> dict[str, object]:
+def make_curve_row(curve: Curve, p: int) -> dict[str, object]:
     return {
         "arm": curve.arm,
         "repeat": curve.repeat,
@@ -40,7 +46,7 @@ def csv_point(curve: Curve, p: int) -> dict[str, object]:
     }
 
 
-def csv_finding(finding: Finding) -> dict[str, object]:
+def make_finding_row(finding: Finding) -> dict[str, object]:
     difference = finding.difference
     return {
         "arm": finding.arm,
@@ -53,7 +59,7 @@ def csv_finding(finding: Finding) -> dict[str, object]:
         "estimate": difference.estimate if difference else None,
         "low": difference.low if difference else None,
         "high": difference.high if difference else None,
-        "said": finding_sentence(finding),
+        "said": describe_finding(finding),
     }
 
 
@@ -68,7 +74,7 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
 
 
 def print_comparison(comparison: Comparison, console: Console) -> None:
-    console.print(accuracy_table(comparison))
+    console.print(make_accuracy_table(comparison))
     console.print(
         f"{comparison.split} accuracy, mean of {comparison.repeats} repeats; "
         "differences in points, with 95 % paired t intervals over repeats"
@@ -78,40 +84,43 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
         if findings:
             upto = f"{findings[0].upto:,.6g}"
             console.print(f"area under the curve against {name}, up to {upto}:")
-        for line in finding_lines(findings):
+        for line in describe_findings(findings):
             console.print(f"  {line}")
 
-    closing = [
-        wins_line(comparison),
-        carry_over_line(comparison),
-        teacher_spend_line(comparison),
+    closing_lines = [
+        describe_wins(comparison),
+        describe_carry_over(comparison),
+        describe_teacher_spend(comparison),
         *comparison.notes,
     ]
-    for text in closing:
+    for text in closing_lines:
         if text:
             console.print(text)
 
 
-def finding_lines(findings: Sequence[Finding]) -> list[str]:
-    """The sentences that each finding has."""
+def describe_findings(findings: Sequence[Finding]) -> list[str]:
+    """One or two sentences for each finding."""
     lines = []
     for finding in findings:
-        lines.append(finding_sentence(finding))
-        samples = samples_sentence(finding)
-        if samples:
-            lines.append(samples)
+        lines.append(describe_finding(finding))
+        sentence = describe_samples(finding)
+        if sentence:
+            lines.append(sentence)
     return lines
 
 
-def accuracy_table(comparison: Comparison) -> Table:
+def make_accuracy_table(comparison: Comparison) -> Table:
     """Each arm's accuracy by round, then its difference from the reference."""
-    points = max(len(curve.accuracy) for curve in comparison.curves)
-    rounds = [f"round {r}" for r in range(points - 1)]
+    n_points = max(len(curve.accuracy) for curve in comparison.curves)
+    rounds = [f"round {r}" for r in range(n_points - 1)]
     table = Table("arm", "untuned", *rounds)
     for arm in comparison.arms:
-        curves = [curve.accuracy for curve in arm_curves(comparison.curves, arm)]
-        means = map(fmean, zip(*curves, strict=False))
-        table.add_row(arm, *(f"{mean:.1%}" for mean in means))
+        accuracy_R_P = [
+            curve.accuracy for curve in select_curves(comparison.curves, arm)
+        ]
+        # Not strict: a mean needs all repeats, so it ends where the shortest curve does
+        mean_P = map(fmean, zip(*accuracy_R_P, strict=False))
+        table.add_row(arm, *(f"{mean:.1%}" for mean in mean_P))
     for arm in dict.fromkeys(d.arm for d in comparison.differences):
         cells = [format_difference(d) for d in comparison.differences if d.arm == arm]
         table.add_row(f"{arm} − {comparison.reference}", *cells)
@@ -125,8 +134,8 @@ def format_difference(difference: Difference) -> str:
     return f"{mean} [{100 * difference.low:+.1f}, {100 * difference.high:+.1f}]"
 
 
-def wins_line(comparison: Comparison) -> str | None:
-    """How many arms each arm is above. The whole matrix is in the JSON."""
+def describe_wins(comparison: Comparison) -> str | None:
+    """How many arms each arm is above. `teachback compare --json` has the whole matrix."""
     if len(comparison.arms) < 3 or not comparison.wins:
         return None
     wins = [
@@ -139,7 +148,7 @@ def wins_line(comparison: Comparison) -> str | None:
     )
 
 
-def carry_over_line(comparison: Comparison) -> str | None:
+def describe_carry_over(comparison: Comparison) -> str | None:
     rho = comparison.carry_over
     if rho is None:
         return None
@@ -150,7 +159,7 @@ def carry_over_line(comparison: Comparison) -> str | None:
     )
 
 
-def teacher_spend_line(comparison: Comparison) -> str:
+def describe_teacher_spend(comparison: Comparison) -> str:
     charged = format_spend("charged to the arms", comparison.charged)
     sent = format_spend("really sent", comparison.sent)
     return f"teacher: {charged}; {sent}"

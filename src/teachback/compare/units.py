@@ -1,26 +1,21 @@
 """The runs of a comparison: in each repeat its base, and one for each arm.
 
-Every one of them resumes alone. places.py says where they lie.
+Each of them can be resumed by itself. places.py says where they lie.
 """
 
-import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..build.criterion import make_criterion
-from ..build.run import Arm, ReadyRun, make_ready_run
 from ..config.config import Config
 from ..config.reading import make_arm_config
-from ..criteria.criterion import ATTEMPT_ARRAYS, CriterionSettings
-from ..loop import teach
+from ..errors import ConfigError
 from ..rng import draw
-from ..run.child import SendMessage
-from ..run.directory import Event, Run
-from ..run.files import commit_file
-from ..run.steps import STEPS
 from .places import BASE_ARM, RunPlace
+
+# Draw groups of independent arms begin here. Those below are the numbers of repeats.
+FIRST_OWN_DRAW_GROUP = 2**40
 
 
 @dataclass(frozen=True)
@@ -29,8 +24,8 @@ class Unit:
 
     config: Config  # with the arm's settings, the repeat and the run's folder
     place: RunPlace
-    parallel: bool  # other units of this comparison may run at the same time
-    draw_group: int  # units of the same group are served one another's answers
+    is_parallel: bool  # other units of this comparison may run at the same time
+    draw_group: int  # units of one group reuse each other's answers from the ledger
 
     @property
     def arm(self) -> str:
@@ -46,116 +41,86 @@ class Unit:
 
     @property
     def source_folder(self) -> Path | None:
-        """The folder of the unit that has to be finished first."""
+        """The folder of the unit that has to finish first."""
         source = self.place.source
         return source.folder if source else None
 
 
-def make_unit(
+def make_units(
     settings: Config,
+    arms: Sequence[str],
+    repeats: int,
+    *,
+    is_parallel: bool = False,
+    independent: bool = False,
+) -> list[Unit]:
+    """Every arm of the first repeat, then of the second, and so on.
+
+    Raises ConfigError for arms that don't exist.
+    """
+    has_duplicates = len(set(arms)) != len(arms)
+    uses_base_name = BASE_ARM in {*arms, *settings.arms}
+    if has_duplicates or len(arms) < 2 or uses_base_name:
+        raise ConfigError(
+            "a comparison takes two arms or more, each once",
+            got=", ".join(arms),
+            allowed="as in --arms random,loss",
+        )
+    # Also arms that are not compared, so that a mistake in any of them is refused
+    arm_settings = {
+        arm: make_arm_config(settings, arm) for arm in {*arms, *settings.arms}
+    }
+    return [
+        make_unit(
+            arm_settings[arm],
+            arm,
+            repeat,
+            is_parallel=is_parallel,
+            independent=independent,
+            has_own_rule=changes_rule(settings, arm),
+        )
+        for repeat in range(repeats)
+        for arm in arms
+    ]
+
+
+def changes_rule(settings: Config, arm: str) -> bool:
+    """Whether the arm itself changes the rule."""
+    changes = settings.arms.get(arm, {})
+    return any(name.split(".")[0] == "rule" for name in changes)
+
+
+def make_unit(
+    arm_settings: Config,
     arm: str,
     repeat: int,
     *,
-    parallel: bool = False,
+    is_parallel: bool = False,
     independent: bool = False,
-    own_rule: bool = False,
+    has_own_rule: bool = False,
 ) -> Unit:
-    """settings: of the arm.
+    """independent: the arm has its own draws and training order, and buys everything itself.
 
-    independent: the teacher's draws and the training order are the arm's own, and it
-    buys everything itself. own_rule: the rule is the arm's own, and is refused if its
-    criterion picks the seeds itself. A rule that all arms share is left out there.
+    has_own_rule: the arm sets the rule, which is an error if its criterion picks the seeds
+    itself. A rule that all arms share is left out there.
     """
-    place = RunPlace(settings.run_dir, arm, repeat)
-    scores = make_criterion(settings.criterion, Path.cwd()).scores
+    place = RunPlace(arm_settings.run_dir, arm, repeat)
+    gives_scores = make_criterion(arm_settings.criterion, Path.cwd()).gives_scores
     changes = {
-        "rule": settings.rule if scores or own_rule else None,
+        "rule": arm_settings.rule if gives_scores or has_own_rule else None,
         "repeat": repeat,
         "run_dir": place.folder,
     }
     draw_group = repeat
     if independent:
-        random = draw(settings.seed, repeat, "arm", arm, 0)
+        random = draw(arm_settings.seed, repeat, "arm", arm, 0)
         changes["seed"] = random.getrandbits(31)
-        draw_group = 2**40 + random.getrandbits(40)
-    config = settings.model_copy(update=changes)
-    return Unit(config, place, parallel, draw_group)
+        draw_group = FIRST_OWN_DRAW_GROUP + random.getrandbits(40)
+    config = arm_settings.model_copy(update=changes)
+    return Unit(config, place, is_parallel, draw_group)
 
 
-def make_base_unit(settings: Config, repeat: int, parallel: bool) -> Unit:
-    return make_unit(
-        make_arm_config(settings, "random"), BASE_ARM, repeat, parallel=parallel
-    )
-
-
-def run_unit(unit: Unit, listen: Callable[[Event], None]) -> None:
-    config, place = unit.config, unit.place
-    arm = Arm(place.ledger, place.arm, unit.draw_group, unit.parallel)
-    with (
-        Run(unit.folder, keep=config.keep, listen=listen) as run,
-        make_ready_run(config, run, arm) as wired,
-    ):
-        if place.is_base:
-            answer_base(run, wired, unit.source_folder)
-            return
-        if unit.source_folder:
-            copy_steps(unit.source_folder, unit.folder, arm_shares(config.criterion))
-        teach(run, wired.parts, wired.base, wired.task.seeds, config.rounds)
-
-
-def run_unit_in_child(unit: Unit, send: SendMessage) -> None:
-    run_unit(unit, partial(_send_event, unit, send))
-
-
-def _send_event(unit: Unit, send: SendMessage, event: Event) -> None:
-    send(replace(event, unit=unit.name))
-
-
-def answer_base(run: Run, wired: ReadyRun, first: Path | None) -> None:
-    """The untuned student's answers, for all arms of the repeat.
-
-    first: the base of the first repeat, whose answers are copied where the questions are
-    the same; None: this is the first.
-    """
-    parts, base = wired.parts, wired.base
-    if first:
-        copy_steps(first, run.folder, base_shares(first, run.folder))
-    rows_at_start = run.step(0, "given", parts.given)
-    run.step(0, "baseline", parts.evaluate, base)
-    if parts.test:
-        run.step(0, "test-baseline", parts.test, base)
-    # With given rows, each repeat's student is trained on them before it answers the
-    # seeds: there are no attempts to share
-    if not rows_at_start:
-        run.step(0, "attempt", parts.attempt, base, wired.task.seeds)
-
-
-def base_shares(first: Path, folder: Path) -> list[str]:
-    """The steps whose inputs are the same in both bases."""
-    theirs = json.loads((first / "inputs.json").read_bytes())
-    ours = json.loads((folder / "inputs.json").read_bytes())
-    return [
-        name
-        for name, step in STEPS.items()
-        if step.shared_input and theirs[step.shared_input] == ours[step.shared_input]
-    ]
-
-
-def arm_shares(criterion: CriterionSettings) -> list[str]:
-    """The steps that an arm copies from its repeat's base.
-
-    A criterion that needs arrays makes its attempts itself: the base's have none.
-    """
-    shared = [name for name, step in STEPS.items() if step.shared_input]
-    if make_criterion(criterion, Path.cwd()).needs & set(ATTEMPT_ARRAYS):
-        shared.remove("attempt")
-    return shared
-
-
-def copy_steps(source: Path, folder: Path, names: Sequence[str]) -> None:
-    """Copies steps that do not depend on the criterion."""
-    for name in names:
-        theirs = source / "round-00" / f"{name}.json"
-        ours = folder / "round-00" / f"{name}.json"
-        if theirs.exists() and not ours.exists():
-            commit_file(ours, theirs.read_bytes())
+def make_base_unit(settings: Config, repeat: int, is_parallel: bool) -> Unit:
+    # Any criterion would do: the base stops before a criterion is used
+    base_settings = make_arm_config(settings, "random")
+    return make_unit(base_settings, BASE_ARM, repeat, is_parallel=is_parallel)

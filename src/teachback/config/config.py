@@ -12,12 +12,14 @@ from ..criteria.criterion import CriterionSettings
 from ..criteria.rules import RuleSettings
 from ..endpoints.settings import EndpointSettings
 from ..ledger.settings import BudgetSettings, PriceSettings
+from ..student.settings import MachineSettings, StudentSettings
 from ..tasks.table_settings import TableSettings
+from ..teachers.judge_grades import GradingJudgeSettings
 from ..teachers.openai_teacher import OpenAITeacherSettings
 from ..teachers.program_teacher import ProgramTeacherSettings
 from ..teachers.registered import VerifierSettings
 from ..types import PositiveInt, Settings
-from .sections import FinetuneConfig, GradingJudgeSettings, MachineConfig, StudentConfig
+from .sections import FinetuneConfig
 from .sections_by_name import FoundByName, expand_short_form
 
 # What an arm of a comparison may change.
@@ -43,7 +45,7 @@ class Config(Settings):
     """Everything that can be set of a run."""
 
     task: Annotated[Any, FoundByName("task")]
-    student: StudentConfig = StudentConfig()
+    student: StudentSettings = StudentSettings()
     teacher: Annotated[Any, FoundByName("teacher")] = ProgramTeacherSettings()
     verifier: VerifierSettings | None = None
     judge: GradingJudgeSettings | None = None
@@ -76,7 +78,7 @@ class Config(Settings):
     repeat: Annotated[int, Field(ge=0)] = 0
     keep: Literal["last", "best", "all"] = "last"
     run_dir: Path = Path("runs/run")
-    machine: MachineConfig = MachineConfig()
+    machine: MachineSettings = MachineSettings()
 
     @field_validator("arms")
     @classmethod
@@ -137,7 +139,7 @@ class Config(Settings):
             if criterion.can_be_member
             and (criterion.kind == "score" or not scores_only)
         ]
-        for other in self.criterion.uses():
+        for other in self.criterion.member_names():
             if other not in allowed:
                 raise ValueError(
                     f"criterion {name} can't use {other!r} "

@@ -41,7 +41,7 @@ def identify_config(config: Config) -> dict[str, object]:
         branch = find_value(tree, section) if section else tree
         if isinstance(branch, dict):
             branch.pop(key, None)
-    if config.student.served:
+    if config.student.is_served:
         # Which server may change. That it is a server, and not this process, may not.
         tree = set_value(tree, ["student", "served"], True)
     return tree

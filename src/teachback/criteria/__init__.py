@@ -2,9 +2,10 @@
 
 One criterion a file; `CRITERIA` names them.
 
-A criterion sees an `Evidence` and nothing else. A *score* gives one float a seed, higher = more
-worth asking about, and a rule (rules.py) picks by it; a "graded" score may tie. A *chooser* picks
-the seeds itself. To add a criterion, write its file and add its line below.
+A criterion sees an `Evidence` and nothing else. A *score* gives each seed a float, higher = more
+worth asking about, and a rule (rules.py) picks by it. A "graded" score may tie. A *chooser* picks
+the seeds itself, and a *blend* lets other criteria pick. To add a criterion, write its file and add
+its line below.
 """
 
 from collections.abc import Mapping

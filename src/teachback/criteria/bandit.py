@@ -1,5 +1,6 @@
-"""`bandit`: one of several criteria a round, by Exp3 (Auer et al. 2002), paid by dev's gain per
-generated row.
+"""`bandit`: one of several criteria each round, by Exp3 (Auer et al. 2002).
+
+The payoff of a round is dev's gain per generated row.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,7 @@ from pydantic import Field, model_validator
 from ..types import Round
 from .criterion import Choice, Criterion, CriterionSettings, Draws
 from .evidence import Evidence
-from .mixture import pick
+from .mixture import pick_by_member
 
 
 class BanditSettings(CriterionSettings):
@@ -26,7 +27,7 @@ class BanditSettings(CriterionSettings):
             raise ValueError(f"members: each once, got {', '.join(self.members)}")
         return self
 
-    def uses(self) -> tuple[str, ...]:
+    def member_names(self) -> tuple[str, ...]:
         return tuple(self.members)
 
     def arguments(self, members: Mapping[str, Criterion]) -> dict[str, Any]:
@@ -41,54 +42,65 @@ def bandit(
     members: Mapping[str, Criterion],
     explore: float,
 ) -> list[Choice]:
-    """explore: Exp3's γ, above 0 and at most 1, the share of rounds that go to members regardless
-    of what they paid.
-    """
-    chances = probabilities(list(members), evidence.past, evidence.baseline, explore)
-    name = draws("").choices(list(chances), weights=list(chances.values()))[0]
-    return [
-        Choice(choice.position, name)
-        for choice in pick(members[name], evidence, m, draws)
-    ]
+    """All m picks are those of one member, which is drawn by its probability."""
+    probability_by_name = member_probabilities(
+        list(members), evidence.past, evidence.baseline, explore
+    )
+    names = list(probability_by_name)
+    weights = list(probability_by_name.values())
+    name = draws("").choices(names, weights=weights)[0]
+    choices = pick_by_member(members[name], evidence, m, draws)
+    return [Choice(choice.position, name) for choice in choices]
 
 
-def probabilities(
+def member_probabilities(
     names: Sequence[str], past: Sequence[Round], baseline: float | None, explore: float
 ) -> dict[str, float]:
-    """Of each member, for the next round.
-
-    Pay is between 0 and 1: ½ for no gain, and 1 for the largest yet.
-    """
+    """Each member's probability in the next round."""
     weights = dict.fromkeys(names, 1.0)
-    for r, gain in zip(past, gains(past, baseline), strict=True):
-        chances, name = mixed(weights, explore), r.chosen.picks[0].by
-        if name in weights and gain is not None:
-            weights[name] *= exp(explore * gain / chances[name] / len(names))
+    payoffs = round_payoffs(past, baseline)
+    for past_round, payoff in zip(past, payoffs, strict=True):
+        probability_by_name = mix_with_uniform(weights, explore)
+        name = past_round.chosen.picks[0].by
+        # A member that has left the config has no weight to change.
+        if name in weights and payoff is not None:
+            # Divided by the probability: a member that is drawn rarely learns as much.
+            weights[name] *= exp(
+                explore * payoff / probability_by_name[name] / len(names)
+            )
+            # Only ratios count. Over many rounds the weights would overflow.
             largest = max(weights.values())
-            weights = {one: weight / largest for one, weight in weights.items()}
-    return mixed(weights, explore)
+            weights = {member: weight / largest for member, weight in weights.items()}
+    return mix_with_uniform(weights, explore)
 
 
-def mixed(weights: Mapping[str, float], explore: float) -> dict[str, float]:
-    total, each = sum(weights.values()), explore / len(weights)
+def mix_with_uniform(weights: Mapping[str, float], explore: float) -> dict[str, float]:
+    """The weights as probabilities, of which the share `explore` is spread evenly."""
+    total = sum(weights.values())
+    uniform = explore / len(weights)
     return {
-        name: (1 - explore) * weight / total + each for name, weight in weights.items()
+        name: (1 - explore) * weight / total + uniform
+        for name, weight in weights.items()
     }
 
 
-def gains(past: Sequence[Round], baseline: float | None) -> list[float | None]:
-    """Of each round: dev's gain per generated row, from −1 to 1 of the largest so far, as pay
-    from 0 to 1. None where nothing was generated, or no baseline is known.
+def round_payoffs(past: Sequence[Round], baseline: float | None) -> list[float | None]:
+    """Each round's payoff: ½ for no gain, 1 for the largest gain so far, 0 for as large a loss.
+
+    None: nothing was generated, or the accuracy before the round is unknown.
     """
-    found, largest, before = list[float | None](), 0.0, baseline
-    for r in past:
-        rows = len(r.fresh.rows) + len(r.fresh.rejected)
-        gain = (
-            None if before is None or not rows else (r.report.accuracy - before) / rows
-        )
-        largest = max(largest, abs(gain or 0.0))
-        found.append(
-            None if gain is None else 0.5 + gain / largest / 2 if largest else 0.5
-        )
-        before = r.report.accuracy
-    return found
+    payoffs: list[float | None] = []
+    largest = 0.0
+    previous_accuracy = baseline
+    for past_round in past:
+        accuracy = past_round.report.accuracy
+        n_rows = len(past_round.fresh.rows) + len(past_round.fresh.rejected)
+        if previous_accuracy is None or not n_rows:
+            payoffs.append(None)
+        else:
+            gain = (accuracy - previous_accuracy) / n_rows
+            largest = max(largest, abs(gain))
+            # No round has changed the accuracy yet: the scale is unknown.
+            payoffs.append(0.5 + gain / largest / 2 if largest else 0.5)
+        previous_accuracy = accuracy
+    return payoffs

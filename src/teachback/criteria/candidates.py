@@ -1,4 +1,4 @@
-"""Which seeds a round may select, and of how many a criterion is asked."""
+"""Which seeds a round may select, and how many of them the criterion scores."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -8,7 +8,8 @@ from pydantic import BeforeValidator, Field
 
 from ..types import PositiveInt, Round
 
-CANDIDATES_PER_PICK = 10  # by default, for criteria that cost more than a forward pass
+# The default for criteria that cost more than a forward pass.
+CANDIDATES_PER_PICK = 10
 
 
 def _check_reuse(value: object) -> object:
@@ -17,7 +18,7 @@ def _check_reuse(value: object) -> object:
     raise ValueError("true, false and evenly are allowed")
 
 
-# May a seed be selected in more than one round? "evenly": once fewer than per_round
+# Whether a seed may be selected in more than one round. "evenly": only once fewer than per_round
 # seeds are left that were selected less often.
 ReuseSeeds = Annotated[bool | Literal["evenly"], BeforeValidator(_check_reuse)]
 
@@ -29,7 +30,7 @@ CandidateLimit = (
 
 def count_selections(past: Sequence[Round]) -> Counter[str]:
     """How often each seed was selected."""
-    return Counter(pick.seed for r in past for pick in r.chosen.picks)
+    return Counter(pick.seed for past_round in past for pick in past_round.chosen.picks)
 
 
 def selectable_seeds(
@@ -41,11 +42,12 @@ def selectable_seeds(
     if reuse is True or not rarest_first:
         return set(rarest_first)
 
-    limit = 0
+    max_times = 0
     if reuse == "evenly":
+        # As often as the last seed of a round that takes the rarest ones.
         last = min(per_round, len(rarest_first)) - 1
-        limit = times_selected[rarest_first[last]]
-    return {id for id in rarest_first if times_selected[id] <= limit}
+        max_times = times_selected[rarest_first[last]]
+    return {id for id in rarest_first if times_selected[id] <= max_times}
 
 
 def count_candidates(

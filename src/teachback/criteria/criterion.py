@@ -11,36 +11,36 @@ from pydantic import Field
 from ..types import PositiveFloat, Settings
 from .evidence import Evidence
 
-# A generator for each seed id; for "", the round's own.
+# draws(seed id) → that seed's random generator; draws("") → the round's own.
 Draws = Callable[[str], Random]
 
-Kind = Literal["score", "graded", "chooser", "blend"]
+CriterionKind = Literal["score", "graded", "chooser", "blend"]
 
 
 class Choice(NamedTuple):
     """One chosen seed."""
 
     position: int
-    # The member that chose it, where a chooser blends several criteria.
-    by: str | None = None
+    # The criterion that chose it, if the chooser is a blend.
+    member: str | None = None
 
 
 class CriterionSettings(Settings):
     """The settings of a criterion. A criterion with more settings than its name has a subclass."""
 
-    # Whether the run's own teacher, an endpoint, answers the seeds for it.
+    # Whether the run's own teacher, an endpoint, has to answer the seeds.
     asks_teacher: ClassVar[bool] = False
 
     name: str
 
-    def uses(self) -> tuple[str, ...]:
+    def member_names(self) -> tuple[str, ...]:
         """Names of the other criteria that this one is made of."""
         return ()
 
     def arguments(self, members: Mapping[str, "Criterion"]) -> dict[str, Any]:
         """Keyword arguments of the criterion's function: every setting but the name.
 
-        members: the criteria that `uses` names, ready to be called.
+        members: the criteria of `member_names`, with their settings.
         """
         return {
             field: getattr(self, field)
@@ -50,9 +50,9 @@ class CriterionSettings(Settings):
 
 
 class SampledSettings(CriterionSettings):
-    """A criterion that reads k sampled answers to each candidate."""
+    """The settings of a criterion that reads k sampled answers to each candidate."""
 
-    # k, the answers that are sampled for each candidate.
+    # k, the number of answers that are sampled for each candidate.
     samples: Annotated[int, Field(ge=2)] = 8
     temperature: PositiveFloat = 0.8
 
@@ -79,7 +79,7 @@ class Criterion:
     #                    evidence.candidates, best first.
     # "blend"            like a chooser, but returns Choices that name the member.
     function: Callable[..., Any]
-    kind: Kind
+    kind: CriterionKind
     # What the evidence has to hold, in the words of `NEEDS`.
     needs: frozenset[str] = frozenset()
     settings: type[CriterionSettings] = CriterionSettings
@@ -87,8 +87,10 @@ class Criterion:
     def bind(
         self, settings: CriterionSettings, registry: Mapping[str, "Criterion"]
     ) -> "Criterion":
-        """This criterion with its settings. registry: where the criteria that it uses are found."""
-        members = {name: with_defaults(name, registry) for name in settings.uses()}
+        """This criterion with its settings. registry: where its members are looked up."""
+        members = {
+            name: bind_defaults(name, registry) for name in settings.member_names()
+        }
         arguments = settings.arguments(members)
         function = partial(self.function, **arguments) if arguments else self.function
         needs = self.needs.union(*(member.needs for member in members.values()))
@@ -99,27 +101,26 @@ class Criterion:
 
     def choose(self, evidence: Evidence, m: int, draws: Draws) -> list[Choice]:
         chosen = self.function(evidence, m, draws)
-        return (
-            list(chosen) if self.kind == "blend" else [Choice(int(i)) for i in chosen]
-        )
+        if self.kind == "blend":
+            return list(chosen)
+        return [Choice(int(position)) for position in chosen]
 
     @property
-    def scores(self) -> bool:
+    def gives_scores(self) -> bool:
         """Whether it scores seeds, so that a rule picks among them."""
         return self.kind in ("score", "graded")
 
     @property
     def can_be_member(self) -> bool:
         """Whether a blend can use it: it works by its name alone and is no blend itself."""
-        own = (
-            field
-            for name, field in self.settings.model_fields.items()
-            if name != "name"
+        fields = self.settings.model_fields
+        needs_settings = any(
+            field.is_required() for name, field in fields.items() if name != "name"
         )
-        return self.kind != "blend" and not any(field.is_required() for field in own)
+        return self.kind != "blend" and not needs_settings
 
 
-def with_defaults(name: str, registry: Mapping[str, Criterion]) -> Criterion:
+def bind_defaults(name: str, registry: Mapping[str, Criterion]) -> Criterion:
     """The criterion of that name with its default settings."""
     criterion = registry[name]
     return criterion.bind(criterion.settings(name=name), registry)
@@ -143,9 +144,10 @@ NEEDS: Mapping[str, str] = {
     "gaps": "two calls of a referee for each candidate; the teacher's answers to the seeds, once",
 }
 
-# These cost more than a forward pass, so by default only a subset of the pool is scored.
+# These cost more than a forward pass. So by default only a random part of the pool is scored.
 COSTLY_NEEDS = frozenset({"samples", "reward", "marks", "gaps"})
 
-# Signals that come with every attempt, and arrays that come with it on request.
+# Signals that come with every attempt.
 ATTEMPT_SIGNALS = frozenset({"max_nll", "entropy", "gap", "egl"})
+# Arrays that come with the attempts if a criterion needs them: need → array.
 ATTEMPT_ARRAYS: Mapping[str, str] = {"embeddings": "embedding", "gradients": "gradient"}

@@ -1,23 +1,24 @@
 """`disagreement`: how much k sampled answers disagree (Settles 2009, 3.2; self-consistency,
-2203.11171).
+arXiv 2203.11171).
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from math import log
 
+from ..types import Grade
 from .evidence import Evidence
 
 
 def disagreement(evidence: Evidence) -> list[float]:
-    """Entropy, in nats, of the final answers of a seed's samples; no answer is an answer of its
-    own.
+    """The entropy of a seed's sampled final answers, in nats.
+
+    Samples without a final answer count as one more answer.
     """
-    return [
-        spread(Counter(grade.answer for grade in samples))
-        for samples in evidence.samples
-    ]
+    return [vote_entropy(samples) for samples in evidence.samples]
 
 
-def spread(votes: Counter[str | None]) -> float:
+def vote_entropy(samples: Sequence[Grade]) -> float:
+    votes = Counter(grade.answer for grade in samples)
     total = votes.total()
     return sum(n / total * log(total / n) for n in votes.values())

@@ -8,7 +8,7 @@ from .evidence import Evidence
 
 
 def egl(evidence: Evidence) -> list[float]:
-    """Mean over the answer's tokens. An attempt without one has no score, which stops the run."""
+    """Mean over the answer's tokens. An attempt without it scores NaN, which stops the run."""
     return [
         nan if attempt.egl is None else attempt.egl for attempt in evidence.attempts
     ]

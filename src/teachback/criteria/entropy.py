@@ -8,7 +8,7 @@ from .evidence import Evidence
 
 
 def entropy(evidence: Evidence) -> list[float]:
-    """Nats a token. An attempt without one has no score, which stops the run."""
+    """Nats a token. An attempt without the signal scores NaN, which stops the run."""
     return [
         nan if attempt.entropy is None else attempt.entropy
         for attempt in evidence.attempts

@@ -1,4 +1,4 @@
-"""What a round knows of the seeds when it selects: all that a criterion can see."""
+"""What a round knows about the seeds when it selects: all that a criterion can see."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,36 +16,37 @@ if TYPE_CHECKING:
 class Evidence:
     """N seeds, sorted by id.
 
-    Each sequence and array has an entry a seed, in that order; what the criterion doesn't need is
-    empty, or None.
-
-    attempts: the current student's greedy answers, with their signals. candidates: positions of
-    the seeds that may be selected. past: the finished rounds. baseline: the untuned student's
-    accuracy on dev.
-
-    right: whether the attempt is. gold_nll: mean nll of the gold solution, nats a token. samples:
-    k sampled answers, graded; `Grade.answer` None: none was found in it. reward: a reward model's
-    score of the attempt. marks: a judge's, 1 to 10, of the attempt. gaps: by how much a referee
-    puts the teacher's answer above the student's, mean of both orders. None in the last two: no
-    verdict could be had of that seed, and it is no candidate.
-
-    embedding: mean of the last hidden states over the attempt's tokens. gradient: sketch of the
-    head's gradient of the attempt, mean over its tokens. gold_gradient: of the gold solution.
-    dev_gradient_M: mean over dev of the gold solutions' normalised ones.
+    A sequence or an array has one entry for each seed, in that order, unless its comment says
+    otherwise. What the criterion doesn't need is empty, or None.
     """
 
     seeds: Sequence[Example]
+    # The current student's greedy answers, with their signals.
     attempts: Sequence[Attempt]
+    # Positions of the seeds that may be selected.
     candidates: Sequence[int]
+    # The finished rounds.
     past: Sequence[Round] = ()
+    # The untuned student's accuracy on dev.
     baseline: float | None = None
+    # Whether the attempt is right.
     right: Sequence[bool] = ()
+    # Mean nll of the gold solution, nats a token.
     gold_nll: Sequence[float] = ()
+    # k sampled answers, graded. `Grade.answer` is None if an answer has no final answer.
     samples: Sequence[Sequence[Grade]] = ()
+    # A reward model's score of the attempt.
     reward: Sequence[float] = ()
+    # A judge's mark for the attempt, 1 to 10. None: no verdict, so the seed is no candidate.
     marks: Sequence[float | None] = ()
+    # By how many marks a referee puts the teacher's answer above the student's, mean of both
+    # orders. None: no verdict, so the seed is no candidate.
     gaps: Sequence[float | None] = ()
+    # The mean of the last hidden states over the attempt's tokens.
     embedding_N_D: "Array | None" = None
+    # A sketch of the head's gradient for the attempt, mean over its tokens.
     gradient_N_M: "Array | None" = None
+    # The same for the gold solution.
     gold_gradient_N_M: "Array | None" = None
+    # The mean over dev of the gold solutions' gradients, each scaled to length 1.
     dev_gradient_M: "Array | None" = None

@@ -12,10 +12,10 @@ class FunctionSettings(CriterionSettings):
     function: FunctionName
     # A score is called with (evidence), a chooser with (evidence, m, draws).
     kind: Literal["score", "graded", "chooser"] = "score"
-    # What the evidence has to hold, in the words of `criteria.NEEDS`.
+    # What the evidence has to hold, in the words of `criteria.criterion.NEEDS`.
     needs: tuple[str, ...] = ()
 
 
 def function(evidence: Evidence) -> list[float]:
-    """Stands in the registry. The run puts the function that the settings name in its place."""
+    """A placeholder in the registry. A run replaces it by the function that the config names."""
     raise NotImplementedError("the function that the settings name was not loaded")

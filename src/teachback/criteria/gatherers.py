@@ -1,6 +1,6 @@
 """How each need of a criterion beyond the attempts is gathered for a round's candidates.
 
-Each function here makes a gatherer of a function of another room.
+Each `gather_…` takes functions of other rooms and returns a gatherer.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ..types import ArrayFile, Attempt, Example, Grade, Student
 
-# At most, of one seed in a round: the next round's draws begin there.
+# The most random draws for one seed in a round: the next round's numbers begin there.
 DRAWS_PER_ROUND = 2**20
 
 # A candidate seed and the student's attempt at it.
@@ -17,7 +17,7 @@ Candidate = tuple[Example, Attempt]
 
 
 class GatheredNeed(NamedTuple):
-    """What one need came to: fields of `types.Gathered`, and notes for the reader."""
+    """What one need came to: fields of `types.GatheredEvidence`, and notes for the reader."""
 
     fields: Mapping[str, Any]
     notes: tuple[str, ...] = ()
@@ -26,9 +26,9 @@ class GatheredNeed(NamedTuple):
 # gather(student, candidates, round)
 Gatherer = Callable[[Student, Sequence[Candidate], int], GatheredNeed]
 
-# assess((seed id, question, attempt) of each candidate, round) → by seed: a mark or a gap; or
-# None, and the reason
-Assess = Callable[
+# assess((seed id, question, attempt) of each candidate, round) → seed id → (a mark or a gap, or
+# None, and then the reason)
+AssessAttempts = Callable[
     [Sequence[tuple[str, str, str]], int],
     Mapping[str, tuple[float | None, str | None]],
 ]
@@ -37,7 +37,7 @@ Assess = Callable[
 def gather_gold_gradients(
     compute: Callable[[Student, Sequence[Example]], tuple[ArrayFile, ArrayFile]],
 ) -> Gatherer:
-    """compute(student, seeds): sketches of the seeds' gold gradients, and dev's."""
+    """compute(student, seeds): sketches of the seeds' gold gradients, and of dev's."""
 
     def gather(
         student: Student, candidates: Sequence[Candidate], round: int
@@ -49,7 +49,7 @@ def gather_gold_gradients(
 
 
 def gather_right_answers(grade: Callable[[Example, str], Grade]) -> Gatherer:
-    """Whether each attempt is right. An attempt that was cut off is not."""
+    """Whether each attempt is right. A truncated one is not."""
 
     def gather(
         student: Student, candidates: Sequence[Candidate], round: int
@@ -84,8 +84,9 @@ def gather_samples(
     ],
     draw: Callable[[str, str, int], Random],
 ) -> Gatherer:
-    """sample(student, seeds, draw): sampled answers to each seed, draw(seed id, sample) being a
-    sample's generator.
+    """sample(student, seeds, draw_sample): sampled answers to each seed, graded.
+
+    draw_sample(seed id, number) is the random generator of one sample.
     """
 
     def gather(
@@ -104,8 +105,9 @@ def gather_rewards(
     compute: Callable[[Sequence[tuple[str, str]]], tuple[float, ...]],
     prompt: Callable[[str], str],
 ) -> Gatherer:
-    """compute((question, attempt) of each candidate): a reward model's scores. prompt(question):
-    what the student was asked.
+    """compute((prompt, attempt) of each candidate): a reward model's scores.
+
+    prompt(question): what the student was asked.
     """
 
     def gather(
@@ -117,18 +119,18 @@ def gather_rewards(
     return gather
 
 
-def gather_marks(assess: Assess, prompt: Callable[[str], str]) -> Gatherer:
-    """The mark of a judge, of each attempt."""
+def gather_marks(assess: AssessAttempts, prompt: Callable[[str], str]) -> Gatherer:
+    """A judge's mark for each attempt."""
     return _gather_verdicts("marks", assess, prompt, "got no mark")
 
 
-def gather_gaps(assess: Assess, prompt: Callable[[str], str]) -> Gatherer:
+def gather_gaps(assess: AssessAttempts, prompt: Callable[[str], str]) -> Gatherer:
     """The gap between the teacher's answer and the student's attempt."""
     return _gather_verdicts("gaps", assess, prompt, "could not be compared")
 
 
 def _gather_verdicts(
-    field: str, assess: Assess, prompt: Callable[[str], str], failure: str
+    field: str, assess: AssessAttempts, prompt: Callable[[str], str], failure: str
 ) -> Gatherer:
     def gather(
         student: Student, candidates: Sequence[Candidate], round: int

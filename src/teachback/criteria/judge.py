@@ -26,9 +26,9 @@ class MarkingJudgeSettings(CriterionSettings, EndpointSettings):
 
 
 def judge(evidence: Evidence) -> list[float]:
-    """From −10 to −1: few values, so it ties.
+    """From −10 to −1. There are few values, so scores tie.
 
-    Costs a judge's call a candidate and round. A seed without a mark has no score; it is no
-    candidate.
+    Costs a call of the judge for each candidate, each round. A seed without a mark scores NaN. It
+    is not a candidate, so that does not stop the run.
     """
     return [nan if mark is None else -float(mark) for mark in evidence.marks]

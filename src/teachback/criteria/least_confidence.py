@@ -6,5 +6,5 @@ from .evidence import Evidence
 
 
 def least_confidence(evidence: Evidence) -> list[float]:
-    """Nats. A sum over the answer's tokens: it grows with their number by its definition."""
+    """Nats. A sum over the answer's tokens, so by its definition it grows with their number."""
     return [attempt.nll * attempt.n_tokens for attempt in evidence.attempts]

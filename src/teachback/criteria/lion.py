@@ -1,8 +1,8 @@
 """`lion`: half of the batch from seeds that are hard for the student, half from easy ones (Lion,
 arXiv 2305.12870).
 
-Hard: the referee puts the teacher's answer at least one mark above the student's, mean of both
-orders.
+A seed is hard if the referee puts the teacher's answer at least one mark above the student's. The
+gap is the mean over both orders of the two answers.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from ..types import PositiveInt
 from .criterion import Criterion, CriterionSettings, Draws
 from .evidence import Evidence
 
-HARD = 1.0  # marks
+MIN_HARD_GAP_MARKS = 1.0
 
 
 class LionSettings(CriterionSettings, EndpointSettings):
@@ -34,24 +34,26 @@ class LionSettings(CriterionSettings, EndpointSettings):
 
 
 def lion(evidence: Evidence, m: int, draws: Draws) -> list[int]:
-    """m positions, drawn uniformly from each side, hard and easy by turns; of an odd m one more
-    is hard. Where a side is too small the other fills up. Raises CriterionError where fewer
-    than m candidates have a gap.
+    """m positions, drawn uniformly from each half, hard and easy by turns.
+
+    Of an odd m one more is hard. If a half is too small, the other fills up. Raises CriterionError
+    if fewer than m candidates have a gap.
     """
-    gaps = {
+    known_gaps = {
         i: gap for i in evidence.candidates if (gap := evidence.gaps[i]) is not None
     }
-    if len(gaps) < m:
+    if len(known_gaps) < m:
         raise CriterionError(
             f"lion can't select {m} seeds",
-            got=f"{len(gaps)} that the referee could compare",
+            got=f"{len(known_gaps)} that the referee could compare",
             fix="lower per_round",
         )
-    drawn = {i: draws(evidence.seeds[i].id).random() for i in gaps}
-    order = sorted(gaps, key=lambda i: (-drawn[i], i))
-    hard, easy = (
-        [i for i in order if (gaps[i] >= HARD) == side] for side in (True, False)
-    )
+    random_number = {i: draws(evidence.seeds[i].id).random() for i in known_gaps}
+    in_random_order = sorted(known_gaps, key=lambda i: (-random_number[i], i))
+    hard = [i for i in in_random_order if known_gaps[i] >= MIN_HARD_GAP_MARKS]
+    easy = [i for i in in_random_order if known_gaps[i] < MIN_HARD_GAP_MARKS]
     hard = hard[: m - min(m // 2, len(easy))]
     easy = easy[: m - len(hard)]
-    return [i for turn in zip_longest(hard, easy) for i in turn if i is not None]
+    # By turns, so that a round that is cut short has both.
+    turns = zip_longest(hard, easy)
+    return [i for turn in turns for i in turn if i is not None]

@@ -6,7 +6,7 @@ from .evidence import Evidence
 
 
 def margin(evidence: Evidence) -> list[float]:
-    """Between −1 and 0. An attempt without a gap has no score, which stops the run."""
+    """Between −1 and 0. An attempt without a gap scores NaN, which stops the run."""
     return [
         nan if attempt.gap is None else -attempt.gap for attempt in evidence.attempts
     ]

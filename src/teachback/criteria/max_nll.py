@@ -8,8 +8,8 @@ from .evidence import Evidence
 def max_nll(evidence: Evidence) -> list[float]:
     """Nats.
 
-    A long answer has more tokens to be the worst. An attempt without one has no score, which
-    stops the run.
+    It tends to grow with the answer's length: more tokens, and one of them is the worst. An
+    attempt without the signal scores NaN, which stops the run.
     """
     return [
         nan if attempt.max_nll is None else attempt.max_nll

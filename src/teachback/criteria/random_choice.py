@@ -5,6 +5,8 @@ from .evidence import Evidence
 
 
 def random_choice(evidence: Evidence, m: int, draws: Draws) -> list[int]:
-    """Each seed draws a number of its own; the m largest win, whatever the pool's order."""
-    drawn = {i: draws(evidence.seeds[i].id).random() for i in evidence.candidates}
-    return sorted(drawn, key=lambda i: (-drawn[i], i))[:m]
+    """Each seed draws its own number, so the pool's order doesn't matter. The m largest win."""
+    random_number = {
+        i: draws(evidence.seeds[i].id).random() for i in evidence.candidates
+    }
+    return sorted(random_number, key=lambda i: (-random_number[i], i))[:m]

@@ -33,11 +33,11 @@ def check_requirements(
             allowed=", ".join(NEEDS),
         )
     if {"right", "gold"} & criterion.needs:
-        lacking = [seed.id for seed in task.seeds if seed.answer is None]
-        refuse_lacking(name, "answers", lacking, "answers")
+        missing_ids = [seed.id for seed in task.seeds if seed.answer is None]
+        require_gold(name, "answers", missing_ids, "answers")
     if {"gold_nll", "gold_gradients"} & criterion.needs:
-        lacking = [seed.id for seed in task.seeds if task.target(seed) is None]
-        refuse_lacking(name, "solutions", lacking, "worked solutions")
+        missing_ids = [seed.id for seed in task.seeds if task.target(seed) is None]
+        require_gold(name, "solutions", missing_ids, "worked solutions")
     if judged and {"right", "samples"} & criterion.needs:
         raise ConfigError(
             f"the criterion {name} grades the seeds' answers, and here a judge grades: "
@@ -49,20 +49,21 @@ def check_requirements(
 
 
 def check_strata(field: str, seeds: Sequence[Example]) -> None:
-    lacking = [seed.id for seed in seeds if field not in seed.meta]
-    if lacking:
+    missing_ids = [seed.id for seed in seeds if field not in seed.meta]
+    if missing_ids:
         raise DataError(
-            f"rule stratified: {len(lacking)} seeds have no {field}",
+            f"rule stratified: {len(missing_ids)} seeds have no {field}",
             got=", ".join(seeds[0].meta) or "no meta fields",
             fix="name a field that every seed has, such as a column of the data",
         )
 
 
-def refuse_lacking(name: str, gold: str, lacking: Sequence[str], remedy: str) -> None:
-    if lacking:
+def require_gold(name: str, gold: str, missing_ids: Sequence[str], remedy: str) -> None:
+    """Raises DataError if there are seeds without gold, the missing_ids."""
+    if missing_ids:
         raise DataError(
-            f"the criterion {name} needs gold {gold}, and {len(lacking)} seeds have none",
-            got=", ".join(lacking[:5]),
+            f"the criterion {name} needs gold {gold}, and {len(missing_ids)} seeds have none",
+            got=", ".join(missing_ids[:5]),
             fix=f"give the seeds {remedy}, or choose another criterion, such as loss",
         )
 

@@ -16,7 +16,7 @@ class RewardSettings(CriterionSettings):
     # A folder, or a name on the Hub.
     model: FolderOrName
     revision: str | None = None
-    # Which attempts are asked about: those with a low reward, or those with a high one.
+    # Which seeds come first: those whose attempts have a low reward, or a high one.
     prefer: Literal["low", "high"] = "low"
 
     def arguments(self, members: Mapping[str, Criterion]) -> dict[str, Any]:
@@ -26,9 +26,9 @@ class RewardSettings(CriterionSettings):
 def reward(
     evidence: Evidence, *, prefer: Literal["low", "high"] = "low"
 ) -> list[float]:
-    """Minus the model's score; with prefer "high" the score itself.
+    """Minus the model's score, or with prefer "high" the score itself.
 
-    Costs the model's pass over each attempt.
+    Costs a pass of the reward model over each attempt.
     """
     sign = 1.0 if prefer == "high" else -1.0
     return [sign * float(score) for score in evidence.reward]

@@ -1,5 +1,5 @@
-"""Selection in a round: the student attempts the seeds, evidence is gathered, the criterion
-picks.
+"""Selection in a round: the student attempts the seeds, then evidence is gathered, and the
+criterion picks.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ from ..types import (
     Attempt,
     Attempts,
     Example,
-    Gathered,
+    GatheredEvidence,
     Round,
     Selection,
     Student,
@@ -24,7 +24,7 @@ from .criterion import ATTEMPT_ARRAYS, ATTEMPT_SIGNALS, Criterion
 from .evidence import Evidence
 from .gatherers import Gatherer
 from .rules import Rule
-from .select import select
+from .select import select_seeds
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ class Selector:
     draw: Callable[[str, str, int], Random]
     per_round: int
     reuse: ReuseSeeds
-    # How many seeds the criterion scores each round; None: the whole pool.
+    # How many seeds the criterion scores each round. None: the whole pool.
     candidate_count: int | None
-    # attempt(student, pool, names of arrays, sketch seed)
+    # attempt_pool(student, pool, names of arrays, sketch seed): the student's answers
     attempt_pool: Callable[[Student, Sequence[Example], Sequence[str], int], Attempts]
     # How each need beyond the attempts is gathered, by the need's name.
     gatherers: Mapping[str, Gatherer]
@@ -61,7 +61,7 @@ class Selector:
 
     def gather(
         self, student: Student, attempts: Attempts, past: Sequence[Round], m: int
-    ) -> Gathered:
+    ) -> GatheredEvidence:
         """What the criterion needs beyond the attempts, for the candidates, sorted by id."""
         ids = self.candidate_ids(past, m)
         attempt_by_id = {attempt.id: attempt for attempt in attempts.rows}
@@ -74,12 +74,12 @@ class Selector:
                 result = gather(student, candidates, len(past))
                 fields.update(result.fields)
                 notes.extend(result.notes)
-        return Gathered(seeds=tuple(ids), notes=tuple(notes), **fields)
+        return GatheredEvidence(seeds=tuple(ids), notes=tuple(notes), **fields)
 
     def select(
         self,
         attempts: Attempts,
-        gathered: Gathered,
+        gathered: GatheredEvidence,
         baseline: float | None,
         past: Sequence[Round],
         m: int,
@@ -95,7 +95,7 @@ class Selector:
                 "in your own words: criterion.prompt",
             )
 
-        selection = select(
+        selection = select_seeds(
             evidence,
             m,
             name=self.name,
@@ -103,6 +103,7 @@ class Selector:
             draw=self.draw,
             rule=self.rule,
         )
+        # The seeds are selected in the order of their ids.
         score_by_id = dict(selection.scores)
         in_pool_order = tuple(
             (seed.id, score_by_id[seed.id])
@@ -113,17 +114,16 @@ class Selector:
         return replace(selection, scores=in_pool_order, notes=notes)
 
     @property
-    def attempt_score(self) -> Callable[[Sequence[Attempt]], Sequence[float]] | None:
-        """The criterion's score of any attempts, where it needs their signals alone.
+    def attempt_scorer(self) -> Callable[[Sequence[Attempt]], Sequence[float]] | None:
+        """The criterion's score of any attempts. None if it needs more than their signals.
 
-        None for `loss`, which carry-over reports anyway.
+        None also for `loss`, which carry-over reports anyway, and for a `function` of the user's,
+        which may read more than the attempts.
         """
-        beyond_signals = self.criterion.needs - ATTEMPT_SIGNALS
-        if (
-            self.name in ("loss", "function")
-            or not self.criterion.scores
-            or beyond_signals
-        ):
+        needs_more = not self.criterion.needs <= ATTEMPT_SIGNALS
+        if not self.criterion.gives_scores or needs_more:
+            return None
+        if self.name in ("loss", "function"):
             return None
 
         def score(attempts: Sequence[Attempt]) -> Sequence[float]:
@@ -143,10 +143,12 @@ class Selector:
         def random_number(id: str) -> float:
             return self.draw("candidate", id, len(past)).random()
 
-        in_random_order = sorted(sorted(self.selectable(past)), key=random_number)
+        # By id first: a set's order differs between processes, and would decide between equals.
+        selectable = sorted(self.selectable_ids(past))
+        in_random_order = sorted(selectable, key=random_number)
         return sorted(in_random_order[: max(self.candidate_count, m)])
 
-    def selectable(self, past: Sequence[Round]) -> set[str]:
+    def selectable_ids(self, past: Sequence[Round]) -> set[str]:
         """Ids of the seeds that the next round may select."""
         return selectable_seeds(self.seed_by_id, self.reuse, self.per_round, past)
 
@@ -154,7 +156,8 @@ class Selector:
         """The seeds that the next round may select, in pool order, each with the number of its
         next pair.
         """
-        ids, times_selected = self.selectable(past), count_selections(past)
+        ids = self.selectable_ids(past)
+        times_selected = count_selections(past)
         return [
             (seed, times_selected[seed.id]) for seed in self.seeds if seed.id in ids
         ]
@@ -162,14 +165,15 @@ class Selector:
     def make_evidence(
         self,
         attempts: Attempts,
-        gathered: Gathered,
+        gathered: GatheredEvidence,
         baseline: float | None,
         past: Sequence[Round],
     ) -> Evidence:
-        """All that the criterion sees. A seed without a verdict is no candidate."""
+        """All that the criterion sees. A seed without a judge's verdict is no candidate."""
         position_by_id = {attempt.id: i for i, attempt in enumerate(attempts.rows)}
         positions = [position_by_id[id] for id in gathered.seeds]
-        selectable = self.selectable(past)
+        selectable = self.selectable_ids(past)
+        # A criterion without a judge has neither: any number then stands for a verdict.
         verdicts = gathered.marks or gathered.gaps or [0.0] * len(positions)
         candidates = [
             i
@@ -190,13 +194,13 @@ class Selector:
             reward=gathered.reward,
             marks=gathered.marks,
             gaps=gathered.gaps,
-            embedding_N_D=self.array(attempts.embedding, positions),
-            gradient_N_M=self.array(attempts.gradient, positions),
-            gold_gradient_N_M=self.array(gathered.gold_gradient),
-            dev_gradient_M=self.array(gathered.dev_gradient),
+            embedding_N_D=self.load_rows(attempts.embedding, positions),
+            gradient_N_M=self.load_rows(attempts.gradient, positions),
+            gold_gradient_N_M=self.load_rows(gathered.gold_gradient),
+            dev_gradient_M=self.load_rows(gathered.dev_gradient),
         )
 
-    def array(
+    def load_rows(
         self, file: ArrayFile | None, positions: Sequence[int] | None = None
     ) -> Any:
         """An array of the run, or its rows at these positions."""

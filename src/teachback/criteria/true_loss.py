@@ -8,6 +8,6 @@ from .evidence import Evidence
 def true_loss(evidence: Evidence) -> list[float]:
     """Nats a token, the end token included.
 
-    Wrongly solved seeds and unlearnable ones score highest.
+    Seeds whose gold solution is wrong, or can't be learnt, score highest.
     """
     return list(evidence.gold_nll)

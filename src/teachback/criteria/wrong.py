@@ -4,5 +4,5 @@ from .evidence import Evidence
 
 
 def wrong(evidence: Evidence) -> list[float]:
-    """1 where the attempt is wrong, else 0: it ties, and the generator draws among equals."""
+    """1 where the attempt is wrong, else 0. Scores tie, so the rule draws among equals."""
     return [float(not right) for right in evidence.right]

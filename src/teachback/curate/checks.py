@@ -5,7 +5,7 @@ tests/curate/test_real.py measures on real data every rule that refuses a row.
 
 from collections.abc import Sequence
 
-from ..types import Example, Likeness, Row, Task
+from ..types import Example, Row, Task, WordOverlap
 from .near_duplicates import NearDuplicateIndex
 from .overlap import HeldOutOverlap, LabelledQuestion
 from .templates import TemplateDetector, TemplateMatch
@@ -63,7 +63,7 @@ class RowChecks:
                 f"{leaks} of {n} seeds share 13 words with a question of dev or test"
             )
         matches = self.templates.seed_matches
-        if self.templates.too_many(matches, n):
+        if self.templates.is_beyond_chance(matches, n):
             notes.append(
                 f"{matches} of {n} seeds look made from questions of dev or test: "
                 "accuracy there says little"
@@ -85,7 +85,7 @@ class RoundFilter:
         self._template_of = self._find_templates(questions)
         self._is_first_round = all("#" not in row.id for row in rows)
         self._n_near_duplicates = 0
-        self.warnings: list[Likeness] = []
+        self.warnings: list[WordOverlap] = []
 
     def _find_templates(self, questions: Sequence[str]) -> dict[str, TemplateMatch]:
         """Match questions with templates; empty if the round has no more matches than chance."""
@@ -131,7 +131,7 @@ class RoundFilter:
         if similar:
             kind, shared = similar
             self.warnings.append(
-                Likeness(
+                WordOverlap(
                     row=row.id,
                     other=shared.question.label,
                     kind=kind,

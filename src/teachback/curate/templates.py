@@ -83,7 +83,7 @@ class TemplateDetector:
         seed_share = self.seed_matches / self.n_seeds if self.n_seeds else 0.0
         return min(seed_share, MAX_SEED_SHARE) + SEED_SHARE_MARGIN
 
-    def too_many(self, matches: int, n: int) -> bool:
+    def is_beyond_chance(self, matches: int, n: int) -> bool:
         """True if `expected_share` gives so many matches among n less than once in 1000 rounds."""
         from scipy.stats import binom
 

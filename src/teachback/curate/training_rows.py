@@ -6,7 +6,7 @@ and "contaminated" (by dev or test).
 
 from collections.abc import Callable, Mapping, Sequence
 
-from ..types import Curated, Rejected, Row, Task, Verdict
+from ..types import Curation, Rejection, Row, Task, Verdict
 from .checks import RoundFilter, RowChecks
 from .diversity import collapse_note, diversity
 
@@ -19,7 +19,7 @@ def curate_rows(
     forbidden: Mapping[str, str],
     seeds: Sequence[str] = (),
     checks: RowChecks | None = None,
-) -> Curated:
+) -> Curation:
     """Return the fresh rows in the order of selection, and every refused draft.
 
     A draft is refused if its key is in `forbidden` (see forbidden_keys), or if an earlier row or an
@@ -38,14 +38,14 @@ def curate_rows(
         round_filter = RoundFilter(checks, rows, unseen)
 
     fresh: list[Row] = []
-    rejected: list[Rejected] = []
+    rejected: list[Rejection] = []
     for verdict in verdicts:
         question_key = key(verdict.question)
         reason = verdict.reason or duplicate_reason(label_of.get(question_key))
         if reason is None and round_filter:
             reason = round_filter.refusal_reason(verdict.question)
         if reason is not None:
-            rejected.append(Rejected(verdict.seed, verdict.n, reason))
+            rejected.append(Rejection(verdict.seed, verdict.n, reason))
             continue
 
         row = make_row(verdict)
@@ -61,7 +61,7 @@ def curate_rows(
     collapse = collapse_note(questions, seeds)
     if collapse:
         notes.append(collapse)
-    return Curated(
+    return Curation(
         rows=tuple(fresh),
         rejected=tuple(rejected),
         warnings=tuple(round_filter.warnings) if round_filter else (),

@@ -18,14 +18,14 @@ PRECISION_DIGITS = 50  # math-verify ignores a difference below 10^-PRECISION_DI
 RELATION = re.compile(r"[<>=]|\\(?:le|ge|neq?|in)(?![a-zA-Z])")
 SEPARATE_DIGITS = re.compile(r"(?<![_^\d.])\d[\d.]*\s+\d")
 ComparisonOutcome = Literal["yes", "no", "unparsed", "memory", "error"]
-EqualityTest = Callable[[str, str], bool]
+IsEqual = Callable[[str, str], bool]
 
 
 class UnreadableAnswer(Exception):
     """math-verify can't read a part of an answer."""
 
 
-def compare_answers(
+def compare_math_answers(
     gold: str | None,
     answer: str,
     question: str,
@@ -66,7 +66,7 @@ def check_readable(text: str, whose: str) -> None:
 
 
 def answers_match(
-    gold: str, answer: str, question: str, is_equal: EqualityTest
+    gold: str, answer: str, question: str, is_equal: IsEqual
 ) -> bool:
     """Compares units, bases and brackets here, and number by number with `is_equal`.
 
@@ -112,7 +112,7 @@ def bases_match(gold: int | None, answer: int | None, question: str) -> bool:
 
 
 def structures_match(
-    gold: str, answer: str, question: str, is_equal: EqualityTest
+    gold: str, answer: str, question: str, is_equal: IsEqual
 ) -> bool:
     if not RELATION.search(gold):
         answer = right_side(answer, drop_names=True)
@@ -141,7 +141,7 @@ def sets_match(
     golds: list[str],
     answers: list[str],
     question: str,
-    is_equal: EqualityTest,
+    is_equal: IsEqual,
 ) -> bool:
     """Whether each entry of one set has an equal in the other."""
     if any("=" in g for g in golds) != any("=" in a for a in answers):

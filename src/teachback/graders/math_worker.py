@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import TextIO
 
-from .math_comparison import ComparisonOutcome, compare_answers
+from .math_comparison import ComparisonOutcome, compare_math_answers
 
 MAX_MEMORY_BYTES = 4 * 2**30  # of address space
 
@@ -27,7 +27,7 @@ def serve_comparisons() -> None:
     # These load and compile what is needed on first use, outside of any deadline.
     warm_up = [(r"\frac{1}{2}", "0.5"), ("x=1", "1"), ("[1,2)", r"1 \le x < 2")]
     for gold, answer in warm_up:
-        outcome, reason = compare_answers(gold, answer, "")
+        outcome, reason = compare_math_answers(gold, answer, "")
         if outcome != "yes":
             return send_reply(replies, outcome, reason)
     send_reply(replies, "yes", "ready")
@@ -35,7 +35,7 @@ def serve_comparisons() -> None:
     while line := sys.stdin.readline():
         request = json.loads(line)
         signal.setitimer(signal.ITIMER_REAL, request["seconds"])
-        outcome, reason = compare_answers(
+        outcome, reason = compare_math_answers(
             request["gold"],
             request["answer"],
             request["question"],

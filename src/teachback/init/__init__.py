@@ -1,9 +1,10 @@
-"""The command `teachback init`: from a file of one's own to a config that can be run.
+"""The command `teachback init`: writes a config for a user's own JSONL file.
 
-It looks, says what it saw, and asks where it can't tell; a run knows nothing of it.
+`survey` reads the file and guesses its columns, `guess` its grader, `sizes` shares out its rows,
+and `compose` writes the YAML. A run reads that YAML and knows nothing of this package.
 """
 
-from .guess import Guess
-from .propose import Proposal, propose
+from .guess import GraderGuess
+from .propose import Proposal, propose_config
 
-__all__ = ["Guess", "Proposal", "propose"]
+__all__ = ["GraderGuess", "Proposal", "propose_config"]

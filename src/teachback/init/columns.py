@@ -1,245 +1,248 @@
-"""Which column of a file is what: by its name, and by what it holds."""
+"""Finds which column of a user's file holds what, by its name and by its values."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..errors import DataError
 from ..graders.final import final_answer
 from ..tasks.table import ExampleColumns
-
-Row = Mapping[str, object]
-
-# In order of preference. "output" may hold either: its values tell
-QUESTION = (
-    "question",
-    "problem",
-    "prompt",
-    "query",
-    "instruction",
-    "input",
-    "text",
-    "task",
-    "puzzle",
-    "sentence",
+from .column_names import (
+    ANSWER_NAMES,
+    ID_NAMES,
+    OPTION_NAMES,
+    QUESTION_NAMES,
+    SOLUTION_NAMES,
+    match_names,
 )
-ANSWER = (
-    "answer", "final_answer", "gold_answer", "correct_answer", "expected_answer", "short_answer",
-    "label", "target",
-    "gold", "correct", "answer_key", "answerkey", "ground_truth", "expected", "result", "output",
-    "completion",
-    "response",
-)  # fmt: skip
-SOLUTION = (
-    "solution", "worked_solution", "rationale", "reasoning", "cot", "chain_of_thought",
-    "explanation", "proof", "steps",
-    "generated_solution", "response", "completion", "output",
-)  # fmt: skip
-ID = ("id", "uid", "uuid", "unique_id", "question_id", "qid", "idx")
-OPTIONS = ("options", "choices")
-SHORT = (
-    100  # characters of an answer; what is longer at the median is a worked solution
-)
+
+JsonRow = Mapping[str, object]
+
+# Texts that are longer at the median are worked solutions, not answers.
+MAX_SHORT_ANSWER_CHARS = 100
+# Of a column of worked solutions: a few may lack their marked answer.
+MIN_MARKED_SHARE = 0.9
+MAX_JSON_EXCERPT_CHARS = 80
 
 
 @dataclass(frozen=True)
-class Found:
-    """columns: as a task takes them; None where the file has none that can be used. notes: for a
-    person to read.
-    """
-
+class ColumnGuess:
+    # As a task takes them. None where the file has no usable column.
     columns: ExampleColumns
+    # Remarks for a person to read.
     notes: tuple[str, ...] = ()
 
 
-def find(
-    rows: Sequence[Row],
+def guess_columns(
+    rows: Sequence[JsonRow],
     source: str,
     question: str | None = None,
     answer: str | None = None,
-) -> Found:
-    """question, answer: names that were given, which are taken as they are.
+) -> ColumnGuess:
+    """question, answer: columns that the user named. They are taken as they are.
 
-    Raises DataError without a question.
+    source: the file, for errors. Raises DataError for no rows, a named column that isn't there,
+    no question, and a list or an object in the only column of answers.
     """
-    names = {name: None for row in rows for name in row}  # in the order of the file
     if not rows:
         raise DataError(f"{source} has no rows", allowed="at least one question")
-    for given in (question, answer):
-        if given is not None and given not in names:
+    names = list_columns(rows)
+    for user_name in (question, answer):
+        if user_name is not None and user_name not in names:
             raise DataError(
-                f"{source} has no column {given!r}",
-                got=listed(names),
+                f"{source} has no column {user_name!r}",
+                got=join_names(names),
                 fix="name one of them",
             )
-    asked = question or question_column(rows, names, source)
-    others = [name for name in names if name != asked]
-    short, worked = answer_columns(rows, others, answer)
-    if short is None and worked is None and (bad := unreadable(rows, others)):
-        raise DataError(
-            f"{source}: the column {bad!r} is no text",
-            got=short_repr(
-                next(row[bad] for row in rows if isinstance(row.get(bad), list | dict))
-            ),
-            allowed="a text, a number, true or false",
-            fix="give each row one answer, or name another column with --answer",
-        )
-    id = next((name for name in matching(others, ID) if distinct(rows, name)), None)
-    return Found(
-        ExampleColumns(asked, short, worked, id),
-        tuple(remarks(rows, others, asked, short, worked)),
-    )
+
+    question_name = question or find_question_column(rows, names, source)
+    other_names = [name for name in names if name != question_name]
+    answer_name, solution_name = find_answer_columns(rows, other_names, answer)
+    if answer_name is None and solution_name is None:
+        refuse_nested_answers(rows, other_names, source)
+    id_names = match_names(other_names, ID_NAMES)
+    id_name = first_name(name for name in id_names if is_id_column(rows, name))
+    columns = ExampleColumns(question_name, answer_name, solution_name, id_name)
+    return ColumnGuess(columns, tuple(column_notes(rows, other_names, columns)))
 
 
-def question_column(rows: Sequence[Row], names: Iterable[str], source: str) -> str:
-    """The first by name whose values are texts; one that says the same in every row only if there
-    is no other.
+def list_columns(rows: Sequence[JsonRow]) -> list[str]:
+    """In the order of the file. A row need not have every column."""
+    return list(dict.fromkeys(name for row in rows for name in row))
+
+
+def find_question_column(
+    rows: Sequence[JsonRow], names: Sequence[str], source: str
+) -> str:
+    """The first column with a question's name that holds mostly texts, and different ones.
+
+    Raises DataError without such a column of texts.
     """
-    fit = [
-        name
-        for name in matching(names, QUESTION)
-        if sum(filled(row, name) for row in rows) * 2 > len(rows)
-    ]
-    if not fit:
+    candidates = []
+    for name in match_names(names, QUESTION_NAMES):
+        n_texts = sum(has_text(row, name) for row in rows)
+        if 2 * n_texts > len(rows):
+            candidates.append(name)
+    if not candidates:
         raise DataError(
             f"{source}: no column looks like a question",
-            got=f"the columns {listed(names)}",
-            allowed=f"a text in a column such as {', '.join(QUESTION[:5])}",
+            got=f"the columns {join_names(names)}",
+            allowed=f"a text in a column such as {', '.join(QUESTION_NAMES[:5])}",
             fix="name it with --question COLUMN",
         )
-    return max(
-        fit, key=lambda name: len({str(row.get(name)) for row in rows}) * 2 > len(rows)
-    )
+    # By name, an "instruction" that says "Add." in every row would win over the "input".
+    varied = (name for name in candidates if is_varied_column(rows, name))
+    return next(varied, candidates[0])
 
 
-def answer_columns(
-    rows: Sequence[Row], names: Sequence[str], given: str | None
+def find_answer_columns(
+    rows: Sequence[JsonRow], names: Sequence[str], user_name: str | None
 ) -> tuple[str | None, str | None]:
     """The columns of the short answer and of the worked solution.
 
-    Where only worked solutions name the answer ("#### 18"), there is no column of answers: a task
-    takes them out.
+    user_name: the column of answers, if the user named it. Where only the worked solutions hold
+    the answer ("#### 18"), the column of answers is None, and a task takes them out.
     """
-    usable = [name for name in names if (found := values(rows, name)) and scalar(found)]
-    answers = [given] if given else matching(usable, ANSWER)
-    marked = {
-        name
-        for name in {*answers, *matching(usable, SOLUTION)}
-        if is_worked(values(rows, name))
-    }
-    long = {name for name in usable if is_long(values(rows, name))}
-    short = next(
-        (name for name in answers if name not in marked and name not in long), None
-    )
-    if short is None and not marked:
-        short = next(iter(answers), None) or next(
-            (n for n in matching(usable, SOLUTION) if n not in long), None
-        )
-    worked = [
-        *matching(usable, SOLUTION),
-        *(name for name in answers if name in marked or name in long),
+    usable_names = [
+        name for name in names if is_scalar_column(column_values(rows, name))
     ]
-    worked = [name for name in worked if name != short]
-    return short, min(
-        worked, key=lambda name: short is None and name not in marked, default=None
-    )
+    answers = [user_name] if user_name else match_names(usable_names, ANSWER_NAMES)
+    solutions = match_names(usable_names, SOLUTION_NAMES)
+    long_names = {
+        name for name in usable_names if is_long_column(column_values(rows, name))
+    }
+    marked_names = {
+        name
+        for name in (*answers, *solutions)
+        if is_worked_column(column_values(rows, name))
+    }
+
+    not_short = marked_names | long_names
+    short = first_name(name for name in answers if name not in not_short)
+    # Long answers, or a column "solution" with short ones, are better than no answers at all.
+    if short is None and not marked_names:
+        short_solutions = [name for name in solutions if name not in long_names]
+        short = first_name((*answers, *short_solutions))
+
+    candidates = [*solutions, *(name for name in answers if name in not_short)]
+    candidates = [name for name in candidates if name != short]
+    if short is None:
+        # The solutions must hold the answer, so one that marks it comes first.
+        candidates.sort(key=lambda name: name not in marked_names)
+    return short, first_name(candidates)
 
 
-def remarks(
-    rows: Sequence[Row],
-    names: Sequence[str],
-    asked: str,
-    short: str | None,
-    worked: str | None,
-) -> Iterable[str]:
-    if short is None and worked is not None:
+def refuse_nested_answers(
+    rows: Sequence[JsonRow], names: Sequence[str], source: str
+) -> None:
+    """Raises DataError for a column of answers or solutions that holds a list or an object."""
+    for name in match_names(names, (*ANSWER_NAMES, *SOLUTION_NAMES)):
+        for row in rows:
+            if is_nested(row.get(name)):
+                raise DataError(
+                    f"{source}: the column {name!r} is no text",
+                    got=json_excerpt(row[name]),
+                    allowed="a text, a number, true or false",
+                    fix="give each row one answer, or name another column with --answer",
+                )
+
+
+def column_notes(
+    rows: Sequence[JsonRow], names: Sequence[str], columns: ExampleColumns
+) -> Iterator[str]:
+    """What the user should know of the choice. names: all columns but the question's."""
+    answer, solution = columns.answer, columns.solution
+    if answer is None and solution is not None:
         yield (
-            f"the column {worked!r} holds worked solutions that end in the answer: it is "
+            f"the column {solution!r} holds worked solutions that end in the answer: it is "
             "taken out of them"
         )
-    if short is not None and is_long(values(rows, short)):
+    if answer is not None and is_long_column(column_values(rows, answer)):
         yield (
-            f"the answers in {short!r} are long, and are wanted word for word: for free "
+            f"the answers in {answer!r} are long, and are wanted word for word: for free "
             "words there is grader: judge"
         )
-    if options := next(
-        (
-            name
-            for name in matching(names, OPTIONS)
-            if any(row.get(name) for row in rows)
-        ),
-        None,
-    ):
+
+    for name in match_names(names, OPTION_NAMES):
+        if any(row.get(name) for row in rows):
+            yield (
+                f"the student does not see the column {name!r}: put the options into the "
+                "question, as (A) … (B) …"
+            )
+            break
+
+    unseen_names = []
+    for name in match_names(names, QUESTION_NAMES):
+        is_used = name in (answer, solution)
+        if not is_used and any(has_text(row, name) for row in rows):
+            unseen_names.append(repr(name))
+    if unseen_names:
         yield (
-            f"the student does not see the column {options!r}: put the options into the "
-            "question, as (A) … (B) …"
+            f"the student sees the column {columns.question!r} only, not "
+            f"{', '.join(unseen_names)}"
         )
-    unused = [name for name in matching(names, QUESTION) if name not in (short, worked)]
-    if unused := [name for name in unused if any(filled(row, name) for row in rows)]:
-        yield f"the student sees the column {asked!r} only, not {', '.join(map(repr, unused))}"
 
 
-def matching(names: Iterable[str], wanted: Sequence[str]) -> list[str]:
-    """The names that are among the wanted ones, in the order of these; case, spaces and hyphens
-    aside.
-    """
-    by_form: dict[str, str] = {}
-    for name in names:
-        by_form.setdefault(
-            name.strip().lower().replace(" ", "_").replace("-", "_"), name
-        )
-    return [by_form[form] for form in wanted if form in by_form]
+def columns_by_role(columns: ExampleColumns) -> dict[str, str | None]:
+    """The columns' names by their keys in a config, without meta."""
+    return {
+        "question": columns.question,
+        "answer": columns.answer,
+        "solution": columns.solution,
+        "id": columns.id,
+    }
 
 
-def values(rows: Sequence[Row], name: str) -> list[object]:
+def column_values(rows: Sequence[JsonRow], name: str) -> list[object]:
     return [row[name] for row in rows if row.get(name) is not None]
 
 
-def scalar(found: Sequence[object]) -> bool:
-    """Of text, numbers or truth values, and not all of them blank."""
-    return not any(isinstance(v, list | dict) for v in found) and any(
-        str(v).strip() for v in found
-    )
+def is_nested(value: object) -> bool:
+    return isinstance(value, list | dict)
 
 
-def is_worked(found: Sequence[object]) -> bool:
+def is_scalar_column(values: Sequence[object]) -> bool:
+    """Texts, numbers or truth values, and not all of them blank."""
+    has_nested = any(is_nested(value) for value in values)
+    return not has_nested and any(str(value).strip() for value in values)
+
+
+def is_worked_column(values: Sequence[object]) -> bool:
     """Nearly all are texts that end in a marked answer: "#### 18", \\boxed{18}, "Answer: 18"."""
-    texts = [v for v in found if isinstance(v, str)]
-    return bool(texts) and sum(
-        final_answer(text) is not None for text in texts
-    ) >= 0.9 * len(found)
+    texts = [value for value in values if isinstance(value, str)]
+    n_marked = sum(final_answer(text) is not None for text in texts)
+    return bool(texts) and n_marked >= MIN_MARKED_SHARE * len(values)
 
 
-def is_long(found: Sequence[object]) -> bool:
-    return sorted(len(str(v)) for v in found)[len(found) // 2] > SHORT
+def is_long_column(values: Sequence[object]) -> bool:
+    lengths = sorted(len(str(value)) for value in values)
+    return lengths[len(lengths) // 2] > MAX_SHORT_ANSWER_CHARS
 
 
-def unreadable(rows: Sequence[Row], names: Sequence[str]) -> str | None:
-    fit = matching(names, (*ANSWER, *SOLUTION))
-    return next(
-        (
-            name
-            for name in fit
-            if any(isinstance(row.get(name), list | dict) for row in rows)
-        ),
-        None,
-    )
+def is_varied_column(rows: Sequence[JsonRow], name: str) -> bool:
+    n_different = len({str(row.get(name)) for row in rows})
+    return 2 * n_different > len(rows)
 
 
-def filled(row: Row, name: str) -> bool:
+def is_id_column(rows: Sequence[JsonRow], name: str) -> bool:
+    """Every row has an id of its own: a text or a number."""
+    values = column_values(rows, name)
+    n_different = len({str(value) for value in values})
+    return len(values) == len(rows) == n_different and is_scalar_column(values)
+
+
+def has_text(row: JsonRow, name: str) -> bool:
     value = row.get(name)
     return isinstance(value, str) and bool(value.strip())
 
 
-def distinct(rows: Sequence[Row], name: str) -> bool:
-    """Every row has an id of its own: a text or a number."""
-    found = values(rows, name)
-    return len(found) == len(rows) == len({str(v) for v in found}) and scalar(found)
+def first_name(names: Iterable[str]) -> str | None:
+    return next(iter(names), None)
 
 
-def listed(names: Iterable[str]) -> str:
+def join_names(names: Iterable[str]) -> str:
     return ", ".join(names) or "none"
 
 
-def short_repr(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)[:80]
+def json_excerpt(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)[:MAX_JSON_EXCERPT_CHARS]

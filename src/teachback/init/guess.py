@@ -1,8 +1,11 @@
-"""Which grader reads a file's answers: the evidence, and a question where two fit about equally."""
+"""Guesses which grader reads a file's answers.
+
+Where two fit about equally, the guess names both, and a person decides.
+"""
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..errors import DataError
@@ -12,208 +15,211 @@ from ..graders.number import read_number
 from ..tasks.ontology import read_question
 from ..types import Example, Grade
 
-FOUR = re.compile(r"\s*\d+(?:[\s,]+\d+){3}\s*")
-EXPRESSION = re.compile(r"[\d\s()+\-*/×÷.]+(?:=\s*24)?\s*")
-LATEX = re.compile(r"\\[a-zA-Z]+|[\^_]\{|\$[^$]+\$")
-BOX = re.compile(r"\\f?boxed\b|\\fbox\b")
-ALGEBRA = re.compile(
+GAME24_QUESTION = re.compile(r"\s*\d+(?:[\s,]+\d+){3}\s*")
+GAME24_ANSWER = re.compile(r"[\d\s()+\-*/×÷.]+(?:=\s*24)?\s*")
+LATEX_MARKUP = re.compile(r"\\[a-zA-Z]+|[\^_]\{|\$[^$]+\$")
+BOXED_ANSWER = re.compile(r"\\f?boxed\b|\\fbox\b")
+# Letters, digits and at least one sign that joins them.
+PLAIN_FORMULA = re.compile(
     r"[\w\s.,()\[\]{}+\-*/^=<>|!%:°π√∞]*[+\-*/^=(\[√π][\w\s.,()\[\]{}+\-*/^=<>|!%:°π√∞]*"
 )
-LETTER = re.compile(r"[(\[]?[A-Z][)\].:]?")
-WORD = re.compile(r"[A-Za-z]{3,}")
-# Of answers that are numbers or formulas, where some are LaTeX: the rest are names and words.
-MATH_SHARE = 0.9
+LETTER_ANSWER = re.compile(r"[(\[]?[A-Z][)\].:]?")
+WORD_IN_FORMULA = re.compile(r"[A-Za-z]{3,}")
+MAX_FORMULA_CHARS = 100
+# The rest of the answers of a math file are names and words.
+MIN_MATH_SHARE = 0.9
 
 
-class Guess(NamedTuple):
-    """The graders that fit, the best first; two of them where only a person can tell. why: one
-    line for each.
-    """
-
+class GraderGuess(NamedTuple):
+    # The best first; two where only a person can tell.
     graders: tuple[str, ...]
-    why: tuple[str, ...]
+    # What speaks for the graders, or between them; a phrase each.
+    evidence: tuple[str, ...]
 
 
-def guess(examples: Sequence[Example]) -> Guess:
-    """From the rows that have an answer.
+def guess_grader(examples: Sequence[Example]) -> GraderGuess:
+    """Goes by the rows that have an answer.
 
-    Raises DataError where no row has one, or where none fits.
+    Raises DataError where no row has one, or where no grader reads them all.
     """
-    answered = [e for e in examples if e.answer is not None]
-    if not answered:
+    answered_examples = [e for e in examples if e.answer is not None]
+    if not answered_examples:
         raise DataError(
             "no row has an answer",
             got=f"{len(examples)} rows",
             fix="seeds may lack answers, what is measured on may not: name the column with "
             "--answer COLUMN",
         )
-    for look in (proof, game24, choice, numbers, mathematics):
-        if (found := look(answered)) is not None:
-            return found
-    check("exact", answered)
-    return Guess(("exact",), (f"{kinds(answered)}: compared as text",))
 
-
-def proof(answered: Sequence[Example]) -> Guess | None:
-    if not every(answered, lambda e: str(e.answer).strip() in ("True", "False")):
-        return None
-    if not every(answered, lambda e: read_question(e.question) is not None):
-        return None
-    said = f'{these(answered)} questions are facts, rules and "True or false: …"'
-    if proven := sum(e.solution is not None for e in answered):
-        return Guess(("proof",), (f"{said}; {proven:,} have a proof",))
-    return Guess(
-        ("proof", "exact"), (f"{said}", "but no row has a proof, only True or False")
-    )
-
-
-def game24(answered: Sequence[Example]) -> Guess | None:
-    if not every(
-        answered, lambda e: FOUR.fullmatch(e.question) is not None and makes24(e)
+    # The narrowest first: the answer 24 of a puzzle is a number too, and any answer is a text.
+    # Each gets examples that all have an answer. It returns None if its grader doesn't fit.
+    for try_grader in (
+        guess_proof,
+        guess_game24,
+        guess_choice,
+        guess_number,
+        guess_math,
     ):
+        guess = try_grader(answered_examples)
+        if guess is not None:
+            return guess
+
+    check_answers("exact", answered_examples)
+    evidence = f"{describe_answers(answered_examples)}: compared as text"
+    return GraderGuess(("exact",), (evidence,))
+
+
+def guess_proof(examples: Sequence[Example]) -> GraderGuess | None:
+    if not all(str(e.answer).strip() in ("True", "False") for e in examples):
         return None
-    return Guess(
-        ("game24",), (f"{these(answered)} questions are four numbers, to make 24 of",)
+    if not all(read_question(e.question) is not None for e in examples):
+        return None
+    evidence = f'{all_of(examples)} questions are facts, rules and "True or false: …"'
+    n_proofs = sum(e.solution is not None for e in examples)
+    if n_proofs:
+        return GraderGuess(("proof",), (f"{evidence}; {n_proofs:,} have a proof",))
+    return GraderGuess(
+        ("proof", "exact"), (evidence, "but no row has a proof, only True or False")
     )
 
 
-def makes24(e: Example) -> bool:
-    """The answer is 24, or an expression with the question's numbers."""
-    answer = str(e.answer).strip()
+def guess_game24(examples: Sequence[Example]) -> GraderGuess | None:
+    if not all(is_game24_example(example) for example in examples):
+        return None
+    evidence = f"{all_of(examples)} questions are four numbers, to make 24 of"
+    return GraderGuess(("game24",), (evidence,))
+
+
+def is_game24_example(example: Example) -> bool:
+    """The question is four numbers; the answer is 24, or an expression with these numbers."""
+    if GAME24_QUESTION.fullmatch(example.question) is None:
+        return False
+    answer = str(example.answer).strip()
     if answer == "24":
         return True
-    used = re.findall(r"\d+", answer.partition("=")[0])
-    return EXPRESSION.fullmatch(answer) is not None and Counter(used) == Counter(
-        re.findall(r"\d+", e.question)
-    )
+    if GAME24_ANSWER.fullmatch(answer) is None:
+        return False
+    numbers = re.findall(r"\d+", example.question)
+    answer_numbers = re.findall(r"\d+", answer.partition("=")[0])
+    return Counter(answer_numbers) == Counter(numbers)
 
 
-def choice(answered: Sequence[Example]) -> Guess | None:
+def guess_choice(examples: Sequence[Example]) -> GraderGuess | None:
     """The answers are options of their questions: by letter, or in the options' own words."""
-    if not every(
-        answered,
-        lambda e: chosen_letter(str(e.answer), read_options(e.question)) is not None,
-    ):
-        return None
-    said = f"{these(answered)} answers are options (A), (B), … of their questions"
-    if every(
-        answered,
-        lambda e: (
-            LETTER.fullmatch(str(e.answer).strip()) is None
-            and read_number(str(e.answer)) is not None
-        ),
-    ):
-        return Guess(
-            ("choice", "number"), (said, "and all of them are numbers, not letters")
+    for example in examples:
+        options = read_options(example.question)
+        if chosen_letter(str(example.answer), options) is None:
+            return None
+    evidence = f"{all_of(examples)} answers are options (A), (B), … of their questions"
+    if all(answer_kind(str(e.answer)) == "numbers" for e in examples):
+        return GraderGuess(
+            ("choice", "number"),
+            (evidence, "and all of them are numbers, not letters"),
         )
-    return Guess(("choice",), (said,))
+    return GraderGuess(("choice",), (evidence,))
 
 
-def numbers(answered: Sequence[Example]) -> Guess | None:
-    if not every(answered, lambda e: read_number(str(e.answer)) is not None):
+def guess_number(examples: Sequence[Example]) -> GraderGuess | None:
+    if not all(read_number(str(e.answer)) is not None for e in examples):
         return None
-    said = f"{these(answered)} answers are numbers"
-    boxed = sum(BOX.search(e.solution or "") is not None for e in answered)
-    latex = sum(LATEX.search(str(e.answer)) is not None for e in answered)
-    if 2 * boxed > len(answered) or latex:
-        return Guess(
+    evidence = f"{all_of(examples)} answers are numbers"
+    n_boxed = count_boxed(examples)
+    n_latex = count_latex(examples)
+    if 2 * n_boxed > len(examples) or n_latex:
+        return GraderGuess(
             ("number", "math"),
             (
-                said,
-                f"but {boxed:,} solutions end in \\boxed, and {latex:,} answers are LaTeX",
+                evidence,
+                f"but {n_boxed:,} solutions end in \\boxed, and {n_latex:,} answers are LaTeX",
             ),
         )
-    return Guess(("number",), (said,))
+    return GraderGuess(("number",), (evidence,))
 
 
-def mathematics(answered: Sequence[Example]) -> Guess | None:
-    """Numbers and formulas.
-
-    With LaTeX among them it is math; without, text that is compared as text may do.
-    """
-    n = len(answered)
-    plain = sum(read_number(str(e.answer)) is not None for e in answered)
-    latex = sum(LATEX.search(str(e.answer)) is not None for e in answered)
-    formulas = sum(
-        read_number(str(e.answer)) is None and is_formula(str(e.answer))
-        for e in answered
-    )
-    if formulas == 0 or plain + formulas < MATH_SHARE * n:
+def guess_math(examples: Sequence[Example]) -> GraderGuess | None:
+    """Numbers and formulas. Without LaTeX among them, they may as well be compared as text."""
+    other_answers = [
+        str(e.answer) for e in examples if read_number(str(e.answer)) is None
+    ]
+    n_answers = len(examples)
+    n_numbers = n_answers - len(other_answers)
+    n_formulas = sum(is_formula(answer) for answer in other_answers)
+    if n_formulas == 0 or n_numbers + n_formulas < MIN_MATH_SHARE * n_answers:
         return None
-    said = (
-        f"{plain:,} of {n:,} answers are numbers and {formulas:,} formulas; {latex:,} are "
-        "in LaTeX"
+    n_latex = count_latex(examples)
+    evidence = (
+        f"{n_numbers:,} of {n_answers:,} answers are numbers and {n_formulas:,} formulas; "
+        f"{n_latex:,} are in LaTeX"
     )
-    boxed = sum(BOX.search(e.solution or "") is not None for e in answered)
-    if latex or 2 * boxed > n:
-        return Guess(("math",), (said,))
-    return Guess(("math", "exact"), (said,))
+    if n_latex or 2 * count_boxed(examples) > n_answers:
+        return GraderGuess(("math",), (evidence,))
+    return GraderGuess(("math", "exact"), (evidence,))
 
 
 def is_formula(answer: str) -> bool:
     """LaTeX, or signs between names of few letters: p - q, (3, 5), x = 2."""
-    if LATEX.search(answer):
+    if LATEX_MARKUP.search(answer):
         return True
     return (
-        len(answer) <= 100
-        and ALGEBRA.fullmatch(answer) is not None
-        and WORD.search(answer) is None
+        len(answer) <= MAX_FORMULA_CHARS
+        and PLAIN_FORMULA.fullmatch(answer) is not None
+        and WORD_IN_FORMULA.search(answer) is None
     )
 
 
-def check(grader: str, examples: Sequence[Example]) -> None:
-    """Every answer must be right by its own words.
+def count_boxed(examples: Sequence[Example]) -> int:
+    """Solutions with a box."""
+    return sum(BOXED_ANSWER.search(e.solution or "") is not None for e in examples)
 
-    Raises DataError for those that the grader can't read.
 
-    What is graded by more than its answer (a proof, an expression) is left to the task, which
-    checks dev and test.
+def count_latex(examples: Sequence[Example]) -> int:
+    """Answers with LaTeX."""
+    return sum(LATEX_MARKUP.search(str(e.answer)) is not None for e in examples)
+
+
+def check_answers(grader: str, examples: Sequence[Example]) -> None:
+    """Raises DataError for answers that the grader can't read.
+
+    A grader that needs more than the answer (a proof, an expression) isn't tried here: the task
+    checks its dev and test.
     """
     if grader not in GRADERS or not GRADERS[grader].checks_golds:
         return
-    bad = [e for e in examples if e.answer is not None and not reads(grader, e)]
-    if bad:
-        n = sum(e.answer is not None for e in examples)
+    answered_examples = [e for e in examples if e.answer is not None]
+    unreadable = [e for e in answered_examples if not is_readable_answer(grader, e)]
+    if unreadable:
+        counts = f"{len(unreadable):,} of {len(answered_examples):,}"
         raise DataError(
-            f"{len(bad):,} of {n:,} answers can't be read by the grader {grader}",
-            got="; ".join(f"{e.id}: {str(e.answer)[:60]!r}" for e in bad[:3]),
+            f"{counts} answers can't be read by the grader {grader}",
+            got="; ".join(f"{e.id}: {str(e.answer)[:60]!r}" for e in unreadable[:3]),
             fix="mend or drop these rows, or choose another grader with --grader",
         )
 
 
-def reads(grader: str, e: Example) -> bool:
+def is_readable_answer(grader: str, example: Example) -> bool:
+    """The grader calls the gold answer right when a student gives it."""
     try:
-        grade: Grade = GRADERS[grader].grade(e, f"Answer: {e.answer}")
-        return grade.outcome == "right"
+        grade: Grade = GRADERS[grader].grade(example, f"Answer: {example.answer}")
     except DataError:
         return False
+    return grade.outcome == "right"
 
 
-def kinds(answered: Sequence[Example]) -> str:
-    """What answers of no one kind are: how many letters, numbers, labels and texts."""
-    counts = Counter(kind(str(e.answer)) for e in answered)
-    distinct = len({str(e.answer) for e in answered})
-    return (
-        f"{', '.join(f'{n:,} {name}' for name, n in counts.most_common())} ({distinct:,} "
-        "different answers)"
-    )
+def describe_answers(examples: Sequence[Example]) -> str:
+    """How many of each kind: "250 letters, 80 words (12 different answers)"."""
+    answers = [str(e.answer) for e in examples]
+    counts = Counter(map(answer_kind, answers)).most_common()
+    kinds = ", ".join(f"{n:,} {kind}" for kind, n in counts)
+    return f"{kinds} ({len(set(answers)):,} different answers)"
 
 
-def kind(answer: str) -> str:
-    if LETTER.fullmatch(answer.strip()):
+def answer_kind(answer: str) -> str:
+    if LETTER_ANSWER.fullmatch(answer.strip()):
         return "letters"
-    return (
-        "numbers"
-        if read_number(answer) is not None
-        else "words"
-        if len(answer.split()) <= 2
-        else "texts"
-    )
+    if read_number(answer) is not None:
+        return "numbers"
+    return "words" if len(answer.split()) <= 2 else "texts"
 
 
-def every(answered: Sequence[Example], holds: Callable[[Example], bool]) -> bool:
-    return all(map(holds, answered))
-
-
-def these(answered: Sequence[Example]) -> str:
-    return f"{len(answered):,} of {len(answered):,}"
+def all_of(examples: Sequence[Example]) -> str:
+    return f"{len(examples):,} of {len(examples):,}"

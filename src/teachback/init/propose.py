@@ -1,35 +1,37 @@
-"""What is seen in a file, put together to a config."""
+"""Proposes a config for a user's file: surveys it, chooses, and has the text written."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import DataError
 from ..graders import GRADERS
 from ..tasks.own import AnswerFormat
-from .compose import Choices, compose
-from .guess import Guess, check, guess
-from .sizes import Shares, share
-from .survey import Held, Survey, look
+from .choices import Choices
+from .columns import columns_by_role
+from .compose import compose_config
+from .guess import GraderGuess, check_answers, guess_grader
+from .sizes import RowShares, share_rows
+from .survey import HeldOutFile, Survey, first_line, survey_file, unused_file_note
 
-Ask = Callable[[Guess], str]
+# Decides between the two graders of a guess, or raises where it can't.
+AskGrader = Callable[[GraderGuess], str]
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """text: the YAML. seen: what was looked at and why it was chosen, a line each. buys: its
-    teacher costs money.
-    """
-
+    # The YAML.
     text: str
-    seen: tuple[str, ...]
-    buys: bool
+    # What the file holds, what was chosen and why, for a person to read; a line each.
+    summary: tuple[str, ...]
+    # A run of it costs money.
+    has_paid_teacher: bool
 
 
-def propose(
+def propose_config(
     path: Path,
-    out: Path,
-    ask: Ask,
+    config_path: Path,
+    ask_grader: AskGrader,
     *,
     grader: str | None = None,
     question: str | None = None,
@@ -38,137 +40,153 @@ def propose(
     base_url: str | None = None,
     model: str | None = None,
 ) -> Proposal:
-    """A config for a file. ask(guess): which grader, where two fit about equally; it may raise.
+    """The config for the file `path`, as it would stand in `config_path`. Writes nothing.
 
-    Raises DataError for a file that can't be used: unreadable, empty, too small, without a
-    question or an answer.
+    question, answer: the names of these columns. teacher: "pool" or "openai". What is None is
+    guessed. Raises DataError for a file that can't be used: unreadable, empty, too small,
+    without a question or an answer.
     """
-    survey = look(path, question, answer)
-    found = Guess((grader,), ("as asked for",)) if grader else guess(survey.answered)
-    chosen = found.graders[0] if len(found.graders) == 1 else ask(found)
-    check(chosen, survey.answered)
-    survey = readable(survey, chosen)
-    shares = share(survey)
-    wrong = contradicted(chosen, shares)
-    pool, teacher_notes = affords(shares, teacher, survey)
-    why = "; ".join(found.why)
-    choices = Choices(survey, shares, chosen, why, pool, not wrong, base_url, model)
-    notes = (*survey.notes, *contradictions(wrong), *teacher_notes, *unsolved(choices))
-    return Proposal(
-        compose(choices, out),
-        (*seen(choices), *(f"note: {note}" for note in notes)),
-        not pool,
+    survey = survey_file(path, question, answer)
+    guess = (
+        GraderGuess((grader,), ("as asked for",))
+        if grader
+        else guess_grader(survey.answered_examples)
     )
+    is_certain = len(guess.graders) == 1
+    chosen_grader = guess.graders[0] if is_certain else ask_grader(guess)
+    check_answers(chosen_grader, survey.answered_examples)
 
-
-def readable(survey: Survey, grader: str) -> Survey:
-    """Without the files beside it whose answers the grader can't read."""
-    bad = {
-        held: why
-        for held in (survey.dev, survey.test)
-        if held and (why := unread(held, grader))
-    }
+    survey = without_unreadable_files(survey, chosen_grader)
+    shares = share_rows(survey)
+    contradicted_ids = find_contradicted_ids(chosen_grader, shares)
+    has_pool_teacher, teacher_notes = choose_teacher(shares, teacher, survey)
+    choices = Choices(
+        survey=survey,
+        shares=shares,
+        grader=chosen_grader,
+        grader_evidence="; ".join(guess.evidence),
+        has_pool_teacher=has_pool_teacher,
+        has_wrong_solutions=bool(contradicted_ids),
+        base_url=base_url,
+        model=model,
+    )
     notes = (
-        f"{held.path.name} lies beside it and is not used: {why}"
-        for held, why in bad.items()
+        *survey.notes,
+        *contradiction_notes(contradicted_ids),
+        *teacher_notes,
+        *missing_solution_notes(choices),
     )
-    return replace(
-        survey,
-        dev=None if survey.dev in bad else survey.dev,
-        test=None if survey.test in bad else survey.test,
-        notes=(*survey.notes, *notes),
+    return Proposal(
+        text=compose_config(choices, config_path),
+        summary=(*survey_summary(choices), *(f"note: {note}" for note in notes)),
+        has_paid_teacher=not has_pool_teacher,
     )
 
 
-def unread(held: Held, grader: str) -> str | None:
+def without_unreadable_files(survey: Survey, grader: str) -> Survey:
+    """Drops a file for dev or test whose answers the grader can't read, and notes the reason."""
+    dev, dev_notes = drop_unreadable_file(survey.dev, grader)
+    test, test_notes = drop_unreadable_file(survey.test, grader)
+    notes = (*survey.notes, *dev_notes, *test_notes)
+    return replace(survey, dev=dev, test=test, notes=notes)
+
+
+def drop_unreadable_file(
+    file: HeldOutFile | None, grader: str
+) -> tuple[HeldOutFile | None, tuple[str, ...]]:
+    if file is None:
+        return None, ()
     try:
-        check(grader, held.examples)
+        check_answers(grader, file.examples)
     except DataError as error:
-        return str(error).splitlines()[0]
-    return None
+        return None, (unused_file_note(file.path, first_line(error)),)
+    return file, ()
 
 
-def affords(
-    shares: Shares, teacher: str | None, survey: Survey
+def choose_teacher(
+    shares: RowShares, teacher: str | None, survey: Survey
 ) -> tuple[bool, tuple[str, ...]]:
-    """Whether the file's own rows can teach, unless an endpoint was asked for; why not, for a
-    person to read.
+    """Whether a pool of the file's own rows teaches, and notes for the user.
+
+    teacher: the user's choice, or None. Raises DataError for a pool that has too few rows.
     """
     if teacher == "openai":
         return False, ()
-    if len(shares.reserve) >= shares.pairs:
+    if len(shares.reserve) >= shares.n_pairs:
         return True, ()
-    why = (
+    shortage = (
         f"{len(shares.reserve)} rows with an answer are left for a pool to hand out, and "
-        f"{shares.pairs} are needed"
+        f"{shares.n_pairs} are needed"
     )
     if teacher == "pool":
         raise DataError(
-            f"{survey.path}: {why}", fix="give a larger file, or --teacher openai"
+            f"{survey.path}: {shortage}",
+            fix="give a larger file, or --teacher openai",
         )
     return False, (
-        f"{why}: a model must write them. Fill in the lines of `teacher:` and `prices:`",
+        f"{shortage}: a model must write them. Fill in the lines of `teacher:` and `prices:`",
     )
 
 
-def contradicted(grader: str, shares: Shares) -> list[str]:
-    """Ids in dev and test whose solution ends in another answer than the row has: no student
-    could be graded by it.
+def find_contradicted_ids(grader: str, shares: RowShares) -> list[str]:
+    """Ids in dev and test whose solution ends in another answer than the row has.
+
+    A task refuses such rows: a student that learned the solution would be wrong.
     """
     if grader not in GRADERS or not GRADERS[grader].checks_golds:
         return []
-    measured = [
-        e for e in (*shares.splits.dev, *shares.splits.test) if e.solution is not None
-    ]
     form = AnswerFormat(GRADERS[grader].make())
-    return [
-        e.id
-        for e in measured
-        if form.grader.grade(e, form.target(e) or "").outcome != "right"
-    ]
+    ids = []
+    for example in (*shares.splits.dev, *shares.splits.test):
+        if example.solution is None:
+            continue
+        target = form.target(example) or ""
+        if form.grader.grade(example, target).outcome != "right":
+            ids.append(example.id)
+    return ids
 
 
-def contradictions(wrong: Sequence[str]) -> tuple[str, ...]:
-    if not wrong:
+def contradiction_notes(ids: Sequence[str]) -> tuple[str, ...]:
+    if not ids:
         return ()
-    named = ", ".join(wrong[:3])
     return (
         "the solutions are not used, because some end in another answer than their row has: "
-        f"mend {named}",
+        f"mend {', '.join(ids[:3])}",
     )
 
 
-def unsolved(c: Choices) -> tuple[str, ...]:
-    if c.solved or not c.pool:
+def missing_solution_notes(choices: Choices) -> tuple[str, ...]:
+    if choices.has_solutions or not choices.has_pool_teacher:
         return ()
     return (
         "no worked solutions: from these rows the student learns to answer at once, without steps",
     )
 
 
-def seen(c: Choices) -> list[str]:
-    survey, used, sizes = c.survey, c.survey.columns, c.shares.sizes
-    names = [
-        ("question", used.question),
-        ("answer", used.answer),
-        ("solution", used.solution),
-        ("id", used.id),
-    ]
-    said = ", ".join(
-        f"{role} {name!r}" if name != role else role
-        for role, name in names
-        if name is not None
+def survey_summary(choices: Choices) -> Iterator[str]:
+    """The file's rows and columns, the files beside it, the grader, and the shares of the rows."""
+    survey, sizes = choices.survey, choices.shares.sizes
+    columns = []
+    for role, name in columns_by_role(survey.columns).items():
+        if name is not None:
+            columns.append(role if name == role else f"{role} {name!r}")
+    n_answered = sum(e.answer is not None for e in survey.examples)
+    yield (
+        f"{survey.path.name}: {len(survey.examples):,} rows, {n_answered:,} with an answer; "
+        f"columns: {', '.join(columns)}"
     )
-    answered = sum(e.answer is not None for e in survey.examples)
-    files = [f"{name}: {held.path.name}, which lies beside it, {len(held.examples):,} rows"
-             for name, held in (("dev", survey.dev), ("test", survey.test)) if held]  # fmt: skip
-    aside = [
-        f"{n} {name}" for n, name in ((sizes.dev, "dev"), (sizes.test, "test")) if n
-    ]
-    return [
-        f"{survey.path.name}: {len(survey.examples):,} rows, {answered:,} with an answer; "
-        f"columns: {said}",
-        *files,
-        f"grader {c.grader}: {c.why}",
-        f"shares: {sizes.seeds} seeds, {', '.join(aside)}; {len(c.shares.reserve):,} rows are left",
-    ]
+
+    for split, file in (("dev", survey.dev), ("test", survey.test)):
+        if file is not None:
+            yield (
+                f"{split}: {file.path.name}, which lies beside it, "
+                f"{len(file.examples):,} rows"
+            )
+    yield f"grader {choices.grader}: {choices.grader_evidence}"
+
+    sizes_by_split = {"dev": sizes.dev, "test": sizes.test}
+    held_out = [f"{n} {split}" for split, n in sizes_by_split.items() if n]
+    yield (
+        f"shares: {sizes.seeds} seeds, {', '.join(held_out)}; "
+        f"{len(choices.shares.reserve):,} rows are left"
+    )

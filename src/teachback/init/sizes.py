@@ -1,6 +1,9 @@
-"""How many rows for what: small enough for minutes on a laptop, and so that a reserve remains."""
+"""Decides how many rows are seeds, dev and test, and which are left for a pool to hand out.
 
-from collections.abc import Iterable
+The first run takes minutes on a laptop, and the pool has a row for every pair of the run.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import DataError
@@ -16,137 +19,143 @@ from ..tasks.splits import (
 from ..types import Example, Scalar
 from .survey import Survey
 
-# Rows from which on the numbers below are taken as they are; a smaller file is shared out alike.
-FULL = 300
-SEEDS, DEV, TEST, PER_ROUND, ROUNDS = 48, 40, 100, 16, 3
-OWN_TEST = 200  # at most, of a test file
-FEWEST = 30  # answered rows
-LEAST = 8  # seeds, and dev questions
-READ = 200  # rows of a reserve: the untuned student reads each of them once
-VALUES = range(2, 13)
-FIELDS = 4  # at most, to break accuracy down by
+# Files of this size or more get the numbers below. Smaller files get less, in proportion.
+FULL_SIZE_ROWS = 300
+N_SEEDS = 48
+N_DEV = 40
+N_TEST = 100
+N_PER_ROUND = 16
+N_ROUNDS = 3
+# Of a file for test alone: its rows cost the run none, but each is a question to answer.
+MAX_TEST_FILE_ROWS = 200
+# With fewer, a dev set can't be spared. A file of twice as many can spare a test set too.
+MIN_ANSWERED_ROWS = 30
+# Of seeds, and of dev questions: fewer say nothing.
+MIN_SPLIT_ROWS = 8
+# A field that accuracy is broken down by has this many values, and this many rows for each.
+FIELD_VALUE_COUNTS = range(2, 13)
+MIN_ROWS_PER_VALUE = 3
+MAX_BREAKDOWN_FIELDS = 4
 
 
 @dataclass(frozen=True)
-class Shares:
-    """sizes: as the task takes them. reserve: rows with something to train on that are no seed,
-    dev or test.
+class RowShares:
+    """Which of a file's rows are for what."""
 
-    by: the meta fields of dev and test worth breaking accuracy down by.
-    """
-
+    # As the task takes them; dev and test may come from files of their own.
     sizes: SplitSizes
     splits: Splits
+    # How many rows the teacher gives each round.
     per_round: int
     rounds: int
+    # Rows to train on that are no seed, dev or test.
     reserve: tuple[Example, ...]
+    # Meta fields of dev and test that accuracy is broken down by.
     by: tuple[str, ...]
 
     @property
-    def pairs(self) -> int:
+    def n_pairs(self) -> int:
+        """How many rows the teacher gives in the whole run."""
         return self.per_round * self.rounds
 
 
-def share(survey: Survey) -> Shares:
-    """Raises DataError where too little is left for seeds or dev."""
-    dev, test = (held.examples if held else None for held in (survey.dev, survey.test))
+def share_rows(survey: Survey) -> RowShares:
+    """Raises DataError where too few rows are left for seeds or dev."""
+    dev = survey.dev.examples if survey.dev else None
+    test = survey.test.examples if survey.test else None
+    file_examples = (*(test or ()), *(dev or ()))
     pool = unique_in_hash_order(survey.examples, text_key)
-    for held in (test, dev):
-        pool = exclude_exercises(pool, held or (), text_key)
-    n_dev, n_test = for_measuring(
-        len(pool), len(with_gold_answers(pool)), dev, test, survey
-    )
-    scale = min(1.0, len(pool) / FULL)
-    n_seeds, per_round = (
-        max(LEAST, round(SEEDS * scale)),
-        max(LEAST // 2, round(PER_ROUND * scale)),
-    )
-    aside = (0 if dev is not None else n_dev) + (0 if test is not None else n_test)
-    if len(pool) - aside < n_seeds:
+    pool = exclude_exercises(pool, file_examples, text_key)
+
+    n_dev, n_test = size_dev_and_test(pool, survey)
+    n_seeds = max(MIN_SPLIT_ROWS, scale_to_file(N_SEEDS, len(pool)))
+    per_round = max(MIN_SPLIT_ROWS // 2, scale_to_file(N_PER_ROUND, len(pool)))
+    n_set_aside = (n_dev if dev is None else 0) + (n_test if test is None else 0)
+    if len(pool) - n_set_aside < n_seeds:
         raise DataError(
             f"{survey.path}: too few rows for seeds",
-            got=f"{len(pool)} different questions, {aside} of them set aside to measure on",
-            allowed=f"at least {LEAST + aside}",
+            got=f"{len(pool)} different questions, {n_set_aside} of them set aside to measure on",
+            allowed=f"at least {MIN_SPLIT_ROWS + n_set_aside}",
         )
+
     sizes = SplitSizes(n_seeds, n_dev, n_test or None)
     splits = split_examples(survey.examples, sizes, key=text_key, dev=dev, test=test)
-    reserve = exclude_exercises(
-        [e for e in pool if teaches(e)],
-        [*splits.seeds, *splits.dev, *splits.test],
-        text_key,
-    )
-    return Shares(
-        sizes,
-        splits,
-        per_round,
-        ROUNDS,
-        tuple(reserve),
-        fields([*splits.dev, *splits.test]),
+    held_out_examples = (*splits.dev, *splits.test)
+    trainable = [example for example in pool if is_trainable(example)]
+    return RowShares(
+        sizes=sizes,
+        splits=splits,
+        per_round=per_round,
+        rounds=N_ROUNDS,
+        reserve=tuple(
+            exclude_exercises(trainable, (*splits.seeds, *held_out_examples), text_key)
+        ),
+        by=find_breakdown_fields(held_out_examples),
     )
 
 
-def for_measuring(
-    n: int,
-    n_answered: int,
-    dev: tuple[Example, ...] | None,
-    test: tuple[Example, ...] | None,
-    survey: Survey,
-) -> tuple[int, int]:
-    """How many rows for dev and test: of their own files, or of the file's rows that have an
-    answer.
+def size_dev_and_test(pool: Sequence[Example], survey: Survey) -> tuple[int, int]:
+    """How many rows for dev and for test, of their own files or else of the pool's answered rows.
+
+    Raises DataError where dev has no file and too few rows have an answer.
     """
-    if dev is None and n_answered < FEWEST:
+    n_answered = len(with_gold_answers(pool))
+    if survey.dev is None and n_answered < MIN_ANSWERED_ROWS:
         raise DataError(
             f"{survey.path}: too few answered rows to set some aside to measure on",
-            got=f"{n_answered} different ones of {n}",
-            allowed=f"at least {FEWEST}, or a file of their own beside it "
+            got=f"{n_answered} different ones of {len(pool)}",
+            allowed=f"at least {MIN_ANSWERED_ROWS}, or a file of their own beside it "
             f"({survey.path.stem}_dev.jsonl)",
         )
-    scale = min(1.0, n / FULL)
-    own_test = (
-        min(OWN_TEST, len(unique_in_hash_order(test, text_key)))
-        if test is not None
-        else 0
-    )
-    own_dev = (
-        min(
-            DEV,
-            len(
-                exclude_exercises(
-                    unique_in_hash_order(dev, text_key), test or (), text_key
-                )
-            ),
-        )
-        if dev is not None
-        else 0
-    )
-    n_dev = own_dev or max(LEAST, round(DEV * scale))
-    n_test = own_test or (round(TEST * scale) if n >= 2 * FEWEST else 0)
-    if dev is None and n_answered < n_dev + (0 if own_test else n_test):
-        return min(n_dev, n_answered), own_test
-    return n_dev, own_test or min(n_test, n_answered)
+
+    n_dev_file, n_test_file = count_held_out_rows(survey)
+    n_dev = n_dev_file or max(MIN_SPLIT_ROWS, scale_to_file(N_DEV, len(pool)))
+    n_test_from_pool = 0
+    if not n_test_file and len(pool) >= 2 * MIN_ANSWERED_ROWS:
+        n_test_from_pool = scale_to_file(N_TEST, len(pool))
+    if survey.dev is None and n_answered < n_dev + n_test_from_pool:
+        # Dev comes first: every round is measured on it, and test only once.
+        return min(n_dev, n_answered), n_test_file
+    return n_dev, n_test_file or min(n_test_from_pool, n_answered)
 
 
-def teaches(e: Example) -> bool:
-    return e.solution is not None or e.answer is not None
+def count_held_out_rows(survey: Survey) -> tuple[int, int]:
+    """How many rows to take of the files for dev and for test; 0 without a file."""
+    test = survey.test.examples if survey.test else ()
+    dev = survey.dev.examples if survey.dev else ()
+    unique_test = unique_in_hash_order(test, text_key)
+    # A question that is in both stays in test, as in `split_examples`.
+    unique_dev = exclude_exercises(unique_in_hash_order(dev, text_key), test, text_key)
+    return min(N_DEV, len(unique_dev)), min(MAX_TEST_FILE_ROWS, len(unique_test))
 
 
-def fields(measured: list[Example]) -> tuple[str, ...]:
-    """Those with 2 to 12 values, three rows a value or more, in at least half of the rows."""
-    names = {name: None for e in measured for name in e.meta}
-    return tuple(name for name in names if tells(e.meta.get(name) for e in measured))[
-        :FIELDS
-    ]
+def scale_to_file(n: int, n_rows: int) -> int:
+    """`n`, or in proportion less of it for a file of fewer than FULL_SIZE_ROWS rows."""
+    return round(n * min(1.0, n_rows / FULL_SIZE_ROWS))
 
 
-def tells(found: Iterable[Scalar]) -> bool:
-    every = list(found)
-    values = [v for v in every if v is not None]
-    different = len(set(map(str, values)))
-    whole = not any(isinstance(v, float) for v in values)
+def is_trainable(example: Example) -> bool:
+    return example.solution is not None or example.answer is not None
+
+
+def find_breakdown_fields(examples: Sequence[Example]) -> tuple[str, ...]:
+    """The first meta fields that divide the examples into a few groups of a useful size."""
+    fields = []
+    for name in dict.fromkeys(name for e in examples for name in e.meta):
+        if is_breakdown_field([e.meta.get(name) for e in examples]):
+            fields.append(name)
+    return tuple(fields[:MAX_BREAKDOWN_FIELDS])
+
+
+def is_breakdown_field(cells: Sequence[Scalar]) -> bool:
+    """Has 2 to 12 values, 3 rows a value or more, and a value in at least half of the rows."""
+    values = [cell for cell in cells if cell is not None]
+    n_different = len(set(map(str, values)))
+    # A fraction is a measurement, not a group.
+    has_fractions = any(isinstance(value, float) for value in values)
     return (
-        whole
-        and different in VALUES
-        and 3 * different <= len(values)
-        and 2 * len(values) >= len(every)
+        not has_fractions
+        and n_different in FIELD_VALUE_COUNTS
+        and len(values) >= MIN_ROWS_PER_VALUE * n_different
+        and 2 * len(values) >= len(cells)
     )

@@ -1,4 +1,4 @@
-"""What a file holds, and which files beside it may serve as dev and test."""
+"""Reads a user's file, and the files beside it that may serve as dev and test."""
 
 import re
 from collections.abc import Sequence
@@ -9,20 +9,25 @@ from ..errors import DataError
 from ..tasks.jsonl_file import read_jsonl
 from ..tasks.table import ExampleColumns, examples_from_rows
 from ..types import Example
-from .columns import Found, Row, find
+from .columns import JsonRow, guess_columns, list_columns
 
-TRAIN = ("train", "training")
-DEV = ("dev", "validation", "valid", "val", "eval")
-TEST = ("test",)
-PART = re.compile(
-    rf"(?<![a-z])(?:{'|'.join((*TRAIN, *DEV, *TEST))})(?![a-z])", re.IGNORECASE
+# How files are called by the split that they hold, in order of preference.
+TRAIN_FILE_NAMES = ("train", "training")
+DEV_FILE_NAMES = ("dev", "validation", "valid", "val", "eval")
+TEST_FILE_NAMES = ("test",)
+# As a word of its own in the file's name: "latest.jsonl" is no test set.
+SPLIT_IN_FILE_NAME = re.compile(
+    rf"(?<![a-z])(?:{'|'.join((*TRAIN_FILE_NAMES, *DEV_FILE_NAMES, *TEST_FILE_NAMES))})"
+    r"(?![a-z])",
+    re.IGNORECASE,
 )
-FEWEST = 10  # rows of a file for dev or test
+# With fewer rows, a file for dev or test measures nothing.
+MIN_HELD_OUT_ROWS = 10
 
 
-@dataclass(frozen=True, eq=False)
-class Held:
-    """A file of its own for dev or test."""
+@dataclass(frozen=True)
+class HeldOutFile:
+    """A file that holds dev or test alone."""
 
     path: Path
     examples: tuple[Example, ...]
@@ -30,111 +35,138 @@ class Held:
 
 @dataclass(frozen=True)
 class Survey:
-    """columns: by their use. named: all that hold anything.
-
-    Every scalar column is in the examples' meta.
-    """
+    """What a user's file holds."""
 
     path: Path
+    # Without meta.
     columns: ExampleColumns
-    named: tuple[str, ...]
+    # The columns that have a value in any row.
+    filled_columns: tuple[str, ...]
+    # Their meta holds every column that has no role, as far as its values are scalars.
     examples: tuple[Example, ...]
-    dev: Held | None = None
-    test: Held | None = None
+    # None: no file beside it that can be used.
+    dev: HeldOutFile | None = None
+    test: HeldOutFile | None = None
+    # Remarks for a person to read.
     notes: tuple[str, ...] = ()
 
     @property
-    def answered(self) -> list[Example]:
-        """The file's rows that have an answer; those of the files beside it if it has none."""
-        own = [e for e in self.examples if e.answer is not None]
-        return own or [
-            e for held in (self.dev, self.test) if held for e in held.examples
-        ]
+    def answered_examples(self) -> list[Example]:
+        """The file's rows that have an answer; without any, the rows of the files beside it."""
+        own_examples = [e for e in self.examples if e.answer is not None]
+        if own_examples:
+            return own_examples
+        held_out_files = [file for file in (self.dev, self.test) if file is not None]
+        return [example for file in held_out_files for example in file.examples]
 
 
-def look(path: Path, question: str | None = None, answer: str | None = None) -> Survey:
-    """Raises DataError for a file that can't be read, is empty, or has no question."""
-    rows = read_jsonl(path)
-    found = find(rows, str(path), question, answer)
-    wide = with_meta(found, rows)
-    own = tuple(examples_from_rows(rows, str(path), wide))
-    dev, dev_notes = beside(path, DEV, wide)
-    test, test_notes = beside(path, TEST, wide)
-    notes = (*found.notes, *dev_notes, *test_notes, *misnamed(path))
-    return Survey(
-        path,
-        found.columns,
-        tuple({n: None for row in rows for n in row if row[n] is not None}),
-        own,
-        dev,
-        test,
-        notes,
-    )
+def survey_file(
+    path: Path, question: str | None = None, answer: str | None = None
+) -> Survey:
+    """question, answer: the names of these columns; None: guessed.
 
-
-def with_meta(found: Found, rows: Sequence[Row]) -> ExampleColumns:
-    """The columns, with every other one as meta; what is no scalar is left out as it is read."""
-    c = found.columns
-    used = (c.question, c.answer, c.solution, c.id, "meta")
-    return replace(
-        c, meta=tuple({name: None for row in rows for name in row if name not in used})
-    )
-
-
-def beside(
-    path: Path, parts: Sequence[str], columns: ExampleColumns
-) -> tuple[Held | None, tuple[str, ...]]:
-    """The first file in the same folder that goes by the same name for another part, if it can be
-    used as it is.
+    Raises DataError for a file that can't be read, is empty, or has no question.
     """
-    for other in names(path, parts):
-        if not other.is_file():
-            continue
-        try:
-            read = tuple(examples_from_rows(read_jsonl(other), str(other), columns))
-        except DataError as error:
-            return None, (
-                f"{other.name} lies beside it and is not used: {str(error).splitlines()[0]}",
-            )
-        unanswered = sum(e.answer is None for e in read)
-        if unanswered or len(read) < FEWEST:
-            why = (
-                f"{unanswered:,} rows without an answer"
-                if unanswered
-                else f"only {len(read)} rows"
-            )
-            return None, (f"{other.name} lies beside it and is not used: {why}",)
-        return Held(other, read), ()
+    rows = read_jsonl(path)
+    guess = guess_columns(rows, str(path), question, answer)
+    columns = with_meta_columns(guess.columns, rows)
+    examples = tuple(examples_from_rows(rows, str(path), columns))
+    filled = dict.fromkeys(n for row in rows for n in row if row[n] is not None)
+    dev, dev_notes = find_held_out_file(path, DEV_FILE_NAMES, columns)
+    test, test_notes = find_held_out_file(path, TEST_FILE_NAMES, columns)
+    return Survey(
+        path=path,
+        columns=guess.columns,
+        filled_columns=tuple(filled),
+        examples=examples,
+        dev=dev,
+        test=test,
+        notes=(*guess.notes, *dev_notes, *test_notes, *file_name_notes(path)),
+    )
+
+
+def with_meta_columns(
+    columns: ExampleColumns, rows: Sequence[JsonRow]
+) -> ExampleColumns:
+    """Adds every column without a role as meta. Reading drops values that are no scalars."""
+    # An object in a column "meta" is read anyway.
+    role_names = (
+        columns.question,
+        columns.answer,
+        columns.solution,
+        columns.id,
+        "meta",
+    )
+    meta = tuple(name for name in list_columns(rows) if name not in role_names)
+    return replace(columns, meta=meta)
+
+
+def find_held_out_file(
+    path: Path, split_names: Sequence[str], columns: ExampleColumns
+) -> tuple[HeldOutFile | None, tuple[str, ...]]:
+    """The first file beside `path` that is named for this split, and notes for the user.
+
+    None where there is none, or the first can't be used as it is.
+    """
+    for other_path in held_out_paths(path, split_names):
+        if other_path.is_file():
+            return read_held_out_file(other_path, columns)
     return None, ()
 
 
-def names(path: Path, parts: Sequence[str]) -> list[Path]:
-    """x_train.jsonl → x_test.jsonl; x.jsonl → x_test.jsonl, x-test.jsonl; none for a file that is
-    a dev or test.
+def read_held_out_file(
+    path: Path, columns: ExampleColumns
+) -> tuple[HeldOutFile | None, tuple[str, ...]]:
+    """The file, or None and a note with the reason. columns: as in the user's own file."""
+    try:
+        examples = tuple(examples_from_rows(read_jsonl(path), str(path), columns))
+    except DataError as error:
+        return None, (unused_file_note(path, first_line(error)),)
+    n_unanswered = sum(e.answer is None for e in examples)
+    if n_unanswered:
+        reason = f"{n_unanswered:,} rows without an answer"
+        return None, (unused_file_note(path, reason),)
+    if len(examples) < MIN_HELD_OUT_ROWS:
+        return None, (unused_file_note(path, f"only {len(examples)} rows"),)
+    return HeldOutFile(path, examples), ()
+
+
+def held_out_paths(path: Path, split_names: Sequence[str]) -> list[Path]:
+    """Where a split of `path` may lie.
+
+    my_train.jsonl → my_test.jsonl; my.jsonl → my_test.jsonl, my-test.jsonl, my.test.jsonl. None
+    for a file that is itself named for dev or test.
     """
-    found = [*PART.finditer(path.stem)]
-    if not found:
+    stem, suffix = path.stem, path.suffix
+    matches = list(SPLIT_IN_FILE_NAME.finditer(stem))
+    if not matches:
         return [
-            path.with_name(f"{path.stem}{sign}{part}{path.suffix}")
-            for part in parts
-            for sign in "_-."
+            path.with_name(f"{stem}{separator}{split}{suffix}")
+            for split in split_names
+            for separator in "_-."
         ]
-    last = found[-1]
-    if last[0].lower() not in TRAIN:
+    last = matches[-1]
+    if last[0].lower() not in TRAIN_FILE_NAMES:
         return []
-    return [
-        path.with_name(
-            path.stem[: last.start()] + part + path.stem[last.end() :] + path.suffix
-        )
-        for part in parts
-    ]
+    before, after = stem[: last.start()], stem[last.end() :]
+    return [path.with_name(before + split + after + suffix) for split in split_names]
 
 
-def misnamed(path: Path) -> tuple[str, ...]:
-    found = [m[0] for m in PART.finditer(path.stem)]
-    if not found or found[-1].lower() in TRAIN:
+def file_name_notes(path: Path) -> tuple[str, ...]:
+    """A warning about a file that is named for dev or test."""
+    splits = SPLIT_IN_FILE_NAME.findall(path.stem)
+    if not splits or splits[-1].lower() in TRAIN_FILE_NAMES:
         return ()
     return (
         f"by its name {path.name} is for measuring: what is trained on here can't be measured "
         "on it any more",
     )
+
+
+def unused_file_note(path: Path, reason: str) -> str:
+    return f"{path.name} lies beside it and is not used: {reason}"
+
+
+def first_line(error: DataError) -> str:
+    """What is wrong, without what was got, what is allowed and the fix."""
+    return str(error).splitlines()[0]

@@ -10,7 +10,16 @@ from math import comb
 from statistics import fmean
 from typing import get_args
 
-from ..types import Attempt, Example, Grade, Item, Outcome, Report, Share, Task
+from ..types import (
+    Attempt,
+    Example,
+    Grade,
+    GroupAccuracy,
+    Outcome,
+    Report,
+    ReportItem,
+    Task,
+)
 from .statistics import wilson_interval
 
 NUMERIC_VALUE = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
@@ -43,7 +52,7 @@ def make_report(
     for example, attempt, grade, nll, right_samples in zip(
         examples, attempts, grades, nll_N, right_samples_N, strict=True
     ):
-        item = Item(
+        item = ReportItem(
             id=example.id,
             outcome=grade.outcome,
             answer_right=grade.answer_right,
@@ -99,11 +108,11 @@ def count_right_samples(
     return counts
 
 
-def accuracy_share(grades: Sequence[Grade]) -> Share:
+def accuracy_share(grades: Sequence[Grade]) -> GroupAccuracy:
     n = len(grades)
     right = sum(grade.outcome == "right" for grade in grades)
     low, high = wilson_interval(right, n)
-    return Share(n, right, low, high)
+    return GroupAccuracy(n, right, low, high)
 
 
 def count_outcomes(grades: Sequence[Grade]) -> dict[str, int]:
@@ -114,7 +123,7 @@ def count_outcomes(grades: Sequence[Grade]) -> dict[str, int]:
 
 def accuracy_by_field(
     fields: Sequence[str], examples: Sequence[Example], grades: Sequence[Grade]
-) -> dict[str, dict[str, Share]]:
+) -> dict[str, dict[str, GroupAccuracy]]:
     """Map each meta field to its values' shares, numbers in numeric order.
 
     Examples without the field are left out, and so is a field that no example has.

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Sequence
 from statistics import median
 
-from ..types import Attempt, Carried, Curated, Transfer
+from ..types import Attempt, CarryOverPair, Curation, Transfer
 from .statistics import spearman
 
 
 def measure_carry_over(
-    fresh: Curated,
+    fresh: Curation,
     seed_attempts: Sequence[Attempt],
     row_attempts: Sequence[Attempt],
     score: Callable[[Sequence[Attempt]], Sequence[float]] | None = None,
@@ -29,7 +29,7 @@ def measure_carry_over(
     for i, (row, seed, attempt) in enumerate(
         zip(fresh.rows, seeds, row_attempts, strict=True)
     ):
-        pair = Carried(
+        pair = CarryOverPair(
             row=row.id,
             seed=seed.id,
             seed_loss=seed.nll,

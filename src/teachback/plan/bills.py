@@ -5,7 +5,7 @@ from functools import partial
 from itertools import groupby
 
 from ..ledger.costs import FLOPS_PER_KILOFLOP, PICODOLLARS_PER_USD, Cost
-from .role_usage import RoleUsage, total_cost
+from .role_usage import RoleUsage, sum_role_costs
 from .simulation import BudgetTerms, ScenarioRuns
 from .teaching_costs import TeachingCosts
 from .values import (
@@ -19,28 +19,28 @@ from .values import (
 )
 
 # Factors from the ledger's units to dollars and FLOPs
-SHOWN_UNITS = {"usd": 1 / PICODOLLARS_PER_USD, "flops": FLOPS_PER_KILOFLOP}
+DISPLAY_UNITS = {"usd": 1 / PICODOLLARS_PER_USD, "flops": FLOPS_PER_KILOFLOP}
 
 
-def pairs_bought(runs: ScenarioRuns) -> dict[Scenario, int]:
+def count_bought_pairs(runs: ScenarioRuns) -> dict[Scenario, int]:
     return {scenario: sum(run.bought) for scenario, run in runs.items()}
 
 
-def rounds_opened(runs: ScenarioRuns) -> dict[Scenario, int]:
+def count_rounds(runs: ScenarioRuns) -> dict[Scenario, int]:
     return {scenario: len(run.selected) for scenario, run in runs.items()}
 
 
-def role_bills(
+def make_role_bills(
     teaching: TeachingCosts,
     pairs: ScenarioCounts,
     rounds: ScenarioCounts,
 ) -> tuple[RoleBill, ...]:
     """The criterion's roles for so many rounds, and the teacher's for so many pairs."""
-    criterion = (role_bill(role, rounds) for role in teaching.criterion_roles)
-    return (*criterion, *(role_bill(role, pairs) for role in teaching.roles))
+    criterion = (make_role_bill(role, rounds) for role in teaching.criterion_roles)
+    return (*criterion, *(make_role_bill(role, pairs) for role in teaching.roles))
 
 
-def role_bill(role: RoleUsage, times: ScenarioCounts) -> RoleBill:
+def make_role_bill(role: RoleUsage, times: ScenarioCounts) -> RoleBill:
     """times: how many pairs, or how many rounds for a role of the criterion."""
     calls = ScenarioValues()
     input_tokens = ScenarioValues()
@@ -58,12 +58,12 @@ def role_bill(role: RoleUsage, times: ScenarioCounts) -> RoleBill:
         Range.of(calls),
         Range.of(input_tokens),
         Range.of(output_tokens),
-        cost_range("usd", costs, times),
-        cost_range("flops", costs, times),
+        make_cost_range("usd", costs, times),
+        make_cost_range("flops", costs, times),
     )
 
 
-def cost_range(
+def make_cost_range(
     kind: str, costs: Mapping[Scenario, Cost], times: ScenarioCounts
 ) -> Range | None:
     """In dollars or FLOPs; None if a cost is unknown."""
@@ -72,16 +72,16 @@ def cost_range(
         amount = getattr(cost, kind)
         if amount is None:
             return None
-        values[scenario] = amount * times[scenario] * SHOWN_UNITS[kind]
+        values[scenario] = amount * times[scenario] * DISPLAY_UNITS[kind]
     return Range.of(values)
 
 
-def rounds_bills(
+def make_rounds_bills(
     teaching: TeachingCosts, runs: ScenarioRuns, rounds_done: int
 ) -> tuple[RoundsBill, ...]:
     """One bill for each stretch of rounds that are alike."""
     n_rounds = max(len(run.selected) for run in runs.values())
-    by_round = map(partial(_round_pairs, runs), range(n_rounds))
+    by_round = map(partial(_count_round_pairs, runs), range(n_rounds))
     bills, first = list[RoundsBill](), rounds_done
     for pairs, alike in groupby(by_round):
         n_alike = len(list(alike))
@@ -94,14 +94,14 @@ def rounds_bills(
                 first + n_alike - 1,
                 Range.of(selected),
                 Range.of(bought),
-                role_bills(teaching, bought, opened),
+                make_role_bills(teaching, bought, opened),
             )
         )
         first += n_alike
     return tuple(bills)
 
 
-def _round_pairs(runs: ScenarioRuns, r: int) -> tuple[tuple[Scenario, int, int], ...]:
+def _count_round_pairs(runs: ScenarioRuns, r: int) -> tuple[tuple[Scenario, int, int], ...]:
     """(scenario, pairs selected, pairs bought) of the r-th round that is to come."""
     counts = list[tuple[Scenario, int, int]]()
     for scenario, run in runs.items():
@@ -111,21 +111,21 @@ def _round_pairs(runs: ScenarioRuns, r: int) -> tuple[tuple[Scenario, int, int],
     return tuple(counts)
 
 
-def budget_use(
+def estimate_budget_use(
     terms: BudgetTerms, teaching: TeachingCosts, runs: ScenarioRuns
 ) -> BudgetUse:
-    bought, rounds = pairs_bought(runs), rounds_opened(runs)
-    pair = {scenario: total_cost(teaching.roles, scenario) for scenario in runs}
+    bought, rounds = count_bought_pairs(runs), count_rounds(runs)
+    pair = {scenario: sum_role_costs(teaching.roles, scenario) for scenario in runs}
     criterion = {
-        scenario: total_cost(teaching.criterion_roles, scenario) for scenario in runs
+        scenario: sum_role_costs(teaching.criterion_roles, scenario) for scenario in runs
     }
 
     def cost_with_spent(kind: str) -> Range | None:
-        pairs_cost = cost_range(kind, pair, bought)
-        criterion_cost = cost_range(kind, criterion, rounds)
+        pairs_cost = make_cost_range(kind, pair, bought)
+        criterion_cost = make_cost_range(kind, criterion, rounds)
         if pairs_cost is None or criterion_cost is None:
             return None
-        spent = (getattr(terms.spent, kind) or 0) * SHOWN_UNITS[kind]
+        spent = (getattr(terms.spent, kind) or 0) * DISPLAY_UNITS[kind]
         return pairs_cost + criterion_cost + Range(spent, spent, spent)
 
     pairs, tokens = ScenarioValues(), ScenarioValues()

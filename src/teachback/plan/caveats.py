@@ -2,32 +2,32 @@
 
 from ..ledger.costs import PICODOLLARS_PER_USD, Cost
 
-RETRIES = "retries and calls in doubt are not in it: each costs up to its worst case"
-UNMEASURED = (
+RETRIES_CAVEAT = "retries and calls in doubt are not in it: each costs up to its worst case"
+NO_PROBE_CAVEATS = (
     "a token is taken for 2.5 to 5 bytes (English); "
     "an answer for as long as the seeds' own, or its cap",
     "--probe N measures all of this with N real pairs and N student steps",
 )
-NO_TRAINING_ROWS = "no bought row could be trained on: finetuning was not measured"
-PROBE_NOT_REUSED = (
+NO_TRAINING_ROWS_CAVEAT = "no bought row could be trained on: finetuning was not measured"
+PROBE_REUSE_CAVEAT = (
     "the run buys none of the probe's pairs again: its prompts show other attempts"
 )
-POOL_ROWS = (
+POOL_ROWS_CAVEAT = (
     "rows of the pool that are seeds, dev or test questions are not handed out, "
     "but counted here"
 )
-ROUND_UNDER_WAY = (
+OPEN_ROUND_CAVEAT = (
     "a round is under way: what it has bought is in the bill, and estimated once more"
 )
-TEACHER_ANSWERS = (
+TEACHER_ANSWERS_CAVEAT = (
     "the teacher's answer to a seed is bought once, and counted in every round here"
 )
-ALL_ACCEPTED = (
+ACCEPTANCE_CAVEAT = (
     "every pair is taken for an accepted row; all that are rejected cost the same"
 )
 
 
-def plan_caveats(
+def list_caveats(
     *,
     paid: bool,
     probed: bool,
@@ -39,25 +39,25 @@ def plan_caveats(
     buys_teacher_answers: bool,
 ) -> list[str]:
     """paid: somebody is paid for calls. dev_judging: the most that a judge costs on dev."""
-    caveats = [RETRIES] if paid else []
+    caveats = [RETRIES_CAVEAT] if paid else []
     if not probed:
-        caveats += UNMEASURED
+        caveats += NO_PROBE_CAVEATS
     elif not timed_finetuning:
-        caveats.append(NO_TRAINING_ROWS)
+        caveats.append(NO_TRAINING_ROWS_CAVEAT)
     if probed and shows_attempt:
-        caveats.append(PROBE_NOT_REUSED)
+        caveats.append(PROBE_REUSE_CAVEAT)
     if from_pool:
-        caveats.append(POOL_ROWS)
+        caveats.append(POOL_ROWS_CAVEAT)
     if round_under_way:
-        caveats.append(ROUND_UNDER_WAY)
+        caveats.append(OPEN_ROUND_CAVEAT)
     if dev_judging is not None:
-        caveats.append(judging_caveat(dev_judging))
+        caveats.append(write_judging_caveat(dev_judging))
     if buys_teacher_answers:
-        caveats.append(TEACHER_ANSWERS)
-    return [*caveats, ALL_ACCEPTED]
+        caveats.append(TEACHER_ANSWERS_CAVEAT)
+    return [*caveats, ACCEPTANCE_CAVEAT]
 
 
-def judging_caveat(worst: Cost) -> str:
+def write_judging_caveat(worst: Cost) -> str:
     usd = ""
     if worst.usd is not None:
         usd = f", ${worst.usd / PICODOLLARS_PER_USD:.2f}"

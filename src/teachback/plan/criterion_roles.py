@@ -18,28 +18,28 @@ from .role_usage import RoleUsage
 from .token_lengths import (
     MAX_TOKEN_BYTES,
     MIN_TOKEN_BYTES,
-    byte_length,
-    low_seed_lengths,
-    mean_of_longest,
+    count_text_bytes,
+    estimate_low_lengths,
+    average_longest,
 )
 from .values import Range
 
 MIN_MARK_TOKENS = 3  # a reply that is one mark and nothing else
 
 
-def marking_roles(
+def make_marking_roles(
     judge: PromptedModel, task: Task, n_seeds: int, attempt_cap: int
 ) -> tuple[RoleUsage, ...]:
     """The marks for n_seeds attempts of at most attempt_cap tokens."""
     low = [
-        byte_length(make_marking_message(judge, attempt).text)
-        for attempt in shortest_attempts(task)
+        count_text_bytes(make_marking_message(judge, attempt).text)
+        for attempt in make_shortest_attempts(task)
     ]
     high = [
-        byte_length(make_marking_message(judge, attempt).text)
-        for attempt in longest_attempts(task, attempt_cap)
+        count_text_bytes(make_marking_message(judge, attempt).text)
+        for attempt in make_longest_attempts(task, attempt_cap)
     ]
-    role = per_seed_role(
+    role = make_per_seed_role(
         judge,
         n_seeds=n_seeds,
         calls_per_seed=1,
@@ -50,7 +50,7 @@ def marking_roles(
     return (role,)
 
 
-def referee_roles(
+def make_referee_roles(
     teacher: PromptedModel,
     referee: PromptedModel,
     task: Task,
@@ -58,20 +58,20 @@ def referee_roles(
     attempt_cap: int,
 ) -> tuple[RoleUsage, ...]:
     """The teacher's answers to n_seeds seeds, and the verdicts in both orders."""
-    shortest = shortest_attempts(task)
+    shortest = make_shortest_attempts(task)
     questions = [
-        byte_length(make_answer_message(teacher, attempt.seed, attempt.question).text)
+        count_text_bytes(make_answer_message(teacher, attempt.seed, attempt.question).text)
         for attempt in shortest
     ]
     low = [count_verdict_bytes(referee, attempt, "") for attempt in shortest]
-    longest_answer = text_of_tokens(teacher.max_tokens)
+    longest_answer = make_longest_text(teacher.max_tokens)
     high = [
         count_verdict_bytes(referee, attempt, longest_answer)
-        for attempt in longest_attempts(task, attempt_cap)
+        for attempt in make_longest_attempts(task, attempt_cap)
     ]
 
-    low_answer = floor(low_seed_lengths(task.seeds).solution)
-    answers = per_seed_role(
+    low_answer = floor(estimate_low_lengths(task.seeds).solution)
+    answers = make_per_seed_role(
         teacher,
         n_seeds=n_seeds,
         calls_per_seed=1,
@@ -79,7 +79,7 @@ def referee_roles(
         high_bytes=questions,
         min_reply_tokens=low_answer,
     )
-    verdicts = per_seed_role(
+    verdicts = make_per_seed_role(
         referee,
         n_seeds=n_seeds,
         calls_per_seed=2,
@@ -95,29 +95,29 @@ def count_verdict_bytes(
 ) -> int:
     """What the referee is sent about one seed, both orders together."""
     messages = make_referee_messages(referee, attempt, teacher_answer)
-    return sum(byte_length(message.text) for message in messages)
+    return sum(count_text_bytes(message.text) for message in messages)
 
 
-def shortest_attempts(task: Task) -> list[SeedAttempt]:
-    return attempts_with_text(task, "")
+def make_shortest_attempts(task: Task) -> list[SeedAttempt]:
+    return make_attempts(task, "")
 
 
-def longest_attempts(task: Task, cap: int) -> list[SeedAttempt]:
-    return attempts_with_text(task, text_of_tokens(cap))
+def make_longest_attempts(task: Task, cap: int) -> list[SeedAttempt]:
+    return make_attempts(task, make_longest_text(cap))
 
 
-def attempts_with_text(task: Task, text: str) -> list[SeedAttempt]:
+def make_attempts(task: Task, text: str) -> list[SeedAttempt]:
     return [
         SeedAttempt(seed.id, task.prompt(seed.question), text) for seed in task.seeds
     ]
 
 
-def text_of_tokens(tokens: int) -> str:
+def make_longest_text(tokens: int) -> str:
     """The longest text of so many tokens, cut to what a request shows of it."""
     return "x" * min(MAX_ATTEMPT_BYTES, ceil(tokens * MAX_TOKEN_BYTES))
 
 
-def per_seed_role(
+def make_per_seed_role(
     model: PromptedModel,
     *,
     n_seeds: int,
@@ -136,7 +136,7 @@ def per_seed_role(
         floor(n_seeds * fmean(low_bytes) / MAX_TOKEN_BYTES),
         calls * min(min_reply_tokens, reply_cap),
     )
-    sent = mean_of_longest(high_bytes, n_seeds) / MIN_TOKEN_BYTES
+    sent = average_longest(high_bytes, n_seeds) / MIN_TOKEN_BYTES
     worst = Usage(
         ceil(n_seeds * sent) + calls * endpoint.template_tokens, calls * reply_cap
     )

@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..student.model_size import ModelSize, finetuning_memory
-from .bills import budget_use, pairs_bought, role_bills, rounds_bills, rounds_opened
-from .limits import limit_forecasts
+from .bills import estimate_budget_use, count_bought_pairs, make_role_bills, make_rounds_bills, count_rounds
+from .limits import forecast_limits
 from .simulation import BudgetTerms, ScenarioRuns
 from .student_work import (
     StudentLoad,
-    peak_disk_bytes,
+    estimate_peak_disk,
     sum_student_work,
-    work_before_rounds,
-    work_by_round,
+    estimate_work_before_rounds,
+    estimate_work_by_round,
 )
 from .teaching_costs import TeachingCosts
 from .values import Plan, ProbeSummary, StudentBill
@@ -45,7 +45,7 @@ def estimate_plan(
     if not terms.open_ended:
         runs = teaching.simulate(terms.without_cost_limits)
     unpriced = {
-        role.model for role in teaching.all_roles if role.model and not role.priced
+        role.model for role in teaching.all_roles if role.model and not role.has_price
     }
     return Plan(
         run_dir=facts.run_dir,
@@ -55,27 +55,27 @@ def estimate_plan(
         per_round=terms.per_round,
         rounds_asked=terms.rounds,
         done=terms.rounds_done,
-        rounds=rounds_bills(teaching, runs, terms.rounds_done),
-        total=role_bills(teaching, pairs_bought(runs), rounds_opened(runs)),
+        rounds=make_rounds_bills(teaching, runs, terms.rounds_done),
+        total=make_role_bills(teaching, count_bought_pairs(runs), count_rounds(runs)),
         unpriced=tuple(sorted(unpriced)),
-        within=budget_use(terms, teaching, within_budget),
+        within=estimate_budget_use(terms, teaching, within_budget),
         ends={scenario: run.ended_by for scenario, run in within_budget.items()},
-        stops=limit_forecasts(terms, teaching, runs),
-        student=student_bill(facts, terms, teaching, load, runs),
+        stops=forecast_limits(terms, teaching, runs),
+        student=make_student_bill(facts, terms, teaching, load, runs),
         probe=probe,
         caveats=facts.caveats,
     )
 
 
-def student_bill(
+def make_student_bill(
     facts: RunFacts,
     terms: BudgetTerms,
     teaching: TeachingCosts,
     load: StudentLoad,
     runs: ScenarioRuns,
 ) -> StudentBill:
-    before = work_before_rounds(load, terms.rounds_done)
-    rounds = work_by_round(load, runs, terms.rounds_done, terms.rows_done)
+    before = estimate_work_before_rounds(load, terms.rounds_done)
+    rounds = estimate_work_by_round(load, runs, terms.rounds_done, terms.rows_done)
     return StudentBill(
         model=facts.model,
         size=facts.size,
@@ -84,18 +84,18 @@ def student_bill(
         total=sum_student_work([before, *rounds]),
         method=facts.method,
         memory=finetuning_memory(load.parameters, facts.method),
-        disk=peak_disk_bytes(
+        disk=estimate_peak_disk(
             load.parameters,
             facts.method,
             facts.keep,
             terms.rounds_done + len(rounds),
-            mean_calls(teaching, runs),
+            estimate_mean_calls(teaching, runs),
         ),
         free=facts.free,
     )
 
 
-def mean_calls(teaching: TeachingCosts, runs: ScenarioRuns) -> float:
+def estimate_mean_calls(teaching: TeachingCosts, runs: ScenarioRuns) -> float:
     """The calls of a run at the high estimate, as the mean over the scenarios."""
     per_pair = sum(role.calls.high for role in teaching.roles)
     per_round = sum(role.calls.high for role in teaching.criterion_roles)

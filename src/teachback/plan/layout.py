@@ -10,7 +10,7 @@ MAX_COLUMNS = 100
 SCENARIO_ORDER: tuple[Scenario, ...] = ("low", "expected", "high")
 
 
-def wrap_labelled(label: str, text: str) -> list[str]:
+def wrap_with_label(label: str, text: str) -> list[str]:
     """A label in a column of its own, and the text beside it."""
     return wrap(
         f"{label:<12} {text}",
@@ -20,7 +20,7 @@ def wrap_labelled(label: str, text: str) -> list[str]:
     )
 
 
-def table_line(
+def format_table_line(
     label: str, role: str, calls: str, first: str, second: str, last: str
 ) -> str:
     line = f"{label:<12} {role:<14} {calls:<10} {first:<18} {second:<18} {last}"
@@ -37,13 +37,13 @@ def format_range(value: Range, write: Callable[[float], str]) -> str:
     return f"{write(value.expected)} ({low}-{high})"
 
 
-def count_range(value: Range) -> str:
+def format_count_range(value: Range) -> str:
     return format_range(value, format_count)
 
 
-def usd_range(value: Range) -> str:
+def format_usd_range(value: Range) -> str:
     return format_range(value, format_usd)
 
 
-def duration_range(seconds: Range) -> str:
+def format_duration_range(seconds: Range) -> str:
     return format_range(seconds, format_duration)

@@ -2,20 +2,20 @@
 
 from collections.abc import Sequence
 
-from .bills import SHOWN_UNITS
-from .role_usage import RoleUsage, total_cost
+from .bills import DISPLAY_UNITS
+from .role_usage import RoleUsage, sum_role_costs
 from .simulation import (
     COST_KINDS,
     BudgetTerms,
     ScenarioRuns,
     SimulatedRun,
-    cost_amount,
+    get_amount,
 )
 from .teaching_costs import TeachingCosts
 from .values import LimitForecast, LimitHit, Range, Scenario, ScenarioValues
 
 
-def limit_forecasts(
+def forecast_limits(
     terms: BudgetTerms, teaching: TeachingCosts, runs: ScenarioRuns
 ) -> tuple[LimitForecast, ...]:
     """One forecast for each limit that is set.
@@ -24,25 +24,25 @@ def limit_forecasts(
     """
     limits = {**vars(terms.budget), "accepted": terms.accepted}
     return tuple(
-        limit_forecast(limit, value, terms, teaching, runs)
+        forecast_limit(limit, value, terms, teaching, runs)
         for limit, value in limits.items()
         if value is not None
     )
 
 
-def limit_forecast(
+def forecast_limit(
     limit: str,
     value: int,
     terms: BudgetTerms,
     teaching: TeachingCosts,
     runs: ScenarioRuns,
 ) -> LimitForecast:
-    unit = SHOWN_UNITS.get(limit, 1)
-    start, per_pair, per_round, hold = _limit_use(limit, terms, teaching)
+    unit = DISPLAY_UNITS.get(limit, 1)
+    start, per_pair, per_round, hold = _measure_limit_use(limit, terms, teaching)
 
     used = ScenarioValues()
     for scenario, run in runs.items():
-        pairs = _counted_pairs(limit, run) * per_pair[scenario]
+        pairs = _count_pairs(limit, run) * per_pair[scenario]
         criterion = len(run.selected) * per_round[scenario]
         used[scenario] = (start + pairs + criterion) * unit
 
@@ -52,7 +52,7 @@ def limit_forecast(
         earlier_rounds = max(0, rounds - 1) * per_round["high"]
         return (start + earlier_pairs + earlier_rounds + hold) * unit
 
-    hits = _limit_hits(limit, terms, teaching)
+    hits = _find_limit_hits(limit, terms, teaching)
     high = runs["high"]
     return LimitForecast(
         limit,
@@ -60,19 +60,19 @@ def limit_forecast(
         Range.of(used),
         for_a_pair=enough_for(1),
         for_a_round=enough_for(min(terms.per_round, terms.seeds)),
-        for_all=enough_for(_counted_pairs(limit, high), len(high.selected)),
+        for_all=enough_for(_count_pairs(limit, high), len(high.selected)),
         low=hits.get("low"),
         high=hits.get("high"),
         expected=hits.get("expected"),
     )
 
 
-def _counted_pairs(limit: str, run: SimulatedRun) -> int:
+def _count_pairs(limit: str, run: SimulatedRun) -> int:
     """A pair that a probe has bought yields a row too, but is not bought again."""
     return sum(run.selected if limit == "accepted" else run.bought)
 
 
-def _limit_use(
+def _measure_limit_use(
     limit: str, terms: BudgetTerms, teaching: TeachingCosts
 ) -> tuple[int, dict[Scenario, int], dict[Scenario, int], int]:
     """What the limit counts: the start, a pair, a round's criterion, the last hold."""
@@ -87,22 +87,22 @@ def _limit_use(
     hold = teaching.holds["high"].dearest_late + teaching.criterion_worst
     return (
         start,
-        _amounts(limit, teaching.roles, teaching.scenarios),
-        _amounts(limit, teaching.criterion_roles, teaching.scenarios),
-        cost_amount(hold, limit),
+        _sum_amounts(limit, teaching.roles, teaching.scenarios),
+        _sum_amounts(limit, teaching.criterion_roles, teaching.scenarios),
+        get_amount(hold, limit),
     )
 
 
-def _amounts(
+def _sum_amounts(
     kind: str, roles: Sequence[RoleUsage], scenarios: Sequence[Scenario]
 ) -> dict[Scenario, int]:
     return {
-        scenario: cost_amount(total_cost(roles, scenario), kind)
+        scenario: get_amount(sum_role_costs(roles, scenario), kind)
         for scenario in scenarios
     }
 
 
-def _limit_hits(
+def _find_limit_hits(
     limit: str, terms: BudgetTerms, teaching: TeachingCosts
 ) -> dict[Scenario, LimitHit]:
     """Where the limit ends the run, in the scenarios in which it does."""

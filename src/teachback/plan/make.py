@@ -40,8 +40,8 @@ from ..teachers.judge_grades import worst_grading_cost
 from ..teachers.openai_teacher import OpenAITeacherSettings, make_pair_calls
 from ..teachers.pool_teacher import PoolTeacherSettings
 from ..types import Task
-from .caveats import plan_caveats
-from .criterion_roles import marking_roles, referee_roles
+from .caveats import list_caveats
+from .criterion_roles import make_marking_roles, make_referee_roles
 from .estimate import RunFacts, estimate_plan
 from .probe import (
     PROBE_ROUND,
@@ -51,13 +51,13 @@ from .probe import (
     time_answers,
     time_finetuning,
 )
-from .probe_usage import probed_roles
+from .probe_usage import measure_roles
 from .role_usage import RoleUsage
 from .simulation import NOTHING_SPENT, BudgetTerms
 from .student_work import ItemTokens, StudentLoad, estimate_item_tokens
-from .teacher_roles import endpoint_holds, endpoint_roles, unpaid_holds, unpaid_roles
+from .teacher_roles import make_endpoint_holds, make_endpoint_roles, make_unpaid_holds, make_unpaid_roles
 from .teaching_costs import TeachingCosts
-from .token_lengths import MAX_TOKEN_BYTES, MIN_TOKEN_BYTES, byte_length
+from .token_lengths import MAX_TOKEN_BYTES, MIN_TOKEN_BYTES, count_text_bytes
 from .values import Plan, ProbeSummary, Range, Scenario
 
 
@@ -78,7 +78,7 @@ def make_plan(config: Config, n_probes: int) -> Plan:
 
 def make_budget_terms(config: Config, task: Task) -> BudgetTerms:
     past = read_history(config.run_dir).rounds
-    spent, probe_pairs = read_ledger(config)
+    spent, probe_pairs = read_commitments(config)
     if past or shows_attempt(config):
         probe_pairs = 0
     return BudgetTerms(
@@ -97,7 +97,7 @@ def make_budget_terms(config: Config, task: Task) -> BudgetTerms:
     )
 
 
-def read_ledger(config: Config) -> tuple[Budget, int]:
+def read_commitments(config: Config) -> tuple[Budget, int]:
     """What is committed, and how many pairs a probe has bought."""
     path = config.run_dir / "ledger.sqlite"
     if not path.exists():
@@ -135,16 +135,16 @@ def make_teaching_costs(
     teacher, shows = config.teacher, shows_attempt(config)
     if isinstance(teacher, OpenAITeacherSettings):
         calls = make_pair_calls(teacher, make_teacher_context(config, task))
-        roles = endpoint_roles(calls, task.seeds, config.per_round, shows_attempt=shows)
-        hold = endpoint_holds(calls, task.seeds, shows_attempt=shows)
+        roles = make_endpoint_roles(calls, task.seeds, config.per_round, shows_attempt=shows)
+        hold = make_endpoint_holds(calls, task.seeds, shows_attempt=shows)
         holds = dict.fromkeys(scenarios, hold)
         if probe:
-            roles = probed_roles(roles, probe.purchase.pairs, probe.purchase.calls)
+            roles = measure_roles(roles, probe.purchase.pairs, probe.purchase.calls)
     else:
-        roles = unpaid_roles(task.seeds, config.per_round)
+        roles = make_unpaid_roles(task.seeds, config.per_round)
         if probe:
-            roles = probed_roles(roles, probe.purchase.pairs, probe.purchase.calls)
-        holds = {scenario: unpaid_holds(roles, scenario) for scenario in scenarios}
+            roles = measure_roles(roles, probe.purchase.pairs, probe.purchase.calls)
+        holds = {scenario: make_unpaid_holds(roles, scenario) for scenario in scenarios}
     return TeachingCosts(
         roles,
         holds,
@@ -160,11 +160,11 @@ def make_criterion_roles(config: Config, task: Task) -> tuple[RoleUsage, ...]:
     criterion = config.criterion
     if isinstance(criterion, MarkingJudgeSettings):
         judge = make_marking_judge(config, criterion)
-        return marking_roles(judge, task, n_seeds, attempt_cap)
+        return make_marking_roles(judge, task, n_seeds, attempt_cap)
     if isinstance(criterion, LionSettings):
         teacher = make_answering_teacher(config, task)
         referee = make_referee(config, criterion)
-        return referee_roles(teacher, referee, task, n_seeds, attempt_cap)
+        return make_referee_roles(teacher, referee, task, n_seeds, attempt_cap)
     return ()
 
 
@@ -184,17 +184,17 @@ def make_student_load(
     probe: ProbeMeasurements | None,
 ) -> StudentLoad:
     student = config.student
-    instruction_bytes = byte_length(task.prompt("")) + byte_length(student.system)
+    instruction_bytes = count_text_bytes(task.prompt("")) + count_text_bytes(student.system)
     if probe:
         answer = probe.answer
         tokens = ItemTokens(answer, answer, answer, probe.row or answer)
     else:
         tokens = estimate_tokens(config, task, teaching, instruction_bytes)
-    gold = gold_tokens(task, instruction_bytes, probed=probe is not None)
+    gold = estimate_gold_tokens(task, instruction_bytes, probed=probe is not None)
     return StudentLoad(
         tokens=replace(tokens, dev=tokens.dev + gold),
         seeds=len(task.seeds),
-        sampled=count_samples(config, task),
+        sampled=count_sampled_answers(config, task),
         dev=len(task.dev),
         rows_at_start=len(rows_at_start(config, task)),
         epochs=config.finetune.epochs,
@@ -228,7 +228,7 @@ def estimate_tokens(
     )
 
 
-def gold_tokens(task: Task, instruction_bytes: int, *, probed: bool) -> Range:
+def estimate_gold_tokens(task: Task, instruction_bytes: int, *, probed: bool) -> Range:
     """Tokens of a dev question's gold solution with its prompt.
 
     Every evaluation reads them once more, for the gold nll.
@@ -237,14 +237,14 @@ def gold_tokens(task: Task, instruction_bytes: int, *, probed: bool) -> Range:
     for example in task.dev:
         gold = task.target(example)
         if gold is not None:
-            question = byte_length(example.question) + instruction_bytes
-            total += question + byte_length(gold)
+            question = count_text_bytes(example.question) + instruction_bytes
+            total += question + count_text_bytes(gold)
     low = total / len(task.dev) / MAX_TOKEN_BYTES
     high = total / len(task.dev) / MIN_TOKEN_BYTES
     return Range(low, high, (low + high) / 2 if probed else None)
 
 
-def count_samples(config: Config, task: Task) -> int:
+def count_sampled_answers(config: Config, task: Task) -> int:
     """The answers that a criterion samples in a round, beside the attempts."""
     if "samples" not in make_criterion(config.criterion, Path.cwd()).needs:
         return 0
@@ -262,7 +262,7 @@ def make_run_facts(
     existing = next(folder for folder in folders if folder.exists())
     student = config.student
     judge = make_grading_judge(config)
-    caveats = plan_caveats(
+    caveats = list_caveats(
         paid=bool(config.endpoints_by_role()),
         probed=probe is not None,
         timed_finetuning=probe is not None and probe.row is not None,
@@ -294,7 +294,7 @@ def make_probe_summary(
     if probe is None:
         return None
     usd = None
-    if all(role.priced for role in teaching.roles):
+    if all(role.has_price for role in teaching.roles):
         usd = probe.purchase.usd / PICODOLLARS_PER_USD
     return ProbeSummary(
         probe.purchase.pairs,

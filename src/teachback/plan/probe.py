@@ -23,7 +23,7 @@ from ..student.inference import InferenceModel
 from ..student.training.finetune import Recipe, RuntimeOptions, finetune
 from ..teachers.registered import Teacher
 from ..types import Attempt, Draft, Example, Pick
-from .probe_usage import Call, mean_range
+from .probe_usage import ProbeCall, estimate_mean
 from .values import Range
 
 PROBE_ROUND = -1
@@ -33,7 +33,7 @@ ATTEMPT_PAIR_NUMBER = 999_999  # of a pair whose request shows an attempt
 @dataclass(frozen=True)
 class ProbePurchase:
     pairs: int  # those that count as generated
-    calls: tuple[Call, ...]
+    calls: tuple[ProbeCall, ...]
     tokens: int
     usd: int  # picodollars
     drafts: tuple[Draft, ...]
@@ -122,7 +122,7 @@ def time_answers(
     for question, answer in zip(questions, attempts, strict=True):
         n_prompt = len(prompt_ids(student, chat, question.message))
         tokens.append(n_prompt + answer.n_tokens)
-    return attempts, mean_range(tokens), sum(tokens) / seconds
+    return attempts, estimate_mean(tokens), sum(tokens) / seconds
 
 
 def time_finetuning(
@@ -132,7 +132,7 @@ def time_finetuning(
     rows: Sequence[tuple[str, str]],
     run: Run,
     recipe: Recipe,
-    means: RuntimeOptions,
+    options: RuntimeOptions,
 ) -> tuple[Range, float]:
     """Trains on (message, answer) rows, and throws the result away.
 
@@ -150,8 +150,8 @@ def time_finetuning(
             chat=chat,
             recipe=replace(recipe, epochs=1, rows_per_step=rows_per_step),
             seed=0,
-            means=replace(means, checkpoint_every_s=1e9),
-            tell=lambda done, total: step_ends.append(time.perf_counter()),
+            options=replace(options, checkpoint_every_s=1e9),
+            on_progress=lambda done, total: step_ends.append(time.perf_counter()),
         )
     timed_tokens = (len(rows) - rows_per_step) * fmean(tokens)
-    return mean_range(tokens), timed_tokens / (step_ends[-1] - step_ends[0])
+    return estimate_mean(tokens), timed_tokens / (step_ends[-1] - step_ends[0])

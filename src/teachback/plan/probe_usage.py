@@ -10,18 +10,18 @@ from ..ledger.costs import Usage
 from .role_usage import RoleUsage
 from .values import Range
 
-Call = tuple[str, str, Usage]  # (seed, role, usage)
+ProbeCall = tuple[str, str, Usage]  # (seed, role, usage)
 
 
-def mean_range(values: Sequence[float]) -> Range:
+def estimate_mean(values: Sequence[float]) -> Range:
     """The mean ∓ 2 standard errors, and never below 0."""
     mean = fmean(values)
     error = stdev(values) / sqrt(len(values))
     return Range(max(0.0, mean - 2 * error), mean + 2 * error, mean)
 
 
-def probed_roles(
-    roles: Sequence[RoleUsage], pairs: int, calls: Sequence[Call]
+def measure_roles(
+    roles: Sequence[RoleUsage], pairs: int, calls: Sequence[ProbeCall]
 ) -> tuple[RoleUsage, ...]:
     """The roles with the usage of `pairs` bought pairs.
 
@@ -29,11 +29,11 @@ def probed_roles(
     A call that a pair never came to counts as nothing.
     """
     return tuple(
-        _probed_role(role, pairs, _calls_by_pair(role, calls)) for role in roles
+        _measure_role(role, pairs, _group_calls(role, calls)) for role in roles
     )
 
 
-def _calls_by_pair(role: RoleUsage, calls: Iterable[Call]) -> list[list[Usage]]:
+def _group_calls(role: RoleUsage, calls: Iterable[ProbeCall]) -> list[list[Usage]]:
     """The role's calls. All votes count as answers."""
     by_seed: dict[str, list[Usage]] = {}
     for seed, name, usage in calls:
@@ -42,7 +42,7 @@ def _calls_by_pair(role: RoleUsage, calls: Iterable[Call]) -> list[list[Usage]]:
     return list(by_seed.values())
 
 
-def _probed_role(
+def _measure_role(
     role: RoleUsage, pairs: int, calls: Sequence[Sequence[Usage]]
 ) -> RoleUsage:
     """calls: of each pair that came to this role."""
@@ -51,7 +51,7 @@ def _probed_role(
     def usage_range(name: str) -> Range:
         tokens = attrgetter(name)
         sums = [float(sum(map(tokens, one_pair))) for one_pair in calls]
-        return mean_range([*sums, *without])
+        return estimate_mean([*sums, *without])
 
     counts = [float(len(one_pair)) for one_pair in calls]
     inputs, outputs = usage_range("input_tokens"), usage_range("output_tokens")
@@ -66,7 +66,7 @@ def _probed_role(
     high_output = min(ceil(outputs.high), role.worst.output_tokens)
     return replace(
         role,
-        calls=mean_range([*counts, *without]),
+        calls=estimate_mean([*counts, *without]),
         low=make_usage(floor(inputs.low), floor(outputs.low)),
         expected=expected,
         high=make_usage(

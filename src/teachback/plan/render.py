@@ -9,31 +9,31 @@ from ..report.formatting import (
     format_count,
     format_usd_exactly,
 )
-from .layout import count_range, duration_range, table_line, usd_range, wrap_labelled
-from .render_limits import budget_lines
+from .layout import format_count_range, format_duration_range, format_table_line, format_usd_range, wrap_with_label
+from .render_limits import format_budget
 from .values import Plan, ProbeSummary, RoleBill, StudentBill, StudentWork
 
 MAX_ROUNDS_SHOWN = 6  # of the student's rounds; the last is always shown
 
 
-def plan_lines(plan: Plan) -> list[str]:
+def format_plan(plan: Plan) -> list[str]:
     caveats = list[str]()
     for caveat in plan.caveats:
-        caveats += wrap_labelled("note", caveat)
+        caveats += wrap_with_label("note", caveat)
     return [
-        *header_lines(plan),
+        *format_header(plan),
         "",
-        *teacher_lines(plan),
+        *format_teacher_bill(plan),
         "",
-        *budget_lines(plan),
+        *format_budget(plan),
         "",
-        *student_lines(plan),
+        *format_student_bill(plan),
         "",
         *caveats,
     ]
 
 
-def header_lines(plan: Plan) -> list[str]:
+def format_header(plan: Plan) -> list[str]:
     """What is planned, who is asked, and what a probe has bought."""
     rounds = f"{plan.rounds_asked} " if plan.rounds_asked else ""
     extent = f"{rounds}rounds of {plan.per_round:,} pairs"
@@ -42,26 +42,26 @@ def header_lines(plan: Plan) -> list[str]:
     if plan.done:
         extent += f"; {plan.done} rounds are done, this is what is left"
     run_dir = display_path(Path(plan.run_dir))
-    lines = wrap_labelled("plan", f"{run_dir}: {plan.seeds:,} seeds, {extent}")
+    lines = wrap_with_label("plan", f"{run_dir}: {plan.seeds:,} seeds, {extent}")
 
     for role, endpoint in plan.endpoints.items():
-        lines += wrap_labelled(role, endpoint)
+        lines += wrap_with_label(role, endpoint)
     if not plan.endpoints:
         free = "costs no money; its tokens are counted as if they were bought"
-        lines += wrap_labelled("teacher", f"{plan.teacher}: {free}")
+        lines += wrap_with_label("teacher", f"{plan.teacher}: {free}")
     for model in plan.unpriced:
         fields = "as_of, input, output: USD per million tokens"
-        lines += wrap_labelled("prices", f"unknown: add prices.{model} ({fields})")
+        lines += wrap_with_label("prices", f"unknown: add prices.{model} ({fields})")
 
     if plan.probe is None:
         sent = (
             "nothing: low and high are estimates from the prompts' and seeds' lengths"
         )
-        return [*lines, *wrap_labelled("sent", sent)]
-    return [*lines, *wrap_labelled("probe", probe_text(plan.probe))]
+        return [*lines, *wrap_with_label("sent", sent)]
+    return [*lines, *wrap_with_label("probe", describe_probe(plan.probe))]
 
 
-def probe_text(probe: ProbeSummary) -> str:
+def describe_probe(probe: ProbeSummary) -> str:
     cost = ""
     if probe.spent_usd is not None:
         cost = f" for USD {format_usd_exactly(probe.spent_usd)}"
@@ -74,35 +74,35 @@ def probe_text(probe: ProbeSummary) -> str:
     )
 
 
-def teacher_lines(plan: Plan) -> list[str]:
+def format_teacher_bill(plan: Plan) -> list[str]:
     """The bill as a table: each stretch of rounds by role, then all of them."""
-    lines = [table_line("each of", "role", "calls", "tokens in", "tokens out", "USD")]
+    lines = [format_table_line("each of", "role", "calls", "tokens in", "tokens out", "USD")]
     for bill in plan.rounds:
         label = f"rounds {bill.first}-{bill.last}"
         if bill.first == bill.last:
             label = f"round {bill.first}"
-        lines += role_bill_lines(label, bill.roles)
-    lines += role_bill_lines("in all", plan.total)
+        lines += format_role_bills(label, bill.roles)
+    lines += format_role_bills("in all", plan.total)
     if len(plan.total) > 1:
-        lines += role_bill_lines("", [sum_role_bills(plan.total)])
+        lines += format_role_bills("", [sum_role_bills(plan.total)])
     return lines
 
 
-def role_bill_lines(label: str, roles: Sequence[RoleBill]) -> list[str]:
+def format_role_bills(label: str, roles: Sequence[RoleBill]) -> list[str]:
     """A line for each role; the label stands on the first one."""
     lines = []
     for place, role in enumerate(roles):
-        calls = count_range(role.calls)
+        calls = format_count_range(role.calls)
         if role.calls.expected is not None:
             calls = format_count(role.calls.expected)
         lines.append(
-            table_line(
+            format_table_line(
                 "" if place else label,
                 role.role,
                 calls,
-                count_range(role.input_tokens),
-                count_range(role.output_tokens),
-                "unknown" if role.usd is None else usd_range(role.usd),
+                format_count_range(role.input_tokens),
+                format_count_range(role.output_tokens),
+                "unknown" if role.usd is None else format_usd_range(role.usd),
             )
         )
     return lines
@@ -128,43 +128,43 @@ def sum_role_bills(roles: Sequence[RoleBill]) -> RoleBill:
     return total
 
 
-def student_lines(plan: Plan) -> list[str]:
+def format_student_bill(plan: Plan) -> list[str]:
     student, size = plan.student, plan.student.size
     known = ""
     if size.parameters is not None:
         billions = format_count(size.parameters).replace("G", "B")
         known = f"{billions} parameters, "
-    lines = wrap_labelled("student", f"{student.model}: {known}{size.source}")
+    lines = wrap_with_label("student", f"{student.model}: {known}{size.source}")
 
     lines.append(
-        table_line("", "rows", "", "tokens answered", "tokens learned", "time")
+        format_table_line("", "rows", "", "tokens answered", "tokens learned", "time")
     )
-    lines.append(student_work_line("before", student.before))
+    lines.append(format_student_work("before", student.before))
     for work in student.rounds:
         is_last = work is student.rounds[-1]
         if work.round - plan.done < MAX_ROUNDS_SHOWN - 1 or is_last:
-            lines.append(student_work_line(f"round {work.round}", work))
-    lines.append(student_work_line("in all", student.total))
-    lines += wrap_labelled("compute", compute_text(student.total, plan.probe))
-    return [*lines, *memory_lines(student)]
+            lines.append(format_student_work(f"round {work.round}", work))
+    lines.append(format_student_work("in all", student.total))
+    lines += wrap_with_label("compute", describe_compute(student.total, plan.probe))
+    return [*lines, *format_memory(student)]
 
 
-def student_work_line(label: str, work: StudentWork) -> str:
-    seconds = "unknown" if work.seconds is None else duration_range(work.seconds)
-    return table_line(
+def format_student_work(label: str, work: StudentWork) -> str:
+    seconds = "unknown" if work.seconds is None else format_duration_range(work.seconds)
+    return format_table_line(
         label,
-        count_range(work.rows),
+        format_count_range(work.rows),
         "",
-        count_range(work.answering),
-        count_range(work.finetuning),
+        format_count_range(work.answering),
+        format_count_range(work.finetuning),
         seconds,
     )
 
 
-def compute_text(total: StudentWork, probe: ProbeSummary | None) -> str:
+def describe_compute(total: StudentWork, probe: ProbeSummary | None) -> str:
     flops = "unknown"
     if total.flops is not None:
-        flops = f"{count_range(total.flops)} FLOPs"
+        flops = f"{format_count_range(total.flops)} FLOPs"
     if probe is None:
         return f"{flops}; time unknown until --probe"
 
@@ -177,7 +177,7 @@ def compute_text(total: StudentWork, probe: ProbeSummary | None) -> str:
     )
 
 
-def memory_lines(student: StudentBill) -> list[str]:
+def format_memory(student: StudentBill) -> list[str]:
     memory = disk = "unknown"
     if student.memory is not None:
         memory = f"{format_bytes(student.memory)} while finetuning"
@@ -185,12 +185,12 @@ def memory_lines(student: StudentBill) -> list[str]:
         disk = f"{format_bytes(student.disk)} at its peak"
     free = f"{format_bytes(student.free)} free where the run will lie"
     lines = [
-        *wrap_labelled(
+        *wrap_with_label(
             "memory", f"{memory} ({student.method}, float32), activations not counted"
         ),
-        *wrap_labelled("disk", f"{disk}, {free}"),
+        *wrap_with_label("disk", f"{disk}, {free}"),
     ]
     if student.disk is not None and student.disk > student.free:
         fix = "use another --run-dir, a smaller student, or keep: last"
-        lines += wrap_labelled("WARNING", f"the disk is too small: {fix}")
+        lines += wrap_with_label("WARNING", f"the disk is too small: {fix}")
     return lines

@@ -4,33 +4,33 @@ from collections.abc import Sequence
 from math import ceil
 
 from ..report.formatting import format_count, format_usd_exactly
-from .layout import SCENARIO_ORDER, count_range, usd_range, wrap_labelled
+from .layout import SCENARIO_ORDER, format_count_range, format_usd_range, wrap_with_label
 from .values import BudgetUse, LimitForecast, LimitHit, Plan, Scenario
 
 LIMIT_NAMES = {"teacher_tokens": "teacher tokens", "usd": "USD", "flops": "FLOPs"}
 
 
-def budget_lines(plan: Plan) -> list[str]:
-    use = budget_use_text(plan.within)
+def format_budget(plan: Plan) -> list[str]:
+    use = describe_budget_use(plan.within)
     if plan.probe:
         use += ", the probe's included"
     lines = [
-        *wrap_labelled("bill", use),
-        *wrap_labelled("ends by", ends_text(plan)),
+        *wrap_with_label("bill", use),
+        *wrap_with_label("ends by", describe_end(plan)),
     ]
     for limit in plan.stops:
-        lines += wrap_labelled("limit", limit_text(limit, plan))
+        lines += wrap_with_label("limit", describe_limit(limit, plan))
     return lines
 
 
-def budget_use_text(use: BudgetUse) -> str:
-    cost = f"USD {usd_range(use.usd)}" if use.usd else "money unknown"
+def describe_budget_use(use: BudgetUse) -> str:
+    cost = f"USD {format_usd_range(use.usd)}" if use.usd else "money unknown"
     if use.flops:
-        cost += f", {count_range(use.flops)} FLOPs"
-    return f"{count_range(use.pairs)} pairs, {count_range(use.tokens)} tokens, {cost}"
+        cost += f", {format_count_range(use.flops)} FLOPs"
+    return f"{format_count_range(use.pairs)} pairs, {format_count_range(use.tokens)} tokens, {cost}"
 
 
-def ends_text(plan: Plan) -> str:
+def describe_end(plan: Plan) -> str:
     """What ends the run; by scenario, where that differs."""
     ends = {
         scenario: LIMIT_NAMES.get(plan.ends[scenario], plan.ends[scenario])
@@ -42,30 +42,30 @@ def ends_text(plan: Plan) -> str:
     return ", ".join(f"{end} ({scenario})" for scenario, end in ends.items())
 
 
-def limit_text(limit: LimitForecast, plan: Plan) -> str:
+def describe_limit(limit: LimitForecast, plan: Plan) -> str:
     name = LIMIT_NAMES.get(limit.limit, limit.limit)
-    title = f"{name} {limit_amount(limit, limit.value)}"
+    title = f"{name} {format_limit_amount(limit, limit.value)}"
     assumed = ", if every row is accepted" if limit.limit == "accepted" else ""
-    hits = hits_by_scenario(limit)
+    hits = collect_hits(limit)
     reached = [hit for hit in hits.values() if hit]
     if not reached:
         used = "all"
         if limit.used.high < limit.value:
-            used = used_amounts(limit)
+            used = format_used_amounts(limit)
         return f"{title}: not reached{assumed}; {used} of it used"
 
     if len({*hits.values()}) == 1:
-        where = hit_text(reached[0])
+        where = describe_hit(reached[0])
     else:
         parts = [
-            f"{hit_text(hit) if hit else 'not reached'} at the {scenario} estimate"
+            f"{describe_hit(hit) if hit else 'not reached'} at the {scenario} estimate"
             for scenario, hit in hits.items()
         ]
         where = "; ".join(parts)
-    return f"{title}: {where}{assumed}{advice_text(limit, plan, reached)}"
+    return f"{title}: {where}{assumed}{write_advice(limit, plan, reached)}"
 
 
-def hits_by_scenario(limit: LimitForecast) -> dict[Scenario, LimitHit | None]:
+def collect_hits(limit: LimitForecast) -> dict[Scenario, LimitHit | None]:
     """Where the limit ends each scenario; without a probe nothing is expected."""
     hits: dict[Scenario, LimitHit | None] = {"low": limit.low, "high": limit.high}
     if limit.used.expected is not None:
@@ -73,16 +73,16 @@ def hits_by_scenario(limit: LimitForecast) -> dict[Scenario, LimitHit | None]:
     return {scenario: hits[scenario] for scenario in SCENARIO_ORDER if scenario in hits}
 
 
-def hit_text(hit: LimitHit) -> str:
+def describe_hit(hit: LimitHit) -> str:
     where = "in" if hit.opened else "before"
     return f"reached {where} round {hit.round}, after {hit.pairs:,} pairs"
 
 
-def advice_text(limit: LimitForecast, plan: Plan, reached: Sequence[LimitHit]) -> str:
+def write_advice(limit: LimitForecast, plan: Plan, reached: Sequence[LimitHit]) -> str:
     """What to set the limit to."""
     for_all = ""
     if plan.rounds_asked is not None:
-        amount = sufficient_amount(limit, limit.for_all)
+        amount = format_sufficient_amount(limit, limit.for_all)
         for_all = f"all rounds at the high estimate need {amount}"
 
     if limit.value >= limit.for_all:
@@ -93,8 +93,8 @@ def advice_text(limit: LimitForecast, plan: Plan, reached: Sequence[LimitHit]) -
         return f"; {for_all}" if for_all else ""
 
     what = "Not even one pair fits" if fewest == 0 else "Not even one round fits"
-    pair = sufficient_amount(limit, limit.for_a_pair)
-    whole_round = sufficient_amount(limit, limit.for_a_round)
+    pair = format_sufficient_amount(limit, limit.for_a_pair)
+    whole_round = format_sufficient_amount(limit, limit.for_a_round)
     needs = (
         f"a pair is held with its worst case, so one needs {pair}, "
         f"a round {whole_round}"
@@ -102,7 +102,7 @@ def advice_text(limit: LimitForecast, plan: Plan, reached: Sequence[LimitHit]) -
     return f". {what}: {needs}" + (f", {for_all}" if for_all else "")
 
 
-def limit_amount(limit: LimitForecast, value: float) -> str:
+def format_limit_amount(limit: LimitForecast, value: float) -> str:
     if limit.limit == "usd":
         return format_usd_exactly(value)
     if limit.limit == "flops":
@@ -110,20 +110,20 @@ def limit_amount(limit: LimitForecast, value: float) -> str:
     return f"{value:,.0f}"
 
 
-def sufficient_amount(limit: LimitForecast, value: float) -> str:
+def format_sufficient_amount(limit: LimitForecast, value: float) -> str:
     """The amount, rounded up: a limit that is set to it is high enough."""
     if limit.limit != "usd":
-        return limit_amount(limit, value)
+        return format_limit_amount(limit, value)
     if value >= 1:
         return format_usd_exactly(ceil(value * 10**2) / 10**2)
     return f"{ceil(value * 10**6) / 10**6:g}"
 
 
-def used_amounts(limit: LimitForecast) -> str:
+def format_used_amounts(limit: LimitForecast) -> str:
     used = limit.used
-    low, high = limit_amount(limit, used.low), limit_amount(limit, used.high)
+    low, high = format_limit_amount(limit, used.low), format_limit_amount(limit, used.high)
     if used.low == used.high:
         return low
     if used.expected is None:
         return f"{low}-{high}"
-    return f"{limit_amount(limit, used.expected)} ({low}-{high})"
+    return f"{format_limit_amount(limit, used.expected)} ({low}-{high})"

@@ -28,7 +28,7 @@ class RoleUsage:
         return usage
 
     @property
-    def priced(self) -> bool:
+    def has_price(self) -> bool:
         return self.price.input is not None and self.price.output is not None
 
 
@@ -43,7 +43,7 @@ class PairHolds:
     dearest_late: Cost
 
 
-def total_cost(roles: Sequence[RoleUsage], scenario: Scenario) -> Cost:
+def sum_role_costs(roles: Sequence[RoleUsage], scenario: Scenario) -> Cost:
     """What all roles cost together: for a pair, or for a round's criterion."""
     costs = (role.price.of(role.usage(scenario)) for role in roles)
     return sum(costs, NO_COST)

@@ -90,19 +90,19 @@ def simulate_run(terms: BudgetTerms, costs: PairCosts) -> SimulatedRun:
     cut_by: tuple[str, int] | None = None  # the first limit that cut a round short
     for r in count(terms.rounds_done):
         opened = len(selected)
-        spent = spent_after(terms, costs, sum(bought), opened)
-        allowance, closed_by = round_allowance(terms, sum(selected), spent, costs, r)
+        spent = project_spending(terms, costs, sum(bought), opened)
+        allowance, closed_by = find_round_allowance(terms, sum(selected), spent, costs, r)
         if allowance < 1:
             ended_by, closing_round = cut_by or (closed_by, r)
             return SimulatedRun(tuple(selected), tuple(bought), ended_by, closing_round)
 
         reused_before = sum(selected) - sum(bought)
-        reusable = reused_pairs(terms, costs, opened + 1) - reused_before
+        reusable = count_reused_pairs(terms, costs, opened + 1) - reused_before
         reused = min(allowance, reusable)
 
-        spent = spent_after(terms, costs, sum(bought), opened + 1)
+        spent = project_spending(terms, costs, sum(bought), opened + 1)
         to_buy = allowance - reused
-        new, limit = affordable_pairs(terms.budget, spent, costs, to_buy)
+        new, limit = count_fitting_pairs(terms.budget, spent, costs, to_buy)
         if new < to_buy:
             cut_by = cut_by or (limit, r)
         selected.append(reused + new)
@@ -110,7 +110,7 @@ def simulate_run(terms: BudgetTerms, costs: PairCosts) -> SimulatedRun:
     raise AssertionError("unreachable")
 
 
-def round_allowance(
+def find_round_allowance(
     terms: BudgetTerms, selected: int, spent: Budget, costs: PairCosts, r: int
 ) -> tuple[int, str]:
     """The pairs that round r may select; or 0 and the limit that keeps it closed."""
@@ -139,12 +139,12 @@ def round_allowance(
         limit = getattr(terms.budget, kind)
         if limit is None:
             continue
-        if limit - getattr(spent, kind) < cost_amount(needed, kind):
+        if limit - getattr(spent, kind) < get_amount(needed, kind):
             return 0, kind
     return min(terms.per_round, *pairs_left.values()), ""
 
 
-def affordable_pairs(
+def count_fitting_pairs(
     budget: Budget, spent: Budget, costs: PairCosts, pairs: int
 ) -> tuple[int, str]:
     """How many pairs can be reserved one after the other, and the limit that stops it.
@@ -156,8 +156,8 @@ def affordable_pairs(
         limit = getattr(budget, kind)
         if limit is None:
             continue
-        pair = cost_amount(costs.pair, kind)
-        left = limit - getattr(spent, kind) - cost_amount(costs.hold, kind)
+        pair = get_amount(costs.pair, kind)
+        left = limit - getattr(spent, kind) - get_amount(costs.hold, kind)
         if left < 0:
             fits = 0
         elif pair == 0:
@@ -169,7 +169,7 @@ def affordable_pairs(
     return fitting, limiting
 
 
-def reused_pairs(terms: BudgetTerms, costs: PairCosts, rounds: int) -> int:
+def count_reused_pairs(terms: BudgetTerms, costs: PairCosts, rounds: int) -> int:
     """How many of the probe's pairs the first `rounds` rounds reuse."""
     if costs.reused_share is not None:
         reusable = round(costs.reused_share * terms.probe_pairs)
@@ -183,19 +183,19 @@ def reused_pairs(terms: BudgetTerms, costs: PairCosts, rounds: int) -> int:
     return round(terms.probe_pairs * (1 - missed))
 
 
-def spent_after(
+def project_spending(
     terms: BudgetTerms, costs: PairCosts, bought: int, rounds: int
 ) -> Budget:
     """What is spent after so many more pairs, and the criterion's calls of the rounds."""
     spent = {"generated": (terms.spent.generated or 0) + bought}
     for kind in COST_KINDS:
-        pairs = bought * cost_amount(costs.pair, kind)
-        criterion = rounds * cost_amount(costs.criterion, kind)
+        pairs = bought * get_amount(costs.pair, kind)
+        criterion = rounds * get_amount(costs.criterion, kind)
         spent[kind] = (getattr(terms.spent, kind) or 0) + pairs + criterion
     return Budget(**spent)
 
 
-def cost_amount(cost: Cost, kind: str) -> int:
+def get_amount(cost: Cost, kind: str) -> int:
     """0 where the amount is unknown: then the config can't set a limit of that kind."""
     if kind == "teacher_tokens":
         return cost.tokens

@@ -14,8 +14,8 @@ from .simulation import ScenarioRuns
 from .token_lengths import (
     MAX_TOKEN_BYTES,
     MIN_TOKEN_BYTES,
-    low_seed_lengths,
-    mean_question_bytes,
+    estimate_low_lengths,
+    average_question_bytes,
 )
 from .values import Range, ScenarioValues, StudentWork
 
@@ -66,13 +66,13 @@ def estimate_item_tokens(
     answer, of the teacher's new question and its answer, and of a whole row from a
     program or a pool (0: the teacher is an endpoint).
     """
-    low = low_seed_lengths(seeds)
+    low = estimate_low_lengths(seeds)
     low_attempt = min(low.solution, attempt_cap)
 
     def answering(examples: Sequence[Example]) -> Range:
         sent: float = instruction_bytes
         if examples:
-            sent += mean_question_bytes(examples)
+            sent += average_question_bytes(examples)
         return Range(
             sent / MAX_TOKEN_BYTES + low_attempt,
             sent / MIN_TOKEN_BYTES + CHAT_TEMPLATE_TOKENS + attempt_cap,
@@ -90,7 +90,7 @@ def estimate_item_tokens(
     return ItemTokens(answering(seeds), answering(dev), around + new, around + row)
 
 
-def work_before_rounds(load: StudentLoad, rounds_done: int) -> StudentWork:
+def estimate_work_before_rounds(load: StudentLoad, rounds_done: int) -> StudentWork:
     """What comes before the first round: nothing, if the run has begun."""
     dev, rows = load.dev, load.rows_at_start
     if rounds_done > 0:
@@ -105,7 +105,7 @@ def work_before_rounds(load: StudentLoad, rounds_done: int) -> StudentWork:
     )
 
 
-def work_by_round(
+def estimate_work_by_round(
     load: StudentLoad,
     runs: ScenarioRuns,
     rounds_done: int,
@@ -194,7 +194,7 @@ def sum_student_work(parts: Sequence[StudentWork]) -> StudentWork:
     return total
 
 
-def peak_disk_bytes(
+def estimate_peak_disk(
     parameters: int | None, method: str, keep: str, rounds: int, calls: float
 ) -> float | None:
     """What the run's directory takes at its peak; None if the model's size is unknown.

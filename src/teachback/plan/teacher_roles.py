@@ -13,23 +13,23 @@ from ..ledger.costs import FREE_PRICE, Usage
 from ..teachers.openai import PairCalls, worst_pair_cost
 from ..teachers.prompts import MAX_ATTEMPT_BYTES
 from ..types import Example
-from .role_usage import PairHolds, RoleUsage, scale_role, total_cost
+from .role_usage import PairHolds, RoleUsage, scale_role, sum_role_costs
 from .token_lengths import (
     DEFAULT_SOLUTION_TOKENS,
     MAX_TOKEN_BYTES,
     MIN_TOKEN_BYTES,
     SeedLengths,
-    byte_length,
-    low_seed_lengths,
-    mean_of_longest,
+    count_text_bytes,
+    estimate_low_lengths,
+    average_longest,
 )
 from .values import Range, Scenario
 
 # How often a seed may have been selected: the count stands in the request, in digits
-LATE_SELECTION = 999
+LATE_SELECTION_COUNT = 999
 
 
-def endpoint_roles(
+def make_endpoint_roles(
     pair_calls: PairCalls,
     seeds: Sequence[Example],
     n_longest: int,
@@ -41,12 +41,12 @@ def endpoint_roles(
     n_longest: how many of the longest seeds the high end takes. shows_attempt: the
     request holds the student's attempt.
     """
-    low = low_seed_lengths(seeds)
+    low = estimate_low_lengths(seeds)
     roles = [_first_role(pair_calls, seeds, low, n_longest, shows_attempt)]
     if not pair_calls.answer_roles and pair_calls.verifier is None:
         return tuple(roles)
 
-    instructions = byte_length(pair_calls.prompts.solve(""))
+    instructions = count_text_bytes(pair_calls.prompts.solve(""))
     low_input = instructions / MAX_TOKEN_BYTES + low.question
     if pair_calls.answer_roles:
         answer = _answer_role(
@@ -88,15 +88,15 @@ def _first_role(
     prompts, template_tokens = pair_calls.prompts, pair_calls.endpoint.template_tokens
     whole_pair = prompts.calls == 1
     low_output = low.question + (low.solution if whole_pair else 0)
-    low_prompts = [byte_length(prompts.ask(seed.question, 0)) for seed in seeds]
+    low_prompts = [count_text_bytes(prompts.ask(seed.question, 0)) for seed in seeds]
     low_input = fmean(low_prompts) / MAX_TOKEN_BYTES
 
-    attempt = longest_attempt(shows_attempt)
+    attempt = make_longest_attempt(shows_attempt)
     requests = [
-        len(pair_calls.first_request(seed.question, LATE_SELECTION, attempt))
+        len(pair_calls.first_request(seed.question, LATE_SELECTION_COUNT, attempt))
         for seed in seeds
     ]
-    high_input = mean_of_longest(requests, n_longest) / MIN_TOKEN_BYTES
+    high_input = average_longest(requests, n_longest) / MIN_TOKEN_BYTES
     cap = pair_calls.max_tokens_first
     return RoleUsage(
         pair_calls.first_role,
@@ -139,10 +139,10 @@ def _answer_role(
     )
 
 
-def endpoint_holds(
+def make_endpoint_holds(
     pair_calls: PairCalls, seeds: Sequence[Example], *, shows_attempt: bool
 ) -> PairHolds:
-    attempt = longest_attempt(shows_attempt)
+    attempt = make_longest_attempt(shows_attempt)
     by_length = sorted(
         seeds, key=lambda seed: len(pair_calls.first_request(seed.question, 0, attempt))
     )
@@ -155,30 +155,30 @@ def endpoint_holds(
         worst_pair_cost(cheapest, 0, pair_calls, attempt),
         worst_pair_cost(median, 0, pair_calls, attempt),
         worst_pair_cost(dearest, 0, pair_calls, attempt),
-        worst_pair_cost(dearest, LATE_SELECTION, pair_calls, attempt),
+        worst_pair_cost(dearest, LATE_SELECTION_COUNT, pair_calls, attempt),
     )
 
 
-def longest_attempt(shows_attempt: bool) -> str | None:
+def make_longest_attempt(shows_attempt: bool) -> str | None:
     return "x" * MAX_ATTEMPT_BYTES if shows_attempt else None
 
 
-def unpaid_roles(seeds: Sequence[Example], n_longest: int) -> tuple[RoleUsage, ...]:
+def make_unpaid_roles(seeds: Sequence[Example], n_longest: int) -> tuple[RoleUsage, ...]:
     """The one role of a program or a pool, which is metered as if it were bought.
 
     Its input is the seed's question, its output a row like the seeds.
     """
-    low = low_seed_lengths(seeds)
-    questions = [byte_length(seed.question) for seed in seeds]
+    low = estimate_low_lengths(seeds)
+    questions = [count_text_bytes(seed.question) for seed in seeds]
     unknown_solution = 0
     if not any(seed.solution for seed in seeds):
         unknown_solution = ceil(DEFAULT_SOLUTION_TOKENS * MAX_TOKEN_BYTES)
     rows = [
-        byte_length(seed.question) + (byte_length(seed.solution) or unknown_solution)
+        count_text_bytes(seed.question) + (count_text_bytes(seed.solution) or unknown_solution)
         for seed in seeds
     ]
-    high_question = mean_of_longest(questions, n_longest) / MIN_TOKEN_BYTES
-    high_row = mean_of_longest(rows, n_longest) / MIN_TOKEN_BYTES
+    high_question = average_longest(questions, n_longest) / MIN_TOKEN_BYTES
+    high_row = average_longest(rows, n_longest) / MIN_TOKEN_BYTES
     role = RoleUsage(
         "teacher",
         None,
@@ -191,11 +191,11 @@ def unpaid_roles(seeds: Sequence[Example], n_longest: int) -> tuple[RoleUsage, .
     return (role,)
 
 
-def unpaid_holds(roles: Sequence[RoleUsage], scenario: Scenario) -> PairHolds:
+def make_unpaid_holds(roles: Sequence[RoleUsage], scenario: Scenario) -> PairHolds:
     """A program knows what it will use, and holds just that.
 
     Nobody knows its dearest exercise beforehand: the high end stands for it.
     """
-    hold = total_cost(roles, scenario)
-    dearest = total_cost(roles, "high")
+    hold = sum_role_costs(roles, scenario)
+    dearest = sum_role_costs(roles, "high")
     return PairHolds(hold, hold, dearest, dearest)

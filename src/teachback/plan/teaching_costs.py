@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..ledger.costs import Cost
-from .role_usage import NO_COST, PairHolds, RoleUsage, total_cost
+from .role_usage import NO_COST, PairHolds, RoleUsage, sum_role_costs
 from .simulation import BudgetTerms, PairCosts, SimulatedRun, simulate_run
 from .values import Scenario
 
@@ -39,11 +39,11 @@ class TeachingCosts:
         else:
             hold, dearest, reused_share = holds.median, holds.dearest, None
         return PairCosts(
-            total_cost(self.roles, scenario),
+            sum_role_costs(self.roles, scenario),
             hold,
             dearest,
             reused_share,
-            criterion=total_cost(self.criterion_roles, scenario),
+            criterion=sum_role_costs(self.criterion_roles, scenario),
             criterion_worst=self.criterion_worst,
         )
 

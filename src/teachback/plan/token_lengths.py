@@ -23,22 +23,22 @@ class SeedLengths(NamedTuple):
     solution: float
 
 
-def byte_length(text: str | None) -> int:
+def count_text_bytes(text: str | None) -> int:
     return len((text or "").encode("utf-8", "replace"))
 
 
-def mean_question_bytes(examples: Sequence[Example]) -> float:
-    return fmean(byte_length(example.question) for example in examples)
+def average_question_bytes(examples: Sequence[Example]) -> float:
+    return fmean(count_text_bytes(example.question) for example in examples)
 
 
-def low_seed_lengths(seeds: Sequence[Example]) -> SeedLengths:
-    question = mean_question_bytes(seeds) / MAX_TOKEN_BYTES
-    solutions = [byte_length(seed.solution) for seed in seeds if seed.solution]
+def estimate_low_lengths(seeds: Sequence[Example]) -> SeedLengths:
+    question = average_question_bytes(seeds) / MAX_TOKEN_BYTES
+    solutions = [count_text_bytes(seed.solution) for seed in seeds if seed.solution]
     if not solutions:
         return SeedLengths(question, DEFAULT_SOLUTION_TOKENS)
     return SeedLengths(question, fmean(solutions) / MAX_TOKEN_BYTES)
 
 
-def mean_of_longest(lengths: Sequence[int], n: int) -> float:
+def average_longest(lengths: Sequence[int], n: int) -> float:
     """The mean of the n longest."""
     return fmean(sorted(lengths, reverse=True)[:n])

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ..types import Report, Share
+from ..types import GroupAccuracy, Report
 from .formatting import align_columns, format_accuracy
 
 
@@ -75,16 +75,16 @@ def change_lines(before: Report, after: Report) -> list[str]:
     return [*lines, *align_columns(rows)]
 
 
-def field_shares(report: Report) -> Iterator[tuple[str, str, Share]]:
+def field_shares(report: Report) -> Iterator[tuple[str, str, GroupAccuracy]]:
     """Yields (meta field, value, share)."""
     for field, shares in report.by.items():
         for value, share in shares.items():
             yield field, value, share
 
 
-def format_share(share: Share) -> str:
+def format_share(share: GroupAccuracy) -> str:
     return f"{format_rate(share)} [{share.low:.0%}, {share.high:.0%}]"
 
 
-def format_rate(share: Share) -> str:
+def format_rate(share: GroupAccuracy) -> str:
     return f"{share.right / share.n:.0%}"

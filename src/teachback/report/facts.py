@@ -1,30 +1,22 @@
 """What a run did, as plain data: what `--json` prints."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from ..ledger.costs import FLOPS_PER_KILOFLOP, PICODOLLARS_PER_USD, RoleSpend, Spend
 from ..run.files import to_plain
-from ..types import Report, Round
+from ..types import Example, Report, Round, Selection
+from .values import RunSummary
 
 
-def run_facts(
-    *,
-    run_dir: Path,
-    student: Path,
-    baseline: Report,
-    rounds: Sequence[Round],
-    spend: Spend,
-    closed_early: bool,
-) -> dict[str, Any]:
+def run_facts(summary: RunSummary) -> dict[str, Any]:
     return {
-        "run_dir": str(run_dir),
-        "student": str(student),
-        "baseline": report_facts(baseline),
-        "rounds": [round_facts(r) for r in rounds],
-        "spend": spend_facts(spend),
-        "budget_closed_early": closed_early,
+        "run_dir": str(summary.run_dir),
+        "student": str(summary.student),
+        "baseline": report_facts(summary.baseline),
+        "rounds": [round_facts(finished) for finished in summary.rounds],
+        "spend": spend_facts(summary.spend),
+        "budget_closed_early": summary.closed_early,
     }
 
 
@@ -45,6 +37,20 @@ def report_facts(report: Report) -> dict[str, Any]:
     """The report without its single questions."""
     plain: Any = to_plain(report)
     return {key: value for key, value in plain.items() if key != "items"}
+
+
+def pick_facts(selection: Selection, pool: Sequence[Example]) -> list[dict[str, Any]]:
+    """One object for each selected seed, the best first."""
+    question = {seed.id: seed.question for seed in pool}
+    return [
+        {
+            "rank": pick.rank,
+            "id": pick.seed,
+            "score": pick.score,
+            "question": question[pick.seed],
+        }
+        for pick in selection.picks
+    ]
 
 
 def role_cost_facts(costs: Sequence[RoleSpend]) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from rich.status import Status
 from ..ledger.costs import Meter
 from ..run.directory import Event
 from ..run.steps import STEPS
-from ..types import Attempts, Curated, Draft, Report, Reserve, Selection, Transfer
+from ..types import Attempts, Curation, Draft, Report, Reserve, Selection, Transfer
 from .formatting import format_accuracy, format_amount
 
 
@@ -112,7 +112,7 @@ def describe_result(value: object) -> list[str]:
             return [f"{len(value.picks)} picked", *_note_lines(value.notes)]
         case Reserve():
             return [f"{len(value.rows)} rows", *_note_lines(value.notes)]
-        case Curated():
+        case Curation():
             accepted, rejected = len(value.rows), len(value.rejected)
             counts = f"{accepted} rows accepted, {rejected} not"
             return [counts, *_note_lines(value.notes)]

@@ -1,76 +1,44 @@
-"""A run in words: what it may use, what each round did, what it cost, where it lies."""
+"""A run in words: what each round did, what it cost, where it lies."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from ..ledger.costs import PICODOLLARS_PER_USD, Budget, Spend
+from ..ledger.costs import PICODOLLARS_PER_USD, Spend
 from ..types import Example, Report, Round
 from .evaluation import change_lines
-from .formatting import display_path, format_accuracy, format_amount, format_usd
+from .formatting import display_path, format_accuracy, format_usd
 from .row_yield import yield_lines
+from .values import RunSummary
 
-# `status` shows these amounts even where they have no limit
-ALWAYS_SHOWN = ("generated", "teacher_tokens")
 MAX_EXAMPLES = 3
 
 
-def allowance_line(
+def summary_lines(
+    summary: RunSummary,
     *,
-    seeds: object,
-    dev: object,
-    rounds: int | None,
-    per_round: int,
-    limits: Mapping[str, float | None],
-    max_new_tokens: int,
-    criterion: str,
-) -> str:
-    """What a run may use, in one line.
-
-    seeds, dev: numbers, or words such as "all". limits: as the config gives them, by
-    name.
-    """
-    duration = f"{rounds} rounds" if rounds else "rounds until the budget is spent"
-    bounds = [
-        f"{value:,} {name.replace('_', ' ')}"
-        for name, value in limits.items()
-        if value is not None
-    ]
-    return (
-        f"allowance: {seeds} seeds, {duration} of {per_round} rows, "
-        f"at most {' and '.join(bounds) or 'rounds × rows'}, {dev} dev questions, "
-        f"answers of at most {max_new_tokens} tokens; criterion {criterion}"
-    )
-
-
-def closing_lines(
-    *,
-    run_dir: Path,
-    student: Path,
-    baseline: Report,
-    rounds: Sequence[Round],
-    spend: Spend,
     dev: Sequence[Example],
-    accepted_limit: int | None,
+    max_accepted: int | None,
     system: str | None,
 ) -> list[str]:
     """What `teachback run` prints at the end.
 
-    dev: the questions of the reports. accepted_limit: how many accepted rows the
-    budget allows. system: the student's system prompt.
+    dev: the questions of the reports. max_accepted: how many accepted rows the budget
+    allows. system: the student's system prompt.
     """
+    baseline, rounds = summary.baseline, summary.rounds
     after = rounds[-1].report if rounds else baseline
-    student = display_path(student)
+    student = display_path(summary.student)
     return [
         "",
         f"dev accuracy: {format_accuracy(baseline)} before, "
         f"{format_accuracy(after)} after {len(rounds)} rounds",
         *change_lines(baseline, after),
         *(round_line(r, finished) for r, finished in enumerate(rounds)),
-        *yield_lines(rounds, accepted_limit),
-        spend_line(spend),
+        *yield_lines(rounds, max_accepted),
+        spend_line(summary.spend),
         "",
         *newly_right_lines(baseline, after, dev),
-        f"everything lies in {display_path(run_dir)}; the student in {student}",
+        f"everything lies in {display_path(summary.run_dir)}; the student in {student}",
         "use it:",
         "",
         *(f"    {line}" for line in usage_lines(student, system)),
@@ -114,25 +82,6 @@ def spend_line(spend: Spend) -> str:
             "charged at their worst case"
         )
     return line
-
-
-def budget_line(
-    limits: Budget, committed: Budget, accepted: int, accepted_limit: int | None
-) -> str:
-    """What counts against each limit.
-
-    Of the amounts without a limit it shows ALWAYS_SHOWN only.
-    """
-    parts = []
-    for kind, value in vars(committed).items():
-        limit = getattr(limits, kind)
-        if limit is None and kind not in ALWAYS_SHOWN:
-            continue
-        bound = format_amount(kind, limit) if limit else "no limit"
-        parts.append(f"{format_amount(kind, value)} of {bound}")
-    if accepted_limit is not None:
-        parts.append(f"{accepted} of {accepted_limit} accepted rows")
-    return "budget: " + ", ".join(parts)
 
 
 def newly_right_lines(

@@ -7,9 +7,9 @@ from typing import Literal
 from ..types import (
     Allowance,
     Attempts,
-    Curated,
+    Curation,
     Draft,
-    Gathered,
+    GatheredEvidence,
     Report,
     Reserve,
     Row,
@@ -62,11 +62,11 @@ STEPS: Mapping[str, RunStep] = {
         in_round=True,
         shared_input="seeds",
     ),
-    "gather": RunStep(Gathered, "what the criterion needs to know", in_round=True),
+    "gather": RunStep(GatheredEvidence, "what the criterion needs to know", in_round=True),
     "select": RunStep(Selection, "the criterion picks seeds", in_round=True),
     "generate": RunStep(tuple[Draft, ...], "the teacher writes", "drafts", True),
     "verify": RunStep(tuple[Verdict, ...], "checking the drafts", in_round=True),
-    "curate": RunStep(Curated, "curate", in_round=True),
+    "curate": RunStep(Curation, "curate", in_round=True),
     "transfer": RunStep(
         Transfer, "the same student answers the new rows", in_round=True
     ),

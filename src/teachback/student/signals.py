@@ -5,7 +5,7 @@ Decoding computes this of the tokens it chose, `scoring.py` of given answers. Lo
 float32, and only a block of them exists at a time.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import repeat
 from typing import Any, NamedTuple
 
@@ -39,21 +39,26 @@ def compute_signals(
     logits: in float32. hidden: what the head made them from. sketch_rows: where the
     sketches of the tokens' gradients are added.
     """
-    import torch
-
-    size = tokens_in_cache(logits_N_V)
+    size = count_tokens_in_cache(logits_N_V)
     blocks = zip(
         logits_N_V.split(size), hidden_N_D.split(size), ids_N.split(size), strict=True
     )
     block_rows = repeat(None) if sketch_rows is None else sketch_rows.split(size)
     parts = [
-        block_signals(*block, rows)
+        compute_block_signals(*block, rows)
         for block, rows in zip(blocks, block_rows, strict=False)
     ]
+    return join_signals(parts)
+
+
+def join_signals(parts: Sequence[TokenSignals]) -> TokenSignals:
+    """The signals of blocks of tokens that follow one another."""
+    import torch
+
     return TokenSignals(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
 
-def block_signals(
+def compute_block_signals(
     logits_N_V: Any,
     hidden_N_D: Any,
     ids_N: Any,
@@ -71,7 +76,7 @@ def block_signals(
     second_N = p_N_V.mul(below_N_V).amax(-1)
     tied_N = below_N_V.sum(-1) < p_N_V.shape[1] - 1
     square_N = torch.linalg.vecdot(p_N_V, p_N_V)
-    # A token may be ruled out, with a logit of -inf.
+    # A token may be ruled out by a logit of -inf, and 0 × -inf is no number.
     mean_logit_N = torch.linalg.vecdot(p_N_V, logits_N_V.clamp(min=-1e9))
     return TokenSignals(
         nll=logsum_N - logits_N_V.gather(1, ids_N[:, None])[:, 0],
@@ -85,15 +90,15 @@ def compute_nlls(logits_N_V: Any, ids_N: Any) -> Any:
     """nll_N of the tokens, where nothing else is needed."""
     import torch
 
-    size = tokens_in_cache(logits_N_V)
+    size = count_tokens_in_cache(logits_N_V)
     parts = []
     for logits, ids in zip(logits_N_V.split(size), ids_N.split(size), strict=True):
         parts.append(-logits.log_softmax(-1).gather(1, ids[:, None])[:, 0])
     return torch.cat(parts)
 
 
-def tokens_in_cache(logits_N_V: Any) -> int:
-    """Tokens whose logits are reduced at once."""
+def count_tokens_in_cache(logits_N_V: Any) -> int:
+    """How many tokens' logits are reduced at once."""
     n_logits = scale_for_device(LOGITS_IN_CACHE, logits_N_V.device)
     return max(1, n_logits // int(logits_N_V.shape[1]))
 

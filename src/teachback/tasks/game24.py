@@ -20,7 +20,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from ..errors import ConfigError, DataError
-from ..types import Example, PositiveInt, Scalar, Settings, Task, Written
+from ..types import Example, Exercise, PositiveInt, Scalar, Settings, Task
 from . import make24
 from .game24_answers import (
     game24_key,
@@ -60,7 +60,7 @@ def write_puzzle(
     *,
     largest: int,
     taken: frozenset[str],
-) -> Written:
+) -> Exercise:
     """A puzzle of the seed's level (probability 0.6), or one level easier or harder (0.2 each).
 
     Levels are clipped at the ends. The puzzle is drawn uniformly from all sets of four numbers
@@ -75,7 +75,7 @@ def write_puzzle(
         places = sorted(rng.sample(range(1, largest + 4), 4))
         puzzle = tuple(place - i for i, place in enumerate(places))
         if make24.has_level(puzzle, level) and puzzle_text(puzzle) not in taken:
-            return Written(puzzle_text(puzzle), str(make24.first_solution(puzzle)))
+            return Exercise(puzzle_text(puzzle), str(make24.first_solution(puzzle)))
     raise ConfigError(
         f"game24: no puzzle of level {level} was found that isn't in the splits",
         got=f"{len(taken)} in the splits, numbers up to {largest}",

@@ -19,7 +19,7 @@ from pydantic import Field, model_validator
 
 from ..errors import ConfigError, DataError
 from ..rng import draw
-from ..types import Example, PositiveInt, Settings, Task, Written
+from ..types import Example, Exercise, PositiveInt, Settings, Task
 from .jsonl_file import read_jsonl
 from .ontology import Decision, decide_question, read_question
 from .prontoqa_answers import (
@@ -59,7 +59,7 @@ def write_prontoqa(
     *,
     within: tuple[int, int] = HOPS_RANGE,
     side_rules: bool = True,
-) -> Written:
+) -> Exercise:
     """An exercise with the seed's hops (probability 0.6), or one fewer or more (0.2 each).
 
     Hops are clipped to `within`. The seed's hops are its meta["hops"], or else what its question
@@ -69,7 +69,7 @@ def write_prontoqa(
     hops = min(max(hops, within[0]), within[1])
     exercise = generate_proof_question(hops, rng, side_rules=side_rules)
     text = format_proof_answer(str(exercise.solution), str(exercise.answer))
-    return Written(exercise.question, text)
+    return Exercise(exercise.question, text)
 
 
 def seed_hops(seed: Example) -> int:

@@ -20,7 +20,7 @@ from pydantic import Field, JsonValue
 from ..errors import ConfigError, DataError
 from ..graders.final import gold_answer, no_final_answer
 from ..rng import draw
-from ..types import Example, Grade, PositiveInt, Settings, Task, Written
+from ..types import Example, Exercise, Grade, PositiveInt, Settings, Task
 from .gym_answers import (
     MULTILINE_DATASETS,
     format_gym_answer,
@@ -234,7 +234,7 @@ class GymWriter:
     multiline: bool
     kinds: Mapping[int, int]  # see `_steps_by_kind`
 
-    def __call__(self, seed: Example, rng: Random) -> Written:
+    def __call__(self, seed: Example, rng: Random) -> Exercise:
         """An exercise of the seed's level (probability 0.6), or one easier or harder (0.2 each).
 
         Levels are clipped at the ends. A dataset without levels takes the seed's own generator,
@@ -249,7 +249,7 @@ class GymWriter:
             kind = self._choose_kind(seed, step, rng)
         item = self.source.draw(level, rng, kind)
         text = str(gym_target(self.multiline, item.example))
-        return Written(item.example.question, text, item.example.answer)
+        return Exercise(item.example.question, text, item.example.answer)
 
     def _levels(self) -> list[int]:
         return sorted(level for level in self.source.datasets if level is not None)

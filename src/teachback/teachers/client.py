@@ -35,9 +35,10 @@ from ..ledger.group_commit import GroupCommit
 from ..ledger.ledger import Ledger, Pair, RecordedAnswer
 
 RETRIES = RetryPolicy()
-POLL_S = 0.05  # between two looks at a call that another arm has in flight
+# Between two looks at a call that another arm has in flight.
+POLL_S = 0.05
 TURNED_AWAY = frozenset({429, 503})
-# Perhaps about this request only: too long, or held back by a content filter.
+# Perhaps about this request only: it is too long, or a content filter holds it back.
 REFUSED_REQUEST = frozenset({400, 413, 422})
 # Codes of a 429 that no waiting helps.
 OUT_OF_MONEY_CODES = (
@@ -60,13 +61,13 @@ class FailedTry:
     reason: str
     outcome: CallOutcome = "failed"
     # Turned away before the model read it.
-    unread: bool = False
-    # By 429 or 503.
-    turned_away: bool = False
+    is_unread: bool = False
+    # By 429 or 503, which is no try.
+    is_turned_away: bool = False
     # What Retry-After asked for.
     wait_s: float = 0.0
     # The same request would be refused again.
-    final: bool = False
+    is_final: bool = False
 
 
 class BoughtAnswer(NamedTuple):
@@ -80,28 +81,29 @@ class InFlightElsewhere:
     """A call that another arm's process has in flight."""
 
 
-class Failed(Exception):
-    """A pair that will get no answer; the text is the draft's reason."""
+class OrderFailed(Exception):
+    """An order that will get no answer. The text is the reason that its result gets."""
 
 
-class Stopped(Exception):
+class NothingSent(Exception):
     """Nothing more is sent, because of an error somewhere else."""
 
 
 class Unanswered(Exception):
-    """A call whose tries are used up: the pair's bad luck, or the end of the endpoint."""
+    """A call whose tries are used up. Either this call is at fault, or the endpoint is down."""
 
-    def __init__(self, client: "Client", miss: FailedTry) -> None:
-        tries = (
-            "refused" if miss.final else f"no answer in {client.endpoint.tries} tries"
-        )
-        super().__init__(f"{tries}: {miss.reason}")
-        self.client, self.miss = client, miss
+    def __init__(self, client: "Client", last_try: FailedTry) -> None:
+        what = f"no answer in {client.endpoint.tries} tries"
+        if last_try.is_final:
+            what = "refused"
+        super().__init__(f"{what}: {last_try.reason}")
+        self.client = client
+        self.last_try = last_try
 
 
 @dataclass
 class Halt:
-    """The first error, for all clients: what is in flight ends, nothing more is sent."""
+    """Stops all clients after the first error: what is in flight ends, and nothing more is sent."""
 
     error: TeachbackError | None = None
     event: asyncio.Event = field(default_factory=asyncio.Event)
@@ -117,31 +119,30 @@ class Halt:
 class Client:
     """`async with Client(...) as client: await client.ask(...)`.
 
-    One at a time for an endpoint: its limits are shared.
-
-    heard: the endpoint answered, now or in an earlier call that the ledger served. asleep: calls
-    that wait to be tried again.
+    An endpoint has one client at a time, because all calls share its limits.
     """
 
     def __init__(
         self, endpoint: Endpoint, ledger: Ledger, group: GroupCommit, halt: Halt
     ) -> None:
-        self.endpoint, self.ledger, self.group, self.halt = (
-            endpoint,
-            ledger,
-            group,
-            halt,
-        )
+        self.endpoint = endpoint
+        self.ledger = ledger
+        self.group = group
+        self.halt = halt
         limits = RateLimits(
             endpoint.in_flight, endpoint.requests_per_minute, endpoint.tokens_per_minute
         )
         self.limiter = RateLimiter(limits)
-        self.heard = False
-        self.asleep = 0
+        # Now, or in an earlier call that the ledger served.
+        self.has_answered = False
+        # Calls that wait to be tried again.
+        self.n_asleep = 0
         self._key = endpoint.read_key()
-        self._sent: set[int] = set()  # calls without an outcome
-        self._last_heard = time.monotonic()
-        self._jitter = Random()  # spreads retries over time: no data depends on it
+        # Ids of the calls in flight.
+        self._sent: set[int] = set()
+        self._last_answer_at = time.monotonic()
+        # Spreads retries over time. No data depends on it, so it needs no seed.
+        self._jitter = Random()
         self._http: HttpClient
         halt.clients.append(self)
 
@@ -159,18 +160,25 @@ class Client:
         await self._http.__aexit__(kind, error, tb)
 
     def abandon(self) -> None:
-        """Interrupted: what these calls cost will not be known."""
+        """After an interruption nobody will know what the calls in flight cost."""
         with self.ledger.group():
             for call in self._sent:
                 self.ledger.doubt(call, "interrupted")
 
-    async def ask(self, pair: Pair, role: str, request: bytes, cap: int) -> Completion:
-        """Buy one answer. Raises Failed (no budget), Unanswered, Stopped and TeacherDown."""
+    async def ask(
+        self, pair: Pair, role: str, request: bytes, max_tokens: int
+    ) -> Completion:
+        """Buy one answer.
+
+        Raises OrderFailed (no budget), Unanswered, NothingSent and TeacherDown.
+        """
         if pair.state != "open":
             raise explain_closed_pair(pair, role)
-        tried = away = 0
+        worst_cost = self.endpoint.worst_cost(request, max_tokens)
+        n_failed = n_turned_away = 0
         while True:
-            reply = await self._try(pair, role, request, cap, first=tried + away == 0)
+            is_first = n_failed + n_turned_away == 0
+            reply = await self._try(pair, role, request, worst_cost, is_first)
             if reply is None:
                 await self._sleep(POLL_S)
                 continue
@@ -178,65 +186,62 @@ class Client:
                 return parse_completion(reply.body)
             if isinstance(reply, BoughtAnswer):
                 return reply.completion
-            if reply.turned_away:
-                away += 1
-                self._refuse_endless(reply)
+
+            if reply.is_turned_away:
+                n_turned_away += 1
+                self._check_patience(reply)
             else:
-                tried += 1
-                if reply.final or tried >= self.endpoint.tries:
+                n_failed += 1
+                if reply.is_final or n_failed >= self.endpoint.tries:
                     raise Unanswered(self, reply)
-            await self._pause(
-                tried + away, 0.0 if reply.outcome == "limited" else reply.wait_s
-            )
+            # After "limited" the limiter itself holds all calls back for as long as was asked.
+            wait_s = 0.0 if reply.outcome == "limited" else reply.wait_s
+            await self._pause(n_failed + n_turned_away, wait_s)
 
     async def _try(
-        self, pair: Pair, role: str, request: bytes, cap: int, *, first: bool
+        self, pair: Pair, role: str, request: bytes, worst_cost: Cost, is_first: bool
     ) -> BoughtAnswer | RecordedAnswer | FailedTry | None:
-        """None: another arm has the same call in flight, in another process.
-
-        Its answer will be ours.
+        """None: another arm has the same call in flight, in another process, and its answer will
+        be ours.
         """
-        worst = self.endpoint.worst_cost(request, cap)
-        ticket = await self.limiter.enter(worst.tokens)
+        ticket = await self.limiter.enter(worst_cost.tokens)
+        # What the limiter learns of the try. This is the case where nothing was sent.
         outcome: CallOutcome = "refused"
-        wait_s, unused = 0.0, 0
+        wait_s, unused_tokens = 0.0, 0
         try:
             if self.halt.error:
-                raise Stopped
-            call = await self.group.run(self._send, pair, role, request, worst)
+                raise NothingSent
+            call = await self.group.run(self._send, pair, role, request, worst_cost)
             if call is None:
-                raise Failed(
-                    f"budget closed before the {role}"
-                    if first
-                    else "budget closed before a retry"
-                )
+                before = f"the {role}" if is_first else "a retry"
+                raise OrderFailed(f"budget closed before {before}")
             if not isinstance(call, int):
-                unused = worst.tokens
+                unused_tokens = worst_cost.tokens
                 return call if isinstance(call, RecordedAnswer) else None
+
             reply = await self._post(call, request)
             if isinstance(reply, BoughtAnswer):
-                outcome, unused = "answered", max(0, worst.tokens - reply.usage.total)
+                outcome = "answered"
+                unused_tokens = max(0, worst_cost.tokens - reply.usage.total)
             else:
-                outcome, wait_s, unused = (
-                    reply.outcome,
-                    reply.wait_s,
-                    worst.tokens if reply.unread else 0,
-                )
+                outcome, wait_s = reply.outcome, reply.wait_s
+                unused_tokens = worst_cost.tokens if reply.is_unread else 0
             return reply
         finally:
             self.limiter.leave(
-                ticket, outcome, retry_after_s=wait_s, unused_tokens=unused
+                ticket, outcome, retry_after_s=wait_s, unused_tokens=unused_tokens
             )
 
     def _send(
         self, pair: Pair, role: str, request: bytes, worst: Cost
     ) -> int | RecordedAnswer | InFlightElsewhere | None:
-        """Runs in the ledger's thread, and notes the call there: whoever asked may be cancelled
-        meanwhile. Where arms share the ledger, another one may have sent it since the ledger
-        was looked at.
+        """Runs in the ledger's thread. The call is noted here, because the task that asked may be
+        cancelled meanwhile.
         """
         if self.ledger.shared:
-            if known := self.ledger.find_answer(pair, role, request):
+            # Another arm may have sent the call since the ledger was looked at.
+            known = self.ledger.find_answer(pair, role, request)
+            if known:
                 return known
             if self.ledger.is_in_flight_elsewhere(pair, role, request):
                 return InFlightElsewhere()
@@ -247,16 +252,16 @@ class Client:
 
     async def _post(self, call: int, request: bytes) -> BoughtAnswer | FailedTry:
         """One try. Its outcome is in the ledger before it is returned."""
-        start = time.monotonic()
+        started_at = time.monotonic()
         reply = await self._http.post(self.endpoint.url, request)
-        latency_s = time.monotonic() - start
+        latency_s = time.monotonic() - started_at
         if isinstance(reply, HttpFailure):
             return await self._record_failure(call, reply)
         if not reply.is_success:
-            miss = read_refusal(reply)
-            await self._missed(self.ledger.refuse, call, miss, reply.body[:200])
-            self._refuse_end(reply)
-            return miss
+            refusal = read_refusal(reply)
+            await self._end_call(self.ledger.refuse, call, refusal, reply.body[:200])
+            self._check_endpoint(reply)
+            return refusal
 
         completion = parse_completion(reply.body)
         self._sent.discard(call)
@@ -268,98 +273,105 @@ class Client:
             latency_s,
             self.endpoint.price,
         )
-        self.heard, self._last_heard = True, time.monotonic()
+        self.has_answered = True
+        self._last_answer_at = time.monotonic()
         return BoughtAnswer(completion, usage)
 
     async def _record_failure(self, call: int, failure: HttpFailure) -> FailedTry:
+        """A connection that never stood costs nothing. Any other failure leaves the cost in
+        doubt.
+        """
         if failure.kind == "no connection":
-            miss = FailedTry("no connection", unread=True)
-            return await self._missed(self.ledger.refuse, call, miss, failure.detail)
-        if failure.kind == "timeout":
-            return await self._missed(
-                self.ledger.doubt, call, FailedTry(failure.detail)
+            failed = FailedTry("no connection", is_unread=True)
+            return await self._end_call(
+                self.ledger.refuse, call, failed, failure.detail
             )
-        miss = FailedTry("connection lost after sending")
-        return await self._missed(self.ledger.doubt, call, miss, failure.detail)
+        if failure.kind == "timeout":
+            failed = FailedTry(failure.detail)
+            return await self._end_call(self.ledger.doubt, call, failed)
+        failed = FailedTry("connection lost after sending")
+        return await self._end_call(self.ledger.doubt, call, failed, failure.detail)
 
-    def _refuse_end(self, reply: HttpReply) -> None:
-        """Raises TeacherDown for what no other request would be spared."""
+    async def _end_call(
+        self,
+        end: Callable[[int, str], None],
+        call: int,
+        failed: FailedTry,
+        detail: str = "",
+    ) -> FailedTry:
+        """end: how the ledger ends the call, `refuse` or `doubt`."""
+        self._sent.discard(call)
+        reason = f"{failed.reason}: {detail}" if detail else failed.reason
+        await self.group.run(end, call, reason)
+        return failed
+
+    def _check_endpoint(self, reply: HttpReply) -> None:
+        """Raises TeacherDown after a refusal that every other request would meet too."""
         status, body, wait_s = reply.status, reply.body, reply.retry_after_s
-        said: dict[str, str] = {"got": body[:200]}
+        patience_s = self.endpoint.patience_s
         if status == 429 and is_out_of_money(body):
             raise TeacherDown(
-                "the teacher's account is used up", **said, fix=FIXES[402]
+                "the teacher's account is used up", got=body[:200], fix=FIXES[402]
             )
-        if status in TURNED_AWAY and wait_s > self.endpoint.patience_s:
-            what = (
-                f"the teacher asks to wait {wait_s:g} s, patience_s is "
-                f"{self.endpoint.patience_s:g}"
-            )
+        if status in TURNED_AWAY and wait_s > patience_s:
             raise TeacherDown(
-                what, **said, fix="run the same command later, or raise patience_s"
+                f"the teacher asks to wait {wait_s:g} s, patience_s is {patience_s:g}",
+                got=body[:200],
+                fix="run the same command later, or raise patience_s",
             )
         if status not in REFUSED_REQUEST and not RETRIES.is_retryable(status):
             key = self.endpoint.key_env or "a variable named by key_env"
-            fix = FIXES.get(status, "check `base_url`").format(key=key)
             raise TeacherDown(
                 f"the teacher refuses: HTTP {status} from {self.endpoint.url}",
-                **said,
-                fix=fix,
+                got=body[:200],
+                fix=FIXES.get(status, "check `base_url`").format(key=key),
             )
 
-    async def _missed(
-        self,
-        outcome: Callable[[int, str], None],
-        call: int,
-        miss: FailedTry,
-        detail: str = "",
-    ) -> FailedTry:
-        self._sent.discard(call)
-        await self.group.run(
-            outcome, call, f"{miss.reason}: {detail}" if detail else miss.reason
-        )
-        return miss
+    def _check_patience(self, failed: FailedTry) -> None:
+        """Raises TeacherDown when the endpoint has answered nothing for too long."""
+        patience_s = self.endpoint.patience_s
+        if time.monotonic() - self._last_answer_at > patience_s:
+            raise TeacherDown(
+                f"the teacher has turned every call away for {patience_s:g} s",
+                got=failed.reason,
+                fix=f"see that {self.endpoint.url} is up; the same command goes on from here",
+            )
 
     async def _pause(self, failures: int, retry_after_s: float) -> None:
         """Wait before the next try. It ends early when everything stops."""
         await self._sleep(RETRIES.wait_s(failures, retry_after_s, self._jitter))
 
     async def _sleep(self, seconds: float) -> None:
-        self.asleep += 1
+        self.n_asleep += 1
         with suppress(TimeoutError):
             await asyncio.wait_for(self.halt.event.wait(), seconds)
-        self.asleep -= 1
-
-    def _refuse_endless(self, miss: FailedTry) -> None:
-        """Raises TeacherDown when the endpoint has answered nothing for longer than anyone should
-        wait.
-        """
-        if time.monotonic() - self._last_heard > self.endpoint.patience_s:
-            raise TeacherDown(
-                f"the teacher has turned every call away for {self.endpoint.patience_s:g} s",
-                got=miss.reason,
-                fix=f"see that {self.endpoint.url} is up; the same command goes on from here",
-            )
+        self.n_asleep -= 1
 
 
 def read_refusal(reply: HttpReply) -> FailedTry:
-    """A try that was answered with anything but 2xx."""
+    """The failed try, from a reply with any status but 2xx."""
     status, wait_s = reply.status, reply.retry_after_s
     if status in REFUSED_REQUEST:
-        return FailedTry(f"HTTP {status}: {reply.body[:200]}", "refused", final=True)
-    away = status in TURNED_AWAY
+        return FailedTry(f"HTTP {status}: {reply.body[:200]}", "refused", is_final=True)
+    is_turned_away = status in TURNED_AWAY
     outcome: CallOutcome = "refused"
     if status == 429 or (status == 503 and wait_s > 0):
         outcome = "limited"
     elif status >= 500:
         outcome = "failed"
-    return FailedTry(f"HTTP {status}", outcome, away, away, wait_s)
+    return FailedTry(
+        f"HTTP {status}",
+        outcome,
+        is_unread=is_turned_away,
+        is_turned_away=is_turned_away,
+        wait_s=wait_s,
+    )
 
 
 def explain_closed_pair(pair: Pair, role: str) -> Exception:
     """Why a pair that is closed can't ask for what the ledger has no answer to."""
     if pair.state == "failed":
-        return Failed(pair.reason or "failed")
+        return OrderFailed(pair.reason or "failed")
     fix = "restore the prompts, the model and its options, or begin another run"
     return InputsChanged(
         f"pair {pair.id} in the ledger was bought with another request",

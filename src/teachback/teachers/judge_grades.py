@@ -7,10 +7,12 @@ call, once: the same answer to the same question is never judged again.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
+from ..endpoints.settings import EndpointSettings
 from ..ledger.costs import Cost
 from ..ledger.ledger import Ledger
-from ..types import Attempt, Example, Grade, Task
+from ..types import Attempt, Example, Grade, PositiveInt, Task
 from .prompted_model import Message, Opinion, PromptedModel, ask_all, sum_costs
 from .prompts import MAX_ATTEMPT_BYTES, cut_attempt
 
@@ -20,6 +22,17 @@ GRADE_WORD = re.compile(r"\b(INCORRECT|CORRECT)\b")
 
 # (example id, the student's text) → the judge's grade
 JudgedGrades = Mapping[tuple[str, str], Grade]
+
+
+class GradingJudgeSettings(EndpointSettings):
+    """The model that compares answers where task.grader is judge.
+
+    Paid from the same budget, dev first.
+    """
+
+    max_tokens: PositiveInt = 256
+    # A text with {question}, {gold} and {answer}.
+    prompt: Path | None = None
 
 
 def grade_with_judge(

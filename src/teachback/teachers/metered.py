@@ -1,4 +1,4 @@
-"""For teachers that cost nothing: their rows go through the ledger as if they had been bought."""
+"""Free teachers are metered: their rows go through the ledger as if they had been bought."""
 
 from ..ledger.costs import FREE_PRICE, Usage
 from ..ledger.ledger import Ledger, Pair
@@ -9,7 +9,7 @@ TEACHER_ROLE = "teacher"
 def record_answer(
     ledger: Ledger, pair: Pair, request: bytes, body: str, usage: Usage
 ) -> None:
-    """The pair's only call, answered at once, unless it is there already.
+    """The pair's only call, answered at once. Nothing happens if the ledger has it already.
 
     The pair has reserved all of it.
     """

@@ -1,9 +1,10 @@
 """A teacher that hands out rows one has: for each pick the nearest row of a reserve, each row
 once. A dry run.
 
-Near is the cosine of the base student's mean hidden states. Which rows are gone is read from the
-ledger alone: no second record could disagree with it. Metered as if bought: the seed's question
-as input, the row as output, counted by the student's tokenizer; it costs no money.
+Rows are near by the cosine of the base student's mean hidden states. The ledger alone says which
+rows are handed out, so no second record can disagree with it. It is metered as if it were bought:
+the seed's question is the input and the row the output, both counted by the student's tokenizer.
+It costs no money.
 """
 
 import json
@@ -22,64 +23,63 @@ from ..ledger.ledger import Ledger
 from ..types import ArrayFile, Draft, Example, Pick, Reserve, Row
 from .metered import TEACHER_ROLE, record_answer
 
-# Of a cosine: what lies below is noise of the batches, which must not decide between equal rows.
-DECIMALS = 6
+# Of a cosine. Smaller differences are noise of the batches, and must not decide between rows that
+# are equally near.
+COSINE_DECIMALS = 6
 
-Assignments = Mapping[
-    tuple[str, int], str
-]  # (seed, n) → the id of the row that was handed out for it
+# (seed, n) → the id of the row that was handed out for it
+Assignments = Mapping[tuple[str, int], str]
 
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """rows: the reserve, in order of id. unit_R_D: where they lie; seed_unit_D: by id, where the
-    seeds lie; all of length 1. count: tokens of a text.
-    """
-
+    # In order of id.
     rows: tuple[Row, ...]
-    unit_R_D: np.ndarray[Any, Any]
+    # Embeddings of length 1.
+    row_unit_R_D: np.ndarray[Any, Any]
     seed_unit_D: Mapping[str, np.ndarray[Any, Any]]
-    count: Callable[[str], int]
+    count_tokens: Callable[[str], int]
 
     @cached_property
-    def by_id(self) -> Mapping[str, Row]:
+    def row_by_id(self) -> Mapping[str, Row]:
         return {row.id: row for row in self.rows}
 
     @cached_property
-    def dearest_first(self) -> Sequence[Row]:
-        return sorted(self.rows, key=self.tokens, reverse=True)
+    def longest_first(self) -> Sequence[Row]:
+        return sorted(self.rows, key=self.count_row_tokens, reverse=True)
 
-    def nearest(self, seed: str, used: Set[str]) -> Row | None:
-        """The row nearest to a seed of those that are not used; of equally near ones the first by
-        id.
-        """
-        cosine_R = np.round(self.unit_R_D @ self.seed_unit_D[seed], DECIMALS)
-        order = (self.rows[i] for i in np.argsort(-cosine_R, kind="stable"))
-        return next((row for row in order if row.id not in used), None)
+    def find_nearest(self, seed: str, used: Set[str]) -> Row | None:
+        """The row nearest to a seed that is not used. Of equally near rows, the first by id."""
+        cosine_R = np.round(self.row_unit_R_D @ self.seed_unit_D[seed], COSINE_DECIMALS)
+        nearest_first = (self.rows[i] for i in np.argsort(-cosine_R, kind="stable"))
+        return next((row for row in nearest_first if row.id not in used), None)
 
-    def tokens(self, row: Row) -> int:
-        return self.count(row.question) + self.count(row.text)
+    def count_row_tokens(self, row: Row) -> int:
+        return self.count_tokens(row.question) + self.count_tokens(row.text)
 
-    def usage(self, seed: Example, row: Row) -> Usage:
-        return Usage(self.count(seed.question), self.tokens(row))
+    def measure_usage(self, seed: Example, row: Row) -> Usage:
+        return Usage(self.count_tokens(seed.question), self.count_row_tokens(row))
 
-    def price(self, seed: Example, used: Set[str]) -> Cost:
-        """The most that the seed's next pair can cost: which row it gets depends on the picks
+    def worst_cost(self, seed: Example, used: Set[str]) -> Cost:
+        """The most that the seed's next pair can cost. Which row it gets depends on the picks
         before it.
         """
-        dearest = next(
-            (self.tokens(row) for row in self.dearest_first if row.id not in used), 0
+        lengths = (
+            self.count_row_tokens(row)
+            for row in self.longest_first
+            if row.id not in used
         )
-        return FREE_PRICE.of(Usage(self.count(seed.question), dearest))
+        usage = Usage(self.count_tokens(seed.question), next(lengths, 0))
+        return FREE_PRICE.of(usage)
 
 
 def make_pool(
     rows: Sequence[Row],
     seeds: Sequence[Example],
     embedding_N_D: np.ndarray[Any, Any],
-    count: Callable[[str], int],
+    count_tokens: Callable[[str], int],
 ) -> Pool:
-    """embedding_N_D: of the seeds, then of the rows, in their order."""
+    """embedding_N_D: of the seeds, then of the rows, in their order. Raises DataError."""
     if len(embedding_N_D) != len(seeds) + len(rows):
         raise DataError(
             "embeddings and rows don't match",
@@ -96,49 +96,12 @@ def make_pool(
     order = sorted(range(len(rows)), key=lambda i: rows[i].id)
     return Pool(
         rows=tuple(rows[i] for i in order),
-        unit_R_D=unit_N_D[len(seeds) :][order],
+        row_unit_R_D=unit_N_D[len(seeds) :][order],
         seed_unit_D={
             seed.id: unit_D for seed, unit_D in zip(seeds, unit_N_D, strict=False)
         },
-        count=count,
+        count_tokens=count_tokens,
     )
-
-
-def keep_unknown_rows(
-    rows: Sequence[Row], taken: Mapping[str, str], key: Callable[[str], str]
-) -> tuple[tuple[Row, ...], tuple[str, ...]]:
-    """The rows that may be handed out, and a note on the others: an exercise that is a seed, in
-    dev or test, or comes a second time. taken: the name of each such question ("dev d-7") by
-    its key.
-
-    Raises DataError for an id that comes twice, ConfigError when no row is left.
-    """
-    if twice := [id for id, n in Counter(row.id for row in rows).items() if n > 1]:
-        raise DataError(
-            "the reserve has ids that occur twice",
-            got=", ".join(twice[:5]),
-            allowed="ids that occur once",
-        )
-    known, kept, left_out = dict(taken), list[Row](), Counter[str]()
-    for row in rows:
-        this = key(row.question)
-        if this in known:
-            left_out[known[this].split()[0]] += 1
-        else:
-            known[this] = "repeated"
-            kept.append(row)
-    why = ", ".join(f"{n} {name}" for name, n in sorted(left_out.items()))
-    if not kept:
-        raise ConfigError(
-            "no row of the reserve is left for the teacher pool",
-            got=f"{len(rows)} rows ({why or 'an empty file'})",
-            allowed="rows whose questions are not among the seeds, dev and test",
-            fix="give other rows in teacher.rows",
-        )
-    note = (
-        f"{len(rows) - len(kept)} of the reserve's {len(rows)} rows are left out: {why}"
-    )
-    return tuple(kept), (note,) if left_out else ()
 
 
 def embed_reserve(
@@ -151,8 +114,8 @@ def embed_reserve(
 ) -> Reserve:
     """The rows that may be handed out, at most n_rows of them, with their embeddings.
 
-    n_rows: by a hash of the question's key. embed((id, question) of each): their embeddings.
-    Raises as keep_unknown_rows does.
+    Of more rows, those whose hash of the question's key comes first are kept. embed((id,
+    question) of each): their embeddings. Raises as keep_unknown_rows does.
     """
 
     def hash_question(row: Row) -> str:
@@ -166,34 +129,80 @@ def embed_reserve(
     return Reserve(tuple(row.id for row in kept), embedding, notes)
 
 
+def keep_unknown_rows(
+    rows: Sequence[Row], forbidden: Mapping[str, str], key: Callable[[str], str]
+) -> tuple[tuple[Row, ...], tuple[str, ...]]:
+    """The rows that may be handed out, and a note on the others.
+
+    Left out are exercises among the seeds, dev or test, and those that come a second time.
+    forbidden: by its key, the name of each question of these ("dev d-7"). Raises DataError for
+    an id that comes twice, ConfigError when no row is left.
+    """
+    counts = Counter(row.id for row in rows)
+    repeated = [id for id, n in counts.items() if n > 1]
+    if repeated:
+        raise DataError(
+            "the reserve has ids that occur twice",
+            got=", ".join(repeated[:5]),
+            allowed="ids that occur once",
+        )
+
+    name_by_key = dict(forbidden)
+    kept = []
+    left_out: Counter[str] = Counter()
+    for row in rows:
+        row_key = key(row.question)
+        if row_key in name_by_key:
+            split, *_ = name_by_key[row_key].split()
+            left_out[split] += 1
+        else:
+            name_by_key[row_key] = "repeated"
+            kept.append(row)
+
+    why = ", ".join(f"{n} {name}" for name, n in sorted(left_out.items()))
+    if not kept:
+        raise ConfigError(
+            "no row of the reserve is left for the teacher pool",
+            got=f"{len(rows)} rows ({why or 'an empty file'})",
+            allowed="rows whose questions are not among the seeds, dev and test",
+            fix="give other rows in teacher.rows",
+        )
+    n_left_out = len(rows) - len(kept)
+    note = f"{n_left_out} of the reserve's {len(rows)} rows are left out: {why}"
+    return tuple(kept), (note,) if left_out else ()
+
+
 def read_assignments(ledger: Ledger) -> Assignments:
-    return {
-        (seed, n): json.loads(body)["row"]
-        for seed, n, body in ledger.answers(TEACHER_ROLE)
-    }
+    answers = ledger.answers(TEACHER_ROLE)
+    return {(seed, n): json.loads(body)["row"] for seed, n, body in answers}
 
 
 def count_rows_left(ledger: Ledger, pool: Pool) -> int:
-    """How many rows no pick has got yet. With none left no round can open."""
+    """The rows that no pick has got yet. With none left no round can open."""
     return len(pool.rows) - len(read_assignments(ledger))
 
 
-def price_picks(ledger: Ledger, pool: Pool, seeds: Sequence[Example]) -> list[Cost]:
+def worst_pool_costs(
+    ledger: Ledger, pool: Pool, seeds: Sequence[Example]
+) -> list[Cost]:
     used = {*read_assignments(ledger).values()}
-    return [pool.price(seed, used) for seed in seeds]
+    return [pool.worst_cost(seed, used) for seed in seeds]
 
 
 def assign_rows(
-    pool: Pool, picks: Sequence[Pick], handed: Assignments
+    pool: Pool, picks: Sequence[Pick], assignments: Assignments
 ) -> Iterator[tuple[Pick, Row]]:
     """Each pick with its row, in order, until the reserve is used up.
 
     A pick that has got a row keeps it.
     """
-    used = {*handed.values()}
+    used = {*assignments.values()}
     for pick in picks:
-        had = handed.get((pick.seed, pick.n))
-        row = pool.by_id[had] if had is not None else pool.nearest(pick.seed, used)
+        row_id = assignments.get((pick.seed, pick.n))
+        if row_id is None:
+            row = pool.find_nearest(pick.seed, used)
+        else:
+            row = pool.row_by_id[row_id]
         if row is None:
             return
         used.add(row.id)
@@ -207,34 +216,33 @@ def hand_out_rows(
     round: int,
     ledger: Ledger,
     pool: Pool,
-    prompt: str,
+    fingerprint: str,
 ) -> tuple[Draft, ...]:
-    """One draft a pick, in order, as far as the budget and the reserve go."""
+    """One draft a pick, in order, as far as the budget and the reserve go.
+
+    fingerprint: of the file of rows, kept in every draft.
+    """
     drafts: list[Draft] = []
     with ledger.group():
         for pick, row in assign_rows(pool, picks, read_assignments(ledger)):
-            usage = pool.usage(seeds[pick.seed], row)
+            usage = pool.measure_usage(seeds[pick.seed], row)
             pair = ledger.reserve(pick.seed, pick.n, round, FREE_PRICE.of(usage))
             if pair is None:
                 break
-            # The row is part of the request: another arm's n-th row of this seed may be one that
-            # this arm has used
-            request = json.dumps(
-                {"seed": pick.seed, "n": pick.n, "row": row.id}
-            ).encode()
-            body = json.dumps(
-                {"row": row.id, "question": row.question, "text": row.text},
-                ensure_ascii=False,
-            )
+            # The row is part of the request, because the n-th row that another arm got for this
+            # seed may be one that this arm has used.
+            fields = {"seed": pick.seed, "n": pick.n, "row": row.id}
+            request = json.dumps(fields).encode()
+            answer = {"row": row.id, "question": row.question, "text": row.text}
+            body = json.dumps(answer, ensure_ascii=False)
             record_answer(ledger, pair, request, body, usage)
-            drafts.append(
-                Draft(
-                    pick.seed,
-                    pick.n,
-                    prompt,
-                    (sha256(request).hexdigest(),),
-                    question=row.question,
-                    text=row.text,
-                )
+            draft = Draft(
+                pick.seed,
+                pick.n,
+                fingerprint,
+                (sha256(request).hexdigest(),),
+                question=row.question,
+                text=row.text,
             )
+            drafts.append(draft)
     return tuple(drafts)

@@ -6,7 +6,7 @@ from typing import Literal
 
 from ..errors import DataError
 from ..types import PositiveInt, Settings
-from . import pool
+from .pool import count_rows_left, hand_out_rows, make_pool, worst_pool_costs
 from .registered import Teacher, TeacherContext, TeacherRun
 
 
@@ -26,22 +26,22 @@ def make_pool_teacher(
     reserve, rows, embedding_N_D = run.open_reserve(settings)
     row_by_id = {row.id: row for row in rows}
     kept = [row_by_id[id] for id in reserve.rows]
-    task = context.task
+    task, ledger = context.task, run.ledger
     seeds = {seed.id: seed for seed in task.seeds}
-    near = pool.make_pool(kept, task.seeds, embedding_N_D, run.count_tokens)
+    pool = make_pool(kept, task.seeds, embedding_N_D, run.count_tokens)
     return Teacher(
-        prices=lambda pairs: pool.price_picks(
-            run.ledger, near, [seed for seed, _ in pairs]
+        prices=lambda pairs: worst_pool_costs(
+            ledger, pool, [seed for seed, _ in pairs]
         ),
-        generate=lambda round, picks, attempts: pool.hand_out_rows(
+        generate=lambda round, picks, attempts: hand_out_rows(
             picks,
             seeds,
             round=round,
-            ledger=run.ledger,
-            pool=near,
-            prompt=run.fingerprint,
+            ledger=ledger,
+            pool=pool,
+            fingerprint=run.fingerprint,
         ),
-        left=lambda: pool.count_rows_left(run.ledger, near),
+        left=lambda: count_rows_left(ledger, pool),
     )
 
 

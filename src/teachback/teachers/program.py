@@ -1,8 +1,8 @@
-"""A teacher that is a program: it sets a new exercise near the seed and solves it, exactly and
+"""A teacher that is a program: it writes a new exercise near the seed and solves it, exactly and
 for free.
 
-Metered as if bought: the seed's question as input, the row as output, counted by the student's
-tokenizer.
+It is metered as if it were bought: the seed's question is the input and the row the output, both
+counted by the student's tokenizer.
 """
 
 import json
@@ -14,50 +14,51 @@ from random import Random
 from ..errors import ConfigError
 from ..ledger.costs import FREE_PRICE, Cost, Usage
 from ..ledger.ledger import Ledger
-from ..types import Draft, Example, Pick, Task, Written
+from ..types import Draft, Example, Exercise, Pick, Task
 from .metered import record_answer
 
-TRIES = 1000
+MAX_EXERCISE_DRAWS = 1000
 
 
 @dataclass(frozen=True)
-class Program:
-    """draw(purpose, seed id, k): the generator of the k-th try. count: tokens of a text."""
-
+class ProgramTeacher:
     task: Task
+    # draw(purpose, seed id, k): the generator of the k-th draw.
     draw: Callable[[str, str, int], Random]
-    count: Callable[[str], int]
+    count_tokens: Callable[[str], int]
 
-    def exercise(self, seed: Example, n: int) -> Written:
-        """The n-th exercise for a seed: never the seed itself, never one of its earlier
-        exercises.
+    def write_exercise(self, seed: Example, n: int) -> Exercise:
+        """The n-th exercise for a seed. It is never the seed itself, nor an earlier exercise of
+        it.
         """
         if self.task.write is None:
             raise ConfigError(
                 f"the task {self.task.name} can't set exercises of its own",
                 fix="use another teacher, such as openai",
             )
-        seen = {self.task.key(seed.question)}
-        for k in range(TRIES):
-            written = self.task.write(seed, self.draw("teacher", seed.id, k))
-            this = self.task.key(written.question)
-            if this not in seen:
-                seen.add(this)
-                if len(seen) == n + 2:
-                    return written
+        keys = {self.task.key(seed.question)}
+        for k in range(MAX_EXERCISE_DRAWS):
+            exercise = self.task.write(seed, self.draw("teacher", seed.id, k))
+            key = self.task.key(exercise.question)
+            if key in keys:
+                continue
+            keys.add(key)
+            if len(keys) == n + 2:  # the seed, and exercises 0 to n
+                return exercise
         raise ConfigError(
-            f"no {n + 1} different exercises near the seed {seed.id} were found in {TRIES} tries",
+            f"no {n + 1} different exercises near the seed {seed.id} were found in "
+            f"{MAX_EXERCISE_DRAWS} tries",
             fix="give more seeds, or lower per_round or rounds",
         )
 
-    def usage(self, seed: Example, written: Written) -> Usage:
-        return Usage(
-            self.count(seed.question),
-            self.count(written.question) + self.count(written.text),
+    def measure_usage(self, seed: Example, exercise: Exercise) -> Usage:
+        row_tokens = self.count_tokens(exercise.question) + self.count_tokens(
+            exercise.text
         )
+        return Usage(self.count_tokens(seed.question), row_tokens)
 
     def price(self, seed: Example, n: int) -> Cost:
-        return FREE_PRICE.of(self.usage(seed, self.exercise(seed, n)))
+        return FREE_PRICE.of(self.measure_usage(seed, self.write_exercise(seed, n)))
 
 
 def write_drafts(
@@ -66,34 +67,27 @@ def write_drafts(
     *,
     round: int,
     ledger: Ledger,
-    program: Program,
-    prompt: str,
+    teacher: ProgramTeacher,
+    fingerprint: str,
 ) -> tuple[Draft, ...]:
-    """One draft a pick, in order, as far as the budget goes."""
+    """One draft a pick, in order, as far as the budget goes.
+
+    fingerprint: of the program's sources, kept in every draft.
+    """
     drafts: list[Draft] = []
     with ledger.group():
         for pick in picks:
             seed = seeds[pick.seed]
-            written = program.exercise(seed, pick.n)
-            usage = program.usage(seed, written)
+            exercise = teacher.write_exercise(seed, pick.n)
+            usage = teacher.measure_usage(seed, exercise)
             pair = ledger.reserve(pick.seed, pick.n, round, FREE_PRICE.of(usage))
             if pair is None:
                 break
             request = json.dumps({"seed": pick.seed, "n": pick.n}).encode()
-            record_answer(
-                ledger,
-                pair,
-                request,
-                json.dumps(written._asdict(), ensure_ascii=False),
-                usage,
-            )
+            body = json.dumps(exercise._asdict(), ensure_ascii=False)
+            record_answer(ledger, pair, request, body, usage)
+            calls = (sha256(request).hexdigest(),)
             drafts.append(
-                Draft(
-                    pick.seed,
-                    pick.n,
-                    prompt,
-                    (sha256(request).hexdigest(),),
-                    **written._asdict(),
-                )
+                Draft(pick.seed, pick.n, fingerprint, calls, **exercise._asdict())
             )
     return tuple(drafts)

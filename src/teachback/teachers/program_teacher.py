@@ -1,11 +1,11 @@
-"""`program`: the task's own program sets and solves new exercises. Free, exact, offline."""
+"""`program`: the task's own program writes new exercises and solves them. Free, exact, offline."""
 
 from hashlib import sha256
 from typing import Literal
 
 from ..errors import ConfigError
 from ..types import Settings
-from . import program
+from .program import ProgramTeacher, write_drafts
 from .registered import Teacher, TeacherContext, TeacherRun
 
 
@@ -27,16 +27,16 @@ def make_program_teacher(
             fix="use teacher.name: openai",
         )
     seeds = {seed.id: seed for seed in task.seeds}
-    writer = program.Program(task, run.draw, run.count_tokens)
+    teacher = ProgramTeacher(task, run.draw, run.count_tokens)
     return Teacher(
-        prices=lambda pairs: [writer.price(seed, n) for seed, n in pairs],
-        generate=lambda round, picks, attempts: program.write_drafts(
+        prices=lambda pairs: [teacher.price(seed, n) for seed, n in pairs],
+        generate=lambda round, picks, attempts: write_drafts(
             picks,
             seeds,
             round=round,
             ledger=run.ledger,
-            program=writer,
-            prompt=run.fingerprint,
+            teacher=teacher,
+            fingerprint=run.fingerprint,
         ),
     )
 

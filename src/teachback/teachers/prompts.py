@@ -37,10 +37,11 @@ PROMPT_FIELDS: Mapping[str, frozenset[str]] = {
 
 @dataclass(frozen=True)
 class Prompts:
-    """The templates that the setting needs, None for others; sha256 covers all that are there."""
+    """The templates that the settings need. Those that they don't need are None."""
 
     question: str | None
     answer: str | None
+    # Of all templates that are there.
     sha256: str
     pair: str | None = None
     question_with_attempt: str | None = None
@@ -51,21 +52,23 @@ class Prompts:
         return 2 if self.pair is None else 1
 
     def ask(self, question: str, n: int, attempt: str | None = None) -> str:
-        """The message of the first call, for the n-th row of a seed. attempt: the student's wrong
-        answer, if shown.
+        """The message of the first call, for the n-th row of a seed.
+
+        attempt: the student's wrong answer, where the prompt shows it.
         """
-        plain, shown = self.question, self.question_with_attempt
-        if self.calls == 1:
-            plain, shown = self.pair, self.pair_with_attempt
+        fields = {"question": question, "n": str(n)}
         if attempt is None:
-            return fill_template(_loaded(plain), question=question, n=str(n))
-        return fill_template(
-            _loaded(shown), question=question, n=str(n), attempt=attempt
-        )
+            template = self.pair if self.calls == 1 else self.question
+        else:
+            fields["attempt"] = attempt
+            template = self.question_with_attempt
+            if self.calls == 1:
+                template = self.pair_with_attempt
+        return fill_template(_check_loaded(template), **fields)
 
     def solve(self, question: str) -> str:
         """The message of the second call."""
-        return fill_template(_loaded(self.answer), question=question)
+        return fill_template(_check_loaded(self.answer), question=question)
 
 
 def load_prompts(
@@ -75,18 +78,18 @@ def load_prompts(
     show_attempt: bool = False,
     answers: bool = False,
 ) -> Prompts:
-    """Prompts by a shipped name, or from a folder. answers: even with one call, more answers to
-    its question are asked.
+    """Prompts by a shipped name, or from a folder.
 
-    Raises ConfigError: no such folder or file, a field that is not known, one that is missing.
+    answers: answer.txt is needed too, although question and answer come in one call. Raises
+    ConfigError for no such folder or file, an unknown field, and a missing one.
     """
     root = find_prompts(folder)
     first = "question" if calls == 2 else "pair"
-    names = [
-        first,
-        *(["answer"] if calls == 2 or answers else []),
-        *([f"{first}_with_attempt"] if show_attempt else []),
-    ]
+    names = [first]
+    if calls == 2 or answers:
+        names.append("answer")
+    if show_attempt:
+        names.append(f"{first}_with_attempt")
     texts = {
         name: read_template(root / f"{name}.txt", PROMPT_FIELDS[name]) for name in names
     }
@@ -115,8 +118,9 @@ def find_prompts(folder: str | Path) -> Path:
 
 
 def read_all_templates(folder: str | Path) -> dict[str, str]:
-    """Every template that is there, by name: for who has to recognise prompts of any setting."""
-    paths = ((name, find_prompts(folder) / f"{name}.txt") for name in PROMPT_FIELDS)
+    """Every template that is there, by name. The rehearsal server recognises prompts by them."""
+    root = find_prompts(folder)
+    paths = ((name, root / f"{name}.txt") for name in PROMPT_FIELDS)
     return {
         name: read_template(path, PROMPT_FIELDS[name])
         for name, path in paths
@@ -141,7 +145,7 @@ def read_template(path: Path, fields: frozenset[str]) -> str:
 
 
 def fill_template(template: str, **values: str) -> str:
-    """One pass: what is put in is data, so its own braces are never read as fields."""
+    """Fill all fields in one pass. So braces in a value are never read as fields."""
     return PROMPT_FIELD.sub(lambda match: values[match[1]], template)
 
 
@@ -153,7 +157,7 @@ def cut_attempt(attempt: str) -> str:
     return attempt
 
 
-def _loaded(template: str | None) -> str:
+def _check_loaded(template: str | None) -> str:
     if template is None:
         raise ValueError("these prompts were loaded for another setting")
     return template

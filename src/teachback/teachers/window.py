@@ -1,18 +1,17 @@
-"""A sliding window of orders: what each buys is reserved in order, and settled, failed or left
-open in the ledger.
+"""Calls in a sliding window: a slow call never blocks the rest.
 
-An **order** is everything that is bought for one purpose (a pair for a seed, a judge's grade of
-an attempt); its first call is known beforehand. Orders are reserved in the order in which they
-are given, and what the budget buys does not depend on who comes back first (rule L2).
+An **order** is everything that is bought for one purpose: a pair for a seed, or a judge's verdict
+on an attempt. Its first call is known beforehand. Orders are reserved in the order in which they
+are given, so what the budget buys does not depend on which call comes back first (rule L2).
 
-**Is it the order or the endpoint?** An order whose call got no answer in its tries *waits*.
-- The next bought answer of that endpoint shows that it is up: what waits for it fails, each with
-  its reason.
-- `TeacherDown` is raised, and what waits stays open, so that the same command asks it again: when
-  max(3, in_flight) orders wait; or, with nothing left in flight, when one of them was turned away
-  unread, or when 3 or more wait and there was no answer at all, not even from earlier.
-- Otherwise those still waiting when nothing is in flight fail.
-What is in flight when an error stops everything is let finish, because it is paid for.
+**Has the order failed, or the endpoint?** An order whose call got no answer in its tries *waits*.
+- The next answer that is bought from that endpoint shows that it is up. What waits for it fails,
+  each order with its own reason.
+- `TeacherDown` is raised in two cases. Either max(3, in_flight) orders wait. Or nothing is left in
+  flight, and one of those waiting was turned away unread, or 3 or more wait and the endpoint has
+  never answered. What waits stays open, so that the same command asks it again.
+- Otherwise what still waits when nothing is in flight fails.
+When an error stops everything, what is in flight is let finish, because it is paid for.
 """
 
 import asyncio
@@ -29,89 +28,96 @@ from ..errors import TeachbackError, TeacherDown
 from ..ledger.costs import Cost
 from ..ledger.group_commit import GroupCommit
 from ..ledger.ledger import Ledger, Pair, RecordedAnswer
-from .client import Client, Failed, Halt, Stopped, Unanswered
+from .client import Client, Halt, NothingSent, OrderFailed, Unanswered
 
-T = TypeVar("T")
+MIN_WAITING = 3
+
+_Result = TypeVar("_Result")
 
 
 @dataclass
-class Order(Generic[T]):
-    """role, request: of the first call. made: what there is of it so far. fill(order, pair,
-    known): buys it, `known` being the answer to the first call if the ledger has it, and keeps
-    `made` up to date. lost(made, reason): how it ends without an answer. kind: what the ledger
-    knows it as; "pair" counts as generated.
-    """
-
+class Order(Generic[_Result]):
     seed: str
     n: int
     round: int
+    # Of all its calls.
     worst_cost: Cost
+    # Of its first call.
     role: str
     request: bytes
-    result: T
-    buy: Callable[["Order[T]", Pair, RecordedAnswer | None], Awaitable[None]]
-    fail: Callable[[T, str], T]
+    # What there is of the result so far.
+    result: _Result
+    # buy(order, pair, known) buys the calls and keeps `result` up to date. known: the answer to
+    # the first call, if the ledger has it.
+    buy: Callable[["Order[_Result]", Pair, RecordedAnswer | None], Awaitable[None]]
+    # fail(result, reason): the result of an order that got no answer.
+    fail: Callable[[_Result, str], _Result]
+    # The pair's kind in the ledger. Only "pair" counts as generated.
     kind: str = "pair"
 
 
 @dataclass(frozen=True)
-class _Waiting(Generic[T]):
-    place: int
+class _ReservedOrder(Generic[_Result]):
+    # Among all orders.
+    position: int
+    order: Order[_Result]
     pair: Pair
-    order: Order[T]
+    # The answer to its first call, if the ledger has it.
+    known: RecordedAnswer | None
+
+
+@dataclass(frozen=True)
+class _WaitingOrder(Generic[_Result]):
+    reserved: _ReservedOrder[_Result]
     why: Unanswered
 
 
 @dataclass
-class Window(Generic[T]):
-    """The state of one purchase. done: what was made, by its order's place."""
+class Window(Generic[_Result]):
+    """The state of one purchase."""
 
     ledger: Ledger
     group: GroupCommit
     halt: Halt
     on_progress: Callable[[int], None] = lambda done: None
-    results: dict[int, T] = field(default_factory=dict)
-    waiting: list[_Waiting[T]] = field(default_factory=list)
+    # By the order's position.
+    results: dict[int, _Result] = field(default_factory=dict)
+    waiting: list[_WaitingOrder[_Result]] = field(default_factory=list)
 
-    async def buy_orders(self, orders: Iterable[Order[T]]) -> tuple[T, ...]:
-        """What was made of each order, in their order; orders that the budget could not pay are
-        left out.
-        """
+    async def buy_all(self, orders: Iterable[Order[_Result]]) -> tuple[_Result, ...]:
+        """The result of each order, in their order, without those that the budget can't pay for."""
         running: set[asyncio.Task[None]] = set()
-        coming, head = (
-            enumerate(orders),
-            list[tuple[int, Order[T]]](),
-        )  # head: the next ones, not yet reserved
+        numbered = enumerate(orders)
+        # The next orders, not yet reserved.
+        queue: list[tuple[int, Order[_Result]]] = []
         async with asyncio.TaskGroup() as tasks:
             while True:
                 while running and self.count_free(len(running)) < 1:
                     _, running = await asyncio.wait(
                         running, return_when=asyncio.FIRST_COMPLETED
                     )
-                # All for which there is room, in one transaction: one by one, each would wait for
-                # its own commit
+                # All for which there is room are reserved in one transaction. One by one, each
+                # would wait for its own commit.
                 room = max(1, self.count_free(len(running)))
-                head += islice(coming, max(0, room - len(head)))
-                if not head:
+                queue += islice(numbered, max(0, room - len(queue)))
+                if not queue:
                     break
-                found = await self.reserve([order for _, order in head[:room]])
-                if not found:
-                    # Whether the head of the queue fits must not depend on who came back first:
-                    # it is asked once
-                    # more when everything before it has settled, and then nothing behind it is
-                    # asked at all.
+                reserved = await self.reserve(queue[:room])
+                if not reserved:
+                    # Whether the head of the queue fits must not depend on which call came back
+                    # first. It is tried once more when everything before it has settled. If it
+                    # still doesn't fit, nothing behind it is tried at all.
                     await self.finish_running(running)
                     running = set()
-                    found = await self.reserve([head[0][1]])
-                if not found:
+                    reserved = await self.reserve(queue[:1])
+                if not reserved:
                     break
-                for (place, order), one in zip(head, found, strict=False):
-                    running.add(tasks.create_task(self.buy(place, order, *one)))
-                head = head[len(found) :]
+                running |= {tasks.create_task(self.buy(one)) for one in reserved}
+                queue = queue[len(reserved) :]
             await self.finish_running(running)
         if self.halt.error:
             raise self.halt.error
-        return tuple(self.results[place] for place in sorted(self.results))
+        return tuple(self.results[position] for position in sorted(self.results))
 
     async def ask(
         self,
@@ -119,34 +125,36 @@ class Window(Generic[T]):
         pair: Pair,
         role: str,
         request: bytes,
-        cap: int,
+        max_tokens: int,
         *,
         known: RecordedAnswer | None = None,
         look: bool = False,
     ) -> Completion:
-        """The answer to one call, for `fill`: the one known, else (look) the ledger's, else
+        """The answer to one call of an order: the one known, or else the ledger's, or else
         bought.
+
+        look: whether the ledger is asked first.
         """
         if look:
             known = await self.group.run(self.ledger.find_answer, pair, role, request)
         if known is None:
-            completion = await client.ask(pair, role, request, cap)
-            await self.mark_up(client)
+            completion = await client.ask(pair, role, request, max_tokens)
+            await self.fail_waiting(client)
         else:
             completion = parse_completion(known.body)
-        client.heard = True
+        client.has_answered = True
         return completion
 
-    def count_free(self, running: int) -> int:
-        """For more orders.
+    def count_free(self, n_running: int) -> int:
+        """Free places for more orders.
 
-        Those that wait keep their place; those asleep lend it while the endpoint answers.
+        Orders that wait keep their place. Those that sleep before a retry lend it, as long as
+        the endpoint answers.
         """
-        first = self.halt.clients[0]
-        lent = min(self.in_flight, first.asleep) if first.heard else 0
-        return (
-            min(self.in_flight, self.max_waiting - len(self.waiting)) + lent - running
-        )
+        teacher = self.halt.clients[0]
+        lent = min(self.in_flight, teacher.n_asleep) if teacher.has_answered else 0
+        places = min(self.in_flight, self.max_waiting - len(self.waiting))
+        return places + lent - n_running
 
     @property
     def in_flight(self) -> int:
@@ -154,20 +162,18 @@ class Window(Generic[T]):
 
     @property
     def max_waiting(self) -> int:
-        """Orders that may stay without an answer."""
-        return max(3, self.in_flight)
+        """So many orders without an answer mean that the endpoint is down."""
+        return max(MIN_WAITING, self.in_flight)
 
     async def reserve(
-        self, orders: Sequence[Order[T]]
-    ) -> list[tuple[Pair, RecordedAnswer | None]]:
-        """Up to the first that does not fit: a pair each, and the answer to its first call if the
-        ledger has it.
-        """
+        self, orders: Sequence[tuple[int, Order[_Result]]]
+    ) -> list[_ReservedOrder[_Result]]:
+        """Reserves the orders, up to the first that doesn't fit the budget."""
 
-        def those_that_fit() -> list[tuple[Pair, RecordedAnswer | None]]:
-            found = list[tuple[Pair, RecordedAnswer | None]]()
-            with self.ledger.group():  # all of it, or nothing if an operation raises
-                for order in orders:
+        def reserve_in_one_transaction() -> list[_ReservedOrder[_Result]]:
+            reserved = []
+            with self.ledger.group():
+                for position, order in orders:
                     pair = self.ledger.reserve(
                         order.seed,
                         order.n,
@@ -177,100 +183,97 @@ class Window(Generic[T]):
                     )
                     if pair is None:
                         break
-                    found.append(
-                        (pair, self.ledger.find_answer(pair, order.role, order.request))
-                    )
-            return found
+                    known = self.ledger.find_answer(pair, order.role, order.request)
+                    reserved.append(_ReservedOrder(position, order, pair, known))
+            return reserved
 
         if self.halt.error:
             return []
         try:
-            return await self.group.run(those_that_fit)
-        except (
-            TeachbackError
-        ) as error:  # to be raised as it is, not in the task group's envelope
+            return await self.group.run(reserve_in_one_transaction)
+        except TeachbackError as error:
+            # Raised at the end as it is: a task group would wrap it.
             self.halt.stop(error)
             return []
 
-    async def buy(
-        self, place: int, order: Order[T], pair: Pair, known: RecordedAnswer | None
-    ) -> None:
+    async def buy(self, reserved: _ReservedOrder[_Result]) -> None:
+        order, pair = reserved.order, reserved.pair
         try:
-            await order.buy(order, pair, known)
-        except Failed as failed:
-            await self.fail(place, pair, order, str(failed))
+            await order.buy(order, pair, reserved.known)
+        except OrderFailed as failed:
+            await self.fail(reserved, str(failed))
         except Unanswered as unanswered:
-            self.wait(_Waiting(place, pair, order, unanswered))
-        except Stopped:
+            self.wait(_WaitingOrder(reserved, unanswered))
+        except NothingSent:
             pass
         except TeachbackError as error:
             self.halt.stop(error)
         else:
             if pair.state == "open":
                 await self.group.run(self.ledger.settle, pair)
-            self.keep_result(place, order.result)
+            self.keep_result(reserved.position, order.result)
 
-    async def mark_up(self, client: Client) -> None:
-        """The endpoint has answered: what waits for a sign of it has failed on its own."""
+    async def fail_waiting(self, client: Client) -> None:
+        """The endpoint has answered, so what waits for it has failed on its own."""
         if self.waiting and not self.halt.error:
-            gone = [one for one in self.waiting if one.why.client is client]
-            self.waiting = [one for one in self.waiting if one.why.client is not client]
-            for one in gone:
-                await self.fail(one.place, one.pair, one.order, str(one.why))
+            waiting = self.waiting
+            self.waiting = [one for one in waiting if one.why.client is not client]
+            for one in waiting:
+                if one.why.client is client:
+                    await self.fail(one.reserved, str(one.why))
 
     async def finish_running(self, running: set[asyncio.Task[None]]) -> None:
-        """Waits for all in flight, then decides about the orders that wait for a sign of their
-        endpoint.
-        """
+        """Waits for all in flight, then decides about the orders that wait."""
         if running:
             await asyncio.wait(running)
         for client in self.halt.clients:
-            mine = [one for one in self.waiting if one.why.client is client]
-            if any(one.why.miss.unread for one in mine) or (
-                len(mine) >= 3 and not client.heard
-            ):
-                self.halt.stop(report_silence(client, mine))
-            await self.mark_up(client)
+            waiting = [one for one in self.waiting if one.why.client is client]
+            is_unread = any(one.why.last_try.is_unread for one in waiting)
+            is_silent = len(waiting) >= MIN_WAITING and not client.has_answered
+            if is_unread or is_silent:
+                self.halt.stop(explain_silence(client, waiting))
+            await self.fail_waiting(client)
 
-    def wait(self, one: _Waiting[T]) -> None:
-        self.waiting.append(one)
+    def wait(self, order: _WaitingOrder[_Result]) -> None:
+        self.waiting.append(order)
         if len(self.waiting) >= self.max_waiting:
-            self.halt.stop(report_silence(one.why.client, self.waiting))
+            self.halt.stop(explain_silence(order.why.client, self.waiting))
 
-    async def fail(self, place: int, pair: Pair, order: Order[T], reason: str) -> None:
+    async def fail(self, reserved: _ReservedOrder[_Result], reason: str) -> None:
+        order, pair = reserved.order, reserved.pair
         if pair.state == "open":
             await self.group.run(self.ledger.fail, pair, reason)
-        self.keep_result(place, order.fail(order.result, reason))
+        self.keep_result(reserved.position, order.fail(order.result, reason))
 
-    def keep_result(self, place: int, made: T) -> None:
-        self.results[place] = made
+    def keep_result(self, position: int, result: _Result) -> None:
+        self.results[position] = result
         self.on_progress(len(self.results))
 
 
 def buy_orders(
     ledger: Ledger,
     endpoints: Sequence[Endpoint],
-    orders: Callable[[Window[T]], Iterable[Order[T]]],
-    tell: Callable[[int], None] = lambda done: None,
-) -> tuple[T, ...]:
-    """What was made of each order, in order.
+    make_orders: Callable[[Window[_Result]], Iterable[Order[_Result]]],
+    on_progress: Callable[[int], None] = lambda done: None,
+) -> tuple[_Result, ...]:
+    """The result of each order, in their order, without those that the budget can't pay for.
 
-    A client for each endpoint stands in window.halt.clients; the first one's in_flight is the
-    window's size. Interrupted, calls without an outcome are in doubt. Works under a running event
-    loop too (a notebook's): then in a thread of its own.
+    The endpoints' clients are window.halt.clients, in their order. The first one's in_flight is
+    the window's size. If this is interrupted, calls without an outcome are in doubt. It works
+    under a running event loop too, such as a notebook's: then in a thread of its own.
+    Raises ConfigError (no key), TeacherDown, and what `Order.buy` raises.
     """
 
-    async def buy() -> tuple[T, ...]:
+    async def buy() -> tuple[_Result, ...]:
         halt = Halt()
         try:
             async with AsyncExitStack() as stack:
                 group = await stack.enter_async_context(GroupCommit(ledger))
                 for endpoint in endpoints:
-                    await stack.enter_async_context(
-                        Client(endpoint, ledger, group, halt)
-                    )
-                window = Window[T](ledger, group, halt, tell)
-                return await window.buy_orders(orders(window))
+                    client = Client(endpoint, ledger, group, halt)
+                    await stack.enter_async_context(client)
+                window = Window[_Result](ledger, group, halt, on_progress)
+                return await window.buy_all(make_orders(window))
         finally:
             for client in halt.clients:
                 client.abandon()
@@ -283,12 +286,14 @@ def buy_orders(
         return thread.submit(lambda: asyncio.run(buy())).result()
 
 
-def report_silence(client: Client, waiting: Sequence[_Waiting[T]]) -> TeacherDown:
+def explain_silence(
+    client: Client, waiting: Sequence[_WaitingOrder[_Result]]
+) -> TeacherDown:
     endpoint = client.endpoint
     return TeacherDown(
         f"the teacher gave no answer to the last {len(waiting)} pairs, {endpoint.tries} tries "
         "at most",
-        got=waiting[-1].why.miss.reason,
+        got=waiting[-1].why.last_try.reason,
         fix=f"see that {endpoint.url} is up and takes `model`, `options` and `cap_field` as "
         "they are; "
         "the same command asks these pairs again",

@@ -1,3 +1,4 @@
-"""A student behind an OpenAI-compatible server: `serving.Serving` and `server.attempt_on_server`
-are the way in.
+"""A student behind an OpenAI-compatible server.
+
+Start at `serving.StudentServer` and `server.answer_on_server`.
 """

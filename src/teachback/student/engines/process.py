@@ -1,9 +1,8 @@
-"""A server process: started by a command of the user's, waited for, and gone at the end with all
-its children.
+"""A server process, started by a command of the user's.
 
-It runs in a process group of its own under a small guard. The guard ends the whole group when the
-server ends, when it is told to, and when teachback is gone, even by kill -9: a GPU's memory is
-not left to a server that nobody asks.
+It runs in a process group of its own under a small guard. The guard ends the whole group when
+the server ends, when teachback stops it, and when teachback is gone, even by kill -9: else a
+server that nobody asks would keep a GPU's memory.
 """
 
 import json
@@ -24,18 +23,23 @@ from ...errors import ConfigError, StudentError
 from .completion import MAX_ERROR_CHARS
 from .requests import read_log_end, read_student_key
 
-READY_S = 900.0  # a large model is read from disk and compiled
-GRACE_S = 15.0  # after SIGTERM; then the group is killed
-POLL_S = 0.1
-GUARD = """
+# For a server to be ready: a large model is read from disk and compiled.
+READY_S = 900.0
+READY_POLL_S = 0.1
+# From SIGTERM on; then the group is killed.
+GRACE_S = 15.0
+GONE_POLL_S = 0.01
+# The guard outlives SIGTERM, which the whole group gets: it waits for the server's own end.
+# Its stdin ends when teachback closes the pipe, or is gone.
+GUARD_PROGRAM = """
 import os, signal, subprocess, sys, threading
 for number in (signal.SIGTERM, signal.SIGINT):
     signal.signal(number, lambda *_: None)
 server = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)
-def gone():
+def kill_group_at_end():
     sys.stdin.read()
     os.killpg(0, signal.SIGKILL)
-threading.Thread(target=gone, daemon=True).start()
+threading.Thread(target=kill_group_at_end, daemon=True).start()
 print("the server ended with status", server.wait(), flush=True)
 os.killpg(0, signal.SIGKILL)
 """
@@ -44,7 +48,8 @@ os.killpg(0, signal.SIGKILL)
 class ServerProcess:
     """A server that teachback has started on a folder.
 
-    It is ready when this is made, and gone after `stop`.
+    It is ready when this is made, and gone after `stop`. Raises StudentError if it isn't
+    ready in time, with the end of its log.
     """
 
     def __init__(
@@ -55,14 +60,15 @@ class ServerProcess:
         limits: RequestLimits,
         ready_s: float = READY_S,
     ) -> None:
-        self.folder, self.log = folder, log
+        self.folder = folder
+        self.log = log
         port = find_free_port()
         self.base_url = f"http://127.0.0.1:{port}/v1"
         words = split_command(command, folder, port)
         log.parent.mkdir(parents=True, exist_ok=True)
         with open(log, "ab") as out:
             self._process = subprocess.Popen(
-                [sys.executable, "-S", "-c", GUARD, *words],
+                [sys.executable, "-S", "-c", GUARD_PROGRAM, *words],
                 stdin=subprocess.PIPE,
                 stdout=out,
                 stderr=out,
@@ -70,65 +76,69 @@ class ServerProcess:
                 env={"VLLM_ALLOW_RUNTIME_LORA_UPDATING": "True", **os.environ},
             )
         try:
-            self.model = self._wait(ready_s, limits, " ".join(words))
-        except BaseException:
+            # The first name that the server lists.
+            self.model = self._wait_until_ready(ready_s, limits, " ".join(words))
+        except BaseException:  # Ctrl-C too: the server would be left behind
             self.stop()
             raise
 
-    def alive(self) -> bool:
+    def is_alive(self) -> bool:
         return self._process.poll() is None
 
-    def _wait(self, ready_s: float, limits: RequestLimits, words: str) -> str:
-        """Until the server lists its models; the name of the first."""
-        until = time.monotonic() + ready_s
-        while time.monotonic() < until:
-            if not self.alive():
-                what = "the student's server ended before it was ready" + read_log_end(
-                    self.log
-                )
+    def _wait_until_ready(
+        self, ready_s: float, limits: RequestLimits, command: str
+    ) -> str:
+        """Returns the first model that the server lists."""
+        deadline = time.monotonic() + ready_s
+        while time.monotonic() < deadline:
+            if not self.is_alive():
+                problem = "the student's server ended before it was ready"
                 raise StudentError(
-                    what,
-                    got=words,
+                    problem + read_log_end(self.log),
+                    got=command,
                     fix="see its log; run the command yourself until it serves",
                 )
-            listed = call_server(f"{self.base_url}/models", limits, within_s=5)
-            if listed.status == 200:
-                return read_model_names(listed.body)[0]
-            time.sleep(POLL_S)
-        what = (
-            f"the student's server was not ready within {ready_s:g} s"
-            + read_log_end(self.log)
+            reply = request_models(self.base_url, limits, timeout_s=5)
+            if reply.status == 200:
+                return read_model_names(reply.body)[0]
+            time.sleep(READY_POLL_S)
+        problem = f"the student's server was not ready within {ready_s:g} s"
+        raise StudentError(
+            problem + read_log_end(self.log),
+            got=command,
+            fix="see its log, or allow it more time",
         )
-        raise StudentError(what, got=words, fix="see its log, or allow it more time")
 
     def stop(self) -> None:
-        """Ends the server and all processes of its group: asked first, then killed."""
+        """End the server and all processes of its group, by SIGTERM and then by SIGKILL."""
         if self._process.stdin is None or self._process.stdin.closed:
             return
+        group = self._process.pid
         with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGTERM)
+            os.killpg(group, signal.SIGTERM)
         try:
             self._process.wait(GRACE_S)
         except subprocess.TimeoutExpired:
             pass
-        finally:  # interrupted while waiting: gone all the same
+        finally:  # also if the wait was interrupted
             with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+                os.killpg(group, signal.SIGKILL)
             self._process.wait()
             self._process.stdin.close()
-            wait_until_gone(self._process.pid)
+            wait_for_group_end(group)
 
 
 def split_command(command: str, folder: Path, port: int) -> list[str]:
-    """The command's words. A folder with a space in its name stays one word."""
+    """The command's words, filled in. A folder with a space in its name stays one word.
+
+    Raises ConfigError.
+    """
     if "{path}" not in command or "{port}" not in command:
-        allowed = (
-            "a command with {path} and {port}, such as: vllm serve {path} --port {port}"
-        )
         raise ConfigError(
             "student.serve doesn't say where the student and the port go",
             got=command,
-            allowed=allowed,
+            allowed="a command with {path} and {port}, "
+            "such as: vllm serve {path} --port {port}",
         )
     try:
         words = shlex.split(command)
@@ -149,44 +159,55 @@ def split_command(command: str, folder: Path, port: int) -> list[str]:
 
 
 def find_free_port() -> int:
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        return int(held.getsockname()[1])
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
-def wait_until_gone(group: int, within_s: float = 5.0) -> None:
+def wait_for_group_end(group: int, timeout_s: float = 5.0) -> None:
     """Killed processes take a moment to go."""
-    until = time.monotonic() + within_s
-    while time.monotonic() < until and is_group_alive(group):
-        time.sleep(0.01)
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline and is_group_alive(group):
+        time.sleep(GONE_POLL_S)
 
 
 def is_group_alive(group: int) -> bool:
     """Whether a process of the group is left.
 
-    One that has ended and waits to be collected is not.
+    A zombie, which has ended and waits to be collected, doesn't count.
     """
     try:
         os.killpg(group, 0)
     except ProcessLookupError:
         return False
-    stats = list(Path("/proc").glob("[0-9]*/stat"))
-    for stat in stats:
-        with suppress(OSError):  # gone meanwhile
-            state, _, its_group = stat.read_text().rpartition(")")[2].split()[:3]
+    stat_files = list(Path("/proc").glob("[0-9]*/stat"))
+    for stat_file in stat_files:
+        with suppress(OSError):  # the process may end meanwhile
+            # The name before it is in brackets, and may hold anything.
+            fields = stat_file.read_text().rpartition(")")[2].split()
+            state, _, its_group = fields[:3]
             if int(its_group) == group and state != "Z":
                 return True
-    return not stats  # without /proc nothing more is known
+    # Without /proc zombies can't be told from the living.
+    return not stat_files
 
 
-def read_model_names(text: str) -> list[str]:
+def request_models(
+    base_url: str, limits: RequestLimits, timeout_s: float = 30.0
+) -> HttpReply:
+    """The reply to a request for the server's models."""
+    return call_server(f"{base_url}/models", limits, timeout_s=timeout_s)
+
+
+def read_model_names(body: str) -> list[str]:
+    """The names in such a reply. Raises StudentError if there are none."""
     try:
-        names = [str(model["id"]) for model in json.loads(text)["data"]]
+        names = [str(model["id"]) for model in json.loads(body)["data"]]
         if not names:
             raise LookupError
     except (ValueError, LookupError, TypeError) as error:
         raise StudentError(
-            "the student's server lists no models", got=text[:MAX_ERROR_CHARS]
+            "the student's server lists no models", got=body[:MAX_ERROR_CHARS]
         ) from error
     return names
 
@@ -195,10 +216,13 @@ def call_server(
     url: str,
     limits: RequestLimits,
     fields: Mapping[str, str] | None = None,
-    within_s: float = 30.0,
+    timeout_s: float = 30.0,
 ) -> HttpReply:
-    """The reply to a GET, or with fields to a POST. Status 0: there is none, for that reason."""
+    """The reply to a GET, or to a POST if there are fields.
+
+    Where there is no reply, its status is 0 and its body says why.
+    """
     body = None if fields is None else json.dumps(fields).encode()
     key = read_student_key(limits)
-    reply = send_request(url, limits, key, body=body, deadline_s=within_s)
+    reply = send_request(url, limits, key, body=body, deadline_s=timeout_s)
     return reply if isinstance(reply, HttpReply) else HttpReply(0, reply.detail)

@@ -1,7 +1,4 @@
-"""Completions of a student's server, many in flight, in the caller's order.
-
-What can't be had after some tries is an error.
-"""
+"""Requests completions from a student's server, many at a time, in the caller's order."""
 
 import asyncio
 import json
@@ -10,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ...endpoints.endpoint import read_key
 from ...endpoints.event_loop import run_async
@@ -29,6 +26,8 @@ from .completion import (
 TOP_LOGPROBS = 2
 DEFAULT_LIMITS = RequestLimits()
 SERVER_RETRIES = RetryPolicy(max_wait_s=30.0)
+# Of a log's end, which an error shows some lines of.
+MAX_LOG_BYTES = 20_000
 
 
 @dataclass(frozen=True)
@@ -51,8 +50,8 @@ class CompletionRequest(NamedTuple):
     seed: int | None = None
 
 
-class FailedTry(NamedTuple):
-    """A try without an answer."""
+class FailedRequest(NamedTuple):
+    """One try of a request that got no answer."""
 
     reason: str
     fix: str = ""
@@ -65,40 +64,44 @@ class FailedTry(NamedTuple):
 def request_completions(
     server: ServerTarget,
     student: HasTokenizer,
-    wanted: Sequence[CompletionRequest],
+    requests: Sequence[CompletionRequest],
     decoding: DecodingOptions,
 ) -> list[list[ServerAnswer]]:
     """The n answers to each request.
 
-    Raises StudentError for the first that can't be had, and asks for no more then. Raises
-    ConfigError where the key is not in the environment.
+    Raises StudentError for the first request that has no answer after all tries, and sends
+    no more then. Raises ConfigError where the key is not in the environment.
     """
-    return run_async(_request_all(server, student, wanted, decoding))
+    return run_async(_request_all(server, student, requests, decoding))
 
 
 async def _request_all(
     server: ServerTarget,
     student: HasTokenizer,
-    wanted: Sequence[CompletionRequest],
+    requests: Sequence[CompletionRequest],
     decoding: DecodingOptions,
 ) -> list[list[ServerAnswer]]:
-    gate = asyncio.Semaphore(server.limits.in_flight)
+    in_flight = asyncio.Semaphore(server.limits.in_flight)
+    decode = partial(decode_tokens, student)
 
     async def request_one(
-        http: HttpClient, completion: CompletionRequest
+        http: HttpClient, request: CompletionRequest
     ) -> list[ServerAnswer]:
-        body = make_request_body(server, student, completion, decoding)
-        async with gate:
-            text = await _post_until_answered(http, server, body)
+        body = make_request_body(server, student, request, decoding)
+        async with in_flight:
+            reply = await _post_until_answered(http, server, body)
         return parse_student_completion(
-            text, completion.n, student.ends, decoding, partial(decode_tokens, student)
+            reply, request.n, student.ends, decoding, decode
         )
 
     async with HttpClient(server.limits, read_student_key(server.limits)) as http:
-        tasks = [asyncio.ensure_future(request_one(http, one)) for one in wanted]
+        tasks = [
+            asyncio.ensure_future(request_one(http, request)) for request in requests
+        ]
         try:
             return await asyncio.gather(*tasks)
         finally:
+            # After an error the others must end before the connection is closed.
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -109,30 +112,34 @@ async def _post_until_answered(
 ) -> str:
     """The body of the answer, after as many tries as the limits allow."""
     jitter = Random()  # no data depends on it
-    failed = FailedTry("")
-    for failures in range(server.limits.tries):
-        if failures:
-            wait_s = SERVER_RETRIES.wait_s(failures - 1, failed.retry_after_s, jitter)
+    failure = FailedRequest("")
+    for n_failures in range(server.limits.tries):
+        if n_failures:
+            wait_s = SERVER_RETRIES.wait_s(
+                n_failures - 1, failure.retry_after_s, jitter
+            )
             await asyncio.sleep(wait_s)
         reply = await http.post(f"{server.base_url}/completions", body)
         if isinstance(reply, HttpReply) and reply.status == 200:
             return reply.body
-        failed = explain_failure(reply, server)
-        if failed.is_final:
+        failure = explain_failure(reply, server)
+        if failure.is_final:
             raise StudentError(
                 "the student's server refuses a request",
-                got=failed.reason,
-                fix=failed.fix,
+                got=failure.reason,
+                fix=failure.fix,
             )
-    what = f"the student's server gave no answer in {server.limits.tries} tries"
+    problem = f"the student's server gave no answer in {server.limits.tries} tries"
     raise StudentError(
-        what + read_log_end(server.log), got=failed.reason, fix=failed.fix
+        problem + read_log_end(server.log), got=failure.reason, fix=failure.fix
     )
 
 
-def explain_failure(reply: HttpReply | HttpFailure, server: ServerTarget) -> FailedTry:
+def explain_failure(
+    reply: HttpReply | HttpFailure, server: ServerTarget
+) -> FailedRequest:
     if isinstance(reply, HttpReply):
-        return FailedTry(
+        return FailedRequest(
             f"HTTP {reply.status} from {server.base_url}: "
             f"{reply.body[:MAX_ERROR_CHARS]}",
             "see what the server says; its context must hold prompt and answer",
@@ -146,13 +153,13 @@ def explain_failure(reply: HttpReply | HttpFailure, server: ServerTarget) -> Fai
             f"start the server at {server.base_url}, "
             "or let teachback start one (student.serve)"
         )
-    return FailedTry(reply.detail, fix)
+    return FailedRequest(reply.detail, fix)
 
 
 def make_request_body(
     server: ServerTarget,
     student: HasTokenizer,
-    wanted: CompletionRequest,
+    request: CompletionRequest,
     decoding: DecodingOptions,
 ) -> bytes:
     """The body of a request, with all that bends the distribution switched off.
@@ -160,13 +167,13 @@ def make_request_body(
     vLLM takes what is left out from the model's generation_config.json, llama.cpp from its
     own defaults (top_k 40, top_p 0.95).
     """
-    body = {
+    body: dict[str, Any] = {
         "model": server.model,
-        "prompt": wanted.prompt,
+        "prompt": request.prompt,
         "max_tokens": decoding.max_new_tokens,
         "temperature": decoding.temperature,
         "logprobs": TOP_LOGPROBS,
-        "n": wanted.n,
+        "n": request.n,
         "top_p": 1.0,
         "top_k": -1,
         "min_p": 0.0,
@@ -176,8 +183,10 @@ def make_request_body(
         "stop_token_ids": sorted(student.ends),
         "return_tokens_as_token_ids": True,
     }
-    body |= {"stop": list(decoding.stop)} if decoding.stop else {}
-    body |= {"seed": wanted.seed} if wanted.seed is not None else {}
+    if decoding.stop:
+        body["stop"] = list(decoding.stop)
+    if request.seed is not None:
+        body["seed"] = request.seed
     return json.dumps(body).encode()
 
 
@@ -191,15 +200,12 @@ def read_log_end(log: Path | None, lines: int = 15) -> str:
     if log is None or not log.exists():
         return ""
     with open(log, "rb") as file:
-        file.seek(max(0, log.stat().st_size - 20_000))
-        last = file.read().decode("utf-8", "replace").splitlines()[-lines:]
-    return "\n".join(
-        [
-            "",
-            f"  the end of {log}:",
-            *(f"    {line[:MAX_ERROR_CHARS]}" for line in last),
-        ]
-    )
+        file.seek(max(0, log.stat().st_size - MAX_LOG_BYTES))
+        text = file.read().decode("utf-8", "replace")
+    last_lines = [
+        f"    {line[:MAX_ERROR_CHARS]}" for line in text.splitlines()[-lines:]
+    ]
+    return "\n".join(["", f"  the end of {log}:", *last_lines])
 
 
 def decode_tokens(student: HasTokenizer, tokens: Sequence[int]) -> str:

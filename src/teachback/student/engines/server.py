@@ -1,13 +1,12 @@
-"""A student behind an OpenAI-compatible server: the same attempts as attempt.py's, decoded by
-another process.
+"""A student behind an OpenAI-compatible server answers questions, as attempt.py's does here.
 
-The prompt is rendered and tokenized here and sent as token ids to /v1/completions, so that the
-student is asked with the tokens it is trained on. Back come token ids and their
-log-probabilities: the text is decoded here too.
+The prompt is rendered and tokenized here, and sent as token ids to /v1/completions: the
+student sees the tokens that it is trained on. Token ids and their log-probabilities come
+back, and the text is decoded here too.
 
-An answer is whole or an error: token ids, a finite log-probability for each, the end token among
-them when the answer ended. vLLM and llama.cpp's llama-server give that (docs/students.md); a
-server that leaves something out is refused.
+An answer is whole or an error. It has token ids with a finite log-probability each, the
+end token among them when the answer ended. vLLM and llama.cpp's llama-server give that
+(docs/students.md); a server that leaves something out is refused.
 """
 
 from collections.abc import Sequence
@@ -20,99 +19,78 @@ from ...errors import StudentError
 from ...types import Attempt
 from ..attempt import AttemptRequest, decode_text
 from ..chat import Chat, HasTokenizer, prompt_ids
-from ..loading import find_end_tokens, silence_transformers
+from ..loading import check_chat_template, find_end_tokens, silence_transformers
 from ..sampling import Sampling
 from .completion import DecodingOptions, ServerAnswer
 from .requests import CompletionRequest, ServerTarget, request_completions
 
-# What a backend can say of an attempt. The others need all logits, the hidden states or the
-# weights.
+# What a server can tell of an attempt. Other signals need all logits, the hidden states
+# or the weights.
 SERVER_SIGNALS = frozenset({"nll", "max_nll", "gap"})
 
-SEED_BITS = (
-    30  # n answers take seeds from the first one's upwards, and servers take 31 bits
-)
+# Servers take 31 bits, and n answers take the seeds from the first one upwards.
+SEED_BITS = 30
 
 
 class WeightlessStudent(NamedTuple):
-    """What is left of a student whose weights are elsewhere. ends: the token ids that end an
-    answer.
-    """
+    """A student whose weights are elsewhere."""
 
     tokenizer: Any
-    ends: frozenset[int]
+    ends: frozenset[int]  # the token ids that end an answer
 
 
 def answer_on_server(
     server: ServerTarget,
     student: HasTokenizer,
     chat: Chat,
-    asked: Sequence[AttemptRequest],
+    requests: Sequence[AttemptRequest],
     max_new_tokens: int,
     sampling: Sampling | None = None,
     stop: Sequence[str] = (),
 ) -> list[Attempt]:
-    """One answer a question, in the caller's order: what `attempt` would return. student: as
-    `reader` makes it.
+    """One answer to each question, in their order, as `answer_questions` would give.
 
-    With `sampling`, each question's stream gives its request a seed of its own. The nll is at
-    temperature 1.
+    student: as `load_weightless_student` makes it. With `sampling`, each question's stream
+    gives its request a seed of its own. The nll is at temperature 1 in any case. Raises
+    StudentError and ConfigError as `request_completions` does.
     """
-    prompts = [prompt_ids(student, chat, question.message) for question in asked]
-    seeds = (
-        [seed(draw) for draw in sampling.draws] if sampling else [None] * len(prompts)
-    )
-    wanted = [
-        CompletionRequest(prompt, 1, one)
-        for prompt, one in zip(prompts, seeds, strict=True)
-    ]
-    decoding = DecodingOptions(
-        max_new_tokens, sampling.temperature if sampling else 0.0, tuple(stop)
-    )
-    found = request_completions(server, student, wanted, decoding)
+    seeds: Sequence[int | None] = [None] * len(requests)
+    if sampling is not None:
+        seeds = [draw_seed(stream) for stream in sampling.draws]
+    completions = []
+    for request, seed in zip(requests, seeds, strict=True):
+        prompt = prompt_ids(student, chat, request.message)
+        completions.append(CompletionRequest(prompt, n=1, seed=seed))
+    temperature = sampling.temperature if sampling else 0.0
+    decoding = DecodingOptions(max_new_tokens, temperature, tuple(stop))
+    answers = request_completions(server, student, completions, decoding)
     return [
-        summarise(student, q.id, one, decoding.stop)
-        for q, (one,) in zip(asked, found, strict=True)
+        summarise_server_answer(student, request.id, answer, stop)
+        for request, (answer,) in zip(requests, answers, strict=True)
     ]
 
 
-def samples_on_server(
-    server: ServerTarget,
-    student: HasTokenizer,
-    chat: Chat,
-    asked: Sequence[AttemptRequest],
-    k: int,
-    max_new_tokens: int,
-    sampling: Sampling,
-) -> list[list[Attempt]]:
-    """k sampled answers to each question, by one request each (n: k): its prompt is read once.
+def draw_seed(stream: Random) -> int:
+    return stream.getrandbits(SEED_BITS)
 
-    The question's stream seeds the request. The j-th answer depends on that seed and j only, as
-    far as the server's sums do not depend on what else is in its batch.
-    """
-    wanted = [
-        CompletionRequest(prompt_ids(student, chat, question.message), k, seed(draw))
-        for question, draw in zip(asked, sampling.draws, strict=True)
-    ]
-    found = request_completions(
-        server, student, wanted, DecodingOptions(max_new_tokens, sampling.temperature)
+
+def summarise_server_answer(
+    student: HasTokenizer, id: str, answer: ServerAnswer, stop: Sequence[str] = ()
+) -> Attempt:
+    return Attempt(
+        id=id,
+        text=decode_text(student, answer.tokens, stop),
+        n_tokens=len(answer.tokens),
+        truncated=not answer.has_ended,
+        nll=fmean(answer.nll),
+        max_nll=max(answer.nll),
+        gap=None if answer.gap is None else fmean(answer.gap),
     )
-    return [
-        [summarise(student, q.id, one) for one in many]
-        for q, many in zip(asked, found, strict=True)
-    ]
-
-
-def seed(draw: Random) -> int:
-    return draw.getrandbits(SEED_BITS)
 
 
 def load_weightless_student(folder: Path) -> WeightlessStudent:
-    """Raises StudentError for a folder that `load` would not take."""
+    """Raises StudentError for a folder that `load_student` would not take."""
     from transformers import AutoConfig, AutoTokenizer, GenerationConfig
-
-    class Weightless(NamedTuple):
-        generation_config: Any
 
     silence_transformers()
     try:
@@ -120,32 +98,11 @@ def load_weightless_student(folder: Path) -> WeightlessStudent:
         if (folder / "generation_config.json").exists():
             generation = GenerationConfig.from_pretrained(folder)
         else:
-            generation = GenerationConfig.from_model_config(
-                AutoConfig.from_pretrained(folder)
-            )
+            config = AutoConfig.from_pretrained(folder)
+            generation = GenerationConfig.from_model_config(config)
     except (OSError, ValueError, KeyError) as error:
         raise StudentError(
             f"the tokenizer in {folder} can't be loaded: {error}"
         ) from error
-    if not tokenizer.chat_template:
-        raise StudentError(
-            f"the student in {folder} has no chat template",
-            fix="choose the model's instruct version",
-        )
-    return WeightlessStudent(
-        tokenizer, find_end_tokens(Weightless(generation), tokenizer)
-    )
-
-
-def summarise(
-    student: HasTokenizer, id: str, answer: ServerAnswer, stop: Sequence[str] = ()
-) -> Attempt:
-    return Attempt(
-        id=id,
-        text=decode_text(student, answer.tokens, stop),
-        n_tokens=len(answer.tokens),
-        truncated=not answer.ended,
-        nll=fmean(answer.nll),
-        max_nll=max(answer.nll),
-        gap=fmean(answer.gap) if answer.gap is not None else None,
-    )
+    check_chat_template(folder, tokenizer)
+    return WeightlessStudent(tokenizer, find_end_tokens(generation, tokenizer))

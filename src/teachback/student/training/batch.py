@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Iterator, Sequence
-from itertools import chain
 from typing import Any, TypedDict
 
 from ...errors import StudentError
@@ -163,7 +162,7 @@ def pack_batch(rows: Sequence[TokenRow]) -> dict[str, Any]:
         end += len(row_tokens)
         keep_T[end - len(row["answer"]) : end] = True
     return {
-        "input_ids": torch.tensor(list(chain.from_iterable(ids)))[None],
+        "input_ids": torch.tensor([token for row in ids for token in row])[None],
         "position_ids": torch.cat([torch.arange(len(row)) for row in ids])[None],
         "logits_to_keep": keep_T,
         "labels": torch.tensor([token for row in rows for token in row["answer"]]),

@@ -1,14 +1,14 @@
 """Finetuning on completions only, with transformers' Trainer.
 
 What differs from a plain Trainer run:
-- Rows lie one behind the other, without padding, each seeing itself only (apart.py); the head
-  runs on completion tokens only, together with the loss (head_loss.py). Where a model doesn't
-  allow that, it is trained on padded rows.
-- An optimiser step is a fixed number of rows, however they are split into micro-batches, and the
-  loss is the mean over the step's completion tokens: neither depends on the micro-batch
-  (trainer.py).
-- The order of the rows is a list made beforehand; Trainer reads it in sequence.
-Parameters that are trained, and the optimiser, are float32; precision "bf16" means autocast.
+- Rows stand one after the other, without padding, and each sees itself only
+  (packed_attention.py). The head runs on completion tokens only, together with the loss
+  (head_loss.py). A model that doesn't allow that is trained on padded rows (layout.py).
+- An optimiser step is a fixed number of rows, and the loss is the mean over the step's
+  completion tokens: neither depends on how rows are split into micro-batches (trainer.py).
+- The order of the rows is a list made beforehand; Trainer reads it in sequence (batch.py).
+
+Trained parameters and the optimiser are float32; precision "bf16" means autocast.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,14 +19,7 @@ from ...run.child import Child, SendMessage
 from ..chat import Chat
 from ..heap import keep_freed_memory
 from ..loading import load_student
-from .batch import (
-    IGNORED_LABEL,
-    TokenRow,
-    pad_batch,
-    schedule_rows,
-    tokenize_row,
-    tokenize_rows,
-)
+from .batch import schedule_rows, tokenize_rows
 from .checkpoints import find_last_checkpoint
 from .layout import choose_layout
 from .memory import check_memory
@@ -40,30 +33,21 @@ from .methods import (
 from .recipe import Recipe, RuntimeOptions
 from .trainer import make_trainer
 
-__all__ = [
-    "IGNORED_LABEL",
-    "Recipe",
-    "RuntimeOptions",
-    "TokenRow",
-    "finetune",
-    "pad_batch",
-    "schedule_rows",
-    "tokenize_row",
-]
+__all__ = ["Recipe", "RuntimeOptions", "finetune"]
 
 DEFAULT_OPTIONS = RuntimeOptions()
 
 
 class FinetuneJob(NamedTuple):
-    """All that finetuning depends on. rows: (message, answer) pairs."""
+    """All that finetuning depends on."""
 
     start: Path
-    rows: Sequence[tuple[str, str]]
+    rows: Sequence[tuple[str, str]]  # (message, answer) pairs
     workspace: Path
     chat: Chat
     recipe: Recipe
     seed: int
-    means: RuntimeOptions
+    options: RuntimeOptions
 
 
 def finetune(
@@ -74,71 +58,92 @@ def finetune(
     chat: Chat,
     recipe: Recipe,
     seed: int,
-    means: RuntimeOptions = DEFAULT_OPTIONS,
+    options: RuntimeOptions = DEFAULT_OPTIONS,
     child: bool = False,
-    tell: Callable[[int, int], None] = lambda step, steps: None,
-    say: Callable[[str], None] = lambda what: None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_note: Callable[[str], None] = lambda text: None,
 ) -> Path:
-    """Train the student in `start` on (message, answer) rows and save it in workspace/student,
-    whole.
+    """Train the student in `start` on (message, answer) rows. Returns its new folder.
 
-    Checkpoints go to workspace/checkpoints; after a kill the same call goes on from the last
-    finished one and ends with the same bits. LoRA adapters are merged into the saved weights.
-    child: in a process of its own, whose memory is free when it ends. tell: step and steps. say:
-    what a reader should know (how rows are batched, memory).
+    The new student is saved whole: LoRA adapters are merged into its weights. Checkpoints
+    go to workspace/checkpoints. After a kill the same call resumes from the last complete
+    one and ends with the same bits.
+
+    child: run in a process of its own, whose memory is free when it ends.
+    on_progress(done, total) counts optimiser steps. on_note(text) gets what a reader
+    should know: how rows are batched, and the memory. Raises StudentError.
     """
-    job = FinetuneJob(start, rows, workspace, chat, recipe, seed, means)
-    if child:
-        hear: dict[str, Callable[..., None]] = {"tell": tell, "say": say}
-        with Child() as process:
-            process.run_function(
-                "teachback.student.training.finetune:train_in_child",
-                job,
-                lambda what, *rest: hear[what](*rest),
-            )
-    else:
-        run_job(job, tell, say)
-    return workspace / "student"
+    job = FinetuneJob(start, rows, workspace, chat, recipe, seed, options)
+    if not child:
+        run_finetune_job(job, on_progress, on_note)
+        return student_folder(job)
+
+    callbacks: dict[str, Callable[..., None]] = {
+        "progress": on_progress,
+        "note": on_note,
+    }
+    with Child() as process:
+        process.run_function(
+            "teachback.student.training.finetune:finetune_in_child",
+            job,
+            lambda kind, *values: callbacks[kind](*values),
+        )
+    return student_folder(job)
 
 
-def train_in_child(job: FinetuneJob, send: SendMessage) -> None:
-    """In a child."""
-    run_job(
+def finetune_in_child(job: FinetuneJob, send: SendMessage) -> None:
+    """What the child process runs. It sends what `finetune` hands to the callbacks."""
+    run_finetune_job(
         job,
-        lambda step, steps: send("tell", step, steps),
-        lambda what: send("say", what),
+        lambda done, total: send("progress", done, total),
+        lambda text: send("note", text),
     )
 
 
-def run_job(
-    job: FinetuneJob, tell: Callable[[int, int], None], say: Callable[[str], None]
+def run_finetune_job(
+    job: FinetuneJob,
+    on_progress: Callable[[int, int], None],
+    on_note: Callable[[str], None],
 ) -> None:
-    check_method(job.recipe)
+    recipe, options = job.recipe, job.options
+    check_method(recipe)
     keep_freed_memory()
     student = load_student(job.start)
-    tokens = tokenize_rows(student, job.chat, job.rows)
-    way = choose_layout(student.model, tokens, job.means.pack)
-    say(str(way))
-    model = prepare_model(student, job.start, job.recipe, job.seed)
-    if job.recipe.precision == "bf16":
+    rows = tokenize_rows(student, job.chat, job.rows)
+    # The layout is tried on the student as it was loaded, before adapters are added.
+    layout = choose_layout(student.model, rows, options.pack)
+    on_note(str(layout))
+
+    model = prepare_model(student, job.start, recipe, job.seed)
+    if recipe.precision == "bf16":
         cast_frozen_layers(model)
-    if job.means.checkpointing:
+    if options.checkpointing:
         enable_checkpointing(model)
-    say(check_memory(model, tokens, way, job.recipe, job.means).told())
-    data = schedule_rows(tokens, job.recipe, job.seed)
+    estimate = check_memory(model, rows, layout, recipe, options)
+    on_note(estimate.describe())
+
     checkpoints = job.workspace / "checkpoints"
     trainer = make_trainer(
-        model, data, checkpoints, job.recipe, job.means, way, job.seed, tell, say
-    )
-    with way.attention(model):
-        trainer.train(resume_from_checkpoint=find_last_checkpoint(checkpoints))
-    model, tokenizer = trainer.model, student.tokenizer
-    del trainer, student  # and with them the optimiser
-    save_student(
         model,
-        tokenizer,
-        job.start,
-        job.recipe,
-        job.workspace / "student",
-        job.means.save_adapter,
+        schedule_rows(rows, recipe, job.seed),
+        checkpoints,
+        recipe,
+        options,
+        layout,
+        job.seed,
+        on_progress,
+        on_note,
     )
+    with layout.attention(model):
+        trainer.train(resume_from_checkpoint=find_last_checkpoint(checkpoints))
+
+    model = trainer.model
+    tokenizer = student.tokenizer
+    # The optimiser goes with them: saving may load the student once more.
+    del trainer, student
+    out = student_folder(job)
+    save_student(model, tokenizer, job.start, recipe, out, options.save_adapter)
+
+
+def student_folder(job: FinetuneJob) -> Path:
+    return job.workspace / "student"

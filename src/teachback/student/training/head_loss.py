@@ -30,9 +30,7 @@ def replace_by_gradient(logits_N_V: Any, labels_N: Any) -> Any:
     total = torch.zeros((), device=logits_N_V.device)
     n_logits = scale_for_device(REDUCED_LOGITS, logits_N_V.device)
     n_rows = max(1, n_logits // logits_N_V.shape[1])
-    blocks = zip(
-        logits_N_V.split(n_rows), labels_N[:, None].split(n_rows), strict=True
-    )
+    blocks = zip(logits_N_V.split(n_rows), labels_N[:, None].split(n_rows), strict=True)
     for block_R_V, label_R_1 in blocks:
         scores_R_V = block_R_V.float()
         logsum_R_1 = scores_R_V.logsumexp(-1, keepdim=True)

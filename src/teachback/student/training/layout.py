@@ -1,46 +1,46 @@
-"""How a micro-batch goes through a model while it is trained: packed, and with the head fused,
-where that is exact.
+"""How a micro-batch goes through a model in training: packed, and with the head fused.
 
-Whether it is, is tried on the rows themselves: a model that packed rows reach one another in by
-some way of its own (a state that is carried on, a mask that attention isn't told of), or that
-does more to its logits than its head, gives other logits, and is then trained on padded rows, or
-through its own head.
+Packing and fusing are used only where they are exact, which is tried on the rows. Some
+models let packed rows see one another, by a state that is carried on, or by a mask that
+attention doesn't get. Others do more to their logits than the head does. Such a model
+gives other logits in the trial. It is then trained on padded rows, or through its own
+head.
 """
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
+from ..patch_check import PATCH_ERRORS, logits_agree
 from .batch import IGNORED_LABEL, TokenRow, pack_batch, pad_batch, row_length
-from .head_loss import summed_nll
+from .head_loss import sum_nll_fused
 from .packed_attention import attend_rows_apart
 
-MAX_ROUNDING = 1e-3  # of the largest logit: rounding, never another row's words
+# As a share of the largest logit. Rounding stays below it, another row's tokens don't.
+MAX_PACKING_ERROR = 1e-3
 
 
 class BatchLayout(NamedTuple):
-    """packed: rows lie one behind the other. fused: the head and the loss in one (packed rows
-    only).
-    """
-
-    packed: bool
-    fused: bool
+    is_packed: bool  # rows stand one after the other
+    is_fused: bool  # the head and the loss in one; only where rows are packed
 
     def __str__(self) -> str:
-        if not self.packed:
+        if not self.is_packed:
             return "rows are padded: this model can't be given packed ones"
-        return "rows are packed" + (
-            "" if self.fused else ", the loss is taken from the model's own logits"
-        )
+        if not self.is_fused:
+            return "rows are packed, the loss is taken from the model's own logits"
+        return "rows are packed"
 
     def attention(self, model: Any) -> AbstractContextManager[None]:
-        return attend_rows_apart(model) if self.packed else nullcontext()
+        """Within it the model attends as this layout needs."""
+        return attend_rows_apart(model) if self.is_packed else nullcontext()
 
 
-PADDED_LAYOUT = BatchLayout(packed=False, fused=False)
+PADDED_LAYOUT = BatchLayout(is_packed=False, is_fused=False)
 
 
 def autocast(device: Any, precision: str) -> Any:
+    """Within it products are in `precision`."""
     import torch
 
     return torch.autocast(
@@ -48,21 +48,21 @@ def autocast(device: Any, precision: str) -> Any:
     )
 
 
-def batch_loss(
-    model: Any, rows: Sequence[TokenRow], way: BatchLayout, device: Any
+def compute_batch_loss(
+    model: Any, rows: Sequence[TokenRow], layout: BatchLayout, device: Any
 ) -> Any:
     """Σ −log p of the rows' completion tokens in nats, in float32."""
-    given = move_to(device, pack_batch(rows) if way.packed else pad_batch(rows))
-    labels = given.pop("labels")
-    if not way.fused:
-        return sum_nll(model(**given).logits, labels if way.packed else labels[:, 1:])
-    keep_T = given.pop("logits_to_keep")
-    hidden_1_T_D = causal_model(model).get_decoder()(**given).last_hidden_state
-    return summed_nll(
-        hidden_1_T_D[0, keep_T],
-        causal_model(model).get_output_embeddings().weight,
-        labels,
-    )
+    batch = pack_batch(rows) if layout.is_packed else pad_batch(rows)
+    inputs = move_inputs(batch, device)
+    labels = inputs.pop("labels")
+    if not layout.is_fused:
+        logits = model(**inputs).logits
+        return sum_nll(logits, labels if layout.is_packed else labels[:, 1:])
+    causal_model = get_causal_model(model)
+    keep_T = inputs.pop("logits_to_keep")
+    hidden_1_T_D = causal_model.get_decoder()(**inputs).last_hidden_state
+    head_weight = causal_model.get_output_embeddings().weight
+    return sum_nll_fused(hidden_1_T_D[0, keep_T], head_weight, labels)
 
 
 def sum_nll(logits_B_K_V: Any, labels_B_K: Any) -> Any:
@@ -76,84 +76,81 @@ def sum_nll(logits_B_K_V: Any, labels_B_K: Any) -> Any:
     )
 
 
-def move_to(device: Any, given: dict[str, Any]) -> dict[str, Any]:
-    return {name: x.to(device) if hasattr(x, "to") else x for name, x in given.items()}
+def move_inputs(inputs: dict[str, Any], device: Any) -> dict[str, Any]:
+    """The inputs with their tensors on the device."""
+    return {
+        name: value.to(device) if hasattr(value, "to") else value
+        for name, value in inputs.items()
+    }
 
 
-def causal_model(model: Any) -> Any:
+def get_causal_model(model: Any) -> Any:
     """The causal language model inside of its adapters."""
     return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
 def choose_layout(model: Any, rows: Sequence[TokenRow], pack: bool) -> BatchLayout:
-    """What is exact for this model and these rows: tried on the longest and the shortest, in
-    training mode.
+    """The fastest layout that is exact for this model and these rows.
+
+    It is tried on the longest and the shortest row, in training mode: dropout, which
+    packed attention leaves out, then shows.
     """
     import torch
 
     if not pack:
         return PADDED_LAYOUT
-    some = [max(rows, key=row_length), min(rows, key=row_length)]
+    trial_rows = [max(rows, key=row_length), min(rows, key=row_length)]
     was_training = model.training
     with torch.no_grad(), torch.random.fork_rng():
         model.train()
         try:
-            return try_packing(model, some)
+            return try_packing(model, trial_rows)
         finally:
             model.train(was_training)
 
 
-def try_packing(model: Any, some: Sequence[TokenRow]) -> BatchLayout:
+def try_packing(model: Any, rows: Sequence[TokenRow]) -> BatchLayout:
     device = next(model.parameters()).device
-    wanted = [kept_logits(model, move_to(device, pad_batch([row]))) for row in some]
-    given = move_to(device, pack_batch(some))
+    expected = []
+    for row in rows:
+        inputs = move_inputs(pad_batch([row]), device)
+        expected.append(compute_kept_logits(model, inputs))
+
+    packed_inputs = move_inputs(pack_batch(rows), device)
     try:
         with attend_rows_apart(model):
-            if alike(head_by_hand(model, given), wanted):
-                return BatchLayout(packed=True, fused=True)
-            return BatchLayout(
-                packed=alike(kept_logits(model, given), wanted), fused=False
-            )
-    except (
-        AttributeError,
-        RuntimeError,
-        TypeError,
-        ValueError,
-    ):  # a model with code of its own
+            fused_N_V = compute_head_product(model, packed_inputs)
+            if fused_N_V is not None and packing_agrees(fused_N_V, expected):
+                return BatchLayout(is_packed=True, is_fused=True)
+            own_N_V = compute_kept_logits(model, packed_inputs)
+            is_packed = packing_agrees(own_N_V, expected)
+            return BatchLayout(is_packed=is_packed, is_fused=False)
+    except PATCH_ERRORS:
         return PADDED_LAYOUT
 
 
-def kept_logits(model: Any, given: dict[str, Any]) -> Any:
+def packing_agrees(logits_N_V: Any, expected: Sequence[Any]) -> bool:
+    return logits_agree(logits_N_V, expected, MAX_PACKING_ERROR)
+
+
+def compute_kept_logits(model: Any, inputs: dict[str, Any]) -> Any:
     """logits_N_V of the kept positions, by the model's whole forward pass."""
-    return (
-        model(**{name: x for name, x in given.items() if name != "labels"})
-        .logits.flatten(0, -2)
-        .float()
-    )
+    logits = model(**without_keys(inputs, "labels")).logits
+    return logits.flatten(0, -2).float()
 
 
-def head_by_hand(model: Any, given: dict[str, Any]) -> Any:
-    """The same, if a product with its weight is all that the model's head does; None where it has
-    a bias.
-    """
+def compute_head_product(model: Any, inputs: dict[str, Any]) -> Any:
+    """logits_N_V by a product with the head's weight; None where the head has a bias."""
     import torch
 
-    head = causal_model(model).get_output_embeddings()
+    causal_model = get_causal_model(model)
+    head = causal_model.get_output_embeddings()
     if type(head) is not torch.nn.Linear or head.bias is not None:
         return None
-    body = {
-        name: x for name, x in given.items() if name not in ("labels", "logits_to_keep")
-    }
-    hidden_1_T_D = causal_model(model).get_decoder()(**body).last_hidden_state
-    return (hidden_1_T_D[0, given["logits_to_keep"]] @ head.weight.T).float()
+    decoder_inputs = without_keys(inputs, "labels", "logits_to_keep")
+    hidden_1_T_D = causal_model.get_decoder()(**decoder_inputs).last_hidden_state
+    return (hidden_1_T_D[0, inputs["logits_to_keep"]] @ head.weight.T).float()
 
 
-def alike(found_N_V: Any, wanted: Sequence[Any]) -> bool:
-    """wanted: logits_T_V of each row alone."""
-    if found_N_V is None or found_N_V.shape[0] != sum(map(len, wanted)):
-        return False
-    parts = zip(found_N_V.split([len(one) for one in wanted]), wanted, strict=True)
-    return all(
-        bool((found - one).abs().max() <= MAX_ROUNDING * one.abs().max())
-        for found, one in parts
-    )
+def without_keys(inputs: dict[str, Any], *keys: str) -> dict[str, Any]:
+    return {name: value for name, value in inputs.items() if name not in keys}

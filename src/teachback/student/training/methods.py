@@ -3,6 +3,8 @@
 import json
 import shutil
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 from ...errors import StudentError
 from ...run.files import publish_path
 from ..loading import LoadedStudent, load_student
-from .layout import causal_model
+from .layout import get_causal_model
 from .recipe import Recipe
 
 
@@ -20,11 +22,13 @@ def check_method(recipe: Recipe) -> None:
         return
     import torch
 
-    if find_spec("bitsandbytes") is None or not torch.cuda.is_available():
+    has_gpu = torch.cuda.is_available()
+    has_package = find_spec("bitsandbytes") is not None
+    if not has_gpu or not has_package:
         raise StudentError(
             "finetune.method: qlora needs a GPU and the package bitsandbytes",
-            got=f"{'a' if torch.cuda.is_available() else 'no'} GPU, "
-            f"bitsandbytes {'is not' if find_spec('bitsandbytes') is None else 'is'} installed",
+            got=f"{'a' if has_gpu else 'no'} GPU, "
+            f"bitsandbytes {'is' if has_package else 'is not'} installed",
             fix="pip install 'teachback[qlora]' on a machine with a GPU, or set "
             "finetune.method: lora",
         )
@@ -33,25 +37,24 @@ def check_method(recipe: Recipe) -> None:
 def prepare_model(
     student: LoadedStudent, start: Path, recipe: Recipe, seed: int
 ) -> Any:
-    """The model with the weights that the method trains, and no others, asking for gradients."""
+    """The model, in which the weights that the method trains ask for gradients, no others."""
     if recipe.method == "full":
         return student.model
     if recipe.method == "last_layers":
-        return train_last_layers(student.model, recipe.last_layers)
-    return add_adapter(
-        load_in_4_bits(start) if recipe.method == "qlora" else student.model,
-        recipe,
-        seed,
-    )
+        return unfreeze_last_layers(student.model, recipe.last_layers)
+    if recipe.method == "qlora":
+        return add_adapter(load_in_4_bits(start), recipe, seed)
+    return add_adapter(student.model, recipe, seed)
 
 
-def train_last_layers(model: Any, n: int) -> Any:
+def unfreeze_last_layers(model: Any, n: int) -> Any:
+    """The same model, of which all but the last n layers are frozen."""
     import torch
 
+    n_layers = model.config.num_hidden_layers
     lists = [m for m in model.modules() if isinstance(m, torch.nn.ModuleList)]
-    layers: Any = next(
-        (m for m in lists if len(m) == model.config.num_hidden_layers), []
-    )
+    # The decoder's layers are the first list of their number.
+    layers: Any = next((modules for modules in lists if len(modules) == n_layers), [])
     if n > len(layers):
         raise StudentError(
             "finetune.last_layers is more than the student has",
@@ -90,36 +93,41 @@ def add_adapter(model: Any, recipe: Recipe, seed: int) -> Any:
         target_modules="all-linear",
         task_type="CAUSAL_LM",
     )
-    with warnings.catch_warnings(), torch.random.fork_rng():
-        warnings.simplefilter(
-            "ignore", FutureWarning
-        )  # of transformers, about how peft asks it
+    # The fork keeps the caller's random stream as it was.
+    with ignore_peft_warnings(), torch.random.fork_rng():
         torch.manual_seed(seed)
         return get_peft_model(model, config)
 
 
+@contextmanager
+def ignore_peft_warnings() -> Iterator[None]:
+    """Within it transformers doesn't warn of the old names that peft calls it by."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        yield
+
+
 def cast_frozen_layers(model: Any) -> None:
-    """Linear layers that aren't trained, in bf16: what autocast would make of them in every pass,
-    made once.
+    """Cast linear layers that aren't trained to bf16, once.
+
+    Autocast would cast them in every pass.
     """
     import torch
 
-    tied = causal_model(model).get_output_embeddings()
+    # The head is left alone: its weight may be the embeddings' too.
+    head = get_causal_model(model).get_output_embeddings()
     for layer in model.modules():
-        if (
-            type(layer) is torch.nn.Linear
-            and layer is not tied
-            and not layer.weight.requires_grad
-        ):
+        is_linear = type(layer) is torch.nn.Linear and layer is not head
+        if is_linear and not layer.weight.requires_grad:
             layer.to(torch.bfloat16)
 
 
 def enable_checkpointing(model: Any) -> None:
     """Activations are computed again in the backward pass, layer by layer."""
-    inner = causal_model(model)
+    causal_model = get_causal_model(model)
     enable = (
-        getattr(inner, "activation_checkpointing_enable", None)
-        or inner.gradient_checkpointing_enable
+        getattr(causal_model, "activation_checkpointing_enable", None)
+        or causal_model.gradient_checkpointing_enable
     )
     enable({"use_reentrant": False})
 
@@ -132,39 +140,44 @@ def save_student(
     out: Path,
     save_adapter: bool,
 ) -> None:
-    """The whole student in `out`, in float32; what was frozen comes from `start`, to the bit.
+    """Save the whole student in `out`, in float32. Frozen weights are those of `start`.
 
     save_adapter: LoRA's adapter also goes to out/adapter, as peft and servers load it.
     """
     aside = out.with_suffix(".tmp")
     shutil.rmtree(aside, ignore_errors=True)
-    merged_student(model, start, recipe, aside / "adapter").save_pretrained(aside)
+    whole_model = merge_student(model, start, recipe, aside / "adapter")
+    whole_model.save_pretrained(aside)
     if not save_adapter:
         shutil.rmtree(aside / "adapter", ignore_errors=True)
     tokenizer.save_pretrained(aside)
     publish_path(aside, out)
 
 
-def merged_student(model: Any, start: Path, recipe: Recipe, adapter: Path) -> Any:
+def merge_student(model: Any, start: Path, recipe: Recipe, adapter: Path) -> Any:
+    """The whole model: what was trained, put into the student at `start`.
+
+    adapter: the folder that LoRA's adapter is saved in on the way.
+    """
     if recipe.method == "full":
         return model
-    fresh = load_student(start).model
+    base_model = load_student(start).model
     if recipe.method == "last_layers":
-        fresh.load_state_dict(
-            {n: p for n, p in model.named_parameters() if p.requires_grad}, strict=False
-        )
-        return fresh
+        trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
+        base_model.load_state_dict(trained, strict=False)
+        return base_model
     from peft import PeftModel
 
-    with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", FutureWarning
-        )  # of transformers, about how peft asks it
-        model.save_pretrained(adapter, save_embedding_layers=False)
-        config = json.loads((adapter / "adapter_config.json").read_text())
-        config["base_model_name_or_path"] = None  # a path of this machine
-        (adapter / "adapter_config.json").write_text(
-            json.dumps(config, indent=2, sort_keys=True)
-        )
-        (adapter / "README.md").unlink(missing_ok=True)  # peft's empty card
-        return PeftModel.from_pretrained(fresh, adapter).merge_and_unload()
+    with ignore_peft_warnings():
+        save_adapter_folder(model, adapter)
+        return PeftModel.from_pretrained(base_model, adapter).merge_and_unload()
+
+
+def save_adapter_folder(model: Any, adapter: Path) -> None:
+    """Save LoRA's adapter, without what would differ from one machine to the next."""
+    model.save_pretrained(adapter, save_embedding_layers=False)
+    config_file = adapter / "adapter_config.json"
+    config = json.loads(config_file.read_text())
+    config["base_model_name_or_path"] = None  # a path of this machine
+    config_file.write_text(json.dumps(config, indent=2, sort_keys=True))
+    (adapter / "README.md").unlink(missing_ok=True)  # peft's empty card

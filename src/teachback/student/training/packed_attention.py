@@ -17,13 +17,13 @@ PACKED_ATTENTION = "teachback_apart"  # the name for transformers
 
 @contextmanager
 def attend_rows_apart(model: Any) -> Iterator[None]:
-    """Within it the model attends to packed rows, and must be given `row_lengths`."""
-    before = model.config._attn_implementation
+    """Within it the model attends to packed rows, and its inputs need `row_lengths`."""
+    previous = model.config._attn_implementation
     set_attention(model, PACKED_ATTENTION, attend_packed)
     try:
         yield
     finally:
-        model.set_attn_implementation(before)
+        model.set_attn_implementation(previous)
 
 
 class ScoreRule(NamedTuple):
@@ -73,7 +73,7 @@ def attend_packed(
         )
     rule = ScoreRule(score_scale(scaling, query.shape[-1]), sliding_window, softcap)
     longest = max(row_lengths)
-    fits_window = longest <= (sliding_window or longest)
+    fits_window = longest <= (sliding_window or longest)  # the fused kernel has none
     if query.device.type != "cpu" and not softcap and fits_window:
         return attend_fused(query, key, value, row_lengths, rule.scale), None
     function = packed_attention_function()
@@ -106,12 +106,12 @@ def attend_fused(
     return torch.cat(outputs, 2).transpose(1, 2)
 
 
-def row_weights(
+def compute_row_weights(
     query_G_N_D: Any, key_G_S_D: Any, mask_S_S: Any, rule: ScoreRule
 ) -> tuple[Any, Any]:
     """weight_G_N_S of one row, and the soft cap's slope at each score (or None)."""
     groups, n, _ = query_G_N_D.shape
-    size = key_G_S_D.shape[1]
+    size = key_G_S_D.shape[1]  # S, the row's length
     scores = (query_G_N_D @ key_G_S_D.transpose(1, 2)).mul_(rule.scale)
     slope = None
     if rule.cap:
@@ -122,7 +122,7 @@ def row_weights(
     return scores.softmax(-1), slope
 
 
-def future_mask(size: int, window: int | None, like: Any) -> Any:
+def make_future_mask(size: int, window: int | None, like: Any) -> Any:
     """mask_S_S to add to scores: -inf where a token comes later, or too long before."""
     import torch
 
@@ -155,9 +155,9 @@ def packed_attention_function() -> Any:
             ctx.rule = rule
             _, H, T, _ = query.shape
             out_T_H_D = value.new_empty(T, H, value.shape[-1])
-            mask_S_S = future_mask(max(lengths), rule.window, value)
+            mask_S_S = make_future_mask(max(lengths), rule.window, value)
             for row in split_rows(query, key, value, lengths):
-                weight, _ = row_weights(row.query_G_N_D, row.key_G_S_D, mask_S_S, rule)
+                weight, _ = compute_row_weights(row.query_G_N_D, row.key_G_S_D, mask_S_S, rule)
                 row.write(out_T_H_D, weight @ row.value_G_S_D)
             return out_T_H_D[None]
 
@@ -170,13 +170,13 @@ def packed_attention_function() -> Any:
             dq_T_H_D = torch.empty_like(query[0].transpose(0, 1))
             dk_T_G_D = torch.empty_like(key[0].transpose(0, 1))
             dv_T_G_D = torch.empty_like(value[0].transpose(0, 1))
-            mask_S_S = future_mask(max(ctx.lengths), rule.window, value)
+            mask_S_S = make_future_mask(max(ctx.lengths), rule.window, value)
 
             rows = split_rows(query, key, value, ctx.lengths)
             grad_rows = split_rows(grad_1_H_T_D, key, value, ctx.lengths)
             for row, grad_row in zip(rows, grad_rows, strict=True):
                 grad = grad_row.query_G_N_D
-                weight, slope = row_weights(
+                weight, slope = compute_row_weights(
                     row.query_G_N_D, row.key_G_S_D, mask_S_S, rule
                 )
                 row.write(dv_T_G_D, weight.transpose(1, 2) @ grad)
