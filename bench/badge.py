@@ -231,7 +231,9 @@ def probability_error(
     worst = 0.0
     for k in {1, 2, len(picks) // 2, len(picks) - 1}:
         # The origin counts as a pick for Badge.
-        nearest_N = np.minimum(points.squared_length_N, points.squared_distances_to_nearest(picks[:k]))
+        nearest_N = np.minimum(
+            points.squared_length_N, points.squared_distances_to_nearest(picks[:k])
+        )
         peer_N = np.nan_to_num(probability_M_N[k])  # NaN: picked before
         error_N = np.abs(peer_N - nearest_N / nearest_N.sum())
         worst = max(worst, float(error_N.max() * len(peer_N)))
@@ -265,7 +267,9 @@ def one_by_one(points: Points, m: int, generator: np.random.Generator) -> list[i
     while len(picks) < m:
         pick = generator.choice(len(weight_N), p=weight_N / weight_N.sum())
         picks.append(int(pick))
-        nearest_N = np.minimum(nearest_N, points.squared_distances_to_nearest(picks[-1:]))
+        nearest_N = np.minimum(
+            nearest_N, points.squared_distances_to_nearest(picks[-1:])
+        )
         weight_N = nearest_N
     return picks
 

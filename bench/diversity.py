@@ -201,7 +201,9 @@ def keep_apricot_kernels() -> None:
 
 def radius(x_N_D: Array, picks: list[int]) -> float:
     """The largest distance of any row from its nearest pick."""
-    return float(make_vector_points(x_N_D).squared_distances_to_nearest([0, *picks]).max() ** 0.5)
+    return float(
+        make_vector_points(x_N_D).squared_distances_to_nearest([0, *picks]).max() ** 0.5
+    )
 
 
 def covered(unit_N_D: Array, picks: list[int]) -> float:

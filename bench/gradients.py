@@ -15,7 +15,7 @@ from bench.conversations import CHAT
 from bench.process import run_timed
 from teachback.student.batching import BATCH_TOKENS
 from teachback.student.inference import InferenceModel, apply_head
-from teachback.student.scoring import answer_passes
+from teachback.student.scoring import run_answer_passes
 from teachback.student.signals import compute_signals, split_blocks
 from teachback.student.sketch import draw_sketch, new_sketch_sums
 
@@ -50,7 +50,7 @@ def read_head_inputs(
     import torch
 
     by_row: dict[int, list[Any]] = {}
-    for places, lengths, hidden_N_D, ids_N in answer_passes(
+    for places, lengths, hidden_N_D, ids_N in run_answer_passes(
         student, CHAT, rows, BATCH_TOKENS
     ):
         logits = [apply_head(student, hidden) for (hidden,) in split_blocks(hidden_N_D)]
@@ -152,8 +152,8 @@ def sketch_products(
     products = []
     for seed in range(sketches):
         sums = new_sketch_sums(draw_sketch(*weight_V_D.shape, size, seed), count)
-        compute_signals(logits_N_V, hidden_N_D, ids_N, sums.at(row_N))
-        gradients = sums.means(lengths).astype(np.float64)
+        compute_signals(logits_N_V, hidden_N_D, ids_N, sums.select_rows(row_N))
+        gradients = sums.compute_means(lengths).astype(np.float64)
         products.append([one @ other for one, other in pairs_of(gradients)])
     return {"products": products}
 

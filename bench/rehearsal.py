@@ -14,7 +14,7 @@ from teachback.serve.additions import addition_teacher
 from teachback.serve.faults import Fault, mix_faults
 from teachback.serve.messages import Request
 from teachback.serve.pace import RequestLimit, lognormal_latency
-from teachback.serve.server import running_server
+from teachback.serve.server import run_server
 from teachback.serve.service import RehearsalOptions, RehearsalServer
 
 
@@ -83,7 +83,7 @@ def serve(settings: ServerSettings, pipe: Connection) -> None:
         limit=settings.limit,
         keep_requests=False,
     )
-    with running_server(options) as server:
+    with run_server(options) as server:
         pipe.send(server.base_url)
         while True:
             try:

@@ -1,4 +1,4 @@
-"""Makes Evidence for seeds whose attempts have given nlls. Every other value is made up."""
+"""Makes Evidence for seeds whose attempts have certain nlls. Every other value is made up."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,8 @@ from teachback.types import (
     Transfer,
 )
 
-NEED = {  # a need → the field of Evidence that meets it; attempts hold the others
+# A need → the field of Evidence that meets it. The attempts hold the other needs.
+FIELD_OF_NEED = {
     "right": "right",
     "gold_nll": "gold_nll",
     "samples": "samples",
@@ -43,7 +44,7 @@ def evidence_of(nlls: Sequence[float]) -> Evidence:
         seeds=seeds,
         attempts=[
             Attempt(
-                e.id,
+                seed.id,
                 "text",
                 5 + i % 7,
                 False,
@@ -53,7 +54,7 @@ def evidence_of(nlls: Sequence[float]) -> Evidence:
                 gap=-nll,
                 egl=nll,
             )
-            for i, (e, nll) in enumerate(zip(seeds, nlls, strict=True))
+            for i, (seed, nll) in enumerate(zip(seeds, nlls, strict=True))
         ],
         candidates=range(N),
         baseline=0.1,

@@ -36,7 +36,9 @@ def verdicts(questions: Sequence[str], start: int = 0) -> list[Verdict]:
     ]
 
 
-def curated(task: Task, questions: Sequence[str], rows: Sequence[Row] = ()) -> Curation:
+def curate_round(
+    task: Task, questions: Sequence[str], rows: Sequence[Row] = ()
+) -> Curation:
     """One round of a run, all of whose drafts are usable."""
     seeds = [seed.question for seed in task.seeds]
     return curate_rows(

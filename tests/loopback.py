@@ -6,7 +6,7 @@ from typing import Any
 from teachback.serve.additions import addition_teacher
 from teachback.serve.faults import Fault, FaultKind, FaultSchedule
 from teachback.serve.messages import RehearsalTeacher, Request, count_words
-from teachback.serve.server import running_server
+from teachback.serve.server import run_server
 from teachback.serve.service import RehearsalOptions, RehearsalServer
 
 __all__ = [
@@ -29,4 +29,4 @@ def loopback(
     port: int = 0,
     **options: Any,
 ) -> AbstractContextManager[RehearsalServer]:
-    return running_server(RehearsalOptions(teacher, faults, **options), port)
+    return run_server(RehearsalOptions(teacher, faults, **options), port)

@@ -155,7 +155,7 @@ def choice(
     words = decode_text(student, one.tokens)
     for text in body.get("stop") or []:
         words = words.partition(text)[0]
-    finish = "stop" if one.ended else "length"
+    finish = "stop" if one.has_ended else "length"
     logprobs = (
         None if body.get("logprobs") is None else said(student, prompt, body, one)
     )

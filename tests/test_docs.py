@@ -1,18 +1,17 @@
 """The docs say what there is, their examples run, and their lines fit a screen."""
 
 import ast
-import os
 import pkgutil
 import re
-import shutil
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from teachback.criteria import CRITERIA
+from teachback.tasks import TASKS
+from teachback.tasks.answer_formats import ANSWER_FORMATS
+from teachback.teachers import TEACHERS
 from test_imports import ROOMS
 
 ROOT = Path(__file__).parents[1]
@@ -36,8 +35,20 @@ READERS_FILES = {"mine.py", "my_file.py", "convert_hf_to_gguf.py"}
 @pytest.mark.parametrize("name", [name for name in CRITERIA if name != "function"])
 def test_every_criterion_has_its_row_and_its_section(name: str) -> None:
     text = (DOCS / "choose-a-criterion.md").read_text(encoding="utf-8")
-    assert f"\n| `{name}` | " in text
+    assert f"\n| `{name}` | {CRITERIA[name].kind} | " in text
     assert f"\n### `{name}`\n" in text
+
+
+@pytest.mark.parametrize(
+    ("page", "names"),
+    [("tasks.md", TASKS), ("tasks.md", ANSWER_FORMATS), ("teachers.md", TEACHERS)],
+    ids=["tasks", "graders", "teachers"],
+)
+def test_a_page_names_all_that_is_registered(
+    page: str, names: Mapping[str, object]
+) -> None:
+    text = (DOCS / page).read_text(encoding="utf-8")
+    assert not [name for name in names if not re.search(rf"`{name}[`/]", text)]
 
 
 def test_design_lists_the_rooms_and_what_they_use() -> None:
@@ -107,71 +118,8 @@ def test_every_teachback_name_on_a_page_exists(page: Path) -> None:
 def test_what_a_python_example_imports_exists(page: Path) -> None:
     for block in PYTHON_BLOCK.findall(page.read_text(encoding="utf-8")):
         if block.startswith("# src/"):
-            continue  # a file of the package: run below
+            continue  # a file of the package: test_extend.py runs it
         for node in ast.walk(ast.parse(block)):
             if isinstance(node, ast.ImportFrom):
                 for alias in node.names:
                     pkgutil.resolve_name(f"{node.module}.{alias.name}")
-
-
-RUN_THE_EXAMPLES = """
-from pathlib import Path
-from teachback.build.task import make_task
-from teachback.config.reading import make_config
-from teachback.graders import GRADERS
-from teachback.testing import fake_run
-from teachback.types import Example
-
-grade = GRADERS["compact"].make().grade
-assert grade(Example("e", "?", "a b"), "Answer: ab").outcome == "right"
-assert grade(Example("e", "?", "a b"), "Answer: a").outcome == "wrong"
-
-rows = Path("rows.jsonl")
-rows.write_text('{"question": "1", "answer": "a b"}\\n{"question": "2", "answer": "b"}\\n')
-tree = {"name": "jsonl", "seeds": str(rows), "n_dev": 1, "grader": "compact"}
-assert make_task(make_config({"task": tree, "rounds": 1}).task).name == "jsonl"
-
-history = fake_run(
-    Path("run"),
-    rounds=2,
-    task={"name": "sums", "seeds": 12, "dev": 6},
-    criterion="longest",
-    teacher={"name": "shortest", "tries": 2},
-)
-assert len(history.rows) == 8
-print("they run")
-"""
-
-
-def add_to_registry(path: Path, lines: str) -> None:
-    """Add an import below the imports, and an entry at the end of the registry."""
-    imports, entry = lines.split("\n\n", maxsplit=1)
-    before, after = path.read_text().split("\n\nfrom .", maxsplit=1)
-    text = f"{before}\n\n{imports}\nfrom .{after}"
-    body, end = text.rsplit("\n}\n", maxsplit=1)
-    path.write_text(f"{body}\n{entry.rstrip()}\n}}\n{end}")
-
-
-def test_the_examples_of_extend_run(tmp_path: Path) -> None:
-    """Each adds one file and one line to a copy of the package."""
-    shutil.copytree(PACKAGE, tmp_path / "src/teachback")
-    text = (DOCS / "extend.md").read_text(encoding="utf-8")
-    added = [block for block in PYTHON_BLOCK.findall(text) if block.startswith("# src")]
-    assert len(added) == 8
-    for block in added:
-        first, body = block.split("\n", maxsplit=1)
-        path = tmp_path / first.removeprefix("# ")
-        if path.name == "__init__.py":
-            add_to_registry(path, body)
-        else:
-            path.write_text(body)
-
-    process = subprocess.run(
-        [sys.executable, "-c", RUN_THE_EXAMPLES],
-        env={**os.environ, "PYTHONPATH": str(tmp_path / "src")},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert process.stdout == "they run\n", process.stderr

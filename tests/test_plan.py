@@ -42,7 +42,7 @@ from teachback.rng import draw
 from teachback.run.files import to_json_bytes
 from teachback.serve.additions import addition_teacher
 from teachback.serve.program import program_teacher
-from teachback.serve.server import running_server
+from teachback.serve.server import run_server
 from teachback.serve.service import RehearsalOptions
 from teachback.student.model_size import SIZE_IN_NAME, ModelSize, find_model_size
 from teachback.tasks import prontoqa
@@ -506,7 +506,7 @@ def service(config: Config) -> RehearsalOptions:
 
 def test_a_probed_bill_comes_true(tiny: Path, tmp_path: Path) -> None:
     config = rehearsal(tiny, tmp_path / "run", "http://127.0.0.1:9/v1")
-    with running_server(service(config)) as server:
+    with run_server(service(config)) as server:
         config = rehearsal(tiny, tmp_path / "run", server.base_url)
         plan = api.plan(config, probe=6)
         assert server.calls == 12
@@ -545,7 +545,7 @@ def test_a_probe_that_cannot_be(n: int, tiny: Path, tmp_path: Path) -> None:
 def test_a_probe_with_attempts_leaves_the_run_its_own_pairs(
     tiny: Path, tmp_path: Path
 ) -> None:
-    with running_server(RehearsalOptions(addition_teacher)) as server:
+    with run_server(RehearsalOptions(addition_teacher)) as server:
         config = rehearsal(tiny, tmp_path / "run", server.base_url, rounds=1)
         config = config.model_copy(
             update={"teacher": config.teacher.model_copy(update={"show_attempt": True})}

@@ -184,7 +184,7 @@ def serve_chat(folder: Path) -> Iterator[str]:
             "content": decode_text(service.students["m"], reply.tokens),
         }
         usage = {"prompt_tokens": len(prompt), "completion_tokens": len(reply.tokens)}
-        finish = "stop" if reply.ended else "length"
+        finish = "stop" if reply.has_ended else "length"
         return web.json_response(
             {"choices": [{"message": message, "finish_reason": finish}], "usage": usage}
         )

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from choices import NEED, evidence_of, past_round
+from choices import FIELD_OF_NEED, evidence_of, past_round
 from teachback.criteria import CRITERIA
 from teachback.criteria.bandit import bandit
-from teachback.criteria.criterion import Criterion
+from teachback.criteria.criterion import ATTEMPT_SIGNALS, Criterion
 from teachback.criteria.evidence import Evidence
 from teachback.criteria.mixture import mixture
 from teachback.criteria.rules import (
@@ -51,7 +51,10 @@ ALL = {
         for name, criterion in CRITERIA.items()
         if criterion.kind != "blend" and name != "function"
     },
-    **{name: replace(one, needs=frozenset({"right"})) for name, one in BLENDS.items()},
+    **{
+        name: replace(blend, needs=frozenset({"right"}))
+        for name, blend in BLENDS.items()
+    },
 }
 RULES = {
     "top": pick_top,
@@ -78,27 +81,18 @@ def pick(
 
 def keep_needs(evidence: Evidence, needs: frozenset[str]) -> Evidence:
     """The evidence without what the criterion doesn't declare."""
-    empty = {f.name: f.default for f in fields(Evidence) if f.name in NEED.values()}
-    for need in needs:
-        for name in [
-            n
-            for n in empty
-            if NEED.get(need) == n
-            or (need == "gold_gradients" and n == "dev_gradient_M")
-        ]:
-            del empty[name]
-    bare = [
-        replace(
-            a,
-            **{
-                name: None
-                for name in ("max_nll", "entropy", "gap", "egl")
-                if name not in needs
-            },
-        )
-        for a in evidence.attempts
-    ]
-    return replace(evidence, attempts=bare, **empty)
+    kept_fields = {FIELD_OF_NEED.get(need) for need in needs}
+    if "gold_gradients" in needs:
+        kept_fields.add("dev_gradient_M")
+    defaults = {field.name: field.default for field in fields(Evidence)}
+    empty = {
+        name: defaults[name]
+        for name in FIELD_OF_NEED.values()
+        if name not in kept_fields
+    }
+    no_signals = dict.fromkeys(ATTEMPT_SIGNALS - needs)
+    attempts = [replace(attempt, **no_signals) for attempt in evidence.attempts]
+    return replace(evidence, attempts=attempts, **empty)
 
 
 @pytest.mark.parametrize(
@@ -112,8 +106,15 @@ def test_contract(name: str, rule: str, nlls: list[float], data: st.DataObject) 
     criterion = ALL[name]
     candidates = sorted(data.draw(st.sets(st.integers(0, len(nlls) - 1), min_size=2)))
     m = data.draw(st.integers(1, len(candidates)))
-    evidence = keep_needs(replace(evidence_of(nlls), candidates=candidates), criterion.needs)
-    arguments = {"name": name, "criterion": criterion, "draw": DRAW, "rule": RULES[rule]}
+    evidence = keep_needs(
+        replace(evidence_of(nlls), candidates=candidates), criterion.needs
+    )
+    arguments = {
+        "name": name,
+        "criterion": criterion,
+        "draw": DRAW,
+        "rule": RULES[rule],
+    }
     chosen = select_seeds(evidence, m, **arguments)
     ids = [p.seed for p in chosen.picks]
     assert len(set(ids)) == m
@@ -222,9 +223,9 @@ def test_a_graded_score_may_tie_and_the_report_says_so() -> None:
         pick(graded, [1.0, 1.0, 1.0, 1.0], 2).notes[0]
         == "no signal this round: selected at random"
     )
-    some = pick(graded, [2.0, 1.0, 1.0, 1.0], 2)
-    assert some.by_chance == 0.5
-    assert some.picks[0].seed == "s00"
+    selection = pick(graded, [2.0, 1.0, 1.0, 1.0], 2)
+    assert selection.by_chance == 0.5
+    assert selection.picks[0].seed == "s00"
     seconds = {
         pick(graded, [2.0, 1.0, 1.0, 1.0], 2, draw=partial(draw, 0, r)).picks[1].seed
         for r in range(30)
@@ -243,9 +244,9 @@ def test_length_truncation_and_stuck_seeds_are_noted() -> None:
         for note in chosen.notes
     )
     cut = [replace(a, truncated=True, n_tokens=9) for a in evidence.attempts]
-    quiet = select_seeds(replace(evidence, attempts=cut), 2, **settings)
-    assert quiet.length_rho is None
-    assert any("100% of the picks are truncated" in note for note in quiet.notes)
+    selection = select_seeds(replace(evidence, attempts=cut), 2, **settings)
+    assert selection.length_rho is None
+    assert any("100% of the picks are truncated" in note for note in selection.notes)
     assert (
         any("truncated" in note for note in pick("random", [1.0, 2.0], 1).notes)
         is False

@@ -10,7 +10,7 @@ from teachback.curate.verify import verify_drafts
 from teachback.types import Draft, Example, Grade, Row, Task, Verdict
 
 
-def a_task(exact: bool) -> Task:
+def make_task(exact: bool) -> Task:
     def verify(question: str, text: str) -> Grade:
         return (
             Grade("right", text)
@@ -38,13 +38,13 @@ def test_verify_keeps_the_reason_and_says_whether_it_proved_anything() -> None:
         Draft("s", 1, "p", (), "q", "five"),
         Draft("s", 2, "p", reason="cut off"),
     ]
-    exact = verify_drafts(drafts, a_task(exact=True))
+    exact = verify_drafts(drafts, make_task(exact=True))
     assert [(v.answer, v.verified, v.reason) for v in exact] == [
         ("5", True, None),
         (None, False, "unparsed: no number: five"),
         (None, False, "cut off"),
     ]
-    assert not verify_drafts(drafts, a_task(exact=False))[0].verified
+    assert not verify_drafts(drafts, make_task(exact=False))[0].verified
 
 
 def test_equal_keys_are_refused_with_what_they_equal() -> None:
@@ -59,15 +59,15 @@ def test_equal_keys_are_refused_with_what_they_equal() -> None:
         "newer",
     ]
     verdicts = [Verdict("s", n, q, "1", "1", True) for n, q in enumerate(questions, 1)]
-    task = a_task(exact=True)
-    curated = curate_rows(
+    task = make_task(exact=True)
+    curation = curate_rows(
         verdicts, [earlier], key=task.key, forbidden=forbidden_keys(task)
     )
-    assert [(row.id, row.question) for row in curated.rows] == [
+    assert [(row.id, row.question) for row in curation.rows] == [
         ("s#5", "new"),
         ("s#7", "newer"),
     ]
-    assert [x.reason for x in curated.rejected] == [
+    assert [x.reason for x in curation.rejected] == [
         "duplicate: the same exercise as seed s",
         "contaminated: the same exercise as dev d",
         "contaminated: the same exercise as test t",
@@ -87,17 +87,19 @@ def test_equal_keys_are_refused_with_what_they_equal() -> None:
 def test_every_draft_ends_once_and_no_key_occurs_twice(
     drafts: list[tuple[str, str | None]],
 ) -> None:
-    task = a_task(exact=True)
+    task = make_task(exact=True)
     verdicts = [
         Verdict("s", n, q, "1", "1", True, reason)
         for n, (q, reason) in enumerate(drafts)
     ]
-    curated = curate_rows(verdicts, [], key=task.key, forbidden=forbidden_keys(task))
-    ends = Counter([row.n for row in curated.rows] + [x.n for x in curated.rejected])
-    assert ends == Counter(range(len(drafts)))
-    keys = [task.key(row.question) for row in curated.rows]
+    curation = curate_rows(verdicts, [], key=task.key, forbidden=forbidden_keys(task))
+    numbers = Counter(
+        [row.n for row in curation.rows] + [x.n for x in curation.rejected]
+    )
+    assert numbers == Counter(range(len(drafts)))
+    keys = [task.key(row.question) for row in curation.rows]
     assert len(keys) == len(set(keys))
     assert "seed question" not in keys
-    assert not {x.n for x in curated.rejected if x.reason == "wrong: so"} & {
-        row.n for row in curated.rows
+    assert not {x.n for x in curation.rejected if x.reason == "wrong: so"} & {
+        row.n for row in curation.rows
     }

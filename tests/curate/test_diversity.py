@@ -5,7 +5,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curating import curated, text_task
+from curating import curate_round, text_task
 from teachback.curate.diversity import collapse_note, diversity
 
 RANDOM = Random(5)
@@ -14,15 +14,15 @@ SEEDS = [
 ]
 
 
-def versions(texts: list[str], n: int) -> list[str]:
+def reword(texts: list[str], n: int) -> list[str]:
     """n of them, each with four words changed."""
-    out = []
+    reworded = []
     for i in range(n):
         words = texts[i % len(texts)].split()
-        for at in RANDOM.sample(range(30), 4):
-            words[at] = f"new{i}"
-        out.append(" ".join(words))
-    return out
+        for position in RANDOM.sample(range(30), 4):
+            words[position] = f"new{i}"
+        reworded.append(" ".join(words))
+    return reworded
 
 
 def test_its_ends() -> None:
@@ -35,15 +35,17 @@ def test_its_ends() -> None:
 def test_a_round_that_repeats_a_few_questions_is_told_and_one_like_the_seeds_is_not() -> (
     None
 ):
-    rows = versions(SEEDS[:3], 30)
-    out = curated(text_task(seeds=SEEDS), rows)
-    assert out.diversity is not None
-    assert out.diversity < 0.6
-    (note,) = [note for note in out.notes if note.startswith("diversity collapsed to ")]
+    rows = reword(SEEDS[:3], 30)
+    curation = curate_round(text_task(seeds=SEEDS), rows)
+    assert curation.diversity is not None
+    assert curation.diversity < 0.6
+    (note,) = [
+        note for note in curation.notes if note.startswith("diversity collapsed to ")
+    ]
     assert "of the seeds'" in note
     assert collapse_note(SEEDS[:30], SEEDS[30:]) is None
     assert (
-        collapse_note(rows, versions(SEEDS[30:33], 30)) is None
+        collapse_note(rows, reword(SEEDS[30:33], 30)) is None
     )  # the seeds are no more diverse
     assert collapse_note(rows[:9], SEEDS) is None  # too few to say so
     assert collapse_note(rows, []) is None

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curating import curated, deduplicate, text_task, verdicts
+from curating import curate_round, deduplicate, text_task, verdicts
 from teachback.curate.near_duplicates import NearDuplicateIndex, word_shingles
 from teachback.curate.training_rows import curate_rows, forbidden_keys, make_row_checks
 from teachback.curate.words import jaccard
@@ -16,11 +16,11 @@ RANDOM = Random(3)
 WORDS = ["".join(RANDOM.choices("abcdefghijklmnop", k=6)) for _ in range(3000)]
 
 
-def text(n: int) -> list[str]:
+def random_words(n: int) -> list[str]:
     return RANDOM.sample(WORDS, n)
 
 
-def changed(words: list[str], k: int) -> list[str]:
+def change_last(words: list[str], k: int) -> list[str]:
     """With the last k words changed: of m shingles k are lost and k are new."""
     return [*words[:-k], *(word.upper() + "z" for word in words[-k:])]
 
@@ -32,32 +32,34 @@ def test_what_is_as_alike_as_the_threshold_is_found(
     n: int, k: int, level: float
 ) -> None:
     pairs = [
-        (" ".join(words), " ".join(changed(words, k)))
-        for words in (text(n) for _ in range(100))
+        (" ".join(words), " ".join(change_last(words, k)))
+        for words in (random_words(n) for _ in range(100))
     ]
     assert all(jaccard(word_shingles(a), word_shingles(b)) == level for a, b in pairs)
-    near = NearDuplicateIndex()
+    index = NearDuplicateIndex()
     assert not any(
-        deduplicate(near, [f"a{i}" for i in range(100)], [a for a, _ in pairs])
+        deduplicate(index, [f"a{i}" for i in range(100)], [a for a, _ in pairs])
     )
-    found = list(
-        deduplicate(near, [f"b{i}" for i in range(100)], [b for _, b in pairs])
+    duplicates = list(
+        deduplicate(index, [f"b{i}" for i in range(100)], [b for _, b in pairs])
     )
-    assert sum(bool(alike) for alike in found) >= 98
-    assert all(alike == [(f"a{i}", level)] for i, alike in enumerate(found) if alike)
+    assert sum(bool(matches) for matches in duplicates) >= 98
+    assert all(
+        matches == [(f"a{i}", level)] for i, matches in enumerate(duplicates) if matches
+    )
 
 
 def test_what_is_less_alike_stays() -> None:
     pairs = [
-        (" ".join(words), " ".join(changed(words, 5)))
-        for words in (text(45) for _ in range(200))
+        (" ".join(words), " ".join(change_last(words, 5)))
+        for words in (random_words(45) for _ in range(200))
     ]
     assert {
         0.79 < jaccard(word_shingles(a), word_shingles(b)) < 0.8 for a, b in pairs
     } == {True}
-    near = NearDuplicateIndex()
+    index = NearDuplicateIndex()
     assert not any(
-        alike for a, b in pairs for alike in deduplicate(near, ["a", "b"], [a, b])
+        matches for a, b in pairs for matches in deduplicate(index, ["a", "b"], [a, b])
     )
 
 
@@ -70,14 +72,14 @@ def test_batches_of_any_size_find_the_same_and_only_what_is_true(
 ) -> None:
     names = [str(i) for i in range(len(texts))]
     whole = list(deduplicate(NearDuplicateIndex(), names, texts))
-    near = NearDuplicateIndex()
+    index = NearDuplicateIndex()
     parts = [range(at, min(at + size, len(texts))) for at in range(0, len(texts), size)]
-    pieces = [
+    in_batches = [
         a
         for part in parts
-        for a in deduplicate(near, [names[i] for i in part], [texts[i] for i in part])
+        for a in deduplicate(index, [names[i] for i in part], [texts[i] for i in part])
     ]
-    assert pieces == whole
+    assert in_batches == whole
     for i, alike in enumerate(whole):
         for name, likeness in alike:
             assert int(name) < i
@@ -92,14 +94,14 @@ def test_batches_of_any_size_find_the_same_and_only_what_is_true(
 
 
 def test_texts_without_words_are_like_nothing_and_signs_tell_exercises_apart() -> None:
-    near = NearDuplicateIndex()
-    assert not any(deduplicate(near, ["a", "b", "c"], ["???", "", "???"]))
+    index = NearDuplicateIndex()
+    assert not any(deduplicate(index, ["a", "b", "c"], ["???", "", "???"]))
     assert not any(
         deduplicate(
-            near, ["a", "b"], ["Compute 3 - 2 + 5 - 1", "Compute 3 + 2 - 5 - 1"]
+            index, ["a", "b"], ["Compute 3 - 2 + 5 - 1", "Compute 3 + 2 - 5 - 1"]
         )
     )
-    assert [*deduplicate(near, ["c"], ["compute 3-2+5-1!"])] == [[("a", 1.0)]]
+    assert [*deduplicate(index, ["c"], ["compute 3-2+5-1!"])] == [[("a", 1.0)]]
 
 
 def test_a_long_text_is_compared_by_its_beginning() -> None:
@@ -114,19 +116,19 @@ def test_a_long_text_is_compared_by_its_beginning() -> None:
 
 def test_rows_near_a_seed_a_row_or_a_test_question_are_refused_by_name() -> None:
     """The test question is too short for a leak by 13 words."""
-    first, second = text(20), text(13)
+    first, second = random_words(20), random_words(13)
     near_test = " ".join(second)
     task = text_task(seeds=[" ".join(first)], test=[" ".join(second[:12])])
-    new = text(20)
+    new = random_words(20)
     rows = [
-        " ".join(changed(first, 1)),
+        " ".join(change_last(first, 1)),
         near_test,
         " ".join(new),
-        " ".join(changed(new, 1)),
+        " ".join(change_last(new, 1)),
     ]
-    out = curated(task, rows)
-    assert [row.question for row in out.rows] == [rows[2]]
-    assert [x.reason for x in out.rejected] == [
+    curation = curate_round(task, rows)
+    assert [row.question for row in curation.rows] == [rows[2]]
+    assert [x.reason for x in curation.rejected] == [
         "near duplicate: 0.89 like seed s0, in runs of three words",
         "contaminated: 0.91 like test t0, in runs of three words",
         "near duplicate: 0.89 like row x#2, in runs of three words",
@@ -136,21 +138,21 @@ def test_rows_near_a_seed_a_row_or_a_test_question_are_refused_by_name() -> None
 def test_rounds_of_one_run_are_as_one_and_a_step_that_is_tried_again_as_if_for_the_first_time() -> (
     None
 ):
-    texts = [" ".join(text(20)) for _ in range(6)]
+    texts = [" ".join(random_words(20)) for _ in range(6)]
     texts += [f"{t} more" for t in texts]
-    task = text_task(seeds=[" ".join(text(20))])
+    task = text_task(seeds=[" ".join(random_words(20))])
     checks, rows = make_row_checks(task), list[Row]()
-    given = {"key": task.key, "forbidden": forbidden_keys(task), "checks": checks}
+    arguments = {"key": task.key, "forbidden": forbidden_keys(task), "checks": checks}
     for at in range(0, 12, 4):
         drafts = verdicts(texts[at : at + 4], at)
         curate_rows(
-            drafts, rows, **given
+            drafts, rows, **arguments
         )  # ended by a crash: what it found is not among the rows
-        out = curate_rows(drafts, rows, **given)
-        assert out == curate_rows(
-            drafts, rows, **given | {"checks": make_row_checks(task)}
+        curation = curate_rows(drafts, rows, **arguments)
+        assert curation == curate_rows(
+            drafts, rows, **arguments | {"checks": make_row_checks(task)}
         )
-        rows += out.rows
+        rows += curation.rows
     assert [row.question for row in rows] == texts[:6]
 
 
@@ -159,16 +161,16 @@ def test_a_round_of_near_duplicates_says_what_may_be_the_matter() -> None:
         "Ann buys some pears and apples on the market and gives half of all that she has "
         "bought to her brother {}"
     )
-    out = curated(
+    curation = curate_round(
         text_task(["an entirely different question about trains"]),
         [question.format(i) for i in range(8)],
     )
-    assert len(out.rows) == 1
+    assert len(curation.rows) == 1
     assert any(
         "7 of 8 questions are near duplicates" in note and "task.templated" in note
-        for note in out.notes
+        for note in curation.notes
     )
-    few = curated(
+    few = curate_round(
         text_task(["an entirely different question about trains"]),
         [question.format(i) for i in range(3)],
     )

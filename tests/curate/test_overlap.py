@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curating import curated, text_task
+from curating import curate_round, text_task
 from teachback.curate.overlap import HeldOutOverlap, LabelledQuestion
 from teachback.curate.words import (
     is_distinctive,
@@ -24,7 +24,7 @@ OTHER = (
 )
 
 
-def spliced(start: int, n: int) -> str:
+def splice(start: int, n: int) -> str:
     """n words of the test question, from the start-th on, amid others."""
     words = " ".join(TEST.split()[start : start + n])
     return f"Long ago {words} whatever anyone said about it afterwards"
@@ -35,14 +35,14 @@ def test_thirteen_words_of_a_test_question_refuse_a_row_and_twelve_do_not(
     start: int,
 ) -> None:
     task = text_task(test=[OTHER, TEST])
-    refused = curated(task, [spliced(start, 13)])
+    refused = curate_round(task, [splice(start, 13)])
     assert refused.rows == ()
     shared = " ".join(split_words(" ".join(TEST.split()[start : start + 13])))
     assert (
         refused.rejected[0].reason
         == f'contaminated: shares 13 words with test t1: "{shared}"'
     )
-    kept = curated(task, [spliced(start, 12)])
+    kept = curate_round(task, [splice(start, 12)])
     assert kept.rejected == ()
     assert [(w.row, w.other, w.kind, w.shared) for w in kept.warnings] == [
         (
@@ -53,7 +53,7 @@ def test_thirteen_words_of_a_test_question_refuse_a_row_and_twelve_do_not(
         )
     ]
     assert (kept.warnings[0].text, kept.warnings[0].other_text) == (
-        spliced(start, 12),
+        splice(start, 12),
         TEST,
     )
     assert "1 of 1 rows share 8 words" in kept.notes[0]
@@ -62,18 +62,18 @@ def test_thirteen_words_of_a_test_question_refuse_a_row_and_twelve_do_not(
 def test_case_and_punctuation_hide_nothing() -> None:
     text = "SO: a BAKER - sells (twelve) loaves; of rye bread, every morning... and uses two bags!"
     assert "13 words with dev d0" in str(
-        curated(text_task(dev=[TEST]), [text]).rejected[0].reason
+        curate_round(text_task(dev=[TEST]), [text]).rejected[0].reason
     )
 
 
 def test_other_numbers_are_warned_of() -> None:
     text = "He owns 7 shops. How many bags does he need for 950 loaves?"
-    warned = curated(text_task(test=[TEST]), [text]).warnings
+    warned = curate_round(text_task(test=[TEST]), [text]).warnings
     assert [(w.kind, w.shared) for w in warned] == [
         ("number-masked", "how many bags does he need for # loaves")
     ]
     assert (
-        curated(
+        curate_round(
             text_task(test=[TEST]), ["How many bags does he need for a loaf?"]
         ).warnings
         == ()
@@ -82,7 +82,7 @@ def test_other_numbers_are_warned_of() -> None:
 
 def test_a_short_question_is_refused_as_a_whole_only() -> None:
     task = text_task(test=["What is 2 - 3 times 4, in words?"])
-    out = curated(
+    curation = curate_round(
         task,
         [
             "what is 2-3 times 4 in words",
@@ -90,10 +90,10 @@ def test_a_short_question_is_refused_as_a_whole_only() -> None:
             "What is 2 - 3 times 4?",
         ],
     )
-    assert [x.reason for x in out.rejected] == [
+    assert [x.reason for x in curation.rejected] == [
         "contaminated: equal to test t0 but for spaces and punctuation"
     ]
-    assert len(out.rows) == 2
+    assert len(curation.rows) == 2
 
 
 def test_the_form_of_a_task_is_no_leak() -> None:
@@ -102,7 +102,7 @@ def test_the_form_of_a_task_is_no_leak() -> None:
         "Read the following question with care and give your answer "
         "as a single whole number please:"
     )
-    held = [
+    held_out = [
         f"{form} how many {thing} are in a dozen crates of nine?"
         for thing in ("apples", "pears")
     ]
@@ -111,19 +111,19 @@ def test_the_form_of_a_task_is_no_leak() -> None:
         for ordinal in ("first", "second")
     ]
     row = f"{form} where do thirteen swallows go when winter is near?"
-    assert curated(text_task(seeds, test=held), [row]).rejected == ()
+    assert curate_round(text_task(seeds, test=held_out), [row]).rejected == ()
     assert (
-        curated(text_task(seeds[:1], test=held), [row]).rejected != ()
+        curate_round(text_task(seeds[:1], test=held_out), [row]).rejected != ()
     )  # one seed may itself have leaked
-    assert curated(text_task(seeds, test=held[:1]), [row]).rejected != ()
+    assert curate_round(text_task(seeds, test=held_out[:1]), [row]).rejected != ()
 
 
 def test_the_question_that_shares_most_is_named() -> None:
-    held = [
+    held_out = [
         LabelledQuestion("test a", " ".join(TEST.split()[:14])),
         LabelledQuestion("test b", TEST),
     ]
-    leak = HeldOutOverlap(held, []).leak_reason(" ".join(TEST.split()[1:30]))
+    leak = HeldOutOverlap(held_out, []).leak_reason(" ".join(TEST.split()[1:30]))
     assert leak is not None
     assert leak.startswith("shares 13 words with test b")
 

@@ -27,24 +27,25 @@ def pool(data: Path) -> list[Example]:
         return train + read_examples(data / "math500_test.jsonl")
 
 
-def misjudged(given: list[Example]) -> list[str]:
+def find_misjudged(examples: list[Example]) -> list[str]:
     """Rewritings that were not right, near misses that were not wrong."""
     from bench.answers import equal_answers, near_misses
 
-    found, done = [], Counter[str]()
-    for example in given:
+    mistakes = []
+    counts: Counter[tuple[str, str]] = Counter()
+    for example in examples:
         assert example.answer is not None
         for expected, make in (("right", equal_answers), ("wrong", near_misses)):
             for what, answer in make(example.answer):
                 grade = MATH_GRADER.grade(example, rf"So it is $\boxed{{{answer}}}$.")
-                done[expected, what] += 1
+                counts[expected, what] += 1
                 if grade.outcome != expected:
-                    found.append(
+                    mistakes.append(
                         f"{example.id} {what}: {example.answer} | {answer} -> {grade.outcome} "
                         f"{grade.reason}"
                     )
-    print(sum(done.values()), "comparisons:", dict(done))
-    return found
+    print(sum(counts.values()), "comparisons:", dict(counts))
+    return mistakes
 
 
 def test_every_gold_solution_is_right(pool: list[Example]) -> None:
@@ -70,7 +71,7 @@ def test_of_the_golds_math_verify_cannot_read_one(pool: list[Example]) -> None:
 def test_a_sample_written_another_way_or_changed_a_little(pool: list[Example]) -> None:
     from bench.answers import sample_examples
 
-    assert misjudged(sample_examples(pool, 250)) == []
+    assert find_misjudged(sample_examples(pool, 250)) == []
 
 
 @pytest.mark.slow
@@ -78,6 +79,6 @@ def test_all_written_another_way_or_changed_a_little(pool: list[Example]) -> Non
     """sympy can't tell tan θ = 2θ from tan θ = 3θ in 2 s: said to be timed out, neither right nor
     wrong.
     """
-    (only,) = misjudged(pool)
-    assert only.startswith("math_train-03219 digit")
-    assert "-> timed_out" in only
+    (mistake,) = find_misjudged(pool)
+    assert mistake.startswith("math_train-03219 digit")
+    assert "-> timed_out" in mistake

@@ -43,10 +43,10 @@ def test_what_is_no_pattern_is_refused(pattern: str) -> None:
 
 @given(st.text(max_size=40), st.text(alphabet="abc 12", max_size=40))
 def test_a_right_answer_stands_in_the_text(noise: str, gold: str) -> None:
-    found = make_regex_grader(r"=(\w+)").grade(
+    grade = make_regex_grader(r"=(\w+)").grade(
         Example("e", "?", gold), f"{noise} ={gold}"
     )
-    if found.outcome == "right":
-        assert found.answer is not None
-        assert found.answer in f"{noise} ={gold}"
-        assert found.answer.strip() == gold.strip()
+    if grade.outcome == "right":
+        assert grade.answer is not None
+        assert grade.answer in f"{noise} ={gold}"
+        assert grade.answer.strip() == gold.strip()

@@ -17,7 +17,7 @@ from teachback.serve.faults import (
     parse_faults,
 )
 from teachback.serve.messages import Request
-from teachback.serve.pace import RequestLimit, TokenBucket, lognormal_latency
+from teachback.serve.pace import RequestBucket, RequestLimit, lognormal_latency
 
 
 def test_latency_is_drawn_from_the_request() -> None:
@@ -132,7 +132,7 @@ def test_a_bucket_lets_through_its_burst_and_then_its_rate(
     rate: float, burst: int, gaps: list[float]
 ) -> None:
     now = [0.0]
-    bucket, passed = TokenBucket(RequestLimit(rate, burst), lambda: now[0]), 0
+    bucket, passed = RequestBucket(RequestLimit(rate, burst), lambda: now[0]), 0
     for gap in [0.0] * (burst + 1) + gaps:
         now[0] += gap
         wait = bucket.take()

@@ -32,7 +32,7 @@ from teachback.serve.program import (
     serve_task_program,
     template_pattern,
 )
-from teachback.serve.server import running_server
+from teachback.serve.server import run_server
 from teachback.serve.service import RehearsalOptions
 from teachback.tasks import prontoqa
 from teachback.teachers.program import ProgramTeacher
@@ -130,7 +130,7 @@ def test_what_it_does_not_know_gets_400_in_openais_form() -> None:
         "answer", question="Every wumpus is red.\nTrue or false: Max is red."
     )
     far = fill("question", question=TASK.seeds[0].question, n=999_999)
-    with running_server(RehearsalOptions(teacher())) as server:
+    with run_server(RehearsalOptions(teacher())) as server:
         for prompt, why in (
             ("Hello?", "not made from"),
             (unknown, "none that this"),
@@ -151,7 +151,7 @@ def test_the_log_says_whose_request_it_was_even_where_a_fault_eats_it(
     tmp_path: Path,
 ) -> None:
     log, seed = tmp_path / "log", TASK.seeds[0]
-    with running_server(
+    with run_server(
         RehearsalOptions(
             teacher(), [Fault("status", 400, '{"error": {}}')] * 2, log_path=log
         )
@@ -282,7 +282,7 @@ def test_the_official_client_reads_it() -> None:
         async with openai.AsyncOpenAI(base_url=base_url, api_key="k") as client:
             return await client.chat.completions.create(**asked)
 
-    with running_server(
+    with run_server(
         RehearsalOptions(teacher(), faults, api_key="k", model="prontoqa")
     ) as server:
         with openai.OpenAI(base_url=server.base_url, api_key="k") as client:

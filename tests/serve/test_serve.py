@@ -20,7 +20,7 @@ from teachback.errors import ConfigError
 from teachback.serve.additions import addition_teacher
 from teachback.serve.faults import Fault
 from teachback.serve.pace import RequestLimit, lognormal_latency
-from teachback.serve.server import running_server, serve_until_stopped
+from teachback.serve.server import run_server, serve_until_stopped
 from teachback.serve.service import RehearsalOptions, RehearsalServer
 
 ASK = "Write one in <question> tags."
@@ -61,7 +61,7 @@ def until(true: Callable[[], bool]) -> None:
 
 
 def answered(fault: Fault | None, raw: bytes = CAPPED) -> dict[str, Any]:
-    with running_server(RehearsalOptions(addition_teacher, [fault])) as server:
+    with run_server(RehearsalOptions(addition_teacher, [fault])) as server:
         status, headers, answer = post(server, raw)
     assert (status, headers["Content-Type"]) == (200, "application/json")
     read: dict[str, Any] = json.loads(answer)
@@ -128,7 +128,7 @@ def test_the_faults_below_json() -> None:
         Fault("status", 503, "busy", {"Retry-After": "7"}),
         Fault("hang"),
     ]
-    with running_server(RehearsalOptions(addition_teacher, faults)) as server:
+    with run_server(RehearsalOptions(addition_teacher, faults)) as server:
         assert post(server)[2].startswith(b"<html>")
         with pytest.raises((http.client.RemoteDisconnected, ConnectionResetError)):
             post(server)
@@ -149,7 +149,7 @@ def test_the_faults_below_json() -> None:
 
 def test_a_hanging_client_is_let_go_when_the_server_closes() -> None:
     with ThreadPoolExecutor() as pool:
-        with running_server(
+        with run_server(
             RehearsalOptions(addition_teacher, [Fault("hang")])
         ) as server:
             asked = pool.submit(post, server)
@@ -173,14 +173,14 @@ def test_a_hanging_client_is_let_go_when_the_server_closes() -> None:
     ],
 )
 def test_a_request_that_is_none_gets_400(raw: bytes) -> None:
-    with running_server(RehearsalOptions(addition_teacher)) as server:
+    with run_server(RehearsalOptions(addition_teacher)) as server:
         status, _, text = post(server, raw)
     assert status == 400
     assert json.loads(text)["error"].keys() == {"message", "type", "param", "code"}
 
 
 def test_the_key_is_asked_for_and_repeated() -> None:
-    with running_server(
+    with run_server(
         RehearsalOptions(addition_teacher, api_key="sk-right")
     ) as server:
         assert post(server, headers={"Authorization": "Bearer sk-right"})[0] == 200
@@ -214,7 +214,7 @@ def test_the_log_has_a_request_as_soon_as_it_was_read(tmp_path: Path) -> None:
     )
     bodies = [body(ASK, temperature=n) for n in range(4)]
     for _ in range(2):  # an existing log is continued
-        with running_server(service) as server:
+        with run_server(service) as server:
             address = urlsplit(server.base_url)
             for n, raw in enumerate(bodies):
                 with socket.create_connection(
@@ -242,11 +242,11 @@ def test_the_log_has_a_request_as_soon_as_it_was_read(tmp_path: Path) -> None:
 
 
 def test_a_port_that_is_taken_and_a_log_that_cannot_be(tmp_path: Path) -> None:
-    with running_server(RehearsalOptions(addition_teacher)) as server:
+    with run_server(RehearsalOptions(addition_teacher)) as server:
         port = urlsplit(server.base_url).port or 0
         with (
             pytest.raises(OSError, match=str(port)),
-            running_server(RehearsalOptions(addition_teacher), port),
+            run_server(RehearsalOptions(addition_teacher), port),
         ):
             pass
         with pytest.raises(ConfigError, match=f"(?s)port {port}.*fix: another port"):
@@ -259,7 +259,7 @@ def test_a_port_that_is_taken_and_a_log_that_cannot_be(tmp_path: Path) -> None:
 
 def test_what_is_in_flight_is_counted_and_summed() -> None:
     with (
-        running_server(
+        run_server(
             RehearsalOptions(
                 addition_teacher, latency_s=lognormal_latency(0.25), keep_requests=False
             )
@@ -279,7 +279,7 @@ def test_what_is_in_flight_is_counted_and_summed() -> None:
 
 
 def test_a_limited_server_answers_429_and_says_when() -> None:
-    with running_server(
+    with run_server(
         RehearsalOptions(
             addition_teacher, limit=RequestLimit(2, burst=3, retry_after="fraction")
         )

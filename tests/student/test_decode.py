@@ -116,7 +116,7 @@ def taught(
 def test_a_batch_gives_the_tokens_of_generate_row_by_row(case: Case) -> None:
     assert [d.tokens for d in case.batch] == case.generated
     assert [d.tokens for d in case.alone] == case.generated
-    assert [d.ended for d in case.batch] == [
+    assert [d.has_ended for d in case.batch] == [
         tokens[-1] in MANY_ENDS for tokens in case.generated
     ]
 
@@ -142,7 +142,7 @@ def test_answers_end_at_different_lengths(case_of: Callable[[str], Case]) -> Non
     lengths = [{len(d.tokens) for d in case_of(name).batch} for name in ARCHITECTURES]
     assert sum(len(some) > 2 for some in lengths) >= len(ARCHITECTURES) // 2
     assert any(1 in some for some in lengths)
-    assert any(not d.ended for name in ARCHITECTURES for d in case_of(name).batch)
+    assert any(not d.has_ended for name in ARCHITECTURES for d in case_of(name).batch)
 
 
 def test_the_signals_are_those_of_a_pass_over_the_tokens(case: Case) -> None:
@@ -273,12 +273,12 @@ def test_an_answer_that_is_its_target_is_not_decoded_again(
         return run_decoder(student, held, ids, mask, position)
 
     monkeypatch.setattr(decoding, "forward_decoder", counted)
-    ended = [d.ended for d in case.batch]
+    ended = [d.has_ended for d in case.batch]
     own = [d.tokens for d in case.batch]
     found = decode_batch(case.student, case.prompts, TOKENS, targets=own)
     steps_own, steps[:] = sum(steps), []
-    assert [(d.tokens, d.ended) for d in found] == [
-        (d.tokens, d.ended) for d in case.batch
+    assert [(d.tokens, d.has_ended) for d in found] == [
+        (d.tokens, d.has_ended) for d in case.batch
     ]
     for ours, theirs in zip(found, case.batch, strict=True):
         assert ours.target_nll == pytest.approx(

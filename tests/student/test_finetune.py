@@ -21,26 +21,22 @@ from teachback.student.loading import LoadedStudent, load_student
 from teachback.student.training import trainer
 from teachback.student.training.batch import (
     TokenRow,
-    batch_tokens,
+    count_batch_tokens,
     pack_batch,
     pad_batch,
     row_length,
     schedule_rows,
     split_micro_batches,
+    tokenize_row,
     tokenize_rows,
 )
-from teachback.student.training.finetune import (
-    Recipe,
-    RuntimeOptions,
-    finetune,
-    tokenize_row,
-)
-from teachback.student.training.head_loss import summed_nll
+from teachback.student.training.finetune import Recipe, RuntimeOptions, finetune
+from teachback.student.training.head_loss import sum_nll_fused
 from teachback.student.training.layout import (
     PADDED_LAYOUT,
     BatchLayout,
-    batch_loss,
     choose_layout,
+    compute_batch_loss,
 )
 from teachback.testing import tiny_student
 
@@ -71,21 +67,27 @@ def test_the_batches_that_are_trained_on_have_the_loss_and_gradients_of_the_rows
 ) -> None:
     student = load_student(build(name, tmp_path / name))
     rows = tokens(student)
-    way = choose_layout(student.model, rows, pack=True)
-    assert way.packed, "all of these can be packed: windows, soft caps, tied heads"
-    assert way.fused == (name not in ("gemma2", "phi")), (
+    layout = choose_layout(student.model, rows, pack=True)
+    assert layout.is_packed, (
+        "all of these can be packed: windows, soft caps, tied heads"
+    )
+    assert layout.is_fused == (name not in ("gemma2", "phi")), (
         "a soft cap behind the head, and a head with a bias, are not ours"
     )
     alone = torch.stack([plain_loss(student, row) for row in rows]).sum()
     alone.backward()
     wanted = {n: p.grad.clone() for n, p in student.model.named_parameters()}
     for micro_tokens in (1, 150, 10_000):
-        for tried in {way, BatchLayout(packed=True, fused=False), PADDED_LAYOUT}:
+        for tried in {
+            layout,
+            BatchLayout(is_packed=True, is_fused=False),
+            PADDED_LAYOUT,
+        }:
             student.model.zero_grad()
             total = 0.0
             with tried.attention(student.model):
-                for part in split_micro_batches(rows, micro_tokens, tried.packed):
-                    loss = batch_loss(student.model, part, tried, CPU)
+                for part in split_micro_batches(rows, micro_tokens, tried.is_packed):
+                    loss = compute_batch_loss(student.model, part, tried, CPU)
                     loss.backward()
                     total += loss.item()
             assert total == pytest.approx(alone.item(), rel=1e-5)
@@ -177,12 +179,12 @@ def test_micro_batches_hold_every_row_in_order_within_the_budget(
     parts = list(split_micro_batches(rows, micro_tokens, pack))
     assert [row for part in parts for row in part] == rows
     for part in parts:
-        assert len(part) == 1 or batch_tokens(part, pack) <= micro_tokens
-        assert batch_tokens(part, pack) == (
+        assert len(part) == 1 or count_batch_tokens(part, pack) <= micro_tokens
+        assert count_batch_tokens(part, pack) == (
             sum(map(row_length, part)) if pack else pad_batch(part)["input_ids"].numel()
         )
     for a, b in pairwise(parts):
-        assert batch_tokens([*a, b[0]], pack) > micro_tokens, (
+        assert count_batch_tokens([*a, b[0]], pack) > micro_tokens, (
             "no micro-batch is smaller than it need be"
         )
 
@@ -205,7 +207,7 @@ def test_the_fused_head_is_the_cross_entropy_of_its_logits(
         h, w = hidden.clone().requires_grad_(), weight.clone().requires_grad_()
         with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
             if fused:
-                loss = summed_nll(h, w, labels)
+                loss = sum_nll_fused(h, w, labels)
             else:
                 loss = torch.nn.functional.cross_entropy(
                     (h @ w.T).float(), labels, reduction="sum"
@@ -221,7 +223,7 @@ def test_the_fused_head_is_the_cross_entropy_of_its_logits(
         )
 
 
-def train(start: Path, folder: Path, recipe: Recipe = RECIPE, **means: Any) -> Path:
+def train(start: Path, folder: Path, recipe: Recipe = RECIPE, **options: Any) -> Path:
     return finetune(
         start,
         ROWS,
@@ -229,7 +231,7 @@ def train(start: Path, folder: Path, recipe: Recipe = RECIPE, **means: Any) -> P
         chat=CHAT,
         recipe=recipe,
         seed=5,
-        means=RuntimeOptions(**means),
+        options=RuntimeOptions(**options),
     )
 
 
@@ -244,8 +246,8 @@ def test_the_weights_do_not_depend_on_the_micro_batches(
         for n in (1, 120, 4096)
     ]
     first, *others = (
-        load_student(train(tiny, tmp_path / str(i), recipe, **way)).model
-        for i, way in enumerate(ways)
+        load_student(train(tiny, tmp_path / str(i), recipe, **layout)).model
+        for i, layout in enumerate(ways)
     )
     for other in others:
         for a, b in zip(first.parameters(), other.parameters(), strict=True):

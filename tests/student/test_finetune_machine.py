@@ -33,11 +33,18 @@ def train(
     start: Path,
     folder: Path,
     recipe: Recipe = RECIPE,
-    means: RuntimeOptions = RUNTIME,
+    options: RuntimeOptions = RUNTIME,
     **settings: Any,
 ) -> Path:
     return finetune(
-        start, ROWS, folder, chat=CHAT, recipe=recipe, seed=5, means=means, **settings
+        start,
+        ROWS,
+        folder,
+        chat=CHAT,
+        recipe=recipe,
+        seed=5,
+        options=options,
+        **settings,
     )
 
 
@@ -67,7 +74,7 @@ def test_finetuning_resumes_from_its_last_finished_checkpoint_to_the_same_bits(
             tmp_path / "b",
             recipe,
             RuntimeOptions(checkpoint_every_s=0),
-            tell=stop_at_5,
+            on_progress=stop_at_5,
         )
     assert [p.name for p in (tmp_path / "b/checkpoints").iterdir()] == ["checkpoint-4"]
     unfinished = tmp_path / "b/checkpoints/checkpoint-5"
@@ -75,7 +82,10 @@ def test_finetuning_resumes_from_its_last_finished_checkpoint_to_the_same_bits(
     (unfinished / "complete").unlink()
     steps: list[int] = []
     resumed = train(
-        tiny, tmp_path / "b", recipe, tell=lambda step, steps_: steps.append(step)
+        tiny,
+        tmp_path / "b",
+        recipe,
+        on_progress=lambda step, steps_: steps.append(step),
     )
     assert steps == [5, 6, 7]
     assert weights(resumed) == weights(unbroken)
@@ -83,7 +93,7 @@ def test_finetuning_resumes_from_its_last_finished_checkpoint_to_the_same_bits(
 
 def small_memory(monkeypatch: pytest.MonkeyPatch, at_most: int) -> list[int]:
     """Memory for so many tokens; the micro-batches that were tried."""
-    own, tried = layout.batch_loss, list[int]()
+    own, tried = layout.compute_batch_loss, list[int]()
 
     def loss_of(model: Any, rows: Any, *rest: Any) -> Any:
         tried.append(sum(len(r["prompt"]) + len(r["answer"]) for r in rows))
@@ -91,7 +101,9 @@ def small_memory(monkeypatch: pytest.MonkeyPatch, at_most: int) -> list[int]:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return own(model, rows, *rest)
 
-    monkeypatch.setattr("teachback.student.training.trainer.batch_loss", loss_of)
+    monkeypatch.setattr(
+        "teachback.student.training.trainer.compute_batch_loss", loss_of
+    )
     return tried
 
 
@@ -104,8 +116,8 @@ def test_out_of_memory_halves_the_micro_batches_once_and_gives_the_same_result(
         train(
             tiny,
             tmp_path / "b",
-            means=RuntimeOptions(micro_tokens=200),
-            say=said.append,
+            options=RuntimeOptions(micro_tokens=200),
+            on_note=said.append,
         )
     ).model
     assert max(tried) > 100
@@ -125,7 +137,7 @@ def test_out_of_memory_twice_is_an_error(
         StudentError,
         match=r"out of memory again[\s\S]*got: micro-batches of 100 tokens",
     ):
-        train(tiny, tmp_path, means=RuntimeOptions(micro_tokens=200))
+        train(tiny, tmp_path, options=RuntimeOptions(micro_tokens=200))
 
 
 def test_a_student_that_does_not_fit_is_refused_with_the_numbers(
@@ -149,16 +161,17 @@ from teachback.student.training.finetune import Recipe, RuntimeOptions, finetune
 def now(name):
     return int(Path("/proc/self/status").read_text().partition(name + ":")[2].split()[0]) / 1024
 peaks = []
-def tell(step, steps):
+def on_progress(done, total):
     peaks.append(now("VmHWM"))
 rows = [("Why?" * 30, "Because. " * 30)] * 4
 before = []
-def say(text):
+def on_note(text):
     before.append(now("VmRSS"))
     print(text, file=sys.stderr)
-finetune(Path(sys.argv[1]), rows, Path(sys.argv[2]), chat=Chat(), seed=1, say=say, tell=tell,
+finetune(Path(sys.argv[1]), rows, Path(sys.argv[2]), chat=Chat(), seed=1,
+         on_note=on_note, on_progress=on_progress,
          recipe=Recipe(epochs=1, rows_per_step=4, precision=sys.argv[3]),
-         means=RuntimeOptions(micro_tokens=8192))
+         options=RuntimeOptions(micro_tokens=8192))
 print(peaks[-1], before[0])
 """
 
@@ -223,8 +236,8 @@ def test_a_child_does_the_same_and_tells_the_same(tiny: Path, tmp_path: Path) ->
         tiny,
         tmp_path / "b",
         child=True,
-        tell=lambda *at: told.append(at),
-        say=said.append,
+        on_progress=lambda *at: told.append(at),
+        on_note=said.append,
     )
     assert weights(here) == weights(there)
     assert told == [(i, 7) for i in range(1, 8)]
@@ -246,7 +259,9 @@ def test_a_callback_that_raises_ends_the_child(tiny: Path, tmp_path: Path) -> No
 
     before = children()  # other tests' workers
     with pytest.raises(Killed):
-        train(tiny, tmp_path, replace(RECIPE, epochs=1000), child=True, tell=stop)
+        train(
+            tiny, tmp_path, replace(RECIPE, epochs=1000), child=True, on_progress=stop
+        )
     assert set(children()) <= set(before)
 
 
@@ -265,12 +280,16 @@ def test_a_finished_finetuning_leaves_no_tensor_behind(
 
 
 def test_a_child_does_not_outlive_a_killed_parent(tiny: Path, tmp_path: Path) -> None:
-    def tell(*at: int) -> None:
+    def touch(*at: int) -> None:
         (tmp_path / "training").touch()
 
     parent = child(
         lambda: train(
-            tiny, tmp_path, replace(RECIPE, epochs=100_000), child=True, tell=tell
+            tiny,
+            tmp_path,
+            replace(RECIPE, epochs=100_000),
+            child=True,
+            on_progress=touch,
         )
     )
     deadline = time.monotonic() + 90
@@ -320,7 +339,7 @@ def test_trackers_are_told_the_loss_of_every_step(
     monkeypatch.setitem(
         integration_utils.INTEGRATION_TO_CALLBACK, "tensorboard", Tracker
     )
-    train(tiny, tmp_path / "a", means=RuntimeOptions(report_to=("tensorboard",)))
+    train(tiny, tmp_path / "a", options=RuntimeOptions(report_to=("tensorboard",)))
     assert len(logged) == 7
     assert float(logged[-1]) < float(logged[0])
     logged.clear()

@@ -13,7 +13,7 @@ from teachback.student.chat import Chat
 from teachback.student.loading import load_student
 from teachback.student.training.batch import tokenize_rows
 from teachback.student.training.finetune import Recipe, RuntimeOptions, finetune
-from teachback.student.training.layout import PADDED_LAYOUT, batch_loss
+from teachback.student.training.layout import PADDED_LAYOUT, compute_batch_loss
 
 CHAT = Chat(system="Be brief.")
 ROWS = [(f"Count to {i}.", " ".join(map(str, range(i + 1)))) for i in range(1, 14)]
@@ -22,7 +22,7 @@ LORA = replace(RECIPE, method="lora", lora_rank=4, lr=5e-2, epochs=4)
 
 
 def train(
-    start: Path, folder: Path, recipe: Recipe = RECIPE, rows: Any = ROWS, **means: Any
+    start: Path, folder: Path, recipe: Recipe = RECIPE, rows: Any = ROWS, **options: Any
 ) -> Path:
     return finetune(
         start,
@@ -31,7 +31,7 @@ def train(
         chat=CHAT,
         recipe=recipe,
         seed=5,
-        means=RuntimeOptions(**means),
+        options=RuntimeOptions(**options),
     )
 
 
@@ -43,7 +43,7 @@ def loss(model: Any, student_folder: Path) -> float:
     rows = tokenize_rows(load_student(student_folder), CHAT, ROWS)
     with torch.no_grad():
         return float(
-            batch_loss(model.eval(), rows, PADDED_LAYOUT, torch.device("cpu"))
+            compute_batch_loss(model.eval(), rows, PADDED_LAYOUT, torch.device("cpu"))
         ) / sum(len(r["answer"]) for r in rows)
 
 

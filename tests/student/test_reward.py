@@ -14,9 +14,9 @@ import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
 from teachback.errors import StudentError
+from teachback.student.batching import pad_rows
 from teachback.student.reward import (
     compute_rewards,
-    filled,
     load_reward_model,
     resolve_reward_model,
     reward_row_ids,
@@ -126,7 +126,7 @@ def train(folder: Path, pairs: Sequence[tuple[str, str, str]], epochs: int) -> N
     ]
     for _ in range(epochs):
         for at in range(0, len(rows), 64):
-            ids_B_T, mask_B_T = filled(rows[at : at + 64], 0)
+            ids_B_T, mask_B_T = pad_rows(rows[at : at + 64], 0)
             score_B = loaded.model(input_ids=ids_B_T, attention_mask=mask_B_T).logits[
                 :, 0
             ]

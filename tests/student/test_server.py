@@ -25,8 +25,9 @@ from teachback.student.engines.requests import (
 from teachback.student.engines.server import (
     WeightlessStudent,
     answer_on_server,
+    draw_seed,
     load_weightless_student,
-    samples_on_server,
+    summarise_server_answer,
 )
 from teachback.student.engines.serving import StudentServer
 from teachback.student.inference import InferenceModel, load_for_inference
@@ -48,7 +49,7 @@ QUESTIONS = [
     "Go.",
     "Äpfel 茶?",
 ]
-ASKED = [AttemptRequest(str(i), question) for i, question in enumerate(QUESTIONS)]
+REQUESTS = [AttemptRequest(str(i), question) for i, question in enumerate(QUESTIONS)]
 COMMAND = (
     f"{sys.executable} {Path(__file__).parents[1] / 'serving_student.py'} {{path}} --port "
     f"{{port}}"
@@ -100,8 +101,8 @@ def test_a_reader_is_a_student_without_weights(
 def test_the_attempts_are_those_of_the_student_itself(
     serving: StudentServer, student: WeightlessStudent, here: InferenceModel
 ) -> None:
-    found = answer_on_server(serving.use(serving.base), student, CHAT, ASKED, 40)
-    assert alike(found, answer_questions(here, CHAT, ASKED, 40).attempts)
+    found = answer_on_server(serving.use(serving.base), student, CHAT, REQUESTS, 40)
+    assert alike(found, answer_questions(here, CHAT, REQUESTS, 40).attempts)
     assert {a.truncated for a in found} == {True, False}, (
         "answers that end and answers that don't, or less is shown"
     )
@@ -137,7 +138,7 @@ def test_every_token_has_its_nll_and_its_gap(
     )
     assert found.tokens == decode_batch(here, [prompt], 24)[0].tokens
     (attempt,) = answer_on_server(
-        serving.use(serving.base), student, CHAT, ASKED[1:2], 24
+        serving.use(serving.base), student, CHAT, REQUESTS[1:2], 24
     )
     assert (attempt.max_nll, attempt.gap) == pytest.approx(
         (max(found.nll), fmean(found.gap)), abs=1e-6
@@ -148,13 +149,13 @@ def test_every_token_has_its_nll_and_its_gap(
 def test_a_stop_text_ends_the_answer_and_is_left_out(
     serving: StudentServer, student: WeightlessStudent, here: InferenceModel
 ) -> None:
-    (whole,) = answer_questions(here, CHAT, ASKED[1:2], 24).attempts
+    (whole,) = answer_questions(here, CHAT, REQUESTS[1:2], 24).attempts
     stop = next(c for c in whole.text[4:] if c.isascii())
     (found,) = answer_on_server(
-        serving.use(serving.base), student, CHAT, ASKED[1:2], 24, stop=[stop]
+        serving.use(serving.base), student, CHAT, REQUESTS[1:2], 24, stop=[stop]
     )
     assert alike(
-        [found], answer_questions(here, CHAT, ASKED[1:2], 24, stop=[stop]).attempts
+        [found], answer_questions(here, CHAT, REQUESTS[1:2], 24, stop=[stop]).attempts
     )
     assert found.text == whole.text[: whole.text.index(stop)]
     assert not found.truncated
@@ -168,7 +169,7 @@ def test_sampled_answers_are_a_function_of_their_streams(
 
     def sampled(seeds: list[int], temperature: float = 1.5) -> list[Attempt]:
         streams = Sampling(temperature, [Random(s) for s in seeds])
-        return answer_on_server(server, student, CHAT, ASKED[:3], 16, streams)
+        return answer_on_server(server, student, CHAT, REQUESTS[:3], 16, streams)
 
     first = sampled([1, 2, 3])
     assert alike(sampled([1, 2, 3]), first)
@@ -182,25 +183,38 @@ def test_sampled_answers_are_a_function_of_their_streams(
 
 
 def test_k_samples_are_one_request_each_another_answer(
-    serving: StudentServer, student: WeightlessStudent, here: InferenceModel
+    serving: StudentServer, student: WeightlessStudent
 ) -> None:
     server = serving.use(serving.base)
+    requests = REQUESTS[:2]
 
-    def sampled(k: int) -> list[list[Attempt]]:
-        streams = Sampling(1.0, [Random(5), Random(6)])
-        return samples_on_server(server, student, CHAT, ASKED[:2], k, 16, streams)
+    def draw_samples(k: int) -> list[list[Attempt]]:
+        """k answers to each question, by one request each: its prompt is read once."""
+        completions = [
+            CompletionRequest(
+                prompt_ids(student, CHAT, request.message), k, draw_seed(stream)
+            )
+            for request, stream in zip(requests, (Random(5), Random(6)), strict=True)
+        ]
+        decoding = DecodingOptions(16, temperature=1.0)
+        samples = []
+        answer_rows = request_completions(server, student, completions, decoding)
+        for request, answers in zip(requests, answer_rows, strict=True):
+            samples.append(
+                [summarise_server_answer(student, request.id, one) for one in answers]
+            )
+        return samples
 
-    found = sampled(4)
-    assert [[a.id for a in many] for many in found] == [["0"] * 4, ["1"] * 4]
-    assert all(len({a.text for a in many}) > 1 for many in found)
-    for many, fewer in zip(found, sampled(2), strict=True):
-        assert alike(many[:2], fewer), (
+    four = draw_samples(4)
+    assert [[a.id for a in attempts] for attempts in four] == [["0"] * 4, ["1"] * 4]
+    assert all(len({a.text for a in attempts}) > 1 for attempts in four)
+    for attempts, fewer in zip(four, draw_samples(2), strict=True):
+        assert alike(attempts[:2], fewer), (
             "the j-th answer doesn't depend on how many there are"
         )
-    single = answer_on_server(
-        server, student, CHAT, ASKED[:2], 16, Sampling(1.0, [Random(5), Random(6)])
-    )
-    assert alike([many[0] for many in found], single)
+    sampling = Sampling(1.0, [Random(5), Random(6)])
+    single = answer_on_server(server, student, CHAT, requests, 16, sampling)
+    assert alike([attempts[0] for attempts in four], single)
 
 
 @pytest.fixture(scope="module")
@@ -228,14 +242,14 @@ def test_each_rounds_adapter_has_a_name_of_its_own(
 ) -> None:
     names, unlike = (
         [],
-        [a.text for a in answer_questions(here, CHAT, ASKED, 12).attempts],
+        [a.text for a in answer_questions(here, CHAT, REQUESTS, 12).attempts],
     )
     for adapter in adapters:
         server = serving.use(adapter)
         names.append(server.model)
-        found = answer_on_server(server, student, CHAT, ASKED, 12)
+        found = answer_on_server(server, student, CHAT, REQUESTS, 12)
         assert alike(
-            found, answer_questions(merged(tiny, adapter), CHAT, ASKED, 12).attempts
+            found, answer_questions(merged(tiny, adapter), CHAT, REQUESTS, 12).attempts
         )
         assert [a.text for a in found] != unlike
     base = serving.use(serving.base)
@@ -243,7 +257,7 @@ def test_each_rounds_adapter_has_a_name_of_its_own(
         call_server(f"{base.base_url}/models", RequestLimits()).body
     )
     assert listed == [base.model, names[1]], "the former round's is unloaded"
-    found = answer_on_server(base, student, CHAT, ASKED, 12)
+    found = answer_on_server(base, student, CHAT, REQUESTS, 12)
     assert [a.text for a in found] == unlike, "the base answers as before"
 
 
@@ -254,12 +268,12 @@ def test_a_server_that_runs_already_is_given_the_students(
         tiny_student(tmp_path / "other", seed=5),
         serving.use(serving.base).base_url,
     )
-    expected = answer_questions(load_for_inference(other), CHAT, ASKED, 12).attempts
+    expected = answer_questions(load_for_inference(other), CHAT, REQUESTS, 12).attempts
     given = StudentServer(
         tiny, tmp_path / "log", base_url=url, model=serving.use(serving.base).model
     )
     loaded = given.use(other)
-    assert alike(answer_on_server(loaded, student, CHAT, ASKED, 12), expected)
+    assert alike(answer_on_server(loaded, student, CHAT, REQUESTS, 12), expected)
     again = StudentServer(tiny, tmp_path / "log", base_url=url + "/")
     assert again.use(other).model == loaded.model, (
         "what a killed run left there is the same student"

@@ -86,12 +86,16 @@ def test_both_forms_say_the_same() -> None:
         reading(ours),
         parse_student_completion(LLAMA, 1, ENDS, EIGHT, text),
     )
-    assert (found.tokens, found.nll, found.ended) == (
+    assert (found.tokens, found.nll, found.has_ended) == (
         [30, 2],
         [0.5656806230545044, 0.2567639946937561],
         True,
     )
-    assert (same.tokens, same.nll, same.ended) == (found.tokens, found.nll, found.ended)
+    assert (same.tokens, same.nll, same.has_ended) == (
+        found.tokens,
+        found.nll,
+        found.has_ended,
+    )
     assert found.gap == pytest.approx(
         [0.567974 - 0.421896, 0.773551 - 0.041112], abs=1e-5
     )
@@ -115,7 +119,7 @@ def test_tokens_and_log_probabilities_come_through_as_they_are(
     data = vllm(ids, "stop" if ended else "length", values)
     data["choices"][0]["logprobs"]["top_logprobs"] = None
     (found,) = reading(data, DecodingOptions(8 if ended else len(ids)))
-    assert (found.tokens, [-x for x in found.nll], found.gap, found.ended) == (
+    assert (found.tokens, [-x for x in found.nll], found.gap, found.has_ended) == (
         ids,
         values,
         None,
@@ -195,7 +199,7 @@ def test_sampled_answers_need_not_be_the_most_likely() -> None:
 
 def test_a_stop_text_ends_an_answer_too() -> None:
     (found,) = reading(vllm([5, 6]), DecodingOptions(8, stop=("fg",)))
-    assert (found.tokens, found.ended) == ([5, 6], True)
+    assert (found.tokens, found.has_ended) == ([5, 6], True)
     with pytest.raises(StudentError, match="without its end token"):
         reading(vllm([5, 6]), DecodingOptions(8, stop=("xy",)))
 

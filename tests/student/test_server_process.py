@@ -270,7 +270,7 @@ def test_a_server_that_is_not_ours_is_never_started_again(
                 student, tmp_path / "log", base_url=theirs.base_url, model="other"
             ).use(student)
         serving.stop()
-        assert theirs.alive()
+        assert theirs.is_alive()
     finally:
         theirs.stop()
     with pytest.raises(

@@ -93,7 +93,7 @@ def summed_up(
     row: torch.Tensor,
 ) -> SketchSums:
     sums = new_sketch_sums(sketch, int(row.max()) + 1)
-    compute_signals(logits, hidden, ids, sums.at(row))
+    compute_signals(logits, hidden, ids, sums.select_rows(row))
     return sums
 
 
@@ -122,7 +122,7 @@ def test_any_shape_gives_the_sketch_by_its_definition(
     sums = summed_up(sketch, logits, hidden, ids, row)
     lengths = [max(1, int((row == r).sum())) for r in range(int(row.max()) + 1)]
     delta = logits.softmax(-1) - torch.nn.functional.one_hot(ids, vocabulary)
-    for r, found in enumerate(sums.means(lengths)):
+    for r, found in enumerate(sums.compute_means(lengths)):
         gradient_V_D = (
             delta[row == r].T @ hidden[row == r]
         ).double().numpy() / lengths[r]
@@ -178,7 +178,7 @@ def test_inner_products_are_the_gradients_own_in_the_mean_of_many_sketches(
             sketch = draw_sketch(logits.shape[1], hidden.shape[1], size, seed)
             found.append(
                 summed_up(sketch, logits, hidden, ids, row)
-                .means([len(t) for _, t in tokens])
+                .compute_means([len(t) for _, t in tokens])
                 .astype(float)
             )
         for i, j in combinations_with_replacement(range(len(ROWS)), 2):

@@ -60,6 +60,6 @@ def check_criterion(config: Config, task: Task) -> None:
         criterion,
         config.rule,
         task,
-        judged=config.judge is not None,
+        has_judge=config.judge is not None,
     )
     check_candidate_count(candidate_count(config, criterion), config.per_round)

@@ -14,10 +14,10 @@ def check_requirements(
     rule: RuleSettings | None,
     task: Task,
     *,
-    judged: bool,
+    has_judge: bool,
 ) -> None:
-    """Raises ConfigError or DataError. judged: an LLM judge grades the student's answers."""
-    if rule is not None and not criterion.scores:
+    """Raises ConfigError or DataError. has_judge: an LLM judge grades the student's answers."""
+    if rule is not None and not criterion.gives_scores:
         raise ConfigError(
             f"the criterion {name} picks the seeds itself",
             got=f"rule: {rule.name}",
@@ -38,7 +38,7 @@ def check_requirements(
     if {"gold_nll", "gold_gradients"} & criterion.needs:
         missing_ids = [seed.id for seed in task.seeds if task.target(seed) is None]
         require_gold(name, "solutions", missing_ids, "worked solutions")
-    if judged and {"right", "samples"} & criterion.needs:
+    if has_judge and {"right", "samples"} & criterion.needs:
         raise ConfigError(
             f"the criterion {name} grades the seeds' answers, and here a judge grades: "
             "a call for each of them",

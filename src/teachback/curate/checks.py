@@ -1,6 +1,6 @@
-"""Checks of free text beyond equal keys: near-duplicates, leaks from dev and test, and likenesses.
+"""Checks of free text beyond equal keys: near-duplicates, leaks from dev and test, shared words.
 
-tests/curate/test_real.py measures on real data every rule that refuses a row.
+tests/curate/test_real.py measures every rule that refuses a row on real data.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,8 @@ from .near_duplicates import NearDuplicateIndex
 from .overlap import HeldOutOverlap, LabelledQuestion
 from .templates import TemplateDetector, TemplateMatch
 
-MIN_NEAR_DUPLICATES = 4  # with fewer, a round as a whole is not at fault
+# With fewer, a note about the round as a whole would say too much.
+MIN_NEAR_DUPLICATES = 4
 TEMPLATED_HINT = (
     "; or, where all questions of the task are made from templates, "
     "set task.templated: true"
@@ -35,7 +36,7 @@ class RowChecks:
     def index_with(self, rows: Sequence[Row]) -> NearDuplicateIndex:
         """Return the index of seeds, dev, test and exactly these rows, adding what is missing.
 
-        An index that holds other rows is made anew: an earlier try of this step was cut short.
+        An index that holds other rows is made anew: an interrupted try of this step has left it.
         """
         row_ids = {row.id for row in rows}
         if self._index is None or not self._indexed_rows <= row_ids:
@@ -52,7 +53,7 @@ class RowChecks:
         self._indexed_rows.add(row.id)
 
     def seed_notes(self) -> tuple[str, ...]:
-        """Say what is wrong with the seeds themselves."""
+        """Notes for the reader on what is wrong with the seeds themselves."""
         n = len(self._seeds)
         notes = []
         leaks = sum(
@@ -80,9 +81,10 @@ class RoundFilter:
         self._checks = checks
         self._index = checks.index_with(rows)
         sketches = self._index.sketch(questions)
-        self._sketch_of = dict(zip(questions, sketches, strict=True))
-        self._n_questions = len(self._sketch_of)
-        self._template_of = self._find_templates(questions)
+        self._sketch_by_text = dict(zip(questions, sketches, strict=True))
+        self._n_questions = len(self._sketch_by_text)
+        self._template_by_text = self._find_templates(questions)
+        # The ids of generated rows have a "#" (see make_row); other rows are the user's own.
         self._is_first_round = all("#" not in row.id for row in rows)
         self._n_near_duplicates = 0
         self.warnings: list[WordOverlap] = []
@@ -95,16 +97,21 @@ class RoundFilter:
             match = detector.find_template(text)
             if match:
                 matches[text] = match
-        return matches if detector.too_many(len(matches), self._n_questions) else {}
+        return (
+            matches
+            if detector.is_beyond_chance(len(matches), self._n_questions)
+            else {}
+        )
 
     def refusal_reason(self, text: str) -> str | None:
-        """Why the question can't become a row, as "category: detail", or None."""
-        duplicates = self._index.find_duplicates(self._sketch_of[text])
-        likeness = [
+        """Why the question can't become a row, as "category: detail". None: it can."""
+        duplicates = self._index.find_duplicates(self._sketch_by_text[text])
+        details = [
             f"{duplicate.jaccard:.2f} like {duplicate.label}, in runs of three words"
             for duplicate in duplicates
         ]
-        for duplicate, detail in zip(duplicates, likeness, strict=True):
+        # A seed or a row is named first, even if a question of dev or test is more similar.
+        for duplicate, detail in zip(duplicates, details, strict=True):
             if not duplicate.label.startswith(("dev ", "test ")):
                 self._n_near_duplicates += 1
                 return f"near duplicate: {detail}"
@@ -112,9 +119,9 @@ class RoundFilter:
         leak = self._checks.overlap.leak_reason(text)
         if leak:
             return f"contaminated: {leak}"
-        if likeness:
-            return f"contaminated: {likeness[0]}"
-        match = self._template_of.get(text)
+        if details:
+            return f"contaminated: {details[0]}"
+        match = self._template_by_text.get(text)
         if match:
             return (
                 f"contaminated: has {match.share:.0%} of {match.question.label} "
@@ -124,7 +131,7 @@ class RoundFilter:
 
     def accept(self, row: Row) -> None:
         """Compare later drafts with this row, and warn if it shares words with dev or test."""
-        self._index.add(f"row {row.id}", self._sketch_of[row.question])
+        self._index.add(f"row {row.id}", self._sketch_by_text[row.question])
         self._checks.mark_indexed(row)
 
         similar = self._checks.overlap.find_similar(row.question)
@@ -144,17 +151,17 @@ class RoundFilter:
     def notes(self, n_accepted: int) -> tuple[str, ...]:
         """Notes for the reader on the round as a whole."""
         notes = list(self._checks.seed_notes()) if self._is_first_round else []
-        if self._template_of:
+        if self._template_by_text:
             templates = self._checks.templates
             seeds = f"{templates.seed_matches} of {templates.n_seeds} seeds"
             hint = TEMPLATED_HINT if templates.seeds_match_often else ""
             notes.append(
-                f"{len(self._template_of)} of {self._n_questions} questions look made from "
+                f"{len(self._template_by_text)} of {self._n_questions} questions look made from "
                 f"questions of dev or test ({seeds} do): they are refused, and the others may be "
                 f"no better. Ask another teacher, or test on other data{hint}"
             )
-        most_are_near = 2 * self._n_near_duplicates > self._n_questions
-        if self._n_near_duplicates >= MIN_NEAR_DUPLICATES and most_are_near:
+        most_are_duplicates = 2 * self._n_near_duplicates > self._n_questions
+        if self._n_near_duplicates >= MIN_NEAR_DUPLICATES and most_are_duplicates:
             notes.append(
                 f"{self._n_near_duplicates} of {self._n_questions} questions are near duplicates: "
                 f"ask the teacher for more variety{TEMPLATED_HINT}"

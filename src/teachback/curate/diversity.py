@@ -6,8 +6,11 @@ from statistics import fmean
 
 from .words import jaccard, shingles, split_words
 
-MAX_COMPARED = 200  # questions; each is compared with each
-MIN_QUESTIONS = 10  # fewer questions can't show a collapse
+# Each question is compared with each other one, so time grows with the square.
+MAX_COMPARED = 200
+# Fewer questions can't show a collapse.
+MIN_QUESTIONS = 10
+# Below this share of the seeds' diversity, a note tells of a collapse.
 COLLAPSE_RATIO = 0.75
 
 
@@ -16,17 +19,17 @@ def diversity(texts: Sequence[str], limit: int = MAX_COMPARED) -> float | None:
 
     Similarity is measured on runs of two words. Returns None for fewer than two texts. Of more than
     `limit` texts, those with the smallest hashes are compared. Diversity falls with the number of
-    texts, so only sets of equal size are comparable. (The mean over all pairs would hardly move
-    when a round repeats five questions.)
+    texts, so only sets of equal size are comparable. The mean over all pairs would be no
+    alternative: it hardly moves when a round repeats five questions.
     """
     compared = sorted(texts, key=_text_hash)[:limit]
     sets = [shingles(split_words(text), 2) for text in compared]
     if len(sets) < 2:
         return None
     highest = [0.0] * len(sets)
-    for i, one in enumerate(sets):
+    for i, words in enumerate(sets):
         for j in range(i):
-            similarity = jaccard(one, sets[j])
+            similarity = jaccard(words, sets[j])
             highest[i] = max(highest[i], similarity)
             highest[j] = max(highest[j], similarity)
     return 1 - fmean(highest)
@@ -34,6 +37,7 @@ def diversity(texts: Sequence[str], limit: int = MAX_COMPARED) -> float | None:
 
 def collapse_note(texts: Sequence[str], seeds: Sequence[str]) -> str | None:
     """A note for the reader if the rows are far less diverse than as many seeds."""
+    # The same number of both, because diversity falls with the number.
     n = min(len(texts), len(seeds), MAX_COMPARED)
     if n < MIN_QUESTIONS:
         return None

@@ -1,8 +1,8 @@
-"""Finds near-duplicates: MinHash proposes candidates, their true Jaccard similarity decides.
+"""Finds near-duplicates: MinHash proposes candidates, and their true Jaccard similarity decides.
 
 Texts are compared by their shingles, runs of three words. A sketch has 120 values in 20 bands of 6,
 so two texts of similarity s become candidates with probability 1 - (1 - s^6)^20: 0.998 at 0.8 and
-0.27 at 0.5. There are no false positives.
+0.27 at 0.5. Candidates that are no duplicates are sorted out by their true similarity.
 """
 
 from collections.abc import Sequence
@@ -58,10 +58,10 @@ class NearDuplicateIndex:
         if not candidates:
             return []
 
-        own = word_shingles(sketch.text)
+        text_shingles = word_shingles(sketch.text)
         duplicates = []
         for position in sorted(candidates):
-            similarity = jaccard(own, word_shingles(self._texts[position]))
+            similarity = jaccard(text_shingles, word_shingles(self._texts[position]))
             if similarity >= self.threshold:
                 duplicates.append(NearDuplicate(self._labels[position], similarity))
         return sorted(duplicates, key=lambda duplicate: -duplicate.jaccard)

@@ -1,10 +1,10 @@
 """Finds words that a question shares with the questions of dev and test.
 
-13 shared words in a row count as a leak, the norm since GPT-3 (2005.14165). 0.06 % of GSM8K's own
-train questions share that much with its test set, 2 % of MATH's. 8 words in a row, as they stand or
-with numbers masked, make a warning for a person to look at: 3 % of GSM8K's, 12 % of MATH's. Only
-questions are compared: 1.5 % of MATH's worked solutions share 13 words with those of its test set,
-because they use the same stock phrases.
+13 shared words in a row count as a leak, as is usual since GPT-3 (arXiv 2005.14165). 0.06 % of
+GSM8K's own train questions share that much with its test set, and 2 % of MATH's. 8 words in a row,
+unchanged or with numbers masked, make a warning for a person to look at: 3 % of GSM8K's, 12 % of
+MATH's. Only questions are compared: 1.5 % of MATH's worked solutions share 13 words with those of
+its test set, because they use the same stock phrases.
 """
 
 from collections import Counter
@@ -26,20 +26,23 @@ WARNING_WORDS = 8
 
 
 class LabelledQuestion(NamedTuple):
-    label: str  # such as "test gsm8k_test-00012"
+    # Such as "test gsm8k_test-00012".
+    label: str
     text: str
 
 
 class SharedRun(NamedTuple):
     question: LabelledQuestion
-    words: str  # that the text and the question share
+    # The words that the text and the question share.
+    words: str
 
 
 class NGramIndex:
     """Where each run of n words first occurs among the questions.
 
-    Runs are kept as 64-bit hashes; a hit is compared word by word. A run that occurs in two
-    questions and in two seeds is dropped: it is the task's wording ("express your answer as …").
+    Runs are kept as 64-bit hashes, which takes less memory. So a hit is compared word by word. A
+    run that occurs in two questions and in two seeds is dropped: it is the task's wording ("express
+    your answer as …").
     """
 
     def __init__(
@@ -48,19 +51,21 @@ class NGramIndex:
         seeds: Sequence[str],
         n: int,
         tokenize: Callable[[str], list[str]],
-        keep: Callable[[NGram], bool] = lambda ngram: True,
+        is_indexed: Callable[[NGram], bool] = lambda ngram: True,
     ) -> None:
         self.n = n
         self.tokenize = tokenize
-        self.keep = keep  # says which runs are indexed
+        self.is_indexed = is_indexed
         self.questions = questions
         # The hash of a run → the position of its first question.
         self._first: dict[int, int] = {}
+        # Runs of two or more questions.
         repeated: set[int] = set()
         for position, question in enumerate(questions):
             for run in self._run_hashes(question.text):
                 if self._first.setdefault(run, position) != position:
                     repeated.add(run)
+        # In how many seeds each of those occurs.
         in_seeds: Counter[int] = Counter()
         for seed in seeds:
             in_seeds.update(self._run_hashes(seed) & repeated)
@@ -74,36 +79,41 @@ class NGramIndex:
         Of questions that share equally many runs, the first is returned.
         """
         runs = list(ngrams(self.tokenize(text), self.n))
-        hits: list[tuple[int, int]] = []  # (question, place in the text)
-        for at, run in enumerate(runs):
+        # (position of the question, position of the run in the text)
+        hits: list[tuple[int, int]] = []
+        for position, run in enumerate(runs):
             question = self._first.get(hash(run))
             if question is not None:
-                hits.append((question, at))
+                hits.append((question, position))
 
+        # Sorted, because most_common keeps the order of equal counts.
         counts = Counter(question for question, _ in sorted(hits))
         for question, _ in counts.most_common():
             question_words = self.tokenize(self.questions[question].text)
             question_runs = set(ngrams(question_words, self.n))
-            places = [
-                at for hit, at in hits if hit == question and runs[at] in question_runs
+            shared = [
+                position
+                for hit_question, position in hits
+                if hit_question == question and runs[position] in question_runs
             ]
-            if places:
-                shared_words = " ".join(first_stretch(runs, places))
+            if shared:
+                shared_words = " ".join(first_stretch(runs, shared))
                 return SharedRun(self.questions[question], shared_words)
         return None
 
     def _run_hashes(self, text: str) -> set[int]:
         runs = ngrams(self.tokenize(text), self.n)
-        return {hash(run) for run in runs if self.keep(run)}
+        return {hash(run) for run in runs if self.is_indexed(run)}
 
 
-def first_stretch(runs: Sequence[NGram], places: Sequence[int]) -> Iterator[str]:
-    """Yield the words of the run at the first place and of the runs that follow without a gap."""
-    yield from runs[places[0]]
-    for before, at in pairwise(places):
-        if at != before + 1:
+def first_stretch(runs: Sequence[NGram], positions: Sequence[int]) -> Iterator[str]:
+    """Yield the words of the run at the first position, and of those that follow without a gap."""
+    yield from runs[positions[0]]
+    for previous, position in pairwise(positions):
+        if position != previous + 1:
             return
-        yield runs[at][-1]
+        # The run overlaps with the previous one in all words but its last.
+        yield runs[position][-1]
 
 
 class HeldOutOverlap:

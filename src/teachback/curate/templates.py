@@ -4,8 +4,8 @@ Such a row need not share eight words in a row with the question, so short runs 
 share of the question's three-word runs, numbers masked, that the row has. Above 0.4 the row looks
 made from the question. That flags 82 % of gsm_symbolic's rows against GSM8K's test set, 0.2 % of
 GSM8K's own train questions, and 10 % of MATH's, where contests repeat their wording. A single row
-can match by chance, a whole round can't. So rows are refused only in rounds where more rows match
-than the seeds make likely.
+can match by chance, but a whole round can't. So rows are refused only in rounds where more rows
+match than the seeds make likely.
 """
 
 from collections import Counter, defaultdict
@@ -21,14 +21,18 @@ MIN_TEMPLATE_SHARE = 0.4
 MIN_TEMPLATE_RUNS = 8
 # Runs found in a larger share of the questions ("how many does") are ignored.
 MAX_COMMON_SHARE = 0.02
-MAX_SEED_SHARE = 0.2  # if more seeds match, that is not taken as usual
-SEED_SHARE_MARGIN = 0.15  # rows may match this much more often than seeds
-MAX_CHANCE = 0.001  # probability below which a round's matches are no accident
+# A larger share of matching seeds doesn't count as usual: the seeds may come from test.
+MAX_SEED_SHARE = 0.2
+# Rows may match this much more often than seeds.
+SEED_SHARE_MARGIN = 0.15
+# Below this probability, a round's matches are no accident.
+MAX_CHANCE = 0.001
 
 
 class TemplateMatch(NamedTuple):
     question: LabelledQuestion
-    share: float  # of the question's runs that the text has
+    # The share of the question's runs that the text has.
+    share: float
 
 
 class TemplateDetector:
@@ -37,14 +41,14 @@ class TemplateDetector:
     def __init__(
         self, questions: Sequence[LabelledQuestion], seeds: Sequence[str]
     ) -> None:
-        runs_of = [masked_runs(question.text) for question in questions]
-        counts = Counter(run for runs in runs_of for run in runs)
+        runs_by_question = [masked_runs(question.text) for question in questions]
+        counts = Counter(run for runs in runs_by_question for run in runs)
         max_count = max(5, MAX_COMMON_SHARE * len(questions))
 
         self.questions = questions
         self._questions_with: dict[NGram, list[int]] = defaultdict(list)
         self._n_runs: list[int] = []
-        for position, runs in enumerate(runs_of):
+        for position, runs in enumerate(runs_by_question):
             rare = [run for run in runs if counts[run] <= max_count]
             self._n_runs.append(max(len(rare), MIN_TEMPLATE_RUNS))
             for run in rare:
@@ -74,7 +78,7 @@ class TemplateDetector:
 
     @property
     def seeds_match_often(self) -> bool:
-        """So many seeds match that it may be the task's wording, and no sign of the test set."""
+        """True if so many seeds match that it may be the task's wording, not the test set's."""
         return self.seed_matches > MAX_SEED_SHARE * self.n_seeds
 
     @property

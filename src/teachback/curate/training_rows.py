@@ -23,25 +23,25 @@ def curate_rows(
     """Return the fresh rows in the order of selection, and every refused draft.
 
     A draft is refused if its key is in `forbidden` (see forbidden_keys), or if an earlier row or an
-    earlier draft of this round has the same key. With `checks`, a draft that shares its words with
-    one of those is refused too. The fresh rows' diversity is compared with that of `seeds`, which
-    are questions.
+    earlier draft of this round has the same key. With `checks`, a draft that shares too many words
+    with one of those is refused too. The fresh rows' diversity is compared with that of `seeds`,
+    which are questions.
     """
-    label_of = dict(forbidden)
+    label_by_key = dict(forbidden)
     for row in rows:
-        label_of[key(row.question)] = f"row {row.id}"
+        label_by_key[key(row.question)] = f"row {row.id}"
 
     round_filter = None
     if checks:
         usable = [verdict.question for verdict in verdicts if verdict.reason is None]
-        unseen = [question for question in usable if key(question) not in label_of]
+        unseen = [question for question in usable if key(question) not in label_by_key]
         round_filter = RoundFilter(checks, rows, unseen)
 
     fresh: list[Row] = []
     rejected: list[Rejection] = []
     for verdict in verdicts:
         question_key = key(verdict.question)
-        reason = verdict.reason or duplicate_reason(label_of.get(question_key))
+        reason = verdict.reason or duplicate_reason(label_by_key.get(question_key))
         if reason is None and round_filter:
             reason = round_filter.refusal_reason(verdict.question)
         if reason is not None:
@@ -50,7 +50,7 @@ def curate_rows(
 
         row = make_row(verdict)
         fresh.append(row)
-        label_of[question_key] = f"row {row.id}"
+        label_by_key[question_key] = f"row {row.id}"
         if round_filter:
             round_filter.accept(row)
 

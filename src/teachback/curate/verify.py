@@ -1,4 +1,4 @@
-"""Checks each draft by itself: does it parse, is it proven, do the votes or the verifier agree?
+"""Checks each draft on its own: does it parse, is it proven, do the votes or the verifier agree?
 
 A reason is "category: detail". Reports count drafts by category.
 """
@@ -11,8 +11,10 @@ from ..types import Draft, Example, Task, Verdict
 
 class ParsedAnswer(NamedTuple):
     text: str
-    answer: str | None  # the final answer read from the text
-    reason: str | None = None  # why the text can't be used; None if it can
+    # The final answer, read from the text.
+    answer: str | None
+    # Why the text can't be used. None: it can.
+    reason: str | None = None
 
 
 def verify_drafts(drafts: Sequence[Draft], task: Task) -> tuple[Verdict, ...]:
@@ -29,24 +31,27 @@ def verify_draft(draft: Draft, task: Task) -> Verdict:
 
     votes = draft.votes or (text,)
     answers = [parse_answer(task, question, vote) for vote in votes if vote is not None]
-    right = [answer for answer in answers if answer.reason is None]
-    if not right:
+    usable = [answer for answer in answers if answer.reason is None]
+    if not usable:
         return make_verdict(draft, answers[0])
 
-    by_program = draft.answer
-    if by_program is not None and not answers_agree(task, question, by_program, text):
-        answer = right[0].answer
-        reason = f"wrong: {answer} is not {by_program}, which the program came to"
+    program_answer = draft.answer
+    if program_answer is not None and not answers_agree(
+        task, question, program_answer, text
+    ):
+        answer = usable[0].answer
+        reason = f"wrong: {answer} is not {program_answer}, which the program came to"
         return make_verdict(draft, ParsedAnswer(text, answer, reason))
-    if task.exact or by_program is not None:
-        return make_verdict(draft, right[0], verified=True)
+    # Proven: the answers need no majority.
+    if task.exact or program_answer is not None:
+        return make_verdict(draft, usable[0], verified=True)
 
-    best, n_agree = majority_answer(task, question, right)
+    best, n_agree = majority_answer(task, question, usable)
     doubt = disagreement_reason(task, draft, best.answer, n_agree, len(votes))
     if doubt is not None:
         return make_verdict(draft, best._replace(reason=doubt))
-    confirmed = len(votes) > 1 or draft.second is not None
-    return make_verdict(draft, best, verified=confirmed)
+    is_confirmed = len(votes) > 1 or draft.second is not None
+    return make_verdict(draft, best, verified=is_confirmed)
 
 
 def make_verdict(draft: Draft, answer: ParsedAnswer, verified: bool = False) -> Verdict:
@@ -104,7 +109,7 @@ def answers_agree(task: Task, question: str, answer: str | None, text: str) -> b
 
 
 def strip_thinking(text: str) -> str:
-    """Return what follows a reasoning model's <think> block."""
+    """Return what follows a reasoning model's <think> block. A block without an end stays."""
     if not text.startswith("<think>"):
         return text
     return text.rpartition("</think>")[2].strip()

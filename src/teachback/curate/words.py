@@ -14,7 +14,8 @@ NUMBER_WORD_PATTERN = re.compile(
     r"|(twen|thir|for|fif|six|seven|eigh|nine)ty"
     r"|hundred|thousand|million"
 )
-MAX_WORDS = 5000  # a longer text is compared by its first words only
+# A longer text is compared by its first words only.
+MAX_WORDS = 5000
 
 NGram = tuple[str, ...]
 

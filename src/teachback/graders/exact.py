@@ -6,7 +6,8 @@ from ..types import Example, Grade, Grader
 from .final import final_answer, gold_answer, grade_comparison, no_final_answer
 from .text import normalize_text
 
-MAX_MARKUP_DEPTH = 3  # **$\text{yes}$** is the deepest that models write
+# **$\text{yes}$** is the deepest that models write.
+MAX_MARKUP_DEPTH = 3
 MARKUP = re.compile(
     r"\*\*([^*]+)\*\*"
     r"|\$\$?([^$]+)\$?\$"

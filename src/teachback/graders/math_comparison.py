@@ -14,7 +14,8 @@ from .math_lists import split_brackets
 from .math_quantities import Quantity, read_quantity
 from .math_text import math_key, normalize_latex, text_words, words_only
 
-PRECISION_DIGITS = 50  # math-verify ignores a difference below 10^-PRECISION_DIGITS
+# math-verify ignores a difference below 10^-PRECISION_DIGITS.
+PRECISION_DIGITS = 50
 RELATION = re.compile(r"[<>=]|\\(?:le|ge|neq?|in)(?![a-zA-Z])")
 SEPARATE_DIGITS = re.compile(r"(?<![_^\d.])\d[\d.]*\s+\d")
 ComparisonOutcome = Literal["yes", "no", "unparsed", "memory", "error"]
@@ -30,12 +31,16 @@ def compare_math_answers(
     answer: str,
     question: str,
 ) -> tuple[ComparisonOutcome, str]:
-    """Is the answer equal to the gold one? Without gold: can it be compared?"""
+    """Is the answer equal to the gold one? Without gold: can it be compared?
+
+    Returns the outcome, and the reason if it is neither "yes" nor "no". Errors become outcomes.
+    """
     try:
         check_readable(answer, "the answer")
         if gold is None:
             return "yes", ""
         golds = re.split(r"\s*\\approx\s*", normalize_latex(gold))
+        # "1/3 \approx 0.33" has two golds. The first must be readable, or nothing can be compared.
         check_readable(golds[0], "the gold answer")
         answer = normalize_latex(answer)
         for alternative in golds:
@@ -65,9 +70,7 @@ def check_readable(text: str, whose: str) -> None:
             parse_latex(value, whose, needs_complex(value))
 
 
-def answers_match(
-    gold: str, answer: str, question: str, is_equal: IsEqual
-) -> bool:
+def answers_match(gold: str, answer: str, question: str, is_equal: IsEqual) -> bool:
     """Compares units, bases and brackets here, and number by number with `is_equal`.
 
     Both answers are normalized. A unit, base or percent sign may be left out, or added where
@@ -80,20 +83,23 @@ def answers_match(
     if gold_words is not None:
         return gold_words == text_words(answer)
 
-    g = read_quantity(right_side(gold))
-    a = read_quantity(right_side(answer))
-    if g.unit and a.unit and g.unit != a.unit:
+    expected = read_quantity(right_side(gold))
+    actual = read_quantity(right_side(answer))
+    if expected.unit and actual.unit and expected.unit != actual.unit:
         return False
-    if not bases_match(g.base, a.base, question):
+    if not bases_match(expected.base, actual.base, question):
         return False
-    if g.percent == a.percent:
-        return structures_match(g.value, a.value, question, is_equal)
+    if expected.percent == actual.percent:
+        return structures_match(expected.value, actual.value, question, is_equal)
 
     # One has a percent sign: 50 is 50% if percent is asked for, and 0.5 is 50% always.
-    asks_percent = g.percent or "percent" in question.casefold() or "%" in question
-    if asks_percent and structures_match(g.value, a.value, question, is_equal):
+    mentions_percent = "percent" in question.casefold() or "%" in question
+    asks_percent = expected.percent or mentions_percent
+    if asks_percent and structures_match(
+        expected.value, actual.value, question, is_equal
+    ):
         return True
-    return is_equal(value_as_fraction(g), value_as_fraction(a))
+    return is_equal(value_as_fraction(expected), value_as_fraction(actual))
 
 
 def value_as_fraction(quantity: Quantity) -> str:
@@ -111,9 +117,7 @@ def bases_match(gold: int | None, answer: int | None, question: str) -> bool:
     return re.search(rf"base\D{{0,5}}{answer}(?!\d)", question) is not None
 
 
-def structures_match(
-    gold: str, answer: str, question: str, is_equal: IsEqual
-) -> bool:
+def structures_match(gold: str, answer: str, question: str, is_equal: IsEqual) -> bool:
     if not RELATION.search(gold):
         answer = right_side(answer, drop_names=True)
     gold = right_side(gold)
@@ -134,7 +138,7 @@ def structures_match(
     if gold_brackets != answer_brackets or len(golds) != len(answers):
         return False
     pairs = zip(golds, answers, strict=True)
-    return all(answers_match(g, a, question, is_equal) for g, a in pairs)
+    return all(answers_match(*pair, question, is_equal) for pair in pairs)
 
 
 def sets_match(
@@ -144,15 +148,20 @@ def sets_match(
     is_equal: IsEqual,
 ) -> bool:
     """Whether each entry of one set has an equal in the other."""
-    if any("=" in g for g in golds) != any("=" in a for a in answers):
-        return False  # x = 1, y = 2 says more than 1, 2
+    # x = 1, y = 2 says more than 1, 2.
+    if any("=" in entry for entry in golds) != any("=" in entry for entry in answers):
+        return False
     matched_answers = set()
-    unmatched_gold = False
-    for g in golds:
-        matches = [a for a in answers if answers_match(g, a, question, is_equal)]
+    has_unmatched_gold = False
+    for gold in golds:
+        matches = [
+            answer
+            for answer in answers
+            if answers_match(gold, answer, question, is_equal)
+        ]
         matched_answers.update(matches)
-        unmatched_gold = unmatched_gold or not matches
-    return not unmatched_gold and matched_answers == set(answers)
+        has_unmatched_gold = has_unmatched_gold or not matches
+    return not has_unmatched_gold and matched_answers == set(answers)
 
 
 def right_side(value: str, drop_names: bool = False) -> str:
@@ -216,7 +225,7 @@ def parse_latex(latex: str, whose: str, is_complex: bool) -> Any:
             normalization_config=normalization,
         )
     except MemoryError:
-        raise
+        raise  # the caller reports it, and the pool then ends this process
     except (Exception, RecursionError) as error:
         raise UnreadableAnswer(
             f"math-verify can't read {whose}: {latex[:80]}"

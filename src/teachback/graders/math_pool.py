@@ -20,17 +20,19 @@ from typing import NamedTuple
 from ..errors import ConfigError, TeachbackError
 
 MAX_WORKERS = 4
-MAX_START_S = 120.0  # to load sympy on a busy machine; not part of any deadline
+# To load sympy on a busy machine. Not part of any deadline.
+MAX_START_S = 120.0
 WORKER_COMMAND = (
     "from teachback.graders.math_worker import serve_comparisons; serve_comparisons()"
 )
 
 
 class WorkerReply(NamedTuple):
-    # The worker says: yes, no, unparsed, error, memory. The pool says: late, died.
+    # The worker's: yes, no, unparsed, error, memory. The pool's own: late, died.
     outcome: str
     reason: str
-    pid: int  # the worker's
+    # The worker's process.
+    pid: int
 
 
 class MathWorker:
@@ -53,7 +55,7 @@ class MathWorker:
             )
 
     def ask(self, request: dict[str, object], seconds: float) -> WorkerReply:
-        # The worker's own alarm comes a second later: it is for a parent that has died.
+        # The worker's own alarm comes a second later. It is for a parent that has died.
         line = json.dumps(request | {"seconds": seconds + 1}).encode() + b"\n"
         try:
             assert self.process.stdin is not None
@@ -129,15 +131,15 @@ class MathWorkerPool:
 
     def _ask_once(self, request: dict[str, object], seconds: float) -> WorkerReply:
         worker = self.take_worker()
-        keep = False
+        can_be_reused = False
         try:
             reply = worker.ask(request, seconds)
-            keep = reply.outcome not in ("late", "died", "memory")
+            can_be_reused = reply.outcome not in ("late", "died", "memory")
             return reply
         finally:
             # After an exception the worker goes too: its reply is still to come, and the next
             # caller would read it.
-            if keep:
+            if can_be_reused:
                 self.idle.append(worker)
             else:
                 worker.end()

@@ -13,7 +13,7 @@ PLAIN_UNIT = re.compile(
     r"(?P<unit>[A-Za-z][A-Za-z. ]+)(?P<power>\^\{?[23]\}?)?"
 )
 NUMBER_IN_BASE = re.compile(
-    r"(?P<digits>-?[0-9A-F]+)\s*_\s*(?:\{(?P<b>\d+)\}|(?P<c>\d+))"
+    r"(?P<digits>-?[0-9A-F]+)\s*_\s*(?:\{(?P<braced>\d+)\}|(?P<bare>\d+))"
 )
 PERCENT_SIGN = re.compile(r"\s*\\?%$|\s*\\text\{ ?percent\}$|(?<=\d)\s*percent$")
 # Units that measure: two different ones are two values. Other words count things (ways, boxes,
@@ -53,9 +53,13 @@ UNITS = {
 
 
 class Quantity(NamedTuple):
-    value: str  # without unit, base and percent sign
-    unit: str | None = None  # "cm^2", "dollar"; None if it has none that is in UNITS
-    base: int | None = None  # of 52_8: 8
+    # Without unit, base and percent sign.
+    value: str
+    # As in "cm^2" or "dollar". None: it has none that is in UNITS.
+    unit: str | None = None
+    # Of 52_8 it is 8.
+    base: int | None = None
+    # Whether it has a percent sign.
     percent: bool = False
 
 
@@ -63,7 +67,7 @@ def read_quantity(text: str) -> Quantity:
     """text: a normalized answer, or an entry of one."""
     text, unit = split_unit(text)
     if match := NUMBER_IN_BASE.fullmatch(text):
-        return Quantity(match["digits"], unit, int(match["b"] or match["c"]))
+        return Quantity(match["digits"], unit, int(match["braced"] or match["bare"]))
     number = PERCENT_SIGN.sub("", text)
     return Quantity(drop_thousands_commas(number), unit, percent=number != text)
 

@@ -14,7 +14,8 @@ from typing import TextIO
 
 from .math_comparison import ComparisonOutcome, compare_math_answers
 
-MAX_MEMORY_BYTES = 4 * 2**30  # of address space
+# Of address space.
+MAX_MEMORY_BYTES = 4 * 2**30
 
 
 def serve_comparisons() -> None:
@@ -40,7 +41,7 @@ def serve_comparisons() -> None:
             request["answer"],
             request["question"],
         )
-        # sympy catches a MemoryError and says "no".
+        # sympy catches a MemoryError and says "no". Then only the peak shows what happened.
         if outcome != "yes" and peak_memory() > MAX_MEMORY_BYTES // 4:
             outcome, reason = "memory", "out of memory"
         signal.setitimer(signal.ITIMER_REAL, 0)

@@ -18,7 +18,8 @@ from .final import (
     unreadable_gold_error,
 )
 
-MAX_NUMBER_CHARS = 400  # also of digits, with those that an exponent stands for
+# Also the most digits, with those that an exponent stands for.
+MAX_NUMBER_CHARS = 400
 
 # LaTeX → plain text, in this order. Spaces stay where characters would grow together:
 # 5\text{0} isn't 50.

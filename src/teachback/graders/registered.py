@@ -9,12 +9,12 @@ from ..types import Grader, Settings
 
 @dataclass(frozen=True)
 class RegisteredGrader:
-    # Gets its settings as keyword arguments; one that loads a function of the user's names
-    # a parameter `import_function` (see types.ImportFunction).
+    # make(**settings). If it has a parameter `import_function` (see types.ImportFunction), it gets
+    # what loads a function of the user's.
     make: Callable[..., Grader]
     # These keys stand in the task's section, beside `grader`.
     settings: type[Settings] = Settings
-    # Gold answers are tried on the grader first: one that fails its own words is an error.
+    # Whether each gold answer must be right by its own grader. If so, one that isn't is an error.
     checks_golds: bool = True
 
     @property

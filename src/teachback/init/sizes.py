@@ -26,7 +26,7 @@ N_DEV = 40
 N_TEST = 100
 N_PER_ROUND = 16
 N_ROUNDS = 3
-# Of a file for test alone: its rows cost the run none, but each is a question to answer.
+# Of a file for test: it costs no rows of the user's file, but each question takes time.
 MAX_TEST_FILE_ROWS = 200
 # With fewer, a dev set can't be spared. A file of twice as many can spare a test set too.
 MIN_ANSWERED_ROWS = 30

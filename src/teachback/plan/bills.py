@@ -1,13 +1,14 @@
 """The calls, tokens and money of a plan's rounds, by role."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from functools import partial
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 from ..ledger.costs import FLOPS_PER_KILOFLOP, PICODOLLARS_PER_USD, Cost
 from .role_usage import RoleUsage, sum_role_costs
-from .simulation import BudgetTerms, ScenarioRuns
-from .teaching_costs import TeachingCosts
 from .values import (
     BudgetUse,
     Range,
@@ -18,16 +19,21 @@ from .values import (
     ScenarioValues,
 )
 
+if TYPE_CHECKING:
+    from .budget_terms import BudgetTerms
+    from .simulation import ScenarioRuns
+    from .teaching_costs import TeachingCosts
+
 # Factors from the ledger's units to dollars and FLOPs
 DISPLAY_UNITS = {"usd": 1 / PICODOLLARS_PER_USD, "flops": FLOPS_PER_KILOFLOP}
 
 
 def count_bought_pairs(runs: ScenarioRuns) -> dict[Scenario, int]:
-    return {scenario: sum(run.bought) for scenario, run in runs.items()}
+    return {scenario: sum(run.bought_pairs) for scenario, run in runs.items()}
 
 
 def count_rounds(runs: ScenarioRuns) -> dict[Scenario, int]:
-    return {scenario: len(run.selected) for scenario, run in runs.items()}
+    return {scenario: len(run.selected_pairs) for scenario, run in runs.items()}
 
 
 def make_role_bills(
@@ -36,8 +42,11 @@ def make_role_bills(
     rounds: ScenarioCounts,
 ) -> tuple[RoleBill, ...]:
     """The criterion's roles for so many rounds, and the teacher's for so many pairs."""
-    criterion = (make_role_bill(role, rounds) for role in teaching.criterion_roles)
-    return (*criterion, *(make_role_bill(role, pairs) for role in teaching.roles))
+    criterion_bills = [
+        make_role_bill(role, rounds) for role in teaching.criterion_roles
+    ]
+    teacher_bills = [make_role_bill(role, pairs) for role in teaching.roles]
+    return (*criterion_bills, *teacher_bills)
 
 
 def make_role_bill(role: RoleUsage, times: ScenarioCounts) -> RoleBill:
@@ -66,7 +75,10 @@ def make_role_bill(role: RoleUsage, times: ScenarioCounts) -> RoleBill:
 def make_cost_range(
     kind: str, costs: Mapping[Scenario, Cost], times: ScenarioCounts
 ) -> Range | None:
-    """In dollars or FLOPs; None if a cost is unknown."""
+    """The costs times their counts, in dollars or FLOPs; None if a cost is unknown.
+
+    kind: "usd" or "flops".
+    """
     values = ScenarioValues()
     for scenario, cost in costs.items():
         amount = getattr(cost, kind)
@@ -79,65 +91,76 @@ def make_cost_range(
 def make_rounds_bills(
     teaching: TeachingCosts, runs: ScenarioRuns, rounds_done: int
 ) -> tuple[RoundsBill, ...]:
-    """One bill for each stretch of rounds that are alike."""
-    n_rounds = max(len(run.selected) for run in runs.values())
+    """One bill for each stretch of consecutive rounds that are alike."""
+    n_rounds = max(len(run.selected_pairs) for run in runs.values())
     by_round = map(partial(_count_round_pairs, runs), range(n_rounds))
-    bills, first = list[RoundsBill](), rounds_done
-    for pairs, alike in groupby(by_round):
-        n_alike = len(list(alike))
+    bills = list[RoundsBill]()
+    first = rounds_done
+    for pairs, stretch in groupby(by_round):
+        next_first = first + len(list(stretch))
         selected = {scenario: n for scenario, n, _ in pairs}
         bought = {scenario: n for scenario, _, n in pairs}
-        opened = {scenario: int(n > 0) for scenario, n, _ in pairs}
+        # The criterion is asked once in each round that opens in this scenario
+        n_opened = {scenario: int(n > 0) for scenario, n, _ in pairs}
         bills.append(
             RoundsBill(
                 first,
-                first + n_alike - 1,
+                next_first - 1,
                 Range.of(selected),
                 Range.of(bought),
-                make_role_bills(teaching, bought, opened),
+                make_role_bills(teaching, bought, n_opened),
             )
         )
-        first += n_alike
+        first = next_first
     return tuple(bills)
 
 
-def _count_round_pairs(runs: ScenarioRuns, r: int) -> tuple[tuple[Scenario, int, int], ...]:
+def _count_round_pairs(
+    runs: ScenarioRuns, r: int
+) -> tuple[tuple[Scenario, int, int], ...]:
     """(scenario, pairs selected, pairs bought) of the r-th round that is to come."""
     counts = list[tuple[Scenario, int, int]]()
     for scenario, run in runs.items():
-        opened = r < len(run.selected)
-        selected, bought = (run.selected[r], run.bought[r]) if opened else (0, 0)
-        counts.append((scenario, selected, bought))
+        if r < len(run.selected_pairs):
+            counts.append((scenario, run.selected_pairs[r], run.bought_pairs[r]))
+        else:
+            counts.append((scenario, 0, 0))
     return tuple(counts)
 
 
 def estimate_budget_use(
     terms: BudgetTerms, teaching: TeachingCosts, runs: ScenarioRuns
 ) -> BudgetUse:
-    bought, rounds = count_bought_pairs(runs), count_rounds(runs)
-    pair = {scenario: sum_role_costs(teaching.roles, scenario) for scenario in runs}
-    criterion = {
-        scenario: sum_role_costs(teaching.criterion_roles, scenario) for scenario in runs
+    """What the ledger holds now, and what these runs add to it."""
+    n_pairs = count_bought_pairs(runs)
+    n_rounds = count_rounds(runs)
+    pair_costs = {
+        scenario: sum_role_costs(teaching.roles, scenario) for scenario in runs
+    }
+    criterion_costs = {
+        scenario: sum_role_costs(teaching.criterion_roles, scenario)
+        for scenario in runs
     }
 
-    def cost_with_spent(kind: str) -> Range | None:
-        pairs_cost = make_cost_range(kind, pair, bought)
-        criterion_cost = make_cost_range(kind, criterion, rounds)
+    def add_spent(kind: str) -> Range | None:
+        pairs_cost = make_cost_range(kind, pair_costs, n_pairs)
+        criterion_cost = make_cost_range(kind, criterion_costs, n_rounds)
         if pairs_cost is None or criterion_cost is None:
             return None
         spent = (getattr(terms.spent, kind) or 0) * DISPLAY_UNITS[kind]
         return pairs_cost + criterion_cost + Range(spent, spent, spent)
 
-    pairs, tokens = ScenarioValues(), ScenarioValues()
-    for scenario, n in bought.items():
+    pairs = ScenarioValues()
+    tokens = ScenarioValues()
+    for scenario, n in n_pairs.items():
         pairs[scenario] = n
-        criterion_tokens = rounds[scenario] * criterion[scenario].tokens
-        tokens[scenario] = n * pair[scenario].tokens + criterion_tokens
+        criterion_tokens = n_rounds[scenario] * criterion_costs[scenario].tokens
+        tokens[scenario] = n * pair_costs[scenario].tokens + criterion_tokens
     spent_pairs = terms.spent.generated or 0
     spent_tokens = terms.spent.teacher_tokens or 0
     return BudgetUse(
         Range.of(pairs) + Range(spent_pairs, spent_pairs, spent_pairs),
         Range.of(tokens) + Range(spent_tokens, spent_tokens, spent_tokens),
-        cost_with_spent("usd"),
-        cost_with_spent("flops"),
+        add_spent("usd"),
+        add_spent("flops"),
     )

@@ -53,8 +53,8 @@ class BudgetTerms:
 def make_budget_terms(config: Config, task: Task) -> BudgetTerms:
     past = read_history(config.run_dir).rounds
     spent, probe_pairs = read_commitments(config)
-    # Pairs of finished rounds are in the history, and so are the probe's among them. With
-    # attempts in the prompt no round reuses the probe's pairs
+    # After a finished round the plan counts on none of the probe's pairs: how many are
+    # left to reuse is unknown. With attempts in the prompt no round can reuse them
     if past or shows_attempt(config):
         probe_pairs = 0
     return BudgetTerms(

@@ -1,14 +1,18 @@
-"""What a plan leaves out or takes for granted, in words."""
+"""What a plan leaves out or assumes, in words."""
 
 from ..ledger.costs import PICODOLLARS_PER_USD, Cost
 
-RETRIES_CAVEAT = "retries and calls in doubt are not in it: each costs up to its worst case"
+RETRIES_CAVEAT = (
+    "retries and calls in doubt are not in it: each costs up to its worst case"
+)
 NO_PROBE_CAVEATS = (
     "a token is taken for 2.5 to 5 bytes (English); "
     "an answer for as long as the seeds' own, or its cap",
     "--probe N measures all of this with N real pairs and N student steps",
 )
-NO_TRAINING_ROWS_CAVEAT = "no bought row could be trained on: finetuning was not measured"
+NO_TRAINING_ROWS_CAVEAT = (
+    "no bought row could be trained on: finetuning was not measured"
+)
 PROBE_REUSE_CAVEAT = (
     "the run buys none of the probe's pairs again: its prompts show other attempts"
 )
@@ -29,26 +33,29 @@ ACCEPTANCE_CAVEAT = (
 
 def list_caveats(
     *,
-    paid: bool,
-    probed: bool,
-    timed_finetuning: bool,
+    has_paid_calls: bool,
+    has_probe: bool,
+    has_finetuning_speed: bool,
     shows_attempt: bool,
-    from_pool: bool,
-    round_under_way: bool,
+    has_pool: bool,
+    has_open_round: bool,
     dev_judging: Cost | None,
     buys_teacher_answers: bool,
 ) -> list[str]:
-    """paid: somebody is paid for calls. dev_judging: the most that a judge costs on dev."""
-    caveats = [RETRIES_CAVEAT] if paid else []
-    if not probed:
+    """The caveats that apply, in the order in which they are printed.
+
+    dev_judging: the most that a judge costs on dev; None: no judge grades.
+    """
+    caveats = [RETRIES_CAVEAT] if has_paid_calls else []
+    if not has_probe:
         caveats += NO_PROBE_CAVEATS
-    elif not timed_finetuning:
+    elif not has_finetuning_speed:
         caveats.append(NO_TRAINING_ROWS_CAVEAT)
-    if probed and shows_attempt:
+    if has_probe and shows_attempt:
         caveats.append(PROBE_REUSE_CAVEAT)
-    if from_pool:
+    if has_pool:
         caveats.append(POOL_ROWS_CAVEAT)
-    if round_under_way:
+    if has_open_round:
         caveats.append(OPEN_ROUND_CAVEAT)
     if dev_judging is not None:
         caveats.append(write_judging_caveat(dev_judging))

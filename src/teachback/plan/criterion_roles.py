@@ -1,7 +1,7 @@
 """The paid calls that a criterion makes in a round, by role: marks, or a referee.
 
-A probe buys none of them: what is expected is the middle of low and high. The teacher's
-answer to a seed is bought once in a run, and counted in every round here.
+A probe buys none of them: the expected usage is the middle of low and high. A run buys
+the teacher's answer to a seed once, but here it counts in every round.
 """
 
 from collections.abc import Sequence
@@ -18,13 +18,13 @@ from .role_usage import RoleUsage
 from .token_lengths import (
     MAX_TOKEN_BYTES,
     MIN_TOKEN_BYTES,
+    average_longest,
     count_text_bytes,
     estimate_low_lengths,
-    average_longest,
 )
 from .values import Range
 
-MIN_MARK_TOKENS = 3  # a reply that is one mark and nothing else
+MIN_MARK_TOKENS = 3  # of a reply that is one mark and nothing else
 
 
 def make_marking_roles(
@@ -60,7 +60,9 @@ def make_referee_roles(
     """The teacher's answers to n_seeds seeds, and the verdicts in both orders."""
     shortest = make_shortest_attempts(task)
     questions = [
-        count_text_bytes(make_answer_message(teacher, attempt.seed, attempt.question).text)
+        count_text_bytes(
+            make_answer_message(teacher, attempt.seed, attempt.question).text
+        )
         for attempt in shortest
     ]
     low = [count_verdict_bytes(referee, attempt, "") for attempt in shortest]
@@ -113,7 +115,7 @@ def make_attempts(task: Task, text: str) -> list[SeedAttempt]:
 
 
 def make_longest_text(tokens: int) -> str:
-    """The longest text of so many tokens, cut to what a request shows of it."""
+    """The longest text of so many tokens, cut to the part that a request shows."""
     return "x" * min(MAX_ATTEMPT_BYTES, ceil(tokens * MAX_TOKEN_BYTES))
 
 
@@ -130,15 +132,17 @@ def make_per_seed_role(
 
     low_bytes, high_bytes: what is sent about each seed of the pool.
     """
-    endpoint, reply_cap = model.endpoint, model.max_tokens
+    endpoint = model.endpoint
+    reply_cap = model.max_tokens
     calls = n_seeds * calls_per_seed
     low = Usage(
         floor(n_seeds * fmean(low_bytes) / MAX_TOKEN_BYTES),
         calls * min(min_reply_tokens, reply_cap),
     )
-    sent = average_longest(high_bytes, n_seeds) / MIN_TOKEN_BYTES
+    high_input = average_longest(high_bytes, n_seeds) / MIN_TOKEN_BYTES
     worst = Usage(
-        ceil(n_seeds * sent) + calls * endpoint.template_tokens, calls * reply_cap
+        ceil(n_seeds * high_input) + calls * endpoint.template_tokens,
+        calls * reply_cap,
     )
     middle = Usage(
         (low.input_tokens + worst.input_tokens) // 2,

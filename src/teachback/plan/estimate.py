@@ -1,36 +1,32 @@
-"""A whole plan, from what a pair costs, what ends a run and what a round asks for."""
+"""A whole plan, from what a pair costs, what ends a run and what the student does."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from __future__ import annotations
 
-from ..student.model_size import ModelSize, finetuning_memory
-from .bills import estimate_budget_use, count_bought_pairs, make_role_bills, make_rounds_bills, count_rounds
+from typing import TYPE_CHECKING
+
+from ..student.model_size import finetuning_memory
+from .bills import (
+    count_bought_pairs,
+    count_rounds,
+    estimate_budget_use,
+    make_role_bills,
+    make_rounds_bills,
+)
 from .limits import forecast_limits
-from .simulation import BudgetTerms, ScenarioRuns
 from .student_work import (
-    StudentLoad,
     estimate_peak_disk,
-    sum_student_work,
     estimate_work_before_rounds,
     estimate_work_by_round,
+    sum_student_work,
 )
-from .teaching_costs import TeachingCosts
 from .values import Plan, ProbeSummary, StudentBill
 
-
-@dataclass(frozen=True)
-class RunFacts:
-    """What the plan repeats as it is."""
-
-    run_dir: str
-    teacher: str
-    endpoints: Mapping[str, str]
-    model: str
-    size: ModelSize
-    method: str
-    keep: str
-    free: float  # bytes where the run will lie
-    caveats: tuple[str, ...] = ()
+if TYPE_CHECKING:
+    from .budget_terms import BudgetTerms
+    from .run_facts import RunFacts
+    from .simulation import ScenarioRuns
+    from .student_load import StudentLoad
+    from .teaching_costs import TeachingCosts
 
 
 def estimate_plan(
@@ -41,9 +37,11 @@ def estimate_plan(
     probe: ProbeSummary | None = None,
 ) -> Plan:
     within_budget = teaching.simulate(terms)
+    # The bill is for all that is asked for. Only if nothing else ends the run, it is for
+    # what the budget pays
     runs = within_budget
-    if not terms.open_ended:
-        runs = teaching.simulate(terms.without_cost_limits)
+    if not terms.is_open_ended:
+        runs = teaching.simulate(terms.without_cost_limits())
     unpriced = {
         role.model for role in teaching.all_roles if role.model and not role.has_price
     }
@@ -51,7 +49,7 @@ def estimate_plan(
         run_dir=facts.run_dir,
         teacher=facts.teacher,
         endpoints=facts.endpoints,
-        seeds=terms.seeds,
+        seeds=terms.n_seeds,
         per_round=terms.per_round,
         rounds_asked=terms.rounds,
         done=terms.rounds_done,
@@ -59,7 +57,7 @@ def estimate_plan(
         total=make_role_bills(teaching, count_bought_pairs(runs), count_rounds(runs)),
         unpriced=tuple(sorted(unpriced)),
         within=estimate_budget_use(terms, teaching, within_budget),
-        ends={scenario: run.ended_by for scenario, run in within_budget.items()},
+        ends={scenario: run.final_limit for scenario, run in within_budget.items()},
         stops=forecast_limits(terms, teaching, runs),
         student=make_student_bill(facts, terms, teaching, load, runs),
         probe=probe,
@@ -91,16 +89,16 @@ def make_student_bill(
             terms.rounds_done + len(rounds),
             estimate_mean_calls(teaching, runs),
         ),
-        free=facts.free,
+        free=facts.free_bytes,
     )
 
 
 def estimate_mean_calls(teaching: TeachingCosts, runs: ScenarioRuns) -> float:
-    """The calls of a run at the high estimate, as the mean over the scenarios."""
+    """The calls of a run: the high estimate of a pair's, the mean of the scenarios' runs."""
     per_pair = sum(role.calls.high for role in teaching.roles)
     per_round = sum(role.calls.high for role in teaching.criterion_roles)
     calls = [
-        sum(run.bought) * per_pair + len(run.selected) * per_round
+        sum(run.bought_pairs) * per_pair + len(run.selected_pairs) * per_round
         for run in runs.values()
     ]
     return sum(calls) / len(calls)

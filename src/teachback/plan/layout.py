@@ -1,4 +1,4 @@
-"""How a plan's lines and ranges are laid out: at most 100 columns."""
+"""The layout of a plan's lines and ranges: at most 100 columns."""
 
 from collections.abc import Callable
 from textwrap import wrap
@@ -27,14 +27,15 @@ def format_table_line(
     return line.rstrip()
 
 
-def format_range(value: Range, write: Callable[[float], str]) -> str:
+def format_range(value: Range, format_end: Callable[[float], str]) -> str:
     """ "1.2k-3.4k", or with a probe "2.1k (1.9k-2.3k)"."""
-    low, high = write(value.low), write(value.high)
+    low = format_end(value.low)
+    high = format_end(value.high)
     if low == high:
         return low
     if value.expected is None:
         return f"{low}-{high}"
-    return f"{write(value.expected)} ({low}-{high})"
+    return f"{format_end(value.expected)} ({low}-{high})"
 
 
 def format_count_range(value: Range) -> str:

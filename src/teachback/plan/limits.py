@@ -1,18 +1,43 @@
 """Where each limit of the budget, taken alone, would end the run."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from .bills import DISPLAY_UNITS
 from .role_usage import RoleUsage, sum_role_costs
-from .simulation import (
-    COST_KINDS,
-    BudgetTerms,
-    ScenarioRuns,
-    SimulatedRun,
-    get_amount,
+from .simulation import COST_KINDS, ScenarioRuns, SimulatedRun, get_amount
+from .values import (
+    LimitForecast,
+    LimitHit,
+    Range,
+    Scenario,
+    ScenarioCounts,
+    ScenarioValues,
 )
-from .teaching_costs import TeachingCosts
-from .values import LimitForecast, LimitHit, Range, Scenario, ScenarioValues
+
+if TYPE_CHECKING:
+    from .budget_terms import BudgetTerms
+    from .teaching_costs import TeachingCosts
+
+
+class LimitUse(NamedTuple):
+    """What counts against a limit, in the ledger's units."""
+
+    start: int  # until now
+    per_pair: ScenarioCounts
+    per_round: ScenarioCounts  # the criterion's calls
+    hold: int  # what must be free for the dearest pair and its round's criterion
+
+    def sufficient_value(self, n_pairs: int, n_rounds: int = 1) -> int:
+        """The lowest limit that n pairs fit into, at the high estimate.
+
+        The last pair needs its whole hold, the others only what they use.
+        """
+        earlier_pairs = max(0, n_pairs - 1) * self.per_pair["high"]
+        earlier_rounds = max(0, n_rounds - 1) * self.per_round["high"]
+        return self.start + earlier_pairs + earlier_rounds + self.hold
 
 
 def forecast_limits(
@@ -38,29 +63,24 @@ def forecast_limit(
     runs: ScenarioRuns,
 ) -> LimitForecast:
     unit = DISPLAY_UNITS.get(limit, 1)
-    start, per_pair, per_round, hold = _measure_limit_use(limit, terms, teaching)
-
+    use = _measure_limit_use(limit, terms, teaching)
     used = ScenarioValues()
     for scenario, run in runs.items():
-        pairs = _count_pairs(limit, run) * per_pair[scenario]
-        criterion = len(run.selected) * per_round[scenario]
-        used[scenario] = (start + pairs + criterion) * unit
-
-    def enough_for(pairs: int, rounds: int = 1) -> float:
-        """The last pair needs its whole hold, the others only what they use."""
-        earlier_pairs = max(0, pairs - 1) * per_pair["high"]
-        earlier_rounds = max(0, rounds - 1) * per_round["high"]
-        return (start + earlier_pairs + earlier_rounds + hold) * unit
+        pairs = _count_pairs(limit, run) * use.per_pair[scenario]
+        criterion = len(run.selected_pairs) * use.per_round[scenario]
+        used[scenario] = (use.start + pairs + criterion) * unit
 
     hits = _find_limit_hits(limit, terms, teaching)
-    high = runs["high"]
+    pairs_of_round = min(terms.per_round, terms.n_seeds)
+    all_pairs = _count_pairs(limit, runs["high"])
+    all_rounds = len(runs["high"].selected_pairs)
     return LimitForecast(
         limit,
         value * unit,
         Range.of(used),
-        for_a_pair=enough_for(1),
-        for_a_round=enough_for(min(terms.per_round, terms.seeds)),
-        for_all=enough_for(_count_pairs(limit, high), len(high.selected)),
+        for_a_pair=use.sufficient_value(1) * unit,
+        for_a_round=use.sufficient_value(pairs_of_round) * unit,
+        for_all=use.sufficient_value(all_pairs, all_rounds) * unit,
         low=hits.get("low"),
         high=hits.get("high"),
         expected=hits.get("expected"),
@@ -69,27 +89,28 @@ def forecast_limit(
 
 def _count_pairs(limit: str, run: SimulatedRun) -> int:
     """A pair that a probe has bought yields a row too, but is not bought again."""
-    return sum(run.selected if limit == "accepted" else run.bought)
+    return sum(run.selected_pairs if limit == "accepted" else run.bought_pairs)
 
 
 def _measure_limit_use(
     limit: str, terms: BudgetTerms, teaching: TeachingCosts
-) -> tuple[int, dict[Scenario, int], dict[Scenario, int], int]:
-    """What the limit counts: the start, a pair, a round's criterion, the last hold."""
+) -> LimitUse:
+    scenarios = teaching.scenarios
     if limit == "accepted":
         start = terms.rows_done
     else:
         start = getattr(terms.spent, limit) or 0
     if limit not in COST_KINDS:
-        one_each = dict.fromkeys(teaching.scenarios, 1)
-        return start, one_each, dict.fromkeys(teaching.scenarios, 0), 1
+        # A limit on pairs or rows: each counts as one, and the criterion's calls don't count
+        one_each = dict.fromkeys(scenarios, 1)
+        return LimitUse(start, one_each, dict.fromkeys(scenarios, 0), hold=1)
 
     hold = teaching.holds["high"].dearest_late + teaching.criterion_worst
-    return (
+    return LimitUse(
         start,
-        _sum_amounts(limit, teaching.roles, teaching.scenarios),
-        _sum_amounts(limit, teaching.criterion_roles, teaching.scenarios),
-        get_amount(hold, limit),
+        _sum_amounts(limit, teaching.roles, scenarios),
+        _sum_amounts(limit, teaching.criterion_roles, scenarios),
+        hold=get_amount(hold, limit),
     )
 
 
@@ -107,11 +128,13 @@ def _find_limit_hits(
 ) -> dict[Scenario, LimitHit]:
     """Where the limit ends the run, in the scenarios in which it does."""
     hits = {}
-    for scenario, run in teaching.simulate(terms.only(limit)).items():
-        if run.ended_by != limit:
+    for scenario, run in teaching.simulate(terms.with_only(limit)).items():
+        if run.final_limit != limit:
             continue
-        rounds = terms.rounds_done + len(run.selected)
+        n_rounds = terms.rounds_done + len(run.selected_pairs)
         hits[scenario] = LimitHit(
-            run.closing_round, sum(run.bought), opened=run.closing_round < rounds
+            run.closing_round,
+            sum(run.bought_pairs),
+            opened=run.closing_round < n_rounds,
         )
     return hits

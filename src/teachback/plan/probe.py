@@ -1,10 +1,12 @@
 """Buys a few real pairs, and times a few real steps of the student.
 
-The pairs are bought through the run's own teacher and ledger, as round −1. They count
-against its budget, and a run that selects one of their seeds finds the answers there.
-Where the prompt shows the student's attempt, no answer can be found again, because the
-attempt changes as the student learns. Then the probe's pairs have a number of their own.
+The run's own teacher buys the pairs through the run's ledger, as round −1. They count
+against its budget, and a run that selects one of their seeds reuses the answers.
+If the prompt shows the student's attempt, no answer can be reused, because the attempt
+changes as the student learns. Then the probe's pairs have a number of their own.
 """
+
+from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
@@ -13,21 +15,28 @@ from pathlib import Path
 from random import Random
 from statistics import fmean
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import ConfigError
-from ..ledger.ledger import Ledger
-from ..run.directory import Run
 from ..student.attempt import AttemptRequest, answer_questions
 from ..student.chat import Chat, prompt_ids, row_ids
-from ..student.inference import InferenceModel
-from ..student.training.finetune import Recipe, RuntimeOptions, finetune
-from ..teachers.registered import Teacher
+from ..student.training.finetune import finetune
+from ..student.training.recipe import Recipe, RuntimeOptions
 from ..types import Attempt, Draft, Example, Pick
 from .probe_usage import ProbeCall, estimate_mean
-from .values import Range
+
+if TYPE_CHECKING:
+    from ..ledger.ledger import Ledger
+    from ..run.directory import Run
+    from ..student.inference import InferenceModel
+    from ..teachers.registered import Teacher
+    from .values import Range
 
 PROBE_ROUND = -1
-ATTEMPT_PAIR_NUMBER = 999_999  # of a pair whose request shows an attempt
+# The number of a pair whose request shows an attempt: no round selects a seed so often, so
+# the run's own pairs of the seed stay free
+ATTEMPT_PAIR_NUMBER = 999_999
+NO_CHECKPOINTS_S = 1e9  # a checkpoint would be timed with the steps
 
 
 @dataclass(frozen=True)
@@ -39,19 +48,25 @@ class ProbePurchase:
     drafts: tuple[Draft, ...]
 
 
+class StudentTiming(NamedTuple):
+    tokens: Range  # of one item: an answer with its prompt, or a row
+    tokens_per_s: float
+
+
 @dataclass(frozen=True)
 class ProbeMeasurements:
     purchase: ProbePurchase
-    answer: Range  # tokens of one answer and its prompt
-    answering_per_s: float  # tokens a second
-    row: Range | None  # tokens of one row; None: nothing bought could be trained on
-    finetuning_per_s: float | None
+    answering: StudentTiming
+    finetuning: StudentTiming | None  # None: too few pairs could be trained on
 
 
 def draw_probe_seeds(
     seeds: Sequence[Example], n: int, make_random: Callable[[str, str, int], Random]
 ) -> tuple[Example, ...]:
-    """Draws by the seeds' ids, wherever they stand in the pool."""
+    """Draws n seeds by their ids: their order in the pool doesn't matter.
+
+    make_random(purpose, seed_id, n). Raises ConfigError unless n is 2 or more.
+    """
     if not 2 <= n <= len(seeds):
         raise ConfigError(
             "--probe",
@@ -59,10 +74,10 @@ def draw_probe_seeds(
             allowed=f"2 to {len(seeds)}, the number of seeds",
             fix="a mean needs 2 pairs for its standard error",
         )
-    in_order = sorted(
+    shuffled = sorted(
         seeds, key=lambda seed: (make_random("probe", seed.id, 0).random(), seed.id)
     )
-    return tuple(in_order[:n])
+    return tuple(shuffled[:n])
 
 
 def buy_probe_pairs(
@@ -87,7 +102,7 @@ def buy_probe_pairs(
     drafts = list[Draft]()
 
     def generate() -> None:
-        """Returns None, so that the run's directory keeps no step of it."""
+        """Returns None, so that the run's directory doesn't keep it as a step."""
         drafts.extend(teacher.generate(PROBE_ROUND, picks, attempts))
 
     run.step(PROBE_ROUND, "generate", generate)
@@ -111,18 +126,18 @@ def buy_probe_pairs(
 
 def time_answers(
     student: InferenceModel, chat: Chat, questions: Sequence[AttemptRequest], cap: int
-) -> tuple[list[Attempt], Range, float]:
-    """The student's answers, the tokens of one with its prompt, and tokens a second."""
+) -> tuple[list[Attempt], StudentTiming]:
+    """The student's answers of at most `cap` tokens, and how long they took."""
     answer_questions(student, chat, questions[:1], 2)  # warms up
-    started = time.perf_counter()
+    start_s = time.perf_counter()
     attempts = answer_questions(student, chat, questions, cap).attempts
-    seconds = time.perf_counter() - started
+    seconds = time.perf_counter() - start_s
 
-    tokens = list[float]()
-    for question, answer in zip(questions, attempts, strict=True):
+    n_tokens = list[float]()
+    for question, attempt in zip(questions, attempts, strict=True):
         n_prompt = len(prompt_ids(student, chat, question.message))
-        tokens.append(n_prompt + answer.n_tokens)
-    return attempts, estimate_mean(tokens), sum(tokens) / seconds
+        n_tokens.append(n_prompt + attempt.n_tokens)
+    return attempts, StudentTiming(estimate_mean(n_tokens), sum(n_tokens) / seconds)
 
 
 def time_finetuning(
@@ -133,15 +148,16 @@ def time_finetuning(
     run: Run,
     recipe: Recipe,
     options: RuntimeOptions,
-) -> tuple[Range, float]:
+) -> StudentTiming:
     """Trains on (message, answer) rows, and throws the result away.
 
-    Returns the tokens of a row, and tokens a second without the first step, which warms
-    up. The run sweeps the folder away if this process is killed.
+    The first step warms up and is not timed. The run removes the folder if this process
+    is killed.
     """
-    tokens = [float(sum(map(len, row_ids(student, chat, *row)))) for row in rows]
+    n_tokens = [float(sum(map(len, row_ids(student, chat, *row)))) for row in rows]
+    # Two steps at least: one that warms up, and one to time
     rows_per_step = min(recipe.rows_per_step, max(1, len(rows) // 2))
-    step_ends = list[float]()
+    step_ends_s = list[float]()
     with TemporaryDirectory(dir=run.folder, prefix="probe-", suffix=".tmp") as folder:
         finetune(
             start,
@@ -150,8 +166,9 @@ def time_finetuning(
             chat=chat,
             recipe=replace(recipe, epochs=1, rows_per_step=rows_per_step),
             seed=0,
-            options=replace(options, checkpoint_every_s=1e9),
-            on_progress=lambda done, total: step_ends.append(time.perf_counter()),
+            options=replace(options, checkpoint_every_s=NO_CHECKPOINTS_S),
+            on_progress=lambda done, total: step_ends_s.append(time.perf_counter()),
         )
-    timed_tokens = (len(rows) - rows_per_step) * fmean(tokens)
-    return estimate_mean(tokens), timed_tokens / (step_ends[-1] - step_ends[0])
+    timed_tokens = (len(rows) - rows_per_step) * fmean(n_tokens)
+    seconds = step_ends_s[-1] - step_ends_s[0]
+    return StudentTiming(estimate_mean(n_tokens), timed_tokens / seconds)

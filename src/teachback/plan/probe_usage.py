@@ -1,4 +1,4 @@
-"""What a pair uses, from the pairs that a probe has bought."""
+"""The usage of a pair, measured on the pairs that a probe has bought."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -25,8 +25,8 @@ def measure_roles(
 ) -> tuple[RoleUsage, ...]:
     """The roles with the usage of `pairs` bought pairs.
 
-    low and high are a pair's mean ∓ 2 standard errors; high stays within the worst case.
-    A call that a pair never came to counts as nothing.
+    low and high are a pair's mean ∓ 2 standard errors. high stays within the worst case.
+    A pair that ended before it called a role counts as 0 for that role.
     """
     return tuple(
         _measure_role(role, pairs, _group_calls(role, calls)) for role in roles
@@ -34,9 +34,10 @@ def measure_roles(
 
 
 def _group_calls(role: RoleUsage, calls: Iterable[ProbeCall]) -> list[list[Usage]]:
-    """The role's calls. All votes count as answers."""
+    """The role's usages, by pair. All votes count as answers."""
     by_seed: dict[str, list[Usage]] = {}
     for seed, name, usage in calls:
+        # Votes have roles of their own: answer, answer-2, answer-3
         if name.partition("-")[0] == role.name:
             by_seed.setdefault(seed, []).append(usage)
     return list(by_seed.values())
@@ -45,18 +46,19 @@ def _group_calls(role: RoleUsage, calls: Iterable[ProbeCall]) -> list[list[Usage
 def _measure_role(
     role: RoleUsage, pairs: int, calls: Sequence[Sequence[Usage]]
 ) -> RoleUsage:
-    """calls: of each pair that came to this role."""
-    without = [0.0] * (pairs - len(calls))
+    """calls: of each pair that called this role."""
+    zeros = [0.0] * (pairs - len(calls))  # of the pairs that didn't
 
-    def usage_range(name: str) -> Range:
-        tokens = attrgetter(name)
-        sums = [float(sum(map(tokens, one_pair))) for one_pair in calls]
-        return estimate_mean([*sums, *without])
+    def estimate_tokens_of_pair(field: str) -> Range:
+        count_tokens = attrgetter(field)
+        sums = [float(sum(map(count_tokens, usages))) for usages in calls]
+        return estimate_mean([*sums, *zeros])
 
-    counts = [float(len(one_pair)) for one_pair in calls]
-    inputs, outputs = usage_range("input_tokens"), usage_range("output_tokens")
+    counts = [float(len(usages)) for usages in calls]
+    inputs = estimate_tokens_of_pair("input_tokens")
+    outputs = estimate_tokens_of_pair("output_tokens")
     # The same in all scenarios: cached tokens make a pair cheaper, never dearer
-    cached = floor(usage_range("cached_tokens").at("expected"))
+    cached = floor(estimate_tokens_of_pair("cached_tokens").at("expected"))
 
     def make_usage(input_tokens: int, output_tokens: int) -> Usage:
         return Usage(input_tokens, output_tokens, min(cached, input_tokens))
@@ -66,7 +68,7 @@ def _measure_role(
     high_output = min(ceil(outputs.high), role.worst.output_tokens)
     return replace(
         role,
-        calls=estimate_mean([*counts, *without]),
+        calls=estimate_mean([*counts, *zeros]),
         low=make_usage(floor(inputs.low), floor(outputs.low)),
         expected=expected,
         high=make_usage(

@@ -9,7 +9,13 @@ from ..report.formatting import (
     format_count,
     format_usd_exactly,
 )
-from .layout import format_count_range, format_duration_range, format_table_line, format_usd_range, wrap_with_label
+from .layout import (
+    format_count_range,
+    format_duration_range,
+    format_table_line,
+    format_usd_range,
+    wrap_with_label,
+)
 from .render_limits import format_budget
 from .values import Plan, ProbeSummary, RoleBill, StudentBill, StudentWork
 
@@ -76,7 +82,9 @@ def describe_probe(probe: ProbeSummary) -> str:
 
 def format_teacher_bill(plan: Plan) -> list[str]:
     """The bill as a table: each stretch of rounds by role, then all of them."""
-    lines = [format_table_line("each of", "role", "calls", "tokens in", "tokens out", "USD")]
+    lines = [
+        format_table_line("each of", "role", "calls", "tokens in", "tokens out", "USD")
+    ]
     for bill in plan.rounds:
         label = f"rounds {bill.first}-{bill.last}"
         if bill.first == bill.last:

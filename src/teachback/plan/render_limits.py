@@ -4,7 +4,12 @@ from collections.abc import Sequence
 from math import ceil
 
 from ..report.formatting import format_count, format_usd_exactly
-from .layout import SCENARIO_ORDER, format_count_range, format_usd_range, wrap_with_label
+from .layout import (
+    SCENARIO_ORDER,
+    format_count_range,
+    format_usd_range,
+    wrap_with_label,
+)
 from .values import BudgetUse, LimitForecast, LimitHit, Plan, Scenario
 
 LIMIT_NAMES = {"teacher_tokens": "teacher tokens", "usd": "USD", "flops": "FLOPs"}
@@ -121,7 +126,10 @@ def format_sufficient_amount(limit: LimitForecast, value: float) -> str:
 
 def format_used_amounts(limit: LimitForecast) -> str:
     used = limit.used
-    low, high = format_limit_amount(limit, used.low), format_limit_amount(limit, used.high)
+    low, high = (
+        format_limit_amount(limit, used.low),
+        format_limit_amount(limit, used.high),
+    )
     if used.low == used.high:
         return low
     if used.expected is None:

@@ -1,4 +1,4 @@
-"""What the calls of one role use, and what a pair costs in all."""
+"""The tokens that the calls of one role use, and the cost of a pair's roles together."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,9 +17,9 @@ class RoleUsage:
     model: str | None  # None: a program or a pool
     price: Price
     calls: Range
-    low: Usage
+    low: Usage  # of all these calls together, as the usages below
     high: Usage
-    worst: Usage
+    worst: Usage  # the most that they can use
     expected: Usage | None = None  # None without a probe
 
     def usage(self, scenario: Scenario) -> Usage:
@@ -34,17 +34,17 @@ class RoleUsage:
 
 @dataclass(frozen=True)
 class PairHolds:
-    """What the ledger holds back for a pair: its worst case, by seed."""
+    """What the ledger holds back for a pair, by the pair's seed: the worst case."""
 
     cheapest: Cost  # of the cheapest seed, selected for the first time
     median: Cost
     dearest: Cost
-    # Of the dearest seed, selected often: its count stands in the request, in digits
+    # Of the dearest seed, selected often: the request holds that count, in digits
     dearest_late: Cost
 
 
 def sum_role_costs(roles: Sequence[RoleUsage], scenario: Scenario) -> Cost:
-    """What all roles cost together: for a pair, or for a round's criterion."""
+    """The cost of a pair, or of a round's criterion."""
     costs = (role.price.of(role.usage(scenario)) for role in roles)
     return sum(costs, NO_COST)
 

@@ -9,55 +9,23 @@
 - A pair that a probe has bought costs nothing when its seed is selected.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count
+from typing import TYPE_CHECKING
 
 from ..ledger.costs import Budget, Cost
 from .role_usage import NO_COST
 from .values import Scenario
 
+if TYPE_CHECKING:
+    from .budget_terms import BudgetTerms
+
 # A free teacher may go on without end; the plan looks no further than this
 MAX_PLANNED_ROUNDS = 1000
-NO_LIMITS = Budget()
-NOTHING_SPENT = Budget(0, 0, 0, 0)
 COST_KINDS = ("teacher_tokens", "usd", "flops")
-
-
-@dataclass(frozen=True)
-class BudgetTerms:
-    """What ends a run, and how far it is."""
-
-    seeds: int
-    per_round: int
-    rounds: int | None  # None: until something else ends the run
-    reuse_seeds: bool | str = "evenly"  # as in the config
-    budget: Budget = NO_LIMITS
-    accepted: int | None = None  # accepted rows wanted; every row counts as accepted
-    rounds_done: int = 0
-    picks_done: int = 0
-    rows_done: int = 0  # accepted so far
-    spent: Budget = NOTHING_SPENT  # what the ledger has committed
-    probe_pairs: int = 0  # bought by a probe; the run may select their seeds
-    pool_rows: int | None = None  # rows that a pool teacher can hand out
-
-    def only(self, limit: str) -> "BudgetTerms":
-        """The same terms, with this limit alone."""
-        if limit == "accepted":
-            return replace(self, budget=NO_LIMITS)
-        budget = Budget(**{limit: getattr(self.budget, limit)})
-        return replace(self, accepted=None, budget=budget)
-
-    @property
-    def without_cost_limits(self) -> "BudgetTerms":
-        """The same terms, without limits on tokens, money and FLOPs."""
-        return replace(self, budget=Budget(self.budget.generated))
-
-    @property
-    def open_ended(self) -> bool:
-        """Whether only tokens, money or FLOPs end the run."""
-        counts = (self.rounds, self.budget.generated, self.accepted, self.pool_rows)
-        return counts == (None, None, None, None) and bool(self.reuse_seeds)
 
 
 @dataclass(frozen=True)
@@ -67,7 +35,8 @@ class PairCosts:
     pair: Cost  # what each pair uses
     hold: Cost  # what each pair holds back while it is under way
     dearest_hold: Cost  # the largest hold of the pool, at least `hold`
-    # The share of the probe's pairs that the run reuses; None: as chance has it
+    # The share of the probe's pairs that the run reuses; None: as many as a random
+    # selection would
     reused_share: float | None = 0
     criterion: Cost = NO_COST  # what the criterion's calls of a round use
     criterion_worst: Cost = NO_COST  # the most that they can use
@@ -75,9 +44,9 @@ class PairCosts:
 
 @dataclass(frozen=True)
 class SimulatedRun:
-    selected: tuple[int, ...]  # pairs, by round that opened
-    bought: tuple[int, ...]  # those of them that no probe had bought
-    ended_by: str  # the limit that ended the run
+    selected_pairs: tuple[int, ...]  # by round, for each round that opened
+    bought_pairs: tuple[int, ...]  # those of them that no probe had bought
+    final_limit: str  # the limit that ended the run
     closing_round: int  # the round that the limit cut short or kept closed
 
 
@@ -86,54 +55,68 @@ ScenarioRuns = Mapping[Scenario, SimulatedRun]
 
 def simulate_run(terms: BudgetTerms, costs: PairCosts) -> SimulatedRun:
     """Goes round by round until a limit ends the run."""
-    selected, bought = list[int](), list[int]()
-    cut_by: tuple[str, int] | None = None  # the first limit that cut a round short
+    selected_pairs = list[int]()
+    bought_pairs = list[int]()
+    first_cut: tuple[str, int] | None = (
+        None  # the limit that first cut a round, and where
+    )
     for r in count(terms.rounds_done):
-        opened = len(selected)
-        spent = project_spending(terms, costs, sum(bought), opened)
-        allowance, closed_by = find_round_allowance(terms, sum(selected), spent, costs, r)
+        n_rounds = len(selected_pairs)
+        n_selected = sum(selected_pairs)
+        n_bought = sum(bought_pairs)
+        spent = project_spending(terms, costs, n_bought, n_rounds)
+        allowance, closing_limit = find_round_allowance(
+            terms, n_selected, spent, costs, r
+        )
         if allowance < 1:
-            ended_by, closing_round = cut_by or (closed_by, r)
-            return SimulatedRun(tuple(selected), tuple(bought), ended_by, closing_round)
+            final_limit, closing_round = first_cut or (closing_limit, r)
+            return SimulatedRun(
+                tuple(selected_pairs), tuple(bought_pairs), final_limit, closing_round
+            )
 
-        reused_before = sum(selected) - sum(bought)
-        reusable = count_reused_pairs(terms, costs, opened + 1) - reused_before
+        reused_before = n_selected - n_bought
+        reusable = count_reused_pairs(terms, costs, n_rounds + 1) - reused_before
         reused = min(allowance, reusable)
 
-        spent = project_spending(terms, costs, sum(bought), opened + 1)
+        # The criterion's calls of this round are paid before its pairs
+        spent = project_spending(terms, costs, n_bought, n_rounds + 1)
         to_buy = allowance - reused
         new, limit = count_fitting_pairs(terms.budget, spent, costs, to_buy)
         if new < to_buy:
-            cut_by = cut_by or (limit, r)
-        selected.append(reused + new)
-        bought.append(new)
+            first_cut = first_cut or (limit, r)
+        selected_pairs.append(reused + new)
+        bought_pairs.append(new)
     raise AssertionError("unreachable")
 
 
 def find_round_allowance(
-    terms: BudgetTerms, selected: int, spent: Budget, costs: PairCosts, r: int
+    terms: BudgetTerms, n_selected: int, spent: Budget, costs: PairCosts, r: int
 ) -> tuple[int, str]:
-    """The pairs that round r may select; or 0 and the limit that keeps it closed."""
-    last = terms.rounds
-    if last is None:
-        last = terms.rounds_done + MAX_PLANNED_ROUNDS
-    if r >= last:
+    """The pairs that round r may select; or 0 and the limit that keeps it closed.
+
+    n_selected: pairs of the simulated rounds before it.
+    """
+    n_rounds = terms.rounds
+    if n_rounds is None:
+        n_rounds = terms.rounds_done + MAX_PLANNED_ROUNDS
+    if r >= n_rounds:
         return 0, "rounds"
 
-    bought = spent.generated or 0
-    pairs_left = {"seeds": terms.seeds}
+    n_bought = spent.generated or 0
+    pairs_left = {"seeds": terms.n_seeds}
     if not terms.reuse_seeds:
-        pairs_left["seeds"] -= terms.picks_done + selected
+        pairs_left["seeds"] -= terms.picks_done + n_selected
     if terms.pool_rows is not None:
-        pairs_left["rows of the pool"] = terms.pool_rows - bought
+        pairs_left["rows of the pool"] = terms.pool_rows - n_bought
     if terms.budget.generated is not None:
-        pairs_left["generated"] = terms.budget.generated - bought
+        pairs_left["generated"] = terms.budget.generated - n_bought
     if terms.accepted is not None:
-        pairs_left["accepted"] = terms.accepted - terms.rows_done - selected
+        pairs_left["accepted"] = terms.accepted - terms.rows_done - n_selected
     for name, pairs in pairs_left.items():
         if pairs < 1:
             return 0, name
 
+    # A round opens only if even the dearest pair fits, whichever seed is selected
     needed = costs.dearest_hold + costs.criterion_worst
     for kind in COST_KINDS:
         limit = getattr(terms.budget, kind)
@@ -151,46 +134,51 @@ def count_fitting_pairs(
 
     The limit is "" if all pairs fit.
     """
-    fitting, limiting = pairs, ""
+    fitting = pairs
+    limiting = ""
     for kind in COST_KINDS:
         limit = getattr(budget, kind)
         if limit is None:
             continue
-        pair = get_amount(costs.pair, kind)
+        per_pair = get_amount(costs.pair, kind)
+        # The n-th pair fits if (n − 1) pairs and one hold fit into what is left
         left = limit - getattr(spent, kind) - get_amount(costs.hold, kind)
         if left < 0:
-            fits = 0
-        elif pair == 0:
-            fits = fitting
+            fitting_kind = 0
+        elif per_pair == 0:
+            fitting_kind = fitting
         else:
-            fits = left // pair + 1
-        if fits < fitting:
-            fitting, limiting = fits, kind
+            fitting_kind = left // per_pair + 1
+        if fitting_kind < fitting:
+            fitting = fitting_kind
+            limiting = kind
     return fitting, limiting
 
 
-def count_reused_pairs(terms: BudgetTerms, costs: PairCosts, rounds: int) -> int:
-    """How many of the probe's pairs the first `rounds` rounds reuse."""
+def count_reused_pairs(terms: BudgetTerms, costs: PairCosts, n_rounds: int) -> int:
+    """How many of the probe's pairs the first n rounds reuse."""
     if costs.reused_share is not None:
         reusable = round(costs.reused_share * terms.probe_pairs)
-        return min(reusable, terms.per_round * rounds)
+        return min(reusable, terms.per_round * n_rounds)
 
-    share = min(1.0, terms.per_round / terms.seeds)
+    # As if each round selected its seeds at random. Where seeds are not selected again
+    # before all others, n rounds reach n times as many
+    share = min(1.0, terms.per_round / terms.n_seeds)
     if terms.reuse_seeds is True:
-        missed = (1 - share) ** rounds
+        missed_share = (1 - share) ** n_rounds
     else:
-        missed = max(0.0, 1 - share * rounds)
-    return round(terms.probe_pairs * (1 - missed))
+        missed_share = max(0.0, 1 - share * n_rounds)
+    return round(terms.probe_pairs * (1 - missed_share))
 
 
 def project_spending(
-    terms: BudgetTerms, costs: PairCosts, bought: int, rounds: int
+    terms: BudgetTerms, costs: PairCosts, n_bought: int, n_rounds: int
 ) -> Budget:
     """What is spent after so many more pairs, and the criterion's calls of the rounds."""
-    spent = {"generated": (terms.spent.generated or 0) + bought}
+    spent = {"generated": (terms.spent.generated or 0) + n_bought}
     for kind in COST_KINDS:
-        pairs = bought * get_amount(costs.pair, kind)
-        criterion = rounds * get_amount(costs.criterion, kind)
+        pairs = n_bought * get_amount(costs.pair, kind)
+        criterion = n_rounds * get_amount(costs.criterion, kind)
         spent[kind] = (getattr(terms.spent, kind) or 0) + pairs + criterion
     return Budget(**spent)
 

@@ -1,107 +1,37 @@
 """What the student reads and writes in each round, and the compute and disk it takes.
 
-Answering takes 2 FLOPs for each parameter and token, training 6. Every bought pair
-counts as an accepted row.
+Every bought pair counts as an accepted row.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING
 
 from ..student.model_size import FLOAT_BYTES
-from ..types import Example
-from .simulation import ScenarioRuns
-from .token_lengths import (
-    MAX_TOKEN_BYTES,
-    MIN_TOKEN_BYTES,
-    estimate_low_lengths,
-    average_question_bytes,
-)
 from .values import Range, ScenarioValues, StudentWork
 
-CHAT_TEMPLATE_TOKENS = 64
-LEDGER_CALL_BYTES = 3000
+if TYPE_CHECKING:
+    from .simulation import ScenarioRuns
+    from .student_load import StudentLoad
 
-
-@dataclass(frozen=True)
-class ItemTokens:
-    """Tokens that the student processes for one item, its prompt included."""
-
-    seed: Range  # answering a seed
-    dev: Range  # answering a dev question
-    new: Range  # answering the question of a new row
-    row: Range  # training on a row once
-
-
-@dataclass(frozen=True)
-class StudentLoad:
-    """What a round asks of the student."""
-
-    tokens: ItemTokens
-    seeds: int
-    sampled: int  # answers that the criterion samples beside the attempts
-    dev: int
-    rows_at_start: int  # rows that the run starts with
-    epochs: int
-    restart: Literal["base", "continue"]
-    replay: float
-    parameters: int | None  # None: the model's size is unknown
-    answering_per_s: float | None = None  # tokens a second; None: not measured
-    finetuning_per_s: float | None = None
-
-
-def estimate_item_tokens(
-    seeds: Sequence[Example],
-    dev: Sequence[Example],
-    *,
-    instruction_bytes: int,
-    attempt_cap: int,
-    question_cap: int,
-    answer_cap: int,
-    row_cap: int,
-) -> ItemTokens:
-    """Estimates from bytes.
-
-    instruction_bytes: around each question. The caps are tokens: of the student's
-    answer, of the teacher's new question and its answer, and of a whole row from a
-    program or a pool (0: the teacher is an endpoint).
-    """
-    low = estimate_low_lengths(seeds)
-    low_attempt = min(low.solution, attempt_cap)
-
-    def answering(examples: Sequence[Example]) -> Range:
-        sent: float = instruction_bytes
-        if examples:
-            sent += average_question_bytes(examples)
-        return Range(
-            sent / MAX_TOKEN_BYTES + low_attempt,
-            sent / MIN_TOKEN_BYTES + CHAT_TEMPLATE_TOKENS + attempt_cap,
-        )
-
-    around = Range(
-        instruction_bytes / MAX_TOKEN_BYTES,
-        instruction_bytes / MIN_TOKEN_BYTES + CHAT_TEMPLATE_TOKENS,
-    )
-    new = Range(
-        low.question + low_attempt, max(low.question, question_cap) + attempt_cap
-    )
-    low_row = low.question + low.solution
-    row = Range(low_row, max(low_row, row_cap or question_cap + answer_cap))
-    return ItemTokens(answering(seeds), answering(dev), around + new, around + row)
+# For each parameter and token: one pass forward, or forward and backward
+ANSWERING_FLOPS = 2
+FINETUNING_FLOPS = 6
+LEDGER_CALL_BYTES = 3000  # of one call's request and answer in the ledger
 
 
 def estimate_work_before_rounds(load: StudentLoad, rounds_done: int) -> StudentWork:
     """What comes before the first round: nothing, if the run has begun."""
-    dev, rows = load.dev, load.rows_at_start
-    if rounds_done > 0:
-        dev, rows = 0, 0
-    probed = load.tokens.row.expected is not None
+    n_dev = 0 if rounds_done else load.n_dev
+    n_rows = 0 if rounds_done else load.n_start_rows
+    has_probe = load.tokens.row.expected is not None
     return make_student_work(
         load,
         rounds_done,
-        rows=Range(rows, rows, rows if probed else None),
-        answering=load.tokens.dev * dev,
-        finetuning=load.tokens.row * (rows * load.epochs),
+        rows=Range(n_rows, n_rows, n_rows if has_probe else None),
+        answering=load.tokens.dev * n_dev,
+        finetuning=load.tokens.row * (n_rows * load.epochs),
     )
 
 
@@ -115,7 +45,7 @@ def estimate_work_by_round(
 
     rows_done: accepted before the first of these rounds.
     """
-    n_rounds = max(len(run.selected) for run in runs.values())
+    n_rounds = max(len(run.selected_pairs) for run in runs.values())
     return tuple(
         _round_work(load, runs, index, rounds_done, rows_done)
         for index in range(n_rounds)
@@ -134,18 +64,22 @@ def _round_work(
     answering = ScenarioValues()
     finetuning = ScenarioValues()
     for scenario, run in runs.items():
-        if index >= len(run.selected):
-            rows[scenario] = answering[scenario] = finetuning[scenario] = 0
+        if index >= len(run.selected_pairs):
+            rows[scenario] = 0
+            answering[scenario] = 0
+            finetuning[scenario] = 0
             continue
 
-        fresh = run.selected[index]
-        earlier = load.rows_at_start + rows_done + sum(run.selected[:index])
+        fresh = run.selected_pairs[index]
+        simulated_rows = sum(run.selected_pairs[:index])
+        earlier = load.n_start_rows + rows_done + simulated_rows
+        # A student that restarts from the base is trained on all rows again
         replay = 1.0 if load.restart == "base" else load.replay
         rows[scenario] = fresh + round(replay * earlier)
 
         answers = (
-            load.tokens.seed * (load.seeds + load.sampled)
-            + load.tokens.dev * load.dev
+            load.tokens.seed * (load.n_seeds + load.n_samples)
+            + load.tokens.dev * load.n_dev
             + load.tokens.new * fresh
         )
         answering[scenario] = answers.at(scenario)
@@ -166,12 +100,16 @@ def make_student_work(
     """Adds the FLOPs and the seconds to the tokens."""
     flops = None
     if load.parameters is not None:
-        flops = (answering * 2 + finetuning * 6) * load.parameters
+        flops_per_parameter = (
+            answering * ANSWERING_FLOPS + finetuning * FINETUNING_FLOPS
+        )
+        flops = flops_per_parameter * load.parameters
 
     seconds = None
     if load.answering_per_s and load.finetuning_per_s:
         answering_s = answering * (1 / load.answering_per_s)
-        seconds = answering_s + finetuning * (1 / load.finetuning_per_s)
+        finetuning_s = finetuning * (1 / load.finetuning_per_s)
+        seconds = answering_s + finetuning_s
     return StudentWork(round, rows, answering, finetuning, flops, seconds)
 
 
@@ -199,13 +137,15 @@ def estimate_peak_disk(
 ) -> float | None:
     """What the run's directory takes at its peak; None if the model's size is unknown.
 
-    These are the kept students, the student in training, the trainer's checkpoint and
-    the ledger. The checkpoint lies there twice while a new one replaces the last.
+    It holds the kept students, the trainer's checkpoint and the ledger. calls: in the
+    ledger.
     """
     if parameters is None:
         return None
-    kept = {"last": 1, "best": 2, "all": max(rounds, 1)}[keep]
-    # In full finetuning a checkpoint holds the weights and two moments
-    in_training = 2 * 3 if method == "full" else 1
-    students = parameters * FLOAT_BYTES * (kept + in_training)
-    return students + calls * LEDGER_CALL_BYTES
+    n_kept = {"last": 1, "best": 2, "all": max(rounds, 1)}[keep]
+    # In full finetuning a checkpoint holds the weights and two moments, and lies there
+    # twice while a new one replaces the last. With the other methods the checkpoint is
+    # small: what counts is the whole student that is saved at the end
+    n_in_training = 2 * 3 if method == "full" else 1
+    students_bytes = parameters * FLOAT_BYTES * (n_kept + n_in_training)
+    return students_bytes + calls * LEDGER_CALL_BYTES

@@ -1,7 +1,8 @@
-"""What a pair asks of the teacher, by role, estimated from lengths in bytes.
+"""The teacher's calls for a pair, by role, estimated from lengths in bytes.
 
-An answer is as long as the seeds' own, or as long as its cap. A criterion may select
-longer seeds than the average one: the high end takes the pool's longest.
+At the low end an answer is as long as the seeds' own, at the high end as long as its
+cap. A criterion may select longer seeds than the average one, so the high end takes the
+longest of the pool.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,13 +20,14 @@ from .token_lengths import (
     MAX_TOKEN_BYTES,
     MIN_TOKEN_BYTES,
     SeedLengths,
+    average_longest,
     count_text_bytes,
     estimate_low_lengths,
-    average_longest,
 )
 from .values import Range, Scenario
 
-# How often a seed may have been selected: the count stands in the request, in digits
+# How often a seed may have been selected, at the high end. The request holds the count, and
+# three digits are longer than one
 LATE_SELECTION_COUNT = 999
 
 
@@ -42,14 +44,14 @@ def make_endpoint_roles(
     request holds the student's attempt.
     """
     low = estimate_low_lengths(seeds)
-    roles = [_first_role(pair_calls, seeds, low, n_longest, shows_attempt)]
+    roles = [_make_first_role(pair_calls, seeds, low, n_longest, shows_attempt)]
     if not pair_calls.answer_roles and pair_calls.verifier is None:
         return tuple(roles)
 
     instructions = count_text_bytes(pair_calls.prompts.solve(""))
     low_input = instructions / MAX_TOKEN_BYTES + low.question
     if pair_calls.answer_roles:
-        answer = _answer_role(
+        answer = _make_answer_role(
             "answer",
             pair_calls,
             pair_calls.answer_request,
@@ -59,7 +61,7 @@ def make_endpoint_roles(
         )
         roles.append(scale_role(answer, len(pair_calls.answer_roles)))
     if pair_calls.verifier is not None:
-        verifier = _answer_role(
+        verifier = _make_answer_role(
             "verifier",
             pair_calls,
             pair_calls.verifier_request,
@@ -77,7 +79,7 @@ def make_endpoint_roles(
     return tuple(roles)
 
 
-def _first_role(
+def _make_first_role(
     pair_calls: PairCalls,
     seeds: Sequence[Example],
     low: SeedLengths,
@@ -85,18 +87,19 @@ def _first_role(
     shows_attempt: bool,
 ) -> RoleUsage:
     """The call that a pair begins with: a new question, or the whole pair."""
-    prompts, template_tokens = pair_calls.prompts, pair_calls.endpoint.template_tokens
-    whole_pair = prompts.calls == 1
-    low_output = low.question + (low.solution if whole_pair else 0)
-    low_prompts = [count_text_bytes(prompts.ask(seed.question, 0)) for seed in seeds]
-    low_input = fmean(low_prompts) / MAX_TOKEN_BYTES
+    prompts = pair_calls.prompts
+    template_tokens = pair_calls.endpoint.template_tokens
+    asks_for_whole_pair = prompts.calls == 1
+    low_output = low.question + (low.solution if asks_for_whole_pair else 0)
+    prompt_bytes = [count_text_bytes(prompts.ask(seed.question, 0)) for seed in seeds]
+    low_input = fmean(prompt_bytes) / MAX_TOKEN_BYTES
 
     attempt = make_longest_attempt(shows_attempt)
-    requests = [
+    request_bytes = [
         len(pair_calls.first_request(seed.question, LATE_SELECTION_COUNT, attempt))
         for seed in seeds
     ]
-    high_input = average_longest(requests, n_longest) / MIN_TOKEN_BYTES
+    high_input = average_longest(request_bytes, n_longest) / MIN_TOKEN_BYTES
     cap = pair_calls.max_tokens_first
     return RoleUsage(
         pair_calls.first_role,
@@ -105,52 +108,54 @@ def _first_role(
         calls=Range(1, 1),
         low=Usage(floor(low_input), floor(min(low_output, cap))),
         high=Usage(ceil(high_input) + template_tokens, cap),
-        worst=Usage(max(requests) + template_tokens, cap),
+        worst=Usage(max(request_bytes) + template_tokens, cap),
     )
 
 
-def _answer_role(
+def _make_answer_role(
     name: str,
     pair_calls: PairCalls,
-    request: Callable[[str], bytes],
+    make_request: Callable[[str], bytes],
     *,
     low_input: float,
     low_output: float,
     cap: int,
 ) -> RoleUsage:
-    """A call that answers the new question, which is no longer than its cap allows."""
+    """A call that answers the new question, which is as long as its cap at the high end."""
     endpoint = pair_calls.endpoint
-    empty = len(request(""))
-    longest = len(request("x" * pair_calls.max_question_bytes))
-    high = (
-        ceil(empty / MIN_TOKEN_BYTES)
+    empty_bytes = len(make_request(""))
+    longest_bytes = len(make_request("x" * pair_calls.max_question_bytes))
+    high_input = (
+        ceil(empty_bytes / MIN_TOKEN_BYTES)
         + endpoint.template_tokens
         + pair_calls.max_tokens_question
     )
-    worst = longest + endpoint.template_tokens
+    # A token has at least one byte
+    worst_input = longest_bytes + endpoint.template_tokens
     return RoleUsage(
         name,
         endpoint.model,
         endpoint.price,
         calls=Range(1, 1),
         low=Usage(floor(low_input), floor(min(low_output, cap))),
-        high=Usage(min(high, worst), cap),
-        worst=Usage(worst, cap),
+        high=Usage(min(high_input, worst_input), cap),
+        worst=Usage(worst_input, cap),
     )
 
 
 def make_endpoint_holds(
     pair_calls: PairCalls, seeds: Sequence[Example], *, shows_attempt: bool
 ) -> PairHolds:
+    """The worst cases that the ledger holds back, of the seeds with the shortest request, a
+    middle one and the longest.
+    """
     attempt = make_longest_attempt(shows_attempt)
     by_length = sorted(
         seeds, key=lambda seed: len(pair_calls.first_request(seed.question, 0, attempt))
     )
-    cheapest, median, dearest = (
-        by_length[0],
-        by_length[len(by_length) // 2],
-        by_length[-1],
-    )
+    cheapest = by_length[0]
+    median = by_length[len(by_length) // 2]
+    dearest = by_length[-1]
     return PairHolds(
         worst_pair_cost(cheapest, 0, pair_calls, attempt),
         worst_pair_cost(median, 0, pair_calls, attempt),
@@ -163,8 +168,10 @@ def make_longest_attempt(shows_attempt: bool) -> str | None:
     return "x" * MAX_ATTEMPT_BYTES if shows_attempt else None
 
 
-def make_unpaid_roles(seeds: Sequence[Example], n_longest: int) -> tuple[RoleUsage, ...]:
-    """The one role of a program or a pool, which is metered as if it were bought.
+def make_unpaid_roles(
+    seeds: Sequence[Example], n_longest: int
+) -> tuple[RoleUsage, ...]:
+    """The one role of a program or a pool, which counts tokens as if they were bought.
 
     Its input is the seed's question, its output a row like the seeds.
     """
@@ -174,7 +181,8 @@ def make_unpaid_roles(seeds: Sequence[Example], n_longest: int) -> tuple[RoleUsa
     if not any(seed.solution for seed in seeds):
         unknown_solution = ceil(DEFAULT_SOLUTION_TOKENS * MAX_TOKEN_BYTES)
     rows = [
-        count_text_bytes(seed.question) + (count_text_bytes(seed.solution) or unknown_solution)
+        count_text_bytes(seed.question)
+        + (count_text_bytes(seed.solution) or unknown_solution)
         for seed in seeds
     ]
     high_question = average_longest(questions, n_longest) / MIN_TOKEN_BYTES
@@ -186,15 +194,16 @@ def make_unpaid_roles(seeds: Sequence[Example], n_longest: int) -> tuple[RoleUsa
         calls=Range(1, 1),
         low=Usage(floor(low.question), floor(low.question + low.solution)),
         high=Usage(ceil(high_question), ceil(high_row)),
-        worst=Usage(max(questions), 2 * max(rows)),
+        # A new row may be longer than every seed; twice the longest is taken for the worst
+        worst=Usage(max(question_bytes), 2 * max(row_bytes)),
     )
     return (role,)
 
 
 def make_unpaid_holds(roles: Sequence[RoleUsage], scenario: Scenario) -> PairHolds:
-    """A program knows what it will use, and holds just that.
+    """A program or pool knows what it will use, and holds exactly that.
 
-    Nobody knows its dearest exercise beforehand: the high end stands for it.
+    Its dearest exercise is not known beforehand: the high end stands for it.
     """
     hold = sum_role_costs(roles, scenario)
     dearest = sum_role_costs(roles, "high")

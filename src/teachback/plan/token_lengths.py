@@ -12,7 +12,7 @@ from ..types import Example
 
 MAX_TOKEN_BYTES = 5.0
 MIN_TOKEN_BYTES = 2.5
-# The low end of a solution, where no seed has one
+# The low end of a solution if no seed has one
 DEFAULT_SOLUTION_TOKENS = 50
 
 

@@ -1,10 +1,11 @@
-"""What a plan is made of. Plain data: `teachback plan --json` prints these fields."""
+"""The parts of a plan, as plain data: `teachback plan --json` prints these fields."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
-from ..student.model_size import ModelSize
+if TYPE_CHECKING:
+    from ..student.model_size import ModelSize
 
 Scenario = Literal["low", "high", "expected"]
 ScenarioValues = dict[Scenario, float]
@@ -19,14 +20,14 @@ class Range:
 
     @classmethod
     def of(cls, values: Mapping[Scenario, float]) -> Self:
-        """The range of the values that the scenarios come to.
+        """The range from the smallest to the largest value of any scenario.
 
-        The budget may end the high scenario first, so the smallest value may be its.
+        The smallest may be that of the high scenario, if the budget ends it first.
         """
         return cls(min(values.values()), max(values.values()), values.get("expected"))
 
     def at(self, scenario: Scenario) -> float:
-        """That end of the range. Without a probe nothing may ask for "expected"."""
+        """That end of the range. "expected" needs a probe."""
         ends = {"low": self.low, "high": self.high, "expected": self.expected}
         value = ends[scenario]
         assert value is not None, "no probe, nothing is expected"
@@ -58,7 +59,7 @@ class RoleBill:
 
 @dataclass(frozen=True)
 class RoundsBill:
-    """Rounds `first` to `last`, which are all alike."""
+    """Rounds `first` to `last`, which all have the same numbers."""
 
     first: int
     last: int
@@ -69,7 +70,7 @@ class RoundsBill:
 
 @dataclass(frozen=True)
 class BudgetUse:
-    """What the ledger will hold at the end, with what it holds now."""
+    """The ledger's totals at the end of the run, what it holds now included."""
 
     pairs: Range
     tokens: Range
@@ -92,23 +93,24 @@ class LimitForecast:
 
     limit: str
     value: float
-    used: Range  # what all rounds that are asked for use of it
+    used: Range  # by all rounds of the config
     for_a_pair: float  # the limit at which the dearest pair fits
     for_a_round: float  # the limit at which the next round fits
     for_all: float  # the limit at which every round fits, at the high estimate
-    low: LimitHit | None  # by scenario, where the limit ends the run; None: it doesn't
+    # Where the limit ends the run, by scenario; None: it doesn't
+    low: LimitHit | None
     high: LimitHit | None
     expected: LimitHit | None
 
 
 @dataclass(frozen=True)
 class StudentWork:
-    """What a round asks of the student."""
+    """What the student does in a round."""
 
     round: int
     rows: Range  # rows to train on, each counted once
-    answering: Range  # tokens that are read and written to answer
-    finetuning: Range  # tokens that are trained on, over all epochs
+    answering: Range  # tokens that it reads and writes to answer
+    finetuning: Range  # tokens that it is trained on, over all epochs
     flops: Range | None  # None: the model's size is unknown
     seconds: Range | None  # None: no probe has measured the speed
 
@@ -116,14 +118,16 @@ class StudentWork:
 @dataclass(frozen=True)
 class StudentBill:
     model: str
-    size: ModelSize
-    before: StudentWork  # the untuned student's dev answers, finetuning on given rows
+    size: "ModelSize"
+    # Before the first round: dev answers of the untuned student, finetuning on rows that
+    # the run starts with
+    before: StudentWork
     rounds: tuple[StudentWork, ...]
     total: StudentWork
     method: str
     memory: float | None  # bytes while finetuning; None: the model's size is unknown
-    disk: float | None  # bytes at the peak
-    free: float  # bytes
+    disk: float | None  # bytes of the run's directory at its peak
+    free: float  # bytes on that disk
 
 
 @dataclass(frozen=True)
@@ -133,7 +137,7 @@ class ProbeSummary:
     pairs: int
     tokens: int
     spent_usd: float | None  # None: the price is unknown
-    kept: bool  # a run that selects the same seeds uses the probe's pairs
+    kept: bool  # whether a run that selects the same seeds reuses the probe's pairs
     answering_per_s: float  # tokens a second
     finetuning_per_s: float | None  # tokens a second; None: there were no rows for it
 
@@ -143,18 +147,18 @@ class Plan:
     run_dir: str
     teacher: str
     endpoints: Mapping[str, str]
-    seeds: int
+    seeds: int  # in the pool
     per_round: int
-    rounds_asked: int | None
+    rounds_asked: int | None  # the config's rounds; None: until the budget is spent
     done: int  # finished rounds
-    # What is asked for. Limits on tokens, money and FLOPs count only if nothing else
-    # ends the run
+    # All rounds of the config. Limits on tokens, money and FLOPs end them only if nothing
+    # else does
     rounds: tuple[RoundsBill, ...]
     total: tuple[RoleBill, ...]  # of these rounds, by role
     unpriced: tuple[str, ...]  # models without a price
     within: BudgetUse  # what the whole budget lets through
-    ends: Mapping[Scenario, str]  # what ends the run
-    stops: tuple[LimitForecast, ...]
+    ends: Mapping[Scenario, str]  # the limit that ends the run
+    stops: tuple[LimitForecast, ...]  # one for each limit that is set
     student: StudentBill
     probe: ProbeSummary | None
     caveats: tuple[str, ...]

@@ -36,22 +36,25 @@ class RehearsalResponse:
 
 
 def error_response(
-    status: int, error: str, headers: Mapping[str, str] | None = None
+    status: int, body: str, headers: Mapping[str, str] | None = None
 ) -> RehearsalResponse:
-    return RehearsalResponse(error.encode(), status, headers or {}, skips_latency=True)
+    return RehearsalResponse(body.encode(), status, headers or {}, skips_latency=True)
 
 
 def wrong_key_response(headers: Mapping[str, str]) -> RehearsalResponse:
-    """Repeat the key that was sent, as some real servers do: a client must not keep it in files."""
+    """An error that repeats the client's key, as some real servers do.
+
+    So tests can check that a client keeps no key in its files.
+    """
     key = headers.get("Authorization", "").removeprefix("Bearer ")
     message = f"Incorrect API key provided: {key}."
-    error = openai_error_body(message, "invalid_request_error", "invalid_api_key")
-    return error_response(401, error)
+    body = openai_error_body(message, "invalid_request_error", "invalid_api_key")
+    return error_response(401, body)
 
 
-def bad_request_response(why: UnanswerableRequest) -> RehearsalResponse:
-    error = openai_error_body(str(why), "invalid_request_error", None, why.param)
-    return error_response(400, error)
+def bad_request_response(error: UnanswerableRequest) -> RehearsalResponse:
+    body = openai_error_body(str(error), "invalid_request_error", None, error.param)
+    return error_response(400, body)
 
 
 def transport_fault_response(fault: Fault) -> RehearsalResponse | None:
@@ -113,25 +116,26 @@ def completion_response(
 
 def _cut(text: str, cap: int | None, kind: FaultKind) -> tuple[str, str]:
     """Return the text up to the cap, or half of it for a fault, and the finish reason."""
-    length = count_words(text)
-    limit = length if cap is None else cap
-    is_cut_short = kind in ("length", "content filter")
-    if not is_cut_short and length <= limit:
+    n_words = count_words(text)
+    limit = n_words if cap is None else cap
+    is_cut_by_fault = kind in ("length", "content filter")
+    if not is_cut_by_fault and n_words <= limit:
         return text, "stop"
-    kept = text.split()[: min(limit, max(1, length // 2))]
+    words = text.split()[: min(limit, max(1, n_words // 2))]
     finish_reason = "content_filter" if kind == "content filter" else "length"
-    return " ".join(kept), finish_reason
+    return " ".join(words), finish_reason
 
 
 def _usage(request: Request, text: str, kind: FaultKind) -> dict[str, Any]:
-    size = len(request.raw)
+    n_bytes = len(request.raw)
     cap = request.max_tokens
     prompt = 4 + sum(count_words(message["content"]) for message in request.messages)
     completion = count_words(text)
     if kind == "over":
-        completion = size + 10 * (cap or completion)
+        completion = n_bytes + 10 * (cap or completion)
     elif kind == "full":
-        prompt = size + TEMPLATE_ALLOWANCE_TOKENS
+        # A token has at least one byte, so the prompt can't have more tokens than bytes.
+        prompt = n_bytes + TEMPLATE_ALLOWANCE_TOKENS
         completion = cap or completion
     return {
         "prompt_tokens": prompt,

@@ -33,11 +33,11 @@ FaultKind = Literal[
 @dataclass(frozen=True)
 class Fault:
     kind: FaultKind
-    # The next three belong to "status".
+    # The next three are the response of a "status" fault.
     status: int = 500
     body: str = "a fault that the test asked for"
     headers: Mapping[str, str] = field(default_factory=dict)
-    seconds: float = 2.0  # that a "slow" body takes
+    seconds: float = 2.0  # how long a "slow" body takes
 
 
 # Either a fault for each request in the order of arrival (None, or the end of the sequence: no
@@ -46,11 +46,10 @@ FaultSchedule = Sequence[Fault | None] | Callable[[Request], Fault | None]
 
 
 def _status_fault(status: int, headers: Mapping[str, str] | None = None) -> Fault:
+    message = f"a fault to order: HTTP {status}"
+    body = openai_error_body(message, "server_error")
     if status == 429:
-        type, code = "requests", "rate_limit_exceeded"
-    else:
-        type, code = "server_error", None
-    body = openai_error_body(f"a fault to order: HTTP {status}", type, code)
+        body = openai_error_body(message, "requests", "rate_limit_exceeded")
     return Fault("status", status, body, headers or {})
 
 
@@ -141,17 +140,16 @@ def mix_faults(
     order of arrival does not matter, and a retried request draws anew.
     """
     check_fault_rates(rates)
-    faults_at = [(rate, find_faults(name)) for name, rate in rates.items() if rate > 0]
-    times_seen = Counter[bytes]()
+    possible = [(rate, find_faults(name)) for name, rate in rates.items() if rate > 0]
+    n_tries = Counter[bytes]()
 
     def choose(request: Request) -> Fault | None:
         digest = sha256(request.raw).digest()
-        number = uniform_from_bytes(
-            b"fault %d %d " % (seed, times_seen[digest]) + digest
-        )
-        times_seen[digest] += 1
-        for rate, faults in faults_at:
+        number = uniform_from_bytes(b"fault %d %d " % (seed, n_tries[digest]) + digest)
+        n_tries[digest] += 1
+        for rate, faults in possible:
             if number < rate:
+                # Below its rate the number is uniform: it also picks one of the faults.
                 position = int(number / rate * len(faults))
                 return faults[min(position, len(faults) - 1)]
             number -= rate
@@ -162,5 +160,6 @@ def mix_faults(
 
 def uniform_from_bytes(name: bytes) -> float:
     """A number strictly between 0 and 1, the same for the same bytes on any machine."""
+    # 52 bits and a half: a float holds the sum exactly, and it is never 0 or 1.
     high_bits = int.from_bytes(sha256(name).digest()[:8], "big") >> 12
     return (high_bits + 0.5) / 2**52

@@ -86,7 +86,7 @@ class UnanswerableRequest(Exception):
 
 
 def count_words(text: str) -> int:
-    """Count this server's tokens, which are words. A word has at least one byte, as a token has."""
+    """Count the tokens of this server, which are words. Like a token, a word has a byte or more."""
     return len(text.split())
 
 

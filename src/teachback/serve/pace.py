@@ -43,7 +43,7 @@ NO_LATENCY = lognormal_latency(0)
 
 @dataclass(frozen=True)
 class RequestLimit:
-    """A token bucket. A request too many gets HTTP 429."""
+    """Requests beyond it get HTTP 429."""
 
     per_second: float  # requests in the long run
     burst: int = 1  # requests at once after a pause
@@ -72,24 +72,27 @@ class RequestLimit:
 
 
 @dataclass
-class TokenBucket:
-    """How many requests a limit lets in at the moment."""
+class RequestBucket:
+    """A token bucket: how many requests the limit lets in at the moment.
+
+    It starts full, unlike the client's bucket in endpoints/pacing.py.
+    """
 
     limit: RequestLimit
     clock: Callable[[], float] = time.monotonic  # in seconds; tests put in another one
     _tokens: float = field(init=False)
-    _updated: float = field(init=False)
+    _updated_at: float = field(init=False)
 
     def __post_init__(self) -> None:
         self._tokens = self.limit.burst
-        self._updated = self.clock()
+        self._updated_at = self.clock()
 
     def take(self) -> float:
         """Return 0 if the request may pass, otherwise the seconds until the next token."""
         now = self.clock()
-        refilled = self._tokens + (now - self._updated) * self.limit.per_second
+        refilled = self._tokens + (now - self._updated_at) * self.limit.per_second
         self._tokens = min(self.limit.burst, refilled)
-        self._updated = now
+        self._updated_at = now
         # Fractions of a token add up to slightly less than 1.
         if self._tokens >= 1 - 1e-9:
             self._tokens -= 1

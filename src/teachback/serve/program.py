@@ -1,8 +1,7 @@
-"""Serves a task's exact program as a teacher that is asked in words.
+"""Serves a task's exact program as a teacher that answers prompts.
 
-A client asks it as it asks any teacher: with the prompts that it fills in. The program inverts the
-prompt templates to find which seed's n-th exercise is meant, and gives the same exercise as the
-program teacher does.
+A client asks it as any teacher, with filled-in prompt templates. The program inverts the templates
+to find the seed and n, and replies with the exercise that the program teacher gives for them.
 """
 
 import re
@@ -28,8 +27,9 @@ DrawFunction = Callable[[str, str, int], Random]
 # The solution of a question, or None.
 SolveFunction = Callable[[str], str | None]
 
-# What a field of a template may hold. As short as possible: an attempt that quotes the prompt must
-# not lengthen the question before it. The program ignores `attempt`, which is the student's.
+# What a field of a template may hold. The patterns match as little as possible: otherwise an attempt
+# that quotes the prompt would lengthen the question before it. The program ignores `attempt`, which
+# is the student's.
 FIELD_PATTERNS = {"question": "(?s:.*?)", "n": "[0-9]{1,6}", "attempt": "(?s:.*?)"}
 # Templates that ask for a new exercise are tried before the one that asks for a solution.
 TEMPLATE_FIELDS = {
@@ -38,7 +38,9 @@ TEMPLATE_FIELDS = {
 }
 
 
-class WrittenExercise(NamedTuple):
+class SeedExercise(NamedTuple):
+    """The n-th exercise of a seed."""
+
     exercise: Exercise
     seed: str
     n: int
@@ -53,25 +55,25 @@ class RehearsalProgram:
     seeds: Mapping[str, Example]  # by question
     solve: SolveFunction | None  # for exercises that another process wrote
     # The exercises that this process wrote, by question.
-    written: dict[str, WrittenExercise] = field(default_factory=dict)
+    exercises: dict[str, SeedExercise] = field(default_factory=dict)
 
     def __call__(self, messages: Messages) -> TeacherReply:
         prompt = messages[-1]["content"].strip()
-        matching = []
+        matching_templates = []
         for name, pattern in self.templates.items():
             match = pattern.fullmatch(prompt)
             if match:
-                matching.append(name)
+                matching_templates.append(name)
                 reply = self.reply_to(name, match.groupdict())
                 if reply:
                     return reply
-        if not matching:
+        if not matching_templates:
             raise UnanswerableRequest(
                 "the prompt was not made from this server's templates"
             )
         raise UnanswerableRequest(
-            f"it is a prompt for {' or '.join(matching)}, but its question is none that this "
-            "server knows or can solve"
+            f"it is a prompt for {' or '.join(matching_templates)}, but its question is none "
+            "that this server knows or can solve"
         )
 
     def reply_to(self, template: str, fields: Mapping[str, str]) -> TeacherReply | None:
@@ -90,15 +92,15 @@ class RehearsalProgram:
             exercise = self.program.write_exercise(seed, n)
         except TeachbackError as error:
             raise UnanswerableRequest(str(error)) from None
-        self.written[exercise.question.strip()] = WrittenExercise(exercise, seed.id, n)
+        self.exercises[exercise.question.strip()] = SeedExercise(exercise, seed.id, n)
         text = f"<question>\n{exercise.question}\n</question>"
         if role == "pair":
             text += f"\n<solution>\n{exercise.text}\n</solution>"
         return TeacherReply(text, role, seed.id, n)
 
     def solve_question(self, question: str) -> TeacherReply | None:
-        if question in self.written:
-            exercise, seed, n = self.written[question]
+        if question in self.exercises:
+            exercise, seed, n = self.exercises[question]
             return TeacherReply(exercise.text, "answer", seed, n)
         text = self.solve(question) if self.solve else None
         return TeacherReply(text, "answer") if text else None
@@ -110,7 +112,7 @@ def program_teacher(
     templates: Mapping[str, str],
     solve: SolveFunction | None,
 ) -> RehearsalTeacher:
-    """Put the task's program behind these templates.
+    """A teacher that answers prompts made from these templates with the task's program.
 
     templates: any of TEMPLATE_FIELDS; "pair" asks for question and solution in one call.
     draw: as for the program teacher. solve: for exercises written before this server was started.
@@ -135,7 +137,9 @@ def program_teacher(
     }
     # Of seeds with equal questions, the first one counts.
     seeds = {seed.question.strip(): seed for seed in reversed(task.seeds)}
-    return RehearsalProgram(ProgramTeacher(task, draw, count_words), patterns, seeds, solve)
+    return RehearsalProgram(
+        ProgramTeacher(task, draw, count_words), patterns, seeds, solve
+    )
 
 
 def template_pattern(template: str, fields: Set[str]) -> re.Pattern[str]:
@@ -144,6 +148,7 @@ def template_pattern(template: str, fields: Set[str]) -> re.Pattern[str]:
     Surrounding spaces are ignored. A field that occurs twice must hold the same text twice.
     """
     parts = PROMPT_FIELD.split(template.strip())
+    # The split leaves literal texts and names of fields, in turn.
     names = set(parts[1::2])
     if names != fields:
         raise ConfigError(
@@ -152,16 +157,16 @@ def template_pattern(template: str, fields: Set[str]) -> re.Pattern[str]:
             allowed=", ".join(sorted(fields)),
         )
     pattern = ""
-    seen: set[str] = set()
+    earlier_fields: set[str] = set()
     for position, part in enumerate(parts):
         is_literal = position % 2 == 0
         if is_literal:
             pattern += re.escape(part)
-        elif part in seen:
+        elif part in earlier_fields:
             pattern += f"(?P={part})"
         else:
             pattern += f"(?P<{part}>{FIELD_PATTERNS[part]})"
-            seen.add(part)
+            earlier_fields.add(part)
     return re.compile(pattern)
 
 

@@ -1,9 +1,11 @@
 """A real chat-completions server on this machine, which counts the requests that it gets.
 
-with running_server(RehearsalOptions(teacher)) as server:   in a thread, until the block ends
+# in a thread, until the block ends
+with run_server(RehearsalOptions(teacher)) as server:
     client = openai.OpenAI(base_url=server.base_url, api_key="x")
 
-serve_until_stopped(RehearsalOptions(teacher), port=8000)   in this thread, until Ctrl-C or SIGTERM
+# in this thread, until Ctrl-C or SIGTERM
+serve_until_stopped(RehearsalOptions(teacher), port=8000)
 """
 
 import asyncio
@@ -16,18 +18,18 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from aiohttp import web
 
 from ..errors import ConfigError
-from .pace import TokenBucket
+from .pace import RequestBucket
 from .service import RehearsalOptions, RehearsalServer, RequestHandlers
 
 MAX_REQUEST_BYTES = 2**28
 
 
 @asynccontextmanager
-async def _listening(
+async def _listen(
     options: RehearsalOptions,
     server: RehearsalServer,
     port: int,
-    closing: asyncio.Event,
+    stop_event: asyncio.Event,
 ) -> AsyncIterator[None]:
     """Listen on the port until the end of the block.
 
@@ -39,8 +41,8 @@ async def _listening(
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
             log_fd = os.open(options.log_path, flags, 0o644)
             stack.callback(os.close, log_fd)
-        bucket = TokenBucket(options.limit) if options.limit else None
-        handlers = RequestHandlers(options, server, closing, log_fd, bucket)
+        bucket = RequestBucket(options.limit) if options.limit else None
+        handlers = RequestHandlers(options, server, stop_event, log_fd, bucket)
 
         app = web.Application(client_max_size=MAX_REQUEST_BYTES)
         app.router.add_post("/v1/chat/completions", handlers.completions)
@@ -51,7 +53,7 @@ async def _listening(
             app, access_log=None, shutdown_timeout=0.2, handler_cancellation=True
         )
         stack.push_async_callback(runner.cleanup)
-        stack.callback(closing.set)
+        stack.callback(stop_event.set)
         await runner.setup()
         # backlog: hundreds of clients may connect at once. One that is turned away waits a second
         # before it tries again.
@@ -61,25 +63,23 @@ async def _listening(
 
 
 @contextmanager
-def running_server(
-    options: RehearsalOptions, port: int = 0
-) -> Iterator[RehearsalServer]:
+def run_server(options: RehearsalOptions, port: int = 0) -> Iterator[RehearsalServer]:
     """Run a server in a thread until the end of the block. Port 0 is any free port."""
     server = RehearsalServer()
     errors: list[Exception] = []
     ready = threading.Event()
     loop = asyncio.new_event_loop()
-    closing = asyncio.Event()
+    stop_event = asyncio.Event()
 
-    async def run_until_closing() -> None:
-        async with _listening(options, server, port, closing):
+    async def run_until_block_ends() -> None:
+        async with _listen(options, server, port, stop_event):
             ready.set()
-            await closing.wait()
+            await stop_event.wait()
 
     def main() -> None:
         asyncio.set_event_loop(loop)
         try:
-            loop.run_until_complete(run_until_closing())
+            loop.run_until_complete(run_until_block_ends())
         except Exception as error:
             errors.append(error)
         finally:
@@ -95,7 +95,7 @@ def running_server(
         yield server
     finally:
         if not loop.is_closed():
-            loop.call_soon_threadsafe(closing.set)
+            loop.call_soon_threadsafe(stop_event.set)
         thread.join()
     if errors:
         raise errors[0]
@@ -110,13 +110,13 @@ def serve_until_stopped(options: RehearsalOptions, port: int = 0) -> None:
 
     async def run_until_stopped() -> RehearsalServer:
         server = RehearsalServer()
-        closing = asyncio.Event()
+        stop_event = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, closing.set)
-        async with _listening(options, server, port, closing):
+            loop.add_signal_handler(number, stop_event.set)
+        async with _listen(options, server, port, stop_event):
             print(server.base_url, flush=True)
-            await closing.wait()
+            await stop_event.wait()
         return server
 
     try:

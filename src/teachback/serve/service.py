@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import os
 import time
 from collections.abc import Callable
@@ -28,47 +29,43 @@ from .messages import (
     UnanswerableRequest,
     openai_error_body,
 )
-from .pace import NO_LATENCY, LatencyModel, RequestLimit, TokenBucket
+from .pace import NO_LATENCY, LatencyModel, RequestBucket, RequestLimit
 
-SLOW_PIECES = 40  # that a slow body is sent in
+SLOW_PIECES = 40  # of a slow body
+HOLD_POLL_S = 0.005
 
 
 @dataclass(frozen=True)
 class RehearsalOptions:
-    """What the server answers, and how.
-
-    The log gets one line of JSON for each request when it has been read, before anything goes back.
-    So it counts on the server's side, whatever happens to the client. A line holds the request's
-    number (`at`), the `sha256` of its body, `role`, `seed` and `n` if the teacher knows them, the
-    `fault`, the `status`, and the `usage` in the answer (null if there is none).
-    """
+    """What the server answers, and how."""
 
     teacher: RehearsalTeacher
     faults: FaultSchedule = ()
     latency_s: LatencyModel = NO_LATENCY
-    # A request waits while this is true of it. For tests.
+    # For tests: a request waits while this is true of it.
     hold_while: Callable[[Request], bool] = lambda request: False
     limit: RequestLimit | None = None  # a request too many gets HTTP 429 at once
     api_key: str | None = field(default=None, repr=False)  # others get HTTP 401
     keep_requests: bool = True  # they are counted in any case
-    log_path: Path | None = None  # an existing file is continued
-    model: str = (
-        "teachback"  # that /v1/models lists; a completion names the one requested
-    )
+    # One line of JSON for each request, written before anything goes back. So the log counts on the
+    # server's side, whatever happens to the client. An existing file is continued.
+    log_path: Path | None = None
+    # What /v1/models lists. A completion names the model of its request.
+    model: str = "teachback"
 
 
 @dataclass
 class RehearsalServer:
-    """A running server's address and counts. Any thread may read them.
+    """A server's address and counts. Any thread may read them.
 
-    A request is in flight from when it has been read until its answer is handed to the socket or
-    the client has gone.
+    A request is in flight once it has been read. That ends when its answer is handed to the socket,
+    or when the client has gone.
     """
 
     base_url: str = ""
     requests: list[Request] = field(default_factory=list)
     calls: int = 0  # requests for completions, refused ones included
-    calls_over_limit: int = 0  # that the rate limit turned away
+    calls_over_limit: int = 0  # requests that the rate limit turned away
     peak: int = 0  # the highest number in flight
     # In flight, busy seconds up to the last change, its time. One tuple, so that a reader in
     # another thread sees all three of the same moment.
@@ -103,9 +100,9 @@ class RequestHandlers:
 
     options: RehearsalOptions
     server: RehearsalServer
-    closing: asyncio.Event
-    log_fd: int | None
-    bucket: TokenBucket | None
+    stop_event: asyncio.Event
+    log_fd: int | None  # None: no log
+    bucket: RequestBucket | None
 
     async def completions(self, http: web.Request) -> web.StreamResponse:
         raw = await http.read()
@@ -145,26 +142,26 @@ class RequestHandlers:
         if self.bucket and wait_s:
             self.server.calls_over_limit += 1
             message = f"Rate limit reached: try again in {wait_s:.3f} s."
-            error = openai_error_body(message, "requests", "rate_limit_exceeded")
-            return error_response(429, error, self.bucket.limit.retry_headers(wait_s))
+            body = openai_error_body(message, "requests", "rate_limit_exceeded")
+            return error_response(429, body, self.bucket.limit.retry_headers(wait_s))
 
         fault = self.find_fault(request)
         transport_fault = transport_fault_response(fault) if fault else None
         if transport_fault:
             if self.log_fd is None:
                 return transport_fault
-            return replace(transport_fault, reply=self.withheld_reply(request))
+            return replace(transport_fault, reply=self.reply_for_log(request))
         try:
             return completion_response(request, self.ask_teacher(request), fault)
-        except UnanswerableRequest as why:
-            return bad_request_response(why)
+        except UnanswerableRequest as error:
+            return bad_request_response(error)
 
     def ask_teacher(self, request: Request) -> TeacherReply:
         reply = self.options.teacher(request.messages)
         return TeacherReply(reply) if isinstance(reply, str) else reply
 
-    def withheld_reply(self, request: Request) -> TeacherReply | None:
-        """The reply that a fault holds back. The log says from it which call it was."""
+    def reply_for_log(self, request: Request) -> TeacherReply | None:
+        """The reply that a fault holds back. It tells the log which call it was."""
         with suppress(UnanswerableRequest):
             return self.ask_teacher(request)
         return None
@@ -179,7 +176,7 @@ class RequestHandlers:
         self, http: web.Request, request: Request, response: RehearsalResponse
     ) -> web.StreamResponse:
         if response.kind == "hang":
-            await self.closing.wait()
+            await self.stop_event.wait()
         if response.kind in ("hang", "reset"):
             if http.transport is not None:
                 http.transport.abort()
@@ -187,8 +184,8 @@ class RequestHandlers:
 
         if not response.skips_latency:
             await asyncio.sleep(self.options.latency_s(request))
-            while self.options.hold_while(request) and not self.closing.is_set():
-                await asyncio.sleep(0.005)
+            while self.options.hold_while(request) and not self.stop_event.is_set():
+                await asyncio.sleep(HOLD_POLL_S)
 
         if response.fault and response.kind == "half":
             return await _send_half(http, response.body)
@@ -221,14 +218,19 @@ async def _send_slowly(
     http: web.Request, body: bytes, seconds: float
 ) -> web.StreamResponse:
     stream = await _start_stream(http, len(body))
-    size = -(-len(body) // SLOW_PIECES)
-    for start in range(0, len(body), size):
-        await stream.write(body[start : start + size])
-        await asyncio.sleep(seconds * size / len(body))
+    piece_size = math.ceil(len(body) / SLOW_PIECES)
+    for start in range(0, len(body), piece_size):
+        await stream.write(body[start : start + piece_size])
+        await asyncio.sleep(seconds * piece_size / len(body))
     return stream
 
 
 def _log_line(request: Request, response: RehearsalResponse) -> bytes:
+    """One line of JSON.
+
+    at: the request's number. sha256: of its body. role, seed, n: null if the teacher does not know
+    them. usage: null if the answer has none.
+    """
     reply = response.reply or TeacherReply("")
     has_status = response.kind not in ("hang", "reset")
     line = {

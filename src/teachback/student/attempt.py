@@ -60,20 +60,20 @@ def answer_questions(
     prompts = [prompt_of[request.message] for request in requests]
     targets = [target_ids(student, chat, request) for request in requests]
 
-    decoded = decode_answers(
+    answers = decode_answers(
         student, prompts, max_new_tokens, sampling, stop, targets, sketch
     )
     attempts = [
         summarise_attempt(student, request.id, answer, stop)
-        for request, answer in zip(requests, decoded, strict=True)
+        for request, answer in zip(requests, answers, strict=True)
     ]
     gradients = [
-        answer.gradient_M for answer in decoded if answer.gradient_M is not None
+        answer.gradient_M for answer in answers if answer.gradient_M is not None
     ]
     return AttemptBatch(
         attempts,
-        np.stack([answer.embedding_D for answer in decoded]),
-        [answer.target_nll for answer in decoded],
+        np.stack([answer.embedding_D for answer in answers]),
+        [answer.target_nll for answer in answers],
         np.stack(gradients) if sketch is not None else None,
     )
 
@@ -179,14 +179,14 @@ def decode_text(
 
 
 def summarise_attempt(
-    student: InferenceModel, id: str, decoded: DecodedAnswer, stop: Sequence[str]
+    student: InferenceModel, id: str, answer: DecodedAnswer, stop: Sequence[str]
 ) -> Attempt:
-    signals = summarise_signals(decoded.signals, decoded.embedding_D)
+    signals = summarise_signals(answer.signals, answer.embedding_D)
     return Attempt(
         id=id,
-        text=decode_text(student, decoded.tokens, stop),
-        n_tokens=len(decoded.tokens),
-        truncated=not decoded.ended,
+        text=decode_text(student, answer.tokens, stop),
+        n_tokens=len(answer.tokens),
+        truncated=not answer.has_ended,
         nll=signals.nll,
         max_nll=signals.max_nll,
         entropy=signals.entropy,

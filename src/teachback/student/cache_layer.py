@@ -32,7 +32,7 @@ class InPlaceLayer(CacheLayerMixin):  # type: ignore[misc]
         self.is_initialized = True
 
     def _new_buffer(self, states: Any) -> Any:
-        heads, width = states.shape[1], states.shape[3]
+        _, heads, _, width = states.shape
         return states.new_empty(self.state.rows, heads, self.state.capacity, width)
 
     def update(
@@ -56,7 +56,8 @@ class InPlaceLayer(CacheLayerMixin):  # type: ignore[misc]
         if not prompts:
             self.prefix = key_states, value_states
             return self.prefix
-        keys, values = key_states, value_states
+        keys = key_states
+        values = value_states
         if self.prefix is not None:
             keys = join_prefix(self.prefix[0], key_states)
             values = join_prefix(self.prefix[1], value_states)
@@ -77,14 +78,14 @@ class InPlaceLayer(CacheLayerMixin):  # type: ignore[misc]
         rows[:, :, :start] = 0
         rows[:, :, start:end] = states[:, : prompt.length]
 
-    def move(self, moves: Sequence[tuple[int, int]]) -> None:
+    def move_rows(self, moves: Sequence[tuple[int, int]]) -> None:
         """Move rows, each (to, from), to where another row has ended."""
         if not self.is_initialized:
             return
-        used = self.get_seq_length()
+        n_columns = self.get_seq_length()
         for to, source in moves:
             for buffer in (self.keys, self.values):
-                buffer[to, :, :used] = buffer[source, :, :used]
+                buffer[to, :, :n_columns] = buffer[source, :, :n_columns]
 
     def get_seq_length(self) -> int:
         prompts = self.state.prompts

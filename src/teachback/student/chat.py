@@ -62,9 +62,9 @@ def row_ids(
 def prompt_mismatch_error(
     student: HasTokenizer, prompt: Sequence[int], conversation: Sequence[int]
 ) -> StudentError:
-    start = 0  # of what differs
-    for ours, theirs in zip(prompt, conversation, strict=False):
-        if ours != theirs:
+    start = 0  # the first token that differs
+    for alone, in_row in zip(prompt, conversation, strict=False):
+        if alone != in_row:
             break
         start += 1
     return StudentError(
@@ -81,8 +81,8 @@ def describe_tokens(
     student: HasTokenizer, ids: Sequence[int], *, last: bool = False
 ) -> str:
     """The first tokens, or the last, with their texts."""
-    shown = ids[-MAX_TOKENS_SHOWN:] if last else ids[:MAX_TOKENS_SHOWN]
-    words = [f"{token} {student.tokenizer.decode([token])!r}" for token in shown]
+    visible_ids = ids[-MAX_TOKENS_SHOWN:] if last else ids[:MAX_TOKENS_SHOWN]
+    words = [f"{token} {student.tokenizer.decode([token])!r}" for token in visible_ids]
     text = ", ".join(words)
     if len(ids) > MAX_TOKENS_SHOWN:
         text = f"… {text}" if last else f"{text} …"

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from .decode_log import (
     DecodedAnswer,
     DecodeLog,
-    decoded_answers,
+    collect_answers,
     log_known_answer,
     log_tokens,
     new_decode_log,
@@ -33,15 +33,15 @@ def decode_batch(
     prompts: Sequence[Sequence[int]],
     max_new_tokens: int,
     sampling: Sampling | None = None,
-    stops: Callable[[list[int]], bool] | None = None,
+    check_stop: Callable[[list[int]], bool] | None = None,
     targets: Sequence[Sequence[int]] | None = None,
     sketch: TensorSketch | None = None,
 ) -> list[DecodedAnswer]:
     """An answer to each prompt, greedy without `sampling`.
 
     Equal prompts that are neighbours are read once. Signals are at temperature 1 in any
-    case. stops: whether an answer ends after these tokens. targets: answers to score as
-    well, in one pass with their prompts; empty: none. sketch: makes the gradients.
+    case. check_stop: whether an answer ends after these tokens. targets: answers to score
+    as well, in one pass with their prompts; empty: none. sketch: makes the gradients.
     """
     import torch
 
@@ -51,47 +51,78 @@ def decode_batch(
             student.model.config, len(prompts), longest, longest + max_new_tokens
         )
         active = start_rows(student, prompts, max_new_tokens)
-        # A target may stand for the answer only where the answer is the greedy one.
-        plain = sampling is None and stops is None and sketch is None
+        # A target may stand for the answer only where the answer is the greedy one. A
+        # sketch has to see each token.
+        may_use_target = sampling is None and check_stop is None and sketch is None
         hidden_B_D, results = prefill(
             student,
             cache,
             prompts,
             targets or [()] * len(prompts),
-            max_known_tokens=max_new_tokens if plain else 0,
+            max_known_tokens=max_new_tokens if may_use_target else 0,
         )
 
         log = new_decode_log(hidden_B_D, max_new_tokens, sketch)
         for row, result in enumerate(results):
             if result.answer is not None:
                 log_known_answer(log, row, result.answer)
-        kept = compact_rows([result.answer is None for result in results])
-        active, hidden_B_D = keep_rows(student, cache, active, hidden_B_D, kept)
-
-        for t in range(max_new_tokens if kept else 0):
-            logits_B_V = apply_head(student, hidden_B_D)
-            token_B = choose_tokens(logits_B_V, sampling, active.rows_B)
-            sketch_rows = log.sums.at(active.rows_B) if log.sums else None
-            signals_B = compute_signals(logits_B_V, hidden_B_D, token_B, sketch_rows)
-            log_tokens(log, t, active.rows_B, token_B, signals_B, hidden_B_D)
-            kept = compact_rows(
-                find_active_rows(student, log, t, active.rows_B, token_B, stops)
+        rows_left = compact_rows([result.answer is None for result in results])
+        if rows_left:
+            active, hidden_B_D = keep_rows(
+                student, cache, active, hidden_B_D, rows_left
             )
-            if not kept or t + 1 == max_new_tokens:
-                break
-
-            active, token_B = keep_rows(student, cache, active, token_B, kept)
-            mask_B_C = active.mask_B_C[:, : longest + t + 1]
-            position_B_1 = active.position_B[:, None] + t
-            hidden_B_1_D = forward_decoder(
-                student, cache, token_B[:, None], mask_B_C, position_B_1
+            decode_rows(
+                student,
+                cache,
+                log,
+                active,
+                hidden_B_D,
+                max_new_tokens,
+                sampling,
+                check_stop,
             )
-            hidden_B_D = hidden_B_1_D[:, 0]
-
         return [
             answer._replace(target_nll=result.nll)
-            for answer, result in zip(decoded_answers(log), results, strict=True)
+            for answer, result in zip(collect_answers(log), results, strict=True)
         ]
+
+
+def decode_rows(
+    student: InferenceModel,
+    cache: KVCache,
+    log: DecodeLog,
+    active: ActiveRows,
+    hidden_B_D: Any,
+    max_new_tokens: int,
+    sampling: Sampling | None,
+    check_stop: Callable[[list[int]], bool] | None,
+) -> None:
+    """Log up to max_new_tokens tokens of each active row, one column after the other.
+
+    hidden_B_D: of the rows' last prompt tokens.
+    """
+    n_prompt_columns = active.mask_B_C.shape[1] - max_new_tokens
+    for t in range(max_new_tokens):
+        logits_B_V = apply_head(student, hidden_B_D)
+        token_B = choose_tokens(logits_B_V, sampling, active.rows_B)
+        sketch_rows = log.sums.select_rows(active.rows_B) if log.sums else None
+        signals_B = compute_signals(logits_B_V, hidden_B_D, token_B, sketch_rows)
+        log_tokens(log, t, active.rows_B, token_B, signals_B, hidden_B_D)
+        is_active = find_active_rows(
+            student, log, t, active.rows_B, token_B, check_stop
+        )
+        rows_left = compact_rows(is_active)
+        # The last token's own pass would predict nothing.
+        if not rows_left or t + 1 == max_new_tokens:
+            return
+
+        active, token_B = keep_rows(student, cache, active, token_B, rows_left)
+        mask_B_C = active.mask_B_C[:, : n_prompt_columns + t + 1]
+        position_B_1 = active.position_B[:, None] + t
+        hidden_B_1_D = forward_decoder(
+            student, cache, token_B[:, None], mask_B_C, position_B_1
+        )
+        hidden_B_D = hidden_B_1_D[:, 0]
 
 
 def start_rows(
@@ -113,16 +144,16 @@ def keep_rows(
     cache: KVCache,
     active: ActiveRows,
     values_B: Any,
-    kept: list[int],
+    rows_left: list[int],
 ) -> tuple[ActiveRows, Any]:
     """Drop all other rows. values_B: any tensor with an entry for each row."""
     import torch
 
-    if not kept or len(kept) == len(values_B):
+    if len(rows_left) == len(values_B):
         return active, values_B
-    kept_B = torch.tensor(kept, dtype=torch.long, device=student.device)
-    cache.keep(kept, kept_B)
-    return ActiveRows(*(column[kept_B] for column in active)), values_B[kept_B]
+    left_B = torch.tensor(rows_left, dtype=torch.long, device=student.device)
+    cache.keep_rows(rows_left, left_B)
+    return ActiveRows(*(column[left_B] for column in active)), values_B[left_B]
 
 
 def find_active_rows(
@@ -131,19 +162,19 @@ def find_active_rows(
     t: int,
     rows_B: Any,
     token_B: Any,
-    stops: Callable[[list[int]], bool] | None,
+    check_stop: Callable[[list[int]], bool] | None,
 ) -> list[bool]:
     """Which of the B rows get another token. Logs how long all of them are."""
     rows = rows_B.tolist()
     tokens = token_B.tolist()
     # All at once, so that a GPU waits once.
-    answers = None if stops is None else log.token_N_T[rows_B, : t + 1].tolist()
-    active = []
+    answers = None if check_stop is None else log.token_N_T[rows_B, : t + 1].tolist()
+    is_active = []
     for i, row in enumerate(rows):
-        ended = tokens[i] in student.ends
-        if stops is not None and answers is not None:
-            ended = ended or stops(answers[i])
+        has_ended = tokens[i] in student.ends
+        if check_stop is not None and answers is not None:
+            has_ended = has_ended or check_stop(answers[i])
         log.length_N[row] = t + 1
-        log.ended_N[row] = ended
-        active.append(not ended)
-    return active
+        log.has_ended_N[row] = has_ended
+        is_active.append(not has_ended)
+    return is_active

@@ -11,7 +11,7 @@ class DecodedAnswer(NamedTuple):
     """An answer of T tokens, the end token included if it was produced."""
 
     tokens: list[int]
-    ended: bool  # by an end token or a stop string
+    has_ended: bool  # by an end token or a stop string
     signals: TokenSignals  # arrays of T
     embedding_D: FloatArray  # the mean of what the head read for the tokens
     target_nll: float | None = None  # mean of the target's tokens, if there is one
@@ -26,7 +26,7 @@ class DecodeLog(NamedTuple):
     signals_N_T: TokenSignals
     hidden_N_D: Any  # the sum of what the head read
     length_N: list[int]
-    ended_N: list[bool]
+    has_ended_N: list[bool]
     sums: SketchSums | None  # of the gradients' sketches
 
 
@@ -45,7 +45,7 @@ def new_decode_log(
         signals_N_T=TokenSignals(*columns),
         hidden_N_D=torch.zeros_like(hidden_N_D, dtype=torch.float32),
         length_N=[0] * n,
-        ended_N=[False] * n,
+        has_ended_N=[False] * n,
         sums=new_sketch_sums(sketch, n) if sketch else None,
     )
 
@@ -73,21 +73,21 @@ def log_known_answer(log: DecodeLog, row: int, answer: KnownAnswer) -> None:
         logged_N_T[row, :length] = new_T
     log.hidden_N_D[row] = answer.hidden_T_D.float().sum(0)
     log.length_N[row] = length
-    log.ended_N[row] = True
+    log.has_ended_N[row] = True
 
 
-def decoded_answers(log: DecodeLog) -> list[DecodedAnswer]:
+def collect_answers(log: DecodeLog) -> list[DecodedAnswer]:
     token_N_T = log.token_N_T.tolist()
     hidden_N_D = log.hidden_N_D.cpu().numpy()
     signals_N_T = [column.cpu().numpy() for column in log.signals_N_T]
-    gradient_N_M = log.sums.means(log.length_N) if log.sums else None
+    gradient_N_M = log.sums.compute_means(log.length_N) if log.sums else None
 
     answers = []
     for n, length in enumerate(log.length_N):
         answers.append(
             DecodedAnswer(
                 tokens=token_N_T[n][:length],
-                ended=log.ended_N[n],
+                has_ended=log.has_ended_N[n],
                 signals=TokenSignals(*(column[n, :length] for column in signals_N_T)),
                 embedding_D=hidden_N_D[n] / length,
                 gradient_M=None if gradient_N_M is None else gradient_N_M[n],

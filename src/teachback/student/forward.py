@@ -21,11 +21,11 @@ def read_shared_prefix(
     """
     if cache.state is None:
         return 0
-    shared = shared_prefix_length(prompts)
-    if shared:
+    n_shared = shared_prefix_length(prompts)
+    if n_shared:
         cache.state.prompts = []
-        forward_after_prefix(student, cache, [prompts[0][:shared]], 0)
-    return shared
+        forward_after_prefix(student, cache, [prompts[0][:n_shared]], 0)
+    return n_shared
 
 
 def shared_prefix_length(prompts: Sequence[Sequence[int]]) -> int:
@@ -38,17 +38,17 @@ def shared_prefix_length(prompts: Sequence[Sequence[int]]) -> int:
         if len({prompt[t] for prompt in prompts}) > 1:
             length = t
             break
-    saved = length * (len(prompts) - 1)
-    return length if saved >= MIN_TOKENS_SAVED else 0
+    n_saved = length * (len(prompts) - 1)
+    return length if n_saved >= MIN_TOKENS_SAVED else 0
 
 
 def forward_after_prefix(
     student: InferenceModel,
     cache: KVCache | None,
     rows: Sequence[Sequence[int]],
-    shared: int,
+    n_shared: int,
 ) -> Any:
-    """hidden_P_T_D of rows that follow the `shared` tokens in the cache (None: no cache).
+    """hidden_P_T_D of rows that follow the n_shared tokens in the cache (None: no cache).
 
     Rows are padded on the right, so what a token sees lies in the columns before it,
     as in decoding.
@@ -57,8 +57,10 @@ def forward_after_prefix(
 
     ids_P_T, mask_P_T = pad_for(student, rows)
     P, T = ids_P_T.shape
-    mask_P_C = torch.cat([mask_P_T.new_ones(P, shared), mask_P_T], dim=1)
-    position_P_T = torch.arange(shared, shared + T, device=student.device).expand(P, T)
+    mask_P_C = torch.cat([mask_P_T.new_ones(P, n_shared), mask_P_T], dim=1)
+    position_P_T = torch.arange(n_shared, n_shared + T, device=student.device).expand(
+        P, T
+    )
     return forward_decoder(student, cache, ids_P_T, mask_P_C, position_P_T)
 
 

@@ -52,7 +52,7 @@ def load_for_inference(
     student = load_unpatched(folder, precision)
     if student.device.type == "cpu":
         with torch.inference_mode():
-            expected_T_V = probe_untouched(student)
+            expected_T_V = probe_unpatched(student)
             pack_linear_layers(student.model)
             use_grouped_attention(student.model)
             if not patches_work(student, expected_T_V):
@@ -66,8 +66,8 @@ def load_unpatched(
     """The student as transformers runs it, but with its head in float32."""
     import torch
 
-    loaded = load_student(folder)
-    model = loaded.model.requires_grad_(False)
+    student = load_student(folder)
+    model = student.model.requires_grad_(False)
     decoder = model.get_decoder()
     output = model.get_output_embeddings()
     if decoder is model or output is None:
@@ -87,7 +87,7 @@ def load_unpatched(
         if output.bias is not None:
             output.bias = torch.nn.Parameter(output.bias.float(), requires_grad=False)
     return InferenceModel(
-        model, decoder, loaded.tokenizer, loaded.ends, loaded.device, precision
+        model, decoder, student.tokenizer, student.ends, student.device, precision
     )
 
 
@@ -115,7 +115,7 @@ def fixed_decoder_output(decoder: Any, hidden_1_N_D: Any) -> Iterator[None]:
         del decoder.forward
 
 
-def probe_untouched(student: InferenceModel) -> Any:
+def probe_unpatched(student: InferenceModel) -> Any:
     """logits_T_V of a short row, in float32 by the model's own whole forward pass."""
     if student.precision == "float32":
         ids_1_T = probe_tokens(student)
@@ -130,6 +130,7 @@ def probe_in_parts(student: InferenceModel) -> Any:
 
 
 def patches_work(student: InferenceModel, expected_T_V: Any) -> bool:
+    """Whether the patched model gives the logits that it gave before."""
     try:
         logits_T_V = probe_in_parts(student)
     except PATCH_ERRORS:
@@ -139,9 +140,11 @@ def patches_work(student: InferenceModel, expected_T_V: Any) -> bool:
 
 
 def probe_tokens(student: InferenceModel) -> Any:
+    """ids_1_T of the row that a model is tried with."""
     import torch
 
-    first = max(student.ends) % 97
+    # Any tokens do, as long as they are the same each time.
+    start = max(student.ends) % 97
+    stop = start + 7 * PROBE_TOKENS
     vocabulary = student.decoder.get_input_embeddings().weight.shape[0]
-    last = first + 7 * PROBE_TOKENS
-    return torch.arange(first, last, 7, device=student.device)[None] % vocabulary
+    return torch.arange(start, stop, 7, device=student.device)[None] % vocabulary

@@ -19,16 +19,16 @@ class KVCache:
     # padded on the left.
     state: CacheState | None = None
 
-    def keep(self, kept: Sequence[int], kept_B: Any) -> None:
-        """Drop all other rows. kept: as `compact_rows` orders it; kept_B: as a tensor."""
+    def keep_rows(self, rows: Sequence[int], row_B: Any) -> None:
+        """Drop all other rows. rows: as `compact_rows` orders them; row_B: as a tensor."""
         from .cache_layer import InPlaceLayer
 
-        moves = [(to, source) for to, source in enumerate(kept) if to != source]
+        moves = [(to, source) for to, source in enumerate(rows) if to != source]
         for layer in self.past.layers:
             if isinstance(layer, InPlaceLayer):
-                layer.move(moves)
+                layer.move_rows(moves)
             else:
-                layer.reorder_cache(kept_B)
+                layer.reorder_cache(row_B)
 
 
 def compact_rows(active: Sequence[bool]) -> list[int]:
@@ -54,18 +54,21 @@ def make_kv_cache(
 
     from .cache_layer import InPlaceLayer
 
-    replaced = (DynamicLayer, DynamicSlidingWindowLayer)
+    # Those that keep keys and values only.
+    replaceable = (DynamicLayer, DynamicSlidingWindowLayer)
     # The class of a layer that keeps nothing; transformers 5.17 has none yet.
     stateless = getattr(cache_utils, "DummyLayer", None)
     past = DynamicCache(config=config)
     layer_types = {type(layer) for layer in past.layers}
-    rows_are_independent = layer_types <= {*replaced, stateless}
+    rows_are_independent = layer_types <= {*replaceable, stateless}
     columns = prompt_columns if rows_are_independent else 0
     state = CacheState(rows, columns, capacity)
 
     layers = []
     for layer in past.layers:
-        in_place = type(layer) in replaced
-        layers.append(InPlaceLayer(state, layer.is_sliding) if in_place else layer)
+        if type(layer) in replaceable:
+            layers.append(InPlaceLayer(state, layer.is_sliding))
+        else:
+            layers.append(layer)
     past.layers = layers
     return KVCache(past, state if rows_are_independent else None)

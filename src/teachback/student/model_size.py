@@ -29,9 +29,9 @@ def find_model_size(model: str, revision: str | None = None) -> ModelSize:
     """
     folder = model_folder(model, revision)
     if folder is not None:
-        counted = sum(map(count_parameters, folder.glob("*.safetensors")))
-        if counted:
-            return ModelSize(counted, "counted in its weights")
+        n_parameters = sum(map(count_parameters, folder.glob("*.safetensors")))
+        if n_parameters:
+            return ModelSize(n_parameters, "counted in its weights")
 
     match = SIZE_IN_NAME.search(model)
     if match:

@@ -42,13 +42,13 @@ def packed_linear_class() -> Any:
             self.in_features = layer.in_features
             self.out_features = layer.out_features
             self.bias = layer.bias
-            self.packed = torch.ops.mkldnn._reorder_linear_weight(
+            self.packed_weight = torch.ops.mkldnn._reorder_linear_weight(
                 layer.weight.detach().contiguous()
             )
 
         def forward(self, x: Any) -> Any:
             return torch.ops.mkldnn._linear_pointwise(
-                x, self.packed, self.bias, "none", [], ""
+                x, self.packed_weight, self.bias, "none", [], ""
             )
 
     return PackedLinear

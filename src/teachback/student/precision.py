@@ -43,9 +43,9 @@ def measure_bf16_speedup(size: int = 768) -> float:
         matrix = torch.ones(size, size, dtype=dtype)
         best = float("inf")
         for _ in range(4):  # the first warms up
-            started = time.perf_counter()
+            start_s = time.perf_counter()
             matrix @ matrix
-            best = min(best, time.perf_counter() - started)
+            best = min(best, time.perf_counter() - start_s)
         return best
 
     return best_seconds(torch.float32) / best_seconds(torch.bfloat16)

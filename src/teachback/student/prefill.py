@@ -70,22 +70,24 @@ def prefill(
     if cache.state is None:
         return prefill_whole(student, cache, distinct, max_known_tokens)
 
-    shared = read_shared_prefix(student, cache, [one.prompt for one in distinct])
+    n_shared = read_shared_prefix(student, cache, [entry.prompt for entry in distinct])
     hidden = []
     results: list[TargetResult] = []
     first_row = 0
-    for batch in batch_prefill(distinct, shared, student.device):
-        cached = []
-        for one in batch:
-            cached.append(CachedPrompt(first_row, one.copies, len(one.prompt)))
-            first_row += one.copies
-        cache.state.prompts = cached
-        hidden_P_T_D = read_with_targets(student, cache, batch, shared)
+    for batch in batch_prefill(distinct, n_shared, student.device):
+        cached_prompts = []
+        for entry in batch:
+            cached_prompts.append(
+                CachedPrompt(first_row, entry.copies, len(entry.prompt))
+            )
+            first_row += entry.copies
+        cache.state.prompts = cached_prompts
+        hidden_P_T_D = read_with_targets(student, cache, batch, n_shared)
         # The first token of the answer is predicted from the prompt's last one.
-        ends = [len(one.prompt) - shared - 1 for one in batch]
+        ends = [len(entry.prompt) - n_shared - 1 for entry in batch]
         last_P_D = hidden_P_T_D[torch.arange(len(batch)), ends]
-        for one, last_D in zip(batch, last_P_D, strict=True):
-            hidden.append(last_D.expand(one.copies, -1))
+        for entry, last_D in zip(batch, last_P_D, strict=True):
+            hidden.append(last_D.expand(entry.copies, -1))
         results += score_targets(student, hidden_P_T_D, ends, batch, max_known_tokens)
     cache.state.prompts = None
     return torch.cat(hidden), results
@@ -106,25 +108,27 @@ def prefill_whole(
     import torch
 
     row_prompts: list[int] = []  # which prompt each row has
-    for p, one in enumerate(distinct):
-        row_prompts += [p] * one.copies
+    for p, entry in enumerate(distinct):
+        row_prompts += [p] * entry.copies
 
     results = [TargetResult()] * len(row_prompts)
-    if any(one.target for one in distinct):
+    if any(entry.target for entry in distinct):
         results = []
         for batch in batch_prefill(distinct, 0, student.device):
             hidden_P_T_D = read_with_targets(student, None, batch, 0)
-            ends = [len(one.prompt) - 1 for one in batch]
+            ends = [len(entry.prompt) - 1 for entry in batch]
             results += score_targets(
                 student, hidden_P_T_D, ends, batch, max_known_tokens
             )
 
     unknown = {
-        p for p, one in zip(row_prompts, results, strict=True) if one.answer is None
+        p for p, entry in zip(row_prompts, results, strict=True) if entry.answer is None
     }
     to_read = sorted(unknown) or [0]
     # All prompts are padded together: which of them are read doesn't move a column.
-    ids_P_T, mask_P_T = pad_for(student, [one.prompt for one in distinct], left=True)
+    ids_P_T, mask_P_T = pad_for(
+        student, [entry.prompt for entry in distinct], left=True
+    )
     mask_Q_T = mask_P_T[to_read]
     position_Q_T = (mask_Q_T.cumsum(-1) - 1).clamp(min=0)
     hidden_Q_T_D = forward_decoder(
@@ -150,13 +154,15 @@ def group_equal_prompts(
 
 
 def batch_prefill(
-    distinct: Sequence[PrefillPrompt], shared: int, device: Any
+    distinct: Sequence[PrefillPrompt], n_shared: int, device: Any
 ) -> Iterator[list[PrefillPrompt]]:
     """The prompts that are read together, in their order."""
     max_tokens = scale_for_device(PREFILL_TOKENS, device)
 
     def too_large(batch: Sequence[PrefillPrompt]) -> bool:
-        longest = max(len(one.prompt) - shared + len(one.target) for one in batch)
+        longest = max(
+            len(entry.prompt) - n_shared + len(entry.target) for entry in batch
+        )
         return longest * len(batch) > max_tokens
 
     return fill_batches(distinct, too_large)
@@ -166,14 +172,14 @@ def read_with_targets(
     student: InferenceModel,
     cache: KVCache | None,
     batch: Sequence[PrefillPrompt],
-    shared: int,
+    n_shared: int,
 ) -> Any:
     """hidden_P_T_D of the prompts and targets after the shared prefix.
 
     A target's last token predicts nothing, and is not read.
     """
-    rows = [[*one.prompt, *one.target[:-1]][shared:] for one in batch]
-    return forward_after_prefix(student, cache, rows, shared)
+    rows = [[*entry.prompt, *entry.target[:-1]][n_shared:] for entry in batch]
+    return forward_after_prefix(student, cache, rows, n_shared)
 
 
 def score_targets(
@@ -186,7 +192,7 @@ def score_targets(
     """A result for each row of the batch. ends: the prompts' last columns."""
     import torch
 
-    with_target = [p for p, one in enumerate(batch) if one.target]
+    with_target = [p for p, entry in enumerate(batch) if entry.target]
     hidden = []
     ids = []
     for p in with_target:
@@ -196,8 +202,8 @@ def score_targets(
 
     results = [TargetResult()] * len(batch)
     nlls = compute_target_nlls(student, hidden, ids)
-    scored = zip(with_target, hidden, ids, nlls, strict=True)
-    for p, hidden_T_D, ids_T, (nll, is_greedy) in scored:
+    with_nlls = zip(with_target, hidden, ids, nlls, strict=True)
+    for p, hidden_T_D, ids_T, (nll, is_greedy) in with_nlls:
         fits = len(ids_T) <= max_known_tokens
         answer = None
         if is_greedy and fits and ends_with_end_token(student, ids_T):
@@ -206,8 +212,8 @@ def score_targets(
         results[p] = TargetResult(nll, answer)
 
     by_row: list[TargetResult] = []
-    for one, result in zip(batch, results, strict=True):
-        by_row += [result] * one.copies
+    for entry, result in zip(batch, results, strict=True):
+        by_row += [result] * entry.copies
     return by_row
 
 

@@ -1,7 +1,7 @@
-"""What a run asks of a student: answers, and what is measured of answers.
+"""What a run gets from a student: answers, and measurements of answers.
 
 A model in this process answers, or a server. Work is done in shards of the run, which a resumed
-run finds again. A student is loaded only if a shard is missing.
+run reads back. A student is loaded only if a shard is missing.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -110,7 +110,7 @@ class StudentResponder:
         self, student: Student, questions: Iterable[tuple[str, str]]
     ) -> tuple[Attempt, ...]:
         """Return the greedy answer to each (id, question) pair."""
-        answer = self._answer_function(student)
+        answer = self._make_answer_function(student)
 
         def answer_shard(requests: Sequence[AttemptRequest]) -> list[Attempt]:
             return [measured.attempt for measured in answer(requests)]
@@ -161,7 +161,7 @@ class StudentResponder:
 
         A server gives no likelihood of gold solutions.
         """
-        answer = self._answer_function(student)
+        answer = self._make_answer_function(student)
 
         def measure_shard(
             questions: Sequence[MeasuredQuestion],
@@ -176,16 +176,15 @@ class StudentResponder:
         self, student: Student, examples: Sequence[Example], samples: SamplingPlan
     ) -> tuple[tuple[Grade, ...], ...]:
         """Sample answers to each example and grade them."""
-        answer = self._answer_function(student)
+        answer = self._make_answer_function(student)
         example_by_id = {example.id: example for example in examples}
 
         def grade_shard(questions: Sequence[MeasuredQuestion]) -> list[Grade]:
-            answers = measure_questions(answer, questions, samples)
-            attempts = [measured.attempt for measured in answers]
-            return [
-                self._grade_attempt(example_by_id[attempt.id], attempt)
-                for attempt in attempts
-            ]
+            grades = []
+            for measured in measure_questions(answer, questions, samples):
+                example = example_by_id[measured.attempt.id]
+                grades.append(self._grade_attempt(example, measured.attempt))
+            return grades
 
         questions = [
             MeasuredQuestion(example.id, self.task.prompt(example.question), sample=k)
@@ -225,8 +224,10 @@ class StudentResponder:
 
         def sketch_shard(rows: Sequence[tuple[str, str]]) -> FloatArray:
             answers = read_answers(load(), self.chat, rows, sketch=sketch())
-            gradients = [answer.gradient_M for answer in answers]
-            return np.stack([one for one in gradients if one is not None])
+            gradients = [
+                answer.gradient_M for answer in answers if answer.gradient_M is not None
+            ]
+            return np.stack(gradients)
 
         seed_file = self.run.map_array(
             sketch_shard, self._gold_rows(seeds), name="gold"
@@ -255,14 +256,14 @@ class StudentResponder:
         if self.server is not None:
             self.server.stop()
 
-    # -- what answers ------------------------------------------------------------------
+    # -- who answers -------------------------------------------------------------------
 
-    def _answer_function(self, student: Student) -> AnswerFunction:
+    def _make_answer_function(self, student: Student) -> AnswerFunction:
         if self.server is not None:
-            return self._answer_on(self.server, student)
-        return self._answer_here(student)
+            return self._make_server_answers(self.server, student)
+        return self._make_local_answers(student)
 
-    def _answer_here(self, student: Student) -> AnswerFunction:
+    def _make_local_answers(self, student: Student) -> AnswerFunction:
         load = self._loader(student)
 
         def answer(
@@ -276,17 +277,20 @@ class StudentResponder:
 
         return answer
 
-    def _answer_on(self, server: StudentServer, student: Student) -> AnswerFunction:
+    def _make_server_answers(
+        self, server: StudentServer, student: Student
+    ) -> AnswerFunction:
         folder = self.run.path(student)
-        tokenizer = cache(lambda: load_weightless_student(folder))
+        load = cache(lambda: load_weightless_student(folder))
 
         def answer(
             requests: Sequence[AttemptRequest], sampling: Sampling | None = None
         ) -> list[MeasuredAnswer]:
+            # A whole student takes another server, an adapter is loaded by the one that runs.
             adapter = folder / "adapter"
             target = server.use(adapter if adapter.is_dir() else folder)
             attempts = answer_on_server(
-                target, tokenizer(), self.chat, requests, self.max_new_tokens, sampling
+                target, load(), self.chat, requests, self.max_new_tokens, sampling
             )
             return [MeasuredAnswer(attempt) for attempt in attempts]
 
@@ -301,7 +305,7 @@ class StudentResponder:
     ) -> Callable[[], TensorSketch]:
         return cache(lambda: make_sketch(load(), seed))
 
-    # -- what is asked -----------------------------------------------------------------
+    # -- requests and rows -------------------------------------------------------------
 
     def _requests(self, questions: Iterable[tuple[str, str]]) -> list[AttemptRequest]:
         return [
@@ -318,7 +322,7 @@ class StudentResponder:
         return rows
 
     def _grade_attempt(self, example: Example, attempt: Attempt) -> Grade:
-        """Without a gold answer, the grade says whether a final answer can be read."""
+        """The grade; without a gold answer, whether a final answer can be read."""
         if attempt.truncated:
             return Grade("truncated")
         if example.answer is None:

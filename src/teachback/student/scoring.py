@@ -52,39 +52,43 @@ def read_answers(
     import torch
 
     signals_of: dict[int, AnswerSignals] = {}
-    for one in answer_passes(student, chat, rows, batch_tokens):
-        lengths = torch.tensor(one.lengths, device=student.device)
+    for answer_pass in run_answer_passes(student, chat, rows, batch_tokens):
+        lengths = torch.tensor(answer_pass.lengths, device=student.device)
         row_N = torch.repeat_interleave(lengths)
-        sums = new_sketch_sums(sketch, len(one.lengths)) if sketch else None
+        sums = new_sketch_sums(sketch, len(answer_pass.lengths)) if sketch else None
         parts = []
-        for hidden, ids, row in split_blocks(one.hidden_N_D, one.ids_N, row_N):
+        for hidden, ids, row in split_blocks(
+            answer_pass.hidden_N_D, answer_pass.ids_N, row_N
+        ):
             logits = apply_head(student, hidden)
-            sketch_rows = sums.at(row) if sums else None
+            sketch_rows = sums.select_rows(row) if sums else None
             parts.append(compute_signals(logits, hidden, ids, sketch_rows))
 
-        answers = split_signals(parts, one)
+        answers = split_signals(parts, answer_pass)
         if sums:
-            gradients = sums.means(one.lengths)
+            gradients = sums.compute_means(answer_pass.lengths)
             answers = [
                 answer._replace(gradient_M=gradient_M)
                 for answer, gradient_M in zip(answers, gradients, strict=True)
             ]
-        signals_of.update(zip(one.row_indices, answers, strict=True))
+        signals_of.update(zip(answer_pass.row_indices, answers, strict=True))
     return [signals_of[i] for i in range(len(rows))]
 
 
 def split_signals(
-    parts: Sequence[TokenSignals], one: AnswerPass
+    parts: Sequence[TokenSignals], answer_pass: AnswerPass
 ) -> list[AnswerSignals]:
     """The signals of a pass's tokens, by answer."""
-    starts = np.cumsum(one.lengths)[:-1]
+    starts = np.cumsum(answer_pass.lengths)[:-1]
     by_signal = []
     for column in zip(*parts, strict=True):
         values_N = np.concatenate([part.cpu().numpy() for part in column])
         by_signal.append(np.split(values_N, starts))
 
     answers = []
-    by_answer = zip(*by_signal, one.hidden_N_D.split(one.lengths), strict=True)
+    by_answer = zip(
+        *by_signal, answer_pass.hidden_N_D.split(answer_pass.lengths), strict=True
+    )
     for nll, entropy, top2_margin, egl, hidden_T_D in by_answer:
         embedding_D = hidden_T_D.float().mean(0).cpu().numpy()
         signals = TokenSignals(nll, entropy, top2_margin, egl)
@@ -119,27 +123,33 @@ def score_answers(
     The same as `read_answers` gives, where nothing else is needed.
     """
     nll_of: dict[int, float] = {}
-    for one in answer_passes(student, chat, rows, batch_tokens):
-        nll_of.update(zip(one.row_indices, mean_nlls(student, one), strict=True))
+    for answer_pass in run_answer_passes(student, chat, rows, batch_tokens):
+        nll_of.update(
+            zip(
+                answer_pass.row_indices,
+                compute_mean_nlls(student, answer_pass),
+                strict=True,
+            )
+        )
     return [nll_of[i] for i in range(len(rows))]
 
 
-def mean_nlls(student: InferenceModel, one: AnswerPass) -> list[float]:
+def compute_mean_nlls(student: InferenceModel, answer_pass: AnswerPass) -> list[float]:
     parts = []
-    for hidden, ids in split_blocks(one.hidden_N_D, one.ids_N):
+    for hidden, ids in split_blocks(answer_pass.hidden_N_D, answer_pass.ids_N):
         nlls = compute_nlls(apply_head(student, hidden), ids)
         parts.append(nlls.cpu().numpy())
-    by_answer = np.split(np.concatenate(parts), np.cumsum(one.lengths)[:-1])
+    by_answer = np.split(np.concatenate(parts), np.cumsum(answer_pass.lengths)[:-1])
     return [mean_in_float64(nll) for nll in by_answer]
 
 
-def answer_passes(
+def run_answer_passes(
     student: InferenceModel,
     chat: Chat,
     rows: Sequence[tuple[str, str]],
     batch_tokens: int | None,
 ) -> Iterator[AnswerPass]:
-    """Runs (message, answer) rows through the decoder, one micro-batch after the other."""
+    """Run (message, answer) rows through the decoder, one micro-batch after the other."""
     import torch
 
     tokens = [row_ids(student, chat, message, answer) for message, answer in rows]
@@ -148,20 +158,20 @@ def answer_passes(
     with torch.inference_mode():
         # No rows: nobody goes on from them, so only the shared prefix is kept.
         cache = make_kv_cache(student.model.config, 0, max(lengths), max(lengths))
-        shared = read_shared_prefix(student, cache, [prompt for prompt, _ in tokens])
+        n_shared = read_shared_prefix(student, cache, [prompt for prompt, _ in tokens])
         max_tokens = micro_batch_tokens(batch_tokens, student.device)
-        for batch in batch_by_length([n - shared for n in lengths], max_tokens):
+        for batch in batch_by_length([n - n_shared for n in lengths], max_tokens):
             if cache.state is not None:
                 cache.state.prompts = [CachedPrompt(0, 0, lengths[i]) for i in batch]
             pairs = [tokens[i] for i in batch]
-            after_prefix = [[*prompt, *answer][shared:-1] for prompt, answer in pairs]
+            after_prefix = [[*prompt, *answer][n_shared:-1] for prompt, answer in pairs]
             hidden_B_T_D = forward_after_prefix(
-                student, cache if shared else None, after_prefix, shared
+                student, cache if n_shared else None, after_prefix, n_shared
             )
             hidden = []
             ids: list[int] = []
             for row_T_D, (prompt, answer) in zip(hidden_B_T_D, pairs, strict=True):
-                start = len(prompt) - 1 - shared
+                start = len(prompt) - 1 - n_shared
                 hidden.append(row_T_D[start : start + len(answer)])
                 ids += answer
             yield AnswerPass(

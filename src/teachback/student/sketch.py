@@ -54,10 +54,11 @@ class SketchSums:
     sketch: TensorSketch
     total_R_F: Any  # complex
 
-    def at(self, row_N: Any) -> "SketchRows":
+    def select_rows(self, row_N: Any) -> "SketchRows":
+        """Where the sketches of N tokens are added: row_N has each token's answer."""
         return SketchRows(self, row_N)
 
-    def means(self, lengths: Sequence[int]) -> FloatArray:
+    def compute_means(self, lengths: Sequence[int]) -> FloatArray:
         """gradient_R_M of answers of these many tokens."""
         import torch
 

@@ -19,11 +19,20 @@ TASKS: Mapping[str, RegisteredTask] = {
     "prontoqa": RegisteredTask(
         ProntoQASettings,
         load_prontoqa,
-        ("prontoqa", "prontoqa_exercises", "ontology", "wording", "proof"),
+        (
+            "prontoqa",
+            "prontoqa_answers",
+            "prontoqa_exercises",
+            "ontology",
+            "wording",
+            "proof",
+        ),
     ),
     "gsm8k": RegisteredTask(GSM8KSettings, load_gsm8k),
     "math": RegisteredTask(MATHSettings, load_math),
-    "game24": RegisteredTask(Game24Settings, load_game24, ("game24", "make24")),
+    "game24": RegisteredTask(
+        Game24Settings, load_game24, ("game24", "game24_answers", "make24")
+    ),
     "reasoning_gym": RegisteredTask(
         ReasoningGymSettings,
         load_reasoning_gym,

@@ -138,7 +138,7 @@ def check_token_count(
     # must make up the texts.
     counts_first = len(token_rows) > 1 and n_produced == len(token_rows[0])
     texts = [str(choice["text"]).strip() for choice in choices]
-    if not counts_first or decode_rows(token_rows, ends, decode) != texts:
+    if not counts_first or decode_answer_texts(token_rows, ends, decode) != texts:
         raise make_server_error(
             "not every token that was produced has a log-probability",
             f"{n_tokens} log-probabilities of {n_produced} tokens",
@@ -147,7 +147,7 @@ def check_token_count(
         )
 
 
-def decode_rows(
+def decode_answer_texts(
     token_rows: Sequence[Sequence[ScoredToken]], ends: Set[int], decode: DecodeTokens
 ) -> list[str]:
     """The text of each row, without its end token."""

@@ -77,12 +77,12 @@ def estimate_memory(
     options: RuntimeOptions,
 ) -> MemoryEstimate:
     """Weights and what belongs to them are counted. Activations are measured, and scaled."""
-    trained = [p for p in model.parameters() if p.requires_grad]
-    trained_bytes = count_bytes(trained)
+    trained_parameters = [p for p in model.parameters() if p.requires_grad]
+    trained_bytes = count_bytes(trained_parameters)
     copied_bytes = 0
     if recipe.precision == "bf16":
         # Autocast keeps a copy of the matrices that it multiplies by.
-        copied_bytes = sum(p.numel() * 2 for p in trained if p.ndim == 2)
+        copied_bytes = sum(p.numel() * 2 for p in trained_parameters if p.ndim == 2)
     tokens = count_largest_batch_tokens(rows, layout, recipe, options)
     token_bytes = measure_activation_bytes_per_token(model, rows, layout, recipe)
     return MemoryEstimate(

@@ -163,8 +163,8 @@ def merge_student(model: Any, start: Path, recipe: Recipe, adapter: Path) -> Any
         return model
     base_model = load_student(start).model
     if recipe.method == "last_layers":
-        trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
-        base_model.load_state_dict(trained, strict=False)
+        trained_weights = {n: p for n, p in model.named_parameters() if p.requires_grad}
+        base_model.load_state_dict(trained_weights, strict=False)
         return base_model
     from peft import PeftModel
 

@@ -73,7 +73,8 @@ def attend_packed(
         )
     rule = ScoreRule(score_scale(scaling, query.shape[-1]), sliding_window, softcap)
     longest = max(row_lengths)
-    fits_window = longest <= (sliding_window or longest)  # the fused kernel has none
+    # The fused kernel knows neither windows nor soft caps.
+    fits_window = longest <= (sliding_window or longest)
     if query.device.type != "cpu" and not softcap and fits_window:
         return attend_fused(query, key, value, row_lengths, rule.scale), None
     function = packed_attention_function()
@@ -96,10 +97,10 @@ def attend_fused(
     queries, keys, values = (
         x.to(value.dtype).split(row_lengths, 2) for x in (query, key, value)
     )
-    grouped = query.shape[1] != key.shape[1]
+    shares_keys = query.shape[1] != key.shape[1]
     outputs = [
         scaled_dot_product_attention(
-            q, k, v, is_causal=True, scale=scale, enable_gqa=grouped
+            q, k, v, is_causal=True, scale=scale, enable_gqa=shares_keys
         )
         for q, k, v in zip(queries, keys, values, strict=True)
     ]
@@ -153,51 +154,71 @@ def packed_attention_function() -> Any:
             ctx.save_for_backward(query, key, value)
             ctx.lengths = lengths
             ctx.rule = rule
-            _, H, T, _ = query.shape
-            out_T_H_D = value.new_empty(T, H, value.shape[-1])
-            mask_S_S = make_future_mask(max(lengths), rule.window, value)
-            for row in split_rows(query, key, value, lengths):
-                weight, _ = compute_row_weights(row.query_G_N_D, row.key_G_S_D, mask_S_S, rule)
-                row.write(out_T_H_D, weight @ row.value_G_S_D)
-            return out_T_H_D[None]
+            return compute_packed_output(query, key, value, lengths, rule)
 
         @staticmethod
         def backward(ctx: Any, *grads: Any) -> Any:
             query, key, value = ctx.saved_tensors
-            rule = ctx.rule
-            (grad_T_H_D,) = grads[0]
-            grad_1_H_T_D = grad_T_H_D.transpose(0, 1)[None]
-            dq_T_H_D = torch.empty_like(query[0].transpose(0, 1))
-            dk_T_G_D = torch.empty_like(key[0].transpose(0, 1))
-            dv_T_G_D = torch.empty_like(value[0].transpose(0, 1))
-            mask_S_S = make_future_mask(max(ctx.lengths), rule.window, value)
-
-            rows = split_rows(query, key, value, ctx.lengths)
-            grad_rows = split_rows(grad_1_H_T_D, key, value, ctx.lengths)
-            for row, grad_row in zip(rows, grad_rows, strict=True):
-                grad = grad_row.query_G_N_D
-                weight, slope = compute_row_weights(
-                    row.query_G_N_D, row.key_G_S_D, mask_S_S, rule
-                )
-                row.write(dv_T_G_D, weight.transpose(1, 2) @ grad)
-                d_weight = grad @ row.value_G_S_D.transpose(1, 2)
-                d_scores = torch._softmax_backward_data(
-                    d_weight, weight, -1, weight.dtype
-                )
-                if slope is not None:
-                    d_scores = d_scores.mul_(slope)
-                row.write(dq_T_H_D, (d_scores @ row.key_G_S_D).mul_(rule.scale))
-                d_key = d_scores.transpose(1, 2) @ row.query_G_N_D
-                row.write(dk_T_G_D, d_key.mul_(rule.scale))
-            return (
-                dq_T_H_D.transpose(0, 1)[None],
-                dk_T_G_D.transpose(0, 1)[None],
-                dv_T_G_D.transpose(0, 1)[None],
-                None,
-                None,
+            d_query, d_key, d_value = compute_packed_gradients(
+                query, key, value, ctx.lengths, ctx.rule, grads[0]
             )
+            return d_query, d_key, d_value, None, None
 
     return PackedAttention
+
+
+def compute_packed_output(
+    query: Any, key: Any, value: Any, lengths: tuple[int, ...], rule: ScoreRule
+) -> Any:
+    """output_1_T_H_D."""
+    _, H, T, _ = query.shape
+    out_T_H_D = value.new_empty(T, H, value.shape[-1])
+    mask_S_S = make_future_mask(max(lengths), rule.window, value)
+    for row in split_rows(query, key, value, lengths):
+        weight, _ = compute_row_weights(row.query_G_N_D, row.key_G_S_D, mask_S_S, rule)
+        row.write(out_T_H_D, weight @ row.value_G_S_D)
+    return out_T_H_D[None]
+
+
+def compute_packed_gradients(
+    query: Any,
+    key: Any,
+    value: Any,
+    lengths: tuple[int, ...],
+    rule: ScoreRule,
+    grad_1_T_H_D: Any,
+) -> tuple[Any, Any, Any]:
+    """The gradients of query, key and value, in their shapes."""
+    import torch
+
+    (grad_T_H_D,) = grad_1_T_H_D
+    grad_1_H_T_D = grad_T_H_D.transpose(0, 1)[None]
+    dq_T_H_D = torch.empty_like(query[0].transpose(0, 1))
+    dk_T_G_D = torch.empty_like(key[0].transpose(0, 1))
+    dv_T_G_D = torch.empty_like(value[0].transpose(0, 1))
+    mask_S_S = make_future_mask(max(lengths), rule.window, value)
+
+    rows = split_rows(query, key, value, lengths)
+    grad_rows = split_rows(grad_1_H_T_D, key, value, lengths)
+    for row, grad_row in zip(rows, grad_rows, strict=True):
+        grad = grad_row.query_G_N_D
+        # Computed again: keeping the weights would take memory of T × S.
+        weight, slope = compute_row_weights(
+            row.query_G_N_D, row.key_G_S_D, mask_S_S, rule
+        )
+        row.write(dv_T_G_D, weight.transpose(1, 2) @ grad)
+        d_weight = grad @ row.value_G_S_D.transpose(1, 2)
+        d_scores = torch._softmax_backward_data(d_weight, weight, -1, weight.dtype)
+        if slope is not None:
+            d_scores = d_scores.mul_(slope)
+        row.write(dq_T_H_D, (d_scores @ row.key_G_S_D).mul_(rule.scale))
+        d_key = d_scores.transpose(1, 2) @ row.query_G_N_D
+        row.write(dk_T_G_D, d_key.mul_(rule.scale))
+    return (
+        dq_T_H_D.transpose(0, 1)[None],
+        dk_T_G_D.transpose(0, 1)[None],
+        dv_T_G_D.transpose(0, 1)[None],
+    )
 
 
 def split_rows(
