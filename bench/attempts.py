@@ -131,7 +131,8 @@ def summarise(runs: Runs, max_new_tokens: int) -> dict[str, Any]:
     for size, results in runs.peer.items():
         seconds[f"generate, batch {size}"] = [one.seconds for one in results]
 
-    ours, peer = runs.ours[0], runs.peer[runs.best][0]
+    ours = runs.ours[0]
+    peer = runs.peer[runs.best][0]
     tokens = sum(map(len, ours.tokens))
     return {
         "ratio": round(speedup(runs), 3),
@@ -161,7 +162,8 @@ def decode_with_ours(
     ids = [prompt.ids for prompt in prompts]
     decode_answers(student, ids[:2], 2)
 
-    loaded, started = resident_mib(), time.perf_counter()
+    loaded = resident_mib()
+    started = time.perf_counter()
     decoded = decode_answers(student, ids, max_new_tokens)
     seconds = time.perf_counter() - started
     tokens = [one.tokens for one in decoded]
@@ -184,7 +186,8 @@ def decode_with_peer(
     ids = [prompt.ids for prompt in prompts]
     generate(model, ends, ids[:2], 2)
 
-    loaded, started = resident_mib(), time.perf_counter()
+    loaded = resident_mib()
+    started = time.perf_counter()
     order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
     tokens: dict[int, list[int]] = {}
     for start in range(0, len(order), size):

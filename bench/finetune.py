@@ -164,7 +164,8 @@ def describe(results: Sequence[Result]) -> dict[str, Any]:
 
 
 def missed_targets(name: str, runs: Runs) -> list[str]:
-    ratio, target = min(speedups(runs).values()), CASES[name].target
+    ratio = min(speedups(runs).values())
+    target = CASES[name].target
     memory = memory_of_trl(runs)
     missed = []
     if ratio < target:
@@ -233,7 +234,8 @@ def train(
     )
     split = steps * ROWS_PER_STEP
     pairs = make_rows(case.labels_only, split + HELD_ROWS)
-    train_rows, held_rows = pairs[:split], pairs[split:]
+    train_rows = pairs[:split]
+    held_rows = pairs[split:]
 
     with tempfile.TemporaryDirectory(prefix="bench-") as workspace:
         job = Job(folder, train_rows, Path(workspace), recipe, [])

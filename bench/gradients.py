@@ -195,7 +195,8 @@ def compare_potentials(
     exact = squared_distances(exact_R_R)
     other = squared_distances(other_R_R)
     random = np.random.default_rng(0)
-    ours, best = np.empty(draws), np.empty(draws)
+    ours = np.empty(draws)
+    best = np.empty(draws)
     for i in range(draws):
         numbers = random.random(picks)
         ours[i] = exact[kmeans_plus_plus(other, numbers)].min(0).sum()
@@ -227,7 +228,8 @@ def rival_costs(inputs: HeadInputs, size: int) -> dict[str, float]:
     Measured are the memory of a row and the time of a pick's distances to all rows. Of
     the kernel, only the unavoidable products of hidden states count.
     """
-    rows, width = len(inputs.length_R), inputs.hidden_N_D.shape[1]
+    rows = len(inputs.length_R)
+    width = inputs.hidden_N_D.shape[1]
     gradient_R_M = np.ones((rows, size), np.float32)
     first_T_D = inputs.hidden_N_D[: inputs.length_R[0]]
     kernel_s = fastest(partial(np.matmul, inputs.hidden_N_D, first_T_D.T))

@@ -288,7 +288,8 @@ def run_ours(
     for start in range(0, len(prompts), BATCH):
         decoded += decode_batch(student, prompts[start : start + BATCH], max_new_tokens)
 
-    attempts, gaps = [], {}
+    attempts = []
+    gaps = {}
     for id, prompt, answer, peer_text in zip(
         docs, prompts, decoded, peer_texts, strict=True
     ):

@@ -220,7 +220,8 @@ def step_seconds(rows: int, costs: Costs) -> float:
 
 def summarise(rows: Sequence[Row], costs: Costs) -> dict[str, Any]:
     tokens = sum(len(row.answer) for row in rows)
-    plain_s, draft_s = plain_seconds(rows, costs), draft_seconds(rows, costs)
+    plain_s = plain_seconds(rows, costs)
+    draft_s = draft_seconds(rows, costs)
     perfect = [row._replace(draft=row.answer) for row in rows]
     gain_if_perfect = plain_s / draft_seconds(perfect, costs)
     return {

@@ -160,7 +160,8 @@ def score_with_ours(folder: str, rows: Sequence[Row], precision: Precision) -> S
     loaded = resident_mib()
 
     nlls, seconds = run_timed(partial(score_answers, student, CHAT, pairs))
-    mib, rss_mib = peak_mib() - loaded, peak_mib()
+    mib = peak_mib() - loaded
+    rss_mib = peak_mib()
     answers, all_signals_s = run_timed(partial(read_answers, student, CHAT, pairs))
     for answer, nll in zip(answers, nlls, strict=True):
         assert abs(answer.nll - nll) < 1e-5

@@ -222,6 +222,12 @@ def test_columns_that_were_named_are_taken_as_they_are() -> None:
         guess_columns(rows, "my.jsonl", question="fragen")
 
 
+def test_a_named_column_that_is_empty_is_refused() -> None:
+    rows = [{"question": "1 + 1?", "answer": None}, {"question": "1 + 2?"}]
+    with pytest.raises(DataError, match="'answer' is empty in every row"):
+        guess_columns(rows, "my.jsonl", answer="answer")
+
+
 def test_what_the_student_does_not_see_is_said() -> None:
     rows = [
         {"question": f"q{i}", "options": ["a", "b"], "input": "context", "answer": "A"}

@@ -1,15 +1,4 @@
-"""Every error that teachback raises on purpose.
-
-    TeachbackError                 exit code
-      ConfigError                  2   a value in the config, or a command's argument
-      DataError                    2   a file of rows: missing, unreadable, empty, ambiguous
-      InputsChanged                2   the run's directory has other data, prompts, models or format
-      RunLocked                    2   another process is at work in the run's directory
-      StudentError                 2   a model that can't be used as a student
-      CriterionError               2   scores that can't rank the pool
-      LedgerError                  2   a ledger of another version, or a budget below what is spent
-      BudgetClosed                 3   the budget can't pay for what a step can't do without
-      TeacherDown                  4   the teacher can't be reached; everything so far is kept
+"""Every error that teachback raises on purpose, with the exit code of a command that meets it.
 
 A bad *row* is no error. It is data with a reason (see `types.Draft`, `types.Rejection`).
 """
@@ -34,36 +23,54 @@ class TeachbackError(Exception):
 
 
 class ConfigError(TeachbackError):
+    """A value in the config, or an argument of a command, can't be used."""
+
     exit_code = 2
 
 
 class DataError(TeachbackError):
+    """A file of rows is missing, unreadable, empty or ambiguous."""
+
     exit_code = 2
 
 
 class InputsChanged(TeachbackError):
+    """The run's directory was made from other data, prompts or models, or in another format."""
+
     exit_code = 2
 
 
 class RunLocked(TeachbackError):
+    """Another process is at work in the run's directory."""
+
     exit_code = 2
 
 
 class StudentError(TeachbackError):
+    """The model can't be used as a student."""
+
     exit_code = 2
 
 
 class CriterionError(TeachbackError):
+    """The scores can't rank the pool."""
+
     exit_code = 2
 
 
 class LedgerError(TeachbackError):
+    """The ledger is of another version, or the budget is below what is spent."""
+
     exit_code = 2
 
 
 class BudgetClosed(TeachbackError):
+    """The budget can't pay for what a step can't do without."""
+
     exit_code = 3
 
 
 class TeacherDown(TeachbackError):
+    """The teacher can't be reached. Everything so far is kept."""
+
     exit_code = 4

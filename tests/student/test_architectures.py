@@ -37,20 +37,18 @@ def reference(
     left, right = (pad, []) if padding == "left" else ([], pad)
     row = torch.tensor([[*left, *ids, *right]])
     mask = torch.tensor([[0] * len(left) + [1] * len(ids) + [0] * len(right)])
-    batch, masks = (
-        torch.cat([row, torch.full_like(row, 7)]),
-        torch.cat([mask, torch.ones_like(mask)]),
-    )
+    ids_2_T = torch.cat([row, torch.full_like(row, 7)])
+    mask_2_T = torch.cat([mask, torch.ones_like(mask)])
     with torch.no_grad():
-        given = (
+        inputs = (
             {}
             if padding == "none"
             else {
-                "attention_mask": masks,
-                "position_ids": (masks.cumsum(1) - 1).clamp(0),
+                "attention_mask": mask_2_T,
+                "position_ids": (mask_2_T.cumsum(1) - 1).clamp(0),
             }
         )
-        logits_T_V = student.model(batch, **given).logits[0]
+        logits_T_V = student.model(ids_2_T, **inputs).logits[0]
     first = len(left) + len(prompt)
     logits_T_V = logits_T_V[first - 1 : first - 1 + len(completion)].double()
     return -logits_T_V.log_softmax(-1)[range(len(completion)), completion]
@@ -61,32 +59,34 @@ def test_every_row_is_what_the_model_itself_makes_of_it(
     name: str, tmp_path: Path
 ) -> None:
     folder = build(name, tmp_path / name)
-    plain, student = load_student(folder), load_for_inference(folder)
-    found = read_answers(student, CHAT, ROWS)
-    expected = [reference(plain, *row) for row in ROWS]
-    assert np.ptp([nll.mean().item() for nll in expected]) > 0.05, (
+    unpatched = load_student(folder)
+    student = load_for_inference(folder)
+    answers = read_answers(student, CHAT, ROWS)
+    expected_nlls = [reference(unpatched, *row) for row in ROWS]
+    assert np.ptp([nll.mean().item() for nll in expected_nlls]) > 0.05, (
         "rows that differ, or this test shows nothing"
     )
-    for answer, nll_T, row in zip(found, expected, ROWS, strict=True):
+    for answer, nll_T, row in zip(answers, expected_nlls, ROWS, strict=True):
         assert answer.nll == pytest.approx(nll_T.mean().item(), abs=1e-5)
         assert answer.max_nll == pytest.approx(nll_T.max().item(), abs=5e-4)
         for side in ("left", "right"):
-            padded = reference(plain, *row, padding=side)
-            assert answer.nll == pytest.approx(padded.mean().item(), abs=1e-5)
+            padded_nll_T = reference(unpatched, *row, padding=side)
+            assert answer.nll == pytest.approx(padded_nll_T.mean().item(), abs=1e-5)
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_the_head_alone_makes_the_model_s_logits(name: str, tmp_path: Path) -> None:
     folder = build(name, tmp_path / name)
-    plain, student = load_student(folder), load_for_inference(folder)
+    unpatched = load_student(folder)
+    student = load_for_inference(folder)
     ids = torch.arange(3, 40)[None]
     with torch.inference_mode():
-        found = apply_head(
+        logits_T_V = apply_head(
             student,
             student.decoder(input_ids=ids, use_cache=False).last_hidden_state[0],
         )
         torch.testing.assert_close(
-            found, plain.model(ids).logits[0], atol=5e-4, rtol=1e-5
+            logits_T_V, unpatched.model(ids).logits[0], atol=5e-4, rtol=1e-5
         )
 
 
@@ -95,20 +95,21 @@ def test_in_bf16_the_head_is_in_float32_and_the_rest_near(
     name: str, tmp_path: Path
 ) -> None:
     folder = build(name, tmp_path / name)
-    exact, rounded = (
-        read_answers(load_for_inference(folder), CHAT, ROWS),
-        load_for_inference(folder, "bf16"),
-    )
-    for one, other in zip(exact, read_answers(rounded, CHAT, ROWS), strict=True):
-        assert one.nll == pytest.approx(other.nll, rel=0.05)
-        assert one.nll != other.nll
-    assert rounded.decoder.get_input_embeddings().weight.dtype == torch.bfloat16
+    exact_answers = read_answers(load_for_inference(folder), CHAT, ROWS)
+    bf16_student = load_for_inference(folder, "bf16")
+    for exact, rounded in zip(
+        exact_answers, read_answers(bf16_student, CHAT, ROWS), strict=True
+    ):
+        assert exact.nll == pytest.approx(rounded.nll, rel=0.05)
+        assert exact.nll != rounded.nll
+    assert bf16_student.decoder.get_input_embeddings().weight.dtype == torch.bfloat16
     hidden = torch.randn(3, 32).bfloat16()
     weight = load_student(folder).model.get_output_embeddings().weight.detach()
     cap = load_student(folder).model.config.to_dict().get("final_logit_softcapping")
     logits = hidden.float() @ weight.T
     torch.testing.assert_close(
-        apply_head(rounded, hidden), torch.tanh(logits / cap) * cap if cap else logits
+        apply_head(bf16_student, hidden),
+        torch.tanh(logits / cap) * cap if cap else logits,
     )
 
 
@@ -118,14 +119,14 @@ def test_in_bf16_positions_are_not_rounded(name: str, tmp_path: Path) -> None:
     of a radian.
     """
     folder = build(name, tmp_path / name)
-    exact, rounded = (
+    exact_buffers, bf16_buffers = (
         dict(student.model.named_buffers())
         for student in (load_student(folder), load_for_inference(folder, "bf16"))
     )
-    frequencies = [where for where in exact if where.endswith("inv_freq")]
+    frequencies = [buffer for buffer in exact_buffers if buffer.endswith("inv_freq")]
     assert frequencies
-    for where in frequencies:
-        assert torch.equal(exact[where], rounded[where])
+    for buffer in frequencies:
+        assert torch.equal(exact_buffers[buffer], bf16_buffers[buffer])
 
 
 def test_attention_is_ours_where_the_model_runs_sdpa_and_its_own_elsewhere(
@@ -145,7 +146,7 @@ def test_a_model_that_does_not_get_along_with_repacked_layers_is_run_as_it_came(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = build("llama", tmp_path / "llama")
-    wanted = read_answers(load_for_inference(folder), CHAT, ROWS)
+    expected = read_answers(load_for_inference(folder), CHAT, ROWS)
 
     def spoil(model: torch.nn.Module) -> None:
         for layer in model.modules():
@@ -153,7 +154,7 @@ def test_a_model_that_does_not_get_along_with_repacked_layers_is_run_as_it_came(
                 layer.weight.data += 0.1
 
     monkeypatch.setattr(inference, "pack_linear_layers", spoil)
-    for one, other in zip(
-        wanted, read_answers(load_for_inference(folder), CHAT, ROWS), strict=True
+    for expected_answer, answer in zip(
+        expected, read_answers(load_for_inference(folder), CHAT, ROWS), strict=True
     ):
-        assert one.nll == pytest.approx(other.nll, abs=1e-5)
+        assert expected_answer.nll == pytest.approx(answer.nll, abs=1e-5)

@@ -35,7 +35,7 @@ QUESTIONS = [
     "Go.",
     "Why?",
 ]
-ASKED = [AttemptRequest(f"q{i}", question) for i, question in enumerate(QUESTIONS)]
+REQUESTS = [AttemptRequest(f"q{i}", question) for i, question in enumerate(QUESTIONS)]
 TOKENS = 32
 
 
@@ -45,31 +45,33 @@ def student(tiny: Path) -> InferenceModel:
 
 
 @pytest.fixture(scope="module")
-def plain(student: InferenceModel) -> AttemptBatch:
-    return answer_questions(student, CHAT, ASKED, TOKENS)
+def whole_batch(student: InferenceModel) -> AttemptBatch:
+    return answer_questions(student, CHAT, REQUESTS, TOKENS)
 
 
 def test_the_answers_come_in_the_callers_order_whatever_the_batches(
-    student: InferenceModel, plain: AttemptBatch, monkeypatch: pytest.MonkeyPatch
+    student: InferenceModel, whole_batch: AttemptBatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    alone = [answer_questions(student, CHAT, [one], TOKENS) for one in ASKED]
-    assert [a.id for a in plain.attempts] == [one.id for one in ASKED]
-    for together, single, embedding_D in zip(
-        plain.attempts, alone, plain.embedding_N_D, strict=True
+    single_batches = [
+        answer_questions(student, CHAT, [request], TOKENS) for request in REQUESTS
+    ]
+    assert [a.id for a in whole_batch.attempts] == [request.id for request in REQUESTS]
+    for attempt, single_batch, embedding_D in zip(
+        whole_batch.attempts, single_batches, whole_batch.embedding_N_D, strict=True
     ):
-        assert same(together, single.attempts[0])
-        assert embedding_D == pytest.approx(single.embedding_N_D[0], abs=1e-5)
+        assert attempts_agree(attempt, single_batch.attempts[0])
+        assert embedding_D == pytest.approx(single_batch.embedding_N_D[0], abs=1e-5)
     monkeypatch.setattr(
         attempting, "MAX_CACHE_BYTES", 200 * cache_bytes_per_token(student)
     )
-    in_batches = answer_questions(student, CHAT, ASKED[::-1], TOKENS)
+    in_batches = answer_questions(student, CHAT, REQUESTS[::-1], TOKENS)
     assert all(
-        same(a, b)
-        for a, b in zip(in_batches.attempts[::-1], plain.attempts, strict=True)
+        attempts_agree(a, b)
+        for a, b in zip(in_batches.attempts[::-1], whole_batch.attempts, strict=True)
     )
 
 
-def same(a: Attempt, b: Attempt) -> bool:
+def attempts_agree(a: Attempt, b: Attempt) -> bool:
     numbers = [[x.nll, x.max_nll, x.entropy, x.gap, x.egl] for x in (a, b)]
     return (a.id, a.text, a.n_tokens, a.truncated) == (
         b.id,
@@ -80,43 +82,43 @@ def same(a: Attempt, b: Attempt) -> bool:
 
 
 def test_an_answer_has_its_end_token_unless_it_is_truncated(
-    student: InferenceModel, plain: AttemptBatch
+    student: InferenceModel, whole_batch: AttemptBatch
 ) -> None:
-    done = decode_answers(
+    answers = decode_answers(
         student, [prompt_ids(student, CHAT, q) for q in QUESTIONS], TOKENS
     )
-    for decoded, a in zip(done, plain.attempts, strict=True):
-        assert a.n_tokens == len(decoded.tokens)
-        assert a.truncated == (decoded.tokens[-1] not in student.ends)
-        assert not any(token in student.ends for token in decoded.tokens[:-1])
-        assert a.nll == pytest.approx(decoded.signals.nll.mean())
-        assert a.max_nll == pytest.approx(decoded.signals.nll.max())
+    for answer, a in zip(answers, whole_batch.attempts, strict=True):
+        assert a.n_tokens == len(answer.tokens)
+        assert a.truncated == (answer.tokens[-1] not in student.ends)
+        assert not any(token in student.ends for token in answer.tokens[:-1])
+        assert a.nll == pytest.approx(answer.signals.nll.mean())
+        assert a.max_nll == pytest.approx(answer.signals.nll.max())
         assert a.n_tokens == TOKENS if a.truncated else a.n_tokens <= TOKENS
-    assert {a.truncated for a in plain.attempts} == {True, False}
+    assert {a.truncated for a in whole_batch.attempts} == {True, False}
 
 
 def test_a_stop_string_ends_an_answer_before_it_and_its_tokens_count(
-    student: InferenceModel, plain: AttemptBatch
+    student: InferenceModel, whole_batch: AttemptBatch
 ) -> None:
     """Strings of one and several tokens out of the answers themselves."""
-    never = decode_answers(
+    unstopped = decode_answers(
         student, [prompt_ids(student, CHAT, q) for q in QUESTIONS], TOKENS
     )
-    longest = max(plain.attempts, key=lambda a: len(a.text)).text
-    for stop in (longest[3], longest[4:7], longest[-2:]):
-        stopped = answer_questions(
-            student, CHAT, ASKED, TOKENS, stop=[stop, "not in any answer"]
+    longest_text = max(whole_batch.attempts, key=lambda a: len(a.text)).text
+    for stop in (longest_text[3], longest_text[4:7], longest_text[-2:]):
+        stopped_batch = answer_questions(
+            student, CHAT, REQUESTS, TOKENS, stop=[stop, "not in any answer"]
         )
-        for a, before, decoded in zip(
-            stopped.attempts, plain.attempts, never, strict=True
+        for a, before, answer in zip(
+            stopped_batch.attempts, whole_batch.attempts, unstopped, strict=True
         ):
             if stop not in before.text:
-                assert same(a, before)
+                assert attempts_agree(a, before)
                 continue
             shortest = next(
                 n
                 for n in range(1, TOKENS + 1)
-                if stop in text(student, decoded.tokens[:n])
+                if stop in decode(student, answer.tokens[:n])
             )
             assert (a.text, a.n_tokens) == (
                 before.text[: before.text.index(stop)],
@@ -124,12 +126,12 @@ def test_a_stop_string_ends_an_answer_before_it_and_its_tokens_count(
             )
             assert not a.truncated
             assert a.nll == pytest.approx(
-                decoded.signals.nll[:shortest].mean(), abs=1e-5
+                answer.signals.nll[:shortest].mean(), abs=1e-5
             )
-        assert any(stop in a.text for a in plain.attempts)
+        assert any(stop in a.text for a in whole_batch.attempts)
 
 
-def text(student: InferenceModel, tokens: list[int]) -> str:
+def decode(student: InferenceModel, tokens: list[int]) -> str:
     return str(
         student.tokenizer.decode(
             [t for t in tokens if t not in student.ends], skip_special_tokens=True
@@ -138,43 +140,44 @@ def text(student: InferenceModel, tokens: list[int]) -> str:
 
 
 def test_of_several_stop_strings_the_first_in_the_text_counts(
-    student: InferenceModel, plain: AttemptBatch
+    student: InferenceModel, whole_batch: AttemptBatch
 ) -> None:
-    whole = max(plain.attempts, key=lambda a: len(a.text))
-    early, late = whole.text[4:6], whole.text[7:9]
+    longest = max(whole_batch.attempts, key=lambda a: len(a.text))
+    early = longest.text[4:6]
+    late = longest.text[7:9]
     a = next(
         a
         for a in answer_questions(
-            student, CHAT, ASKED, TOKENS, stop=[late, early]
+            student, CHAT, REQUESTS, TOKENS, stop=[late, early]
         ).attempts
-        if a.id == whole.id
+        if a.id == longest.id
     )
-    assert a.text == whole.text[: whole.text.index(early)]
+    assert a.text == longest.text[: longest.text.index(early)]
 
 
 def test_sampled_answers_have_the_students_own_signals(student: InferenceModel) -> None:
-    sampling = Sampling(1.0, [Random(i) for i in range(len(ASKED))])
-    done = answer_questions(student, CHAT, ASKED, TOKENS, sampling)
-    assert done.attempts[0].text != done.attempts[-1].text, (
+    sampling = Sampling(1.0, [Random(i) for i in range(len(REQUESTS))])
+    batch = answer_questions(student, CHAT, REQUESTS, TOKENS, sampling)
+    assert batch.attempts[0].text != batch.attempts[-1].text, (
         "the same question, two streams"
     )
-    assert all(a.max_nll is not None and a.max_nll >= a.nll > 0 for a in done.attempts)
+    assert all(a.max_nll is not None and a.max_nll >= a.nll > 0 for a in batch.attempts)
 
 
 def test_in_bf16_the_log_probabilities_are_of_float32_logits(tiny: Path) -> None:
     """Rounded to bf16 they would be multiples of 1/64 here."""
-    done = decode_answers(load_for_inference(tiny, "bf16"), [[5, 6, 7], [8, 9]], 12)
-    nll = [float(x) for decoded in done for x in decoded.signals.nll]
+    answers = decode_answers(load_for_inference(tiny, "bf16"), [[5, 6, 7], [8, 9]], 12)
+    nll = [float(x) for answer in answers for x in answer.signals.nll]
     assert all(0 < x < 50 for x in nll)
     assert any(x * 64 % 1 for x in nll)
-    assert all(decoded.embedding_D.dtype.name == "float32" for decoded in done)
+    assert all(answer.embedding_D.dtype.name == "float32" for answer in answers)
 
 
 @given(st.lists(st.booleans(), max_size=40))
-def test_the_last_rows_fill_the_gaps_and_no_other_moves(running: list[bool]) -> None:
-    stay = compact_rows(running)
-    assert sorted(stay) == [b for b, runs in enumerate(running) if runs]
-    assert all(place == to or place >= len(stay) for to, place in enumerate(stay))
+def test_the_last_rows_fill_the_gaps_and_no_other_moves(is_active: list[bool]) -> None:
+    rows = compact_rows(is_active)
+    assert sorted(rows) == [b for b, active in enumerate(is_active) if active]
+    assert all(place == to or place >= len(rows) for to, place in enumerate(rows))
 
 
 @given(
@@ -183,15 +186,16 @@ def test_the_last_rows_fill_the_gaps_and_no_other_moves(running: list[bool]) -> 
     st.integers(200, 8000),
 )
 def test_batches_hold_every_row_once_within_their_bound(
-    lengths: list[int], cap: int, most: int
+    lengths: list[int], max_new_tokens: int, max_tokens: int
 ) -> None:
     prompts = [[7] * n for n in lengths]
-    groups = batch_prompts(prompts, cap, most)
+    groups = batch_prompts(prompts, max_new_tokens, max_tokens)
     assert sorted(i for group in groups for i in group) == list(range(len(lengths)))
     for group in groups:
         assert (
             len(group) == 1
-            or len(group) * (max(lengths[i] for i in group) + cap) <= most
+            or len(group) * (max(lengths[i] for i in group) + max_new_tokens)
+            <= max_tokens
         )
 
 
@@ -213,7 +217,7 @@ def test_a_token_takes_what_its_cache_takes(student: InferenceModel) -> None:
     cache = student.decoder(
         input_ids=torch.zeros(1, 10, dtype=torch.long), use_cache=True
     ).past_key_values
-    held = sum(
+    cache_bytes = sum(
         states.nbytes for layer in cache.layers for states in (layer.keys, layer.values)
     )
-    assert cache_bytes_per_token(student) == held // 10
+    assert cache_bytes_per_token(student) == cache_bytes // 10

@@ -22,32 +22,35 @@ def two_ways(T: int, S: int) -> torch.Tensor:
 
 
 def one_later(T: int, S: int) -> torch.Tensor:
-    seen = causal(T, S)
-    seen[T // 2, S - 1] = True
-    return seen
+    visible = causal(T, S)
+    visible[T // 2, S - 1] = True
+    return visible
 
 
 @pytest.mark.parametrize(
     "T",
     [1, 5, 2 * QUERIES_PER_BLOCK - 1, 2 * QUERIES_PER_BLOCK, 2 * QUERIES_PER_BLOCK + 3],
 )
-@pytest.mark.parametrize("seen", [causal, windowed, two_ways, one_later])
-def test_as_torch_does(T: int, seen) -> None:
-    generator, S = torch.Generator().manual_seed(T), BEFORE + T
+@pytest.mark.parametrize("make_mask", [causal, windowed, two_ways, one_later])
+def test_as_torch_does(T: int, make_mask) -> None:
+    generator = torch.Generator().manual_seed(T)
+    S = BEFORE + T
     query, key, value = (
         torch.randn(2, heads, length, 8, dtype=torch.float64, generator=generator)
         for heads, length in ((6, T), (3, S), (3, S))
     )
-    may_see = seen(T, S).expand(2, 1, T, S).clone()
+    may_see = make_mask(T, S).expand(2, 1, T, S).clone()
     may_see[1, :, :, 0] = False  # the other row's first key is padding
     may_see[1, :, :, 1] = True
     mask = torch.finfo(torch.float64).min * (~may_see).double()
     with torch.no_grad():
-        found, _ = attend_grouped(
+        output_B_T_H_D, _ = attend_grouped(
             torch.nn.Module(), query, key, value, mask, scaling=0.3
         )
-    wanted = scaled_dot_product_attention(
+    expected_B_H_T_D = scaled_dot_product_attention(
         query, key, value, attn_mask=may_see, scale=0.3, enable_gqa=True
     )
-    assert found.shape == (2, T, 6, 8)
-    torch.testing.assert_close(found, wanted.transpose(1, 2), rtol=0, atol=1e-12)
+    assert output_B_T_H_D.shape == (2, T, 6, 8)
+    torch.testing.assert_close(
+        output_B_T_H_D, expected_B_H_T_D.transpose(1, 2), rtol=0, atol=1e-12
+    )

@@ -45,35 +45,40 @@ class Case(NamedTuple):
     """
 
     student: InferenceModel
-    plain: LoadedStudent
+    unpatched: LoadedStudent
     prompts: list[list[int]]
     batch: list[DecodedAnswer]
     alone: list[DecodedAnswer]
-    generated: list[list[int]]
+    reference_tokens: list[list[int]]
 
 
 @pytest.fixture(scope="module")
 def case_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Case]:
-    made: dict[str, Case] = {}
+    case_by_name: dict[str, Case] = {}
 
     def case(name: str) -> Case:
-        if name not in made:
-            made[name] = make(build(name, tmp_path_factory.mktemp(name)))
-        return made[name]
+        if name not in case_by_name:
+            case_by_name[name] = make_case(build(name, tmp_path_factory.mktemp(name)))
+        return case_by_name[name]
 
     return case
 
 
-def make(folder: Path) -> Case:
-    student, plain = (
-        replace(loaded, ends=MANY_ENDS)
-        for loaded in (load_for_inference(folder), load_student(folder))
+def make_case(folder: Path) -> Case:
+    student, unpatched = (
+        replace(variant, ends=MANY_ENDS)
+        for variant in (load_for_inference(folder), load_student(folder))
     )
     prompts = sorted((prompt_ids(student, CHAT, q) for q in QUESTIONS), key=len)
     alone = [decode_batch(student, [prompt], TOKENS)[0] for prompt in prompts]
-    wanted = [generated(plain, prompt) for prompt in prompts]
+    reference_tokens = [generate(unpatched, prompt) for prompt in prompts]
     return Case(
-        student, plain, prompts, decode_batch(student, prompts, TOKENS), alone, wanted
+        student,
+        unpatched,
+        prompts,
+        decode_batch(student, prompts, TOKENS),
+        alone,
+        reference_tokens,
     )
 
 
@@ -82,42 +87,45 @@ def case(request: pytest.FixtureRequest, case_of: Callable[[str], Case]) -> Case
     return case_of(request.param)
 
 
-def generated(plain: LoadedStudent, prompt: list[int]) -> list[int]:
+def generate(unpatched: LoadedStudent, prompt: list[int]) -> list[int]:
     ids_1_T = torch.tensor([prompt])
-    given = {
+    settings = {
         "attention_mask": torch.ones_like(ids_1_T),
         "do_sample": False,
         "pad_token_id": 0,
     }
-    out = plain.model.generate(
-        ids_1_T, max_new_tokens=TOKENS, eos_token_id=sorted(plain.ends), **given
+    out = unpatched.model.generate(
+        ids_1_T, max_new_tokens=TOKENS, eos_token_id=sorted(unpatched.ends), **settings
     )
     return list(out[0, len(prompt) :].tolist())
 
 
-def taught(
-    plain: LoadedStudent, prompt: list[int], tokens: list[int]
+def compute_reference(
+    unpatched: LoadedStudent, prompt: list[int], tokens: list[int]
 ) -> tuple[list[np.ndarray], np.ndarray]:
     """The signals of given tokens by one pass over the row, without a cache, and the mean of what
     the head read.
     """
-    ids_1_T, answer = torch.tensor([[*prompt, *tokens]]), slice(len(prompt) - 1, -1)
+    ids_1_T = torch.tensor([[*prompt, *tokens]])
+    answer_slice = slice(len(prompt) - 1, -1)
     with torch.inference_mode():
-        hidden_N_D = plain.model.get_decoder()(
+        hidden_N_D = unpatched.model.get_decoder()(
             input_ids=ids_1_T, use_cache=False
-        ).last_hidden_state[0, answer]
+        ).last_hidden_state[0, answer_slice]
         logits_N_V = (
-            plain.model(input_ids=ids_1_T, use_cache=False).logits[0, answer].float()
+            unpatched.model(input_ids=ids_1_T, use_cache=False)
+            .logits[0, answer_slice]
+            .float()
         )
-        found = compute_signals(logits_N_V, hidden_N_D, torch.tensor(tokens))
-        return [column.numpy() for column in found], hidden_N_D.mean(0).numpy()
+        signals = compute_signals(logits_N_V, hidden_N_D, torch.tensor(tokens))
+        return [column.numpy() for column in signals], hidden_N_D.mean(0).numpy()
 
 
 def test_a_batch_gives_the_tokens_of_generate_row_by_row(case: Case) -> None:
-    assert [d.tokens for d in case.batch] == case.generated
-    assert [d.tokens for d in case.alone] == case.generated
+    assert [d.tokens for d in case.batch] == case.reference_tokens
+    assert [d.tokens for d in case.alone] == case.reference_tokens
     assert [d.has_ended for d in case.batch] == [
-        tokens[-1] in MANY_ENDS for tokens in case.generated
+        tokens[-1] in MANY_ENDS for tokens in case.reference_tokens
     ]
 
 
@@ -140,32 +148,33 @@ def test_answers_end_at_different_lengths(case_of: Callable[[str], Case]) -> Non
     never.
     """
     lengths = [{len(d.tokens) for d in case_of(name).batch} for name in ARCHITECTURES]
-    assert sum(len(some) > 2 for some in lengths) >= len(ARCHITECTURES) // 2
-    assert any(1 in some for some in lengths)
+    assert (
+        sum(len(case_lengths) > 2 for case_lengths in lengths)
+        >= len(ARCHITECTURES) // 2
+    )
+    assert any(1 in case_lengths for case_lengths in lengths)
     assert any(not d.has_ended for name in ARCHITECTURES for d in case_of(name).batch)
 
 
 def test_the_signals_are_those_of_a_pass_over_the_tokens(case: Case) -> None:
-    for prompt, decoded in zip(case.prompts, case.batch, strict=True):
-        columns, embedding_D = taught(case.plain, prompt, decoded.tokens)
-        for name, column, ours in zip(
-            decoded.signals._fields, columns, decoded.signals, strict=True
+    for prompt, answer in zip(case.prompts, case.batch, strict=True):
+        columns, embedding_D = compute_reference(case.unpatched, prompt, answer.tokens)
+        for name, expected_T, signal_T in zip(
+            answer.signals._fields, columns, answer.signals, strict=True
         ):
-            assert ours == pytest.approx(column, rel=1e-4, abs=5e-4), name
-        wanted, found = (
-            summarise_signals(TokenSignals(*columns), embedding_D),
-            summarise_signals(decoded.signals, decoded.embedding_D),
-        )
-        assert found[:3] == pytest.approx(wanted[:3], abs=1e-5)
-        assert found.max_nll == pytest.approx(wanted.max_nll, abs=1e-4)
-        assert found.egl == pytest.approx(wanted.egl, rel=1e-5)
-        assert found.embedding_D == pytest.approx(embedding_D, abs=1e-5)
+            assert signal_T == pytest.approx(expected_T, rel=1e-4, abs=5e-4), name
+        expected = summarise_signals(TokenSignals(*columns), embedding_D)
+        summary = summarise_signals(answer.signals, answer.embedding_D)
+        assert summary[:3] == pytest.approx(expected[:3], abs=1e-5)
+        assert summary.max_nll == pytest.approx(expected.max_nll, abs=1e-4)
+        assert summary.egl == pytest.approx(expected.egl, rel=1e-5)
+        assert summary.embedding_D == pytest.approx(embedding_D, abs=1e-5)
 
 
 def test_a_batch_says_what_a_row_alone_says(case: Case) -> None:
-    for together, alone in zip(case.batch, case.alone, strict=True):
-        for ours, theirs in zip(together.signals, alone.signals, strict=True):
-            assert ours == pytest.approx(theirs, rel=1e-4, abs=1e-4)
+    for in_batch, alone in zip(case.batch, case.alone, strict=True):
+        for batch_T, alone_T in zip(in_batch.signals, alone.signals, strict=True):
+            assert batch_T == pytest.approx(alone_T, rel=1e-4, abs=1e-4)
 
 
 def test_keys_stay_where_they_are_beside_a_layer_that_keeps_a_state(
@@ -174,33 +183,35 @@ def test_keys_stay_where_they_are_beside_a_layer_that_keeps_a_state(
     """Of Lfm2: transformers' own cache would copy the keys and values of all columns for each
     token.
     """
-    case, seen = case_of("lfm2"), set[int]()
+    case = case_of("lfm2")
+    buffer_addresses = set[int]()
 
-    def held(*shape: Any) -> KVCache:
-        made = make_kv_cache(*shape)
-        kept.append(made)
-        return made
+    def make_and_note(*shape: Any) -> KVCache:
+        cache = make_kv_cache(*shape)
+        caches.append(cache)
+        return cache
 
-    def noted(
-        student: InferenceModel, held: KVCache, *given: torch.Tensor
+    def note_buffers(
+        student: InferenceModel, cache: KVCache, *inputs: torch.Tensor
     ) -> torch.Tensor:
-        out = run_decoder(student, held, *given)
-        seen.update(
+        out = run_decoder(student, cache, *inputs)
+        buffer_addresses.update(
             layer.keys.data_ptr()
-            for layer in held.past.layers
+            for layer in cache.past.layers
             if isinstance(layer, InPlaceLayer)
         )
         return out
 
-    kept, run_decoder = list[KVCache](), decoding.forward_decoder
-    monkeypatch.setattr(decoding, "make_kv_cache", held)
-    monkeypatch.setattr(decoding, "forward_decoder", noted)
+    caches = list[KVCache]()
+    run_decoder = decoding.forward_decoder
+    monkeypatch.setattr(decoding, "make_kv_cache", make_and_note)
+    monkeypatch.setattr(decoding, "forward_decoder", note_buffers)
     assert [
         d.tokens for d in decode_batch(case.student, case.prompts, TOKENS)
-    ] == case.generated
-    layers = [type(layer).__name__ for layer in kept[0].past.layers]
+    ] == case.reference_tokens
+    layers = [type(layer).__name__ for layer in caches[0].past.layers]
     assert layers == ["LinearAttentionLayer", "InPlaceLayer", "LinearAttentionLayer"]
-    assert len(seen) == 1, "one buffer, from the first token to the last"
+    assert len(buffer_addresses) == 1, "one buffer, from the first token to the last"
 
 
 def test_prompts_read_in_parts_or_each_from_its_beginning_give_the_same(
@@ -211,45 +222,48 @@ def test_prompts_read_in_parts_or_each_from_its_beginning_give_the_same(
         (forward, "MIN_TOKENS_SAVED", 10**6),
     ):
         monkeypatch.setattr(module, name, value)
-        again = decode_batch(case.student, case.prompts, TOKENS)
-        assert [d.tokens for d in again] == case.generated
-        for ours, theirs in zip(again, case.batch, strict=True):
-            assert ours.signals.nll == pytest.approx(theirs.signals.nll, abs=1e-4)
+        answers = decode_batch(case.student, case.prompts, TOKENS)
+        assert [d.tokens for d in answers] == case.reference_tokens
+        for answer, expected in zip(answers, case.batch, strict=True):
+            assert answer.signals.nll == pytest.approx(expected.signals.nll, abs=1e-4)
 
 
 def test_what_prompts_share_and_equal_prompts_are_read_once(
     case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read: list[int] = []
+    token_counts: list[int] = []
     run_decoder = decoding.forward_decoder
 
-    def counted(
+    def count_tokens(
         student: InferenceModel,
-        held: KVCache,
+        cache: KVCache,
         ids: torch.Tensor,
         mask: torch.Tensor,
         position: torch.Tensor,
     ) -> object:
         if ids.shape[1] > 1:
-            read.append(int(mask[:, -ids.shape[1] :].sum()))
-        return run_decoder(student, held, ids, mask, position)
+            token_counts.append(int(mask[:, -ids.shape[1] :].sum()))
+        return run_decoder(student, cache, ids, mask, position)
 
     for module in (forward, prefill):
-        monkeypatch.setattr(module, "forward_decoder", counted)
+        monkeypatch.setattr(module, "forward_decoder", count_tokens)
     copies = [1, 3, 1, 2, 1, 4]
-    of = [i for i, n in enumerate(copies) for _ in range(n)]
-    repeated = decode_batch(case.student, [case.prompts[i] for i in of], TOKENS)
-    shared = (
+    prompt_indices = [i for i, n in enumerate(copies) for _ in range(n)]
+    answers = decode_batch(
+        case.student, [case.prompts[i] for i in prompt_indices], TOKENS
+    )
+    n_shared = (
         len(CHAT.system or "") + 3
     )  # the system's role, its end, the user's role: a token each, as a byte is
-    ours = make_kv_cache(case.student.model.config, 1, 1, 2).state is not None
+    shares_prefix = make_kv_cache(case.student.model.config, 1, 1, 2).state is not None
     assert (
-        sum(read)
-        == sum(map(len, case.prompts)) - (len(case.prompts) - 1) * shared * ours
+        sum(token_counts)
+        == sum(map(len, case.prompts))
+        - (len(case.prompts) - 1) * n_shared * shares_prefix
     )
-    for i, decoded in zip(of, repeated, strict=True):
-        assert decoded.tokens == case.generated[i]
-        assert decoded.signals.nll == pytest.approx(case.batch[i].signals.nll, abs=1e-4)
+    for i, answer in zip(prompt_indices, answers, strict=True):
+        assert answer.tokens == case.reference_tokens[i]
+        assert answer.signals.nll == pytest.approx(case.batch[i].signals.nll, abs=1e-4)
 
 
 def test_an_answer_that_is_its_target_is_not_decoded_again(
@@ -258,46 +272,49 @@ def test_an_answer_that_is_its_target_is_not_decoded_again(
     """Its tokens, signals and embedding are those of decoding; rows beside it whose targets are
     others go on.
     """
-    steps: list[int] = []
+    rows_by_step: list[int] = []
     run_decoder = decoding.forward_decoder
 
-    def counted(
+    def count_steps(
         student: InferenceModel,
-        held: KVCache,
+        cache: KVCache,
         ids: torch.Tensor,
         mask: torch.Tensor,
         position: torch.Tensor,
     ) -> object:
         if ids.shape[1] == 1:
-            steps.append(len(ids))
-        return run_decoder(student, held, ids, mask, position)
+            rows_by_step.append(len(ids))
+        return run_decoder(student, cache, ids, mask, position)
 
-    monkeypatch.setattr(decoding, "forward_decoder", counted)
-    ended = [d.has_ended for d in case.batch]
-    own = [d.tokens for d in case.batch]
-    found = decode_batch(case.student, case.prompts, TOKENS, targets=own)
-    steps_own, steps[:] = sum(steps), []
-    assert [(d.tokens, d.has_ended) for d in found] == [
+    monkeypatch.setattr(decoding, "forward_decoder", count_steps)
+    has_ended = [d.has_ended for d in case.batch]
+    own_tokens = [d.tokens for d in case.batch]
+    answers = decode_batch(case.student, case.prompts, TOKENS, targets=own_tokens)
+    n_own_steps = sum(rows_by_step)
+    rows_by_step[:] = []
+    assert [(d.tokens, d.has_ended) for d in answers] == [
         (d.tokens, d.has_ended) for d in case.batch
     ]
-    for ours, theirs in zip(found, case.batch, strict=True):
-        assert ours.target_nll == pytest.approx(
-            float(theirs.signals.nll.mean(dtype=np.float64)), abs=1e-5
+    for answer, expected in zip(answers, case.batch, strict=True):
+        assert answer.target_nll == pytest.approx(
+            float(expected.signals.nll.mean(dtype=np.float64)), abs=1e-5
         )
-        assert ours.embedding_D == pytest.approx(theirs.embedding_D, abs=1e-4)
-        for mine, known in zip(ours.signals, theirs.signals, strict=True):
-            assert mine == pytest.approx(known, rel=1e-4, abs=5e-4)
-    others = [[*tokens[:-1], tokens[-1] ^ 1] for tokens in own]
-    again = decode_batch(case.student, case.prompts, TOKENS, targets=others)
-    assert [d.tokens for d in again] == own
-    assert sum(steps) - steps_own == sum(
-        len(d.tokens) - 1 for d, e in zip(case.batch, ended, strict=True) if e
+        assert answer.embedding_D == pytest.approx(expected.embedding_D, abs=1e-4)
+        for signal_T, expected_T in zip(answer.signals, expected.signals, strict=True):
+            assert signal_T == pytest.approx(expected_T, rel=1e-4, abs=5e-4)
+    other_targets = [[*tokens[:-1], tokens[-1] ^ 1] for tokens in own_tokens]
+    other_answers = decode_batch(
+        case.student, case.prompts, TOKENS, targets=other_targets
     )
-    short = [tokens[: len(tokens) - 1] for tokens in own]
+    assert [d.tokens for d in other_answers] == own_tokens
+    assert sum(rows_by_step) - n_own_steps == sum(
+        len(d.tokens) - 1 for d, e in zip(case.batch, has_ended, strict=True) if e
+    )
+    short_targets = [tokens[: len(tokens) - 1] for tokens in own_tokens]
     assert [
         d.tokens
-        for d in decode_batch(case.student, case.prompts, TOKENS, targets=short)
-    ] == own, "no end, no answer"
+        for d in decode_batch(case.student, case.prompts, TOKENS, targets=short_targets)
+    ] == own_tokens, "no end, no answer"
 
 
 def test_targets_are_read_with_their_prompts_and_change_nothing_else(
@@ -311,24 +328,24 @@ def test_targets_are_read_with_their_prompts_and_change_nothing_else(
         for k, (p, d) in enumerate(zip(case.prompts, case.batch, strict=True))
     ]
     rows.append((case.prompts[-1], case.batch[0].tokens))
-    found = decode_batch(
+    answers = decode_batch(
         case.student, [p for p, _ in rows], TOKENS, targets=[t for _, t in rows]
     )
-    assert [d.tokens for d in found] == [
+    assert [d.tokens for d in answers] == [
         *(d.tokens for d in case.batch),
         case.batch[-1].tokens,
     ]
-    for (prompt, target), decoded in zip(rows, found, strict=True):
+    for (prompt, target), answer in zip(rows, answers, strict=True):
         if not target:
-            assert decoded.target_nll is None
+            assert answer.target_nll is None
             continue
         with torch.inference_mode():
             logits = (
-                case.plain.model(torch.tensor([[*prompt, *target]]))
+                case.unpatched.model(torch.tensor([[*prompt, *target]]))
                 .logits[0, len(prompt) - 1 : -1]
                 .double()
             )
-        expected = torch.nn.functional.cross_entropy(
+        expected_nll = torch.nn.functional.cross_entropy(
             logits, torch.tensor(target)
         ).item()
-        assert decoded.target_nll == pytest.approx(expected, abs=1e-5)
+        assert answer.target_nll == pytest.approx(expected_nll, abs=1e-5)

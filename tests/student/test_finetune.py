@@ -46,18 +46,18 @@ RECIPE = Recipe(lr=1e-2, epochs=2, rows_per_step=4)
 CPU = torch.device("cpu")
 
 
-def plain_loss(student: LoadedStudent, row: TokenRow) -> Any:
+def compute_plain_loss(student: LoadedStudent, row: TokenRow) -> Any:
     """Σ nll of a row's answer: one forward pass of it alone, with the head on every position."""
     logits = student.model(
         torch.tensor([row["prompt"] + row["answer"]]), use_cache=False
     ).logits[0]
-    kept = logits[len(row["prompt"]) - 1 : -1].float()
+    answer_logits_T_V = logits[len(row["prompt"]) - 1 : -1].float()
     return torch.nn.functional.cross_entropy(
-        kept, torch.tensor(row["answer"]), reduction="sum"
+        answer_logits_T_V, torch.tensor(row["answer"]), reduction="sum"
     )
 
 
-def tokens(student: LoadedStudent) -> list[TokenRow]:
+def make_rows(student: LoadedStudent) -> list[TokenRow]:
     return tokenize_rows(student, CHAT, ROWS[:7])
 
 
@@ -66,7 +66,7 @@ def test_the_batches_that_are_trained_on_have_the_loss_and_gradients_of_the_rows
     name: str, tmp_path: Path
 ) -> None:
     student = load_student(build(name, tmp_path / name))
-    rows = tokens(student)
+    rows = make_rows(student)
     layout = choose_layout(student.model, rows, pack=True)
     assert layout.is_packed, (
         "all of these can be packed: windows, soft caps, tied heads"
@@ -74,27 +74,37 @@ def test_the_batches_that_are_trained_on_have_the_loss_and_gradients_of_the_rows
     assert layout.is_fused == (name not in ("gemma2", "phi")), (
         "a soft cap behind the head, and a head with a bias, are not ours"
     )
-    alone = torch.stack([plain_loss(student, row) for row in rows]).sum()
-    alone.backward()
-    wanted = {n: p.grad.clone() for n, p in student.model.named_parameters()}
+    expected_loss = torch.stack(
+        [compute_plain_loss(student, row) for row in rows]
+    ).sum()
+    expected_loss.backward()
+    expected_gradients = {
+        n: p.grad.clone() for n, p in student.model.named_parameters()
+    }
     for micro_tokens in (1, 150, 10_000):
-        for tried in {
+        for trial in {
             layout,
             BatchLayout(is_packed=True, is_fused=False),
             PADDED_LAYOUT,
         }:
             student.model.zero_grad()
             total = 0.0
-            with tried.attention(student.model):
-                for part in split_micro_batches(rows, micro_tokens, tried.is_packed):
-                    loss = compute_batch_loss(student.model, part, tried, CPU)
+            with trial.attention(student.model):
+                for micro_batch in split_micro_batches(
+                    rows, micro_tokens, trial.is_packed
+                ):
+                    loss = compute_batch_loss(student.model, micro_batch, trial, CPU)
                     loss.backward()
                     total += loss.item()
-            assert total == pytest.approx(alone.item(), rel=1e-5)
+            assert total == pytest.approx(expected_loss.item(), rel=1e-5)
             for n, p in student.model.named_parameters():
-                near = 2e-4 * max(1.0, wanted[n].abs().max().item())
+                tolerance = 2e-4 * max(1.0, expected_gradients[n].abs().max().item())
                 torch.testing.assert_close(
-                    p.grad, wanted[n], atol=near, rtol=0, msg=f"{n} with {tried}"
+                    p.grad,
+                    expected_gradients[n],
+                    atol=tolerance,
+                    rtol=0,
+                    msg=f"{n} with {trial}",
                 )
     assert student.model.config._attn_implementation != "teachback_apart", (
         "the model is left as it was"
@@ -110,14 +120,14 @@ def test_rows_that_are_packed_without_being_kept_apart_would_be_noticed(
     student = load_student(tiny)
     monkeypatch.setattr(
         "teachback.student.training.layout.pack_batch",
-        lambda rows: {**pack_batch(rows), "row_lengths": whole(rows)},
+        lambda rows: {**pack_batch(rows), "row_lengths": join_lengths(rows)},
     )
 
-    def whole(rows: Sequence[TokenRow]) -> tuple[int, ...]:
+    def join_lengths(rows: Sequence[TokenRow]) -> tuple[int, ...]:
         return (sum(map(row_length, rows)) - len(rows),)
 
-    assert choose_layout(student.model, tokens(student), pack=True) == PADDED_LAYOUT
-    assert choose_layout(student.model, tokens(student), pack=False) == PADDED_LAYOUT
+    assert choose_layout(student.model, make_rows(student), pack=True) == PADDED_LAYOUT
+    assert choose_layout(student.model, make_rows(student), pack=False) == PADDED_LAYOUT
 
 
 def test_a_model_with_a_state_that_is_carried_on_gets_padded_rows(
@@ -137,18 +147,18 @@ def test_a_model_with_a_state_that_is_carried_on_gets_padded_rows(
         mamba = AutoModelForCausalLM.from_config(AutoConfig.for_model("mamba", **shape))
         for parameter in mamba.parameters():
             parameter.data.normal_(0, 1)
-    assert choose_layout(mamba, tokens(student), pack=True) == PADDED_LAYOUT
+    assert choose_layout(mamba, make_rows(student), pack=True) == PADDED_LAYOUT
 
 
 def test_dropout_in_attention_is_not_lost_by_packing(tmp_path: Path) -> None:
     student = load_student(tiny_student(tmp_path))
     for layer in student.model.model.layers:
         layer.self_attn.attention_dropout = 0.5
-    assert choose_layout(student.model, tokens(student), pack=True) == PADDED_LAYOUT
+    assert choose_layout(student.model, make_rows(student), pack=True) == PADDED_LAYOUT
 
 
 def test_packed_rows_have_no_mask_and_positions_of_their_own(tiny: Path) -> None:
-    rows = tokens(load_student(tiny))
+    rows = make_rows(load_student(tiny))
     batch = pack_batch(rows)
     assert "attention_mask" not in batch
     assert batch["use_cache"] is False
@@ -176,14 +186,19 @@ def test_micro_batches_hold_every_row_in_order_within_the_budget(
     rows = [
         TokenRow(prompt=[i] * p, answer=[i] * a) for i, (p, a) in enumerate(lengths)
     ]
-    parts = list(split_micro_batches(rows, micro_tokens, pack))
-    assert [row for part in parts for row in part] == rows
-    for part in parts:
-        assert len(part) == 1 or count_batch_tokens(part, pack) <= micro_tokens
-        assert count_batch_tokens(part, pack) == (
-            sum(map(row_length, part)) if pack else pad_batch(part)["input_ids"].numel()
+    micro_batches = list(split_micro_batches(rows, micro_tokens, pack))
+    assert [row for micro_batch in micro_batches for row in micro_batch] == rows
+    for micro_batch in micro_batches:
+        assert (
+            len(micro_batch) == 1
+            or count_batch_tokens(micro_batch, pack) <= micro_tokens
         )
-    for a, b in pairwise(parts):
+        assert count_batch_tokens(micro_batch, pack) == (
+            sum(map(row_length, micro_batch))
+            if pack
+            else pad_batch(micro_batch)["input_ids"].numel()
+        )
+    for a, b in pairwise(micro_batches):
         assert count_batch_tokens([*a, b[0]], pack) > micro_tokens, (
             "no micro-batch is smaller than it need be"
         )
@@ -196,29 +211,28 @@ def test_the_fused_head_is_the_cross_entropy_of_its_logits(
     """In blocks smaller than the rows, and with a factor behind it."""
     monkeypatch.setattr("teachback.student.training.head_loss.MAX_LOGITS", 5 * 40)
     monkeypatch.setattr("teachback.student.training.head_loss.REDUCED_LOGITS", 2 * 40)
-    made = torch.Generator().manual_seed(1)
-    hidden, weight = (
-        torch.randn(13, 8, generator=made),
-        torch.randn(40, 8, generator=made),
-    )
-    labels = torch.randint(0, 40, (13,), generator=made)
-    found = []
-    for fused in (True, False):
-        h, w = hidden.clone().requires_grad_(), weight.clone().requires_grad_()
+    generator = torch.Generator().manual_seed(1)
+    hidden = torch.randn(13, 8, generator=generator)
+    weight = torch.randn(40, 8, generator=generator)
+    labels = torch.randint(0, 40, (13,), generator=generator)
+    results = []
+    for is_fused in (True, False):
+        h = hidden.clone().requires_grad_()
+        w = weight.clone().requires_grad_()
         with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
-            if fused:
+            if is_fused:
                 loss = sum_nll_fused(h, w, labels)
             else:
                 loss = torch.nn.functional.cross_entropy(
                     (h @ w.T).float(), labels, reduction="sum"
                 )
         (loss / 7).backward()
-        found.append((loss.detach(), h.grad, w.grad))
-    for ours, theirs in zip(*found, strict=True):
-        assert ours.dtype == theirs.dtype == torch.float32
+        results.append((loss.detach(), h.grad, w.grad))
+    for fused_tensor, plain_tensor in zip(*results, strict=True):
+        assert fused_tensor.dtype == plain_tensor.dtype == torch.float32
         torch.testing.assert_close(
-            ours,
-            theirs,
+            fused_tensor,
+            plain_tensor,
             **({} if dtype == torch.float32 else {"atol": 2e-2, "rtol": 2e-2}),
         )
 
@@ -235,37 +249,42 @@ def train(start: Path, folder: Path, recipe: Recipe = RECIPE, **options: Any) ->
     )
 
 
-@pytest.mark.parametrize(("precision", "near"), [("float32", 2e-4), ("bf16", 2e-2)])
+@pytest.mark.parametrize(
+    ("precision", "tolerance"), [("float32", 2e-4), ("bf16", 2e-2)]
+)
 def test_the_weights_do_not_depend_on_the_micro_batches(
-    precision: Any, near: float, tiny: Path, tmp_path: Path
+    precision: Any, tolerance: float, tiny: Path, tmp_path: Path
 ) -> None:
     recipe = replace(RECIPE, precision=precision, lr=1e-3)
-    ways = [
+    option_sets = [
         {"micro_tokens": n, "pack": pack}
         for pack in (True, False)
         for n in (1, 120, 4096)
     ]
-    first, *others = (
-        load_student(train(tiny, tmp_path / str(i), recipe, **layout)).model
-        for i, layout in enumerate(ways)
+    first_model, *other_models = (
+        load_student(train(tiny, tmp_path / str(i), recipe, **options)).model
+        for i, options in enumerate(option_sets)
     )
-    for other in others:
-        for a, b in zip(first.parameters(), other.parameters(), strict=True):
-            torch.testing.assert_close(a, b, atol=near, rtol=0)
+    for other_model in other_models:
+        for a, b in zip(
+            first_model.parameters(), other_model.parameters(), strict=True
+        ):
+            torch.testing.assert_close(a, b, atol=tolerance, rtol=0)
 
 
 def test_steps_warm_up_and_fall_as_a_cosine_over_the_fixed_number_of_rows(
     tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rates, sizes = [], []
-    step = trainer.train_step
+    rates = []
+    sizes = []
+    train_step = trainer.train_step
 
-    def seen(self: Any, model: Any, rows: Any, *rest: Any) -> Any:
+    def record_step(self: Any, model: Any, rows: Any, *arguments: Any) -> Any:
         rates.append(self.lr_scheduler.get_last_lr()[0])
         sizes.append(len(rows))
-        return step(self, model, rows, *rest)
+        return train_step(self, model, rows, *arguments)
 
-    monkeypatch.setattr(trainer, "train_step", seen)
+    monkeypatch.setattr(trainer, "train_step", record_step)
     train(tiny, tmp_path, replace(RECIPE, warmup=0.3, lr=1.0))
     assert sizes == [4, 4, 4, 4, 4, 4, 2], "13 rows, twice"
     half_cosine = [
@@ -278,8 +297,8 @@ def test_the_schedule_has_every_row_once_an_epoch_in_another_order(tiny: Path) -
     student = load_student(tiny)
     rows = [tokenize_row(student, CHAT, message, answer) for message, answer in ROWS]
     order = schedule_rows(rows, RECIPE, seed=1)
-    seen = [rows.index(row) for row in order]
-    assert sorted(seen[:12] + seen[12:]) == sorted([*range(13), *range(13)])
+    positions = [rows.index(row) for row in order]
+    assert sorted(positions[:12] + positions[12:]) == sorted([*range(13), *range(13)])
     assert schedule_rows(rows, RECIPE, seed=1) == order
     assert schedule_rows(rows, RECIPE, seed=2) != order
     for i in range(0, len(order), 4):

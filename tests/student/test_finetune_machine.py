@@ -48,7 +48,7 @@ def train(
     )
 
 
-def weights(folder: Path) -> bytes:
+def read_weights(folder: Path) -> bytes:
     return (folder / "model.safetensors").read_bytes()
 
 
@@ -85,54 +85,56 @@ def test_finetuning_resumes_from_its_last_finished_checkpoint_to_the_same_bits(
         tiny,
         tmp_path / "b",
         recipe,
-        on_progress=lambda step, steps_: steps.append(step),
+        on_progress=lambda step, n_steps: steps.append(step),
     )
     assert steps == [5, 6, 7]
-    assert weights(resumed) == weights(unbroken)
+    assert read_weights(resumed) == read_weights(unbroken)
 
 
-def small_memory(monkeypatch: pytest.MonkeyPatch, at_most: int) -> list[int]:
+def limit_memory(monkeypatch: pytest.MonkeyPatch, max_tokens: int) -> list[int]:
     """Memory for so many tokens; the micro-batches that were tried."""
-    own, tried = layout.compute_batch_loss, list[int]()
+    compute_batch_loss = layout.compute_batch_loss
+    token_counts = list[int]()
 
-    def loss_of(model: Any, rows: Any, *rest: Any) -> Any:
-        tried.append(sum(len(r["prompt"]) + len(r["answer"]) for r in rows))
-        if tried[-1] > at_most:
+    def limited_batch_loss(model: Any, rows: Any, *arguments: Any) -> Any:
+        token_counts.append(sum(len(r["prompt"]) + len(r["answer"]) for r in rows))
+        if token_counts[-1] > max_tokens:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return own(model, rows, *rest)
+        return compute_batch_loss(model, rows, *arguments)
 
     monkeypatch.setattr(
-        "teachback.student.training.trainer.compute_batch_loss", loss_of
+        "teachback.student.training.trainer.compute_batch_loss", limited_batch_loss
     )
-    return tried
+    return token_counts
 
 
 def test_out_of_memory_halves_the_micro_batches_once_and_gives_the_same_result(
     tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wanted = load_student(train(tiny, tmp_path / "a")).model
-    tried, said = small_memory(monkeypatch, 100), list[str]()
-    found = load_student(
+    expected = load_student(train(tiny, tmp_path / "a")).model
+    token_counts = limit_memory(monkeypatch, 100)
+    notes = list[str]()
+    model = load_student(
         train(
             tiny,
             tmp_path / "b",
             options=RuntimeOptions(micro_tokens=200),
-            on_note=said.append,
+            on_note=notes.append,
         )
     ).model
-    assert max(tried) > 100
-    assert sum(n > 100 for n in tried) == 1, (
+    assert max(token_counts) > 100
+    assert sum(n > 100 for n in token_counts) == 1, (
         "the step is done again in smaller parts, and so are all that follow"
     )
-    assert "out of memory: micro-batches of 100 tokens from here on" in said
-    for a, b in zip(wanted.parameters(), found.parameters(), strict=True):
+    assert "out of memory: micro-batches of 100 tokens from here on" in notes
+    for a, b in zip(expected.parameters(), model.parameters(), strict=True):
         torch.testing.assert_close(a, b, atol=2e-4, rtol=0)
 
 
 def test_out_of_memory_twice_is_an_error(
     tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    small_memory(monkeypatch, 60)
+    limit_memory(monkeypatch, 60)
     with pytest.raises(
         StudentError,
         match=r"out of memory again[\s\S]*got: micro-batches of 100 tokens",
@@ -153,7 +155,7 @@ def test_a_student_that_does_not_fit_is_refused_with_the_numbers(
         train(tiny, tmp_path)
 
 
-MEASURED = """
+MEASURING_PROGRAM = """
 import sys
 from pathlib import Path
 from teachback.student.chat import Chat
@@ -185,28 +187,28 @@ def test_the_estimate_is_near_what_a_real_run_takes(
     """On a student of four million parameters: estimated against the peak above what the process
     held when it began.
     """
-    folder = wide(tmp_path / "wide")
-    ran = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", MEASURED, str(folder), str(tmp_path / "out"),
-        precision],
+    folder = make_wide_student(tmp_path / "wide")
+    result = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", MEASURING_PROGRAM, str(folder),
+        str(tmp_path / "out"), precision],
         capture_output=True, text=True, check=True, timeout=120,
     )  # fmt: skip
-    peak_mib, before_mib = map(float, ran.stdout.split())
+    peak_mib, before_mib = map(float, result.stdout.split())
     student = load_student(folder)
     rows = tokenize_rows(student, Chat(), [("Why?" * 30, "Because. " * 30)] * 4)
-    way = layout.choose_layout(student.model, rows, pack=True)
+    batch_layout = layout.choose_layout(student.model, rows, pack=True)
     recipe = Recipe(epochs=1, rows_per_step=4, precision=precision)
-    fit = check_memory(
-        student.model, rows, way, recipe, RuntimeOptions(micro_tokens=8192)
+    estimate = check_memory(
+        student.model, rows, batch_layout, recipe, RuntimeOptions(micro_tokens=8192)
     )
-    taken = (fit.total - fit.weights) / 2**20
-    assert fit.tokens == 4 * row_length(rows[0])
-    assert taken / 1.6 < peak_mib - before_mib < taken * 1.6, (
-        f"{peak_mib - before_mib:.0f} MiB taken, {taken:.0f} estimated"
+    estimated_mib = (estimate.total - estimate.weights) / 2**20
+    assert estimate.tokens == 4 * row_length(rows[0])
+    assert estimated_mib / 1.6 < peak_mib - before_mib < estimated_mib * 1.6, (
+        f"{peak_mib - before_mib:.0f} MiB taken, {estimated_mib:.0f} estimated"
     )
 
 
-def wide(folder: Path) -> Path:
+def make_wide_student(folder: Path) -> Path:
     """The tiny student's tokenizer with a model large enough for its memory to be seen."""
     from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -229,19 +231,19 @@ def wide(folder: Path) -> Path:
 
 
 def test_a_child_does_the_same_and_tells_the_same(tiny: Path, tmp_path: Path) -> None:
-    told: list[tuple[int, int]] = []
-    said: list[str] = []
+    progress: list[tuple[int, int]] = []
+    notes: list[str] = []
     here = train(tiny, tmp_path / "a")
     there = train(
         tiny,
         tmp_path / "b",
         child=True,
-        on_progress=lambda *at: told.append(at),
-        on_note=said.append,
+        on_progress=lambda *values: progress.append(values),
+        on_note=notes.append,
     )
-    assert weights(here) == weights(there)
-    assert told == [(i, 7) for i in range(1, 8)]
-    assert said[0] == "rows are packed"
+    assert read_weights(here) == read_weights(there)
+    assert progress == [(i, 7) for i in range(1, 8)]
+    assert notes[0] == "rows are packed"
 
 
 def test_a_childs_error_is_raised_here(tiny: Path, tmp_path: Path) -> None:
@@ -254,33 +256,37 @@ def test_a_childs_error_is_raised_here(tiny: Path, tmp_path: Path) -> None:
 
 
 def test_a_callback_that_raises_ends_the_child(tiny: Path, tmp_path: Path) -> None:
-    def stop(step: int, steps: int) -> None:
+    def raise_killed(step: int, steps: int) -> None:
         raise Killed
 
-    before = children()  # other tests' workers
+    before = list_children()  # other tests' workers
     with pytest.raises(Killed):
         train(
-            tiny, tmp_path, replace(RECIPE, epochs=1000), child=True, on_progress=stop
+            tiny,
+            tmp_path,
+            replace(RECIPE, epochs=1000),
+            child=True,
+            on_progress=raise_killed,
         )
-    assert set(children()) <= set(before)
+    assert set(list_children()) <= set(before)
 
 
 def test_a_finished_finetuning_leaves_no_tensor_behind(
     tiny: Path, tmp_path: Path
 ) -> None:
     """Nor with it the weights: a run has many rounds, a comparison many runs."""
-    left = []
+    tensor_counts = []
     for name in "abc":
         train(tiny, tmp_path / name)
         gc.collect()
-        left.append(
+        tensor_counts.append(
             sum(issubclass(type(one), torch.Tensor) for one in gc.get_objects())
         )
-    assert left[1:] == left[:1] * 2
+    assert tensor_counts[1:] == tensor_counts[:1] * 2
 
 
 def test_a_child_does_not_outlive_a_killed_parent(tiny: Path, tmp_path: Path) -> None:
-    def touch(*at: int) -> None:
+    def touch(*values: int) -> None:
         (tmp_path / "training").touch()
 
     parent = child(
@@ -297,23 +303,23 @@ def test_a_child_does_not_outlive_a_killed_parent(tiny: Path, tmp_path: Path) ->
         assert running(parent)
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    (trainer,) = children(parent)
+    (trainer,) = list_children(parent)
     os.kill(parent, signal.SIGKILL)
     assert ended(parent) == -signal.SIGKILL
-    while alive(trainer):
+    while is_alive(trainer):
         assert time.monotonic() < deadline, "it runs on"
         time.sleep(0.02)
 
 
-def children(of: int | None = None) -> list[int]:
+def list_children(parent: int | None = None) -> list[int]:
     return [
         int(c)
-        for p in Path(f"/proc/{of or os.getpid()}/task").iterdir()
+        for p in Path(f"/proc/{parent or os.getpid()}/task").iterdir()
         for c in (p / "children").read_text().split()
     ]
 
 
-def alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
     try:
         return (
             Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
@@ -328,20 +334,20 @@ def test_trackers_are_told_the_loss_of_every_step(
     from transformers import TrainerCallback
     from transformers.integrations import integration_utils
 
-    logged: list[float] = []
+    losses: list[float] = []
 
     class Tracker(TrainerCallback):
         def on_log(
             self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any
         ) -> None:
-            logged.extend([logs["loss"]] if "loss" in logs else [])
+            losses.extend([logs["loss"]] if "loss" in logs else [])
 
     monkeypatch.setitem(
         integration_utils.INTEGRATION_TO_CALLBACK, "tensorboard", Tracker
     )
     train(tiny, tmp_path / "a", options=RuntimeOptions(report_to=("tensorboard",)))
-    assert len(logged) == 7
-    assert float(logged[-1]) < float(logged[0])
-    logged.clear()
+    assert len(losses) == 7
+    assert float(losses[-1]) < float(losses[0])
+    losses.clear()
     train(tiny, tmp_path / "b")
-    assert logged == []
+    assert losses == []

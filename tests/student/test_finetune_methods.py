@@ -35,11 +35,11 @@ def train(
     )
 
 
-def weights(folder: Path) -> bytes:
+def read_weights(folder: Path) -> bytes:
     return (folder / "model.safetensors").read_bytes()
 
 
-def loss(model: Any, student_folder: Path) -> float:
+def compute_loss(model: Any, student_folder: Path) -> float:
     rows = tokenize_rows(load_student(student_folder), CHAT, ROWS)
     with torch.no_grad():
         return float(
@@ -47,24 +47,29 @@ def loss(model: Any, student_folder: Path) -> float:
         ) / sum(len(r["answer"]) for r in rows)
 
 
-def changed(before: Path, after: Path) -> set[str]:
-    a, b = (
-        load_student(before).model.state_dict(),
-        load_student(after).model.state_dict(),
-    )
-    assert set(a) == set(b)
-    assert {value.dtype for value in b.values()} == {torch.float32}
-    return {name for name in a if not torch.equal(a[name], b[name])}
+def list_changed_weights(before: Path, after: Path) -> set[str]:
+    weights_before = load_student(before).model.state_dict()
+    weights_after = load_student(after).model.state_dict()
+    assert set(weights_before) == set(weights_after)
+    assert {value.dtype for value in weights_after.values()} == {torch.float32}
+    return {
+        name
+        for name in weights_before
+        if not torch.equal(weights_before[name], weights_after[name])
+    }
 
 
 def test_two_runs_give_bit_equal_weights_and_learn(tiny: Path, tmp_path: Path) -> None:
-    one, two = train(tiny, tmp_path / "a"), train(tiny, tmp_path / "b")
-    assert weights(one) == weights(two)
-    assert loss(load_student(one).model, one) < 0.8 * loss(
+    first = train(tiny, tmp_path / "a")
+    second = train(tiny, tmp_path / "b")
+    assert read_weights(first) == read_weights(second)
+    assert compute_loss(load_student(first).model, first) < 0.8 * compute_loss(
         load_student(tiny).model, tiny
     )
-    assert len(changed(tiny, one)) == len(load_student(tiny).model.state_dict())
-    assert json.loads((one / "config.json").read_text()) == json.loads(
+    assert len(list_changed_weights(tiny, first)) == len(
+        load_student(tiny).model.state_dict()
+    )
+    assert json.loads((first / "config.json").read_text()) == json.loads(
         (tiny / "config.json").read_text()
     )
 
@@ -74,11 +79,13 @@ def test_lora_trains_an_adapter_and_merges_it(
     precision: Any, tiny: Path, tmp_path: Path
 ) -> None:
     out = train(tiny, tmp_path, replace(LORA, precision=precision))
-    assert loss(load_student(out).model, out) < loss(load_student(tiny).model, tiny)
-    assert all("_proj" in name for name in changed(tiny, out)), (
+    assert compute_loss(load_student(out).model, out) < compute_loss(
+        load_student(tiny).model, tiny
+    )
+    assert all("_proj" in name for name in list_changed_weights(tiny, out)), (
         "norms and embeddings are those of the base, to the bit"
     )
-    assert len(changed(tiny, out)) == 14
+    assert len(list_changed_weights(tiny, out)) == 14
     assert not (out / "adapter").exists()
 
 
@@ -91,9 +98,9 @@ def test_an_adapter_that_is_kept_gives_the_merged_student_on_the_base(
     from peft import PeftModel
 
     out = train(tiny, tmp_path, LORA, save_adapter=True)
-    adapted = PeftModel.from_pretrained(load_student(tiny).model, out / "adapter")
-    assert loss(adapted, out) == pytest.approx(
-        loss(load_student(out).model, out), abs=1e-5
+    adapter_model = PeftModel.from_pretrained(load_student(tiny).model, out / "adapter")
+    assert compute_loss(adapter_model, out) == pytest.approx(
+        compute_loss(load_student(out).model, out), abs=1e-5
     )
     assert (
         json.loads((out / "adapter/adapter_config.json").read_text())[
@@ -112,10 +119,12 @@ def test_last_layers_trains_no_other(
         tmp_path,
         replace(RECIPE, method="last_layers", last_layers=1, precision=precision),
     )
-    names = changed(tiny, out)
+    names = list_changed_weights(tiny, out)
     assert len(names) == 9
     assert all(name.startswith("model.layers.1.") for name in names)
-    assert loss(load_student(out).model, out) < loss(load_student(tiny).model, tiny)
+    assert compute_loss(load_student(out).model, out) < compute_loss(
+        load_student(tiny).model, tiny
+    )
     with pytest.raises(
         StudentError,
         match=r"last_layers is more than the student has[\s\S]*allowed: 1 to 2",
@@ -135,22 +144,22 @@ def test_qlora_without_a_gpu_says_what_it_needs(tiny: Path, tmp_path: Path) -> N
 
 def test_bf16_autocast_keeps_float32_parameters(tiny: Path, tmp_path: Path) -> None:
     out = train(tiny, tmp_path / "a", replace(RECIPE, precision="bf16"))
-    assert len(changed(tiny, out)) == len(load_student(tiny).model.state_dict())
+    assert len(list_changed_weights(tiny, out)) == len(
+        load_student(tiny).model.state_dict()
+    )
     plain = train(tiny, tmp_path / "b")
-    assert weights(out) != weights(plain), "products are in bf16"
-    assert loss(load_student(out).model, out) == pytest.approx(
-        loss(load_student(plain).model, plain), rel=0.02
+    assert read_weights(out) != read_weights(plain), "products are in bf16"
+    assert compute_loss(load_student(out).model, out) == pytest.approx(
+        compute_loss(load_student(plain).model, plain), rel=0.02
     )
 
 
 def test_checkpointing_changes_nothing(tiny: Path, tmp_path: Path) -> None:
-    whole, again = (
-        train(tiny, tmp_path / "a"),
-        train(tiny, tmp_path / "b", checkpointing=True),
-    )
+    plain = train(tiny, tmp_path / "a")
+    checkpointed = train(tiny, tmp_path / "b", checkpointing=True)
     for a, b in zip(
-        load_student(whole).model.parameters(),
-        load_student(again).model.parameters(),
+        load_student(plain).model.parameters(),
+        load_student(checkpointed).model.parameters(),
         strict=True,
     ):
         torch.testing.assert_close(a, b, atol=2e-5, rtol=0)
@@ -168,6 +177,6 @@ def test_methods_on_a_gpu(method: Any, tiny: Path, tmp_path: Path) -> None:
         last_layers=1,
     )
     out = train(tiny, tmp_path, recipe, checkpointing=True)
-    assert loss(load_student(out).model.cpu(), out) < loss(
+    assert compute_loss(load_student(out).model.cpu(), out) < compute_loss(
         load_student(tiny).model.cpu(), tiny
     )

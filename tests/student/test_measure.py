@@ -24,14 +24,16 @@ from teachback.testing import fake_config
 CHAT = Chat(system="Be brief.")
 
 
-def answering(student: InferenceModel) -> Callable[..., list[MeasuredAnswer]]:
+def make_answer_function(
+    student: InferenceModel,
+) -> Callable[..., list[MeasuredAnswer]]:
     def answer(
-        asked: Sequence[AttemptRequest], sampling: Sampling | None = None
+        requests: Sequence[AttemptRequest], sampling: Sampling | None = None
     ) -> list[MeasuredAnswer]:
-        done = answer_questions(student, CHAT, asked, 6, sampling)
+        batch = answer_questions(student, CHAT, requests, 6, sampling)
         return [
             MeasuredAnswer(*pair)
-            for pair in zip(done.attempts, done.target_nll, strict=True)
+            for pair in zip(batch.attempts, batch.target_nll, strict=True)
         ]
 
     return answer
@@ -43,45 +45,49 @@ def test_a_report_s_questions_come_back_by_example_however_they_are_sharded(
     """Greedy answers with the nll of their targets, then two samples each; shards of 4 mix the
     two kinds.
     """
-    student, task = load_for_inference(tiny), make_task(fake_config().task)
-    answer = answering(student)
+    student = load_for_inference(tiny)
+    task = make_task(fake_config().task)
+    answer = make_answer_function(student)
     samples = SamplingPlan(2, 1.0, lambda id, k: Random(f"{id} {k}"))
-    asked = list_questions(task, task.dev, samples)
-    assert len(asked) == 30
+    questions = list_questions(task, task.dev, samples)
+    assert len(questions) == 30
     shards = [
-        measure_questions(answer, asked[i : i + 4], samples) for i in range(0, 30, 4)
+        measure_questions(answer, questions[i : i + 4], samples)
+        for i in range(0, 30, 4)
     ]
-    got = group_by_example([m for shard in shards for m in shard], 10)
+    measured = group_by_example([m for shard in shards for m in shard], 10)
     greedy = [
-        found.attempt
-        for found in answer(
+        answered.attempt
+        for answered in answer(
             [AttemptRequest(e.id, task.prompt(e.question)) for e in task.dev]
         )
     ]
-    assert [a.text for a in got.attempts] == [a.text for a in greedy]
+    assert [a.text for a in measured.attempts] == [a.text for a in greedy]
     targets = [(task.prompt(e.question), str(task.target(e))) for e in task.dev]
-    assert got.gold_nll == pytest.approx(
+    assert measured.gold_nll == pytest.approx(
         score_answers(student, CHAT, targets), abs=1e-5
     )
-    assert [[a.id for a in answers] for answers in got.sampled] == [
+    assert [[a.id for a in answers] for answers in measured.sampled] == [
         [e.id] * 2 for e in task.dev
     ]
-    assert all(one.text != two.text for one, two in got.sampled), (
+    assert all(one.text != two.text for one, two in measured.sampled), (
         "each sample has a stream of its own"
     )
     assert (
-        group_by_example(measure_questions(answer, asked[:10], None), 10).sampled == ()
+        group_by_example(measure_questions(answer, questions[:10], None), 10).sampled
+        == ()
     )
 
 
 def test_an_example_without_a_target_has_no_nll(tiny: Path) -> None:
-    student, task = load_for_inference(tiny), make_task(fake_config().task)
-    answer = answering(student)
-    asked = [
+    student = load_for_inference(tiny)
+    task = make_task(fake_config().task)
+    answer = make_answer_function(student)
+    questions = [
         q._replace(target=None if k % 2 else q.target)
         for k, q in enumerate(list_questions(task, task.dev, None))
     ]
-    assert [m.gold_nll is None for m in measure_questions(answer, asked, None)] == [
+    assert [m.gold_nll is None for m in measure_questions(answer, questions, None)] == [
         False,
         True,
     ] * 5

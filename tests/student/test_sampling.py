@@ -133,7 +133,9 @@ def test_tokens_come_as_often_as_the_tempered_distribution_says() -> None:
     """20,000 draws of one position, against softmax(logits / T) by chi-squared."""
     from scipy.stats import chisquare
 
-    logits, n, dice = torch.tensor([2.0, -1.0, 0.5, -40.0, 1.0]), 20_000, Random(0)
+    logits = torch.tensor([2.0, -1.0, 0.5, -40.0, 1.0])
+    n = 20_000
+    dice = Random(0)
     for temperature in (0.7, 1.5):
         weights = [exp(x / temperature) for x in logits.tolist()]
         tokens = Counter(

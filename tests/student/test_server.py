@@ -240,10 +240,8 @@ def test_each_rounds_adapter_has_a_name_of_its_own(
     adapters: list[Path],
     tiny: Path,
 ) -> None:
-    names, unlike = (
-        [],
-        [a.text for a in answer_questions(here, CHAT, REQUESTS, 12).attempts],
-    )
+    names = []
+    unlike = [a.text for a in answer_questions(here, CHAT, REQUESTS, 12).attempts]
     for adapter in adapters:
         server = serving.use(adapter)
         names.append(server.model)
@@ -264,10 +262,8 @@ def test_each_rounds_adapter_has_a_name_of_its_own(
 def test_a_server_that_runs_already_is_given_the_students(
     serving: StudentServer, student: WeightlessStudent, tmp_path: Path, tiny: Path
 ) -> None:
-    other, url = (
-        tiny_student(tmp_path / "other", seed=5),
-        serving.use(serving.base).base_url,
-    )
+    other = tiny_student(tmp_path / "other", seed=5)
+    url = serving.use(serving.base).base_url
     expected = answer_questions(load_for_inference(other), CHAT, REQUESTS, 12).attempts
     given = StudentServer(
         tiny, tmp_path / "log", base_url=url, model=serving.use(serving.base).model

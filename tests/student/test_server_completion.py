@@ -17,7 +17,8 @@ from teachback.student.engines.completion import (
     parse_student_completion,
 )
 
-ENDS, EIGHT = frozenset({2, 7}), DecodingOptions(8)
+ENDS = frozenset({2, 7})
+EIGHT = DecodingOptions(8)
 
 # As llama.cpp's llama-server (build 11434) wrote the end of an answer by SmolLM2-135M-Instruct,
 # and counted it.
@@ -82,10 +83,8 @@ def test_both_forms_say_the_same() -> None:
         strict=True,
     ):
         top["token_id:9"] = second
-    (found,), (same,) = (
-        reading(ours),
-        parse_student_completion(LLAMA, 1, ENDS, EIGHT, text),
-    )
+    (found,) = reading(ours)
+    (same,) = parse_student_completion(LLAMA, 1, ENDS, EIGHT, text)
     assert (found.tokens, found.nll, found.has_ended) == (
         [30, 2],
         [0.5656806230545044, 0.2567639946937561],
@@ -113,9 +112,11 @@ def test_both_forms_say_the_same() -> None:
 def test_tokens_and_log_probabilities_come_through_as_they_are(
     said: list[tuple[int, float]], ended: bool
 ) -> None:
-    ids, values = [i for i, _ in said], [v for _, v in said]
+    ids = [i for i, _ in said]
+    values = [v for _, v in said]
     if ended:
-        ids, values = [*ids, 7], [*values, -0.125]
+        ids = [*ids, 7]
+        values = [*values, -0.125]
     data = vllm(ids, "stop" if ended else "length", values)
     data["choices"][0]["logprobs"]["top_logprobs"] = None
     (found,) = reading(data, DecodingOptions(8 if ended else len(ids)))
@@ -216,14 +217,16 @@ def several(*answers: Sequence[int]) -> dict[str, Any]:
 
 
 def test_n_answers_come_in_the_order_of_their_numbers() -> None:
-    sampled, data = DecodingOptions(8, temperature=1.0), several([5, 2], [6, 6, 2])
+    sampled = DecodingOptions(8, temperature=1.0)
+    data = several([5, 2], [6, 6, 2])
     assert [one.tokens for one in reading(data, sampled, n=2)] == [[5, 2], [6, 6, 2]]
     with pytest.raises(StudentError, match=r"answers were asked for(.|\n)*2 answers"):
         reading(data, sampled, n=3)
 
 
 def test_of_n_answers_a_server_may_count_the_first_if_their_texts_are_whole() -> None:
-    sampled, data = DecodingOptions(8, temperature=1.0), several([5, 2], [6, 6, 2])
+    sampled = DecodingOptions(8, temperature=1.0)
+    data = several([5, 2], [6, 6, 2])
     data["usage"]["completion_tokens"] = 2  # llama.cpp does
     assert len(reading(data, sampled, n=2)) == 2
     data["choices"][0]["text"] = "something more"

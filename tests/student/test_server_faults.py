@@ -27,7 +27,8 @@ from teachback.student.engines.server import (
 )
 from teachback.types import Attempt
 
-CHAT, END = Chat(), 1
+CHAT = Chat()
+END = 1
 Answer = Callable[
     [int, dict[str, Any]], Awaitable[web.Response | str]
 ]  # a text: what goes wrong
@@ -81,7 +82,9 @@ async def sent(http: web.Request, answer: web.Response | str) -> web.StreamRespo
 @contextmanager
 def scripted(answer: Answer) -> Iterator[Scripted]:
     """answer(how many were asked before, the request). In a thread of its own."""
-    state, loop, ready = Scripted(), asyncio.new_event_loop(), threading.Event()
+    state = Scripted()
+    loop = asyncio.new_event_loop()
+    ready = threading.Event()
     closing = asyncio.Event()
 
     async def handle(http: web.Request) -> web.StreamResponse:

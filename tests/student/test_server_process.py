@@ -222,7 +222,8 @@ def test_a_server_that_cannot_load_students_is_started_again_on_each(
 ) -> None:
     second = folder(tmp_path / "second")
     with StudentServer(student, tmp_path / "log", stub()) as serving:
-        first, former = serving.use(student), pids(tmp_path)
+        first = serving.use(student)
+        former = pids(tmp_path)
         server = serving.use(second)
         assert (first.model, server.model) == (str(student), str(second))
         assert gone(*former, within_s=0)
@@ -232,10 +233,8 @@ def test_a_server_that_cannot_load_students_is_started_again_on_each(
 def test_an_adapter_is_loaded_onto_the_base_by_a_server_that_can(
     stub: Callable[..., str], student: Path, tmp_path: Path
 ) -> None:
-    adapter, merged = (
-        folder(tmp_path / "adapter", "adapter_config.json"),
-        folder(tmp_path / "merged"),
-    )
+    adapter = folder(tmp_path / "adapter", "adapter_config.json")
+    merged = folder(tmp_path / "merged")
     with StudentServer(student, tmp_path / "log", stub()) as serving:
         serving.use(merged)
         with pytest.raises(

@@ -67,7 +67,8 @@ def test_signals_are_what_their_definitions_say(
     n: int, vocabulary: int, scale: float, seed: int
 ) -> None:
     torch.manual_seed(seed)
-    logits, hidden = torch.randn(n, vocabulary) * scale, torch.randn(n, 5)
+    logits = torch.randn(n, vocabulary) * scale
+    hidden = torch.randn(n, 5)
     ids = [Random(seed).randrange(vocabulary) for _ in range(n)]
     ours = torch.stack([*compute_signals(logits, hidden, torch.tensor(ids))], 1)
     keep = [
@@ -98,11 +99,9 @@ def test_two_equally_likely_tokens_have_no_gap_and_one_ruled_out_counts_for_noth
 
 
 def test_a_block_more_or_less_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    logits, hidden, ids = (
-        torch.randn(50, 300) * 4,
-        torch.randn(50, 8),
-        torch.randint(0, 300, (50,)),
-    )
+    logits = torch.randn(50, 300) * 4
+    hidden = torch.randn(50, 8)
+    ids = torch.randint(0, 300, (50,))
     whole = compute_signals(logits, hidden, ids)
     monkeypatch.setattr(engine, "LOGITS_IN_CACHE", 700)
     for one, other in zip(whole, compute_signals(logits, hidden, ids), strict=True):
@@ -110,7 +109,8 @@ def test_a_block_more_or_less_changes_nothing(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_gpu_is_given_more_at_once() -> None:
-    cpu, gpu = torch.device("cpu"), torch.device("cuda", 0)
+    cpu = torch.device("cpu")
+    gpu = torch.device("cuda", 0)
     assert [scale_for_device(512, device) for device in (cpu, gpu)] == [512, 8192]
     assert [micro_batch_tokens(None, device) for device in (cpu, gpu)] == [
         BATCH_TOKENS,
@@ -212,7 +212,8 @@ def test_what_all_prompts_begin_with_is_read_once(student: InferenceModel) -> No
     together = read_answers(student, CHAT, rows, 10_000)
     hook.remove()
     lengths = [sum(map(len, row_ids(student, CHAT, *row))) - 1 for row in rows]
-    shared, rest = read_tokens[0], read_tokens[1:]
+    shared = read_tokens[0]
+    rest = read_tokens[1:]
     assert shared > 96
     assert rest == [len(rows) * (max(lengths) - shared)]
     for one, other in zip(alone, together, strict=True):

@@ -112,11 +112,9 @@ def test_any_shape_gives_the_sketch_by_its_definition(
     any order of rows.
     """
     torch.manual_seed(seed)
-    logits, hidden, ids = (
-        torch.randn(n, vocabulary) * 3,
-        torch.randn(n, width),
-        torch.randint(0, vocabulary, (n,)),
-    )
+    logits = torch.randn(n, vocabulary) * 3
+    hidden = torch.randn(n, width)
+    ids = torch.randint(0, vocabulary, (n,))
     row = torch.tensor([Random(seed + k).randrange(3) for k in range(n)] + [2])[:n]
     sketch = draw_sketch(vocabulary, width, size, seed)
     sums = summed_up(sketch, logits, hidden, ids, row)
@@ -196,7 +194,8 @@ def taught(
     """hidden_N_D, ids_N and row_N of rows' answers, one after the other, from the model as it
     came.
     """
-    decoder, hidden = load_student(folder).model.get_decoder(), []
+    decoder = load_student(folder).model.get_decoder()
+    hidden = []
     with torch.no_grad():
         for prompt, tokens in rows:
             state_1_T_D = decoder(
@@ -211,10 +210,8 @@ def taught(
 def test_a_row_s_sketch_is_the_same_in_any_batch(
     student: InferenceModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sketch, asked = (
-        make_sketch(student, seed=1, size=128),
-        [AttemptRequest(f"q{i}", q) for i, q in enumerate(QUESTIONS)],
-    )
+    sketch = make_sketch(student, seed=1, size=128)
+    asked = [AttemptRequest(f"q{i}", q) for i, q in enumerate(QUESTIONS)]
     alone = np.stack(
         [only(read_answers(student, CHAT, [row], sketch=sketch)) for row in ROWS]
     )
@@ -254,10 +251,8 @@ def only(found: list[AnswerSignals]) -> np.ndarray:
 def test_an_answer_that_is_read_again_has_the_sketch_that_it_was_given_with(
     student: InferenceModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sketch, prompts = (
-        make_sketch(student, seed=2, size=96),
-        [prompt_ids(student, CHAT, q) for q in QUESTIONS],
-    )
+    sketch = make_sketch(student, seed=2, size=96)
+    prompts = [prompt_ids(student, CHAT, q) for q in QUESTIONS]
     given = dict(
         zip(
             QUESTIONS,
@@ -279,20 +274,14 @@ def test_an_answer_that_is_read_again_has_the_sketch_that_it_was_given_with(
 def test_a_sketch_changes_nothing_else_and_is_not_there_unasked(
     student: InferenceModel,
 ) -> None:
-    sketch, asked = (
-        make_sketch(student, seed=1, size=64),
-        [AttemptRequest(f"q{i}", q) for i, q in enumerate(QUESTIONS)],
-    )
-    plain, sketched = (
-        read_answers(student, CHAT, ROWS),
-        read_answers(student, CHAT, ROWS, sketch=sketch),
-    )
+    sketch = make_sketch(student, seed=1, size=64)
+    asked = [AttemptRequest(f"q{i}", q) for i, q in enumerate(QUESTIONS)]
+    plain = read_answers(student, CHAT, ROWS)
+    sketched = read_answers(student, CHAT, ROWS, sketch=sketch)
     assert [a[:5] for a in plain] == [a[:5] for a in sketched]
     assert all(a.gradient_M is None for a in plain)
-    unasked, done = (
-        answer_questions(student, CHAT, asked, TOKENS),
-        answer_questions(student, CHAT, asked, TOKENS, sketch=sketch),
-    )
+    unasked = answer_questions(student, CHAT, asked, TOKENS)
+    done = answer_questions(student, CHAT, asked, TOKENS, sketch=sketch)
     assert unasked.attempts == done.attempts
     assert unasked.gradient_N_M is None
     assert done.gradient_N_M is not None
@@ -328,7 +317,9 @@ def test_the_seed_says_what_the_tables_are() -> None:
 
 def test_buckets_are_shared_evenly_and_by_chance() -> None:
     """Never by hidden numbers that fit; by two tokens as often as their number and the size say."""
-    size, draws, most = 16, 4000, 3
+    size = 16
+    draws = 4000
+    most = 3
     drawn = [draw_sketch(40, 12, size, seed) for seed in range(draws)]
     for sketch in drawn[:50]:
         assert sorted(set(sketch.hidden.bucket_K.tolist())) == sorted(

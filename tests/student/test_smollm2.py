@@ -24,7 +24,8 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import transformers
 
     assert transformers.AutoModelForCausalLM, "loaded here, not by each child anew"
-    folder, said = tmp_path_factory.mktemp("cache"), tmp_path_factory.mktemp("said")
+    folder = tmp_path_factory.mktemp("cache")
+    said = tmp_path_factory.mktemp("said")
     killed = child(convert, folder, said / "killed")
     while not list(folder.glob("*.tmp/*")):
         assert running(killed), "it ended before it could be killed"

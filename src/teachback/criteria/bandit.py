@@ -62,7 +62,7 @@ def member_probabilities(
     for past_round, payoff in zip(past, payoffs, strict=True):
         probability_by_name = mix_with_uniform(weights, explore)
         name = past_round.chosen.picks[0].by
-        # A member that has left the config has no weight to change.
+        # A round that another criterion selected has no weight to change.
         if name in weights and payoff is not None:
             # Divided by the probability: a member that is drawn rarely learns as much.
             weights[name] *= exp(

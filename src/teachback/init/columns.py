@@ -42,7 +42,7 @@ def guess_columns(
     """question, answer: columns that the user named. They are taken as they are.
 
     source: the file, for errors. Raises DataError for no rows, a named column that isn't there,
-    no question, and a list or an object in the only column of answers.
+    no question, an empty column of answers, and a list or an object in the only one.
     """
     if not rows:
         raise DataError(f"{source} has no rows", allowed="at least one question")
@@ -54,6 +54,11 @@ def guess_columns(
                 got=join_names(names),
                 fix="name one of them",
             )
+    if answer is not None and not column_values(rows, answer):
+        raise DataError(
+            f"{source}: the column {answer!r} is empty in every row",
+            fix="name another column with --answer, or leave --answer out",
+        )
 
     question_name = question or find_question_column(rows, names, source)
     other_names = [name for name in names if name != question_name]

@@ -20,8 +20,8 @@ def measure_carry_over(
     """
     if not fresh.rows:
         return Transfer((), None, None, None)
-    attempt_of = {attempt.id: attempt for attempt in seed_attempts}
-    seeds = [attempt_of[str(row.seed)] for row in fresh.rows]
+    attempt_by_id = {attempt.id: attempt for attempt in seed_attempts}
+    seeds = [attempt_by_id[str(row.seed)] for row in fresh.rows]
     seed_scores = score(seeds) if score else None
     row_scores = score(row_attempts) if score else None
 

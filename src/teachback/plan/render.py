@@ -1,4 +1,4 @@
-"""A plan in words: the bill, what stops it, and what the student does."""
+"""A plan as text: the teacher's bill, the limits, and the student's work."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ from .layout import (
 from .render_limits import format_budget
 from .values import Plan, ProbeSummary, RoleBill, StudentBill, StudentWork
 
-MAX_ROUNDS_SHOWN = 6  # of the student's rounds; the last is always shown
+MAX_ROUND_LINES = 6  # in the student's table; the last round always has a line
 
 
 def format_plan(plan: Plan) -> list[str]:
@@ -40,10 +40,11 @@ def format_plan(plan: Plan) -> list[str]:
 
 
 def format_header(plan: Plan) -> list[str]:
-    """What is planned, who is asked, and what a probe has bought."""
-    rounds = f"{plan.rounds_asked} " if plan.rounds_asked else ""
-    extent = f"{rounds}rounds of {plan.per_round:,} pairs"
-    if not plan.rounds_asked:
+    """The run's size, its endpoints, and what a probe has bought."""
+    extent = f"rounds of {plan.per_round:,} pairs"
+    if plan.rounds_asked:
+        extent = f"{plan.rounds_asked} {extent}"
+    else:
         extent += " until the budget is spent"
     if plan.done:
         extent += f"; {plan.done} rounds are done, this is what is left"
@@ -99,13 +100,13 @@ def format_teacher_bill(plan: Plan) -> list[str]:
 def format_role_bills(label: str, roles: Sequence[RoleBill]) -> list[str]:
     """A line for each role; the label stands on the first one."""
     lines = []
-    for place, role in enumerate(roles):
+    for index, role in enumerate(roles):
         calls = format_count_range(role.calls)
         if role.calls.expected is not None:
             calls = format_count(role.calls.expected)
         lines.append(
             format_table_line(
-                "" if place else label,
+                "" if index else label,
                 role.role,
                 calls,
                 format_count_range(role.input_tokens),
@@ -117,6 +118,7 @@ def format_role_bills(label: str, roles: Sequence[RoleBill]) -> list[str]:
 
 
 def sum_role_bills(roles: Sequence[RoleBill]) -> RoleBill:
+    """The sum under the name "together". Money or FLOPs of which a part is unknown are None."""
     total, *others = roles
     for role in others:
         usd = flops = None
@@ -137,12 +139,14 @@ def sum_role_bills(roles: Sequence[RoleBill]) -> RoleBill:
 
 
 def format_student_bill(plan: Plan) -> list[str]:
-    student, size = plan.student, plan.student.size
-    known = ""
+    student = plan.student
+    size = student.size
+    parameters = ""
     if size.parameters is not None:
+        # Parameters are counted in billions, not in giga
         billions = format_count(size.parameters).replace("G", "B")
-        known = f"{billions} parameters, "
-    lines = wrap_with_label("student", f"{student.model}: {known}{size.source}")
+        parameters = f"{billions} parameters, "
+    lines = wrap_with_label("student", f"{student.model}: {parameters}{size.source}")
 
     lines.append(
         format_table_line("", "rows", "", "tokens answered", "tokens learned", "time")
@@ -150,7 +154,7 @@ def format_student_bill(plan: Plan) -> list[str]:
     lines.append(format_student_work("before", student.before))
     for work in student.rounds:
         is_last = work is student.rounds[-1]
-        if work.round - plan.done < MAX_ROUNDS_SHOWN - 1 or is_last:
+        if work.round - plan.done < MAX_ROUND_LINES - 1 or is_last:
             lines.append(format_student_work(f"round {work.round}", work))
     lines.append(format_student_work("in all", student.total))
     lines += wrap_with_label("compute", describe_compute(student.total, plan.probe))

@@ -1,4 +1,4 @@
-"""The budget's lines of a plan: what is used, what ends the run, what each limit does."""
+"""The budget's part of a plan's text: the total, what ends the run, and each limit."""
 
 from collections.abc import Sequence
 from math import ceil
@@ -36,7 +36,7 @@ def describe_budget_use(use: BudgetUse) -> str:
 
 
 def describe_end(plan: Plan) -> str:
-    """What ends the run; by scenario, where that differs."""
+    """What ends the run, by scenario if the scenarios differ."""
     ends = {
         scenario: LIMIT_NAMES.get(plan.ends[scenario], plan.ends[scenario])
         for scenario in SCENARIO_ORDER
@@ -50,24 +50,24 @@ def describe_end(plan: Plan) -> str:
 def describe_limit(limit: LimitForecast, plan: Plan) -> str:
     name = LIMIT_NAMES.get(limit.limit, limit.limit)
     title = f"{name} {format_limit_amount(limit, limit.value)}"
-    assumed = ", if every row is accepted" if limit.limit == "accepted" else ""
-    hits = collect_hits(limit)
-    reached = [hit for hit in hits.values() if hit]
-    if not reached:
-        used = "all"
+    condition = ", if every row is accepted" if limit.limit == "accepted" else ""
+    hit_by_scenario = collect_hits(limit)
+    hits = [hit for hit in hit_by_scenario.values() if hit]
+    if not hits:
+        amount = "all"
         if limit.used.high < limit.value:
-            used = format_used_amounts(limit)
-        return f"{title}: not reached{assumed}; {used} of it used"
+            amount = format_used_amounts(limit)
+        return f"{title}: not reached{condition}; {amount} of it used"
 
-    if len({*hits.values()}) == 1:
-        where = describe_hit(reached[0])
+    if len({*hit_by_scenario.values()}) == 1:
+        place = describe_hit(hits[0])
     else:
-        parts = [
-            f"{describe_hit(hit) if hit else 'not reached'} at the {scenario} estimate"
-            for scenario, hit in hits.items()
+        places = [
+            f"{describe_hit(hit)} at the {scenario} estimate"
+            for scenario, hit in hit_by_scenario.items()
         ]
-        where = "; ".join(parts)
-    return f"{title}: {where}{assumed}{write_advice(limit, plan, reached)}"
+        place = "; ".join(places)
+    return f"{title}: {place}{condition}{write_advice(limit, plan, hits)}"
 
 
 def collect_hits(limit: LimitForecast) -> dict[Scenario, LimitHit | None]:
@@ -78,33 +78,38 @@ def collect_hits(limit: LimitForecast) -> dict[Scenario, LimitHit | None]:
     return {scenario: hits[scenario] for scenario in SCENARIO_ORDER if scenario in hits}
 
 
-def describe_hit(hit: LimitHit) -> str:
-    where = "in" if hit.opened else "before"
-    return f"reached {where} round {hit.round}, after {hit.pairs:,} pairs"
+def describe_hit(hit: LimitHit | None) -> str:
+    if hit is None:
+        return "not reached"
+    preposition = "in" if hit.opened else "before"
+    return f"reached {preposition} round {hit.round}, after {hit.pairs:,} pairs"
 
 
-def write_advice(limit: LimitForecast, plan: Plan, reached: Sequence[LimitHit]) -> str:
-    """What to set the limit to."""
+def write_advice(limit: LimitForecast, plan: Plan, hits: Sequence[LimitHit]) -> str:
+    """What to set the limit to; empty if it is high enough.
+
+    hits: where the limit ends the run, in the scenarios in which it does.
+    """
+    if limit.value >= limit.for_all:
+        return ""
     for_all = ""
     if plan.rounds_asked is not None:
         amount = format_sufficient_amount(limit, limit.for_all)
         for_all = f"all rounds at the high estimate need {amount}"
 
-    if limit.value >= limit.for_all:
-        return ""
-    fewest = min(hit.pairs for hit in reached)
+    fewest_pairs = min(hit.pairs for hit in hits)
     counts_pairs = limit.limit in ("generated", "accepted")
-    if counts_pairs or fewest >= plan.per_round:
+    if counts_pairs or fewest_pairs >= plan.per_round:
         return f"; {for_all}" if for_all else ""
 
-    what = "Not even one pair fits" if fewest == 0 else "Not even one round fits"
+    unit = "pair" if fewest_pairs == 0 else "round"
     pair = format_sufficient_amount(limit, limit.for_a_pair)
     whole_round = format_sufficient_amount(limit, limit.for_a_round)
-    needs = (
-        f"a pair is held with its worst case, so one needs {pair}, "
-        f"a round {whole_round}"
+    advice = (
+        f". Not even one {unit} fits: a pair is held with its worst case, "
+        f"so one needs {pair}, a round {whole_round}"
     )
-    return f". {what}: {needs}" + (f", {for_all}" if for_all else "")
+    return f"{advice}, {for_all}" if for_all else advice
 
 
 def format_limit_amount(limit: LimitForecast, value: float) -> str:
@@ -116,7 +121,7 @@ def format_limit_amount(limit: LimitForecast, value: float) -> str:
 
 
 def format_sufficient_amount(limit: LimitForecast, value: float) -> str:
-    """The amount, rounded up: a limit that is set to it is high enough."""
+    """The amount, rounded up, so that a limit of exactly this amount is high enough."""
     if limit.limit != "usd":
         return format_limit_amount(limit, value)
     if value >= 1:
@@ -126,10 +131,8 @@ def format_sufficient_amount(limit: LimitForecast, value: float) -> str:
 
 def format_used_amounts(limit: LimitForecast) -> str:
     used = limit.used
-    low, high = (
-        format_limit_amount(limit, used.low),
-        format_limit_amount(limit, used.high),
-    )
+    low = format_limit_amount(limit, used.low)
+    high = format_limit_amount(limit, used.high)
     if used.low == used.high:
         return low
     if used.expected is None:

@@ -176,17 +176,16 @@ def make_unpaid_roles(
     Its input is the seed's question, its output a row like the seeds.
     """
     low = estimate_low_lengths(seeds)
-    questions = [count_text_bytes(seed.question) for seed in seeds]
-    unknown_solution = 0
+    default_bytes = 0  # of a solution
     if not any(seed.solution for seed in seeds):
-        unknown_solution = ceil(DEFAULT_SOLUTION_TOKENS * MAX_TOKEN_BYTES)
-    rows = [
-        count_text_bytes(seed.question)
-        + (count_text_bytes(seed.solution) or unknown_solution)
-        for seed in seeds
-    ]
-    high_question = average_longest(questions, n_longest) / MIN_TOKEN_BYTES
-    high_row = average_longest(rows, n_longest) / MIN_TOKEN_BYTES
+        default_bytes = ceil(DEFAULT_SOLUTION_TOKENS * MAX_TOKEN_BYTES)
+    question_bytes = [count_text_bytes(seed.question) for seed in seeds]
+    row_bytes = []
+    for seed in seeds:
+        solution_bytes = count_text_bytes(seed.solution) or default_bytes
+        row_bytes.append(count_text_bytes(seed.question) + solution_bytes)
+    high_question = average_longest(question_bytes, n_longest) / MIN_TOKEN_BYTES
+    high_row = average_longest(row_bytes, n_longest) / MIN_TOKEN_BYTES
     role = RoleUsage(
         "teacher",
         None,

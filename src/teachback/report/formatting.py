@@ -31,7 +31,7 @@ def format_amount(kind: str, value: int) -> str:
 
 
 def format_usd(value: float) -> str:
-    """Like `format_usd_exactly`, but with four decimals below a cent."""
+    """Like `format_usd_exactly`, but with four decimals below a cent (0.0012)."""
     if 0 < value < 0.01:
         return f"{value:.4f}"
     return format_usd_exactly(value)
@@ -49,6 +49,7 @@ def format_usd_exactly(value: float) -> str:
 
 
 def format_duration(seconds: float) -> str:
+    """One decimal of the largest unit of which there are 1.5 or more: "90 s", "1.5 h"."""
     for unit, name in DURATION_UNITS:
         if seconds >= 1.5 * unit:
             return f"{seconds / unit:.1f} {name}"
@@ -56,7 +57,8 @@ def format_duration(seconds: float) -> str:
 
 
 def format_count(value: float) -> str:
-    """Whole below 10,000, then three digits and a letter: 12.3k."""
+    """Whole below 10,000, then three digits and a letter: "12.3k"."""
+    # The bounds are where rounding to three or four digits carries over.
     if 99.5 <= value < 9999.5:
         return f"{value:,.0f}"
     for unit, letter in COUNT_UNITS:

@@ -16,10 +16,13 @@ from .formatting import format_accuracy, format_amount
 
 
 class Progress:
-    """with Progress(console) as progress: teachback.run(config, listen=progress.show)
+    """Shows the events of a run. It must be entered in the main thread.
+
+        with Progress(console) as progress:
+            teachback.run(config, listen=progress.show)
 
     Ctrl-C raises KeyboardInterrupt at once, and again at the next event: some libraries
-    swallow it while they are imported. To be entered in the main thread.
+    swallow it while they are imported.
     """
 
     def __init__(self, console: Console) -> None:
@@ -50,7 +53,6 @@ class Progress:
         raise KeyboardInterrupt
 
     def show(self, event: Event) -> None:
-        """Show an event of a run."""
         if self._interrupted:
             raise KeyboardInterrupt
         prefix = f"{event.unit} · " if event.unit else ""
@@ -77,23 +79,26 @@ class Progress:
 
 
 def format_meter(meter: Meter) -> str:
-    """Spent, projected and remaining amounts of each limit; the tokens if there is none."""
-    limits = vars(meter.limits)
-    limited = [
+    """Spent, projected and remaining amounts of each limit; the tokens if there is none.
+
+    The limit on pairs is left out: the progress of the step already counts them.
+    """
+    limited_kinds = [
         kind
-        for kind, limit in limits.items()
+        for kind, limit in vars(meter.limits).items()
         if limit is not None and kind != "generated"
     ]
-    return "; ".join(
-        _format_amounts(meter, kind) for kind in limited or ["teacher_tokens"]
-    )
+    kinds = limited_kinds or ["teacher_tokens"]
+    return "; ".join(_format_amounts(meter, kind) for kind in kinds)
 
 
 def _format_amounts(meter: Meter, kind: str) -> str:
-    spent, limit = vars(meter.spent)[kind], vars(meter.limits)[kind]
+    spent = vars(meter.spent)[kind]
+    limit = vars(meter.limits)[kind]
     finished_pairs = meter.spent.generated
     parts = [f"{format_amount(kind, spent)} spent"]
     if meter.pairs and finished_pairs:
+        # All pairs at the mean price of the finished ones.
         projected = spent * max(meter.pairs, finished_pairs) // finished_pairs
         if limit is not None:
             projected = min(projected, limit)
@@ -104,7 +109,7 @@ def _format_amounts(meter: Meter, kind: str) -> str:
 
 
 def describe_result(value: object) -> list[str]:
-    """The lines to print when a step has committed this value."""
+    """The lines to print when a step has returned this value. Some values need none."""
     match value:
         case Report():
             return [f"{format_accuracy(value)} right of {value.n}"]
@@ -113,21 +118,20 @@ def describe_result(value: object) -> list[str]:
         case Reserve():
             return [f"{len(value.rows)} rows", *_note_lines(value.notes)]
         case Curation():
-            accepted, rejected = len(value.rows), len(value.rejected)
-            counts = f"{accepted} rows accepted, {rejected} not"
+            counts = f"{len(value.rows)} rows accepted, {len(value.rejected)} not"
             return [counts, *_note_lines(value.notes)]
         case Attempts():
-            truncated = sum(attempt.truncated for attempt in value.rows)
-            suffix = f", {truncated} truncated" if truncated else ""
+            n_truncated = sum(attempt.truncated for attempt in value.rows)
+            suffix = f", {n_truncated} truncated" if n_truncated else ""
             return [f"{len(value.rows)} answers{suffix}"]
         case Transfer(seed_median=float(seeds), row_median=float(rows)):
             return [f"median loss {seeds:.3f} on the seeds, {rows:.3f} on their rows"]
         case (Draft(), *_):
             drafts = [draft for draft in value if isinstance(draft, Draft)]
-            unusable = sum(draft.reason is not None for draft in drafts)
-            if not unusable:
+            n_unusable = sum(draft.reason is not None for draft in drafts)
+            if not n_unusable:
                 return []
-            return [f"{len(drafts)} drafts, {unusable} of them unusable"]
+            return [f"{len(drafts)} drafts, {n_unusable} of them unusable"]
         case _:
             return []
 

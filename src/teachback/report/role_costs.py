@@ -8,8 +8,8 @@ from .formatting import format_count, format_usd
 COST_COLUMNS = (
     "round",
     "role",
-    "calls",  # answered
-    "tries",  # sent, whatever came of them
+    "calls",  # answered ones
+    "tries",  # sent ones, answered or not
     "tokens in",
     "cached",
     "out",
@@ -40,10 +40,16 @@ def role_cost_table(costs: Sequence[RoleSpend]) -> list[str]:
 def cost_cells(cost: RoleSpend) -> tuple[str, ...]:
     """The cells of one line, in the order of COST_COLUMNS."""
     spend = cost.spend
-    median, percentile_95 = "", ""
+    median = percentile_95 = ""
     if cost.latency_s:
         median, percentile_95 = (f"{seconds:.2f}" for seconds in cost.latency_s)
+    usd = flops = "unknown"
+    if not spend.unpriced_calls:
+        usd = format_usd(spend.usd / PICODOLLARS_PER_USD)
+    if spend.flops:
+        flops = format_count(spend.flops * FLOPS_PER_KILOFLOP)
     return (
+        # Grading the baseline and a plan's probe are charged to round -1.
         "before" if cost.round < 0 else str(cost.round),
         cost.role,
         str(spend.calls),
@@ -52,10 +58,8 @@ def cost_cells(cost: RoleSpend) -> tuple[str, ...]:
         f"{spend.cached_tokens:,}",
         f"{spend.output_tokens:,}",
         f"{spend.reasoning_tokens:,}",
-        "unknown"
-        if spend.unpriced_calls
-        else format_usd(spend.usd / PICODOLLARS_PER_USD),
-        format_count(spend.flops * FLOPS_PER_KILOFLOP) if spend.flops else "unknown",
+        usd,
+        flops,
         median,
         percentile_95,
     )

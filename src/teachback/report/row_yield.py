@@ -1,4 +1,4 @@
-"""How many of the rows that a run asked for it got, and what became of the others."""
+"""How many of the rows that a run asked for were accepted, and why the others were not."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ STAGE_OF_REASON = {
     "near duplicate": "duplicates",
     "contaminated": "contamination",
 }
-MAX_NOTES = 6
+MAX_NOTES = 6  # of curation
 
 
 def yield_lines(rounds: Sequence[Round], goal: int | None = None) -> list[str]:
@@ -30,36 +30,40 @@ def yield_lines(rounds: Sequence[Round], goal: int | None = None) -> list[str]:
 
     goal: how many rows are wanted; None: as many as seeds were selected.
     """
-    accepted = [row for r in rounds for row in r.fresh.rows]
-    rejected = [x for r in rounds for x in r.fresh.rejected]
-    reasons = Counter(x.reason.partition(":")[0] for x in rejected)
-    generated = len(accepted) + len(rejected)
+    rows = [row for finished in rounds for row in finished.fresh.rows]
+    rejections = [
+        rejection for finished in rounds for rejection in finished.fresh.rejected
+    ]
+    # "wrong: 3 is not 4" counts as "wrong".
+    reasons = Counter(rejection.reason.partition(":")[0] for rejection in rejections)
+    n_generated = len(rows) + len(rejections)
 
-    line = f"{generated} rows generated, {len(accepted)} accepted"
-    unverified = sum(not row.verified for row in accepted)
-    if unverified:
+    line = f"{n_generated} rows generated, {len(rows)} accepted"
+    n_unverified = sum(not row.verified for row in rows)
+    if n_unverified:
         line += (
-            f" ({unverified} of them unverified: nothing here can prove their answers)"
+            f" ({n_unverified} of them unverified: "
+            "nothing here can prove their answers)"
         )
     if goal is None:
-        goal = sum(len(r.chosen.picks) for r in rounds)
+        goal = sum(len(finished.chosen.picks) for finished in rounds)
     return [
         line,
-        *yield_by_stage(generated, reasons),
-        *shortfall_lines(goal, len(accepted), reasons, generated),
+        *yield_by_stage(n_generated, reasons),
+        *shortfall_lines(goal, len(rows), reasons, n_generated),
         *curation_notes(rounds),
     ]
 
 
-def yield_by_stage(generated: int, reasons: Counter[str]) -> list[str]:
+def yield_by_stage(n_generated: int, reasons: Counter[str]) -> list[str]:
     """How many rows passed each stage, and why the others did not.
 
     Empty if every row passed every stage.
     """
     if not reasons:
         return []
-    left = generated
-    lines = [f"  {'generated':16} {generated:6}"]
+    n_left = n_generated
+    lines = [f"  {'generated':16} {n_generated:6}"]
     for stage, name in YIELD_STAGES:
         refused = Counter(
             {
@@ -68,25 +72,27 @@ def yield_by_stage(generated: int, reasons: Counter[str]) -> list[str]:
                 if STAGE_OF_REASON.get(reason, "parse") == stage
             }
         )
-        left -= refused.total()
-        why = f"  ({join_counts(refused)})" if refused else ""
-        lines.append(f"  {name:16} {left:6}{why}")
+        n_left -= refused.total()
+        suffix = f"  ({join_counts(refused)})" if refused else ""
+        lines.append(f"  {name:16} {n_left:6}{suffix}")
     return lines
 
 
 def shortfall_lines(
-    goal: int, accepted: int, reasons: Counter[str], generated: int
+    goal: int, n_accepted: int, reasons: Counter[str], n_generated: int
 ) -> list[str]:
     """Why fewer rows than `goal` were accepted; empty if there are enough."""
-    if accepted >= goal:
+    if n_accepted >= goal:
         return []
-    parts = [join_counts(reasons)] if reasons else []
-    if goal > generated:
-        parts.append(
-            f"{goal - generated} not generated: the budget or the rounds ended before"
+    causes = [join_counts(reasons)] if reasons else []
+    if goal > n_generated:
+        causes.append(
+            f"{goal - n_generated} not generated: the budget or the rounds ended before"
         )
-    why = ", ".join(parts)
-    return [f"you asked for {goal} rows, you have {accepted}, because: {why}"]
+    return [
+        f"you asked for {goal} rows, you have {n_accepted}, "
+        f"because: {', '.join(causes)}"
+    ]
 
 
 def curation_notes(rounds: Sequence[Round]) -> list[str]:

@@ -10,7 +10,7 @@ from .formatting import display_path, format_accuracy, format_usd
 from .row_yield import yield_lines
 from .values import RunSummary
 
-MAX_EXAMPLES = 3
+MAX_EXAMPLES = 3  # of questions that became right
 
 
 def summary_lines(
@@ -25,7 +25,8 @@ def summary_lines(
     dev: the questions of the reports. max_accepted: how many accepted rows the budget
     allows. system: the student's system prompt.
     """
-    baseline, rounds = summary.baseline, summary.rounds
+    rounds = summary.rounds
+    baseline = summary.baseline
     after = rounds[-1].report if rounds else baseline
     student = display_path(summary.student)
     return [
@@ -47,9 +48,10 @@ def summary_lines(
 
 
 def round_line(r: int, finished: Round) -> str:
-    fresh, transfer = finished.fresh, finished.transfer
-    n_drafts = len(fresh.rows) + len(fresh.rejected)
-    parts = [f"{len(fresh.rows)} of {n_drafts} rows accepted"]
+    n_accepted = len(finished.fresh.rows)
+    n_drafts = n_accepted + len(finished.fresh.rejected)
+    parts = [f"{n_accepted} of {n_drafts} rows accepted"]
+    transfer = finished.transfer
     if transfer.seed_median is not None and transfer.row_median is not None:
         parts.append(
             f"median loss of seeds {transfer.seed_median:.3f} "
@@ -94,26 +96,28 @@ def newly_right_lines(
     item_before = {item.id: item for item in baseline.items}
     question = {example.id: example.question for example in examples}
 
-    gained, lost = [], 0
+    newly_right = []
+    n_newly_wrong = 0
     for item in after.items:
         was_right = item_before[item.id].outcome == "right"
         is_right = item.outcome == "right"
         if is_right and not was_right:
-            gained.append(item)
+            newly_right.append(item)
         if was_right and not is_right:
-            lost += 1
+            n_newly_wrong += 1
 
     lines = [
-        f"{len(gained)} questions were wrong before and are right now; "
-        f"{lost} the other way round"
+        f"{len(newly_right)} questions were wrong before and are right now; "
+        f"{n_newly_wrong} the other way round"
     ]
-    for item in gained[:MAX_EXAMPLES]:
+    for item in newly_right[:MAX_EXAMPLES]:
         lines += [
             f"  asked   {question[item.id]}",
             f"  before  {item_before[item.id].text}",
             f"  now     {item.text}",
             "",
         ]
+    # Further lines of a text stand below its first one.
     return [line.replace("\n", "\n          ") for line in lines]
 
 

@@ -27,9 +27,9 @@ DrawFunction = Callable[[str, str, int], Random]
 # The solution of a question, or None.
 SolveFunction = Callable[[str], str | None]
 
-# What a field of a template may hold. The patterns match as little as possible: otherwise an attempt
-# that quotes the prompt would lengthen the question before it. The program ignores `attempt`, which
-# is the student's.
+# What a field of a template may hold. The patterns match as little as possible. Otherwise an
+# attempt that quotes the prompt would lengthen the question before it. The program ignores
+# `attempt`, which is the student's.
 FIELD_PATTERNS = {"question": "(?s:.*?)", "n": "[0-9]{1,6}", "attempt": "(?s:.*?)"}
 # Templates that ask for a new exercise are tried before the one that asks for a solution.
 TEMPLATE_FIELDS = {
