@@ -65,11 +65,11 @@ def bench(quick: bool) -> Outcome:
     max_new_tokens = 12 if quick else MAX_NEW_TOKENS
     sizes, repeats = ((4,), 1) if quick else (SIZES, REPEATS)
     exact = run_all(folder, prompts, max_new_tokens, "float32", sizes, repeats)
-    rounded = run_all(folder, prompts, max_new_tokens, "bf16", sizes[-2:], 1)
+    bf16 = run_all(folder, prompts, max_new_tokens, "bf16", sizes[-2:], 1)
 
-    parted = []
+    partings = []
     for size, results in exact.peer.items():
-        parted += find_parted(folder, prompts, exact.ours[0], results[0], size)
+        partings += find_partings(folder, prompts, exact.ours[0], results[0], size)
     lengths = [len(prompt.ids) for prompt in prompts]
     work = {
         "student": identity,
@@ -87,11 +87,11 @@ def bench(quick: bool) -> Outcome:
     facts = {
         "work": work,
         "float32": summarise(exact, max_new_tokens),
-        "rows_parted": parted,
-        "bf16": summarise(rounded, max_new_tokens),
+        "rows_parted": partings,
+        "bf16": summarise(bf16, max_new_tokens),
     }
     rss_mib = exact.ours[0].rss_mib
-    return Outcome(speedup(exact), TARGET, not parted, rss_mib, facts)
+    return Outcome(speedup(exact), TARGET, not partings, rss_mib, facts)
 
 
 def make_prompts(folder: Path, count: int) -> list[Prompt]:
@@ -122,14 +122,14 @@ def run_all(
 
 
 def speedup(runs: Runs) -> float:
-    peer_s = median(one.seconds for one in runs.peer[runs.best])
-    return peer_s / median(one.seconds for one in runs.ours)
+    peer_s = median(result.seconds for result in runs.peer[runs.best])
+    return peer_s / median(result.seconds for result in runs.ours)
 
 
 def summarise(runs: Runs, max_new_tokens: int) -> dict[str, Any]:
-    seconds = {"ours": [one.seconds for one in runs.ours]}
+    seconds = {"ours": [result.seconds for result in runs.ours]}
     for size, results in runs.peer.items():
-        seconds[f"generate, batch {size}"] = [one.seconds for one in results]
+        seconds[f"generate, batch {size}"] = [result.seconds for result in results]
 
     ours = runs.ours[0]
     peer = runs.peer[runs.best][0]
@@ -162,12 +162,12 @@ def decode_with_ours(
     ids = [prompt.ids for prompt in prompts]
     decode_answers(student, ids[:2], 2)
 
-    loaded = resident_mib()
-    started = time.perf_counter()
-    decoded = decode_answers(student, ids, max_new_tokens)
-    seconds = time.perf_counter() - started
-    tokens = [one.tokens for one in decoded]
-    return Result(tokens, seconds, peak_mib() - loaded, peak_mib())
+    loaded_mib = resident_mib()
+    start_s = time.perf_counter()
+    answers = decode_answers(student, ids, max_new_tokens)
+    seconds = time.perf_counter() - start_s
+    tokens = [answer.tokens for answer in answers]
+    return Result(tokens, seconds, peak_mib() - loaded_mib, peak_mib())
 
 
 def decode_with_peer(
@@ -186,17 +186,17 @@ def decode_with_peer(
     ids = [prompt.ids for prompt in prompts]
     generate(model, ends, ids[:2], 2)
 
-    loaded = resident_mib()
-    started = time.perf_counter()
+    loaded_mib = resident_mib()
+    start_s = time.perf_counter()
     order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
     tokens: dict[int, list[int]] = {}
     for start in range(0, len(order), size):
         batch = order[start : start + size]
         rows = generate(model, ends, [ids[i] for i in batch], max_new_tokens)
         tokens.update(zip(batch, rows, strict=True))
-    seconds = time.perf_counter() - started
+    seconds = time.perf_counter() - start_s
     in_order = [tokens[i] for i in range(len(ids))]
-    return Result(in_order, seconds, peak_mib() - loaded, peak_mib())
+    return Result(in_order, seconds, peak_mib() - loaded_mib, peak_mib())
 
 
 def generate(
@@ -229,25 +229,25 @@ def up_to_end(tokens: list[int], ends: Sequence[int]) -> list[int]:
     return tokens
 
 
-def find_parted(
+def find_partings(
     folder: Path, prompts: Sequence[Prompt], ours: Result, peer: Result, size: int
 ) -> list[dict[str, Any]]:
     """Rows with other tokens, and how near the two likeliest tokens were where they part."""
-    parted = []
+    partings = []
     for prompt, a, b in zip(prompts, ours.tokens, peer.tokens, strict=True):
         if a == b:
             continue
-        at = first_difference(a, b)
-        nats = run_fresh(top2_gap, str(folder), [*prompt.ids, *a[:at]])
-        parted.append(
+        place = first_difference(a, b)
+        nats = run_fresh(top2_gap, str(folder), [*prompt.ids, *a[:place]])
+        partings.append(
             {
                 "batch": size,
                 "question": prompt.message[:60],
-                "token": at,
+                "token": place,
                 "top_two_apart_nats": nats,
             }
         )
-    return parted
+    return partings
 
 
 def top2_gap(folder: str, ids: list[int]) -> float:

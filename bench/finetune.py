@@ -105,7 +105,9 @@ Runs = dict[str, list[Result]]  # by contender
 def bench(quick: bool) -> Outcome:
     folder, identity = resolve_model("smollm2-135m")
     steps, repeats = (2, 1) if quick else (STEPS, REPEATS)
-    runs: dict[str, Runs] = {case: {name: [] for name in CONTENDERS} for case in CASES}
+    runs: dict[str, Runs] = {}
+    for case in CASES:
+        runs[case] = {name: [] for name in CONTENDERS}
     for _ in range(repeats):
         for case, by_name in runs.items():
             for name, results in by_name.items():
@@ -132,7 +134,7 @@ def bench(quick: bool) -> Outcome:
         name: round(loss, 6) for name, loss in exact.items()
     }
 
-    missed = [text for case in CASES for text in missed_targets(case, runs[case])]
+    failures = [text for case in CASES for text in describe_failures(case, runs[case])]
     ratio = min(*speedups(runs["full"]).values(), *speedups(runs["lora"]).values())
     same = (
         losses_agree(runs["full"])
@@ -141,7 +143,7 @@ def bench(quick: bool) -> Outcome:
     )
     ours = [result for by_name in runs.values() for result in by_name["ours"]]
     rss_mib = max(result.rss_mib for result in ours)
-    return Outcome(ratio, TARGET, same, rss_mib, facts, missed)
+    return Outcome(ratio, TARGET, same, rss_mib, facts, failures)
 
 
 def summarise(runs: Runs, case: Case) -> dict[str, Any]:
@@ -156,23 +158,23 @@ def summarise(runs: Runs, case: Case) -> dict[str, Any]:
 def describe(results: Sequence[Result]) -> dict[str, Any]:
     step_seconds = [seconds for result in results for seconds in result.seconds]
     return {
-        "tokens_a_second": spread([one.tokens_per_second for one in results], 1),
+        "tokens_a_second": spread([result.tokens_per_second for result in results], 1),
         "step_s": spread(step_seconds, 2),
-        "held_loss": spread([one.loss for one in results], 5),
-        "rss_mib": spread([one.rss_mib for one in results], 0),
+        "held_loss": spread([result.loss for result in results], 5),
+        "rss_mib": spread([result.rss_mib for result in results], 0),
     }
 
 
-def missed_targets(name: str, runs: Runs) -> list[str]:
+def describe_failures(name: str, runs: Runs) -> list[str]:
     ratio = min(speedups(runs).values())
     target = CASES[name].target
     memory = memory_of_trl(runs)
-    missed = []
+    failures = []
     if ratio < target:
-        missed.append(f"{name}: ratio {ratio:.2f}, target {target:g}")
+        failures.append(f"{name}: ratio {ratio:.2f}, target {target:g}")
     if memory > MAX_MEMORY:
-        missed.append(f"{name}: {memory:.2f} of TRL's memory, target {MAX_MEMORY:g}")
-    return missed
+        failures.append(f"{name}: {memory:.2f} of TRL's memory, target {MAX_MEMORY:g}")
+    return failures
 
 
 def speedups(runs: Runs) -> dict[str, float]:
@@ -182,17 +184,20 @@ def speedups(runs: Runs) -> dict[str, float]:
 
 
 def median_speed(results: Sequence[Result]) -> float:
-    return median(one.tokens_per_second for one in results)
+    return median(result.tokens_per_second for result in results)
 
 
 def memory_of_trl(runs: Runs) -> float:
     """Our peak memory over TRL's."""
-    ours = median(one.rss_mib for one in runs["ours"])
-    return ours / median(one.rss_mib for one in runs["trl"])
+    ours = median(result.rss_mib for result in runs["ours"])
+    return ours / median(result.rss_mib for result in runs["trl"])
 
 
 def median_losses(runs: Runs) -> dict[str, float]:
-    return {name: median(one.loss for one in results) for name, results in runs.items()}
+    losses = {}
+    for name, results in runs.items():
+        losses[name] = median(result.loss for result in results)
+    return losses
 
 
 def losses_agree(runs: Runs) -> bool:
@@ -249,7 +254,7 @@ def train(
     order = schedule_rows(tokenize(student, train_rows), recipe, SEED)
     starts = range(ROWS_PER_STEP, len(order), ROWS_PER_STEP)  # without the first step
     step_tokens = [
-        sum(map(row_length, order[at : at + ROWS_PER_STEP])) for at in starts
+        sum(map(row_length, order[start : start + ROWS_PER_STEP])) for start in starts
     ]
     loss = held_loss(model.eval(), tokenize(student, held_rows))
     return Result(step_seconds, step_tokens, loss, rss_mib)

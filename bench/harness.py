@@ -153,14 +153,14 @@ def make_outcome(
     rewritten: Sequence[Row],
     forms: Sequence[Form],
 ) -> Outcome:
-    parted = [
+    partings = [
         describe_parting(row, peer.stops, ours.gaps[row.name])
         for row in answers
         if row.text != row.peer.text
     ]
     differences = [*find_differences(answers), *find_differences(rewritten)]
-    reasons = [one["reason"] for one in parted] + [one.reason for one in differences]
-    explained = sum(reason is not None for reason in reasons)
+    reasons = [one["reason"] for one in partings] + [one.reason for one in differences]
+    n_explained = sum(reason is not None for reason in reasons)
     mistakes = count_mistakes(forms, rewritten)
     facts: dict[str, Any] = {
         "work": {
@@ -174,8 +174,8 @@ def make_outcome(
         "same_prompts": sum(
             a == b for a, b in zip(ours.prompts, peer.prompts, strict=True)
         ),
-        "same_texts": len(answers) - len(parted),
-        "different_texts": parted,
+        "same_texts": len(answers) - len(partings),
+        "different_texts": partings,
         "accuracy": accuracy,
         "answers": summarise(answers),
         "rewritten": {
@@ -189,8 +189,8 @@ def make_outcome(
         },
     }
     same = ours.prompts == peer.prompts
-    same = same and explained == len(reasons) and not mistakes["ours"]
-    ratio = explained / len(reasons) if reasons else 1.0
+    same = same and n_explained == len(reasons) and not mistakes["ours"]
+    ratio = n_explained / len(reasons) if reasons else 1.0
     return Outcome(ratio, 1.0, same, ours.rss_mib, facts)
 
 
@@ -210,8 +210,10 @@ def run_lm_eval(
     model = HFLM(pretrained=folder, dtype="float32", device=device, batch_size=BATCH)
     config = lm_eval_config(max_new_tokens)
     answers, accuracy = evaluate_docs(model, config, docs, chat=True)
-    fixed = FixedAnswers([text for _, text in texts])
-    rewritten, _ = evaluate_docs(fixed, config, [doc for doc, _ in texts], chat=False)
+    fixed_answers = FixedAnswers([text for _, text in texts])
+    rewritten, _ = evaluate_docs(
+        fixed_answers, config, [doc for doc, _ in texts], chat=False
+    )
 
     prompts = [model.tok_batch_encode([one.prompt])[0][0].tolist() for one in answers]
     end = model.tok_decode(model.eot_token_id, skip_special_tokens=False)
@@ -284,14 +286,14 @@ def run_ours(
     torch.set_num_threads(1)
     student = load_for_inference(Path(folder))
     prompts = [prompt_ids(student, Chat(), doc.message) for doc in docs.values()]
-    decoded: list[DecodedAnswer] = []
+    answers: list[DecodedAnswer] = []
     for start in range(0, len(prompts), BATCH):
-        decoded += decode_batch(student, prompts[start : start + BATCH], max_new_tokens)
+        answers += decode_batch(student, prompts[start : start + BATCH], max_new_tokens)
 
     attempts = []
     gaps = {}
     for id, prompt, answer, peer_text in zip(
-        docs, prompts, decoded, peer_texts, strict=True
+        docs, prompts, answers, peer_texts, strict=True
     ):
         attempt = summarise_answer(student, id, answer, ())
         attempts.append(attempt)
@@ -312,8 +314,8 @@ def logit_gap(
     """
     import torch
 
-    shared = shared_tokens(student, answer.tokens, peer_text)
-    ids = [[*prompt, *answer.tokens[:shared]]]
+    n_shared = shared_tokens(student, answer.tokens, peer_text)
+    ids = [[*prompt, *answer.tokens[:n_shared]]]
     with torch.inference_mode():
         ids_1_T = torch.tensor(ids, device=student.device)
         output = student.decoder(input_ids=ids_1_T, use_cache=False)

@@ -80,10 +80,10 @@ def bench(quick: bool) -> Outcome:
     rounds: dict[str, Any] = {}
     plain_s = dict.fromkeys(KINDS, 0.0)
     draft_s = dict.fromkeys(KINDS, 0.0)
-    for name, recorded in runs.items():
+    for name, recorded_rounds in runs.items():
         for kind in KINDS:
-            for r, one in enumerate(recorded, start=1):
-                rows = tokenize(student, one, kind)
+            for r, recorded_round in enumerate(recorded_rounds, start=1):
+                rows = tokenize(student, recorded_round, kind)
                 plain_s[kind] += plain_seconds(rows, costs)
                 draft_s[kind] += draft_seconds(rows, costs)
                 rounds[f"{name}, round {r}, {kind}"] = summarise(rows, costs)
@@ -118,13 +118,15 @@ def read_rounds(run_dir: Path) -> list[RecordedRound]:
     return [RecordedRound(task, chat, *pair) for pair in pairwise(attempts)]
 
 
-def tokenize(student: LoadedStudent, recorded: RecordedRound, kind: Kind) -> list[Row]:
-    task = recorded.task
+def tokenize(
+    student: LoadedStudent, recorded_round: RecordedRound, kind: Kind
+) -> list[Row]:
+    task = recorded_round.task
     seeds = {seed.id: seed for seed in task.seeds}
     rows = []
-    for old, new in zip(recorded.previous, recorded.attempts, strict=True):
+    for old, new in zip(recorded_round.previous, recorded_round.attempts, strict=True):
         seed = seeds[new.id]
-        prompt = prompt_ids(student, recorded.chat, task.prompt(seed.question))
+        prompt = prompt_ids(student, recorded_round.chat, task.prompt(seed.question))
         if kind == "previous":
             draft = attempt_tokens(student, old)
         else:

@@ -86,7 +86,8 @@ class Runs(NamedTuple):
     def best_peer(self) -> list[Scores]:
         """The runs of the peer's fastest batch size."""
         return min(
-            self.peer.values(), key=lambda runs: median(one.seconds for one in runs)
+            self.peer.values(),
+            key=lambda runs: median(result.seconds for result in runs),
         )
 
 
@@ -95,13 +96,13 @@ def bench(quick: bool) -> Outcome:
     rows = make_rows(folder, 3 if quick else ROWS_PER_FILE)
     repeats, sizes = (1, BATCHES[:1]) if quick else (REPEATS, BATCHES)
     exact = run_all(folder, rows, "float32", sizes, repeats)
-    rounded = run_all(folder, rows, "bf16", sizes, repeats)
+    bf16 = run_all(folder, rows, "bf16", sizes, repeats)
 
     # The peers' float32 is held against ours, and bf16 of both against it.
     reference = exact.ours[0].sums
     results = {
         "float32": summarise(folder, rows, exact, reference),
-        "bf16": summarise(folder, rows, rounded, reference),
+        "bf16": summarise(folder, rows, bf16, reference),
     }
     work = {
         "student": identity,
@@ -112,15 +113,15 @@ def bench(quick: bool) -> Outcome:
         "threads": torch_threads(),
         "versions_compared": {name: version(name) for name in LIBRARIES},
     }
-    same = same_in_float32(exact) and nearer_in_bf16(rounded, reference)
-    missed = [
-        *missed_targets("float32", results["float32"]),
-        *missed_targets("bf16", results["bf16"]),
+    same = same_in_float32(exact) and nearer_in_bf16(bf16, reference)
+    failures = [
+        *describe_failures("float32", results["float32"]),
+        *describe_failures("bf16", results["bf16"]),
     ]
     ratio = results["float32"]["ratio"]
-    rss_mib = max(one.rss_mib for one in (*exact.ours, *rounded.ours))
+    rss_mib = max(result.rss_mib for result in (*exact.ours, *bf16.ours))
     facts = {"work": work, **results}
-    return Outcome(ratio, TARGETS["float32"], same, rss_mib, facts, missed)
+    return Outcome(ratio, TARGETS["float32"], same, rss_mib, facts, failures)
 
 
 def make_rows(folder: Path, count: int) -> list[Row]:
@@ -157,10 +158,10 @@ def score_with_ours(folder: str, rows: Sequence[Row], precision: Precision) -> S
     student = load_for_inference(Path(folder), precision)
     pairs = [(row.message, row.answer) for row in rows]
     score_answers(student, CHAT, pairs[:2])
-    loaded = resident_mib()
+    loaded_mib = resident_mib()
 
     nlls, seconds = run_timed(partial(score_answers, student, CHAT, pairs))
-    mib = peak_mib() - loaded
+    mib = peak_mib() - loaded_mib
     rss_mib = peak_mib()
     answers, all_signals_s = run_timed(partial(read_answers, student, CHAT, pairs))
     for answer, nll in zip(answers, nlls, strict=True):
@@ -185,11 +186,11 @@ def score_with_peer(
     requests = [(("", ""), row.prompt_ids, row.completion_ids) for row in rows]
     score = partial(model._loglikelihood_tokens, disable_tqdm=True)
     score(requests[:2])
-    loaded = resident_mib()
+    loaded_mib = resident_mib()
 
     results, seconds = run_timed(partial(score, requests))
     sums = [float(total) for total, _ in results]
-    return Scores(sums, seconds, peak_mib() - loaded, peak_mib())
+    return Scores(sums, seconds, peak_mib() - loaded_mib, peak_mib())
 
 
 def peak_operations(precision: Precision) -> float:
@@ -201,13 +202,15 @@ def peak_operations(precision: Precision) -> float:
 
     dtype = torch.float32 if precision == "float32" else torch.bfloat16
     x = torch.randn(PEAK_SIZE, PEAK_SIZE).to(dtype)
-    packed = torch.ops.mkldnn._reorder_linear_weight(x)
+    packed_weight = torch.ops.mkldnn._reorder_linear_weight(x)
 
     def multiply() -> Any:
         return x @ x
 
     def multiply_packed() -> Any:
-        return torch.ops.mkldnn._linear_pointwise(x, packed, None, "none", [], "")
+        return torch.ops.mkldnn._linear_pointwise(
+            x, packed_weight, None, "none", [], ""
+        )
 
     tries = [*[multiply] * PEAK_TRIES, *[multiply_packed] * PEAK_TRIES]
     seconds = [run_timed(product)[1] for product in tries]
@@ -220,13 +223,13 @@ def count_operations(folder: Path, rows: Sequence[Row]) -> float:
     config = AutoConfig.from_pretrained(folder)
     body, embedding = count_weights(folder)
     width = config.num_attention_heads * config.head_dim
-    shared = shared_prefix_length([row.prompt_ids for row in rows])  # read once
+    n_shared = shared_prefix_length([row.prompt_ids for row in rows])  # read once
     total = 0.0
     for row in rows:
         length = len(row.prompt_ids) + len(row.completion_ids) - 1
         # The tokens that all tokens of this row may see.
-        visible = (length * (length + 1) - shared * (shared + 1)) / 2
-        total += 2 * body * (length - shared)
+        visible = (length * (length + 1) - n_shared * (n_shared + 1)) / 2
+        total += 2 * body * (length - n_shared)
         total += 2 * embedding * len(row.completion_ids)
         total += 2 * 2 * width * visible * config.num_hidden_layers
     return total
@@ -248,15 +251,17 @@ def count_weights(folder: Path) -> tuple[int, int]:
 def summarise(
     folder: Path, rows: Sequence[Row], runs: Runs, reference: Sequence[float]
 ) -> dict[str, Any]:
-    seconds = {"ours": [one.seconds for one in runs.ours]}
-    for size, some in runs.peer.items():
-        seconds[f"lm_eval, batch {size}"] = [one.seconds for one in some]
+    seconds = {"ours": [result.seconds for result in runs.ours]}
+    for size, results in runs.peer.items():
+        seconds[f"lm_eval, batch {size}"] = [result.seconds for result in results]
 
     ours_s = median(seconds["ours"])
-    peer_s = median(one.seconds for one in runs.best_peer)
-    ours_mib = max(one.mib for one in runs.ours)
-    peer_mib = max(one.mib for one in runs.best_peer)
-    signals_over_loss = median(one.all_signals_s / one.seconds for one in runs.ours)
+    peer_s = median(result.seconds for result in runs.best_peer)
+    ours_mib = max(result.mib for result in runs.ours)
+    peer_mib = max(result.mib for result in runs.best_peer)
+    signals_over_loss = median(
+        result.all_signals_s / result.seconds for result in runs.ours
+    )
     peak = median(runs.peaks)
     operations = count_operations(folder, rows)
     return {
@@ -278,7 +283,7 @@ def summarise(
     }
 
 
-def missed_targets(precision: str, result: Mapping[str, Any]) -> list[str]:
+def describe_failures(precision: str, result: Mapping[str, Any]) -> list[str]:
     """All but the ratio in float32, which is the benchmark's own."""
     at_least = {"share_of_peak": MIN_SHARE_OF_PEAK}
     if precision != "float32":
@@ -287,29 +292,29 @@ def missed_targets(precision: str, result: Mapping[str, Any]) -> list[str]:
         "all_signals_over_loss": MAX_SIGNALS_OVER_LOSS,
         "memory_ratio": MAX_MEMORY_RATIO,
     }
-    missed = []
+    failures = []
     for name, target in at_least.items():
         if result[name] < target:
-            missed.append(
+            failures.append(
                 f"{precision}: {name} {result[name]}, target at least {target}"
             )
     for name, target in at_most.items():
         if result[name] > target:
-            missed.append(
+            failures.append(
                 f"{precision}: {name} {result[name]}, target at most {target}"
             )
-    return missed
+    return failures
 
 
 def same_in_float32(runs: Runs) -> bool:
     reference = runs.ours[0].sums
-    firsts = [some[0].sums for some in runs.peer.values()]
+    firsts = [results[0].sums for results in runs.peer.values()]
     return all(nats_off(reference, sums)["largest"] < MAX_NATS_OFF for sums in firsts)
 
 
 def nearer_in_bf16(runs: Runs, reference: Sequence[float]) -> bool:
     ours = nats_off(reference, runs.ours[0].sums)["mean"]
-    firsts = [some[0].sums for some in runs.peer.values()]
+    firsts = [results[0].sums for results in runs.peer.values()]
     return all(ours <= nats_off(reference, sums)["mean"] for sums in firsts)
 
 

@@ -81,8 +81,8 @@ def bench(quick: bool) -> Outcome:
     folder, identity = resolve_model("smollm2-135m")
     student = load_for_inference(folder)
     rows = make_rows(amount.rows_timed)
-    kept = KEPT / ("quick" if quick else "full")
-    keep = partial(measure_once, kept)
+    measurements_folder = KEPT / ("quick" if quick else "full")
+    keep = partial(measure_once, measurements_folder)
 
     passes, decodings = time_sketches(student, rows, amount.decodings, keep)
     inputs = read_inputs(student, rows[: amount.rows_compared], keep)
@@ -127,16 +127,16 @@ def bench(quick: bool) -> Outcome:
         f"top_{TOP}": compare_grams(exact_R_R, top_R_R),
         f"costs_of_top_{TOP}": rival_costs(inputs, SKETCH_SIZE),
     }
-    unbiased = max(map(abs, off)) < MAX_STANDARD_ERRORS
-    same = quick or (is_exact(kernel, exact_R_R) and unbiased)
-    missed = missed_targets(facts["tensor_sketch"])
-    ratio = 1 / (1 + facts["read_answers"]["more_time"])
-    shutil.rmtree(kept)
-    return Outcome(ratio, TARGET, same, peak_mib(), facts, missed)
+    is_unbiased = max(map(abs, off)) < MAX_STANDARD_ERRORS
+    same = quick or (is_exact(kernel, exact_R_R) and is_unbiased)
+    failures = describe_failures(facts["tensor_sketch"])
+    ratio = 1 / (1 + facts["read"]["more_time"])
+    shutil.rmtree(measurements_folder)
+    return Outcome(ratio, TARGET, same, peak_mib(), facts, failures)
 
 
 def time_sketches(
-    student: InferenceModel, rows: Sequence[Pair], decodings: int, keep: Keep
+    student: InferenceModel, rows: Sequence[Pair], n_decodings: int, keep: Keep
 ) -> tuple[list[Arrays], list[Arrays]]:
     """Passes and decodings, each with and without a sketch."""
     sketch = make_sketch(student, seed=0)
@@ -144,11 +144,11 @@ def time_sketches(
     passes = []
     for k, part in slices(rows):
         passes.append(keep(f"pass-{k}", partial(time_pass, student, sketch, part, k)))
-    decoded = []
-    for k in range(decodings):
+    decodings = []
+    for k in range(n_decodings):
         measure = partial(time_decoding, student, sketch, rows, k)
-        decoded.append(keep(f"decode-{k}", measure))
-    return passes, decoded
+        decodings.append(keep(f"decode-{k}", measure))
+    return passes, decodings
 
 
 def read_inputs(
@@ -157,9 +157,9 @@ def read_inputs(
     parts = []
     for k, part in slices(rows):
         parts.append(keep(f"hidden-{k}", partial(read_head_inputs, student, part)))
-    columns = [
-        np.concatenate([part[name] for part in parts]) for name in HeadInputs._fields
-    ]
+    columns = []
+    for name in HeadInputs._fields:
+        columns.append(np.concatenate([part[name] for part in parts]))
     return HeadInputs(*columns)
 
 
@@ -183,7 +183,7 @@ def compare_grams(exact_R_R: Any, other_R_R: Any) -> dict[str, float]:
     }
 
 
-def missed_targets(result: dict[str, float]) -> list[str]:
+def describe_failures(result: dict[str, float]) -> list[str]:
     targets = {
         "rms_inner_product_error": MAX_RMS,
         "potential_over_exact": MAX_POTENTIAL,
@@ -218,26 +218,28 @@ def slices(rows: Sequence[Pair]) -> Iterator[tuple[int, Sequence[Pair]]]:
 
 
 def time_both(
-    k: int, plain: Callable[[], Any], sketched: Callable[[], Any]
+    k: int, without_sketch: Callable[[], Any], with_sketch: Callable[[], Any]
 ) -> tuple[list[float], Any]:
     """Seconds without and with a sketch, and the value with it.
 
     Every other time the second one runs first.
     """
     if k % 2:
-        value, with_s = run_timed(sketched)
-        _, without_s = run_timed(plain)
+        value, with_s = run_timed(with_sketch)
+        _, without_s = run_timed(without_sketch)
     else:
-        _, without_s = run_timed(plain)
-        value, with_s = run_timed(sketched)
+        _, without_s = run_timed(without_sketch)
+        value, with_s = run_timed(with_sketch)
     return [without_s, with_s], value
 
 
 def time_pass(
     student: InferenceModel, sketch: TensorSketch, rows: Sequence[Pair], k: int
 ) -> Arrays:
-    plain = partial(read_answers, student, CHAT, rows)
-    seconds, answers = time_both(k, plain, partial(plain, sketch=sketch))
+    measure_plain = partial(read_answers, student, CHAT, rows)
+    seconds, answers = time_both(
+        k, measure_plain, partial(measure_plain, sketch=sketch)
+    )
     gradients = np.stack([answer.gradient_M for answer in answers])
     return {"seconds": seconds, "gradient": gradients}
 
@@ -246,25 +248,27 @@ def time_decoding(
     student: InferenceModel, sketch: TensorSketch, rows: Sequence[Pair], k: int
 ) -> Arrays:
     part = rows[k * QUESTIONS : (k + 1) * QUESTIONS] or rows
-    asked = [AttemptRequest(str(i), question) for i, (question, _) in enumerate(part)]
-    plain = partial(answer_questions, student, CHAT, asked, NEW_TOKENS)
-    seconds, _ = time_both(k, plain, partial(plain, sketch=sketch))
+    requests = [
+        AttemptRequest(str(i), question) for i, (question, _) in enumerate(part)
+    ]
+    measure_plain = partial(answer_questions, student, CHAT, requests, NEW_TOKENS)
+    seconds, _ = time_both(k, measure_plain, partial(measure_plain, sketch=sketch))
     return {"seconds": seconds}
 
 
-def more_time(measured: Sequence[Arrays]) -> dict[str, Any]:
+def more_time(measurements: Sequence[Arrays]) -> dict[str, Any]:
     """The extra time with a sketch: of the median slice, of the sums, of each slice."""
-    seconds_K_2 = np.array([one["seconds"] for one in measured])
-    each = [
+    seconds_K_2 = np.array([one["seconds"] for one in measurements])
+    slice_times = [
         round(float(with_s / without_s) - 1, 4) for without_s, with_s in seconds_K_2
     ]
     without_s, with_s = (round(float(total), 2) for total in seconds_K_2.sum(0))
     return {
-        "more_time": median(each),
+        "more_time": median(slice_times),
         "seconds_without": without_s,
         "seconds_with": with_s,
         "more_time_of_the_sums": round(with_s / without_s - 1, 4),
-        "more_time_of_each_slice": each,
+        "more_time_of_each_slice": slice_times,
     }
 
 

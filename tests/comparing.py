@@ -20,6 +20,6 @@ def settings(folder: Path, tiny: Path, **changes: Any) -> dict[str, Any]:
 def files(folder: Path) -> dict[str, bytes]:
     """The steps of every unit."""
     return {
-        str(p.relative_to(folder)): p.read_bytes()
-        for p in folder.glob("repeat-*/*/round-*/*.json")
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.glob("repeat-*/*/round-*/*.json")
     }

@@ -65,7 +65,10 @@ def test_a_run_s_students_on_test_are_steps_of_the_run(run: Path) -> None:
 def test_dev_of_a_run_is_read_back_and_not_asked_again(
     run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api, "tested", None)
+    def fail(*_: object) -> None:
+        pytest.fail("the student was asked again")
+
+    monkeypatch.setattr(api, "measure_student", fail)
     for flags, name in (((), "evaluate"), (("--base",), "baseline")):
         kept = json.loads((run / f"round-00/{name}.json").read_text())
         got = facts(run, "--split", "dev", *flags)

@@ -19,7 +19,7 @@ ARMS = {
 }
 
 
-def compared(config: dict[str, Any], arms: list[str], repeats: int = 1) -> Any:
+def compare(config: dict[str, Any], arms: list[str], repeats: int = 1) -> Any:
     return run_comparison(
         make_config(config), arms, repeats, jobs=1, listen=lambda event: None
     )
@@ -28,30 +28,32 @@ def compared(config: dict[str, Any], arms: list[str], repeats: int = 1) -> Any:
 def test_an_arm_changes_what_it_says_and_nothing_else(
     tiny: Path, tmp_path: Path
 ) -> None:
-    found = compared(
+    comparison = compare(
         settings(tmp_path / "c", tiny, arms=ARMS, rounds=1), ["random", *ARMS]
     )
-    assert [curve.generated for curve in found.curves] == [
+    assert [curve.generated for curve in comparison.curves] == [
         (0, 4),
         (0, 4),
         (0, 2, 4),
         (0, 4),
     ]
     assert {
-        one.arm: one.upto for one in found.findings if one.axis == "generated"
+        finding.arm: finding.upto
+        for finding in comparison.findings
+        if finding.axis == "generated"
     } == dict.fromkeys(ARMS, 4)
-    kept = {
+    configs = {
         p.parent.name: json.loads(p.read_bytes())
         for p in (tmp_path / "c/repeat-0").glob("*/config.json")
     }
-    assert kept["soft"]["rule"] == ARMS["soft"]["rule"]
-    assert kept["on"]["finetune"] == {
-        **kept["random"]["finetune"],
+    assert configs["soft"]["rule"] == ARMS["soft"]["rule"]
+    assert configs["on"]["finetune"] == {
+        **configs["random"]["finetune"],
         "restart": "continue",
     }
-    for arm, tree in kept.items():
+    for arm, tree in configs.items():
         changed = {name.split(".")[0] for name in ARMS.get(arm, {})}
-        same = {name for name in tree if tree[name] == kept["random"][name]}
+        same = {name for name in tree if tree[name] == configs["random"][name]}
         assert same >= tree.keys() - changed, arm
 
 
@@ -59,25 +61,25 @@ def test_arms_and_repeats_that_are_added_later_find_what_is_there(
     tiny: Path, tmp_path: Path
 ) -> None:
     config = settings(tmp_path / "c", tiny, rounds=1)
-    compared(config, ["random", "loss"])
+    compare(config, ["random", "loss"])
     before = files(tmp_path / "c")
-    compared({**config, "arms": ARMS}, ["random", "loss", "soft"], 2)
+    compare({**config, "arms": ARMS}, ["random", "loss", "soft"], 2)
     after = files(tmp_path / "c")
     assert before.items() <= after.items()
-    alone = files_of(
+    alone = read_comparison_files(
         settings(tmp_path / "alone", tiny, rounds=1, arms=ARMS),
         ["random", "loss", "soft"],
     )
     assert after == alone
 
 
-def files_of(config: dict[str, Any], arms: list[str]) -> dict[str, bytes]:
-    compared(config, arms, 2)
+def read_comparison_files(config: dict[str, Any], arms: list[str]) -> dict[str, bytes]:
+    compare(config, arms, 2)
     return files(Path(config["run_dir"]))
 
 
 @pytest.mark.parametrize(
-    ("arms", "said"),
+    ("arms", "message"),
     [
         (
             {"mine": {"seed": 3}},
@@ -88,9 +90,9 @@ def files_of(config: dict[str, Any], arms: list[str]) -> dict[str, bytes]:
     ],
 )
 def test_what_an_arm_may_not_do_is_said(
-    arms: dict[str, Any], said: str, tiny: Path, tmp_path: Path
+    arms: dict[str, Any], message: str, tiny: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(ConfigError, match=message):
         make_config(settings(tmp_path, tiny, arms=arms))
 
 
@@ -100,9 +102,9 @@ def test_an_arm_that_is_not_there_is_named(tiny: Path, tmp_path: Path) -> None:
         ConfigError,
         match=r"no such arm: mine\n  unknown key finetune\.epoch; did you mean epochs",
     ):
-        compared(settings(tmp_path, tiny, arms=arms), ["random", "mine"])
+        compare(settings(tmp_path, tiny, arms=arms), ["random", "mine"])
     with pytest.raises(ConfigError, match=r"no such arm: los\n.*did you mean loss"):
-        compared(settings(tmp_path, tiny), ["random", "los"])
+        compare(settings(tmp_path, tiny), ["random", "los"])
 
 
 def test_a_section_keeps_what_an_arm_does_not_say_and_paths_are_beside_the_config(
@@ -115,25 +117,26 @@ def test_a_section_keeps_what_an_arm_does_not_say_and_paths_are_beside_the_confi
         "dotted": {"criterion.function": "other.py:g"},
     }
     own = {"name": "function", "function": "mine.py:f", "kind": "chooser"}
-    given = make_config(
+    config = make_config(
         settings(tmp_path, tiny, arms=arms, criterion=own), base=tmp_path
     )
-    assert given.finetune.lr == 1e-3, "not the default"
-    assert make_arm_config(given, "on").finetune == given.finetune.model_copy(
+    assert config.finetune.lr == 1e-3, "not the default"
+    assert make_arm_config(config, "on").finetune == config.finetune.model_copy(
         update={"restart": "continue"}
     )
-    found = {
-        arm: make_arm_config(given, arm).model_dump()["criterion"]
+    criteria = {
+        arm: make_arm_config(config, arm).model_dump()["criterion"]
         for arm in ("short", "long", "dotted")
     }
     assert {
-        arm: one["function"].removeprefix(f"{tmp_path}/") for arm, one in found.items()
+        arm: criterion["function"].removeprefix(f"{tmp_path}/")
+        for arm, criterion in criteria.items()
     } == {
         "short": "mine.py:f",
         "long": "mine.py:f",
         "dotted": "other.py:g",
     }
-    assert {arm: one["kind"] for arm, one in found.items()} == {
+    assert {arm: criterion["kind"] for arm, criterion in criteria.items()} == {
         "short": "score",
         "long": "score",
         "dotted": "chooser",
@@ -143,10 +146,10 @@ def test_a_section_keeps_what_an_arm_does_not_say_and_paths_are_beside_the_confi
 def test_a_rule_that_an_arm_can_not_have_is_refused(tiny: Path, tmp_path: Path) -> None:
     arms = {"ruled": {"criterion": "badge", "rule": "balanced"}}
     with pytest.raises(ConfigError, match="the criterion badge picks the seeds itself"):
-        compared(
+        compare(
             settings(tmp_path / "own", tiny, arms=arms, rounds=1), ["random", "ruled"]
         )
-    compared(
+    compare(
         settings(tmp_path / "all", tiny, rule="balanced", rounds=1), ["random", "badge"]
     )
 
@@ -158,14 +161,14 @@ def test_after_an_error_what_is_under_way_ends_and_nothing_begins(
     config = settings(
         tmp_path / "c", tiny, arms={"bad": {"criterion": f"{tmp_path}/bad.py:bad"}}
     )
-    said: list[Event] = []
+    events: list[Event] = []
     with pytest.raises(ZeroDivisionError):
         run_comparison(
             make_config(config),
             ["bad", "random", "loss", "badge"],
             1,
             jobs=2,
-            listen=said.append,
+            listen=events.append,
         )
     rounds = {
         arm: len(list((tmp_path / f"c/repeat-0/{arm}").glob("round-*/test.json")))
@@ -175,7 +178,7 @@ def test_after_an_error_what_is_under_way_ends_and_nothing_begins(
     assert not (tmp_path / "c/repeat-0/badge").exists()
     assert any(
         "division by zero; what is under way ends first: 1 runs" in str(event.value)
-        for event in said
+        for event in events
     )
 
 
@@ -183,13 +186,13 @@ def test_the_page_has_every_arm_and_needs_nothing_else(
     tiny: Path, tmp_path: Path
 ) -> None:
     pytest.importorskip("plotly")
-    found = compared(settings(tmp_path / "c", tiny), ["random", "loss"], 2)
+    comparison = compare(settings(tmp_path / "c", tiny), ["random", "loss"], 2)
     page = (tmp_path / "c" / PAGE_FILE).read_text()
     assert page.count("<h2>") == 5, (
         "two budgets, the selection by hops, score and length, seeds and rows"
     )
     assert "test accuracy against generated pairs" in page
-    assert all(note in page for note in found.notes)
+    assert all(note in page for note in comparison.notes)
     assert "src=" not in page.split("<h2>")[0], "no script from elsewhere"
     curves = json.loads(
         page.split("Plotly.newPlot(")[1]

@@ -9,19 +9,15 @@ import pytest
 from rich.console import Console
 
 from teachback.compare.arm_results import ArmResult, Curve
-from teachback.compare.findings import (
-    Finding,
-    describe_finding,
-    make_findings,
-    describe_samples,
-)
+from teachback.compare.findings import Finding, make_findings
+from teachback.compare.sentences import describe_finding, describe_samples
 from teachback.compare.summarise import TeacherSpend, summarise_comparison
 from teachback.compare.tables import print_comparison
 
 ITEMS = 400
 
 
-def measured(
+def make_result(
     arm: str, repeat: int, gain: float, *, fresh: bool = True, tokens: int = 100
 ) -> ArmResult:
     """Three rounds that end `gain` above the 30 % at which all begin."""
@@ -48,9 +44,11 @@ def measured(
     )
 
 
-def found(repeats: int, gains: dict[str, float], **changes: Any) -> list[Finding]:
+def make_test_findings(
+    repeats: int, gains: dict[str, float], **changes: Any
+) -> list[Finding]:
     units = [
-        measured(arm, r, gain, **changes)
+        make_result(arm, r, gain, **changes)
         for r in range(repeats)
         for arm, gain in gains.items()
     ]
@@ -61,10 +59,12 @@ def found(repeats: int, gains: dict[str, float], **changes: Any) -> list[Finding
 def test_a_gain_is_told_with_its_interval_and_equals_are_not_told_apart(
     fresh: bool,
 ) -> None:
-    all_ = found(
+    findings = make_test_findings(
         8, {"random": 0.1, "loss": 0.4, "wrong": 0.1, "longest": -0.2}, fresh=fresh
     )
-    loss, wrong, longest = (one for one in all_ if one.axis == "generated")
+    loss, wrong, longest = (
+        finding for finding in findings if finding.axis == "generated"
+    )
     assert loss.primary
     assert describe_finding(loss).startswith("loss gains ")
     assert describe_finding(loss).endswith(
@@ -80,15 +80,15 @@ def test_a_gain_is_told_with_its_interval_and_equals_are_not_told_apart(
 
 
 def test_few_repeats_give_intervals_and_no_p() -> None:
-    all_ = found(3, {"random": 0.1, "loss": 0.4})
-    assert all(one.p is None for one in all_)
-    assert "p =" not in describe_finding(all_[0])
-    assert found(1, {"random": 0.1, "loss": 0.4})[0].difference is None
+    findings = make_test_findings(3, {"random": 0.1, "loss": 0.4})
+    assert all(finding.p is None for finding in findings)
+    assert "p =" not in describe_finding(findings[0])
+    assert make_test_findings(1, {"random": 0.1, "loss": 0.4})[0].difference is None
 
 
 def test_an_arm_that_spends_more_is_judged_up_to_where_every_curve_reaches() -> None:
-    dear = [measured("judge", r, 0.3, tokens=1000) for r in range(8)]
-    cheap = [measured("random", r, 0.3, tokens=100) for r in range(8)]
+    dear = [make_result("judge", r, 0.3, tokens=1000) for r in range(8)]
+    cheap = [make_result("random", r, 0.3, tokens=100) for r in range(8)]
     by_axis = {
         one.axis: one
         for one in make_findings([*dear, *cheap], ["random", "judge"], "random", "loss")
@@ -101,37 +101,37 @@ def test_an_arm_that_spends_more_is_judged_up_to_where_every_curve_reaches() -> 
 
 
 def test_samples_to_target_is_a_sentence_too() -> None:
-    all_ = found(8, {"random": 0.2, "loss": 0.5})
-    said = describe_samples(all_[0])
-    assert said is not None
-    assert said.startswith("loss reaches 4")
-    assert "times fewer samples than random" in said
-    worse = describe_samples(found(8, {"random": 0.5, "loss": 0.1})[0])
+    findings = make_test_findings(8, {"random": 0.2, "loss": 0.5})
+    sentence = describe_samples(findings[0])
+    assert sentence is not None
+    assert sentence.startswith("loss reaches 4")
+    assert "times fewer samples than random" in sentence
+    worse = describe_samples(make_test_findings(8, {"random": 0.5, "loss": 0.1})[0])
     assert (
         worse
-        == f"loss: no ratio of samples (8 of 8 repeats did not reach {all_and(0.5)})"
+        == f"loss: no ratio of samples (8 of 8 repeats did not reach {format_target(0.5)})"
     )
 
 
 def test_where_random_gains_nothing_that_is_said() -> None:
-    flat = [measured("random", r, -0.2) for r in range(3)] + [
-        measured("loss", r, 0.2) for r in range(3)
+    flat = [make_result("random", r, -0.2) for r in range(3)] + [
+        make_result("loss", r, 0.2) for r in range(3)
     ]
-    said = describe_samples(
+    sentence = describe_samples(
         make_findings(flat, ["random", "loss"], "random", "loss")[0]
     )
-    assert said == "loss: no ratio of samples (random gained nothing)"
+    assert sentence == "loss: no ratio of samples (random gained nothing)"
 
 
-def all_and(gain: float) -> str:
+def format_target(gain: float) -> str:
     mean_P = np.mean(
-        [measured("random", r, gain).curve.accuracy for r in range(8)], axis=0
+        [make_result("random", r, gain).curve.accuracy for r in range(8)], axis=0
     )
     return f"{mean_P[0] + 0.8 * (mean_P[-1] - mean_P[0]):.1%}"
 
 
 def test_arms_that_came_unequally_far_are_compared_up_to_where_all_came() -> None:
-    units = [measured(arm, r, 0.2) for r in range(2) for arm in ("random", "loss")]
+    units = [make_result(arm, r, 0.2) for r in range(2) for arm in ("random", "loss")]
     short = units[0].curve
     cut = Curve(short.arm, 0, short.accuracy[:2], (0, 10), (0, 10), (0, 100), None)
     units[0] = replace(units[0], curve=cut, score_P_I=units[0].score_P_I[:2])
@@ -148,15 +148,17 @@ def test_a_summary_says_who_is_above_whom_what_carries_over_and_what_was_spent()
     None
 ):
     arms = {"random": 0.1, "loss": 0.5, "again": 0.1}
-    units = [measured(arm, r, gain) for r in range(8) for arm, gain in arms.items()]
-    found = summarise_comparison(units, list(arms), "loss", TeacherSpend(4321, None))
-    assert found.wins[1] == (1.0, 0.0, 1.0), "loss is above both after each round"
-    assert sum(found.wins[0]) + sum(found.wins[2]) <= 0.7
-    assert found.carry_over is not None
-    assert found.carry_over.low > 0
+    units = [make_result(arm, r, gain) for r in range(8) for arm, gain in arms.items()]
+    comparison = summarise_comparison(
+        units, list(arms), "loss", TeacherSpend(4321, None)
+    )
+    assert comparison.wins[1] == (1.0, 0.0, 1.0), "loss is above both after each round"
+    assert sum(comparison.wins[0]) + sum(comparison.wins[2]) <= 0.7
+    assert comparison.carry_over is not None
+    assert comparison.carry_over.low > 0
     console = Console(file=io.StringIO(), width=200)
-    print_comparison(found, console)
-    said = console.file.getvalue()  # type: ignore[attr-defined]
-    assert "loss 2.0" in said
-    assert f"rank correlation of {found.carry_over.estimate:+.2f} [" in said
-    assert "charged to the arms 7,200 tokens; really sent 4,321 tokens" in said
+    print_comparison(comparison, console)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "loss 2.0" in text
+    assert f"rank correlation of {comparison.carry_over.estimate:+.2f} [" in text
+    assert "charged to the arms 7,200 tokens; really sent 4,321 tokens" in text

@@ -31,13 +31,14 @@ NUMBERS = st.integers(-8, 8).map(lambda n: n / 8)
 DIFFERENCES = st.lists(NUMBERS, min_size=2, max_size=9)
 
 
-def drawn(*shape: int, seed: int = 0) -> Any:
+def draw_normal(*shape: int, seed: int = 0) -> Any:
     return np.random.default_rng(seed).normal(0.3, 1.0, shape)
 
 
 def test_the_t_interval_is_scipys() -> None:
-    d_R = drawn(8)
-    ours, theirs = paired_t_interval(d_R), ttest_1samp(d_R, 0).confidence_interval()
+    d_R = draw_normal(8)
+    ours = paired_t_interval(d_R)
+    theirs = ttest_1samp(d_R, 0).confidence_interval()
     assert ours is not None
     assert (ours.estimate, ours.low, ours.high) == pytest.approx(
         (d_R.mean(), theirs.low, theirs.high)
@@ -48,18 +49,17 @@ def test_the_t_interval_is_scipys() -> None:
 @settings(max_examples=50)
 @given(DIFFERENCES)
 def test_sign_flips_go_through_all_of_them(d_R: list[float]) -> None:
-    means = [
-        abs(sum(s * d for s, d in zip(signs, d_R, strict=True)))
-        for signs in product((1, -1), repeat=len(d_R))
+    sums = [
+        abs(float(np.dot(signs, d_R))) for signs in product((1, -1), repeat=len(d_R))
     ]
     assert sign_flip_p_value(d_R) == pytest.approx(
-        fmean(one >= abs(sum(d_R)) - 1e-12 for one in means)
+        fmean(flipped_sum >= abs(sum(d_R)) - 1e-12 for flipped_sum in sums)
     )
     assert sign_flip_p_value([-d for d in d_R]) == sign_flip_p_value(d_R)
 
 
 def test_sign_flips_are_scipys() -> None:
-    d_R = drawn(10)
+    d_R = draw_normal(10)
     theirs = permutation_test(
         (d_R,),
         np.mean,
@@ -71,7 +71,7 @@ def test_sign_flips_are_scipys() -> None:
 
 
 def test_many_repeats_are_flipped_by_chance_the_same_way_each_time() -> None:
-    d_R = drawn(MAX_EXACT_REPEATS + 1)
+    d_R = draw_normal(MAX_EXACT_REPEATS + 1)
     assert sign_flip_p_value(d_R) == sign_flip_p_value(d_R)
     assert len(sign_flips(MAX_EXACT_REPEATS + 1)) < 2 ** (MAX_EXACT_REPEATS + 1)
     theirs = permutation_test(
@@ -107,7 +107,7 @@ def test_max_t_is_at_least_the_p_of_each_alone_and_for_one_comparison_that_p(
 
 
 def test_eight_repeats_and_seven_comparisons_can_reject() -> None:
-    d_K_R = drawn(7, 8) * 0.1 + 3
+    d_K_R = draw_normal(7, 8) * 0.1 + 3
     assert max(max_t_p_values(d_K_R)) <= 2 / 2**8 + 1e-12, (
         "Holm's smallest would be 7 · 2/256 = 0.055"
     )
@@ -116,7 +116,7 @@ def test_eight_repeats_and_seven_comparisons_can_reject() -> None:
 def test_crossed_is_the_mean_of_both_and_agrees_with_one_way_where_the_other_is_nothing() -> (
     None
 ):
-    repeats_only = np.repeat(drawn(8)[:, None], 50, 1)
+    repeats_only = np.repeat(draw_normal(8)[:, None], 50, 1)
     ours, plain = (
         crossed_interval(repeats_only),
         paired_t_interval(repeats_only.mean(1)),
@@ -189,19 +189,21 @@ def test_a_point_on_the_line_and_the_unit_of_what_is_spent_change_no_area(
 def test_an_arm_that_needs_half_the_samples() -> None:
     spent = [[0, 10, 20, 40]] * 8
     random = [[0.0, 0.25, 0.5, 1.0]] * 8
-    found = find_samples_to_target(spent, random, [[0.0, 0.5, 1.0, 1.0]] * 8)
-    assert (found.target, found.censored) == (pytest.approx(0.8), 0)
-    assert found.ratio is not None
-    assert found.ratio.estimate == pytest.approx(2.0)
+    samples = find_samples_to_target(spent, random, [[0.0, 0.5, 1.0, 1.0]] * 8)
+    assert (samples.target, samples.censored) == (pytest.approx(0.8), 0)
+    assert samples.ratio is not None
+    assert samples.ratio.estimate == pytest.approx(2.0)
 
 
-@pytest.mark.parametrize(("short", "given"), [(2, True), (3, False)])
-def test_repeats_that_do_not_get_there_are_censored(short: int, given: bool) -> None:
+@pytest.mark.parametrize(("n_short", "has_ratio"), [(2, True), (3, False)])
+def test_repeats_that_do_not_get_there_are_censored(
+    n_short: int, has_ratio: bool
+) -> None:
     random = [[0.0, 0.5, 1.0]] * 8
-    arm = [[0.0, 0.3, 0.4]] * short + [[0.0, 0.5, 1.0]] * (8 - short)
-    found = find_samples_to_target([[0, 1, 2]] * 8, random, arm)
-    assert found.censored == short
-    assert (found.ratio is not None) == given
+    arm = [[0.0, 0.3, 0.4]] * n_short + [[0.0, 0.5, 1.0]] * (8 - n_short)
+    samples = find_samples_to_target([[0, 1, 2]] * 8, random, arm)
+    assert samples.censored == n_short
+    assert (samples.ratio is not None) == has_ratio
 
 
 def test_where_random_gains_nothing_there_is_no_ratio() -> None:
@@ -235,10 +237,8 @@ def test_wins_count_points_that_a_paired_test_tells_apart() -> None:
         + np.array([0.0, 0.2, 0.0])
         + np.random.default_rng(1).normal(0, 0.01, (8, 3))
     )
-    found_A_A = pairwise_wins([better_R_P, worse_R_P])
-    assert found_A_A.tolist() == [[0, 0.5], [0, 0]], (
-        "of two points after the start, one"
-    )
+    wins_A_A = pairwise_wins([better_R_P, worse_R_P])
+    assert wins_A_A.tolist() == [[0, 0.5], [0, 0]], "of two points after the start, one"
     with pytest.raises(ValueError, match="2 repeats"):
         pairwise_wins([better_R_P[:1], worse_R_P[:1]])
 
@@ -249,8 +249,8 @@ def test_carry_over_needs_ten_sets() -> None:
     y = x + rng.normal(size=30)
     assert carry_over_interval(x[:9], y[:9]) is None
     assert carry_over_interval(np.ones(12), y[:12]) is None
-    found = carry_over_interval(x, y)
-    assert found is not None
+    interval = carry_over_interval(x, y)
+    assert interval is not None
     theirs = bootstrap(
         (x, y),
         lambda a, b: carry_over_interval(a, b).estimate,
@@ -259,5 +259,5 @@ def test_carry_over_needs_ten_sets() -> None:
         rng=rng,
         n_resamples=999,  # type: ignore[union-attr]
     ).confidence_interval
-    assert found.low == pytest.approx(theirs.low, abs=0.15)
-    assert found.high == pytest.approx(theirs.high, abs=0.15)
+    assert interval.low == pytest.approx(theirs.low, abs=0.15)
+    assert interval.high == pytest.approx(theirs.high, abs=0.15)

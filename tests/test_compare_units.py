@@ -30,10 +30,10 @@ def test_killed_side_by_side_and_resumed_it_is_what_it_is_one_after_the_other(
             make_config(tree), ARMS, 2, jobs=2, listen=lambda event: None
         )
     )
-    under_way = [
+    selections = [
         tmp_path / f"killed/repeat-0/{arm}/round-00/select.json" for arm in ARMS
     ]
-    while not all(path.exists() for path in under_way):
+    while not all(path.exists() for path in selections):
         assert running(pid), "it ended before it could be killed"
         time.sleep(0.002)
     os.kill(pid, signal.SIGKILL)
@@ -66,37 +66,38 @@ def test_a_unit_is_handed_out_once_its_base_is_finished_and_others_go_before_it(
     bases = [make_base_unit(config, repeat, is_parallel=True) for repeat in range(3)]
     arms = make_units(config, ARMS, 3)
     queue = UnitQueue(sorted([*bases, *arms], key=lambda unit: unit.config.repeat))
-    taken = [queue.take()]
-    waiting = threading.Thread(target=lambda: taken.append(queue.take()), daemon=True)
-    waiting.start()
-    waiting.join(0.1)
-    assert taken == [bases[0]], "all others come after it"
+    units = [queue.take()]
+    thread = threading.Thread(target=lambda: units.append(queue.take()), daemon=True)
+    thread.start()
+    thread.join(0.1)
+    assert units == [bases[0]], "all others come after it"
     queue.mark_finished(bases[0])
-    waiting.join(10)
-    assert taken == [bases[0], arms[0]]
+    thread.join(10)
+    assert units == [bases[0], arms[0]]
     assert [queue.take() for _ in range(3)] == [arms[1], *bases[1:]]
     queue.mark_finished(bases[2])
     assert queue.take() == arms[4], "repeat 1 waits for its base, repeat 2 does not"
-    waiting = threading.Thread(
-        target=lambda: taken.append([queue.take() for _ in range(2)][1]), daemon=True
+    thread = threading.Thread(
+        target=lambda: units.append([queue.take() for _ in range(2)][1]), daemon=True
     )
-    waiting.start()
-    waiting.join(0.1)
+    thread.start()
+    thread.join(0.1)
     assert queue.drop_waiting() == 2
-    waiting.join(10)
-    assert taken[-1] is None
+    thread.join(10)
+    assert units[-1] is None
 
 
 def test_a_repeat_has_a_test_set_of_its_own_and_the_same_pool(
     tmp_path: Path, tiny: Path
 ) -> None:
     task = make_config(settings(tmp_path, tiny)).task
-    zero, one, again = make_task(task), make_task(task, 1), make_task(task, 1)
-    assert (zero.seeds, zero.dev) == (one.seeds, one.dev)
-    assert {e.id for e in zero.test}.isdisjoint(e.id for e in one.test)
-    assert one.test == again.test
-    taken = {one.key(e.question) for e in (*one.seeds, *one.dev)}
-    assert taken.isdisjoint(one.key(e.question) for e in one.test)
+    first, second = make_task(task), make_task(task, 1)
+    assert (first.seeds, first.dev) == (second.seeds, second.dev)
+    first_ids = {example.id for example in first.test}
+    assert first_ids.isdisjoint(example.id for example in second.test)
+    assert second.test == make_task(task, 1).test
+    keys = {second.key(example.question) for example in (*second.seeds, *second.dev)}
+    assert keys.isdisjoint(second.key(example.question) for example in second.test)
 
 
 def test_rows_that_one_has_are_trained_on_first_by_each_arm(
@@ -116,21 +117,24 @@ def test_rows_that_one_has_are_trained_on_first_by_each_arm(
 def test_arms_share_draws_unless_they_are_to_be_independent(
     tmp_path: Path, tiny: Path
 ) -> None:
-    def rows(independent: bool) -> list[dict[str, str]]:
+    def generate_questions(independent: bool) -> list[dict[str, str]]:
         """Of each arm, by seed; every seed is picked."""
-        folder, arms = tmp_path / str(independent), ["random", "loss"]
+        folder = tmp_path / str(independent)
+        arms = ["random", "loss"]
         config = make_config(settings(folder, tiny, rounds=1, per_round=12))
-        found = run_comparison(
+        comparison = run_comparison(
             config, arms, 1, jobs=1, independent=independent, listen=lambda event: None
         )
-        assert [curve.generated for curve in found.curves] == [(0, 12)] * 2
-        drafts = [
-            json.loads((folder / f"repeat-0/{arm}/round-00/generate.json").read_text())
-            for arm in arms
-        ]
-        return [{draft["seed"]: draft["question"] for draft in some} for some in drafts]
+        assert [curve.generated for curve in comparison.curves] == [(0, 12)] * 2
+        questions = []
+        for arm in arms:
+            path = folder / f"repeat-0/{arm}/round-00/generate.json"
+            drafts = json.loads(path.read_text())
+            questions.append({draft["seed"]: draft["question"] for draft in drafts})
+        return questions
 
-    shared, own = rows(False), rows(True)
+    shared = generate_questions(independent=False)
+    own = generate_questions(independent=True)
     assert shared[0] == shared[1]
     assert all(own[0][seed] != own[1][seed] for seed in own[0])
 

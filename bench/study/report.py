@@ -11,8 +11,9 @@ from typing import Any
 
 from bench.outcome import RESULTS
 from teachback.compare.curve_statistics import area_under_curve
-from teachback.compare.findings import SPENDING_AXES, format_p_value
+from teachback.compare.findings import SPENDING_AXES
 from teachback.compare.paired_tests import paired_t_interval
+from teachback.compare.sentences import format_p_value
 
 SIGNIFICANCE = 0.05
 # The score and the axis of each table that has the experiments side by side.

@@ -103,15 +103,15 @@ def fake_run(
                 ),
             )
             base = save_untrained_student(folder / "base")
-            answer = FakeResponder(run, task)
-            gatherers = make_gatherers(config, run, task, answer, ledger)
-            selector = make_selector(config, run, task, answer, gatherers)
+            responder = FakeResponder(run, task)
+            gatherers = make_gatherers(config, run, task, responder, ledger)
+            selector = make_selector(config, run, task, responder, gatherers)
             parts = make_parts(
                 config,
                 task,
                 run,
                 ledger,
-                answer,
+                responder,
                 selector,
                 teacher,
                 make_fake_train(run),

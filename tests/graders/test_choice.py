@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from teachback.errors import DataError
 from teachback.graders import GRADERS
 from teachback.graders.choice import CHOICE_GRADER, chosen_letter, read_options
-from teachback.graders.exact import same_text
+from teachback.graders.text import same_text
 from teachback.types import Example
 
 QUESTION = "How many?\nOptions: (A) 24 (B) None of these (C) A car (D) 4 1/3 km/h (E) D"

@@ -40,15 +40,14 @@ TOKENS = 24
 
 
 class Case(NamedTuple):
-    """A student; prompts by length; what it decodes of them together and one by one;
-    transformers' own answers, by the model as it came, its own cache, one by one.
-    """
-
     student: InferenceModel
     unpatched: LoadedStudent
+    # By length.
     prompts: list[list[int]]
+    # What the student decodes of them together, and one by one.
     batch: list[DecodedAnswer]
     alone: list[DecodedAnswer]
+    # Transformers' own answers: by the model as it came and its own cache, one by one.
     reference_tokens: list[list[int]]
 
 
@@ -147,13 +146,12 @@ def test_answers_end_at_different_lengths(case_of: Callable[[str], Case]) -> Non
     """Else no row would ever leave a batch before the others; some at their first token, some
     never.
     """
-    lengths = [{len(d.tokens) for d in case_of(name).batch} for name in ARCHITECTURES]
-    assert (
-        sum(len(case_lengths) > 2 for case_lengths in lengths)
-        >= len(ARCHITECTURES) // 2
-    )
-    assert any(1 in case_lengths for case_lengths in lengths)
-    assert any(not d.has_ended for name in ARCHITECTURES for d in case_of(name).batch)
+    batches = [case_of(name).batch for name in ARCHITECTURES]
+    lengths = [{len(answer.tokens) for answer in batch} for batch in batches]
+    n_varied = sum(len(batch_lengths) > 2 for batch_lengths in lengths)
+    assert n_varied >= len(ARCHITECTURES) // 2
+    assert any(1 in batch_lengths for batch_lengths in lengths)
+    assert any(not answer.has_ended for batch in batches for answer in batch)
 
 
 def test_the_signals_are_those_of_a_pass_over_the_tokens(case: Case) -> None:

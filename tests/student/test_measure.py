@@ -56,20 +56,15 @@ def test_a_report_s_questions_come_back_by_example_however_they_are_sharded(
         for i in range(0, 30, 4)
     ]
     measured = group_by_example([m for shard in shards for m in shard], 10)
-    greedy = [
-        answered.attempt
-        for answered in answer(
-            [AttemptRequest(e.id, task.prompt(e.question)) for e in task.dev]
-        )
-    ]
-    assert [a.text for a in measured.attempts] == [a.text for a in greedy]
+    requests = [AttemptRequest(e.id, task.prompt(e.question)) for e in task.dev]
+    greedy_texts = [greedy.attempt.text for greedy in answer(requests)]
+    assert [attempt.text for attempt in measured.attempts] == greedy_texts
     targets = [(task.prompt(e.question), str(task.target(e))) for e in task.dev]
     assert measured.gold_nll == pytest.approx(
         score_answers(student, CHAT, targets), abs=1e-5
     )
-    assert [[a.id for a in answers] for answers in measured.sampled] == [
-        [e.id] * 2 for e in task.dev
-    ]
+    for example, attempts in zip(task.dev, measured.sampled, strict=True):
+        assert [attempt.id for attempt in attempts] == [example.id] * 2
     assert all(one.text != two.text for one, two in measured.sampled), (
         "each sample has a stream of its own"
     )

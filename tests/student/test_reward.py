@@ -46,7 +46,7 @@ SHAPE: dict[str, Any] = {
 }
 
 
-def classifier(
+def make_classifier(
     tiny: Path,
     folder: Path,
     architecture: str = "llama",
@@ -73,7 +73,7 @@ def classifier(
     return folder
 
 
-def as_on_its_card(folder: Path, question: str, attempt: str) -> float:
+def compute_reference_reward(folder: Path, question: str, attempt: str) -> float:
     """One conversation alone, as the makers of reward models show it."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForSequenceClassification.from_pretrained(folder)
@@ -97,18 +97,18 @@ def as_on_its_card(folder: Path, question: str, attempt: str) -> float:
 def test_a_score_is_that_of_the_row_alone_whatever_the_batch(
     tiny: Path, tmp_path: Path, architecture: str, pad: int | None
 ) -> None:
-    folder = classifier(tiny, tmp_path, architecture, pad=pad)
-    wanted = [as_on_its_card(folder, *row) for row in ROWS]
-    assert np.std(wanted) > 0.1, "scores that differ, or this test shows nothing"
+    folder = make_classifier(tiny, tmp_path, architecture, pad=pad)
+    expected = [compute_reference_reward(folder, *row) for row in ROWS]
+    assert np.std(expected) > 0.1, "scores that differ, or this test shows nothing"
     model = load_reward_model(folder)
     for batch_tokens in (1, 150, 10_000):
         reward_N = compute_rewards(model, ROWS, batch_tokens)
         assert reward_N.dtype == np.float32
-        np.testing.assert_allclose(reward_N, wanted, atol=2e-5)
+        np.testing.assert_allclose(reward_N, expected, atol=2e-5)
     assert compute_rewards(model, []).shape == (0,)
 
 
-def exercise(dice: Random) -> tuple[str, str, str]:
+def draw_exercise(dice: Random) -> tuple[str, str, str]:
     """Which is larger: the question, a right attempt and a wrong one."""
     low, high = sorted(dice.sample(range(10, 100), 2))
     first, second = dice.sample([low, high], 2)
@@ -117,17 +117,17 @@ def exercise(dice: Random) -> tuple[str, str, str]:
 
 def train(folder: Path, pairs: Sequence[tuple[str, str, str]], epochs: int) -> None:
     """Right attempts up, wrong ones down, as verifiers are trained (arXiv 2110.14168)."""
-    loaded = load_reward_model(folder)
-    optimiser = torch.optim.AdamW(loaded.model.train().parameters(), lr=3e-3)
+    model = load_reward_model(folder)
+    optimiser = torch.optim.AdamW(model.model.train().parameters(), lr=3e-3)
     rows = [
-        reward_row_ids(loaded, question, attempt)
-        for question, *both in pairs
-        for attempt in both
+        reward_row_ids(model, question, attempt)
+        for question, *attempts in pairs
+        for attempt in attempts
     ]
     for _ in range(epochs):
-        for at in range(0, len(rows), 64):
-            ids_B_T, mask_B_T = pad_rows(rows[at : at + 64], 0)
-            score_B = loaded.model(input_ids=ids_B_T, attention_mask=mask_B_T).logits[
+        for start in range(0, len(rows), 64):
+            ids_B_T, mask_B_T = pad_rows(rows[start : start + 64], 0)
+            score_B = model.model(input_ids=ids_B_T, attention_mask=mask_B_T).logits[
                 :, 0
             ]
             score_B[1::2] *= -1
@@ -135,14 +135,17 @@ def train(folder: Path, pairs: Sequence[tuple[str, str, str]], epochs: int) -> N
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
-    loaded.model.save_pretrained(folder)
+    model.model.save_pretrained(folder)
 
 
-def separated(folder: Path, pairs: Sequence[tuple[str, str, str]]) -> float:
+def compute_separation(folder: Path, pairs: Sequence[tuple[str, str, str]]) -> float:
     """The share of (right, wrong) attempts, of any two questions, that the scores put in order."""
     model = load_reward_model(folder)
-    right_N, wrong_N = (
-        compute_rewards(model, [(pair[0], pair[k]) for pair in pairs]) for k in (1, 2)
+    right_N = compute_rewards(
+        model, [(question, right) for question, right, _ in pairs]
+    )
+    wrong_N = compute_rewards(
+        model, [(question, wrong) for question, _, wrong in pairs]
     )
     return float((right_N[:, None] > wrong_N[None]).mean())
 
@@ -151,31 +154,29 @@ def test_a_model_trained_on_right_and_wrong_attempts_separates_those_it_never_sa
     tiny: Path, tmp_path: Path
 ) -> None:
     dice = Random(0)
-    pairs = [exercise(dice) for _ in range(600)]
-    held = [
-        pair
-        for pair in pairs[500:]
-        if pair[0] not in {question for question, *_ in pairs[:500]}
-    ]
-    folder = classifier(tiny, tmp_path, spread=0.1)
-    assert 0.4 < separated(folder, held) < 0.6
-    train(folder, pairs[:500], epochs=8)
-    assert separated(folder, held) > 0.96
+    pairs = [draw_exercise(dice) for _ in range(600)]
+    train_pairs = pairs[:500]
+    train_questions = {question for question, *_ in train_pairs}
+    test_pairs = [pair for pair in pairs[500:] if pair[0] not in train_questions]
+    folder = make_classifier(tiny, tmp_path, spread=0.1)
+    assert 0.4 < compute_separation(folder, test_pairs) < 0.6
+    train(folder, train_pairs, epochs=8)
+    assert compute_separation(folder, test_pairs) > 0.96
 
 
 def test_a_head_in_float32_on_a_model_in_bf16(tiny: Path, tmp_path: Path) -> None:
     """As it runs on a GPU: the scores are near those in float32, and finer than bf16 could tell
     them apart.
     """
-    folder = classifier(tiny, tmp_path)
+    folder = make_classifier(tiny, tmp_path)
     rows = [(f"What is {i}?", f"It is {i}.") for i in range(200)]
-    wanted_N = compute_rewards(load_reward_model(folder), rows)
+    expected_N = compute_rewards(load_reward_model(folder), rows)
     model = load_reward_model(folder)
     model.model.get_decoder().to(torch.bfloat16)  # all but the head
-    found_N = compute_rewards(model, rows)
-    assert np.corrcoef(wanted_N, found_N)[0, 1] > 0.99
-    rounded_N = torch.from_numpy(found_N).bfloat16().float().numpy()
-    assert len(set(rounded_N.tolist())) < len(set(found_N.tolist()))
+    reward_N = compute_rewards(model, rows)
+    assert np.corrcoef(expected_N, reward_N)[0, 1] > 0.99
+    rounded_N = torch.from_numpy(reward_N).bfloat16().float().numpy()
+    assert len(set(rounded_N.tolist())) < len(set(reward_N.tolist()))
 
 
 def test_what_is_no_reward_model_is_refused_with_the_fix(
@@ -189,27 +190,27 @@ def test_what_is_no_reward_model_is_refused_with_the_fix(
     with pytest.raises(
         StudentError, match=r"gives more than one score\n  got: 3 outputs"
     ):
-        load_reward_model(classifier(tiny, tmp_path / "three", outputs=3))
+        load_reward_model(make_classifier(tiny, tmp_path / "three", outputs=3))
     with pytest.raises(StudentError, match=r"can't be loaded"):
         load_reward_model(tmp_path / "nowhere")
-    mute = classifier(tiny, tmp_path / "mute")
-    (mute / "chat_template.jinja").unlink()
+    without_template = make_classifier(tiny, tmp_path / "mute")
+    (without_template / "chat_template.jinja").unlink()
     with pytest.raises(
         StudentError,
         match=r"has no chat template\n.*\n  fix: choose one made from an instruct model",
     ):
-        load_reward_model(mute)
-    torn = classifier(tiny, tmp_path / "torn")
-    weights = (torn / "model.safetensors").read_bytes()
-    (torn / "model.safetensors").write_bytes(weights[: len(weights) // 2])
+        load_reward_model(without_template)
+    cut_short = make_classifier(tiny, tmp_path / "torn")
+    weights = (cut_short / "model.safetensors").read_bytes()
+    (cut_short / "model.safetensors").write_bytes(weights[: len(weights) // 2])
     with pytest.raises(StudentError, match="can't be loaded"):
-        load_reward_model(torn)
+        load_reward_model(cut_short)
 
 
 def test_a_template_that_refuses_and_a_row_that_is_too_long(
     tiny: Path, tmp_path: Path
 ) -> None:
-    folder = classifier(tiny, tmp_path)
+    folder = make_classifier(tiny, tmp_path)
     with pytest.raises(
         StudentError,
         match=r"too long for the reward model: 'Go.'\n  got: 1\d+ tokens\n  allowed: at most 512",
@@ -225,9 +226,9 @@ def test_a_template_that_refuses_and_a_row_that_is_too_long(
 
 
 def test_where_a_reward_model_is_found(tiny: Path, tmp_path: Path) -> None:
-    folder = classifier(tiny, tmp_path / "rm")
-    found, identity = resolve_reward_model(str(folder))
-    assert found == folder.resolve()
+    folder = make_classifier(tiny, tmp_path / "rm")
+    resolved, identity = resolve_reward_model(str(folder))
+    assert resolved == folder.resolve()
     assert identity.startswith("sha256 ")
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(

@@ -37,15 +37,17 @@ def student(tiny: Path) -> InferenceModel:
     return replace(load_for_inference(tiny), ends=frozenset({1, *range(5, 261, 20)}))
 
 
-def stream(question: str, n: int = 0, seed: int = 7) -> Random:
+def make_stream(question: str, n: int = 0, seed: int = 7) -> Random:
     return draw(seed, 0, "sample", question, n)
 
 
-def prompts(student: InferenceModel, questions: Sequence[str]) -> list[list[int]]:
+def encode_prompts(
+    student: InferenceModel, questions: Sequence[str]
+) -> list[list[int]]:
     return [prompt_ids(student, CHAT, q) for q in questions]
 
 
-def sampled(
+def sample_answers(
     student: InferenceModel,
     questions: list[str],
     temperature: float = 1.0,
@@ -53,22 +55,24 @@ def sampled(
 ) -> list[DecodedAnswer]:
     return decode_batch(
         student,
-        prompts(student, questions),
+        encode_prompts(student, questions),
         24,
-        Sampling(temperature, [stream(q, **which) for q in questions]),
+        Sampling(temperature, [make_stream(q, **which) for q in questions]),
     )
 
 
 def test_the_same_stream_gives_the_same_answer_in_any_batch(
     student: InferenceModel,
 ) -> None:
-    together = [d.tokens for d in sampled(student, QUESTIONS)]
-    assert [d.tokens for d in sampled(student, QUESTIONS)] == together
-    assert [d.tokens for d in sampled(student, QUESTIONS[::-1])[::-1]] == together
+    batch_tokens = [d.tokens for d in sample_answers(student, QUESTIONS)]
+    assert [d.tokens for d in sample_answers(student, QUESTIONS)] == batch_tokens
     assert [
-        sampled(student, [question])[0].tokens for question in QUESTIONS
-    ] == together
-    assert len({len(tokens) for tokens in together}) > 1, (
+        d.tokens for d in sample_answers(student, QUESTIONS[::-1])[::-1]
+    ] == batch_tokens
+    assert [
+        sample_answers(student, [question])[0].tokens for question in QUESTIONS
+    ] == batch_tokens
+    assert len({len(tokens) for tokens in batch_tokens}) > 1, (
         "answers of several lengths, or rows never leave the batch"
     )
 
@@ -76,11 +80,13 @@ def test_the_same_stream_gives_the_same_answer_in_any_batch(
 def test_another_number_or_run_seed_gives_another_answer(
     student: InferenceModel,
 ) -> None:
-    first = [d.tokens for d in sampled(student, QUESTIONS)]
-    for other in ({"n": 1}, {"seed": 8}):
+    first_tokens = [d.tokens for d in sample_answers(student, QUESTIONS)]
+    for changes in ({"n": 1}, {"seed": 8}):
         assert all(
             a != d.tokens
-            for a, d in zip(first, sampled(student, QUESTIONS, **other), strict=True)
+            for a, d in zip(
+                first_tokens, sample_answers(student, QUESTIONS, **changes), strict=True
+            )
         )
 
 
@@ -90,25 +96,25 @@ def test_k_answers_to_a_question_are_those_of_k_calls(
     """Asked for in the order that a run asks in, the samples of one question far apart, in
     batches of some rows.
     """
-    asked = [(q, n) for n in range(4) for q in QUESTIONS]
+    questions = [(q, n) for n in range(4) for q in QUESTIONS]
     monkeypatch.setattr(
         attempting, "MAX_CACHE_BYTES", 400 * attempting.cache_bytes_per_token(student)
     )
-    given = Sampling(1.0, [stream(q, n) for q, n in asked])
-    together = decode_answers(
-        student, prompts(student, [q for q, _ in asked]), 24, given
+    sampling = Sampling(1.0, [make_stream(q, n) for q, n in questions])
+    answers = decode_answers(
+        student, encode_prompts(student, [q for q, _ in questions]), 24, sampling
     )
-    for (question, n), decoded in zip(asked, together, strict=True):
-        assert decoded.tokens == sampled(student, [question], n=n)[0].tokens
-    assert len({tuple(d.tokens) for d in together}) > len(QUESTIONS)
+    for (question, n), answer in zip(questions, answers, strict=True):
+        assert answer.tokens == sample_answers(student, [question], n=n)[0].tokens
+    assert len({tuple(d.tokens) for d in answers}) > len(QUESTIONS)
 
 
 def test_near_zero_temperature_is_greedy(student: InferenceModel) -> None:
-    greedy = decode_batch(student, prompts(student, QUESTIONS), 24)
-    cold = sampled(student, QUESTIONS, temperature=1e-4)
+    greedy = decode_batch(student, encode_prompts(student, QUESTIONS), 24)
+    cold = sample_answers(student, QUESTIONS, temperature=1e-4)
     assert [d.tokens for d in cold] == [d.tokens for d in greedy]
-    for ours, theirs in zip(cold, greedy, strict=True):
-        assert ours.signals.nll.tolist() == theirs.signals.nll.tolist()
+    for answer, expected in zip(cold, greedy, strict=True):
+        assert answer.signals.nll.tolist() == expected.signals.nll.tolist()
 
 
 def test_the_signals_are_at_temperature_one_whatever_was_sampled_at(
@@ -116,17 +122,17 @@ def test_the_signals_are_at_temperature_one_whatever_was_sampled_at(
 ) -> None:
     prompt = prompt_ids(student, CHAT, QUESTIONS[1])
     for temperature in (0.5, 2.0):
-        decoded = sampled(student, QUESTIONS[1:2], temperature)[0]
+        answer = sample_answers(student, QUESTIONS[1:2], temperature)[0]
         with torch.no_grad():
-            logits = student.model(torch.tensor([prompt + decoded.tokens])).logits[
+            logits = student.model(torch.tensor([prompt + answer.tokens])).logits[
                 0, len(prompt) - 1 : -1
             ]
         nll = torch.nn.functional.cross_entropy(
-            logits, torch.tensor(decoded.tokens), reduction="none"
+            logits, torch.tensor(answer.tokens), reduction="none"
         )
         entropy = torch.distributions.Categorical(logits=logits).entropy()
-        assert decoded.signals.nll == pytest.approx(nll.numpy(), abs=5e-4)
-        assert decoded.signals.entropy == pytest.approx(entropy.numpy(), abs=5e-4)
+        assert answer.signals.nll == pytest.approx(nll.numpy(), abs=5e-4)
+        assert answer.signals.entropy == pytest.approx(entropy.numpy(), abs=5e-4)
 
 
 def test_tokens_come_as_often_as_the_tempered_distribution_says() -> None:
@@ -143,15 +149,15 @@ def test_tokens_come_as_often_as_the_tempered_distribution_says() -> None:
         )
         assert tokens[3] == 0
         expected = [n * w / sum(weights) for w in weights]
-        seen = [k for k in range(5) if k != 3]
-        total = sum(expected[k] for k in seen)
-        fit = chisquare(
-            [tokens[k] for k in seen], [expected[k] * n / total for k in seen]
+        possible = [k for k in range(5) if k != 3]
+        total = sum(expected[k] for k in possible)
+        test = chisquare(
+            [tokens[k] for k in possible], [expected[k] * n / total for k in possible]
         )
-        assert fit.pvalue > 0.01
+        assert test.pvalue > 0.01
 
 
-class Fixed(Random):
+class FixedRandom(Random):
     def __init__(self, number: float) -> None:
         self.number = number
 
@@ -161,20 +167,20 @@ class Fixed(Random):
 
 def test_the_ends_of_the_unit_interval_never_give_a_token_without_a_chance() -> None:
     logits = torch.tensor([[float("-inf"), 0.0, 0.0, float("-inf")]])
-    assert sample_tokens(logits, 1.0, [Fixed(0.0)]).tolist() == [1]
-    assert sample_tokens(logits, 1.0, [Fixed(0.5)]).tolist() == [2]
-    assert sample_tokens(logits, 1.0, [Fixed(1 - 2**-53)]).tolist() == [2]
+    assert sample_tokens(logits, 1.0, [FixedRandom(0.0)]).tolist() == [1]
+    assert sample_tokens(logits, 1.0, [FixedRandom(0.5)]).tolist() == [2]
+    assert sample_tokens(logits, 1.0, [FixedRandom(1 - 2**-53)]).tolist() == [2]
 
 
 def test_each_token_takes_one_number_and_a_finished_row_none(
     student: InferenceModel,
 ) -> None:
-    streams = [stream(q) for q in QUESTIONS]
-    decoded = decode_batch(
-        student, prompts(student, QUESTIONS), 24, Sampling(1.0, streams)
+    streams = [make_stream(q) for q in QUESTIONS]
+    answers = decode_batch(
+        student, encode_prompts(student, QUESTIONS), 24, Sampling(1.0, streams)
     )
-    for question, used, d in zip(QUESTIONS, streams, decoded, strict=True):
-        fresh = stream(question)
-        for _ in d.tokens:
+    for question, stream, answer in zip(QUESTIONS, streams, answers, strict=True):
+        fresh = make_stream(question)
+        for _ in answer.tokens:
             fresh.random()
-        assert used.random() == fresh.random()
+        assert stream.random() == fresh.random()

@@ -77,15 +77,15 @@ def student(tiny: Path) -> WeightlessStudent:
     return load_weightless_student(tiny)
 
 
-def alike(ours: list[Attempt], theirs: list[Attempt]) -> bool:
+def attempts_agree(attempts: list[Attempt], expected: list[Attempt]) -> bool:
     for signal in ("nll", "max_nll", "gap"):
-        assert [getattr(a, signal) for a in ours] == pytest.approx(
-            [getattr(a, signal) for a in theirs], abs=1e-4
+        assert [getattr(a, signal) for a in attempts] == pytest.approx(
+            [getattr(a, signal) for a in expected], abs=1e-4
         )
-    return [said(a) for a in ours] == [said(a) for a in theirs]
+    return [summarise(a) for a in attempts] == [summarise(a) for a in expected]
 
 
-def said(attempt: Attempt) -> tuple[str, str, int, bool]:
+def summarise(attempt: Attempt) -> tuple[str, str, int, bool]:
     return attempt.id, attempt.text, attempt.n_tokens, attempt.truncated
 
 
@@ -101,9 +101,9 @@ def test_a_reader_is_a_student_without_weights(
 def test_the_attempts_are_those_of_the_student_itself(
     serving: StudentServer, student: WeightlessStudent, here: InferenceModel
 ) -> None:
-    found = answer_on_server(serving.use(serving.base), student, CHAT, REQUESTS, 40)
-    assert alike(found, answer_questions(here, CHAT, REQUESTS, 40).attempts)
-    assert {a.truncated for a in found} == {True, False}, (
+    attempts = answer_on_server(serving.use(serving.base), student, CHAT, REQUESTS, 40)
+    assert attempts_agree(attempts, answer_questions(here, CHAT, REQUESTS, 40).attempts)
+    assert {a.truncated for a in attempts} == {True, False}, (
         "answers that end and answers that don't, or less is shown"
     )
 
@@ -111,37 +111,37 @@ def test_the_attempts_are_those_of_the_student_itself(
 def test_many_in_flight_come_back_in_the_callers_order(
     serving: StudentServer, student: WeightlessStudent, here: InferenceModel
 ) -> None:
-    asked = [AttemptRequest(f"{i}", f"{'Count. ' * (i % 7)}{i}?") for i in range(40)]
-    found = answer_on_server(serving.use(serving.base), student, CHAT, asked, 12)
-    assert [a.id for a in found] == [q.id for q in asked]
-    assert alike(found, answer_questions(here, CHAT, asked, 12).attempts)
+    requests = [AttemptRequest(f"{i}", f"{'Count. ' * (i % 7)}{i}?") for i in range(40)]
+    attempts = answer_on_server(serving.use(serving.base), student, CHAT, requests, 12)
+    assert [a.id for a in attempts] == [q.id for q in requests]
+    assert attempts_agree(attempts, answer_questions(here, CHAT, requests, 12).attempts)
 
 
 def test_every_token_has_its_nll_and_its_gap(
     serving: StudentServer, student: WeightlessStudent, here: InferenceModel
 ) -> None:
     prompt = prompt_ids(here, CHAT, QUESTIONS[1])
-    ((found,),) = request_completions(
+    ((answer,),) = request_completions(
         serving.use(serving.base),
         student,
         [CompletionRequest(prompt)],
         DecodingOptions(24),
     )
-    assert found.gap is not None
+    assert answer.gap is not None
     with torch.no_grad():
-        logits_T_V = here.model(torch.tensor([prompt + found.tokens])).logits[
+        logits_T_V = here.model(torch.tensor([prompt + answer.tokens])).logits[
             0, len(prompt) - 1 : -1
         ]
     top_T_2 = logits_T_V.softmax(-1).topk(2).values
-    assert found.gap == pytest.approx(
+    assert answer.gap == pytest.approx(
         (top_T_2[:, 0] - top_T_2[:, 1]).tolist(), abs=1e-4
     )
-    assert found.tokens == decode_batch(here, [prompt], 24)[0].tokens
+    assert answer.tokens == decode_batch(here, [prompt], 24)[0].tokens
     (attempt,) = answer_on_server(
         serving.use(serving.base), student, CHAT, REQUESTS[1:2], 24
     )
     assert (attempt.max_nll, attempt.gap) == pytest.approx(
-        (max(found.nll), fmean(found.gap)), abs=1e-6
+        (max(answer.nll), fmean(answer.gap)), abs=1e-6
     )
     assert (attempt.entropy, attempt.egl) == (None, None)
 
@@ -151,15 +151,15 @@ def test_a_stop_text_ends_the_answer_and_is_left_out(
 ) -> None:
     (whole,) = answer_questions(here, CHAT, REQUESTS[1:2], 24).attempts
     stop = next(c for c in whole.text[4:] if c.isascii())
-    (found,) = answer_on_server(
+    (attempt,) = answer_on_server(
         serving.use(serving.base), student, CHAT, REQUESTS[1:2], 24, stop=[stop]
     )
-    assert alike(
-        [found], answer_questions(here, CHAT, REQUESTS[1:2], 24, stop=[stop]).attempts
+    assert attempts_agree(
+        [attempt], answer_questions(here, CHAT, REQUESTS[1:2], 24, stop=[stop]).attempts
     )
-    assert found.text == whole.text[: whole.text.index(stop)]
-    assert not found.truncated
-    assert found.n_tokens < whole.n_tokens
+    assert attempt.text == whole.text[: whole.text.index(stop)]
+    assert not attempt.truncated
+    assert attempt.n_tokens < whole.n_tokens
 
 
 def test_sampled_answers_are_a_function_of_their_streams(
@@ -167,14 +167,15 @@ def test_sampled_answers_are_a_function_of_their_streams(
 ) -> None:
     server = serving.use(serving.base)
 
-    def sampled(seeds: list[int], temperature: float = 1.5) -> list[Attempt]:
-        streams = Sampling(temperature, [Random(s) for s in seeds])
-        return answer_on_server(server, student, CHAT, REQUESTS[:3], 16, streams)
+    def sample_answers(seeds: list[int], temperature: float = 1.5) -> list[Attempt]:
+        sampling = Sampling(temperature, [Random(s) for s in seeds])
+        return answer_on_server(server, student, CHAT, REQUESTS[:3], 16, sampling)
 
-    first = sampled([1, 2, 3])
-    assert alike(sampled([1, 2, 3]), first)
+    attempts = sample_answers([1, 2, 3])
+    assert attempts_agree(sample_answers([1, 2, 3]), attempts)
     assert [
-        said(a) == said(b) for a, b in zip(sampled([1, 9, 3]), first, strict=True)
+        summarise(a) == summarise(b)
+        for a, b in zip(sample_answers([1, 9, 3]), attempts, strict=True)
     ] == [
         True,
         False,
@@ -206,15 +207,15 @@ def test_k_samples_are_one_request_each_another_answer(
         return samples
 
     four = draw_samples(4)
-    assert [[a.id for a in attempts] for attempts in four] == [["0"] * 4, ["1"] * 4]
-    assert all(len({a.text for a in attempts}) > 1 for attempts in four)
-    for attempts, fewer in zip(four, draw_samples(2), strict=True):
-        assert alike(attempts[:2], fewer), (
+    for request, attempts, fewer in zip(requests, four, draw_samples(2), strict=True):
+        assert [attempt.id for attempt in attempts] == [request.id] * 4
+        assert len({attempt.text for attempt in attempts}) > 1
+        assert attempts_agree(attempts[:2], fewer), (
             "the j-th answer doesn't depend on how many there are"
         )
     sampling = Sampling(1.0, [Random(5), Random(6)])
     single = answer_on_server(server, student, CHAT, requests, 16, sampling)
-    assert alike([attempts[0] for attempts in four], single)
+    assert attempts_agree([attempts[0] for attempts in four], single)
 
 
 @pytest.fixture(scope="module")
@@ -241,44 +242,49 @@ def test_each_rounds_adapter_has_a_name_of_its_own(
     tiny: Path,
 ) -> None:
     names = []
-    unlike = [a.text for a in answer_questions(here, CHAT, REQUESTS, 12).attempts]
+    base_texts = [a.text for a in answer_questions(here, CHAT, REQUESTS, 12).attempts]
     for adapter in adapters:
         server = serving.use(adapter)
         names.append(server.model)
-        found = answer_on_server(server, student, CHAT, REQUESTS, 12)
-        assert alike(
-            found, answer_questions(merged(tiny, adapter), CHAT, REQUESTS, 12).attempts
+        attempts = answer_on_server(server, student, CHAT, REQUESTS, 12)
+        assert attempts_agree(
+            attempts,
+            answer_questions(merged(tiny, adapter), CHAT, REQUESTS, 12).attempts,
         )
-        assert [a.text for a in found] != unlike
+        assert [a.text for a in attempts] != base_texts
     base = serving.use(serving.base)
-    listed = read_model_names(
+    listed_names = read_model_names(
         call_server(f"{base.base_url}/models", RequestLimits()).body
     )
-    assert listed == [base.model, names[1]], "the former round's is unloaded"
-    found = answer_on_server(base, student, CHAT, REQUESTS, 12)
-    assert [a.text for a in found] == unlike, "the base answers as before"
+    assert listed_names == [base.model, names[1]], "the former round's is unloaded"
+    attempts = answer_on_server(base, student, CHAT, REQUESTS, 12)
+    assert [a.text for a in attempts] == base_texts, "the base answers as before"
 
 
 def test_a_server_that_runs_already_is_given_the_students(
     serving: StudentServer, student: WeightlessStudent, tmp_path: Path, tiny: Path
 ) -> None:
-    other = tiny_student(tmp_path / "other", seed=5)
+    other_student = tiny_student(tmp_path / "other", seed=5)
     url = serving.use(serving.base).base_url
-    expected = answer_questions(load_for_inference(other), CHAT, REQUESTS, 12).attempts
-    given = StudentServer(
+    expected_attempts = answer_questions(
+        load_for_inference(other_student), CHAT, REQUESTS, 12
+    ).attempts
+    client = StudentServer(
         tiny, tmp_path / "log", base_url=url, model=serving.use(serving.base).model
     )
-    loaded = given.use(other)
-    assert alike(answer_on_server(loaded, student, CHAT, REQUESTS, 12), expected)
-    again = StudentServer(tiny, tmp_path / "log", base_url=url + "/")
-    assert again.use(other).model == loaded.model, (
+    target = client.use(other_student)
+    assert attempts_agree(
+        answer_on_server(target, student, CHAT, REQUESTS, 12), expected_attempts
+    )
+    second_client = StudentServer(tiny, tmp_path / "log", base_url=url + "/")
+    assert second_client.use(other_student).model == target.model, (
         "what a killed run left there is the same student"
     )
-    assert again.use(tiny).model == serving.use(serving.base).model, (
+    assert second_client.use(tiny).model == serving.use(serving.base).model, (
         "and it is not taken for the base"
     )
-    given.stop()
-    assert loaded.model not in read_model_names(
+    client.stop()
+    assert target.model not in read_model_names(
         call_server(f"{url}/models", RequestLimits()).body
     )
     assert not (tmp_path / "log").exists()

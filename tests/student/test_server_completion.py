@@ -18,11 +18,11 @@ from teachback.student.engines.completion import (
 )
 
 ENDS = frozenset({2, 7})
-EIGHT = DecodingOptions(8)
+EIGHT_TOKENS = DecodingOptions(8)
 
 # As llama.cpp's llama-server (build 11434) wrote the end of an answer by SmolLM2-135M-Instruct,
 # and counted it.
-LLAMA = """
+LLAMA_COMPLETION = """
 {"choices": [{"text": ".", "index": 0, "logprobs": {"content": [
   {"id": 30, "token": ".", "bytes": [46], "logprob": -0.5656806230545044, "top_logprobs": [
     {"id": 30, "token": ".", "bytes": [46], "logprob": -0.5656806230545044},
@@ -36,11 +36,11 @@ LLAMA = """
 """
 
 
-def text(ids: Sequence[int]) -> str:
+def decode(ids: Sequence[int]) -> str:
     return "".join(chr(ord("a") + i) for i in ids)
 
 
-def vllm(
+def make_vllm(
     ids: Sequence[int], finish: str = "stop", values: Sequence[object] | None = None
 ) -> dict[str, Any]:
     values = values if values is not None else [-0.5] * len(ids)
@@ -55,7 +55,7 @@ def vllm(
     }
     choice = {
         "index": 0,
-        "text": text(ids),
+        "text": decode(ids),
         "logprobs": logprobs,
         "finish_reason": finish,
         "stop_reason": None,
@@ -63,42 +63,46 @@ def vllm(
     return {"choices": [choice], "usage": {"completion_tokens": len(ids)}}
 
 
-def reading(
-    data: object, decoding: DecodingOptions = EIGHT, n: int = 1
+def parse(
+    data: object, decoding: DecodingOptions = EIGHT_TOKENS, n: int = 1
 ) -> list[ServerAnswer]:
-    return parse_student_completion(json.dumps(data), n, ENDS, decoding, text)
+    return parse_student_completion(json.dumps(data), n, ENDS, decoding, decode)
 
 
-def changed(change: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
-    data = vllm([5, 6, 2])
+def make_changed(change: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+    data = make_vllm([5, 6, 2])
     change(data["choices"][0])
     return data
 
 
 def test_both_forms_say_the_same() -> None:
-    ours = vllm([30, 2], values=[-0.5656806230545044, -0.2567639946937561])
+    vllm_completion = make_vllm(
+        [30, 2], values=[-0.5656806230545044, -0.2567639946937561]
+    )
     for top, second in zip(
-        ours["choices"][0]["logprobs"]["top_logprobs"],
+        vllm_completion["choices"][0]["logprobs"]["top_logprobs"],
         (-0.862994, -3.191456),
         strict=True,
     ):
         top["token_id:9"] = second
-    (found,) = reading(ours)
-    (same,) = parse_student_completion(LLAMA, 1, ENDS, EIGHT, text)
-    assert (found.tokens, found.nll, found.has_ended) == (
+    (vllm_answer,) = parse(vllm_completion)
+    (llama_answer,) = parse_student_completion(
+        LLAMA_COMPLETION, 1, ENDS, EIGHT_TOKENS, decode
+    )
+    assert (vllm_answer.tokens, vllm_answer.nll, vllm_answer.has_ended) == (
         [30, 2],
         [0.5656806230545044, 0.2567639946937561],
         True,
     )
-    assert (same.tokens, same.nll, same.has_ended) == (
-        found.tokens,
-        found.nll,
-        found.has_ended,
+    assert (llama_answer.tokens, llama_answer.nll, llama_answer.has_ended) == (
+        vllm_answer.tokens,
+        vllm_answer.nll,
+        vllm_answer.has_ended,
     )
-    assert found.gap == pytest.approx(
+    assert vllm_answer.gap == pytest.approx(
         [0.567974 - 0.421896, 0.773551 - 0.041112], abs=1e-5
     )
-    assert same.gap == pytest.approx(found.gap, abs=1e-5)
+    assert llama_answer.gap == pytest.approx(vllm_answer.gap, abs=1e-5)
 
 
 @given(
@@ -110,67 +114,67 @@ def test_both_forms_say_the_same() -> None:
     st.booleans(),
 )
 def test_tokens_and_log_probabilities_come_through_as_they_are(
-    said: list[tuple[int, float]], ended: bool
+    tokens: list[tuple[int, float]], has_ended: bool
 ) -> None:
-    ids = [i for i, _ in said]
-    values = [v for _, v in said]
-    if ended:
+    ids = [i for i, _ in tokens]
+    values = [v for _, v in tokens]
+    if has_ended:
         ids = [*ids, 7]
         values = [*values, -0.125]
-    data = vllm(ids, "stop" if ended else "length", values)
+    data = make_vllm(ids, "stop" if has_ended else "length", values)
     data["choices"][0]["logprobs"]["top_logprobs"] = None
-    (found,) = reading(data, DecodingOptions(8 if ended else len(ids)))
-    assert (found.tokens, [-x for x in found.nll], found.gap, found.has_ended) == (
+    (answer,) = parse(data, DecodingOptions(8 if has_ended else len(ids)))
+    assert (answer.tokens, [-x for x in answer.nll], answer.gap, answer.has_ended) == (
         ids,
         values,
         None,
-        ended,
+        has_ended,
     )
 
 
 REFUSED = {
     "no logprobs": (
-        changed(lambda c: c.update(logprobs=None)),
+        make_changed(lambda c: c.update(logprobs=None)),
         "sends no log-probabilities",
     ),
     "a field missing": (
-        changed(lambda c: c["logprobs"].pop("token_logprobs")),
+        make_changed(lambda c: c["logprobs"].pop("token_logprobs")),
         "no completion with log-probabilities",
     ),
     "a value missing": (
-        vllm([5, 6, 2], values=[-0.5, None, -0.5]),
+        make_vllm([5, 6, 2], values=[-0.5, None, -0.5]),
         "no completion with log-probabilities",
     ),
     "fewer values than tokens": (
-        vllm([5, 6, 2], values=[-0.5, -0.5]),
+        make_vllm([5, 6, 2], values=[-0.5, -0.5]),
         "no completion with log-probabilities",
     ),
     "not a number": (
-        vllm([5, 6, 2], values=[-0.5, float("nan"), -0.5]),
+        make_vllm([5, 6, 2], values=[-0.5, float("nan"), -0.5]),
         "can't be one(.|\n)*got: nan",
     ),
-    "a probability above 1": (vllm([5, 2], values=[0.5, -0.5]), "can't be one"),
-    "a probability of 0": (vllm([5, 2], values=[-9999.0, -0.5]), "can't be one"),
+    "a probability above 1": (make_vllm([5, 2], values=[0.5, -0.5]), "can't be one"),
+    "a probability of 0": (make_vllm([5, 2], values=[-9999.0, -0.5]), "can't be one"),
     "tokens as text": (
-        changed(lambda c: c["logprobs"].update(tokens=["a", "b", "</s>"])),
+        make_changed(lambda c: c["logprobs"].update(tokens=["a", "b", "</s>"])),
         "names tokens by their text",
     ),
     "the end token hidden": (
-        vllm([5, 6]),
+        make_vllm([5, 6]),
         r"without its end token(.|\n)*last token is 6(.|\n)*\[2, 7\]",
     ),
     "cut short": (
-        vllm([5, 6], "length"),
+        make_vllm([5, 6], "length"),
         r"cut short(.|\n)*2 of 8 tokens(.|\n)*longer context",
     ),
-    "filtered": (vllm([5, 6], "content_filter"), "no ordinary end"),
+    "filtered": (make_vllm([5, 6], "content_filter"), "no ordinary end"),
     "not greedy": (
-        vllm([5, 2], values=[-3.5, -0.5]),
+        make_vllm([5, 2], values=[-3.5, -0.5]),
         "did not choose the most likely token",
     ),
-    "no tokens": (vllm([]), "no tokens"),
+    "no tokens": (make_vllm([]), "no tokens"),
     "tokens not told": (
-        vllm([5, 2]) | {"usage": {"completion_tokens": 4}},
+        make_vllm([5, 2]) | {"usage": {"completion_tokens": 4}},
         "2 log-probabilities of 4 tokens",
     ),
     "an error": ({"error": {"message": "no"}}, "no completion(.|\n)*message"),
@@ -180,34 +184,34 @@ REFUSED = {
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_is_missing_is_refused(case: str) -> None:
-    data, said = REFUSED[case]
-    with pytest.raises(StudentError, match=said) as raised:
-        reading(data)
+    data, message = REFUSED[case]
+    with pytest.raises(StudentError, match=message) as raised:
+        parse(data)
     assert "vLLM" in str(raised.value), "it says which servers do"
 
 
 def test_an_answer_that_is_no_json_is_refused() -> None:
     with pytest.raises(StudentError, match="it works"):
-        parse_student_completion("<html>it works</html>", 1, ENDS, EIGHT, text)
+        parse_student_completion("<html>it works</html>", 1, ENDS, EIGHT_TOKENS, decode)
 
 
 def test_sampled_answers_need_not_be_the_most_likely() -> None:
-    (found,) = reading(
-        vllm([5, 2], values=[-6.0, -0.5]), DecodingOptions(8, temperature=1.0)
+    (answer,) = parse(
+        make_vllm([5, 2], values=[-6.0, -0.5]), DecodingOptions(8, temperature=1.0)
     )
-    assert found.nll == [6.0, 0.5]
+    assert answer.nll == [6.0, 0.5]
 
 
 def test_a_stop_text_ends_an_answer_too() -> None:
-    (found,) = reading(vllm([5, 6]), DecodingOptions(8, stop=("fg",)))
-    assert (found.tokens, found.has_ended) == ([5, 6], True)
+    (answer,) = parse(make_vllm([5, 6]), DecodingOptions(8, stop=("fg",)))
+    assert (answer.tokens, answer.has_ended) == ([5, 6], True)
     with pytest.raises(StudentError, match="without its end token"):
-        reading(vllm([5, 6]), DecodingOptions(8, stop=("xy",)))
+        parse(make_vllm([5, 6]), DecodingOptions(8, stop=("xy",)))
 
 
-def several(*answers: Sequence[int]) -> dict[str, Any]:
+def make_several(*answers: Sequence[int]) -> dict[str, Any]:
     choices = [
-        {**vllm(ids)["choices"][0], "index": i, "text": text(ids[:-1])}
+        {**make_vllm(ids)["choices"][0], "index": i, "text": decode(ids[:-1])}
         for i, ids in enumerate(answers)
     ]
     return {
@@ -217,18 +221,18 @@ def several(*answers: Sequence[int]) -> dict[str, Any]:
 
 
 def test_n_answers_come_in_the_order_of_their_numbers() -> None:
-    sampled = DecodingOptions(8, temperature=1.0)
-    data = several([5, 2], [6, 6, 2])
-    assert [one.tokens for one in reading(data, sampled, n=2)] == [[5, 2], [6, 6, 2]]
+    decoding = DecodingOptions(8, temperature=1.0)
+    data = make_several([5, 2], [6, 6, 2])
+    assert [one.tokens for one in parse(data, decoding, n=2)] == [[5, 2], [6, 6, 2]]
     with pytest.raises(StudentError, match=r"answers were asked for(.|\n)*2 answers"):
-        reading(data, sampled, n=3)
+        parse(data, decoding, n=3)
 
 
 def test_of_n_answers_a_server_may_count_the_first_if_their_texts_are_whole() -> None:
-    sampled = DecodingOptions(8, temperature=1.0)
-    data = several([5, 2], [6, 6, 2])
+    decoding = DecodingOptions(8, temperature=1.0)
+    data = make_several([5, 2], [6, 6, 2])
     data["usage"]["completion_tokens"] = 2  # llama.cpp does
-    assert len(reading(data, sampled, n=2)) == 2
+    assert len(parse(data, decoding, n=2)) == 2
     data["choices"][0]["text"] = "something more"
     with pytest.raises(StudentError, match="not every token"):
-        reading(data, sampled, n=2)
+        parse(data, decoding, n=2)

@@ -29,12 +29,14 @@ from teachback.types import Attempt
 
 CHAT = Chat()
 END = 1
-Answer = Callable[
+AnswerScript = Callable[
     [int, dict[str, Any]], Awaitable[web.Response | str]
 ]  # a text: what goes wrong
 
 
-def body(ids: list[int], finish: str = "stop", **changes: Any) -> dict[str, Any]:
+def make_completion(
+    ids: list[int], finish: str = "stop", **changes: Any
+) -> dict[str, Any]:
     """A completion as vLLM writes it."""
     logprobs = {
         "tokens": [f"token_id:{i}" for i in ids],
@@ -54,19 +56,18 @@ def body(ids: list[int], finish: str = "stop", **changes: Any) -> dict[str, Any]
 
 
 @dataclass
-class Scripted:
-    """A server whose answers a test writes. asked: the requests so far, with their headers; peak:
-    most at a time.
-    """
+class ScriptedServer:
+    """A server whose answers a test writes."""
 
     base_url: str = ""
-    asked: list[dict[str, Any]] = field(default_factory=list)
+    # Of the requests so far.
+    bodies: list[dict[str, Any]] = field(default_factory=list)
     headers: list[Any] = field(default_factory=list)
-    now: int = 0
-    peak: int = 0
+    n_in_flight: int = 0
+    max_in_flight: int = 0
 
 
-async def sent(http: web.Request, answer: web.Response | str) -> web.StreamResponse:
+async def send(http: web.Request, answer: web.Response | str) -> web.StreamResponse:
     """A response, or "reset" before it or after "half" of it."""
     if isinstance(answer, web.Response):
         return answer
@@ -80,24 +81,24 @@ async def sent(http: web.Request, answer: web.Response | str) -> web.StreamRespo
 
 
 @contextmanager
-def scripted(answer: Answer) -> Iterator[Scripted]:
+def run_scripted_server(answer: AnswerScript) -> Iterator[ScriptedServer]:
     """answer(how many were asked before, the request). In a thread of its own."""
-    state = Scripted()
+    server = ScriptedServer()
     loop = asyncio.new_event_loop()
     ready = threading.Event()
     closing = asyncio.Event()
 
     async def handle(http: web.Request) -> web.StreamResponse:
         request = await http.json()
-        place = len(state.asked)
-        state.asked.append(request)
-        state.headers.append(http.headers)
-        state.now += 1
-        state.peak = max(state.peak, state.now)
+        place = len(server.bodies)
+        server.bodies.append(request)
+        server.headers.append(http.headers)
+        server.n_in_flight += 1
+        server.max_in_flight = max(server.max_in_flight, server.n_in_flight)
         try:
-            return await sent(http, await answer(place, request))
+            return await send(http, await answer(place, request))
         finally:
-            state.now -= 1
+            server.n_in_flight -= 1
 
     async def main() -> None:
         app = web.Application()
@@ -107,7 +108,7 @@ def scripted(answer: Answer) -> Iterator[Scripted]:
         )
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
-        state.base_url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
+        server.base_url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
         ready.set()
         await closing.wait()
         await runner.cleanup()
@@ -116,7 +117,7 @@ def scripted(answer: Answer) -> Iterator[Scripted]:
     thread.start()
     ready.wait()
     try:
-        yield state
+        yield server
     finally:
         loop.call_soon_threadsafe(closing.set)
         thread.join()
@@ -136,9 +137,9 @@ def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
 def ask(
     url: str, student: WeightlessStudent, n: int = 1, **limits: Any
 ) -> list[Attempt]:
-    server = ServerTarget(url, "m", RequestLimits(**limits))
+    target = ServerTarget(url, "m", RequestLimits(**limits))
     return answer_on_server(
-        server, student, CHAT, [AttemptRequest(str(i), f"{i}?") for i in range(n)], 8
+        target, student, CHAT, [AttemptRequest(str(i), f"{i}?") for i in range(n)], 8
     )
 
 
@@ -146,12 +147,12 @@ def test_what_is_asked_is_the_prompt_of_finetuning_and_nothing_bends_the_distrib
     student: WeightlessStudent,
 ) -> None:
     async def answer(place: int, request: dict[str, Any]) -> web.Response:
-        return web.json_response(body([40, 41, END]))
+        return web.json_response(make_completion([40, 41, END]))
 
-    with scripted(answer) as served:
-        (found,) = ask(served.base_url, student)
-    (asked,) = served.asked
-    assert asked["prompt"] == prompt_ids(student, CHAT, "0?")
+    with run_scripted_server(answer) as server:
+        (attempt,) = ask(server.base_url, student)
+    (request,) = server.bodies
+    assert request["prompt"] == prompt_ids(student, CHAT, "0?")
     switched_off = {
         "temperature": 0,
         "top_p": 1,
@@ -160,14 +161,14 @@ def test_what_is_asked_is_the_prompt_of_finetuning_and_nothing_bends_the_distrib
         "repetition_penalty": 1,
         "n": 1,
     }
-    assert {name: asked[name] for name in switched_off} == switched_off
-    assert (asked["model"], asked["max_tokens"], asked["stop_token_ids"]) == (
+    assert {name: request[name] for name in switched_off} == switched_off
+    assert (request["model"], request["max_tokens"], request["stop_token_ids"]) == (
         "m",
         8,
         [END],
     )
-    assert "seed" not in asked
-    assert (found.text, found.n_tokens, found.truncated, found.nll) == (
+    assert "seed" not in request
+    assert (attempt.text, attempt.n_tokens, attempt.truncated, attempt.nll) == (
         "DE",
         3,
         False,
@@ -182,14 +183,14 @@ def test_what_may_pass_is_tried_again(student: WeightlessStudent) -> None:
             web.Response(status=500, text="out of memory"),
             "reset",
             "half",
-            web.json_response(body([40, END])),
+            web.json_response(make_completion([40, END])),
         ]
         return faults[place]
 
-    with scripted(answer) as served:
-        (found,) = ask(served.base_url, student, tries=5)
-    assert (len(served.asked), found.n_tokens) == (5, 2)
-    assert all(request == served.asked[0] for request in served.asked)
+    with run_scripted_server(answer) as server:
+        (attempt,) = ask(server.base_url, student, tries=5)
+    assert (len(server.bodies), attempt.n_tokens) == (5, 2)
+    assert all(request == server.bodies[0] for request in server.bodies)
 
 
 def test_tries_come_to_an_end(student: WeightlessStudent) -> None:
@@ -197,13 +198,13 @@ def test_tries_come_to_an_end(student: WeightlessStudent) -> None:
         return web.Response(status=503, text="Loading model")
 
     with (
-        scripted(answer) as served,
+        run_scripted_server(answer) as server,
         pytest.raises(
             StudentError, match=r"no answer in 3 tries(.|\n)*503(.|\n)*Loading"
         ),
     ):
-        ask(served.base_url, student, tries=3)
-    assert len(served.asked) == 3
+        ask(server.base_url, student, tries=3)
+    assert len(server.bodies) == 3
 
 
 def test_a_refusal_ends_it_and_nothing_more_is_asked(
@@ -214,19 +215,19 @@ def test_a_refusal_ends_it_and_nothing_more_is_asked(
         return web.Response(status=400, text="maximum context length is 16 tokens")
 
     with (
-        scripted(answer) as served,
+        run_scripted_server(answer) as server,
         pytest.raises(StudentError, match="maximum context length is 16 tokens"),
     ):
-        ask(served.base_url, student, n=50, in_flight=4, tries=5)
-    assert len(served.asked) <= 8
+        ask(server.base_url, student, n=50, in_flight=4, tries=5)
+    assert len(server.bodies) <= 8
 
 
 def test_nobody_there(student: WeightlessStudent) -> None:
     async def answer(place: int, request: dict[str, Any]) -> web.Response:
         raise AssertionError
 
-    with scripted(answer) as served:
-        url = served.base_url
+    with run_scripted_server(answer) as server:
+        url = server.base_url
     with pytest.raises(
         StudentError,
         match=rf"2 tries(.|\n)*Connect(.|\n)*fix: start the server at {url}",
@@ -240,23 +241,23 @@ def test_an_answer_has_a_deadline(student: WeightlessStudent) -> None:
         return web.Response()
 
     with (
-        scripted(answer) as served,
+        run_scripted_server(answer) as server,
         pytest.raises(
             StudentError, match=r"nothing within 0\.1 s(.|\n)*raise the deadline"
         ),
     ):
-        ask(served.base_url, student, tries=2, deadline_s=0.1)
+        ask(server.base_url, student, tries=2, deadline_s=0.1)
 
 
 def test_so_many_are_in_flight_and_no_more(student: WeightlessStudent) -> None:
     async def answer(place: int, request: dict[str, Any]) -> web.Response:
         await asyncio.sleep(0.02)
-        return web.json_response(body([request["prompt"][-3], END]))
+        return web.json_response(make_completion([request["prompt"][-3], END]))
 
-    with scripted(answer) as served:
-        found = ask(served.base_url, student, n=30, in_flight=6)
-    assert served.peak == 6
-    assert len(found) == len(served.asked) == 30
+    with run_scripted_server(answer) as server:
+        attempts = ask(server.base_url, student, n=30, in_flight=6)
+    assert server.max_in_flight == 6
+    assert len(attempts) == len(server.bodies) == 30
 
 
 @pytest.mark.parametrize("spelling", ["sk-test/abc-123", r"sk-test\/abc-123"])
@@ -267,27 +268,27 @@ def test_the_key_comes_from_the_environment_and_is_never_shown(
 
     async def answer(place: int, request: dict[str, Any]) -> web.Response:
         if place == 0:
-            return web.json_response(body([40, END]))
+            return web.json_response(make_completion([40, END]))
         return web.Response(status=401, text=f'{{"error": "wrong key: {spelling}"}}')
 
-    with scripted(answer) as served:
+    with run_scripted_server(answer) as server:
         with pytest.raises(ConfigError, match="THE_KEY"):
-            ask(served.base_url, student, key_env="THE_KEY")
+            ask(server.base_url, student, key_env="THE_KEY")
         monkeypatch.setenv("THE_KEY", "sk-test/abc-123")
-        ask(served.base_url, student, key_env="THE_KEY")
+        ask(server.base_url, student, key_env="THE_KEY")
         with pytest.raises(StudentError, match=r"HTTP 401(.|\n)*wrong key: \[key\]"):
-            ask(served.base_url, student, key_env="THE_KEY")
-    assert [headers.get("Authorization") for headers in served.headers] == [
+            ask(server.base_url, student, key_env="THE_KEY")
+    assert [headers.get("Authorization") for headers in server.headers] == [
         "Bearer sk-test/abc-123"
     ] * 2
 
 
 def test_it_works_under_an_event_loop_that_runs(student: WeightlessStudent) -> None:
     async def answer(place: int, request: dict[str, Any]) -> web.Response:
-        return web.json_response(body([40, END]))
+        return web.json_response(make_completion([40, END]))
 
     async def notebook(url: str) -> list[Attempt]:
         return ask(url, student)
 
-    with scripted(answer) as served:
-        assert asyncio.run(notebook(served.base_url))[0].n_tokens == 2
+    with run_scripted_server(answer) as server:
+        assert asyncio.run(notebook(server.base_url))[0].n_tokens == 2

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from teachback.errors import ConfigError, StudentError
-from teachback.student.engines import process as started
+from teachback.student.engines import process as server_process
 from teachback.student.engines.process import ServerProcess, split_command
 from teachback.student.engines.serving import StudentServer
 
@@ -47,7 +47,7 @@ socketserver.TCPServer(("127.0.0.1", given.port), Handler).serve_forever()
 def stub(tmp_path: Path) -> Callable[..., str]:
     (tmp_path / "stub.py").write_text(STUB)
 
-    def command(*more: str) -> str:
+    def command(*options: str) -> str:
         words = [
             sys.executable,
             "-S",
@@ -58,7 +58,7 @@ def stub(tmp_path: Path) -> Callable[..., str]:
             "--pids",
             tmp_path / "pids",
         ]
-        return " ".join(map(str, [*words, *more]))
+        return " ".join(map(str, [*words, *options]))
 
     return command
 
@@ -66,23 +66,23 @@ def stub(tmp_path: Path) -> Callable[..., str]:
 @pytest.fixture
 def student(tmp_path: Path) -> Path:
     """Whole weights, as far as a server in miniature looks."""
-    return folder(tmp_path / "student")
+    return make_folder(tmp_path / "student")
 
 
-def folder(path: Path, name: str = "config.json") -> Path:
+def make_folder(path: Path, name: str = "config.json") -> Path:
     path.mkdir()
     (path / name).write_text(json.dumps(str(path)))
     return path
 
 
-def pids(tmp_path: Path) -> list[int]:
+def read_pids(tmp_path: Path) -> list[int]:
     return [int(pid) for pid in (tmp_path / "pids").read_text().split()]
 
 
-def gone(*numbers: int, within_s: float = 5.0) -> bool:
+def have_ended(*pids: int, timeout_s: float = 5.0) -> bool:
     """No such process, or one that nobody has buried yet."""
 
-    def over(pid: int) -> bool:
+    def has_ended(pid: int) -> bool:
         try:
             return (
                 Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
@@ -91,10 +91,10 @@ def gone(*numbers: int, within_s: float = 5.0) -> bool:
         except OSError:
             return True
 
-    until = time.monotonic() + within_s
-    while time.monotonic() < until and not all(map(over, numbers)):
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline and not all(map(has_ended, pids)):
         time.sleep(0.01)
-    return all(map(over, numbers))
+    return all(map(has_ended, pids))
 
 
 def test_a_server_runs_until_it_is_stopped(
@@ -105,26 +105,26 @@ def test_a_server_runs_until_it_is_stopped(
         assert server.model == str(student)
         assert server.log == tmp_path / "log"
         assert serving.use(student) == server
-        assert len(pids(tmp_path)) == 2, "asked for again, it is the same server"
-        assert not gone(*pids(tmp_path), within_s=0)
+        assert len(read_pids(tmp_path)) == 2, "asked for again, it is the same server"
+        assert not have_ended(*read_pids(tmp_path), timeout_s=0)
         serving.stop()
-        assert gone(*pids(tmp_path), within_s=0)
+        assert have_ended(*read_pids(tmp_path), timeout_s=0)
         assert serving.use(student).base_url != server.base_url
-        assert len(pids(tmp_path)) == 4
-    assert gone(*pids(tmp_path), within_s=0)
+        assert len(read_pids(tmp_path)) == 4
+    assert have_ended(*read_pids(tmp_path), timeout_s=0)
 
 
 def test_after_an_exception_nothing_is_left(
     stub: Callable[..., str], student: Path, tmp_path: Path
 ) -> None:
-    def interrupted() -> None:
+    def serve_until_interrupt() -> None:
         with StudentServer(student, tmp_path / "log", stub()) as serving:
             serving.use(student)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        interrupted()
-    assert gone(*pids(tmp_path), within_s=0)
+        serve_until_interrupt()
+    assert have_ended(*read_pids(tmp_path), timeout_s=0)
 
 
 def test_a_server_that_does_not_listen_is_killed(
@@ -133,10 +133,10 @@ def test_a_server_that_does_not_listen_is_killed(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(started, "GRACE_S", 0.2)
+    monkeypatch.setattr(server_process, "GRACE_S", 0.2)
     with StudentServer(student, tmp_path / "log", stub("--stubborn")) as serving:
         serving.use(student)
-    assert gone(*pids(tmp_path), within_s=0)
+    assert have_ended(*read_pids(tmp_path), timeout_s=0)
 
 
 PARENT = """
@@ -161,10 +161,10 @@ def test_when_teachback_goes_so_does_its_server(
     ) as parent:
         assert parent.stdout is not None
         assert parent.stdout.readline() == b"ready\n"
-        assert not gone(*pids(tmp_path), within_s=0)
+        assert not have_ended(*read_pids(tmp_path), timeout_s=0)
         os.kill(parent.pid, number)
         parent.wait()
-    assert gone(*pids(tmp_path))
+    assert have_ended(*read_pids(tmp_path))
 
 
 def test_a_server_that_ends_at_once_says_why(student: Path, tmp_path: Path) -> None:
@@ -191,19 +191,27 @@ def test_a_server_that_is_never_ready_is_stopped(student: Path, tmp_path: Path) 
     command = f"{sys.executable} -u {program} {tmp_path / 'pids'} {{path}} {{port}}"
     with pytest.raises(StudentError, match=r"not ready within 0\.5 s(.|\n)*loading"):
         StudentServer(student, tmp_path / "log", command, ready_s=0.5).use(student)
-    assert gone(*pids(tmp_path), within_s=0)
+    assert have_ended(*read_pids(tmp_path), timeout_s=0)
 
 
 def test_a_command_is_split_before_it_is_filled(tmp_path: Path) -> None:
-    spaced = tmp_path / "a student"
+    folder_with_space = tmp_path / "a student"
     words = split_command(
-        f"{sys.executable} --x '{{\"a\": 1}}' {{path}} --port={{port}}", spaced, 8123
+        f"{sys.executable} --x '{{\"a\": 1}}' {{path}} --port={{port}}",
+        folder_with_space,
+        8123,
     )
-    assert words == [sys.executable, "--x", '{"a": 1}', str(spaced), "--port=8123"]
+    assert words == [
+        sys.executable,
+        "--x",
+        '{"a": 1}',
+        str(folder_with_space),
+        "--port=8123",
+    ]
 
 
 @pytest.mark.parametrize(
-    ("command", "said"),
+    ("command", "message"),
     [
         ("vllm serve {path}", r"\{port\}"),
         ("no-such-program {path} {port}", "not installed"),
@@ -211,67 +219,69 @@ def test_a_command_is_split_before_it_is_filled(tmp_path: Path) -> None:
     ],
 )
 def test_a_command_that_cannot_be_is_refused_before_anything_starts(
-    command: str, said: str
+    command: str, message: str
 ) -> None:
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(ConfigError, match=message):
         split_command(command, Path("student"), 8000)
 
 
 def test_a_server_that_cannot_load_students_is_started_again_on_each(
     stub: Callable[..., str], student: Path, tmp_path: Path
 ) -> None:
-    second = folder(tmp_path / "second")
+    second = make_folder(tmp_path / "second")
     with StudentServer(student, tmp_path / "log", stub()) as serving:
         first = serving.use(student)
-        former = pids(tmp_path)
+        first_pids = read_pids(tmp_path)
         server = serving.use(second)
         assert (first.model, server.model) == (str(student), str(second))
-        assert gone(*former, within_s=0)
+        assert have_ended(*first_pids, timeout_s=0)
         assert serving.use(second) == server
 
 
 def test_an_adapter_is_loaded_onto_the_base_by_a_server_that_can(
     stub: Callable[..., str], student: Path, tmp_path: Path
 ) -> None:
-    adapter = folder(tmp_path / "adapter", "adapter_config.json")
-    merged = folder(tmp_path / "merged")
+    adapter = make_folder(tmp_path / "adapter", "adapter_config.json")
+    merged = make_folder(tmp_path / "merged")
     with StudentServer(student, tmp_path / "log", stub()) as serving:
         serving.use(merged)
         with pytest.raises(
             StudentError, match=r"HTTP 404(.|\n)*--enable-lora(.|\n)*merge"
         ):
             serving.use(adapter)
-        assert len(pids(tmp_path)) == 4, (
+        assert len(read_pids(tmp_path)) == 4, (
             "the server on other weights was stopped, and one started on the base"
         )
         assert serving.use(student).model == str(student)
-        assert len(pids(tmp_path)) == 4
+        assert len(read_pids(tmp_path)) == 4
 
 
 def test_a_server_that_is_not_ours_is_never_started_again(
     stub: Callable[..., str], student: Path, tmp_path: Path
 ) -> None:
-    theirs = ServerProcess(
+    other_server = ServerProcess(
         stub(),
         student,
         tmp_path / "log",
         StudentServer(student, tmp_path / "log", "x").limits,
     )
     try:
-        serving = StudentServer(student, tmp_path / "log", base_url=theirs.base_url)
+        serving = StudentServer(
+            student, tmp_path / "log", base_url=other_server.base_url
+        )
         assert serving.use(student).model == str(student)
         with pytest.raises(
             StudentError, match=r"can't load the student(.|\n)*student\.serve"
         ):
-            serving.use(folder(tmp_path / "second"))
+            serving.use(make_folder(tmp_path / "second"))
         with pytest.raises(StudentError, match=rf"other(.|\n)*allowed: {student}"):
             StudentServer(
-                student, tmp_path / "log", base_url=theirs.base_url, model="other"
+                student, tmp_path / "log", base_url=other_server.base_url, model="other"
             ).use(student)
         serving.stop()
-        assert theirs.is_alive()
+        assert other_server.is_alive()
     finally:
-        theirs.stop()
+        other_server.stop()
     with pytest.raises(
         StudentError,
         match=r"no server lists its models(.|\n)*Connect call failed(.|\n)*student\.serve",
@@ -280,6 +290,6 @@ def test_a_server_that_is_not_ours_is_never_started_again(
 
 
 def test_a_student_is_served_one_way() -> None:
-    for given in ({}, {"command": "x {path} {port}", "base_url": "http://x/v1"}):
+    for settings in ({}, {"command": "x {path} {port}", "base_url": "http://x/v1"}):
         with pytest.raises(ConfigError, match="one of serve and base_url"):
-            StudentServer(Path("base"), Path("log"), **given)
+            StudentServer(Path("base"), Path("log"), **settings)

@@ -36,7 +36,7 @@ ROWS = [
 ]
 
 
-def plain(
+def compute_by_definition(
     logits_N_V: torch.Tensor, hidden_N_D: torch.Tensor, ids: list[int]
 ) -> list[list[float]]:
     """nll, entropy, gap and egl of each token, by their definitions."""
@@ -70,15 +70,17 @@ def test_signals_are_what_their_definitions_say(
     logits = torch.randn(n, vocabulary) * scale
     hidden = torch.randn(n, 5)
     ids = [Random(seed).randrange(vocabulary) for _ in range(n)]
-    ours = torch.stack([*compute_signals(logits, hidden, torch.tensor(ids))], 1)
+    signals_N_4 = torch.stack([*compute_signals(logits, hidden, torch.tensor(ids))], 1)
     keep = [
         i for i, z in enumerate(logits) if z.max() - z[ids[i]] < 80
     ]  # beyond it float64's own log fails
     expected = torch.tensor(
-        plain(logits, hidden, ids) if len(keep) == n else [[0.0] * 4] * n
+        compute_by_definition(logits, hidden, ids)
+        if len(keep) == n
+        else [[0.0] * 4] * n
     )
     if len(keep) == n:
-        torch.testing.assert_close(ours, expected, atol=2e-5, rtol=2e-5)
+        torch.testing.assert_close(signals_N_4, expected, atol=2e-5, rtol=2e-5)
         torch.testing.assert_close(
             compute_nlls(logits, torch.tensor(ids)),
             expected[:, 0],
@@ -91,10 +93,10 @@ def test_two_equally_likely_tokens_have_no_gap_and_one_ruled_out_counts_for_noth
     None
 ):
     logits = torch.tensor([[2.0, 2.0, -1.0], [3.0, -math.inf, 1.0]])
-    found = compute_signals(logits, torch.ones(2, 4), torch.tensor([0, 2]))
-    assert found.top2_margin[0] == 0.0
-    assert found.entropy[1].item() == pytest.approx(
-        plain(logits[1:, [0, 2]], torch.ones(1, 4), [1])[0][1], abs=1e-6
+    signals = compute_signals(logits, torch.ones(2, 4), torch.tensor([0, 2]))
+    assert signals.top2_margin[0] == 0.0
+    assert signals.entropy[1].item() == pytest.approx(
+        compute_by_definition(logits[1:, [0, 2]], torch.ones(1, 4), [1])[0][1], abs=1e-6
     )
 
 
@@ -104,8 +106,10 @@ def test_a_block_more_or_less_changes_nothing(monkeypatch: pytest.MonkeyPatch) -
     ids = torch.randint(0, 300, (50,))
     whole = compute_signals(logits, hidden, ids)
     monkeypatch.setattr(engine, "LOGITS_IN_CACHE", 700)
-    for one, other in zip(whole, compute_signals(logits, hidden, ids), strict=True):
-        assert torch.equal(one, other)
+    for whole_N, block_N in zip(
+        whole, compute_signals(logits, hidden, ids), strict=True
+    ):
+        assert torch.equal(whole_N, block_N)
 
 
 def test_a_gpu_is_given_more_at_once() -> None:
@@ -129,15 +133,15 @@ def test_the_pass_gives_every_row_what_it_is_alone_in_the_caller_s_order(
     student: InferenceModel, batch_tokens: int
 ) -> None:
     alone = [read_answers(student, CHAT, [row])[0] for row in ROWS]
-    together = read_answers(student, CHAT, ROWS, batch_tokens)
-    for one, other in zip(alone, together, strict=True):
-        assert one[:5] == pytest.approx(other[:5], abs=1e-5)
-        np.testing.assert_allclose(one.embedding_D, other.embedding_D, atol=1e-5)
-    assert len({round(one.nll, 3) for one in alone}) == len(ROWS), (
+    in_batch = read_answers(student, CHAT, ROWS, batch_tokens)
+    for single, batched in zip(alone, in_batch, strict=True):
+        assert single[:5] == pytest.approx(batched[:5], abs=1e-5)
+        np.testing.assert_allclose(single.embedding_D, batched.embedding_D, atol=1e-5)
+    assert len({round(single.nll, 3) for single in alone}) == len(ROWS), (
         "rows that differ, or this test shows nothing"
     )
     assert score_answers(student, CHAT, ROWS, batch_tokens) == pytest.approx(
-        [one.nll for one in together], abs=1e-6
+        [single.nll for single in in_batch], abs=1e-6
     )
 
 
@@ -150,24 +154,24 @@ def test_the_end_token_counts_as_in_finetuning(
     with torch.no_grad():
         logits = load_student(tiny).model(torch.tensor([prompt])).logits[0, -1]
     expected = -logits.log_softmax(-1)[completion[0]].item()
-    (found,) = read_answers(student, CHAT, [("Go.", "")])
-    assert found.nll == found.max_nll == pytest.approx(expected, abs=1e-5)
+    (answer,) = read_answers(student, CHAT, [("Go.", "")])
+    assert answer.nll == answer.max_nll == pytest.approx(expected, abs=1e-5)
 
 
 def test_the_head_runs_on_the_answers_alone_in_blocks(
     student: InferenceModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: list[int] = []
+    block_sizes: list[int] = []
 
-    def counted(student: InferenceModel, hidden_N_D: Any) -> Any:
-        seen.append(len(hidden_N_D))
+    def count_tokens(student: InferenceModel, hidden_N_D: Any) -> Any:
+        block_sizes.append(len(hidden_N_D))
         return apply_head(student, hidden_N_D)
 
-    monkeypatch.setattr(scoring, "apply_head", counted)
+    monkeypatch.setattr(scoring, "apply_head", count_tokens)
     answer = "A cup of tea, " * 12
     score_answers(student, CHAT, [("x" * 150, answer)])
-    assert sum(seen) == len(answer) + 1
-    assert max(seen) == engine.HEAD_POSITIONS
+    assert sum(block_sizes) == len(answer) + 1
+    assert max(block_sizes) == engine.HEAD_POSITIONS
 
 
 def test_micro_batches_hold_every_row_once_within_the_bound() -> None:
@@ -207,14 +211,14 @@ def test_what_all_prompts_begin_with_is_read_once(student: InferenceModel) -> No
     alone = [read_answers(student, CHAT, [row])[0] for row in rows]
     layer = student.decoder.get_input_embeddings()
     hook = layer.register_forward_pre_hook(
-        lambda module, given: read_tokens.append(given[0].numel())
+        lambda module, inputs: read_tokens.append(inputs[0].numel())
     )
-    together = read_answers(student, CHAT, rows, 10_000)
+    in_batch = read_answers(student, CHAT, rows, 10_000)
     hook.remove()
     lengths = [sum(map(len, row_ids(student, CHAT, *row))) - 1 for row in rows]
-    shared = read_tokens[0]
-    rest = read_tokens[1:]
-    assert shared > 96
-    assert rest == [len(rows) * (max(lengths) - shared)]
-    for one, other in zip(alone, together, strict=True):
-        assert one[:5] == pytest.approx(other[:5], abs=1e-5)
+    n_shared = read_tokens[0]
+    other_tokens = read_tokens[1:]
+    assert n_shared > 96
+    assert other_tokens == [len(rows) * (max(lengths) - n_shared)]
+    for single, batched in zip(alone, in_batch, strict=True):
+        assert single[:5] == pytest.approx(batched[:5], abs=1e-5)

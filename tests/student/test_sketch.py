@@ -56,7 +56,7 @@ def student(tiny: Path) -> InferenceModel:
     return replace(load_for_inference(tiny), ends=frozenset({1, *range(5, 261, 40)}))
 
 
-def autograd(folder: Path, prompt: list[int], tokens: list[int]) -> np.ndarray:
+def compute_gradient(folder: Path, prompt: list[int], tokens: list[int]) -> np.ndarray:
     """gradient_V_D of the head's weights: of the answer's mean nll, by the model's own forward
     and backward pass.
     """
@@ -72,7 +72,7 @@ def autograd(folder: Path, prompt: list[int], tokens: list[int]) -> np.ndarray:
     return weight.grad.double().numpy()
 
 
-def defined(sketch: TensorSketch, gradient_V_D: np.ndarray) -> np.ndarray:
+def sketch_by_definition(sketch: TensorSketch, gradient_V_D: np.ndarray) -> np.ndarray:
     """The tensor sketch of a matrix, entry by entry: v, d goes to the sum of their buckets, with
     both signs.
     """
@@ -85,7 +85,7 @@ def defined(sketch: TensorSketch, gradient_V_D: np.ndarray) -> np.ndarray:
     return np.bincount(bucket_V_D.ravel(), signed_V_D.ravel(), minlength=sketch.size)
 
 
-def summed_up(
+def sum_sketches(
     sketch: TensorSketch,
     logits: torch.Tensor,
     hidden: torch.Tensor,
@@ -117,14 +117,16 @@ def test_any_shape_gives_the_sketch_by_its_definition(
     ids = torch.randint(0, vocabulary, (n,))
     row = torch.tensor([Random(seed + k).randrange(3) for k in range(n)] + [2])[:n]
     sketch = draw_sketch(vocabulary, width, size, seed)
-    sums = summed_up(sketch, logits, hidden, ids, row)
+    sums = sum_sketches(sketch, logits, hidden, ids, row)
     lengths = [max(1, int((row == r).sum())) for r in range(int(row.max()) + 1)]
     delta = logits.softmax(-1) - torch.nn.functional.one_hot(ids, vocabulary)
-    for r, found in enumerate(sums.compute_means(lengths)):
+    for r, gradient_M in enumerate(sums.compute_means(lengths)):
         gradient_V_D = (
             delta[row == r].T @ hidden[row == r]
         ).double().numpy() / lengths[r]
-        np.testing.assert_allclose(found, defined(sketch, gradient_V_D), atol=2e-5)
+        np.testing.assert_allclose(
+            gradient_M, sketch_by_definition(sketch, gradient_V_D), atol=2e-5
+        )
 
 
 @pytest.fixture(params=["tiny", "qwen3", "lfm2"])
@@ -141,23 +143,26 @@ def test_read_and_decode_give_the_sketch_of_autograd_s_gradient(folder: Path) ->
         load_for_inference(folder), ends=frozenset({1, *range(7, 261, 15)})
     )
     sketch = make_sketch(student, seed=3, size=64)
-    for row, found in zip(
+    for row, answer in zip(
         ROWS, read_answers(student, CHAT, ROWS, sketch=sketch), strict=True
     ):
         prompt, tokens = row_ids(student, CHAT, *row)
-        assert found.gradient_M == pytest.approx(
-            defined(sketch, autograd(folder, prompt, tokens)), abs=1e-4
+        assert answer.gradient_M == pytest.approx(
+            sketch_by_definition(sketch, compute_gradient(folder, prompt, tokens)),
+            abs=1e-4,
         )
     prompts = [prompt_ids(student, CHAT, question) for question in QUESTIONS]
-    done = decode_answers(student, prompts, TOKENS, sketch=sketch)
-    assert len({len(decoded.tokens) for decoded in done}) > 1, (
+    answers = decode_answers(student, prompts, TOKENS, sketch=sketch)
+    assert len({len(answer.tokens) for answer in answers}) > 1, (
         "rows that leave the batch one by one"
     )
-    for prompt, decoded in zip(prompts, done, strict=True):
-        assert decoded.gradient_M is not None
-        assert decoded.gradient_M.dtype == np.float32
-        wanted = defined(sketch, autograd(folder, prompt, decoded.tokens))
-        assert decoded.gradient_M == pytest.approx(wanted, abs=2e-4)
+    for prompt, answer in zip(prompts, answers, strict=True):
+        assert answer.gradient_M is not None
+        assert answer.gradient_M.dtype == np.float32
+        expected_M = sketch_by_definition(
+            sketch, compute_gradient(folder, prompt, answer.tokens)
+        )
+        assert answer.gradient_M == pytest.approx(expected_M, abs=2e-4)
 
 
 def test_inner_products_are_the_gradients_own_in_the_mean_of_many_sketches(
@@ -167,20 +172,22 @@ def test_inner_products_are_the_gradients_own_in_the_mean_of_many_sketches(
     allows.
     """
     tokens = [row_ids(student, CHAT, *row) for row in ROWS]
-    exact = np.stack([autograd(tiny, *each).ravel() for each in tokens])
-    hidden, ids, row = taught(tiny, tokens)
+    exact = np.stack(
+        [compute_gradient(tiny, *row_tokens).ravel() for row_tokens in tokens]
+    )
+    hidden, ids, row = compute_hidden(tiny, tokens)
     logits = hidden @ load_student(tiny).model.get_output_embeddings().weight.detach().T
     for size in (32, 512):
-        found = []
+        sketches = []
         for seed in range(250):
             sketch = draw_sketch(logits.shape[1], hidden.shape[1], size, seed)
-            found.append(
-                summed_up(sketch, logits, hidden, ids, row)
+            sketches.append(
+                sum_sketches(sketch, logits, hidden, ids, row)
                 .compute_means([len(t) for _, t in tokens])
                 .astype(float)
             )
         for i, j in combinations_with_replacement(range(len(ROWS)), 2):
-            products = np.array([g[i] @ g[j] for g in found])
+            products = np.array([g[i] @ g[j] for g in sketches])
             error = products - exact[i] @ exact[j]
             assert abs(error.mean()) < 4 * error.std() / np.sqrt(len(error))
             assert error.std() < 3 * np.linalg.norm(exact[i]) * np.linalg.norm(
@@ -188,7 +195,7 @@ def test_inner_products_are_the_gradients_own_in_the_mean_of_many_sketches(
             ) / np.sqrt(size)
 
 
-def taught(
+def compute_hidden(
     folder: Path, rows: list[tuple[list[int], list[int]]]
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """hidden_N_D, ids_N and row_N of rows' answers, one after the other, from the model as it
@@ -211,40 +218,43 @@ def test_a_row_s_sketch_is_the_same_in_any_batch(
     student: InferenceModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sketch = make_sketch(student, seed=1, size=128)
-    asked = [AttemptRequest(f"q{i}", q) for i, q in enumerate(QUESTIONS)]
-    alone = np.stack(
-        [only(read_answers(student, CHAT, [row], sketch=sketch)) for row in ROWS]
+    requests = [AttemptRequest(f"q{i}", q) for i, q in enumerate(QUESTIONS)]
+    alone_N_M = np.stack(
+        [
+            get_only_gradient(read_answers(student, CHAT, [row], sketch=sketch))
+            for row in ROWS
+        ]
     )
     for batch_tokens in (1, 300, 9999):
-        found = np.stack(
+        gradient_N_M = np.stack(
             [
-                each.gradient_M
-                for each in read_answers(student, CHAT, ROWS, batch_tokens, sketch)
+                answer.gradient_M
+                for answer in read_answers(student, CHAT, ROWS, batch_tokens, sketch)
             ]
         )
-        np.testing.assert_allclose(found, alone, atol=1e-5)
-    together = answer_questions(
-        student, CHAT, asked, TOKENS, sketch=sketch
+        np.testing.assert_allclose(gradient_N_M, alone_N_M, atol=1e-5)
+    together_N_M = answer_questions(
+        student, CHAT, requests, TOKENS, sketch=sketch
     ).gradient_N_M
     singles = [
-        answer_questions(student, CHAT, [one], TOKENS, sketch=sketch).gradient_N_M
-        for one in asked
+        answer_questions(student, CHAT, [request], TOKENS, sketch=sketch).gradient_N_M
+        for request in requests
     ]
-    np.testing.assert_allclose(together, np.concatenate(singles), atol=1e-5)
+    np.testing.assert_allclose(together_N_M, np.concatenate(singles), atol=1e-5)
     monkeypatch.setattr(
         attempting, "MAX_CACHE_BYTES", 200 * cache_bytes_per_token(student)
     )
-    again = answer_questions(
-        student, CHAT, asked[::-1], TOKENS, sketch=sketch
+    again_N_M = answer_questions(
+        student, CHAT, requests[::-1], TOKENS, sketch=sketch
     ).gradient_N_M
-    np.testing.assert_allclose(again[::-1], together, atol=1e-5)
-    assert len(np.unique(together.round(4), axis=0)) == len(asked), (
+    np.testing.assert_allclose(again_N_M[::-1], together_N_M, atol=1e-5)
+    assert len(np.unique(together_N_M.round(4), axis=0)) == len(requests), (
         "rows that differ, or this test shows nothing"
     )
 
 
-def only(found: list[AnswerSignals]) -> np.ndarray:
-    (answer,) = found
+def get_only_gradient(answers: list[AnswerSignals]) -> np.ndarray:
+    (answer,) = answers
     return answer.gradient_M
 
 
@@ -253,7 +263,7 @@ def test_an_answer_that_is_read_again_has_the_sketch_that_it_was_given_with(
 ) -> None:
     sketch = make_sketch(student, seed=2, size=96)
     prompts = [prompt_ids(student, CHAT, q) for q in QUESTIONS]
-    given = dict(
+    answer_by_question = dict(
         zip(
             QUESTIONS,
             decode_answers(student, prompts, TOKENS, sketch=sketch),
@@ -261,11 +271,15 @@ def test_an_answer_that_is_read_again_has_the_sketch_that_it_was_given_with(
         )
     )
     monkeypatch.setattr(
-        scoring, "row_ids", lambda s, c, q, _: (prompt_ids(s, c, q), given[q].tokens)
+        scoring,
+        "row_ids",
+        lambda s, c, q, _: (prompt_ids(s, c, q), answer_by_question[q].tokens),
     )
     for decoded, answer in zip(
-        given.values(),
-        read_answers(student, CHAT, [(q, "") for q in given], sketch=sketch),
+        answer_by_question.values(),
+        read_answers(
+            student, CHAT, [(q, "") for q in answer_by_question], sketch=sketch
+        ),
         strict=True,
     ):
         np.testing.assert_allclose(decoded.gradient_M, answer.gradient_M, atol=1e-5)
@@ -275,34 +289,34 @@ def test_a_sketch_changes_nothing_else_and_is_not_there_unasked(
     student: InferenceModel,
 ) -> None:
     sketch = make_sketch(student, seed=1, size=64)
-    asked = [AttemptRequest(f"q{i}", q) for i, q in enumerate(QUESTIONS)]
-    plain = read_answers(student, CHAT, ROWS)
-    sketched = read_answers(student, CHAT, ROWS, sketch=sketch)
-    assert [a[:5] for a in plain] == [a[:5] for a in sketched]
-    assert all(a.gradient_M is None for a in plain)
-    unasked = answer_questions(student, CHAT, asked, TOKENS)
-    done = answer_questions(student, CHAT, asked, TOKENS, sketch=sketch)
-    assert unasked.attempts == done.attempts
-    assert unasked.gradient_N_M is None
-    assert done.gradient_N_M is not None
-    assert done.gradient_N_M.shape == (len(asked), 64)
+    requests = [AttemptRequest(f"q{i}", q) for i, q in enumerate(QUESTIONS)]
+    without_sketch = read_answers(student, CHAT, ROWS)
+    with_sketch = read_answers(student, CHAT, ROWS, sketch=sketch)
+    assert [a[:5] for a in without_sketch] == [a[:5] for a in with_sketch]
+    assert all(a.gradient_M is None for a in without_sketch)
+    batch_without = answer_questions(student, CHAT, requests, TOKENS)
+    batch_with = answer_questions(student, CHAT, requests, TOKENS, sketch=sketch)
+    assert batch_without.attempts == batch_with.attempts
+    assert batch_without.gradient_N_M is None
+    assert batch_with.gradient_N_M is not None
+    assert batch_with.gradient_N_M.shape == (len(requests), 64)
 
 
 def test_in_bf16_the_sketch_is_float32_and_near(
     tiny: Path, student: InferenceModel
 ) -> None:
     sketch = make_sketch(student, seed=5, size=256)
-    for plain, half in zip(
+    for in_float32, in_bf16 in zip(
         *(
             read_answers(s, CHAT, ROWS, sketch=sketch)
             for s in (student, load_for_inference(tiny, "bf16"))
         ),
         strict=True,
     ):
-        assert half.gradient_M.dtype == np.float32
+        assert in_bf16.gradient_M.dtype == np.float32
         assert (
-            plain.gradient_M @ half.gradient_M
-            > 0.995 * np.linalg.norm(plain.gradient_M) ** 2
+            in_float32.gradient_M @ in_bf16.gradient_M
+            > 0.995 * np.linalg.norm(in_float32.gradient_M) ** 2
         )
 
 
@@ -318,21 +332,24 @@ def test_the_seed_says_what_the_tables_are() -> None:
 def test_buckets_are_shared_evenly_and_by_chance() -> None:
     """Never by hidden numbers that fit; by two tokens as often as their number and the size say."""
     size = 16
-    draws = 4000
-    most = 3
-    drawn = [draw_sketch(40, 12, size, seed) for seed in range(draws)]
-    for sketch in drawn[:50]:
+    n_draws = 4000
+    max_entries = 3
+    sketches = [draw_sketch(40, 12, size, seed) for seed in range(n_draws)]
+    for sketch in sketches[:50]:
         assert sorted(set(sketch.hidden.bucket_K.tolist())) == sorted(
             sketch.hidden.bucket_K.tolist()
         )
-        assert np.bincount(sketch.tokens.bucket_K).max() == most
-    share = (most - 1) / (most * size - 1)
+        assert np.bincount(sketch.tokens.bucket_K).max() == max_entries
+    share = (max_entries - 1) / (max_entries * size - 1)
     for one, other in ((0, 16), (3, 38), (20, 21)):
-        met = (
-            sum(bool(s.tokens.bucket_K[one] == s.tokens.bucket_K[other]) for s in drawn)
-            / draws
+        meeting_share = (
+            sum(
+                bool(s.tokens.bucket_K[one] == s.tokens.bucket_K[other])
+                for s in sketches
+            )
+            / n_draws
         )
-        assert met == pytest.approx(share, abs=4 * (share / draws) ** 0.5)
+        assert meeting_share == pytest.approx(share, abs=4 * (share / n_draws) ** 0.5)
 
 
 def test_egl_is_the_squared_length_that_gradients_of_drawn_tokens_have(
@@ -342,7 +359,7 @@ def test_egl_is_the_squared_length_that_gradients_of_drawn_tokens_have(
     lengths.
     """
     prompt, tokens = row_ids(student, CHAT, "Why?", "Because of tea.")
-    hidden, ids, _ = taught(tiny, [(prompt, tokens)])
+    hidden, ids, _ = compute_hidden(tiny, [(prompt, tokens)])
     p = (
         hidden @ load_student(tiny).model.get_output_embeddings().weight.detach().T
     ).softmax(-1)
@@ -350,17 +367,18 @@ def test_egl_is_the_squared_length_that_gradients_of_drawn_tokens_have(
     drawn = torch.multinomial(p, 3000, replacement=True, generator=generator).T
     gradients = torch.einsum("tv,td->vd", p, hidden) - torch.stack(
         [
-            torch.zeros(p.shape[1], hidden.shape[1]).index_add_(0, one, hidden)
-            for one in drawn
+            torch.zeros(p.shape[1], hidden.shape[1]).index_add_(0, drawn_tokens, hidden)
+            for drawn_tokens in drawn
         ]
     )
-    squared = gradients.square().sum((1, 2)).numpy()
-    (found,) = read_answers(student, CHAT, [("Why?", "Because of tea.")])
+    squared_lengths = gradients.square().sum((1, 2)).numpy()
+    (answer,) = read_answers(student, CHAT, [("Why?", "Because of tea.")])
     assert len(tokens) == len(ids)
     assert (
-        abs(squared.mean() - found.egl * len(tokens))
-        < 4 * squared.std() / len(squared) ** 0.5
+        abs(squared_lengths.mean() - answer.egl * len(tokens))
+        < 4 * squared_lengths.std() / len(squared_lengths) ** 0.5
     )
-    assert squared.std() / len(squared) ** 0.5 < 0.02 * squared.mean(), (
-        "draws enough to tell"
-    )
+    assert (
+        squared_lengths.std() / len(squared_lengths) ** 0.5
+        < 0.02 * squared_lengths.mean()
+    ), "draws enough to tell"

@@ -13,9 +13,9 @@ from crashing import child, ended, running
 from teachback.student.folder import resolve_model
 
 
-def convert(cache: Path, said: Path) -> None:
+def convert(cache: Path, result_file: Path) -> None:
     os.environ["TEACHBACK_CACHE"] = str(cache)
-    said.write_text(" ".join(map(str, resolve_model("smollm2-135m"))))
+    result_file.write_text(" ".join(map(str, resolve_model("smollm2-135m"))))
 
 
 @pytest.fixture(scope="module")
@@ -25,21 +25,21 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     assert transformers.AutoModelForCausalLM, "loaded here, not by each child anew"
     folder = tmp_path_factory.mktemp("cache")
-    said = tmp_path_factory.mktemp("said")
-    killed = child(convert, folder, said / "killed")
+    result_folder = tmp_path_factory.mktemp("said")
+    killed_pid = child(convert, folder, result_folder / "killed")
     while not list(folder.glob("*.tmp/*")):
-        assert running(killed), "it ended before it could be killed"
+        assert running(killed_pid), "it ended before it could be killed"
         time.sleep(0.005)
-    os.kill(killed, signal.SIGKILL)
-    assert ended(killed) == -signal.SIGKILL
+    os.kill(killed_pid, signal.SIGKILL)
+    assert ended(killed_pid) == -signal.SIGKILL
     assert not [p for p in folder.glob("smollm2-135m-*") if p.suffix != ".tmp"]
     deadline = time.monotonic() + 240
-    both = [child(convert, folder, said / name) for name in "ab"]
-    while any(running(pid) for pid in both):
+    pids = [child(convert, folder, result_folder / name) for name in "ab"]
+    while any(running(pid) for pid in pids):
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    assert [ended(pid) for pid in both] == [0, 0]
-    assert (said / "a").read_text() == (said / "b").read_text() != ""
+    assert [ended(pid) for pid in pids] == [0, 0]
+    assert (result_folder / "a").read_text() == (result_folder / "b").read_text() != ""
     return folder
 
 
@@ -70,13 +70,13 @@ def test_one_small_round_on_the_real_student(
         "run_dir": str(tmp_path / "run"),
     }
     result = teachback.run(settings)
-    first = result.history.rounds[0]
+    first_round = result.history.rounds[0]
     attempts = json.loads((tmp_path / "run/round-00/attempt.json").read_text())["rows"]
     assert all(0 < a["nll"] < 3 for a in attempts), (
         "a trained model is far from the 10.8 nats of a random one"
     )
     assert any(a["text"].isascii() and " " in a["text"] for a in attempts)
-    assert len(first.fresh.rows) == 4
-    assert first.transfer.row_median is not None
+    assert len(first_round.fresh.rows) == 4
+    assert first_round.transfer.row_median is not None
     assert (result.student / "model.safetensors").stat().st_size > 500_000_000
     assert resolve_model(str(result.student))[1] != resolve_model("smollm2-135m")[1]

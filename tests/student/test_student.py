@@ -42,7 +42,7 @@ def test_a_template_that_rewrites_the_prompt_is_an_error_that_shows_it(
         StudentError, match=r"other tokens once[\s\S]*got: .*'B'[\s\S]*allowed: .*'t'"
     ):
         row_ids(student, Chat(), "Why?", "Because.")
-    plain = load_student(
+    other_student = load_student(
         tiny_student(
             tmp_path / "b",
             chat_template="{% for m in messages %}{{ m['content'] }}{% if think %}?{% endif "
@@ -50,8 +50,8 @@ def test_a_template_that_rewrites_the_prompt_is_an_error_that_shows_it(
         )
     )
     assert (
-        plain.tokenizer.decode(
-            row_ids(plain, Chat(options={"think": True}), "Why?", "So.")[1]
+        other_student.tokenizer.decode(
+            row_ids(other_student, Chat(options={"think": True}), "Why?", "So.")[1]
         )
         == "So.?<|end|>"
     )

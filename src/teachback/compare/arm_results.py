@@ -61,7 +61,7 @@ def read_arm_run(place: RunPlace) -> ArmRun:
 def read_arm_result(
     place: RunPlace, score: Callable[[ReportItem], float] = score_accuracy
 ) -> ArmResult:
-    """score(item): what a question counts."""
+    """score(item): what a question counts for accuracy, 0 or 1 by default."""
     rounds = read_history(place.folder).rounds
     reports = read_reports(place, rounds)
     score_P_I = np.array([list(map(score, report.items)) for report in reports])
@@ -85,6 +85,7 @@ def read_arm_result(
 
 def read_reports(place: RunPlace, rounds: tuple[Round, ...]) -> list[Report]:
     """The report of each point: on test, or on dev where there is no test set."""
+    # The two reports of the untuned student lie in the folder of the first round
     first_round = place.folder / "round-00"
     baseline = read_step(first_round, "test-baseline")
     reports = [baseline or read_step(first_round, "baseline")]
@@ -97,6 +98,7 @@ def read_reports(place: RunPlace, rounds: tuple[Round, ...]) -> list[Report]:
 def read_curve(
     place: RunPlace, rounds: tuple[Round, ...], accuracy: tuple[float, ...]
 ) -> Curve:
+    # Point r of the curve is what was spent before round r began
     with open_read_only(place.ledger, arm=place.arm, repeat=place.repeat) as ledger:
         spends = [ledger.spend(before_round=r) for r in range(len(rounds) + 1)]
 

@@ -37,6 +37,7 @@ def area_under_curve(
     """
     if upto <= 0:
         return float(accuracy_P[0])
+    # The points before `upto`, and the one on the line at `upto`
     inside = [(x, y) for x, y in zip(spent_P, accuracy_P, strict=True) if x < upto]
     points = [*inside, (upto, float(np.interp(upto, spent_P, accuracy_P)))]
     area = sum(

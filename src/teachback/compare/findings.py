@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 # The smallest p that sign flips can give is 2 / 2^repeats: 0.008 at 8 repeats
 MIN_REPEATS_TO_TEST = 8
-SIGNIFICANCE_LEVEL = 0.05
 # A field of a curve, and its name in sentences
 SPENDING_AXES = {
     "generated": "generated pairs",
@@ -204,57 +203,4 @@ def compare_samples_to_target(
         generated_R_P,
         [result.curve.accuracy for result in reference],
         [result.curve.accuracy for result in arm],
-    )
-
-
-def describe_finding(finding: Finding) -> str:
-    """One sentence, in points of accuracy."""
-    arm = finding.arm
-    reference = finding.reference
-    if finding.difference is None:
-        return f"{arm}: one repeat says nothing of {reference}"
-
-    evidence = f"{finding.repeats} repeats"
-    if finding.p is not None:
-        adjusted = "" if finding.primary else " adjusted"
-        evidence += f", {format_p_value(finding.p)}{adjusted}"
-
-    value = 100 * finding.difference.estimate
-    low = 100 * finding.difference.low
-    high = 100 * finding.difference.high
-    # Interval and test may disagree: a difference is claimed only if neither denies it
-    has_high_p = finding.p is not None and finding.p >= SIGNIFICANCE_LEVEL
-    if 0.0 in finding.difference or has_high_p:
-        size = f"{value:+.1f} [{low:+.1f}, {high:+.1f}] points of area"
-        return f"{arm}: not distinguishable from {reference} ({size}; {evidence})"
-
-    verb = "gains" if value > 0 else "loses"
-    low, high = sorted((abs(low), abs(high)))
-    size = f"{abs(value):.1f} [{low:.1f}, {high:.1f}] points of area"
-    return f"{arm} {verb} {size} over {reference} ({evidence})"
-
-
-def format_p_value(p: float) -> str:
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
-
-
-def describe_samples(finding: Finding) -> str | None:
-    """One sentence; None if the finding has nothing on samples to a target."""
-    reach = finding.reach
-    if reach is None:
-        return None
-    if reach.ratio is None:
-        reason = f"{finding.reference} gained nothing"
-        if reach.censored:
-            reason = (
-                f"{reach.censored} of {finding.repeats} repeats "
-                f"did not reach {reach.target:.1%}"
-            )
-        return f"{finding.arm}: no ratio of samples ({reason})"
-
-    ratio = reach.ratio
-    times = f"{ratio.estimate:.2f} [{ratio.low:.2f}, {ratio.high:.2f}] times fewer"
-    return (
-        f"{finding.arm} reaches {reach.target:.1%} "
-        f"with {times} samples than {finding.reference}"
     )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .arm_results import Curve
     from .summarise import Comparison
 
+# The first six are Okabe and Ito's, which colour-blind readers can tell apart
 COLOURS = (
     "#0072B2",
     "#D55E00",

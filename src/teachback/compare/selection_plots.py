@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .arm_results import ArmRun
     from .summarise import Comparison
 
-MAX_PANELS = 8
+MAX_PANELS = 8  # arms after the eighth are left out
 PANEL_COLUMNS = 4
 
 PlotPoints = list[tuple[float, float]]

@@ -18,7 +18,7 @@ from .paired_tests import (
 if TYPE_CHECKING:
     from .arm_results import ArmResult, Curve
 
-DEFAULT_REFERENCE = "random"
+DEFAULT_REFERENCE = "random"  # the arm that selects seeds at random
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,7 @@ def summarise_comparison(
 
 
 def sum_charges(curves: Sequence[Curve]) -> TeacherSpend:
+    """What the arms spent in all; money only if every arm's is known."""
     tokens = sum(curve.tokens[-1] for curve in curves)
     usd = [curve.usd[-1] for curve in curves if curve.usd is not None]
     if len(usd) < len(curves):
@@ -137,7 +138,7 @@ def compute_round_differences(
     n_points = min(min(map(len, pair)) for pair in pairs)
     differences = []
     for p in range(n_points):
-        difference_R = [accuracy[p] - reference[p] for accuracy, reference in pairs]
+        difference_R = [ours[p] - theirs[p] for ours, theirs in pairs]
         interval = paired_t_interval(difference_R)
         differences.append(
             Difference(

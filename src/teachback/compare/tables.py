@@ -14,11 +14,13 @@ from rich.table import Table
 
 from ..report.formatting import format_usd
 from ..run.files import commit_file
-from .findings import SPENDING_AXES, Finding, describe_finding, describe_samples
+from .findings import SPENDING_AXES
+from .sentences import describe_finding, describe_samples
 from .summarise import select_curves
 
 if TYPE_CHECKING:
     from .arm_results import Curve
+    from .findings import Finding
     from .summarise import Comparison, Difference, TeacherSpend
 
 
@@ -67,6 +69,7 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
     """The columns are the keys of the first row; without rows the file is empty."""
     text = io.StringIO(newline="")
     if rows:
+        # The default end of a line is that of Windows
         table = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
         table.writeheader()
         table.writerows(rows)
@@ -121,6 +124,7 @@ def make_accuracy_table(comparison: Comparison) -> Table:
         # Not strict: a mean needs all repeats, so it ends where the shortest curve does
         mean_P = map(fmean, zip(*accuracy_R_P, strict=False))
         table.add_row(arm, *(f"{mean:.1%}" for mean in mean_P))
+    # dict.fromkeys: each arm once, in the order of the differences
     for arm in dict.fromkeys(d.arm for d in comparison.differences):
         cells = [format_difference(d) for d in comparison.differences if d.arm == arm]
         table.add_row(f"{arm} − {comparison.reference}", *cells)

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from itertools import pairwise
 
 from ..types import Example, Grade, Grader
-from .exact import same_text, strip_markup
 from .final import (
     final_answer,
     gold_answer,
@@ -17,6 +16,7 @@ from .final import (
     no_final_answer,
     unreadable_gold_error,
 )
+from .text import same_text, strip_markup
 
 OPTIONS_HEADING = re.compile(r"(?:options|choices)\s?:", re.IGNORECASE)
 # How a question may letter its options. The first form with two or more letters counts.

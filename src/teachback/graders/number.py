@@ -9,7 +9,6 @@ import re
 from fractions import Fraction
 
 from ..types import Example, Grade, Grader
-from .exact import strip_markup
 from .final import (
     final_answer,
     gold_answer,
@@ -17,6 +16,7 @@ from .final import (
     no_final_answer,
     unreadable_gold_error,
 )
+from .text import strip_markup
 
 # Also the most digits, with those that an exponent stands for.
 MAX_NUMBER_CHARS = 400

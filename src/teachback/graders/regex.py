@@ -4,8 +4,8 @@ import re
 
 from ..errors import ConfigError
 from ..types import Example, Grade, Grader, Settings
-from .exact import same_text
 from .final import gold_answer, grade_comparison
+from .text import same_text
 
 
 class RegexGraderSettings(Settings):

@@ -1,8 +1,8 @@
 """What ends a run, and how far the run has come."""
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from ..config.config import Config
 from ..ledger.costs import Budget
 from ..ledger.queries import open_read_only
 from ..run.history import read_history
@@ -11,6 +11,9 @@ from ..teachers.pool_teacher import PoolTeacherSettings
 from ..types import Task
 from .config_queries import shows_attempt
 from .probe import PROBE_ROUND
+
+if TYPE_CHECKING:
+    from ..config.config import Config
 
 NO_LIMITS = Budget()
 NOTHING_SPENT = Budget(0, 0, 0, 0)
@@ -50,7 +53,7 @@ class BudgetTerms:
         return counts == (None, None, None, None) and bool(self.reuse_seeds)
 
 
-def make_budget_terms(config: Config, task: Task) -> BudgetTerms:
+def make_budget_terms(config: "Config", task: Task) -> BudgetTerms:
     past = read_history(config.run_dir).rounds
     spent, probe_pairs = read_commitments(config)
     # After a finished round the plan counts on none of the probe's pairs: how many are
@@ -73,7 +76,7 @@ def make_budget_terms(config: Config, task: Task) -> BudgetTerms:
     )
 
 
-def read_commitments(config: Config) -> tuple[Budget, int]:
+def read_commitments(config: "Config") -> tuple[Budget, int]:
     """What the ledger has committed, and how many pairs a probe has bought."""
     path = config.run_dir / "ledger.sqlite"
     if not path.exists():
@@ -82,7 +85,7 @@ def read_commitments(config: Config) -> tuple[Budget, int]:
         return ledger.amount_committed(), ledger.spend(round=PROBE_ROUND).pairs
 
 
-def count_pool_rows(config: Config, task: Task) -> int | None:
+def count_pool_rows(config: "Config", task: Task) -> int | None:
     """The rows that a pool teacher can hand out; None for other teachers."""
     teacher = config.teacher
     if not isinstance(teacher, PoolTeacherSettings):

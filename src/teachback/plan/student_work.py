@@ -47,12 +47,12 @@ def estimate_work_by_round(
     """
     n_rounds = max(len(run.selected_pairs) for run in runs.values())
     return tuple(
-        _round_work(load, runs, index, rounds_done, rows_done)
+        _estimate_round_work(load, runs, index, rounds_done, rows_done)
         for index in range(n_rounds)
     )
 
 
-def _round_work(
+def _estimate_round_work(
     load: StudentLoad,
     runs: ScenarioRuns,
     index: int,

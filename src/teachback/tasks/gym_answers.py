@@ -14,9 +14,9 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from ..graders.exact import same_text
 from ..graders.final import MAX_ANSWER_CHARS, final_answer
 from ..graders.number import same_number
+from ..graders.text import same_text
 
 # Answers of several lines: all text after the last "Answer:".
 MULTILINE_DATASETS = frozenset(

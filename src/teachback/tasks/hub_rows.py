@@ -1,12 +1,12 @@
 """`hub`: a task of rows from a data set on the Hugging Face Hub."""
 
+from functools import partial
 from typing import Literal
 
 from ..types import Example, ImportFunction, Task
 from .hub import read_hub
-from .own import load_own_rows
 from .table import examples_from_rows
-from .table_settings import TableSettings, with_grader_settings
+from .table_settings import TableSettings, load_table, with_grader_settings
 
 
 class _HubSettings(TableSettings):
@@ -26,20 +26,7 @@ HubSettings = with_grader_settings(_HubSettings, __name__)
 
 
 def load_hub(settings: _HubSettings, import_function: ImportFunction) -> Task:
-    def read(split: str | None) -> list[Example] | None:
-        return None if split is None else read_hub_examples(settings, split)
-
-    return load_own_rows(
-        read_hub_examples(settings, settings.seeds),
-        dev=read(settings.dev),
-        test=read(settings.test),
-        sizes=settings.sizes,
-        name=settings.name,
-        form=settings.make_format(import_function),
-        instruction=settings.instruction,
-        templated=settings.templated,
-        by=tuple(settings.by),
-    )
+    return load_table(settings, partial(read_hub_examples, settings), import_function)
 
 
 def read_hub_examples(settings: _HubSettings, split: str) -> list[Example]:

@@ -1,15 +1,15 @@
 """`jsonl`: a task of the user's own rows in JSONL files."""
 
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from ..types import Example, ImportFunction, Row, Task
 from .existing_rows import read_existing_rows
 from .jsonl_file import read_jsonl
-from .own import load_own_rows
 from .splits import unique_in_hash_order
 from .table import examples_from_rows
-from .table_settings import TableSettings, with_grader_settings
+from .table_settings import TableSettings, load_table, with_grader_settings
 
 
 class _JsonlSettings(TableSettings):
@@ -25,20 +25,7 @@ JsonlSettings = with_grader_settings(_JsonlSettings, __name__)
 
 
 def load_jsonl(settings: _JsonlSettings, import_function: ImportFunction) -> Task:
-    def read(path: Path | None) -> list[Example] | None:
-        return None if path is None else read_jsonl_examples(settings, path)
-
-    return load_own_rows(
-        read_jsonl_examples(settings, settings.seeds),
-        dev=read(settings.dev),
-        test=read(settings.test),
-        sizes=settings.sizes,
-        name=settings.name,
-        form=settings.make_format(import_function),
-        instruction=settings.instruction,
-        templated=settings.templated,
-        by=tuple(settings.by),
-    )
+    return load_table(settings, partial(read_jsonl_examples, settings), import_function)
 
 
 def read_jsonl_examples(settings: _JsonlSettings, path: Path) -> list[Example]:

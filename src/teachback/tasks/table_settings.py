@@ -1,13 +1,13 @@
 """Settings of a task made of the user's rows: the columns, and how answers are compared."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, WithJsonSchema, create_model, model_validator
 
-from ..types import ImportFunction, PositiveInt, Settings
+from ..types import Example, ImportFunction, PositiveInt, Settings, Task
 from .answer_formats import ANSWER_FORMATS
-from .own import AnswerFormat
+from .own import AnswerFormat, load_own_rows
 from .splits import SplitSizes
 from .table import ExampleColumns
 
@@ -96,4 +96,24 @@ def with_grader_settings(settings: type[T], module: str) -> type[T]:
     name = settings.__name__.removeprefix("_")
     return create_model(
         name, __base__=settings, __module__=module, __doc__=settings.__doc__, **fields
+    )
+
+
+def load_table(
+    settings: Any, read: Callable[[Any], list[Example]], import_function: ImportFunction
+) -> Task:
+    """The task of settings that name seeds, and may name dev and test.
+
+    read(name): the rows that a name stands for, such as a file's or a split's.
+    """
+    return load_own_rows(
+        read(settings.seeds),
+        dev=None if settings.dev is None else read(settings.dev),
+        test=None if settings.test is None else read(settings.test),
+        sizes=settings.sizes,
+        name=settings.name,
+        form=settings.make_format(import_function),
+        instruction=settings.instruction,
+        templated=settings.templated,
+        by=tuple(settings.by),
     )
