@@ -87,4 +87,4 @@ def compare_halves(first: Sequence[ArmResult], second: Sequence[ArmResult]) -> F
 def as_run_of(result: ArmResult, arm: str, repeat: int) -> ArmResult:
     """The same result as a run of that arm. Its questions are its repeat's own."""
     curve = replace(result.curve, arm=arm, repeat=repeat)
-    return replace(result, curve=curve, items=(f"{repeat}",))
+    return replace(result, curve=curve, item_ids=(f"{repeat}",))

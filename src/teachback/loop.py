@@ -35,10 +35,10 @@ class Parts:
     See `teachback.testing` for a run without a model.
     """
 
-    # given(): rows that the user already has
-    given: Callable[[], tuple[Row, ...]]
-    # affordable(past): how many pairs the next round may buy; None: it can't open
-    affordable: Callable[[Sequence[Round]], Allowance | None]
+    # initial_rows(): rows to train on from the start
+    initial_rows: Callable[[], tuple[Row, ...]]
+    # open_round(past): how many pairs the next round may buy; None: it can't open
+    open_round: Callable[[Sequence[Round]], Allowance | None]
     # attempt(student, pool): the student's own answer to every seed
     attempt: Callable[[Student, Sequence[Example]], Attempts]
     # gather(student, attempts, past, m): what the criterion needs beyond the attempts
@@ -76,8 +76,7 @@ def teach(
 ) -> History:
     """Run `rounds` rounds; None: until the budget is spent."""
     past: list[Round] = []
-    given = run.step(0, "given", parts.given)
-    rows = list(given)
+    rows = list(run.step(0, "given", parts.initial_rows))
     baseline = run.step(0, "baseline", parts.evaluate, base)
     student = base
     if rows:
@@ -85,7 +84,7 @@ def teach(
     for r in count() if rounds is None else range(rounds):
         step = run.steps(r)
         # From the spend of earlier rounds only, so a resumed round gets the same answer.
-        allowance = step("open", parts.affordable, past)
+        allowance = step("open", parts.open_round, past)
         if allowance is None:
             break
         m = allowance.pairs

@@ -109,8 +109,8 @@ def make_parts(
         return make_report(graded_task, split, examples, *answers)
 
     return Parts(
-        given=partial(rows_at_start, config, task),
-        affordable=open_next_round,
+        initial_rows=partial(rows_at_start, config, task),
+        open_round=open_next_round,
         attempt=selector.attempt,
         gather=selector.gather,
         select=lambda attempts, gathered, baseline, past, m: selector.select(

@@ -76,7 +76,8 @@ def run_comparison(
 
 def run_unit(unit: Unit, listen: Callable[[Event], None]) -> None:
     """Runs a unit to its end, or goes on with it."""
-    config, place = unit.config, unit.place
+    config = unit.config
+    place = unit.place
     arm = Arm(place.ledger, place.arm, unit.draw_group, unit.is_parallel)
     with (
         Run(unit.folder, keep=config.keep, listen=listen) as run,
@@ -97,10 +98,11 @@ def run_base(run: Run, ready: ReadyRun, first_base: Path | None) -> None:
     first_base: the base of the first repeat, whose answers are copied where the questions
     are the same; None: this is the first.
     """
-    parts, student = ready.parts, ready.base
+    parts = ready.parts
+    student = ready.base
     if first_base:
         copy_steps(first_base, run.folder, find_equal_steps(first_base, run.folder))
-    rows_at_start = run.step(0, "given", parts.given)
+    rows_at_start = run.step(0, "given", parts.initial_rows)
     run.step(0, "baseline", parts.evaluate, student)
     if parts.test:
         run.step(0, "test-baseline", parts.test, student)

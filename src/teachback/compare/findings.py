@@ -180,8 +180,8 @@ def compute_p_values(
     p_values = dict[str, float]()
     primary_mean_R = mean_R_by_arm.pop(primary, None)
     if mean_R_by_arm:
-        adjusted = max_t_p_values(list(mean_R_by_arm.values()))
-        p_values.update(zip(mean_R_by_arm, adjusted, strict=True))
+        adjusted_p = max_t_p_values(list(mean_R_by_arm.values()))
+        p_values.update(zip(mean_R_by_arm, adjusted_p, strict=True))
     if primary_mean_R is not None:
         p_values[primary] = sign_flip_p_value(primary_mean_R)
     return p_values

@@ -49,8 +49,8 @@ def make_learning_curve_plots(comparison: Comparison) -> list[Plot]:
     """One for each axis along which every arm has spent something."""
     plots = []
     for axis, name in SPENDING_AXES.items():
-        spent = [get_axis_values(curve, axis)[-1] for curve in comparison.curves]
-        if min(spent) > 0:
+        totals = [get_axis_values(curve, axis)[-1] for curve in comparison.curves]
+        if min(totals) > 0:
             plots.append(
                 Plot(
                     f"{comparison.split} accuracy against {name}",

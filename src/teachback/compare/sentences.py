@@ -19,8 +19,8 @@ def describe_finding(finding: Finding) -> str:
 
     evidence = f"{finding.repeats} repeats"
     if finding.p is not None:
-        adjusted = "" if finding.primary else " adjusted"
-        evidence += f", {format_p_value(finding.p)}{adjusted}"
+        suffix = "" if finding.primary else " adjusted"
+        evidence += f", {format_p_value(finding.p)}{suffix}"
 
     value = 100 * finding.difference.estimate
     low = 100 * finding.difference.low

@@ -164,9 +164,9 @@ def describe_carry_over(comparison: Comparison) -> str | None:
 
 
 def describe_teacher_spend(comparison: Comparison) -> str:
-    charged = format_spend("charged to the arms", comparison.charged)
-    sent = format_spend("really sent", comparison.sent)
-    return f"teacher: {charged}; {sent}"
+    charges = format_spend("charged to the arms", comparison.charged)
+    purchases = format_spend("really sent", comparison.sent)
+    return f"teacher: {charges}; {purchases}"
 
 
 def format_spend(name: str, spend: TeacherSpend) -> str:

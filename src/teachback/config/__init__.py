@@ -1,4 +1,5 @@
-"""The config: one tree of typed settings, read from YAML and checked.
+"""The config: one tree of typed settings, read from YAML and checked. And what the command line
+takes beside it.
 
-Only `build/` and what stands above it see it.
+Only `build/` and what stands above it see the config.
 """

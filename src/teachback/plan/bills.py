@@ -98,17 +98,17 @@ def make_rounds_bills(
     first = rounds_done
     for pairs, stretch in groupby(by_round):
         next_first = first + len(list(stretch))
-        selected = {scenario: n for scenario, n, _ in pairs}
-        bought = {scenario: n for scenario, _, n in pairs}
+        selected_pairs = {scenario: n for scenario, n, _ in pairs}
+        bought_pairs = {scenario: n for scenario, _, n in pairs}
         # The criterion is asked once in each round that opens in this scenario
-        n_opened = {scenario: int(n > 0) for scenario, n, _ in pairs}
+        rounds = {scenario: int(n > 0) for scenario, n, _ in pairs}
         bills.append(
             RoundsBill(
                 first,
                 next_first - 1,
-                Range.of(selected),
-                Range.of(bought),
-                make_role_bills(teaching, bought, n_opened),
+                Range.of(selected_pairs),
+                Range.of(bought_pairs),
+                make_role_bills(teaching, bought_pairs, rounds),
             )
         )
         first = next_first

@@ -42,7 +42,7 @@ def estimate_plan(
     runs = within_budget
     if not terms.is_open_ended:
         runs = teaching.simulate(terms.without_cost_limits())
-    unpriced = {
+    models_without_price = {
         role.model for role in teaching.all_roles if role.model and not role.has_price
     }
     return Plan(
@@ -55,7 +55,7 @@ def estimate_plan(
         done=terms.rounds_done,
         rounds=make_rounds_bills(teaching, runs, terms.rounds_done),
         total=make_role_bills(teaching, count_bought_pairs(runs), count_rounds(runs)),
-        unpriced=tuple(sorted(unpriced)),
+        unpriced=tuple(sorted(models_without_price)),
         within=estimate_budget_use(terms, teaching, within_budget),
         ends={scenario: run.final_limit for scenario, run in within_budget.items()},
         stops=forecast_limits(terms, teaching, runs),

@@ -64,11 +64,11 @@ def forecast_limit(
 ) -> LimitForecast:
     unit = DISPLAY_UNITS.get(limit, 1)
     use = _measure_limit_use(limit, terms, teaching)
-    used = ScenarioValues()
+    use_by_scenario = ScenarioValues()
     for scenario, run in runs.items():
         pairs = _count_pairs(limit, run) * use.per_pair[scenario]
         criterion = len(run.selected_pairs) * use.per_round[scenario]
-        used[scenario] = (use.start + pairs + criterion) * unit
+        use_by_scenario[scenario] = (use.start + pairs + criterion) * unit
 
     hits = _find_limit_hits(limit, terms, teaching)
     pairs_of_round = min(terms.per_round, terms.n_seeds)
@@ -77,7 +77,7 @@ def forecast_limit(
     return LimitForecast(
         limit,
         value * unit,
-        Range.of(used),
+        Range.of(use_by_scenario),
         for_a_pair=use.sufficient_value(1) * unit,
         for_a_round=use.sufficient_value(pairs_of_round) * unit,
         for_all=use.sufficient_value(all_pairs, all_rounds) * unit,

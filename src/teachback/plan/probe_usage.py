@@ -35,12 +35,12 @@ def measure_roles(
 
 def _group_calls(role: RoleUsage, calls: Iterable[ProbeCall]) -> list[list[Usage]]:
     """The role's usages, by pair. All votes count as answers."""
-    by_seed: dict[str, list[Usage]] = {}
+    usages_by_seed: dict[str, list[Usage]] = {}
     for seed, name, usage in calls:
         # Votes have roles of their own: answer, answer-2, answer-3
         if name.partition("-")[0] == role.name:
-            by_seed.setdefault(seed, []).append(usage)
-    return list(by_seed.values())
+            usages_by_seed.setdefault(seed, []).append(usage)
+    return list(usages_by_seed.values())
 
 
 def _measure_role(
@@ -58,10 +58,10 @@ def _measure_role(
     inputs = estimate_tokens_of_pair("input_tokens")
     outputs = estimate_tokens_of_pair("output_tokens")
     # The same in all scenarios: cached tokens make a pair cheaper, never dearer
-    cached = floor(estimate_tokens_of_pair("cached_tokens").at("expected"))
+    n_cached = floor(estimate_tokens_of_pair("cached_tokens").at("expected"))
 
     def make_usage(input_tokens: int, output_tokens: int) -> Usage:
-        return Usage(input_tokens, output_tokens, min(cached, input_tokens))
+        return Usage(input_tokens, output_tokens, min(n_cached, input_tokens))
 
     expected = make_usage(round(inputs.at("expected")), round(outputs.at("expected")))
     high_input = min(ceil(inputs.high), role.worst.input_tokens)

@@ -61,10 +61,10 @@ def format_header(plan: Plan) -> list[str]:
         lines += wrap_with_label("prices", f"unknown: add prices.{model} ({fields})")
 
     if plan.probe is None:
-        sent = (
+        note = (
             "nothing: low and high are estimates from the prompts' and seeds' lengths"
         )
-        return [*lines, *wrap_with_label("sent", sent)]
+        return [*lines, *wrap_with_label("sent", note)]
     return [*lines, *wrap_with_label("probe", describe_probe(plan.probe))]
 
 

@@ -130,11 +130,11 @@ def format_sufficient_amount(limit: LimitForecast, value: float) -> str:
 
 
 def format_used_amounts(limit: LimitForecast) -> str:
-    used = limit.used
-    low = format_limit_amount(limit, used.low)
-    high = format_limit_amount(limit, used.high)
-    if used.low == used.high:
+    use = limit.used
+    low = format_limit_amount(limit, use.low)
+    high = format_limit_amount(limit, use.high)
+    if use.low == use.high:
         return low
-    if used.expected is None:
+    if use.expected is None:
         return f"{low}-{high}"
-    return f"{format_limit_amount(limit, used.expected)} ({low}-{high})"
+    return f"{format_limit_amount(limit, use.expected)} ({low}-{high})"

@@ -76,16 +76,16 @@ def simulate_run(terms: BudgetTerms, costs: PairCosts) -> SimulatedRun:
 
         reused_before = n_selected - n_bought
         reusable = count_reused_pairs(terms, costs, n_rounds + 1) - reused_before
-        reused = min(allowance, reusable)
+        n_reused = min(allowance, reusable)
 
         # The criterion's calls of this round are paid before its pairs
         spent = project_spending(terms, costs, n_bought, n_rounds + 1)
-        to_buy = allowance - reused
-        new, limit = count_fitting_pairs(terms.budget, spent, costs, to_buy)
-        if new < to_buy:
+        n_to_buy = allowance - n_reused
+        n_new, limit = count_fitting_pairs(terms.budget, spent, costs, n_to_buy)
+        if n_new < n_to_buy:
             first_cut = first_cut or (limit, r)
-        selected_pairs.append(reused + new)
-        bought_pairs.append(new)
+        selected_pairs.append(n_reused + n_new)
+        bought_pairs.append(n_new)
     raise AssertionError("unreachable")
 
 
@@ -117,12 +117,12 @@ def find_round_allowance(
             return 0, name
 
     # A round opens only if even the dearest pair fits, whichever seed is selected
-    needed = costs.dearest_hold + costs.criterion_worst
+    opening_hold = costs.dearest_hold + costs.criterion_worst
     for kind in COST_KINDS:
         limit = getattr(terms.budget, kind)
         if limit is None:
             continue
-        if limit - getattr(spent, kind) < get_amount(needed, kind):
+        if limit - getattr(spent, kind) < get_amount(opening_hold, kind):
             return 0, kind
     return min(terms.per_round, *pairs_left.values()), ""
 
@@ -142,13 +142,13 @@ def count_fitting_pairs(
             continue
         per_pair = get_amount(costs.pair, kind)
         # The n-th pair fits if (n − 1) pairs and one hold fit into what is left
-        left = limit - getattr(spent, kind) - get_amount(costs.hold, kind)
-        if left < 0:
+        free_amount = limit - getattr(spent, kind) - get_amount(costs.hold, kind)
+        if free_amount < 0:
             fitting_kind = 0
         elif per_pair == 0:
             fitting_kind = fitting
         else:
-            fitting_kind = left // per_pair + 1
+            fitting_kind = free_amount // per_pair + 1
         if fitting_kind < fitting:
             fitting = fitting_kind
             limiting = kind

@@ -18,9 +18,8 @@ class SamplingPlan(NamedTuple):
 
     n: int  # answers to each example
     temperature: float
-    draw: Callable[
-        [str, int], Random
-    ]  # draw(id, k): the random stream of its k-th answer
+    # draw(id, k): the random stream of an example's k-th answer.
+    draw: Callable[[str, int], Random]
 
 
 class MeasuredQuestion(NamedTuple):

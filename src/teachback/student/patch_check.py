@@ -24,9 +24,11 @@ def logits_agree(
     if len(logits_N_V) != sum(lengths):
         return False
 
-    for found_T_V, row_T_V in zip(logits_N_V.split(lengths), expected, strict=True):
-        error = (found_T_V - row_T_V).abs().max().item()
-        scale = max(min_scale, row_T_V.abs().max().item())
+    for logits_T_V, expected_T_V in zip(
+        logits_N_V.split(lengths), expected, strict=True
+    ):
+        error = (logits_T_V - expected_T_V).abs().max().item()
+        scale = max(min_scale, expected_T_V.abs().max().item())
         if not error <= tolerance * scale:  # NaN doesn't agree
             return False
     return True

@@ -103,13 +103,13 @@ class StudentServer:
         A server at base_url goes on, without the student that was loaded last.
         """
         process = self._process
-        loaded = self._loaded
+        last_loaded = self._loaded
         self._process = None
         self._loaded = None
         if process is not None:
             process.stop()
-        elif loaded is not None:
-            self._unload(loaded.name)
+        elif last_loaded is not None:
+            self._unload(last_loaded.name)
 
     def _runs_on(self, weights: Path) -> bool:
         process = self._process
