@@ -272,7 +272,7 @@ def test_a_kill_in_the_middle_leaves_no_row_handed_out(tmp_path: Path) -> None:
         return 1
 
     with Ledger(path) as ledger, pytest.raises(Killed):
-        buy(ledger, replace(pool, count=dies), picks("s0", "s0"))
+        buy(ledger, replace(pool, count_tokens=dies), picks("s0", "s0"))
     with Ledger(path) as ledger:
         assert ledger.answers("teacher") == []
         assert [d.question for d in buy(ledger, pool, picks("s0", "s0"))] == [
