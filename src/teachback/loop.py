@@ -44,7 +44,9 @@ class Parts:
     # gather(student, attempts, past, m): what the criterion needs beyond the attempts
     gather: Callable[[Student, Attempts, Sequence[Round], int], GatheredEvidence]
     # select(attempts, gathered, baseline, past, m): the criterion's m seeds
-    select: Callable[[Attempts, GatheredEvidence, Report, Sequence[Round], int], Selection]
+    select: Callable[
+        [Attempts, GatheredEvidence, Report, Sequence[Round], int], Selection
+    ]
     # generate(round, chosen, attempts): the teacher's drafts, paid through the ledger
     generate: Callable[[int, Selection, Sequence[Attempt]], tuple[Draft, ...]]
     # verify(drafts): each draft, checked as far as it can be without a gold answer

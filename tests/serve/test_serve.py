@@ -149,9 +149,7 @@ def test_the_faults_below_json() -> None:
 
 def test_a_hanging_client_is_let_go_when_the_server_closes() -> None:
     with ThreadPoolExecutor() as pool:
-        with run_server(
-            RehearsalOptions(addition_teacher, [Fault("hang")])
-        ) as server:
+        with run_server(RehearsalOptions(addition_teacher, [Fault("hang")])) as server:
             asked = pool.submit(post, server)
             until(lambda: server.in_flight == 1)
         with pytest.raises((http.client.RemoteDisconnected, ConnectionResetError)):
@@ -180,9 +178,7 @@ def test_a_request_that_is_none_gets_400(raw: bytes) -> None:
 
 
 def test_the_key_is_asked_for_and_repeated() -> None:
-    with run_server(
-        RehearsalOptions(addition_teacher, api_key="sk-right")
-    ) as server:
+    with run_server(RehearsalOptions(addition_teacher, api_key="sk-right")) as server:
         assert post(server, headers={"Authorization": "Bearer sk-right"})[0] == 200
         for wrong in (
             {},

@@ -4,7 +4,6 @@ other, and none is lost.
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -255,7 +254,7 @@ def train(start: Path, folder: Path, recipe: Recipe = RECIPE, **options: Any) ->
 def test_the_weights_do_not_depend_on_the_micro_batches(
     precision: Any, tolerance: float, tiny: Path, tmp_path: Path
 ) -> None:
-    recipe = replace(RECIPE, precision=precision, lr=1e-3)
+    recipe = RECIPE.model_copy(update={"precision": precision, "lr": 0.001})
     option_sets = [
         {"micro_tokens": n, "pack": pack}
         for pack in (True, False)
@@ -285,7 +284,7 @@ def test_steps_warm_up_and_fall_as_a_cosine_over_the_fixed_number_of_rows(
         return train_step(self, model, rows, *arguments)
 
     monkeypatch.setattr(trainer, "train_step", record_step)
-    train(tiny, tmp_path, replace(RECIPE, warmup=0.3, lr=1.0))
+    train(tiny, tmp_path, RECIPE.model_copy(update={"warmup": 0.3, "lr": 1.0}))
     assert sizes == [4, 4, 4, 4, 4, 4, 2], "13 rows, twice"
     half_cosine = [
         0.5 * (1 + torch.cos(torch.tensor(torch.pi * k / 5)).item()) for k in range(5)

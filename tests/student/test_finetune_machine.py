@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +59,7 @@ class Killed(Exception):
 def test_finetuning_resumes_from_its_last_finished_checkpoint_to_the_same_bits(
     method: Any, tiny: Path, tmp_path: Path
 ) -> None:
-    recipe = replace(RECIPE, method=method, last_layers=1)
+    recipe = RECIPE.model_copy(update={"method": method, "last_layers": 1})
     unbroken = train(tiny, tmp_path / "a", recipe)
 
     def stop_at_5(step: int, steps: int) -> None:
@@ -247,7 +246,7 @@ def test_a_child_does_the_same_and_tells_the_same(tiny: Path, tmp_path: Path) ->
 
 
 def test_a_childs_error_is_raised_here(tiny: Path, tmp_path: Path) -> None:
-    recipe = replace(RECIPE, method="last_layers", last_layers=9)
+    recipe = RECIPE.model_copy(update={"method": "last_layers", "last_layers": 9})
     with pytest.raises(
         StudentError,
         match=r"last_layers is more than the student has[\s\S]*allowed: 1 to 2",
@@ -264,7 +263,7 @@ def test_a_callback_that_raises_ends_the_child(tiny: Path, tmp_path: Path) -> No
         train(
             tiny,
             tmp_path,
-            replace(RECIPE, epochs=1000),
+            RECIPE.model_copy(update={"epochs": 1000}),
             child=True,
             on_progress=raise_killed,
         )
@@ -293,7 +292,7 @@ def test_a_child_does_not_outlive_a_killed_parent(tiny: Path, tmp_path: Path) ->
         lambda: train(
             tiny,
             tmp_path,
-            replace(RECIPE, epochs=100_000),
+            RECIPE.model_copy(update={"epochs": 100000}),
             child=True,
             on_progress=touch,
         )

@@ -18,7 +18,9 @@ from teachback.student.training.layout import PADDED_LAYOUT, compute_batch_loss
 CHAT = Chat(system="Be brief.")
 ROWS = [(f"Count to {i}.", " ".join(map(str, range(i + 1)))) for i in range(1, 14)]
 RECIPE = Recipe(lr=1e-2, epochs=2, rows_per_step=4)
-LORA = replace(RECIPE, method="lora", lora_rank=4, lr=5e-2, epochs=4)
+LORA = RECIPE.model_copy(
+    update={"method": "lora", "lora_rank": 4, "lr": 0.05, "epochs": 4}
+)
 
 
 def train(
@@ -78,7 +80,7 @@ def test_two_runs_give_bit_equal_weights_and_learn(tiny: Path, tmp_path: Path) -
 def test_lora_trains_an_adapter_and_merges_it(
     precision: Any, tiny: Path, tmp_path: Path
 ) -> None:
-    out = train(tiny, tmp_path, replace(LORA, precision=precision))
+    out = train(tiny, tmp_path, LORA.model_copy(update={"precision": precision}))
     assert compute_loss(load_student(out).model, out) < compute_loss(
         load_student(tiny).model, tiny
     )
@@ -117,7 +119,9 @@ def test_last_layers_trains_no_other(
     out = train(
         tiny,
         tmp_path,
-        replace(RECIPE, method="last_layers", last_layers=1, precision=precision),
+        RECIPE.model_copy(
+            update={"method": "last_layers", "last_layers": 1, "precision": precision}
+        ),
     )
     names = list_changed_weights(tiny, out)
     assert len(names) == 9
@@ -130,7 +134,9 @@ def test_last_layers_trains_no_other(
         match=r"last_layers is more than the student has[\s\S]*allowed: 1 to 2",
     ):
         train(
-            tiny, tmp_path / "b", replace(RECIPE, method="last_layers", last_layers=3)
+            tiny,
+            tmp_path / "b",
+            RECIPE.model_copy(update={"method": "last_layers", "last_layers": 3}),
         )
 
 
@@ -139,11 +145,11 @@ def test_qlora_without_a_gpu_says_what_it_needs(tiny: Path, tmp_path: Path) -> N
     with pytest.raises(
         StudentError, match=r"needs a GPU[\s\S]*no GPU[\s\S]*teachback\[qlora\]"
     ):
-        train(tiny, tmp_path, replace(RECIPE, method="qlora"))
+        train(tiny, tmp_path, RECIPE.model_copy(update={"method": "qlora"}))
 
 
 def test_bf16_autocast_keeps_float32_parameters(tiny: Path, tmp_path: Path) -> None:
-    out = train(tiny, tmp_path / "a", replace(RECIPE, precision="bf16"))
+    out = train(tiny, tmp_path / "a", RECIPE.model_copy(update={"precision": "bf16"}))
     assert len(list_changed_weights(tiny, out)) == len(
         load_student(tiny).model.state_dict()
     )
@@ -156,7 +162,7 @@ def test_bf16_autocast_keeps_float32_parameters(tiny: Path, tmp_path: Path) -> N
 
 def test_checkpointing_changes_nothing(tiny: Path, tmp_path: Path) -> None:
     plain = train(tiny, tmp_path / "a")
-    checkpointed = train(tiny, tmp_path / "b", checkpointing=True)
+    checkpointed = train(tiny, tmp_path / "b", gradient_checkpointing=True)
     for a, b in zip(
         load_student(plain).model.parameters(),
         load_student(checkpointed).model.parameters(),
@@ -176,7 +182,7 @@ def test_methods_on_a_gpu(method: Any, tiny: Path, tmp_path: Path) -> None:
         precision="bf16",
         last_layers=1,
     )
-    out = train(tiny, tmp_path, recipe, checkpointing=True)
+    out = train(tiny, tmp_path, recipe, gradient_checkpointing=True)
     assert compute_loss(load_student(out).model.cpu(), out) < compute_loss(
         load_student(tiny).model.cpu(), tiny
     )

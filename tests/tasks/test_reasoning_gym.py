@@ -163,7 +163,9 @@ def test_what_is_written_is_new_each_time_repeatable_and_verified(dataset: str) 
 
 def test_the_program_teacher_can_set_it() -> None:
     task = loaded("leg_counting")
-    program = ProgramTeacher(task, lambda purpose, seed, k: draw(0, 0, purpose, seed, k), len)
+    program = ProgramTeacher(
+        task, lambda purpose, seed, k: draw(0, 0, purpose, seed, k), len
+    )
     exercises = [program.write_exercise(task.seeds[0], n) for n in range(3)]
     assert len({w.question for w in exercises}) == 3
 

@@ -78,7 +78,9 @@ def make_parts(
         row_attempts = responder.answer_questions(
             student, ((row.id, row.question) for row in fresh.rows)
         )
-        return measure_carry_over(fresh, attempts, row_attempts, selector.attempt_scorer)
+        return measure_carry_over(
+            fresh, attempts, row_attempts, selector.attempt_scorer
+        )
 
     def finetune(
         base: Student, student: Student, rows: Sequence[Row], fresh: Sequence[Row]

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from ..config.config import Config
 from ..run.directory import Run
 from ..student.responder import StudentResponder
-from ..student.training.finetune import Recipe, RuntimeOptions, finetune
+from ..student.training.finetune import RuntimeOptions, finetune
 
 # train(start, (message, text) rows, seed) → the folder of the trained student
 Train = Callable[[Path, list[tuple[str, str]], int], Path]
@@ -20,10 +20,7 @@ def make_train(
     responder: StudentResponder,
     precision: Literal["float32", "bf16"],
 ) -> Train:
-    recipe = Recipe(
-        **config.finetune.model_dump(exclude={"restart", "replay"}),
-        precision=precision,
-    )
+    recipe = config.finetune.make_recipe(precision)
     settings: dict[str, Any] = {
         "chat": responder.chat,
         "recipe": recipe,
@@ -46,7 +43,7 @@ def make_runtime_options(config: Config) -> RuntimeOptions:
     on_base = finetune.method in ("lora", "qlora") and finetune.restart == "base"
     return RuntimeOptions(
         micro_tokens=machine.micro_tokens,
-        checkpointing=machine.gradient_checkpointing,
+        gradient_checkpointing=machine.gradient_checkpointing,
         save_adapter=on_base and config.student.is_served,
         report_to=tuple(machine.report_to),
         checkpoint_every_s=machine.checkpoint_every_s,

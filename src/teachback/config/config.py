@@ -13,13 +13,13 @@ from ..criteria.rules import RuleSettings
 from ..endpoints.settings import EndpointSettings
 from ..ledger.settings import BudgetSettings, PriceSettings
 from ..student.settings import MachineSettings, StudentSettings
+from ..student.training.recipe import FinetuneSettings
 from ..tasks.table_settings import TableSettings
 from ..teachers.judge_grades import GradingJudgeSettings
 from ..teachers.openai_teacher import OpenAITeacherSettings
 from ..teachers.program_teacher import ProgramTeacherSettings
 from ..teachers.registered import VerifierSettings
 from ..types import PositiveInt, Settings
-from .sections import FinetuneConfig
 from .sections_by_name import FoundByName, expand_short_form
 
 # What an arm of a comparison may change.
@@ -71,7 +71,7 @@ class Config(Settings):
     rows: Path | None = None
     # Whether the student is also trained on the seeds' own solutions.
     include_seeds: bool = False
-    finetune: FinetuneConfig = FinetuneConfig()
+    finetune: FinetuneSettings = FinetuneSettings()
     budget: BudgetSettings = BudgetSettings()
     seed: int = 0
     # Of a comparison.

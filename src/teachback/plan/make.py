@@ -14,7 +14,6 @@ from ..run.identity import read_precision
 from ..student.attempt import AttemptRequest
 from ..student.chat import Chat
 from ..student.inference import load_for_inference
-from ..student.training.recipe import Recipe
 from ..types import Task
 from .budget_terms import make_budget_terms
 from .config_queries import shows_attempt
@@ -96,8 +95,7 @@ def run_probe(config: Config, task: Task, n_pairs: int) -> ProbeMeasurements:
         if len(rows) < 2:
             return ProbeMeasurements(purchase, answering, None)
 
-        settings = config.finetune.model_dump(exclude={"restart", "replay"})
-        recipe = Recipe(**settings, precision=precision)
+        recipe = config.finetune.make_recipe(precision)
         options = make_runtime_options(config)
         finetuning = time_finetuning(start, student, chat, rows, run, recipe, options)
         return ProbeMeasurements(purchase, answering, finetuning)

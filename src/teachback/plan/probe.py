@@ -164,7 +164,9 @@ def time_finetuning(
             rows,
             Path(folder),
             chat=chat,
-            recipe=replace(recipe, epochs=1, rows_per_step=rows_per_step),
+            recipe=recipe.model_copy(
+                update={"epochs": 1, "rows_per_step": rows_per_step}
+            ),
             seed=0,
             options=replace(options, checkpoint_every_s=NO_CHECKPOINTS_S),
             on_progress=lambda done, total: step_ends_s.append(time.perf_counter()),

@@ -62,7 +62,9 @@ STEPS: Mapping[str, RunStep] = {
         in_round=True,
         shared_input="seeds",
     ),
-    "gather": RunStep(GatheredEvidence, "what the criterion needs to know", in_round=True),
+    "gather": RunStep(
+        GatheredEvidence, "what the criterion needs to know", in_round=True
+    ),
     "select": RunStep(Selection, "the criterion picks seeds", in_round=True),
     "generate": RunStep(tuple[Draft, ...], "the teacher writes", "drafts", True),
     "verify": RunStep(tuple[Verdict, ...], "checking the drafts", in_round=True),

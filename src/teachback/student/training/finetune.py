@@ -117,7 +117,7 @@ def run_finetune_job(
     model = prepare_model(student, job.start, recipe, job.seed)
     if recipe.precision == "bf16":
         cast_frozen_layers(model)
-    if options.checkpointing:
+    if options.gradient_checkpointing:
         enable_checkpointing(model)
     estimate = check_memory(model, rows, layout, recipe, options)
     on_note(estimate.describe())
