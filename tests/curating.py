@@ -40,13 +40,12 @@ def curate_round(
     task: Task, questions: Sequence[str], rows: Sequence[Row] = ()
 ) -> Curation:
     """One round of a run, all of whose drafts are usable."""
-    seeds = [seed.question for seed in task.seeds]
     return curate_rows(
         verdicts(questions, len(rows)),
         rows,
         key=task.key,
         forbidden=forbidden_keys(task),
-        seeds=seeds,
+        seeds=task.seeds,
         checks=make_row_checks(task),
     )
 

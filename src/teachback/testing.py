@@ -32,7 +32,7 @@ from .run.identity import hash_bytes
 from .run.inputs import make_inputs
 from .student.measure import SamplingPlan, StudentAnswers
 from .teachers.registered import TeacherRun
-from .types import ArrayFile, Attempt, Attempts, Example, Grade, Student, Task
+from .types import ArrayFile, Attempt, Attempts, Example, Grade, Row, Student, Task
 
 CHAT_TEMPLATE = (
     "{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}<|end|>{% endfor %}"
@@ -142,22 +142,23 @@ class FakeResponder:
     task: Task
 
     def answer_questions(
-        self, student: Student, questions: Iterable[tuple[str, str]]
+        self, student: Student, questions: Iterable[Example | Row]
     ) -> tuple[Attempt, ...]:
         skill = self.skill_of(student)
         return self.run.map(
-            lambda shard: [self.answer(id, text, skill) for id, text in shard],
+            lambda shard: [self.answer(item, skill) for item in shard],
             list(questions),
             of=Attempt,
         )
 
-    def answer(self, id: str, question: str, skill: int) -> Attempt:
+    def answer(self, item: Example | Row, skill: int) -> Attempt:
+        question = item.question
         text = None
         if question_luck(question) < known_share(skill):
             text = self.gold_answers.get(question)
         text = text or UNKNOWN_ANSWER
         nll = fake_nll(question, skill)
-        return Attempt(id, text, len(text.split()), truncated=False, nll=nll)
+        return Attempt(item.id, text, len(text.split()), truncated=False, nll=nll)
 
     def skill_of(self, student: Student) -> int:
         return read_skill(self.run.path(student))
@@ -175,14 +176,12 @@ class FakeResponder:
         sketch_seed: int,
     ) -> Attempts:
         assert not arrays, "the fake student has no hidden states"
-        questions = ((seed.id, seed.question) for seed in pool)
-        return Attempts(self.answer_questions(student, questions))
+        return Attempts(self.answer_questions(student, pool))
 
     def measure_answers(
         self, student: Student, examples: Sequence[Example]
     ) -> StudentAnswers:
-        questions = ((example.id, example.question) for example in examples)
-        attempts = self.answer_questions(student, questions)
+        attempts = self.answer_questions(student, examples)
         return StudentAnswers(attempts, gold_nll=(None,) * len(examples))
 
     def sample_grades(

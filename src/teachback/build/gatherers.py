@@ -28,7 +28,7 @@ from ..student.measure import SamplingPlan
 from ..student.responder import Responder
 from ..student.reward import make_reward_function
 from ..teachers.judge_gaps import compare_with_teacher
-from ..teachers.judge_marks import SeedAttempt, mark_attempts
+from ..teachers.judge_marks import mark_attempts
 from ..types import Example, Grade, Student, Task
 from .judges import make_answering_teacher, make_marking_judge, make_referee
 
@@ -91,7 +91,7 @@ def make_marker(
     judge = make_marking_judge(config, settings)
     return lambda attempts, round: mark_attempts(
         judge,
-        [SeedAttempt(*attempt) for attempt in attempts],
+        attempts,
         round=round,
         ledger=ledger,
         on_progress=lambda done: run.report_progress(done, len(attempts)),
@@ -106,7 +106,7 @@ def make_comparer(
     return lambda attempts, round: compare_with_teacher(
         teacher,
         referee,
-        [SeedAttempt(*attempt) for attempt in attempts],
+        attempts,
         round=round,
         ledger=ledger,
         on_progress=lambda done: run.report_progress(done, 2 * len(attempts)),

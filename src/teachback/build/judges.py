@@ -5,7 +5,7 @@ referee.
 from collections.abc import Sequence
 
 from ..config.config import Config
-from ..criteria.candidates import count_candidates
+from ..criteria.candidates import count_candidates, format_prompts
 from ..criteria.judge import MarkingJudgeSettings
 from ..criteria.lion import LionSettings
 from ..criteria.reward import RewardSettings
@@ -72,11 +72,9 @@ def make_answering_teacher(config: Config, task: Task) -> PromptedModel:
     )
 
 
-def worst_criterion_cost(
-    config: Config, task: Task, candidates: Sequence[Example]
-) -> Cost:
-    """The most that a criterion's judge can cost in a round with these candidates."""
-    questions = [task.prompt(example.question) for example in candidates]
+def worst_criterion_cost(config: Config, task: Task, seeds: Sequence[Example]) -> Cost:
+    """The most that a criterion's judge can cost in a round that may select these seeds."""
+    questions = format_prompts(seeds, task.prompt)
     count = count_candidates(config.candidates, config.per_round, costly=True)
     settings = config.criterion
     if isinstance(settings, MarkingJudgeSettings):

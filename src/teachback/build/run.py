@@ -15,7 +15,7 @@ from ..rng import draw
 from ..run.directory import Run
 from ..student.responder import StudentResponder
 from ..student.token_counts import make_token_counter
-from ..teachers.openai_teacher import make_endpoint
+from ..teachers.openai_teacher import check_keys
 from ..teachers.registered import Teacher, TeacherRun
 from ..types import Student, Task
 from .gatherers import make_gatherers
@@ -99,10 +99,7 @@ def make_ready_run(config: Config, run: Run, arm: Arm | None = None) -> ReadyRun
 
 def check_endpoints(config: Config) -> None:
     """Raises ConfigError for what would fail at the first call, such as a missing key."""
-    _ = [
-        make_endpoint(role, config.prices).read_key()
-        for role in config.endpoints_by_role().values()
-    ]
+    check_keys(config.endpoints_by_role().values(), config.prices)
 
 
 def open_ledger(config: Config, run: Run, arm: Arm | None) -> Ledger:

@@ -16,7 +16,11 @@ from ..metrics.carry_over import measure_carry_over
 from ..rng import draw
 from ..run.directory import Run
 from ..student.responder import Responder
-from ..student.training.dataset import seed_rows, select_training_rows
+from ..student.training.dataset import (
+    format_rows,
+    seed_rows,
+    select_training_rows,
+)
 from ..tasks.existing_rows import read_existing_rows
 from ..teachers.judge_grades import grade_with_judge, worst_grading_cost
 from ..teachers.registered import Teacher
@@ -52,20 +56,20 @@ def make_parts(
     draw_for_run = partial(draw, config.seed, config.repeat)
     forbidden = forbidden_keys(task)
     checks = make_row_checks(task)
-    seed_questions = [seed.question for seed in task.seeds]
     judge = make_grading_judge(config)
 
     def open_next_round(past: Sequence[Round]) -> Allowance | None:
+        seeds = selector.selectable_seeds(past)
         pairs = selector.next_pairs(past)
         limits = [
             config.per_round,
-            len(pairs),
+            len(seeds),
             count_rows_wanted(config.budget.accepted, past),
             teacher.left(),
         ]
 
         def cost_kept_back() -> Cost:
-            cost = worst_criterion_cost(config, task, [seed for seed, _ in pairs])
+            cost = worst_criterion_cost(config, task, seeds)
             return cost + worst_grading_cost(judge, task.dev) if judge else cost
 
         return open_round(
@@ -75,9 +79,7 @@ def make_parts(
     def carry_over(
         student: Student, attempts: Sequence[Attempt], fresh: Curation
     ) -> Transfer:
-        row_attempts = responder.answer_questions(
-            student, ((row.id, row.question) for row in fresh.rows)
-        )
+        row_attempts = responder.answer_questions(student, fresh.rows)
         return measure_carry_over(
             fresh, attempts, row_attempts, selector.attempt_scorer
         )
@@ -96,7 +98,7 @@ def make_parts(
         )
         if not data:
             return start
-        texts = [(task.prompt(row.question), row.text) for row in data]
+        texts = format_rows(data, task.prompt)
         seed = draw_for_run("finetune", "", len(rows)).getrandbits(31)
         return run.student_in(train(run.path(start), texts, seed))
 
@@ -127,7 +129,7 @@ def make_parts(
             rows,
             key=task.key,
             forbidden=forbidden,
-            seeds=seed_questions,
+            seeds=task.seeds,
             checks=checks,
         ),
         transfer=carry_over,

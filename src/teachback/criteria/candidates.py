@@ -1,12 +1,12 @@
 """Which seeds a round may select, and how many of them the criterion scores."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from ..types import PositiveInt, Round
+from ..types import Example, PositiveInt, Round
 
 # The default for criteria that cost more than a forward pass.
 CANDIDATES_PER_PICK = 10
@@ -48,6 +48,11 @@ def selectable_seeds(
         last = min(per_round, len(rarest_first)) - 1
         max_times = times_selected[rarest_first[last]]
     return {id for id in rarest_first if times_selected[id] <= max_times}
+
+
+def format_prompts(seeds: Sequence[Example], prompt: Callable[[str], str]) -> list[str]:
+    """What the student is asked, for each seed."""
+    return [prompt(seed.question) for seed in seeds]
 
 
 def count_candidates(

@@ -153,14 +153,14 @@ class Selector:
         return selectable_seeds(self.seed_by_id, self.reuse, self.per_round, past)
 
     def next_pairs(self, past: Sequence[Round]) -> list[tuple[Example, int]]:
-        """The seeds that the next round may select, in pool order, each with the number of its
-        next pair.
-        """
-        ids = self.selectable_ids(past)
+        """The selectable seeds, each with the number of its next pair."""
         times_selected = count_selections(past)
-        return [
-            (seed, times_selected[seed.id]) for seed in self.seeds if seed.id in ids
-        ]
+        return [(seed, times_selected[seed.id]) for seed in self.selectable_seeds(past)]
+
+    def selectable_seeds(self, past: Sequence[Round]) -> list[Example]:
+        """The seeds that the next round may select, in pool order."""
+        ids = self.selectable_ids(past)
+        return [seed for seed in self.seeds if seed.id in ids]
 
     def make_evidence(
         self,

@@ -6,7 +6,7 @@ and "contaminated" (by dev or test).
 
 from collections.abc import Callable, Mapping, Sequence
 
-from ..types import Curation, Rejection, Row, Task, Verdict
+from ..types import Curation, Example, Rejection, Row, Task, Verdict
 from .checks import RoundFilter, RowChecks
 from .diversity import collapse_note, diversity
 
@@ -17,15 +17,14 @@ def curate_rows(
     *,
     key: Callable[[str], str],
     forbidden: Mapping[str, str],
-    seeds: Sequence[str] = (),
+    seeds: Sequence[Example] = (),
     checks: RowChecks | None = None,
 ) -> Curation:
     """Return the fresh rows in the order of selection, and every refused draft.
 
     A draft is refused if its key is in `forbidden` (see forbidden_keys), or if an earlier row or an
     earlier draft of this round has the same key. With `checks`, a draft that shares too many words
-    with one of those is refused too. The fresh rows' diversity is compared with that of `seeds`,
-    which are questions.
+    with one of those is refused too. The fresh rows' diversity is compared with that of `seeds`.
     """
     label_by_key = dict(forbidden)
     for row in rows:
@@ -58,7 +57,7 @@ def curate_rows(
     notes: list[str] = []
     if round_filter:
         notes += round_filter.notes(len(fresh))
-    collapse = collapse_note(questions, seeds)
+    collapse = collapse_note(questions, [seed.question for seed in seeds])
     if collapse:
         notes.append(collapse)
     return Curation(

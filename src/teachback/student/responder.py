@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from ..run.directory import Run
-from ..types import ArrayFile, Attempt, Attempts, Example, Grade, Student, Task
+from ..types import ArrayFile, Attempt, Attempts, Example, Grade, Row, Student, Task
 from .attempt import AttemptBatch, AttemptRequest, answer_questions
 from .chat import Chat
 from .embed import embed_questions
@@ -43,7 +43,7 @@ class Responder(Protocol):
     """
 
     def answer_questions(
-        self, student: Student, questions: Iterable[tuple[str, str]]
+        self, student: Student, questions: Iterable[Example | Row]
     ) -> tuple[Attempt, ...]: ...
 
     def collect_attempts(
@@ -107,9 +107,9 @@ class StudentResponder:
     server: StudentServer | None = None
 
     def answer_questions(
-        self, student: Student, questions: Iterable[tuple[str, str]]
+        self, student: Student, questions: Iterable[Example | Row]
     ) -> tuple[Attempt, ...]:
-        """Return the greedy answer to each (id, question) pair."""
+        """Return the greedy answer to each question."""
         answer = self._make_answer_function(student)
 
         def answer_shard(requests: Sequence[AttemptRequest]) -> list[Attempt]:
@@ -128,9 +128,8 @@ class StudentResponder:
 
         arrays: which are kept as well, of "embedding" and "gradient".
         """
-        questions = [(seed.id, seed.question) for seed in pool]
         if not arrays:
-            return Attempts(self.answer_questions(student, questions))
+            return Attempts(self.answer_questions(student, pool))
         load = self._loader(student)
         sketch = self._sketch_maker(load, sketch_seed)
 
@@ -147,7 +146,7 @@ class StudentResponder:
             return batch.attempts, select_arrays(batch, arrays)
 
         rows, files = self.run.map_arrays(
-            attempt_shard, self._requests(questions), of=Attempt
+            attempt_shard, self._requests(pool), of=Attempt
         )
         return Attempts(rows, files.get("embedding"), files.get("gradient"))
 
@@ -240,9 +239,9 @@ class StudentResponder:
         return seed_file, self.run.save_array("dev", (dev_N_M / length_N_1).mean(0))
 
     def embed_questions(
-        self, student: Student, questions: Iterable[tuple[str, str]]
+        self, student: Student, questions: Iterable[Example | Row]
     ) -> ArrayFile:
-        """Return embedding_N_D of the (id, question) pairs."""
+        """Return embedding_N_D of the questions."""
         load = self._loader(student)
 
         def embed_shard(requests: Sequence[AttemptRequest]) -> FloatArray:
@@ -307,9 +306,10 @@ class StudentResponder:
 
     # -- requests and rows -------------------------------------------------------------
 
-    def _requests(self, questions: Iterable[tuple[str, str]]) -> list[AttemptRequest]:
+    def _requests(self, questions: Iterable[Example | Row]) -> list[AttemptRequest]:
         return [
-            AttemptRequest(id, self.task.prompt(question)) for id, question in questions
+            AttemptRequest(item.id, self.task.prompt(item.question))
+            for item in questions
         ]
 
     def _gold_rows(self, examples: Sequence[Example]) -> list[tuple[str, str]]:

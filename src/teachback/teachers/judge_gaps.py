@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ..ledger.costs import Cost
 from ..ledger.ledger import Ledger
-from .judge_marks import SeedAttempt, check_seeds_differ, quote_end, read_marks
+from .judge_marks import SeedAttempt, make_seed_attempts, quote_end, read_marks
 from .prompted_model import Message, Opinion, PromptedModel, ask_all, sum_costs
 from .prompts import MAX_ATTEMPT_BYTES, cut_attempt, fill_template
 
@@ -34,7 +34,7 @@ class Gap(NamedTuple):
 def compare_with_teacher(
     teacher: PromptedModel,
     referee: PromptedModel,
-    attempts: Sequence[SeedAttempt],
+    attempts: Sequence[tuple[str, str, str]],
     *,
     round: int,
     ledger: Ledger,
@@ -42,13 +42,14 @@ def compare_with_teacher(
 ) -> dict[str, Gap]:
     """The gap between the teacher's answer and the student's attempt, by seed.
 
-    Raises as ask_all does.
+    attempts: the fields of a SeedAttempt each. Raises as ask_all does.
     """
-    questions = {attempt.seed: attempt.question for attempt in attempts}
+    seed_attempts = make_seed_attempts(attempts)
+    questions = {attempt.seed: attempt.question for attempt in seed_attempts}
     answers = answer_seeds(teacher, questions, round=round, ledger=ledger)
     return compare_answers(
         referee,
-        attempts,
+        seed_attempts,
         answers,
         round=round,
         ledger=ledger,
@@ -97,7 +98,6 @@ def compare_answers(
 
     The referee isn't asked about two equal answers: their gap is 0. Raises as ask_all does.
     """
-    check_seeds_differ(attempts)
     messages_by_seed = {
         attempt.seed: make_referee_messages(referee, attempt, answer)
         for attempt in attempts

@@ -40,17 +40,20 @@ class Mark(NamedTuple):
 
 def mark_attempts(
     judge: PromptedModel,
-    attempts: Sequence[SeedAttempt],
+    attempts: Sequence[tuple[str, str, str]],
     *,
     round: int,
     ledger: Ledger,
     on_progress: Callable[[int], None] = lambda done: None,
 ) -> dict[str, Mark]:
     """A mark for each seed's attempt, by seed. Another attempt at the same seed is another
-    question. Raises as ask_all does.
+    question.
+
+    attempts: the fields of a SeedAttempt each. Raises as ask_all does.
     """
-    check_seeds_differ(attempts)
-    messages = [make_marking_message(judge, attempt) for attempt in attempts]
+    messages = [
+        make_marking_message(judge, attempt) for attempt in make_seed_attempts(attempts)
+    ]
     opinions = ask_all(
         judge,
         messages,
@@ -62,9 +65,13 @@ def mark_attempts(
     return {m.seed: read_mark(opinions[m.seed, m.n]) for m in messages}
 
 
-def check_seeds_differ(attempts: Sequence[SeedAttempt]) -> None:
-    if len({attempt.seed for attempt in attempts}) < len(attempts):
+def make_seed_attempts(
+    attempts: Sequence[tuple[str, str, str]],
+) -> list[SeedAttempt]:
+    seed_attempts = [SeedAttempt(*fields) for fields in attempts]
+    if len({attempt.seed for attempt in seed_attempts}) < len(attempts):
         raise ValueError("two attempts at the same seed")
+    return seed_attempts
 
 
 def make_marking_message(judge: PromptedModel, attempt: SeedAttempt) -> Message:

@@ -1,6 +1,6 @@
 """`openai`: a teacher behind any OpenAI-compatible endpoint."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 from pydantic import model_validator
@@ -118,6 +118,14 @@ def make_endpoint(
     fields = settings.model_dump(include=set(EndpointSettings.model_fields))
     known = prices.get(settings.model)
     return Endpoint(**fields, price=known.price() if known else Price())
+
+
+def check_keys(
+    endpoints: Iterable[EndpointSettings], prices: Mapping[str, PriceSettings]
+) -> None:
+    """Raises ConfigError for an endpoint whose key is not in the environment."""
+    for settings in endpoints:
+        make_endpoint(settings, prices).read_key()
 
 
 def wrong_attempts(

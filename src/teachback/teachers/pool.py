@@ -110,12 +110,12 @@ def embed_reserve(
     forbidden: Mapping[str, str],
     key: Callable[[str], str],
     n_rows: int | None,
-    embed: Callable[[Sequence[tuple[str, str]]], ArrayFile],
+    embed: Callable[[Sequence[Example | Row]], ArrayFile],
 ) -> Reserve:
     """The rows that may be handed out, at most n_rows of them, with their embeddings.
 
-    Of more rows, those whose hash of the question's key comes first are kept. embed((id,
-    question) of each): their embeddings. Raises as keep_unknown_rows does.
+    Of more rows, those whose hash of the question's key comes first are kept. embed(questions):
+    their embeddings. Raises as keep_unknown_rows does.
     """
 
     def hash_question(row: Row) -> str:
@@ -124,8 +124,7 @@ def embed_reserve(
     kept, notes = keep_unknown_rows(rows, forbidden, key)
     if n_rows is not None:
         kept = tuple(sorted(kept, key=hash_question)[:n_rows])
-    items: list[Example | Row] = [*seeds, *kept]
-    embedding = embed([(item.id, item.question) for item in items])
+    embedding = embed([*seeds, *kept])
     return Reserve(tuple(row.id for row in kept), embedding, notes)
 
 

@@ -54,3 +54,10 @@ def replay_rows(
     replayed_ids = sorted(earlier_ids, key=random_order)[:n_replayed]
     kept_ids = fresh_ids.union(replayed_ids)
     return [row for row in rows if row.id in kept_ids]
+
+
+def format_rows(
+    rows: Sequence[Row], prompt: Callable[[str], str]
+) -> list[tuple[str, str]]:
+    """(message, text) of each row. prompt(question): what the student is asked."""
+    return [(prompt(row.question), row.text) for row in rows]
