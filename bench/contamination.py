@@ -17,7 +17,7 @@ from bench.process import peak_mib
 from teachback.curate.training_rows import curate_rows, forbidden_keys, make_row_checks
 from teachback.graders.exact import EXACT_GRADER
 from teachback.tasks import game24, own, prontoqa
-from teachback.tasks.own import AnswerFormat
+from teachback.tasks.rows_task import AnswerFormat
 from teachback.tasks.splits import SplitSizes
 from teachback.types import Curation, Example, Row, Verdict
 
@@ -129,7 +129,7 @@ def check_symbolic(count: int) -> dict[str, Any]:
 def curate_in_rounds(
     seeds: Sequence[Example], test: Sequence[Example], rows: Sequence[Example]
 ) -> list[Curation]:
-    task = own.load_own_rows(
+    task = own.make_task_from_rows(
         seeds,
         dev=test[:1],
         test=test[1:],

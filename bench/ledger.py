@@ -139,7 +139,9 @@ def send_and_answer(ledger: Ledger, group: Group, pairs: list[Pair]) -> None:
     calls = []
     with ledger.group():
         for pair, row in zip(pairs, group, strict=True):
-            calls.append(paid(ledger.send(pair, "pair", row.request, WORST_CASE)))
+            calls.append(
+                paid(ledger.charge_call(pair, "pair", row.request, WORST_CASE))
+            )
     with ledger.group():
         for call, row in zip(calls, group, strict=True):
             ledger.answer(call, row.answer, USAGE, 0.05, PRICE)

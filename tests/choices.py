@@ -7,6 +7,7 @@ import numpy as np
 from teachback.criteria.evidence import Evidence
 from teachback.types import (
     Attempt,
+    CarryOver,
     Curation,
     Example,
     Grade,
@@ -14,7 +15,6 @@ from teachback.types import (
     Round,
     Selection,
     Student,
-    Transfer,
 )
 
 # A need → the field of Evidence that meets it. The attempts hold the other needs.
@@ -80,4 +80,4 @@ def past_round(chosen: Selection, accuracy: float = 0.0, rows: int = 0) -> Round
 
     fresh = Curation((), tuple(Rejection("s00", i, "") for i in range(rows)))
     report = Report("dev", 1, 0, accuracy, 0, 1, 0, {}, ())
-    return Round(chosen, fresh, Transfer((), None, None, None), Student(""), report)
+    return Round(chosen, fresh, CarryOver((), None, None, None), Student(""), report)

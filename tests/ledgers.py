@@ -41,7 +41,7 @@ def buy(
     request: bytes = b"ask",
     worst: int = 50,
 ) -> int:
-    call = got(ledger.send(pair, role, request, cost(worst)))
+    call = got(ledger.charge_call(pair, role, request, cost(worst)))
     ledger.answer(call, f"body of {request.decode()}", Usage(20, 10), 0.5, PRICE)
     return call
 

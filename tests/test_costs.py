@@ -30,10 +30,10 @@ def test_each_kind_of_limit_binds_alone(start: Open, path: Path, kind: str) -> N
     ledger = start(budget=Budget(**{kind: LIMITS[kind]}))
     pair = reserved(ledger, "a", 60)
     assert ledger.reserve("b", 0, 0, cost(41)) is None
-    call = got(ledger.send(pair, "question", b"ask", cost(60)))
+    call = got(ledger.charge_call(pair, "question", b"ask", cost(60)))
     ledger.answer(call, "body", Usage(10, 10), 0.1, PRICE)
-    assert ledger.send(pair, "answer", b"ask", cost(81)) is None
-    ledger.doubt(got(ledger.send(pair, "answer", b"ask", cost(80))), "timeout")
+    assert ledger.charge_call(pair, "answer", b"ask", cost(81)) is None
+    ledger.doubt(got(ledger.charge_call(pair, "answer", b"ask", cost(80))), "timeout")
     assert vars(ledger.amount_committed())[kind] == LIMITS[kind]
     assert vars(ledger.amount_left())[kind] == 0
     assert ledger.reserve("c", 0, 0, cost(1)) is None
@@ -50,8 +50,10 @@ def test_what_is_held_is_not_paid_yet(start: Open) -> None:
     buy(ledger, done)
     ledger.settle(done)
     buy(ledger, under_way)
-    ledger.send(under_way, "answer", b"ask", cost(50))
-    ledger.doubt(got(ledger.send(under_way, "answer", b"ask", cost(40))), "timeout")
+    ledger.charge_call(under_way, "answer", b"ask", cost(50))
+    ledger.doubt(
+        got(ledger.charge_call(under_way, "answer", b"ask", cost(40))), "timeout"
+    )
     assert ledger.amount_paid() == Budget(1, 30 + 30 + 40, 7 * 100, 3 * 100)
     assert ledger.amount_committed() == Budget(
         2, 30 + 30 + 40 + 50 + 60, 7 * 210, 3 * 210
@@ -61,7 +63,9 @@ def test_what_is_held_is_not_paid_yet(start: Open) -> None:
 def test_money_by_the_kind_of_token(start: Open, path: Path) -> None:
     ledger, price = start(), Price(input=5, output=40, cached=1, flops=2)
     call = got(
-        ledger.send(reserved(ledger, "a", 100), "question", b"ask", price.worst(60, 40))
+        ledger.charge_call(
+            reserved(ledger, "a", 100), "question", b"ask", price.worst(60, 40)
+        )
     )
     used = Usage(50, 30, cached_tokens=20, reasoning_tokens=25)
     assert ledger.answer(call, "body", used, 0.1, price) == used
@@ -85,7 +89,7 @@ def test_a_cached_token_that_is_dearer_is_the_worst_case() -> None:
 def test_an_unknown_price_stays_unknown(start: Open, path: Path) -> None:
     ledger = start()
     call = got(
-        ledger.send(
+        ledger.charge_call(
             reserved(ledger, "a", 100), "question", b"ask", Price().worst(60, 40)
         )
     )
@@ -103,7 +107,7 @@ def test_more_money_than_the_worst_case_stops_the_arm_too(start: Open) -> None:
     ledger, price = start(), Price(input=1, output=10)
     pair = reserved(ledger, "a")
     ledger.answer(
-        got(ledger.send(pair, "question", b"ask", price.worst(50, 10))),
+        got(ledger.charge_call(pair, "question", b"ask", price.worst(50, 10))),
         "body",
         Usage(0, 60),
         0.1,
@@ -111,7 +115,7 @@ def test_more_money_than_the_worst_case_stops_the_arm_too(start: Open) -> None:
     )
     assert ledger.overran
     assert ledger.overrun_reason is not None
-    assert ledger.send(pair, "answer", b"ask", Cost(0, 0, 0)) is None
+    assert ledger.charge_call(pair, "answer", b"ask", Cost(0, 0, 0)) is None
 
 
 def test_costs_by_role_and_round(start: Open) -> None:
@@ -119,7 +123,7 @@ def test_costs_by_role_and_round(start: Open) -> None:
     for round, seed in enumerate("ab"):
         pair = reserved(ledger, seed, round=round)
         buy(ledger, pair, "question")
-        ledger.refuse(got(ledger.send(pair, "answer", b"ask", cost(50))), "429")
+        ledger.refuse(got(ledger.charge_call(pair, "answer", b"ask", cost(50))), "429")
         buy(ledger, pair, "answer")
     found = [
         (one.role, one.round, one.sent, one.spend.calls, one.spend.refused_calls)

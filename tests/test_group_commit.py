@@ -28,7 +28,7 @@ async def bought_pair(
 ) -> tuple[Pair, int]:
     pair = await group.run(ledger.reserve, seed, 0, 0, cost(100))
     assert pair is not None
-    call = await group.run(ledger.send, pair, "question", b"ask", cost(50))
+    call = await group.run(ledger.charge_call, pair, "question", b"ask", cost(50))
     assert (
         await group.run(ledger.answer, got(call), "body", Usage(5, 5), 0.1, PRICE)
     ).total == 10
@@ -135,7 +135,7 @@ def test_an_operation_that_raises_does_not_undo_the_others(
 ) -> None:
     ledger = start()
     pair = reserved(ledger, "a")
-    call = got(ledger.send(pair, "question", b"ask", cost(50)))
+    call = got(ledger.charge_call(pair, "question", b"ask", cost(50)))
     results, seen = together(
         ledger,
         partial(ledger.reserve, "b", 0, 0, cost(1)),
@@ -250,7 +250,7 @@ def test_a_full_disk_fails_what_does_not_fit_and_keeps_the_rest(
     """SQLite then rolls back the transaction of the whole group, whatever its savepoints."""
     ledger = start()
     one, two = (
-        got(ledger.send(reserved(ledger, seed), "question", b"ask", cost(50)))
+        got(ledger.charge_call(reserved(ledger, seed), "question", b"ask", cost(50)))
         for seed in "ab"
     )
     (pages,) = ledger._connection.db.execute("PRAGMA page_count").fetchone()
@@ -276,7 +276,7 @@ def test_a_group_that_lost_its_transaction_commits_nothing(
     start: Open, path: Path
 ) -> None:
     ledger = start()
-    call = got(ledger.send(reserved(ledger, "a"), "question", b"ask", cost(50)))
+    call = got(ledger.charge_call(reserved(ledger, "a"), "question", b"ask", cost(50)))
     (pages,) = ledger._connection.db.execute("PRAGMA page_count").fetchone()
     ledger._connection.db.execute(f"PRAGMA max_page_count = {pages + 4}")
 

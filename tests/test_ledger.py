@@ -60,7 +60,7 @@ def test_each_operation_is_durable_when_it_returns(start: Open, path: Path) -> N
     )  # FULL: fsync at every commit
     pair = reserved(ledger, "a")
     assert rows(path, "SELECT hold_tokens FROM pairs") == [(100,)]
-    call = got(ledger.send(pair, "question", b"ask", cost(30)))
+    call = got(ledger.charge_call(pair, "question", b"ask", cost(30)))
     assert rows(
         path,
         "SELECT costs.state, hold_tokens, tokens FROM costs JOIN pairs ON id = pair",
@@ -80,7 +80,7 @@ def test_a_pair_is_reserved_as_one_unit(start: Open) -> None:
     assert reserved(ledger, "b", 30)
     assert ledger.amount_left().teacher_tokens == 0
     buy(ledger, pair, "question", worst=40)
-    assert ledger.send(
+    assert ledger.charge_call(
         pair, "answer", b"answer", cost(30)
     )  # others took all that was free, but not this pair's
 
@@ -106,7 +106,7 @@ def test_an_answer_stops_charging_what_it_did_not_use(start: Open) -> None:
     ledger = start(budget=Budget(teacher_tokens=100))
     pair = reserved(ledger, "a", 100)
     assert ledger.answer(
-        got(ledger.send(pair, "question", b"ask", cost(60))),
+        got(ledger.charge_call(pair, "question", b"ask", cost(60))),
         "body",
         Usage(5, 7),
         0.1,
@@ -131,7 +131,7 @@ def test_an_answer_stops_charging_what_it_did_not_use(start: Open) -> None:
 def test_missing_usage_charges_the_worst_case_and_says_estimated(start: Open) -> None:
     ledger = start()
     pair = reserved(ledger, "a")
-    call = got(ledger.send(pair, "question", b"ask", cost(60)))
+    call = got(ledger.charge_call(pair, "question", b"ask", cost(60)))
     assert ledger.answer(call, "body", None, 0.1, PRICE) == Usage(60, 0, estimated=True)
     assert (ledger.spend().estimated_calls, ledger.spend().tokens) == (1, 100)
     served = ledger.find_answer(pair, "question", b"ask")
@@ -146,8 +146,8 @@ def test_usage_above_the_worst_case_is_charged_and_stops_the_arm(
     ledger = start(budget=budget)
     pair, other = reserved(ledger, "a", 50), reserved(ledger, "b", 100)
     call, flying = (
-        got(ledger.send(pair, "question", b"ask", cost(50))),
-        got(ledger.send(other, "question", b"ask", cost(50))),
+        got(ledger.charge_call(pair, "question", b"ask", cost(50))),
+        got(ledger.charge_call(other, "question", b"ask", cost(50))),
     )
     assert (ledger.overran, ledger.overrun_reason) == (False, None)
     ledger.answer(call, "body", Usage(20, 131), 0.1, PRICE)
@@ -158,7 +158,7 @@ def test_usage_above_the_worst_case_is_charged_and_stops_the_arm(
     )
     assert ledger.spend().tokens == 251
     assert ledger.amount_left().teacher_tokens == 0
-    assert ledger.send(other, "answer", b"more", cost(0)) is None
+    assert ledger.charge_call(other, "answer", b"more", cost(0)) is None
     assert ledger.reserve("c", 0, 0, cost(0)) is None
     ledger.answer(flying, "late", Usage(1, 1), 0.1, PRICE)  # what was under way is kept
     ledger.close()
@@ -179,7 +179,7 @@ def test_a_call_in_flight_at_a_kill_is_in_doubt_and_charged_in_full(
 ) -> None:
     ledger = start(budget=Budget(teacher_tokens=100))
     pair = reserved(ledger, "a", 60)
-    ledger.send(pair, "question", b"ask", cost(60))
+    ledger.charge_call(pair, "question", b"ask", cost(60))
     ledger.close()
     again = start(budget=Budget(teacher_tokens=100))
     spend = again.spend()
@@ -196,12 +196,12 @@ def test_a_call_in_flight_at_a_kill_is_in_doubt_and_charged_in_full(
     )
     assert again.find_answer(pair, "question", b"ask") is None
     assert (
-        again.send(pair, "question", b"ask", cost(41)) is None
+        again.charge_call(pair, "question", b"ask", cost(41)) is None
     )  # the extension has to fit
     assert rows(path, "SELECT try, state FROM calls") == [
         (1, "in_doubt")
     ]  # what did not fit left no call
-    assert again.send(pair, "question", b"ask", cost(40))
+    assert again.charge_call(pair, "question", b"ask", cost(40))
     assert rows(path, "SELECT try, state, worst_tokens FROM calls ORDER BY try") == [
         (1, "in_doubt", 60),
         (2, "sent", 40),
@@ -212,9 +212,9 @@ def test_a_call_in_flight_at_a_kill_is_in_doubt_and_charged_in_full(
 def test_a_timeout_is_asked_again_out_of_the_hold_first(start: Open) -> None:
     ledger = start(budget=Budget(teacher_tokens=100))
     pair = reserved(ledger, "a", 70)
-    ledger.doubt(got(ledger.send(pair, "question", b"ask", cost(50))), "timeout")
+    ledger.doubt(got(ledger.charge_call(pair, "question", b"ask", cost(50))), "timeout")
     assert ledger.spend().tokens == 70
-    assert ledger.send(
+    assert ledger.charge_call(
         pair, "question", b"ask", cost(50)
     )  # 20 of the hold, 30 that were free
     assert (
@@ -234,7 +234,9 @@ def test_a_refused_call_costs_nothing_and_its_retry_needs_no_extension(
     ledger = start(budget=Budget(teacher_tokens=100))
     pair = reserved(ledger, "a", 100)
     for _ in range(3):
-        ledger.refuse(got(ledger.send(pair, "question", b"ask", cost(100))), "429")
+        ledger.refuse(
+            got(ledger.charge_call(pair, "question", b"ask", cost(100))), "429"
+        )
         assert ledger.spend().held_tokens == ledger.spend().tokens == 100
     assert buy(ledger, pair, worst=100)
     assert ledger.spend().tokens == 30
@@ -246,7 +248,7 @@ def test_a_refused_call_costs_nothing_and_its_retry_needs_no_extension(
 
 def test_opening_leaves_the_calls_of_another_arm_alone(start: Open) -> None:
     ledger = start(arm="a")
-    call = got(ledger.send(reserved(ledger, "a"), "question", b"ask", cost(50)))
+    call = got(ledger.charge_call(reserved(ledger, "a"), "question", b"ask", cost(50)))
     start(arm="b")
     start(arm="a", repeat=1)
     assert ledger.answer(call, "body", Usage(1, 1), 0.1, PRICE) == Usage(1, 1)
@@ -256,7 +258,7 @@ def test_looking_puts_nothing_in_doubt_and_writes_nothing(
     start: Open, path: Path
 ) -> None:
     ledger = start()
-    call = got(ledger.send(reserved(ledger, "a"), "question", b"ask", cost(50)))
+    call = got(ledger.charge_call(reserved(ledger, "a"), "question", b"ask", cost(50)))
     assert looked(path) == ledger.spend()
     assert looked(path, arm="none").tokens == 0
     ledger.answer(call, "body", Usage(1, 1), 0.1, PRICE)
@@ -316,10 +318,10 @@ def test_the_request_is_kept_as_its_hash_only(start: Open, path: Path) -> None:
 def test_a_second_answer_does_not_replace_the_first(start: Open) -> None:
     ledger = start()
     pair = reserved(ledger, "a", 200)
-    ledger.doubt(got(ledger.send(pair, "question", b"ask", cost(50))), "timeout")
+    ledger.doubt(got(ledger.charge_call(pair, "question", b"ask", cost(50))), "timeout")
     first = buy(ledger, pair)
     ledger.answer(
-        got(ledger.send(pair, "question", b"ask", cost(50))),
+        got(ledger.charge_call(pair, "question", b"ask", cost(50))),
         "another",
         Usage(1, 1),
         0.1,

@@ -174,7 +174,7 @@ class AnySequence(RuleBasedStateMachine):
         pair = self.pairs[id]
         self.age += 1
         fits = self.fits(worst - pair.hold)
-        call = self.ledger.send(self.handle(id), role, request, cost(worst))
+        call = self.ledger.charge_call(self.handle(id), role, request, cost(worst))
         assert (call is not None) == fits
         if call is not None:
             key = (role, request, pair.seed)
@@ -251,7 +251,7 @@ class AnySequence(RuleBasedStateMachine):
             with pytest.raises(LedgerError):
                 bug(self.ledger, self.handle(id))
             with pytest.raises(LedgerError):
-                self.ledger.send(self.handle(id), "question", b"1", cost(0))
+                self.ledger.charge_call(self.handle(id), "question", b"1", cost(0))
 
     @precondition(lambda self: self.calls)
     @rule(data=st.data(), bug=st.sampled_from([*CALL_ENDS.values()]))

@@ -84,7 +84,7 @@ def test_a_pair_is_served_what_it_paid_for_before_what_another_arm_got(
 ) -> None:
     first, second = start(arm="first"), start(arm="second")
     theirs, mine = reserved(first, "a"), reserved(second, "a")
-    early = got(first.send(theirs, "question", b"ask", cost(50)))
+    early = got(first.charge_call(theirs, "question", b"ask", cost(50)))
     late = buy(second, mine)
     first.answer(early, "early", Usage(1, 1), 0.1, PRICE)
     served = second.find_answer(mine, "question", b"ask")
@@ -97,7 +97,7 @@ def test_a_shared_answer_above_its_worst_case_stops_this_arm_too(start: Open) ->
     first = start(arm="first")
     pair = reserved(first, "a")
     first.answer(
-        got(first.send(pair, "question", b"ask", cost(50))),
+        got(first.charge_call(pair, "question", b"ask", cost(50))),
         "body",
         Usage(0, 51),
         0.1,
@@ -108,7 +108,7 @@ def test_a_shared_answer_above_its_worst_case_stops_this_arm_too(start: Open) ->
     assert not second.overran
     assert second.find_answer(mine, "question", b"ask") is not None
     assert second.overran
-    assert second.send(mine, "answer", b"more", cost(1)) is None
+    assert second.charge_call(mine, "answer", b"more", cost(1)) is None
     assert second.reserve("b", 0, 0, cost(1)) is None
 
 
@@ -153,7 +153,7 @@ def test_an_operation_that_raises_in_a_group_undoes_itself_only(
     ledger = start()
     with ledger.group():
         pair = reserved(ledger, "a")
-        got(ledger.send(pair, "question", b"ask", cost(50)))
+        got(ledger.charge_call(pair, "question", b"ask", cost(50)))
         with pytest.raises(LedgerError):
             ledger.settle(pair)  # raises after it has written
         reserved(ledger, "b")
@@ -207,7 +207,7 @@ def test_the_life_of_a_pair_costs_the_same_in_a_large_ledger(start: Open) -> Non
         pair = reserved(ledger, seed, 500)
         for role, end in enumerate(ends):
             ledger.find_answer(pair, str(role), b"ask")
-            end(ledger, got(ledger.send(pair, str(role), b"ask", cost(50))))
+            end(ledger, got(ledger.charge_call(pair, str(role), b"ask", cost(50))))
         list(PAIR_ENDS.values())[int(seed) % 2](ledger, pair)
         assert not ledger.overran
 

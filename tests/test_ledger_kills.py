@@ -27,7 +27,9 @@ def stream(path: Path, run: int, tell: int) -> None:
         if pair is None:
             os.write(tell, b"full\n")
             continue
-        call = ledger.send(pair, "question", seed.encode(), cost(draw.randrange(60)))
+        call = ledger.charge_call(
+            pair, "question", seed.encode(), cost(draw.randrange(60))
+        )
         end = draw.randrange(4)
         if call is not None and end == 0:
             ledger.refuse(call, "429")

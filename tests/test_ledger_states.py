@@ -16,9 +16,11 @@ from teachback.ledger.ledger import Pair, RecordedAnswer
 def test_a_failed_pair_counts_when_it_may_have_cost_something(start: Open) -> None:
     ledger = start(budget=Budget(generated=4))
     never, refused, answered, doubted = (reserved(ledger, seed) for seed in "abcd")
-    ledger.refuse(got(ledger.send(refused, "question", b"ask", cost(10))), "503")
+    ledger.refuse(got(ledger.charge_call(refused, "question", b"ask", cost(10))), "503")
     buy(ledger, answered)
-    ledger.doubt(got(ledger.send(doubted, "question", b"ask", cost(10))), "reset")
+    ledger.doubt(
+        got(ledger.charge_call(doubted, "question", b"ask", cost(10))), "reset"
+    )
     for pair, left in ((never, 1), (refused, 2), (answered, 2), (doubted, 2)):
         ledger.fail(pair, "unparsed")
         assert ledger.amount_left().generated == left
@@ -41,7 +43,7 @@ def test_settling_releases_the_hold(start: Open) -> None:
 def test_failing_puts_a_call_in_flight_in_doubt(start: Open, path: Path) -> None:
     ledger = start()
     pair = reserved(ledger, "a", 500)
-    call = got(ledger.send(pair, "question", b"ask", cost(50)))
+    call = got(ledger.charge_call(pair, "question", b"ask", cost(50)))
     ledger.fail(pair, "cancelled")
     assert rows(path, "SELECT state FROM calls") == [("in_doubt",)]
     assert (
@@ -61,7 +63,7 @@ def test_failing_puts_a_call_in_flight_in_doubt(start: Open, path: Path) -> None
 @pytest.mark.parametrize("first", CALL_ENDS)
 def test_a_call_ends_once(start: Open, first: str, second: str) -> None:
     ledger = start()
-    call = got(ledger.send(reserved(ledger, "a"), "question", b"ask", cost(50)))
+    call = got(ledger.charge_call(reserved(ledger, "a"), "question", b"ask", cost(50)))
     CALL_ENDS[first](ledger, call)
     before = ledger.spend()
     with pytest.raises(
@@ -80,7 +82,7 @@ def test_a_closed_pair_is_only_read(start: Open, end: str) -> None:
     bugs: tuple[Callable[[], object], ...] = (
         lambda: ledger.settle(pair),
         lambda: ledger.fail(pair, "again"),
-        lambda: ledger.send(pair, "question", b"more", cost(1)),
+        lambda: ledger.charge_call(pair, "question", b"more", cost(1)),
     )
     for bug in bugs:
         with pytest.raises(
@@ -97,7 +99,7 @@ def test_settling_with_a_call_in_flight_is_a_bug_and_changes_nothing(
 ) -> None:
     ledger = start()
     pair = reserved(ledger, "a")
-    call = got(ledger.send(pair, "question", b"ask", cost(50)))
+    call = got(ledger.charge_call(pair, "question", b"ask", cost(50)))
     before = ledger.spend()
     with pytest.raises(LedgerError, match=f"call {call} is in flight"):
         ledger.settle(pair)
@@ -108,7 +110,7 @@ def test_settling_with_a_call_in_flight_is_a_bug_and_changes_nothing(
 def test_unknown_and_foreign_things_are_bugs(start: Open) -> None:
     ledger, other = start(arm="a"), start(arm="b")
     pair = reserved(ledger, "a")
-    call = got(ledger.send(pair, "question", b"ask", cost(50)))
+    call = got(ledger.charge_call(pair, "question", b"ask", cost(50)))
     for ledger_, call_, pair_ in (
         (other, call, pair),
         (ledger, call + 1, Pair(pair.id + 1, "open", None)),
@@ -117,7 +119,7 @@ def test_unknown_and_foreign_things_are_bugs(start: Open) -> None:
             with pytest.raises(LedgerError, match="no such call"):
                 end(ledger_, call_)
         with pytest.raises(LedgerError, match="no such pair"):
-            ledger_.send(pair_, "question", b"ask", cost(1))
+            ledger_.charge_call(pair_, "question", b"ask", cost(1))
         with pytest.raises(LedgerError, match="no such pair"):
             ledger_.find_answer(pair_, "question", b"ask")
 
@@ -126,10 +128,10 @@ def test_negative_tokens_are_refused(start: Open) -> None:
     """They would make room in the budget."""
     ledger = start()
     pair = reserved(ledger, "a")
-    call = got(ledger.send(pair, "question", b"ask", cost(50)))
+    call = got(ledger.charge_call(pair, "question", b"ask", cost(50)))
     bugs: tuple[Callable[[], object], ...] = (
         lambda: ledger.reserve("b", 0, 0, cost(-1)),
-        lambda: ledger.send(pair, "question", b"ask", cost(-1)),
+        lambda: ledger.charge_call(pair, "question", b"ask", cost(-1)),
         lambda: ledger.answer(call, "body", Usage(-1, 5), 0.1, PRICE),
         lambda: ledger.answer(call, "body", Usage(5, -1), 0.1, PRICE),
     )
@@ -144,7 +146,7 @@ def test_spend_and_left_by_round(start: Open) -> None:
     for round, used in enumerate((10, 20, 30)):
         pair = reserved(ledger, "a", n=round, round=round)
         ledger.answer(
-            got(ledger.send(pair, "question", b"ask", cost(50))),
+            got(ledger.charge_call(pair, "question", b"ask", cost(50))),
             "body",
             Usage(used, 0),
             0.1,

@@ -87,7 +87,9 @@ def buy(
     if pair is None:
         return False
     for (role, usage), worst in zip(usages, worst_costs, strict=True):
-        call = ledger.send(pair, role.name, f"{seed} {r} {role.name}".encode(), worst)
+        call = ledger.charge_call(
+            pair, role.name, f"{seed} {r} {role.name}".encode(), worst
+        )
         assert call is not None
         ledger.answer(call, "{}", usage, 0.1, role.price)
     ledger.settle(pair)

@@ -11,7 +11,7 @@ from .build.gatherers import make_gatherers
 from .build.judges import make_grading_judge
 from .build.prepare import PreparedRun, prepare_run
 from .build.run import make_ready_run
-from .build.selector import make_selector
+from .build.selection_steps import make_selection_steps
 from .build.task import make_task
 from .config.config import Config
 from .config.reading import make_config, read_config, read_run_config
@@ -125,7 +125,7 @@ def rank(
     ):
         task, base, responder = prepared.task, prepared.base, prepared.responder
         gatherers = make_gatherers(config, opened, task, responder)
-        selector = make_selector(config, opened, task, responder, gatherers)
+        selector = make_selection_steps(config, opened, task, responder, gatherers)
         step = opened.steps(0)
         attempts = step("attempt", selector.attempt, base, task.seeds)
         gathered = step("gather", selector.gather, base, attempts, [], n)

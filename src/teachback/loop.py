@@ -14,6 +14,7 @@ from .types import (
     Allowance,
     Attempt,
     Attempts,
+    CarryOver,
     Curation,
     Draft,
     Example,
@@ -23,7 +24,6 @@ from .types import (
     Row,
     Selection,
     Student,
-    Transfer,
     Verdict,
 )
 
@@ -54,7 +54,7 @@ class Parts:
     # curate(verdicts, rows): the fresh rows, and why the other drafts are none
     curate: Callable[[Sequence[Verdict], Sequence[Row]], Curation]
     # transfer(student, attempts, fresh): the same student on the fresh rows
-    transfer: Callable[[Student, Sequence[Attempt], Curation], Transfer]
+    transfer: Callable[[Student, Sequence[Attempt], Curation], CarryOver]
     # finetune(base, student, rows, fresh): the next student
     finetune: Callable[[Student, Student, Sequence[Row], Sequence[Row]], Student]
     # evaluate(student): its accuracy on dev

@@ -16,7 +16,7 @@ from typing import Any
 
 from .build.gatherers import make_gatherers
 from .build.prepare import identity_sources
-from .build.selector import make_selector
+from .build.selection_steps import make_selection_steps
 from .build.steps import make_parts
 from .build.task import make_task
 from .build.teacher import make_teacher
@@ -105,7 +105,7 @@ def fake_run(
             base = save_untrained_student(folder / "base")
             responder = FakeResponder(run, task)
             gatherers = make_gatherers(config, run, task, responder, ledger)
-            selector = make_selector(config, run, task, responder, gatherers)
+            selector = make_selection_steps(config, run, task, responder, gatherers)
             parts = make_parts(
                 config,
                 task,

@@ -323,7 +323,7 @@ class CarryOverPair:
 
 
 @dataclass(frozen=True)
-class Transfer:
+class CarryOver:
     """Carry-over: do the rows ask as much of the student as the seeds they came from?
 
     Medians are over the accepted rows and their seeds. They are None if no row was accepted. A rho
@@ -393,6 +393,6 @@ class Round:
 
     chosen: Selection
     fresh: Curation
-    transfer: Transfer
+    transfer: CarryOver
     student: Student
     report: Report

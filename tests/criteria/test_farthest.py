@@ -18,6 +18,7 @@ from teachback.criteria.points import Points, make_vector_points
 from teachback.errors import CriterionError
 from teachback.rng import draw
 from teachback.types import (
+    CarryOver,
     Curation,
     Example,
     Pick,
@@ -25,7 +26,6 @@ from teachback.types import (
     Round,
     Selection,
     Student,
-    Transfer,
 )
 
 
@@ -108,7 +108,11 @@ def make_round(ids: Sequence[str]) -> Round:
     selection = Selection(tuple(Pick(id, 0, rank, None) for rank, id in enumerate(ids)))
     report = Report("dev", 1, 0, 0, 0, 1, 0, {}, ())
     return Round(
-        selection, Curation((), ()), Transfer((), None, None, None), Student(""), report
+        selection,
+        Curation((), ()),
+        CarryOver((), None, None, None),
+        Student(""),
+        report,
     )
 
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from teachback.report.row_yield import STAGE_OF_REASON, yield_by_stage, yield_lines
 from teachback.types import (
+    CarryOver,
     Curation,
     Pick,
     Rejection,
@@ -15,7 +16,6 @@ from teachback.types import (
     Row,
     Selection,
     Student,
-    Transfer,
 )
 
 REPORT = Report("dev", 1, 1, 1.0, 0.2, 1.0, 1.0, {}, ())
@@ -34,7 +34,7 @@ def a_round(
     return Round(
         chosen,
         Curation(rows, rejected, notes=notes),
-        Transfer((), None, None, None),
+        CarryOver((), None, None, None),
         Student("weights"),
         REPORT,
     )

@@ -9,10 +9,10 @@ from teachback.build.task import make_task
 from teachback.config.reading import make_config
 from teachback.errors import DataError, TeachbackError
 from teachback.graders import GRADERS
-from teachback.tasks import own
+from teachback.tasks import rows_task
 from teachback.tasks.existing_rows import read_existing_rows
 from teachback.tasks.jsonl_file import read_jsonl
-from teachback.tasks.own import AnswerFormat
+from teachback.tasks.rows_task import AnswerFormat
 from teachback.tasks.splits import SplitSizes
 from teachback.tasks.table import ExampleColumns, examples_from_rows
 from teachback.types import Example, Task
@@ -204,7 +204,7 @@ def test_the_real_files_read_and_their_golds_are_right(
     found = examples_from_rows(
         read_jsonl(data / f"{name}.jsonl"), name, ExampleColumns()
     )
-    t = own.load_own_rows(
+    t = rows_task.make_task_from_rows(
         found,
         dev=None,
         test=None,

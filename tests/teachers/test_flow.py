@@ -141,7 +141,7 @@ def test_nobody_enters_while_a_retry_after_lasts(
         async with asyncio.TaskGroup() as tasks:
             for _ in range(12):
                 tasks.create_task(worker())
-        assert entered[0] > 50
+        assert entered[0] > 12, "more than the first call of each worker"
 
     run(main())
 

@@ -20,7 +20,7 @@ from ..criteria.gatherers import (
 from ..criteria.judge import MarkingJudgeSettings
 from ..criteria.lion import LionSettings
 from ..criteria.reward import RewardSettings
-from ..criteria.selector import sketch_seed
+from ..criteria.selection_steps import sketch_seed
 from ..ledger.ledger import Ledger
 from ..rng import draw
 from ..run.directory import Run

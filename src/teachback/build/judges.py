@@ -88,7 +88,7 @@ def worst_criterion_cost(config: Config, task: Task, seeds: Sequence[Example]) -
     return FREE_PRICE.of(Usage(0, 0))
 
 
-def read_judge_sources(config: Config, task: Task) -> dict[str, bytes]:
+def read_criterion_sources(config: Config, task: Task) -> dict[str, bytes]:
     """What else decides what a criterion's judge says: part of the run's identity (R3)."""
     settings = config.criterion
     if isinstance(settings, RewardSettings):

@@ -17,7 +17,7 @@ from ..student.precision import choose_precision
 from ..student.responder import StudentResponder
 from ..types import Student, Task
 from .criterion import check_criterion, import_criterion, make_criterion
-from .judges import make_grading_judge, read_judge_sources
+from .judges import make_grading_judge, read_criterion_sources
 from .student import check_signals, make_responder
 from .task import make_task, task_sources
 from .teacher import teacher_fingerprint
@@ -82,7 +82,7 @@ def identity_sources(config: Config, task: Task) -> dict[str, bytes]:
         sources["judge"] = judge.template.encode()
     if isinstance(config.criterion, FunctionSettings):
         sources["criterion"] = import_criterion(config.criterion, Path.cwd())[1]
-    return {**sources, **read_judge_sources(config, task)}
+    return {**sources, **read_criterion_sources(config, task)}
 
 
 def check_data(config: Config, task: Task) -> None:

@@ -21,7 +21,7 @@ from ..types import Student, Task
 from .gatherers import make_gatherers
 from .prepare import prepare_run
 from .reserve import make_reserve_opener
-from .selector import make_selector
+from .selection_steps import make_selection_steps
 from .steps import make_parts
 from .teacher import make_teacher
 from .training import make_train
@@ -88,7 +88,7 @@ def make_ready_run(config: Config, run: Run, arm: Arm | None = None) -> ReadyRun
         ),
     )
     gatherers = make_gatherers(config, run, task, responder, ledger)
-    selector = make_selector(config, run, task, responder, gatherers)
+    selector = make_selection_steps(config, run, task, responder, gatherers)
     train = make_train(config, run, responder, prepared.precision)
     test = bool(arm and task.test)
     parts = make_parts(

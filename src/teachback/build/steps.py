@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from ..config.config import Config
-from ..criteria.selector import Selector
+from ..criteria.selection_steps import SelectionSteps
 from ..curate.training_rows import curate_rows, forbidden_keys, make_row_checks
 from ..curate.verify import verify_drafts
 from ..ledger.allowance import count_rows_wanted, open_round
@@ -27,6 +27,7 @@ from ..teachers.registered import Teacher
 from ..types import (
     Allowance,
     Attempt,
+    CarryOver,
     Curation,
     Example,
     Report,
@@ -34,7 +35,6 @@ from ..types import (
     Row,
     Student,
     Task,
-    Transfer,
 )
 from .judges import make_grading_judge, worst_criterion_cost
 from .training import Train
@@ -46,7 +46,7 @@ def make_parts(
     run: Run,
     ledger: Ledger,
     responder: Responder,
-    selector: Selector,
+    selector: SelectionSteps,
     teacher: Teacher,
     train: Train,
     *,
@@ -78,7 +78,7 @@ def make_parts(
 
     def carry_over(
         student: Student, attempts: Sequence[Attempt], fresh: Curation
-    ) -> Transfer:
+    ) -> CarryOver:
         row_attempts = responder.answer_questions(student, fresh.rows)
         return measure_carry_over(
             fresh, attempts, row_attempts, selector.attempt_scorer

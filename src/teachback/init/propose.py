@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..errors import DataError
 from ..graders import GRADERS
-from ..tasks.own import AnswerFormat
+from ..tasks.rows_task import AnswerFormat
 from .choices import Choices
 from .columns import columns_by_role
 from .compose import compose_config

@@ -27,7 +27,7 @@ class _Outcome(NamedTuple):
 
 
 class GroupCommit:
-    """`await group.run(ledger.send, pair, ...)` from any number of tasks.
+    """`await group.run(ledger.charge_call, pair, ...)` from any number of tasks.
 
     What tasks queue while one transaction is under way becomes the next one, in a thread of
     its own. Callers get their results after the commit. An operation that raises undoes
@@ -35,7 +35,7 @@ class GroupCommit:
     nothing but operations of the ledger, or several inside a `ledger.group()`.
 
     A queued operation is carried out even if its caller is cancelled: an answer that came
-    back is never lost. A `send` whose caller is gone stays charged, until `fail` of its pair
+    back is never lost. A `charge_call` whose caller is gone stays charged, until `fail` of its pair
     or the next opening puts it in doubt.
     """
 

@@ -1,10 +1,10 @@
 """Every teacher and judge call with its cost, and the hard budget, in one SQLite file (L1-L6).
 
 A *pair* is everything bought for the n-th selection of a seed. `reserve` sets its worst case aside,
-its *hold*. `send` moves a call's worst case from the hold into a *charge*, before the request
-leaves. `answer` reduces the charge to what was used.
+its *hold*. `charge_call` moves a call's worst case from the hold into a *charge*, before the
+request leaves. `answer` reduces the charge to what was used.
 
-    call:  send → sent → answered | refused (costs nothing) | in_doubt (costs its worst case)
+    call:  charge_call → sent → answered | refused (costs nothing) | in_doubt (costs its worst case)
     pair:  reserve → open → settled | failed
 
 An arm has committed the holds of its pairs and the charges of its calls. Triggers keep that sum
@@ -176,7 +176,9 @@ class Ledger:
                 )
             return RecordedAnswer(call, body, usage)
 
-    def send(self, pair: Pair, role: str, request: bytes, worst: Cost) -> int | None:
+    def charge_call(
+        self, pair: Pair, role: str, request: bytes, worst: Cost
+    ) -> int | None:
         """Charge a call's worst case. To be called before the request's first byte leaves.
 
         request: the exact body, without credentials. worst: what the pair's hold lacks of it

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from statistics import median
 
-from ..types import Attempt, CarryOverPair, Curation, Transfer
+from ..types import Attempt, CarryOver, CarryOverPair, Curation
 from .statistics import spearman
 
 
@@ -12,14 +12,14 @@ def measure_carry_over(
     seed_attempts: Sequence[Attempt],
     row_attempts: Sequence[Attempt],
     score: Callable[[Sequence[Attempt]], Sequence[float]] | None = None,
-) -> Transfer:
+) -> CarryOver:
     """Compare each fresh row with its seed, by loss and by the criterion's score.
 
     row_attempts: the student's answers to the fresh rows' questions, in the rows' order.
     score: the criterion's own, if it can score an attempt.
     """
     if not fresh.rows:
-        return Transfer((), None, None, None)
+        return CarryOver((), None, None, None)
     attempt_by_id = {attempt.id: attempt for attempt in seed_attempts}
     seeds = [attempt_by_id[str(row.seed)] for row in fresh.rows]
     seed_scores = score(seeds) if score else None
@@ -43,9 +43,9 @@ def measure_carry_over(
     row_losses = [attempt.nll for attempt in row_attempts]
     losses = summarize_pairs(seed_losses, row_losses)
     if seed_scores is None or row_scores is None:
-        return Transfer(tuple(pairs), *losses)
+        return CarryOver(tuple(pairs), *losses)
     scores = summarize_pairs(seed_scores, row_scores)
-    return Transfer(tuple(pairs), *losses, *scores)
+    return CarryOver(tuple(pairs), *losses, *scores)
 
 
 def summarize_pairs(

@@ -11,7 +11,7 @@ from rich.status import Status
 from ..ledger.costs import Meter
 from ..run.directory import Event
 from ..run.steps import STEPS
-from ..types import Attempts, Curation, Draft, Report, Reserve, Selection, Transfer
+from ..types import Attempts, CarryOver, Curation, Draft, Report, Reserve, Selection
 from .formatting import format_accuracy, format_amount
 
 
@@ -124,7 +124,7 @@ def describe_result(value: object) -> list[str]:
             n_truncated = sum(attempt.truncated for attempt in value.rows)
             suffix = f", {n_truncated} truncated" if n_truncated else ""
             return [f"{len(value.rows)} answers{suffix}"]
-        case Transfer(seed_median=float(seeds), row_median=float(rows)):
+        case CarryOver(seed_median=float(seeds), row_median=float(rows)):
             return [f"median loss {seeds:.3f} on the seeds, {rows:.3f} on their rows"]
         case (Draft(), *_):
             drafts = [draft for draft in value if isinstance(draft, Draft)]

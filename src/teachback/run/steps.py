@@ -7,6 +7,7 @@ from typing import Literal
 from ..types import (
     Allowance,
     Attempts,
+    CarryOver,
     Curation,
     Draft,
     GatheredEvidence,
@@ -15,7 +16,6 @@ from ..types import (
     Row,
     Selection,
     Student,
-    Transfer,
     Verdict,
 )
 
@@ -70,7 +70,7 @@ STEPS: Mapping[str, RunStep] = {
     "verify": RunStep(tuple[Verdict, ...], "checking the drafts", in_round=True),
     "curate": RunStep(Curation, "curate", in_round=True),
     "transfer": RunStep(
-        Transfer, "the same student answers the new rows", in_round=True
+        CarryOver, "the same student answers the new rows", in_round=True
     ),
     "finetune": RunStep(Student, "finetuning", "steps", in_round=True),
     "evaluate": RunStep(Report, "the new student answers dev", in_round=True),

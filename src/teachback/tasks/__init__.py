@@ -7,10 +7,10 @@ from collections.abc import Mapping
 
 from .game24 import Game24Settings, load_game24
 from .gsm8k import GSM8KSettings, load_gsm8k
-from .hub_rows import HubSettings, load_hub
+from .hub import HubSettings, load_hub
 from .jsonl import JsonlSettings, load_jsonl
 from .math import MATHSettings, load_math
-from .own_function import OwnTaskSettings, load_own_task
+from .own import OwnTaskSettings, load_own_task
 from .prontoqa import ProntoQASettings, load_prontoqa
 from .reasoning_gym import ReasoningGymSettings, load_reasoning_gym
 from .registered import RegisteredTask

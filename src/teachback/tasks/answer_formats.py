@@ -17,13 +17,13 @@ from .game24_answers import (
     puzzle_target,
     verify_game24,
 )
-from .own import AnswerFormat, free_text_target
 from .prontoqa_answers import (
     grade_proof,
     prontoqa_key,
     proof_target,
     verify_proof,
 )
+from .rows_task import AnswerFormat, free_text_target
 
 
 @dataclass(frozen=True)

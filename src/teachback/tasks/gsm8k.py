@@ -12,8 +12,8 @@ from typing import Literal
 
 from ..graders.number import NUMBER_GRADER
 from ..types import Example, PositiveInt, Settings, Task
-from . import own
-from .hub import read_hub
+from . import rows_task
+from .hub_dataset import read_hub
 from .jsonl_file import read_jsonl
 from .splits import SplitSizes
 from .table import ExampleColumns, examples_from_rows
@@ -31,7 +31,7 @@ def gsm8k_target(example: Example) -> str | None:
     if example.solution is not None:
         solution = CALCULATOR_NOTES.sub("", example.solution)
         example = replace(example, solution=solution)
-    return own.solution_target(NUMBER_GRADER, example)
+    return rows_task.solution_target(NUMBER_GRADER, example)
 
 
 class GSM8KSettings(Settings):
@@ -55,13 +55,13 @@ def load_gsm8k(
 
     dev is set aside from train.
     """
-    return own.load_own_rows(
+    return rows_task.make_task_from_rows(
         read_gsm8k_rows(path, "train"),
         dev=None,
         test=read_gsm8k_rows(path, "test"),
         sizes=SplitSizes(seeds, dev, test),
         seed=seed,
-        form=own.AnswerFormat(
+        form=rows_task.AnswerFormat(
             NUMBER_GRADER,
             custom_target=gsm8k_target,
             custom_prompt=gsm8k_prompt,

@@ -1,36 +1,35 @@
-"""Reads data sets of the Hugging Face Hub, or of any folder that `datasets` can read."""
+"""`hub`: a task of rows from a data set on the Hugging Face Hub."""
 
-from typing import Any
+from functools import partial
+from typing import Literal
 
-from ..errors import ConfigError, DataError
+from ..types import Example, ImportFunction, Task
+from .hub_dataset import read_hub
+from .table import examples_from_rows
+from .table_settings import TableSettings, load_table, with_grader_settings
 
 
-def read_hub(
-    dataset: str,
-    split: str,
-    *,
-    config: str | None = None,
-    revision: str | None = None,
-) -> list[dict[str, Any]]:
-    """The rows of a split, column → value.
+class _HubSettings(TableSettings):
+    """A data set on the Hugging Face Hub."""
 
-    Raises ConfigError without the library, DataError if the data set or its split can't be read.
-    """
-    try:
-        from datasets import load_dataset
-    except ImportError as error:
-        raise ConfigError(
-            "reading from the Hub needs datasets",
-            fix="pip install 'teachback[hub]'",
-        ) from error
-    try:
-        table = load_dataset(dataset, config, split=split, revision=revision)
-    except Exception as error:  # whatever the library, the network or the Hub raises
-        message = f"{type(error).__name__}: {str(error)[:300]}"
-        raise DataError(
-            f"the data set {dataset!r} can't be read: {message}",
-            got=f"config {config!r}, split {split!r}, revision {revision!r}",
-            fix="check the names; gated data sets need `hf auth login`; "
-            "without a network give local files (task.path)",
-        ) from error
-    return [dict(row) for row in table]
+    name: Literal["hub"]
+    dataset: str
+    config: str | None = None
+    revision: str | None = None
+    # The splits' names.
+    seeds: str = "train"
+    dev: str | None = None
+    test: str | None = None
+
+
+HubSettings = with_grader_settings(_HubSettings, __name__)
+
+
+def load_hub(settings: _HubSettings, import_function: ImportFunction) -> Task:
+    return load_table(settings, partial(read_hub_examples, settings), import_function)
+
+
+def read_hub_examples(settings: _HubSettings, split: str) -> list[Example]:
+    dataset = settings.dataset
+    rows = read_hub(dataset, split, config=settings.config, revision=settings.revision)
+    return examples_from_rows(rows, f"{dataset}/{split}", settings.columns)

@@ -12,8 +12,8 @@ from typing import Literal
 
 from ..graders.math import MATH_GRADER
 from ..types import Example, PositiveInt, Settings, Task
-from . import own
-from .hub import read_hub
+from . import rows_task
+from .hub_dataset import read_hub
 from .jsonl_file import read_jsonl
 from .splits import SplitSizes
 from .table import ExampleColumns, examples_from_rows
@@ -47,13 +47,13 @@ def load_math(
 
     dev is set aside from train.
     """
-    return own.load_own_rows(
+    return rows_task.make_task_from_rows(
         read_math_rows(path, "math_train"),
         dev=None,
         test=read_math_rows(path, "math500_test"),
         sizes=SplitSizes(seeds, dev, test),
         seed=seed,
-        form=own.AnswerFormat(MATH_GRADER, custom_prompt=math_prompt),
+        form=rows_task.AnswerFormat(MATH_GRADER, custom_prompt=math_prompt),
         name="math",
         by=("level", "subject"),
     )

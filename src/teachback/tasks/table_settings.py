@@ -7,7 +7,7 @@ from pydantic import AfterValidator, WithJsonSchema, create_model, model_validat
 
 from ..types import Example, ImportFunction, PositiveInt, Settings, Task
 from .answer_formats import ANSWER_FORMATS
-from .own import AnswerFormat, load_own_rows
+from .rows_task import AnswerFormat, make_task_from_rows
 from .splits import SplitSizes
 from .table import ExampleColumns
 
@@ -106,7 +106,7 @@ def load_table(
 
     read(name): the rows that a name stands for, such as a file's or a split's.
     """
-    return load_own_rows(
+    return make_task_from_rows(
         read(settings.seeds),
         dev=None if settings.dev is None else read(settings.dev),
         test=None if settings.test is None else read(settings.test),

@@ -211,7 +211,9 @@ class Client:
         try:
             if self.halt.error:
                 raise NothingSent
-            call = await self.group.run(self._send, pair, role, request, worst_cost)
+            call = await self.group.run(
+                self._charge_call, pair, role, request, worst_cost
+            )
             if call is None:
                 before = f"the {role}" if is_first else "a retry"
                 raise OrderFailed(f"budget closed before {before}")
@@ -232,7 +234,7 @@ class Client:
                 ticket, outcome, retry_after_s=wait_s, unused_tokens=unused_tokens
             )
 
-    def _send(
+    def _charge_call(
         self, pair: Pair, role: str, request: bytes, worst: Cost
     ) -> int | RecordedAnswer | InFlightElsewhere | None:
         """Runs in the ledger's thread. The call is noted here, because the task that asked may be
@@ -245,7 +247,7 @@ class Client:
                 return known
             if self.ledger.is_in_flight_elsewhere(pair, role, request):
                 return InFlightElsewhere()
-        call = self.ledger.send(pair, role, request, worst)
+        call = self.ledger.charge_call(pair, role, request, worst)
         if call is not None:
             self._sent.add(call)
         return call

@@ -14,7 +14,7 @@ def record_answer(
     The pair has reserved all of it.
     """
     if ledger.find_answer(pair, TEACHER_ROLE, request) is None:
-        call = ledger.send(pair, TEACHER_ROLE, request, FREE_PRICE.of(usage))
+        call = ledger.charge_call(pair, TEACHER_ROLE, request, FREE_PRICE.of(usage))
         assert call is not None, "reserved in full a moment ago"
         ledger.answer(call, body, usage, 0.0, FREE_PRICE)
     if pair.state == "open":

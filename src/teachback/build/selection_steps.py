@@ -7,7 +7,7 @@ from random import Random
 
 from ..config.config import Config
 from ..criteria.gatherers import Gatherer
-from ..criteria.selector import Selector
+from ..criteria.selection_steps import SelectionSteps
 from ..rng import draw
 from ..run.directory import Run
 from ..student.responder import Responder
@@ -15,19 +15,19 @@ from ..types import Task
 from .criterion import candidate_count, make_criterion, make_rule
 
 
-def make_selector(
+def make_selection_steps(
     config: Config,
     run: Run,
     task: Task,
     responder: Responder,
     gatherers: Mapping[str, Gatherer],
-) -> Selector:
+) -> SelectionSteps:
     """gatherers: see `gatherers.make_gatherers`."""
     criterion = make_criterion(config.criterion, Path.cwd())
     draw_for_run: Callable[[str, str, int], Random] = partial(
         draw, config.seed, config.repeat
     )
-    return Selector(
+    return SelectionSteps(
         name=config.criterion.name,
         criterion=criterion,
         rule=make_rule(config.rule),

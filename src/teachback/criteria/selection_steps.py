@@ -28,7 +28,7 @@ from .select import select_seeds
 
 
 @dataclass(frozen=True)
-class Selector:
+class SelectionSteps:
     """The steps "attempt", "gather" and "select" of a round."""
 
     # The criterion's name, for messages.
