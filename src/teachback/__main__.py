@@ -1,0 +1,5 @@
+"""`python -m teachback` is the command `teachback`."""
+
+from .cli import main
+
+main()
