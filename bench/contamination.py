@@ -16,7 +16,7 @@ from bench.outcome import Outcome
 from bench.process import peak_mib
 from teachback.curate.training_rows import curate_rows, forbidden_keys, make_row_checks
 from teachback.graders.exact import EXACT_GRADER
-from teachback.tasks import game24, own, prontoqa
+from teachback.tasks import game24, prontoqa, rows_task
 from teachback.tasks.rows_task import AnswerFormat
 from teachback.tasks.splits import SplitSizes
 from teachback.types import Curation, Example, Row, Verdict
@@ -129,7 +129,7 @@ def check_symbolic(count: int) -> dict[str, Any]:
 def curate_in_rounds(
     seeds: Sequence[Example], test: Sequence[Example], rows: Sequence[Example]
 ) -> list[Curation]:
-    task = own.make_task_from_rows(
+    task = rows_task.make_task_from_rows(
         seeds,
         dev=test[:1],
         test=test[1:],

@@ -9,7 +9,7 @@ import pytest
 from comparing import files, settings
 from teachback.compare.comparison import PAGE_FILE, run_comparison
 from teachback.config.reading import make_arm_config, make_config
-from teachback.errors import ConfigError
+from teachback.errors import ConfigError, UserFunctionError
 from teachback.run.directory import Event
 
 ARMS = {
@@ -162,7 +162,7 @@ def test_after_an_error_what_is_under_way_ends_and_nothing_begins(
         tmp_path / "c", tiny, arms={"bad": {"criterion": f"{tmp_path}/bad.py:bad"}}
     )
     events: list[Event] = []
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(UserFunctionError, match="ZeroDivisionError"):
         run_comparison(
             make_config(config),
             ["bad", "random", "loss", "badge"],

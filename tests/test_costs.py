@@ -13,6 +13,7 @@ from teachback.ledger.costs import (
     Cost,
     Price,
     Usage,
+    believe_usage,
     price_per_token,
     to_kiloflops,
     to_picodollars,
@@ -189,3 +190,36 @@ def test_prices_and_budgets_are_exact() -> None:
         10**15,
         1,
     )
+
+
+@pytest.mark.parametrize(
+    ("usage", "is_believed"),
+    [
+        (Usage(100, 20), True),
+        (Usage(30, 4), True),
+        (Usage(0, 0), False),
+        (Usage(0, 20), False),
+        (Usage(100, 0), False),
+        # 960 bytes are 30 tokens at least, and 128 characters 4.
+        (Usage(29, 20), False),
+        (Usage(100, 3), False),
+        # All of it is said to be reasoning, and there is an answer too.
+        (Usage(100, 50, reasoning_tokens=50), False),
+        (Usage(100, 54, reasoning_tokens=50), True),
+        (Usage(10**9, 20), False),
+        (Usage(100, 2**52), False),
+    ],
+)
+def test_a_usage_that_can_not_be_is_not_believed(
+    usage: Usage, is_believed: bool
+) -> None:
+    found = believe_usage(usage, prompt_bytes=960, answer_chars=128, thought_chars=0)
+    assert found == (usage if is_believed else None)
+
+
+def test_what_was_not_reported_or_not_written_is_no_fault() -> None:
+    def believe(usage: Usage | None) -> Usage | None:
+        return believe_usage(usage, prompt_bytes=31, answer_chars=0, thought_chars=0)
+
+    assert believe(None) is None
+    assert believe(Usage(1, 0)) == Usage(1, 0)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ledgers import PRICE, Open, T, cost, got, reserved, rows, statements, sums_hold
-from teachback.errors import LedgerError
+from teachback.errors import DiskError, LedgerError
 from teachback.ledger.costs import Budget, Usage
 from teachback.ledger.group_commit import GroupCommit
 from teachback.ledger.ledger import Ledger, Pair
@@ -262,7 +262,8 @@ def test_a_full_disk_fails_what_does_not_fit_and_keeps_the_rest(
         partial(ledger.answer, two, "body", Usage(1, 1), 0.1, PRICE),
     )
     assert isinstance(before, Pair)
-    assert str(failed) == "database or disk is full"
+    assert isinstance(failed, DiskError)
+    assert "got: database or disk is full" in str(failed)
     assert kept == Usage(1, 1)
     assert rows(path, "SELECT state, length(body) FROM calls ORDER BY id") == [
         ("sent", None),

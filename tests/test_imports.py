@@ -23,7 +23,7 @@ ROOMS: Mapping[str, set[str]] = {
     "ledger": {"run.locks"},
     "endpoints": {"ledger.costs"},
     "criteria": {"endpoints.settings", "metrics.statistics"},
-    "tasks": {"graders"},
+    "tasks": {"graders", "curate.lookalikes"},
     "teachers": {"endpoints", "ledger"},
     "student": {"endpoints", "run"},
     "report": {"run", "ledger.costs"},

@@ -71,8 +71,8 @@ def test_a_student_is_loaded_once_and_gone_before_the_next_is_trained(
     loaded: list[weakref.ref[Any]] = []
     in_memory: list[int] = []
 
-    def counted(folder: Path, precision: Any) -> InferenceModel:
-        student = load_for_inference(folder, precision)
+    def counted(folder: Path, precision: Any, chat: Any) -> InferenceModel:
+        student = load_for_inference(folder, precision, chat)
         loaded.append(weakref.ref(student.model))
         return student
 

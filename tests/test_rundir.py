@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from teachback.errors import DataError, InputsChanged, RunLocked
+from teachback.run.digests import commit_with_digest
 from teachback.run.directory import ROWS_PER_SHARD, Event, Run
 from teachback.run.files import commit_file
 from teachback.run.history import read_history
@@ -32,7 +33,7 @@ def test_a_step_runs_once_and_returns_what_it_reads_back(tmp_path: Path) -> None
 
     with Run(tmp_path) as run:
         assert run.step(0, "open", fn, 3) == Allowance(3)
-        (tmp_path / "round-00/open.json").write_text('{"pairs": 5}')
+        commit_with_digest(tmp_path / "round-00/open.json", b'{"pairs": 5}')
         assert run.step(0, "open", fn, 3) == Allowance(5)
         assert run.step(1, "open", fn, 4) == Allowance(4)
     assert calls == [3, 4]
@@ -87,6 +88,8 @@ def test_shards_are_fixed_in_row_order_and_a_finished_one_is_never_redone(
 
 
 def test_what_no_commit_names_is_removed_at_the_next_start(tmp_path: Path) -> None:
+    with Run(tmp_path):
+        pass
     (tmp_path / "round-00/finetune/student").mkdir(parents=True)
     (tmp_path / "round-00/finetune/student.tmp").mkdir()
     (tmp_path / "round-00/finetune/checkpoints/checkpoint-2").mkdir(parents=True)

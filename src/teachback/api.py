@@ -1,6 +1,7 @@
 """What the command line does, as functions."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from math import inf
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 from .build.gatherers import make_gatherers
 from .build.judges import make_grading_judge
 from .build.prepare import PreparedRun, prepare_run
+from .build.purchases import read_purchases
 from .build.run import make_ready_run
 from .build.selection_steps import make_selection_steps
 from .build.task import make_task
@@ -25,8 +27,8 @@ from .plan.values import Plan
 from .rng import draw
 from .run import history
 from .run.directory import Event, Run
-from .run.files import commit_file, to_json_bytes
-from .run.identity import hash_bytes, read_precision
+from .run.files import commit_file, hash_bytes, to_json_bytes
+from .run.identity import read_precision, read_today
 from .student.folder import resolve_model
 from .student.measure import SamplingPlan
 from .teachers.judge_grades import grade_with_judge
@@ -155,6 +157,7 @@ def evaluate(
     n: int | None = None,
     samples: int = 0,
     temperature: float | None = None,
+    trust: bool = False,
     listen: Listener = ignore_event,
 ) -> Report:
     """A student on test or dev. Nothing else asks test questions.
@@ -162,7 +165,8 @@ def evaluate(
     run_or_config: a run's directory, whose student is measured (base: the untuned one); or a
     config, whose own student is. student: a folder or a name in its place, asked as the config
     says. n: the split's first n questions only. samples: sampled answers to each question beside
-    the greedy one, for pass@k. temperature: of these; 0.8 by default.
+    the greedy one, for pass@k. temperature: of these; 0.8 by default. trust: a run's directory may
+    start what it names: a server, functions, requests (docs/security.md).
 
     A run's two students on a whole split, without samples, are steps of the run. All else is kept
     in a folder beside it, which `listen` is told. The same call again resumes, or returns what is
@@ -170,7 +174,7 @@ def evaluate(
     """
     is_of_run = is_run(run_or_config)
     if is_of_run:
-        config = read_run_config(Path(str(run_or_config)))
+        config = read_run_config(Path(str(run_or_config)), trust=trust)
     else:
         config = as_config(run_or_config)
     if samples and temperature is None:
@@ -273,6 +277,7 @@ def evaluate_beside(
         "model": model,
         "revision": config.student.revision if model == config.student.model else None,
         "precision": read_precision(config.run_dir) or config.student.precision,
+        "today": read_today(config.run_dir) or config.student.today,
     }
     student_settings = config.student.model_copy(update=student)
     config = config.model_copy(update={"student": student_settings})
@@ -339,8 +344,12 @@ def measure_student(
         for example, drawn in zip(examples, answers.sampled, strict=False):
             pairs += [(example, attempt) for attempt in drawn]
         run = prepared.responder.run
-        path, budget = run.folder / "ledger.sqlite", config.budget.budget()
-        with Ledger(path, repeat=config.repeat, budget=budget) as ledger:
+        with Ledger(
+            run.folder / "ledger.sqlite",
+            repeat=config.repeat,
+            budget=config.budget.budget(),
+            purchases=read_purchases(run.folder, is_judged=True),
+        ) as ledger:
             task = grade_with_judge(task, judge, pairs, round=run.round, ledger=ledger)
     return make_report(task, request.split, examples, *answers)
 
@@ -368,5 +377,6 @@ def write_config(text: str, to: Path) -> Task:
             f"{to} can't be written: {error}", fix="--out ANOTHER.yaml"
         ) from error
     finally:
-        aside.unlink(missing_ok=True)
+        with suppress(OSError):
+            aside.unlink(missing_ok=True)
     return task

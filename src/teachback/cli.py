@@ -1,6 +1,7 @@
 """The command line: it calls api.py, and prints lines or JSON of the result.
 
-Exit codes: 0 done, 2 config or data, 3 budget closed early, 4 teacher down, 130 stopped.
+Exit codes: 0 done, 2 config, data or disk, 3 budget closed early, 4 the teacher is down or gives
+nothing usable, 130 stopped (Ctrl-C, SIGTERM), 1 anything else.
 """
 
 import json
@@ -18,15 +19,19 @@ from .build.task import make_task
 from .config import options
 from .config.config import Config
 from .config.reading import read_config, read_run_config
-from .errors import ConfigError, TeachbackError
+from .endpoints.raw_text import read_raw_text
+from .errors import ConfigError, explain_disk_errors
 from .ledger.queries import LedgerReader, open_read_only
 from .plan.render import format_plan
 from .report import run_notices
 from .report.console import print_json, print_lines, print_value, stderr, stdout
 from .report.evaluation import evaluation_lines
 from .report.facts import pick_facts, report_facts, run_facts
+from .report.failures import run_command_line, stop
 from .report.formatting import display_path
 from .report.progress import Progress
+from .report.questions import ask_choice
+from .report.replies import collect_pairs, pair_facts, pair_lines
 from .report.run_status import status_facts, status_lines
 from .report.run_summary import summary_lines
 from .report.values import RunStatus, RunSummary
@@ -38,7 +43,6 @@ if TYPE_CHECKING:
 
 # Errors carry their own exit codes: see errors.py.
 BUDGET_CLOSED_CODE = 3
-STOPPED_CODE = 130
 
 app = typer.Typer(
     add_completion=False,
@@ -188,6 +192,20 @@ def status_command(
     print_value(status, as_json, status_facts, status_lines)
 
 
+@app.command("show")
+def show_command(
+    folder: options.RunFolder,
+    seed: options.ShownSeed = None,
+    rejected: options.RejectedOnly = False,
+    as_json: options.JsonOutput = False,
+) -> None:
+    """The teacher's raw replies, and what became of each. Safe while the run is at work."""
+    with open_run_ledger(folder, read_run_config(folder).repeat) as ledger:
+        replies = ledger.replies(seed)
+    pairs = collect_pairs(folder, replies, read_raw_text, seed, rejected)
+    print_value(pairs, as_json, pair_facts, pair_lines)
+
+
 @app.command("evaluate")
 def evaluate_command(
     path: options.RunOrConfig,
@@ -197,6 +215,7 @@ def evaluate_command(
     n: options.QuestionCount = None,
     samples: options.SampleCount = 0,
     temperature: options.SamplingTemperature = None,
+    trust: options.TrustRun = False,
     changes: options.ConfigChanges = options.NO_CHANGES,
     run_dir: options.RunFolderChoice = None,
     as_json: options.JsonOutput = False,
@@ -218,6 +237,7 @@ def evaluate_command(
             n=n,
             samples=samples,
             temperature=temperature,
+            trust=trust,
             listen=progress.show,
         )
     print_value(report, as_json, report_facts, evaluation_lines)
@@ -246,11 +266,13 @@ def select_command(
         config = read_config(path, changes, run_dir)
         selection, pool = api.rank(config, n, listen=progress.show)
     facts = pick_facts(selection, pool)
-    text = "\n".join(json.dumps(pick, ensure_ascii=False) for pick in facts)
     if to is None:
-        print(text)
+        for pick in facts:
+            print_json(pick, indent=None)
     else:
-        to.write_text(f"{text}\n", encoding="utf-8")
+        text = "\n".join(json.dumps(pick, ensure_ascii=False) for pick in facts)
+        with explain_disk_errors(to):
+            to.write_text(f"{text}\n", encoding="utf-8")
         stderr.print(f"{len(facts)} seeds in {to}")
 
 
@@ -332,12 +354,8 @@ def compare_command(
 
 
 def main() -> None:
-    """The entry point. A TeachbackError becomes a message and its exit code, not a traceback."""
-    try:
-        app()
-    except TeachbackError as error:
-        stderr.print(f"error: {error}")
-        sys.exit(error.exit_code)
+    """The entry point. An error becomes a message and its exit code, not a traceback."""
+    run_command_line(app)
 
 
 # -- what the commands share -------------------------------------------------------------
@@ -345,15 +363,12 @@ def main() -> None:
 
 @contextmanager
 def show_progress() -> Iterator[Progress]:
-    """Shows progress on stderr. Ctrl-C ends the command without a traceback."""
+    """Shows progress on stderr. Ctrl-C and SIGTERM end the command without a traceback."""
     try:
         with Progress(stderr) as progress:
             yield progress
     except KeyboardInterrupt:
-        stderr.print(
-            "stopped. What is finished is kept; the same command goes on from here."
-        )
-        raise typer.Exit(STOPPED_CODE) from None
+        stop()
 
 
 def open_run_ledger(folder: Path, repeat: int) -> AbstractContextManager[LedgerReader]:
@@ -366,21 +381,8 @@ def open_run_ledger(folder: Path, repeat: int) -> AbstractContextManager[LedgerR
 
 
 def ask_grader(guess: "GraderGuess") -> str:
-    """Asks on a terminal. Elsewhere it raises ConfigError, with the reasons for each grader."""
-    reasons = "; ".join(guess.evidence)
-    if not sys.stdin.isatty():
-        raise ConfigError(
-            "two graders fit about equally",
-            got=reasons,
-            allowed=" or ".join(guess.graders),
-            fix=", or ".join(f"--grader {name}" for name in guess.graders),
-        )
-    stderr.print(reasons)
-    prompt = f"which grader, {' or '.join(guess.graders)}?"
-    grader = ""
-    while grader not in guess.graders:
-        grader = typer.prompt(prompt, default=guess.graders[0], err=True)
-    return grader
+    problem = "two graders fit about equally"
+    return ask_choice(problem, guess.graders, guess.evidence, "--grader")
 
 
 def ask_before_spending(config: Config, runs: int = 1) -> None:

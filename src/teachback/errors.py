@@ -3,9 +3,56 @@
 A bad *row* is no error. It is data with a reason (see `types.Draft`, `types.Rejection`).
 """
 
+import errno
+import re
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from inspect import unwrap
+from pathlib import Path
+from typing import Any
+from unicodedata import category
+
+# Text that a terminal shows as it is; other characters are looked at one by one.
+NON_ASCII_OR_CONTROL = re.compile(r"[^\t\n -~]")
+# Controls, formats (bidirectional, zero-width), line and paragraph separators, lone surrogates.
+HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs"})
+
+# What SQLite, torch and safetensors make of an OSError while they write.
+DISK_ERROR_WORDS = re.compile(
+    r"No space left on device|Disk quota exceeded|Read-only file system|\(os error \d+\)"
+    r"|disk is full|readonly database|disk I/O error"
+    r"|PytorchStreamWriter|inline_container"
+)
+FULL_DISK = re.compile(r"No space left|quota exceeded|os error 28|disk is full")
+GO_ON = "run the same command: what is finished is kept"
+
+
+def escape_controls(text: str) -> str:
+    r"""Show what a terminal would obey or hide as an escape: \x1b, \u202e, \U000e0041.
+
+    Newlines and tabs stay. Questions, answers and error bodies come from elsewhere: raw, their
+    escape sequences would move the cursor, set the clipboard or hide other text.
+    """
+    return NON_ASCII_OR_CONTROL.sub(_escape_hidden, text.replace("\r\n", "\n"))
+
+
+def _escape_hidden(match: re.Match[str]) -> str:
+    character = match[0]
+    if category(character) not in HIDDEN_CATEGORIES:
+        return character
+    code = ord(character)
+    if code <= 0xFF:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
 
 class TeachbackError(Exception):
-    """Its message says what is wrong, what was got, what is allowed, and the fix."""
+    """Its message says what is wrong, what was got, what is allowed, and the fix.
+
+    Control characters in it are shown as escapes, because it ends on a terminal or in a log.
+    """
 
     exit_code = 1
 
@@ -19,13 +66,21 @@ class TeachbackError(Exception):
             parts.append(f"allowed: {allowed}")
         if fix:
             parts.append(f"fix: {fix}")
-        super().__init__("\n  ".join(parts))
+        super().__init__(escape_controls("\n  ".join(parts)))
 
 
 class ConfigError(TeachbackError):
     """A value in the config, or an argument of a command, can't be used."""
 
     exit_code = 2
+
+
+class UserFunctionError(ConfigError):
+    """A function of the user's, which the config names, raised something."""
+
+    def __init__(self, what: str, *, got: object = None, **more: str) -> None:
+        super().__init__(what, got=got, **more)
+        self.got = got  # what was raised, and where
 
 
 class DataError(TeachbackError):
@@ -74,3 +129,93 @@ class TeacherDown(TeachbackError):
     """The teacher can't be reached. Everything so far is kept."""
 
     exit_code = 4
+
+
+class LowYield(TeachbackError):
+    """So few of the teacher's drafts can be used that no more are bought. All are kept."""
+
+    exit_code = 4
+
+
+class DiskError(TeachbackError):
+    """A file can't be written: the disk is full or read-only. Everything so far is kept."""
+
+    exit_code = 2
+
+
+# -- errors of the disk ------------------------------------------------------------------
+
+
+@contextmanager
+def explain_disk_errors(path: Path) -> Iterator[None]:
+    """Around a write to `path`: raises DiskError for what the disk refuses.
+
+    Libraries report a full disk in their own ways, so the error's text is looked at too.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not is_disk_error(error):
+            raise
+        raise make_disk_error(path, error) from error
+
+
+def is_disk_error(error: Exception) -> bool:
+    if isinstance(error, TeachbackError):
+        return False
+    if isinstance(error, OSError):
+        # A lost connection is an OSError too.
+        return not isinstance(error, ConnectionError | TimeoutError)
+    return DISK_ERROR_WORDS.search(str(error)) is not None
+
+
+def make_disk_error(path: Path | str, error: Exception) -> DiskError:
+    text = str(error)
+    fix = f"see that its disk is there and works, then {GO_ON}"
+    code = error.errno if isinstance(error, OSError) else None
+    if code in (errno.ENOSPC, errno.EDQUOT) or FULL_DISK.search(text):
+        fix = f"make room on its disk (df -h shows how full it is), then {GO_ON}"
+    elif code in (errno.EROFS, errno.EACCES, errno.EPERM) or "readonly" in text:
+        fix = "make it writable, or use another place (--run-dir, --out)"
+    elif code in (errno.EMFILE, errno.ENFILE):
+        fix = f"raise the limit on open files (ulimit -n), then {GO_ON}"
+    elif code in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
+        fix = "a file stands where a folder should be, or the other way round: use another path"
+    return DiskError(f"{path} can't be written", got=text, fix=fix)
+
+
+# -- errors of the user's functions ------------------------------------------------------
+
+
+def guard_function(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """The function; what it raises becomes a UserFunctionError that names it, file and line."""
+
+    @wraps(function)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except TeachbackError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise UserFunctionError(
+                f"your function {name} failed: {type(error).__name__}: {error}",
+                got=describe_user_error(error, source_file(function)),
+                fix="mend it. Its source is part of what a run is: after a change a run that was "
+                "started with it needs another --run-dir (TEACHBACK_TRACEBACK=1 shows the "
+                "traceback)",
+            ) from error
+
+    return guarded
+
+
+def describe_user_error(error: BaseException, file: str | None) -> str:
+    """What was raised, and the last line of the user's own file on the way there."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if frame.filename == file]
+    last = (own or frames)[-1]
+    return f"{type(error).__name__}: {error} ({last.filename}, line {last.lineno})"
+
+
+def source_file(function: Callable[..., Any]) -> str | None:
+    code = getattr(unwrap(function), "__code__", None)
+    return code.co_filename if code else None

@@ -47,12 +47,14 @@ class Parts:
     select: Callable[
         [Attempts, GatheredEvidence, Report, Sequence[Round], int], Selection
     ]
-    # generate(round, chosen, attempts): the teacher's drafts, paid through the ledger
-    generate: Callable[[int, Selection, Sequence[Attempt]], tuple[Draft, ...]]
+    # generate(round, chosen, attempts, past): the teacher's drafts, paid through the ledger
+    generate: Callable[
+        [int, Selection, Sequence[Attempt], Sequence[Round]], tuple[Draft, ...]
+    ]
     # verify(drafts): each draft, checked as far as it can be without a gold answer
     verify: Callable[[Sequence[Draft]], tuple[Verdict, ...]]
-    # curate(verdicts, rows): the fresh rows, and why the other drafts are none
-    curate: Callable[[Sequence[Verdict], Sequence[Row]], Curation]
+    # curate(verdicts, rows, past): the fresh rows, and why the other drafts are none
+    curate: Callable[[Sequence[Verdict], Sequence[Row], Sequence[Round]], Curation]
     # transfer(student, attempts, fresh): the same student on the fresh rows
     transfer: Callable[[Student, Sequence[Attempt], Curation], CarryOver]
     # finetune(base, student, rows, fresh): the next student
@@ -93,9 +95,9 @@ def teach(
         attempts = step("attempt", parts.attempt, student, pool)
         gathered = step("gather", parts.gather, student, attempts, past, m)
         chosen = step("select", parts.select, attempts, gathered, baseline, past, m)
-        drafts = step("generate", parts.generate, r, chosen, attempts.rows)
+        drafts = step("generate", parts.generate, r, chosen, attempts.rows, past)
         verdicts = step("verify", parts.verify, drafts)
-        fresh = step("curate", parts.curate, verdicts, rows)
+        fresh = step("curate", parts.curate, verdicts, rows, past)
         transfer = step("transfer", parts.transfer, student, attempts.rows, fresh)
         rows = [*rows, *fresh.rows]
         student = step("finetune", parts.finetune, base, student, rows, fresh.rows)

@@ -16,6 +16,7 @@ from typing import Any
 
 from .build.gatherers import make_gatherers
 from .build.prepare import identity_sources
+from .build.purchases import read_purchases
 from .build.selection_steps import make_selection_steps
 from .build.steps import make_parts
 from .build.task import make_task
@@ -23,12 +24,12 @@ from .build.teacher import make_teacher
 from .config.config import Config
 from .config.reading import make_config
 from .config.run_identity import identify_config, list_free_settings
+from .errors import explain_disk_errors
 from .ledger.ledger import Ledger
 from .loop import History, teach
 from .rng import draw
 from .run.directory import Event, Run
-from .run.files import publish_path
-from .run.identity import hash_bytes
+from .run.files import hash_bytes, publish_path
 from .run.inputs import make_inputs
 from .student.measure import SamplingPlan, StudentAnswers
 from .teachers.registered import TeacherRun
@@ -90,6 +91,7 @@ def fake_run(
             folder / "ledger.sqlite",
             repeat=config.repeat,
             budget=config.budget.budget(),
+            purchases=read_purchases(folder, is_judged=False),
         ) as ledger:
             teacher = make_teacher(
                 config,
@@ -126,7 +128,8 @@ def refuse_reserve(settings: object) -> Any:
 
 
 def save_untrained_student(folder: Path) -> Student:
-    folder.mkdir(exist_ok=True)
+    with explain_disk_errors(folder):
+        folder.mkdir(exist_ok=True)
     write_skill(folder, 0)
     return Student("base")
 
@@ -234,7 +237,9 @@ def read_skill(folder: Path) -> int:
 
 
 def write_skill(folder: Path, skill: int) -> None:
-    (folder / SKILL_FILE).write_text(str(skill))
+    path = folder / SKILL_FILE
+    with explain_disk_errors(path):
+        path.write_text(str(skill))
 
 
 def make_fake_train(run: Run) -> Callable[[Path, list[tuple[str, str]], int], Path]:

@@ -109,6 +109,8 @@ class Task:
     templated: bool = False
     # The meta fields by which a report breaks down its accuracy.
     by: tuple[str, ...] = ()
+    # What the user should know of the data, such as which rows were left out.
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

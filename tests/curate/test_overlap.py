@@ -96,6 +96,48 @@ def test_a_short_question_is_refused_as_a_whole_only() -> None:
     assert len(curation.rows) == 2
 
 
+@pytest.mark.parametrize(
+    ("row", "is_inside"),
+    [
+        (
+            "Ann says: what is 2 - 3 times 4? Answer her in a whole sentence, please.",
+            True,
+        ),
+        (
+            "What is 2-3 times 4. Then add the number of days in a week to your answer.",
+            True,
+        ),
+        (
+            "Ann says: what is 2 + 3 times 4? Answer her in a whole sentence, please.",
+            False,
+        ),
+        ("Ann says: what is 2 - 3 times 4 - 1? Answer her in a whole sentence.", False),
+        ("Ann says: what is 2 - 3 times 4.5? Answer her in a whole sentence.", False),
+        ("Ann says: what is 12 - 3 times 4? Answer her in a whole sentence.", False),
+        ("Ann says: what is 2 - 3? And what is that times 4, in the end?", False),
+    ],
+)
+def test_a_short_question_is_found_inside_a_longer_row(
+    row: str, is_inside: bool
+) -> None:
+    task = text_task(test=[OTHER, "What is 2 - 3 times 4?"])
+    reasons = [x.reason for x in curate_round(task, [row]).rejected]
+    assert reasons == ["contaminated: has all of test t1 in it"] * is_inside
+
+
+def test_a_short_question_that_seeds_hold_is_the_tasks_wording() -> None:
+    test = "How many are left?"
+    seeds = [
+        "Ann has 3 hats and loses one. How many are left?",
+        "Of 5 keys one breaks. How many are left?",
+    ]
+    row = "Of 17 lamps along the harbour 4 went out. How many are left?"
+    assert curate_round(text_task(seeds, test=[test]), [row]).rejected == ()
+    assert curate_round(text_task(seeds[:1], test=[test]), [row]).rejected != ()
+    # As a whole it is refused all the same.
+    assert curate_round(text_task(seeds, test=[test]), [f"{test}!"]).rejected != ()
+
+
 def test_the_form_of_a_task_is_no_leak() -> None:
     """An instruction that the seeds and the held-out questions begin with."""
     form = (

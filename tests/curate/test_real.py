@@ -4,8 +4,10 @@ Takes some 10 s: every train question is compared with the whole test set.
 """
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -37,6 +39,7 @@ def rounds(
         yield curation
 
 
+# Measured: 0.16 % of GSM8K's rows, and 1.90 % of MATH's, 1.83 % of them for 13 words.
 @pytest.mark.parametrize(
     ("name", "held_out"), [("gsm8k", "gsm8k_test"), ("math", "math500_test")]
 )
@@ -68,6 +71,53 @@ def test_at_most_two_percent_of_real_train_questions_are_taken_for_leaks(
     assert false_share <= 0.02
     assert n_templated == 0
     assert n_warnings / len(rest) < 0.15
+
+
+def change_numbers(text: str, random: Random) -> str:
+    return re.sub(r"\d+", lambda _: str(random.randint(2, 99)), text)
+
+
+def change_words(text: str, random: Random) -> str:
+    """Every fifth word, and the numbers."""
+    words = text.split()
+    for position in random.sample(range(len(words)), len(words) // 5):
+        words[position] = "".join(random.choices("aeioumnrst", k=5))
+    return change_numbers(" ".join(words), random)
+
+
+def embed(text: str, random: Random) -> str:
+    return (
+        f"Here is a puzzle for you. {change_numbers(text, random)} Explain your steps."
+    )
+
+
+# Measured: 100 %, 100 % and 98 % of GSM8K's. Of MATH's, where contests repeat their wording, 55 %,
+# 31 % and 55 %: the short ones look like many of its train questions.
+@pytest.mark.parametrize("change", [change_numbers, change_words, embed])
+@pytest.mark.parametrize(
+    ("name", "held_out", "least"),
+    [("gsm8k", "gsm8k_test", 0.95), ("math", "math500_test", 0.25)],
+)
+def test_near_copies_of_real_test_questions_are_refused_one_by_one(
+    data: Path,
+    name: str,
+    held_out: str,
+    least: float,
+    change: Callable[[str, Random], str],
+) -> None:
+    seeds = [*questions(data, f"{name}_train").values()][:N_SEEDS]
+    test = [*questions(data, held_out).values()]
+    checks = make_row_checks(text_task(seeds, test=test))
+    assert checks is not None
+    random = Random(1)
+    copies = [change(text, random) for text in test[:200]]
+    refused = sum(
+        checks.overlap.leak_reason(text) is not None
+        or checks.copies.find_copy(text) is not None
+        for text in copies
+    )
+    print(f"\n{name}, {change.__name__}: {refused} of {len(copies)} are refused")
+    assert refused >= least * len(copies)
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from teachback.graders.final import final_answer
+from teachback.graders.final import final_answer, find_final_answer
 
 
 @pytest.mark.parametrize(
@@ -111,11 +111,30 @@ def test_a_minus_before_the_box_belongs_to_the_answer(dress: str) -> None:
     assert final_answer(f"Answer: {dress}") == "-5"
 
 
-@pytest.mark.parametrize(
-    "dress", ["7-\\boxed{5}", "7 - \\boxed{5}", "text\n- \\boxed{5}"]
-)
-def test_a_minus_between_two_numbers_or_before_an_item_does_not(dress: str) -> None:
-    assert final_answer(dress) == "5"
+def test_a_bullet_before_the_box_does_not() -> None:
+    assert final_answer("text\n- \\boxed{5}") == "5"
+
+
+@pytest.mark.parametrize("dress", ["7-\\boxed{5}", "7 - \\boxed{5}", "7\\boxed{5}"])
+def test_a_box_that_holds_a_part_of_the_value_gives_no_answer(dress: str) -> None:
+    found = find_final_answer(f"Answer: 4\nSo it is {dress}.")
+    assert found.answer is None
+    assert "before the box" in str(found.reason)
+
+
+@pytest.mark.parametrize("later", ["Wait, that's wrong.", "Sorry, it should be 6."])
+def test_what_is_taken_back_is_no_answer(later: str) -> None:
+    found = find_final_answer(f"Answer: 5\n{later}")
+    assert found == (None, "the text takes its answer back: 5")
+    assert final_answer(f"Answer: 4\n{later}\nAnswer: 5") == "5"
+
+
+@given(st.text(max_size=60), st.text(max_size=60))
+def test_an_answer_or_a_reason_whatever_stands_around_a_box(
+    before: str, behind: str
+) -> None:
+    found = find_final_answer(f"{before}\\boxed{{5}}{behind}")
+    assert (found.answer is None) == (found.reason is not None)
 
 
 def test_of_two_boxes_on_an_answer_line_none_is_picked() -> None:

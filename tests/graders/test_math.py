@@ -69,6 +69,30 @@ def test_the_final_answer_of_a_text(
     assert (grade.reason is None) == (expected == "right")
 
 
+def test_a_rows_own_solution_is_read_by_its_last_box() -> None:
+    """As MATH's gold answers are: they may be a part of what is written, or one of two."""
+    solution = r"Hence $t = \boxed{3}$ or $t = \boxed{4}$."
+    own = Example("x", "", "4", solution)
+    assert MATH_GRADER.grade(own, solution).outcome == "right"
+    assert MATH_GRADER.grade(own, solution.replace("Hence", "So")).outcome == "wrong"
+    assert (
+        MATH_GRADER.grade(own, r"$t = \boxed{3}$, twice $\boxed{4}$").outcome != "right"
+    )
+
+
+@pytest.mark.parametrize("power", [60, 400])
+def test_numbers_that_differ_by_very_little_differ(power: int) -> None:
+    pairs = [
+        ("0", f"10^{{-{power}}}"),
+        (f"10^{{-{power}}}", f"10^{{-{power + 1}}}"),
+        (f"10^{{{power}}}", rf"\sqrt{{10^{{{2 * power}}}+1}}"),
+        (r"\sqrt{2}", rf"\sqrt{{2+10^{{-{power}}}}}"),
+        ("(0,1)", f"(10^{{-{power}}},1)"),
+    ]
+    assert [outcome(*pair) for pair in pairs] == ["wrong"] * len(pairs)
+    assert outcome(rf"\frac{{1}}{{10^{{{power}}}}}", f"10^{{-{power}}}") == "right"
+
+
 def test_parse_says_whether_there_is_something_to_compare() -> None:
     texts = (
         r"\boxed{\frac12}",

@@ -76,9 +76,9 @@ def test_a_sample_written_another_way_or_changed_a_little(pool: list[Example]) -
 
 @pytest.mark.slow
 def test_all_written_another_way_or_changed_a_little(pool: list[Example]) -> None:
-    """sympy can't tell tan θ = 2θ from tan θ = 3θ in 2 s: said to be timed out, neither right nor
-    wrong.
+    """On a slow machine sympy can't tell tan θ = 2θ from tan θ = 3θ in 2 s: said to be timed out,
+    neither right nor wrong.
     """
-    (mistake,) = find_misjudged(pool)
-    assert mistake.startswith("math_train-03219 digit")
-    assert "-> timed_out" in mistake
+    for mistake in find_misjudged(pool):
+        assert mistake.startswith("math_train-03219 digit")
+        assert "-> timed_out" in mistake

@@ -183,6 +183,24 @@ def test_bounded_work() -> None:
     assert time.monotonic() - started < 1
 
 
+@pytest.mark.parametrize(
+    ("answer", "question", "value"),
+    [
+        ("3 dozen", "How many dozen eggs are there?", 3),
+        ("3 dozen", "How many eggs are in 3 dozen?", None),
+        ("5 million", "Give the population in millions.", 5),
+        ("5 million", "How many people are there?", None),
+        ("3 quarters", "How many quarters has she?", 3),
+        ("3 quarters", "What part is left?", None),
+        ("5 or 6", "How many or what?", None),
+    ],
+)
+def test_a_word_that_multiplies_counts_if_the_question_asks_for_it(
+    answer: str, question: str, value: int | None
+) -> None:
+    assert read_number(answer, question) == value
+
+
 def test_outcomes() -> None:
     e = Example("e", "?", "1000")
     assert NUMBER_GRADER.grade(e, "Answer: $1,000.00 a year").outcome == "right"

@@ -34,14 +34,14 @@ def test_a_template_that_rewrites_the_prompt_is_an_error_that_shows_it(
     tmp_path: Path,
 ) -> None:
     template = (
-        "{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}<|end|>{% endfor %}"
-        "{% if add_generation_prompt %}<|assistant|><think></think>{% endif %}"
+        "{% for m in messages %}<|{{ m['role'] }}|>"
+        "{{ '' if messages | length == 1 else 'Q: ' }}{{ m['content'] }}<|end|>"
+        "{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
     )
-    student = load_student(tiny_student(tmp_path, chat_template=template))
     with pytest.raises(
-        StudentError, match=r"other tokens once[\s\S]*got: .*'B'[\s\S]*allowed: .*'t'"
+        StudentError, match=r"other tokens once[\s\S]*got: .*'Q'[\s\S]*allowed: .*'A'"
     ):
-        row_ids(student, Chat(), "Why?", "Because.")
+        load_student(tiny_student(tmp_path, chat_template=template))
     other_student = load_student(
         tiny_student(
             tmp_path / "b",

@@ -65,6 +65,8 @@ def test_the_prompt_shows_a_form_that_is_right_and_no_puzzle_of_the_game() -> No
         "Answer: 1 + 1\nNo, wait.\nAnswer: 4 * 5 + 10 - 6",
         "4 + 4 = 9 (left: 7)\nAnswer: 4 * 5 + 10 - 6 = 20 + 4 = 24",
         "Answer: 4 * 5 + 10 - 6 = 24\r\n\r\nDone.",
+        "Answer: 24 = 4 * 5 + 10 - 6",
+        "<think>Answer: 24?</think>\nAnswer: 4 * 5 + 10 - 6<|im_end|>",
     ],
 )  # fmt: skip
 def test_right(text: str) -> None:
@@ -82,7 +84,9 @@ def test_right(text: str) -> None:
         ("Answer: 4 * 5 + 10 - 6 + 5 - 5", "uses 4 5 5 5 6 10"),
         ("Answer: 4 * (10 - 4) ", "uses 4 4 10"),
         ("Answer: 45 + 10 - 6", "uses 6 10 45"),
-        ("Answer: 24 = 4 * 5 + 10 - 6", "uses 24"),
+        ("Answer: 24 = 24", "uses 24"),
+        ("Answer: 24 = 4 * 5 + 10", "uses 4 5 10"),
+        ("Answer: 24 = 4 * 5 - 10 + 6", "16 is not 24"),
         ("Answer: 4 / (5 + 5 - 10)", "divides by zero"),
         ("Answer: 4 * 5 + 10 - 6 = 24\nAnswer: 4 + 5 + 6 + 10", "25 is not 24"),
         (r"Answer: 4 * 5 + 10 - 6, so \boxed{24}", "uses 24"),

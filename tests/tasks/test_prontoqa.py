@@ -162,6 +162,40 @@ def test_no_final_answer_or_several_are_unparsed(text: str) -> None:
     assert not grade_proof(EXAMPLE, text).answer_right
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "**Answer: False**", "**Answer:** False", "Answer: **False**", "**Answer: False.**",
+        "### Answer: False", "Final answer: False", "**Final Answer:** False", "> Answer: False",
+        "__Answer:__ False", "Answer: `False`", 'Answer: "False"', "Answer: “False”.",
+        r"Answer: \boxed{False}", r"Answer: $\boxed{\text{False}}$.", r"Answer: $\text{False}$",
+        "Answer: false", "Answer: FALSE", "*Answer: False*", "Answer: False<|im_end|>",
+        "***Answer:*** ***False***",
+    ],
+)  # fmt: skip
+def test_the_label_in_the_dress_that_models_give_it(line: str) -> None:
+    assert grade_proof(EXAMPLE, f"{PROOF}\n{line}").outcome == "right"
+    assert verify_proof(QUESTION, f"{PROOF}\n{line}").answer == "False"
+    other = (
+        line.replace("False", "True").replace("false", "true").replace("FALSE", "TRUE")
+    )
+    assert grade_proof(EXAMPLE, f"{PROOF}\n{other}").outcome == "wrong"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Answer: False or True", "Answer: not False", "Answer: False?", "Answer: True/False",
+        "**Answer:** False, maybe", "Answer: Falsehood", "No answer: False",
+        "Answer: False (or not)",
+        "**Answer: True**\nAnswer: False", "Answer: $\\boxed{\\text{True}}$\nAnswer: False",
+        "<think>\nAnswer: False",
+    ],
+)  # fmt: skip
+def test_a_label_with_anything_else_is_unparsed(line: str) -> None:
+    assert grade_proof(EXAMPLE, f"{PROOF}\n{line}").outcome == "unparsed"
+
+
 def test_whitespace_around_the_answer_does_not_matter() -> None:
     assert (
         grade_proof(EXAMPLE, f"\n {PROOF}\r\n\n  Answer:  False. \r\n\n").outcome

@@ -2,7 +2,7 @@
 
 import json
 import time
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -10,12 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from teachback.errors import DataError
+from teachback.rng import draw
 from teachback.tasks import reasoning_gym
 from teachback.tasks.gym_answers import (
     MULTILINE_DATASETS,
     format_gym_answer,
     read_answer,
 )
+from teachback.tasks.gym_datasets import open_source
+from teachback.tasks.gym_forms import has_answer_form
+from teachback.tasks.keys import text_key
 from teachback.types import Example, Grade, Task
 
 pytest.importorskip("reasoning_gym")
@@ -162,6 +166,67 @@ def test_full_marks_for_wrong_answers_are_not_taken_over(
         "wrong",
         "unparsed",
     )
+
+
+# Their scorers pick out what they look for, and pass over the rest of a text.
+LENIENT = [
+    "fraction_simplification", "kakurasu", "knights_knaves", "letter_jumble", "pool_matrix",
+    "puzzle24", "quantum_lock", "rubiks_cube", "sokoban", "spell_backward", "survo",
+    "time_intervals", "word_sorting",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("dataset", LENIENT)
+def test_more_than_an_answer_is_not_right(dataset: str) -> None:
+    level = 1 if dataset == "sokoban" else 0
+    source = open_source(dataset, {}, (level, level))
+    for i in range(3):
+        item = source.draw(level, draw(0, 0, "test", str(i), 0))
+        gold = str(item.example.answer)
+        grade = partial(
+            reasoning_gym.grade_gym, source, {text_key(item.example.question): item}
+        )
+        for more in (
+            "{} or 17", "{} 17", "{} (or not)", "not {}", "I am not sure that {}", "{} is wrong",
+            "{}?", "{} # or 17", "{}, or another", "{}\n17", "{} or {}", "7 {}",
+        ):  # fmt: skip
+            text = format_gym_answer(
+                more.replace("{}", gold), dataset in MULTILINE_DATASETS
+            )
+            found = grade(item.example, text.replace("\n17", " \n17"))
+            if more == "{}\n17" and dataset not in MULTILINE_DATASETS:
+                continue  # the line below the answer is no part of it
+            assert found.outcome != "right", (gold, more)
+        assert grade(item.example, f"<answer>{gold}</answer>").outcome == "right"
+
+
+@pytest.mark.parametrize(
+    ("dataset", "answer", "is_form"),
+    [
+        ("knights_knaves", "Ann is a knight, and Bob is a knave", True),
+        ("knights_knaves", "Bob is a knave and Ann is a knight.", True),
+        ("knights_knaves", "Ann is not a knight, and Bob is a knave.", False),
+        ("quantum_lock", "A→B -> C", True),
+        ("quantum_lock", "A then B", False),
+        ("fraction_simplification", r"\frac{1}{2}", True),
+        ("fraction_simplification", r"\frac{1}{2} = 0.5", False),
+        ("time_intervals", "3 days, 00:10", True),
+        ("time_intervals", "3 days or 4", False),
+        ("complex_arithmetic", "-3+2i", True),
+        ("complex_arithmetic", "-3+2i or 4", False),
+        ("propositional_logic", "(P ∧ Q)", True),
+        ("propositional_logic", "(P ∧ Q", False),
+        ("sokoban", "LRUD", True),
+        ("sokoban", "LRUD or UD", False),
+        ("kakurasu", "1 0\n0 1", True),
+        ("kakurasu", "1 0\n0 1 9", False),
+        ("chain_sum", "1.0", True),
+        ("chain_sum", "1 apple", False),
+    ],
+)
+def test_forms_of_an_answer(dataset: str, answer: str, is_form: bool) -> None:
+    gold = {"kakurasu": "0 1\n1 0", "chain_sum": "2"}.get(dataset)
+    assert has_answer_form(dataset, answer, gold) == is_form
 
 
 def test_sorted_numbers_are_the_numbers_given() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from teachback.errors import DataError
-from teachback.tasks.splits import SplitSizes, split_examples
+from teachback.tasks.splits import SplitSizes, split_examples, unique_in_hash_order
 from teachback.types import Example
 
 
@@ -81,3 +81,46 @@ def test_only_what_is_measured_on_needs_answers() -> None:
         split_examples(rows, SplitSizes(), key=key)
     with pytest.raises(DataError, match="no rows are left for seeds"):
         split_examples(rows[:5], SplitSizes(dev=5), key=key)
+
+
+def test_questions_with_two_answers_are_left_out_and_told() -> None:
+    rows = [
+        *made([f"q{i}" for i in range(10)]),
+        Example("x", "Twice", "1"),
+        Example("y", "twice", "2"),
+        Example("z", "form", "1,000"),
+        Example("w", "FORM", "$1000.0"),
+        Example("v", "open", None),
+        Example("u", "open", "3"),
+    ]
+    found = split_examples(rows, SplitSizes(dev=3), key=key)
+    questions = {key(e.question) for e in (*found.seeds, *found.dev)}
+    assert questions == {*(f"q{i}" for i in range(10)), "form", "open"}
+    assert found.notes == (
+        "2 rows of the seeds are left out: they answer the same question differently, "
+        "such as 'Twice'",
+    )
+    assert split_examples(rows[:10], SplitSizes(dev=3), key=key).notes == ()
+    noted = split_examples(rows[:8], SplitSizes(), key=key, dev=rows[8:12]).notes
+    assert [note.partition(" are")[0] for note in noted] == ["2 rows of dev"]
+
+
+@given(
+    st.lists(
+        st.builds(
+            Example,
+            id=st.sampled_from("ij"),
+            question=st.sampled_from(["a", "A", "b"]),
+            answer=st.sampled_from([None, "1", "1.0", "2"]),
+            solution=st.sampled_from([None, "s", "t"]),
+            meta=st.dictionaries(st.just("m"), st.integers(0, 1)),
+        ),
+        max_size=8,
+    ),
+    st.randoms(),
+)
+def test_rows_without_ids_of_their_own_come_out_the_same_in_any_order(  # type: ignore[no-untyped-def]
+    rows, random
+) -> None:
+    shuffled = random.sample(rows, len(rows))
+    assert unique_in_hash_order(rows, key) == unique_in_hash_order(shuffled, key)

@@ -232,7 +232,9 @@ ANY_KEYS = KEYS | st.text(
 def test_the_key_is_taken_out_in_every_form(form: str, key: str) -> None:
     there = f"é {FORMS[form](key)} 数"
     assert redact_key(there * 2, key) == "é [key] 数" * 2
-    assert redact_key(there, key + "!") == there or form != "plain"
+    other = key[::-1] + "!"
+    has_ends = other[:8].lower() in there.lower() or other[-8:].lower() in there.lower()
+    assert redact_key(there, other) == there or form != "plain" or has_ends
 
 
 @pytest.mark.parametrize("urlsafe", [False, True])
@@ -306,6 +308,29 @@ def test_a_key_that_is_repeated_in_part(said: str, left: str) -> None:
     assert redact_key(said, KEY) == left
 
 
+@pytest.mark.parametrize(
+    ("shown", "left"),
+    [
+        (KEY[:8] + "..." + KEY[-4:], "[key]"),
+        ("sk-" + "*" * 20 + KEY[-8:], "sk-" + "*" * 20 + "[key]"),
+        (KEY[:20] + "...", "[key]"),
+        ("..." + KEY[-20:], "...[key]"),
+        (KEY[:12] + "\n" + KEY[12:], "[key]\n[key]"),
+        (KEY.upper(), "[key]"),
+        (KEY.lower(), "[key]"),
+        (quote(KEY[:15], safe="") + "...", "[key]"),
+        (KEY.encode().hex(), "[key]"),
+        (KEY.encode().hex().upper(), "[key]"),
+    ],
+)
+def test_the_beginning_and_the_end_of_a_key_are_taken_out_too(
+    shown: str, left: str
+) -> None:
+    assert redact_key(f"your key {shown} is wrong", KEY) == f"your key {left} is wrong"
+    body = json.dumps({"error": f"key\n{shown}\n"})
+    assert json.loads(redact_key(body, KEY)) == {"error": f"key\n{left}\n"}
+
+
 @pytest.mark.parametrize("key", [None, "", "EMPTY", "seven77"])
 def test_short_placeholders_are_left(key: str | None) -> None:
     said = "An EMPTY box, seven77 times."
@@ -313,18 +338,17 @@ def test_short_placeholders_are_left(key: str | None) -> None:
 
 
 def test_other_text_is_left() -> None:
-    said = f"You sent {KEY}.\nAnswer: 1, {KEY[:-1]}, {KEY.upper()}"
-    assert (
-        redact_key(said, KEY)
-        == f"You sent [key].\nAnswer: 1, {KEY[:-1]}, {KEY.upper()}"
-    )
+    said = f"You sent {KEY}.\nAnswer: 1, {KEY[:7]}, {KEY[-7:]}, {KEY[8:-8]}"
+    assert redact_key(said, KEY) == said.replace(KEY, "[key]")
 
 
 @pytest.mark.parametrize(
     "text",
-    ["\\" * 10**5, "s" * 10**5, "%25" * 10**5, KEY[:-1] * 4000, "Bearer " * 10**4],
+    ["\\" * 10**5, "s" * 10**5, "%25" * 10**5, KEY[1:-1] * 4000, "Bearer " * 10**4],
 )
 def test_no_text_takes_long(text: str) -> None:
     start = time.monotonic()
     assert redact_key(text, KEY) == text
-    assert time.monotonic() - start < 2
+    for key in (f"{KEY[:4]}%{KEY[4:]}", KEY[1:-1], "s" * 40, "Bearer Bearer "):
+        redact_key(text, key)
+    assert time.monotonic() - start < 4

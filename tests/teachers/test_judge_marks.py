@@ -146,7 +146,10 @@ def test_two_marks_are_read_in_their_order_or_not_at_all() -> None:
         (Fault("length"), "cut off by the token limit"),
         (Fault("refusal"), "refused: I'm sorry, but I can't help with that."),
         (Fault("null"), "no text in the teacher's answer"),
-        (Fault("garbage"), "the teacher's answer is not a chat completion"),
+        (
+            Fault("garbage"),
+            "no answer in 3 tries: HTTP 200 without an answer",
+        ),
         (Fault("status", 400, body="no"), "refused: HTTP 400: no"),
     ],
     ids=lambda value: value.kind if isinstance(value, Fault) else None,

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from teachback.endpoints.replies import UnusableReply, is_count, parse_completion
+from teachback.endpoints.json_values import is_count
+from teachback.endpoints.replies import UnusableReply, parse_completion
 from teachback.ledger.costs import Usage
 
 MOST = 400
@@ -266,10 +267,10 @@ def test_thinking_that_was_not_finished() -> None:
     assert reason(body("<think>Hm.</think> ")) == "no text in the teacher's answer"
 
 
-def test_a_tag_later_in_the_text_is_text() -> None:
+def test_a_tag_later_in_the_text_is_refused() -> None:
     assert (
-        parse_completion(body("Write <think> and </think>.")).text()
-        == "Write <think> and </think>."
+        reason(body("Write <think> and </think>."))
+        == "the teacher's answer holds the mark <think>"
     )
 
 
@@ -382,7 +383,8 @@ def test_a_pair(text: str) -> None:
         ("<solution>s</solution>", "question"),
         ("<solution>s</solution><question>q</question>", "question"),
         ("<question> </question><solution>s</solution>", "question"),
-        ('{"question": "q", "answer": 3}', "question"),
+        ('{"question": 3, "answer": "s"}', "question"),
+        ('{"question": "q", "answer": [3]}', "question"),
         ('{"question": "q", "answer": " "}', "solution"),
         ('{"question": "", "answer": "s"}', "question"),
         ('[{"question": "q", "answer": "s"}]', "question"),
@@ -452,9 +454,13 @@ def details(
         ({"prompt_tokens": -1, "completion_tokens": 1}, None),
         ({"prompt_tokens": 1.0, "completion_tokens": 1}, None),
         ({"prompt_tokens": 10**30, "completion_tokens": 1}, None),
-        ({"prompt_tokens": 0, "completion_tokens": 0}, Usage(0, 0)),
+        ({"prompt_tokens": 0, "completion_tokens": 0}, None),
+        ({"prompt_tokens": 0, "completion_tokens": 3, "total_tokens": 3}, None),
+        ({"prompt_tokens": 5, "completion_tokens": 0}, Usage(5, 0)),
         (details(3, 4), Usage(5, 7, 3, 4)),
-        (details(9, 9), Usage(5, 7, 5, 7)),  # parts are never more than the whole
+        # Reasoning beside the completion, in no total.
+        (details(9, 9), Usage(5, 16, 5, 9)),
+        (details(0, 9, total_tokens=12), Usage(5, 16, 0, 9)),
         (details(-1, 1.5), Usage(5, 7)),
         (details("3", True), Usage(5, 7)),
         (

@@ -1,26 +1,47 @@
 """From the config to data and students, checked and identified."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal, Self
 
 from ..config.config import Config
-from ..config.run_identity import identify_config, list_free_settings
+from ..config.run_identity import (
+    find_request_section,
+    identify_config,
+    list_free_settings,
+)
 from ..criteria.function import FunctionSettings
 from ..errors import ConfigError, DataError
+from ..ledger.queries import read_bought_roles
 from ..run.directory import Run, choose_shard_size
-from ..run.identity import read_precision
+from ..run.identity import read_precision, read_today
 from ..run.inputs import make_inputs
+from ..student.chat_date import choose_date
 from ..student.folder import resolve_model
 from ..student.model_size import find_model_size
 from ..student.precision import choose_precision
 from ..student.responder import StudentResponder
+from ..teachers.judge_gaps import REFEREE_ROLE
+from ..teachers.judge_grades import GRADING_ROLE
+from ..teachers.judge_marks import MARKING_ROLE
+from ..teachers.openai import VERIFIER_ROLE
 from ..types import Student, Task
 from .criterion import check_criterion, import_criterion, make_criterion
 from .judges import make_grading_judge, read_criterion_sources
 from .student import check_signals, make_responder
 from .task import make_task, task_sources
 from .teacher import teacher_fingerprint
+
+LEDGER_FILE = "ledger.sqlite"
+# In the ledger.
+ROLES_OF_SECTION = {
+    "verifier": {VERIFIER_ROLE},
+    "judge": {GRADING_ROLE},
+    "criterion": {MARKING_ROLE, REFEREE_ROLE},
+}
+# Every role but these is the teacher's.
+OTHER_ROLES = {VERIFIER_ROLE, GRADING_ROLE, MARKING_ROLE, REFEREE_ROLE}
 
 
 @dataclass(frozen=True)
@@ -41,8 +62,11 @@ class PreparedRun:
         self.responder.free_memory()
 
 
-def prepare_run(config: Config, run: Run) -> PreparedRun:
-    """Checks the config against the data, and the inputs against the run's first start."""
+def prepare_run(config: Config, run: Run, ledger: Path | None = None) -> PreparedRun:
+    """Checks the config against the data, and the inputs against the run's first start.
+
+    ledger: of the comparison that the run is an arm of.
+    """
     task = make_task(config.task, config.repeat)
     check_data(config, task)
     if config.machine.threads is not None:
@@ -54,6 +78,7 @@ def prepare_run(config: Config, run: Run) -> PreparedRun:
     teacher = teacher_fingerprint(config, task)
     known_precision = read_precision(run.folder)
     precision = known_precision or choose_precision(config.student.precision)
+    today = config.student.today or read_today(run.folder) or choose_date(folder)
     run.rows_per_shard = choose_shard_size(find_model_size(str(folder)).parameters)
     run.identify(
         identify_config(config),
@@ -64,14 +89,33 @@ def prepare_run(config: Config, run: Run) -> PreparedRun:
             teacher=teacher,
             rows=config.rows,
             sources=identity_sources(config, task),
+            today=today,
         ),
         list_free_settings(config),
+        partial(may_change_setting, ledger or run.folder / LEDGER_FILE),
     )
+    if task.notes:
+        run.note("task", f"task: {'; '.join(task.notes)}")
     if known_precision is None:
         run.note("precision", f"precision: {precision}, from now on part of this run")
 
-    responder = make_responder(config, run, task, folder, precision)
+    responder = make_responder(config, run, task, folder, precision, today)
     return PreparedRun(task, Student(str(folder)), responder, precision, teacher)
+
+
+def may_change_setting(ledger: Path, key: str) -> bool:
+    """Whether a key of the config may change between two starts.
+
+    What an endpoint is asked with may, as long as nothing was bought from it: such a change is
+    what a provider advises that refuses a request.
+    """
+    section = find_request_section(key)
+    if section is None:
+        return False
+    bought = read_bought_roles(ledger)
+    if section == "teacher":
+        return bought <= OTHER_ROLES
+    return bought.isdisjoint(ROLES_OF_SECTION[section])
 
 
 def identity_sources(config: Config, task: Task) -> dict[str, bytes]:

@@ -26,7 +26,9 @@ def make_reserve_opener(
     def open_reserve(
         settings: PoolTeacherSettings,
     ) -> tuple[Reserve, tuple[Row, ...], Any]:
-        rows = read_reserve(settings.rows, config.task, task)
+        rows = read_reserve(
+            settings.rows, config.task, task, partial(run.note_once, "reserve")
+        )
         reserve = run.step(
             0,
             "reserve",

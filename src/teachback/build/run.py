@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Self
 
 from ..config.config import Config
+from ..config.trust import remember_actions
 from ..errors import ConfigError
 from ..ledger.costs import Budget
 from ..ledger.ledger import Ledger
@@ -20,6 +21,7 @@ from ..teachers.registered import Teacher, TeacherRun
 from ..types import Student, Task
 from .gatherers import make_gatherers
 from .prepare import prepare_run
+from .purchases import read_purchases
 from .reserve import make_reserve_opener
 from .selection_steps import make_selection_steps
 from .steps import make_parts
@@ -55,8 +57,10 @@ class ReadyRun:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.ledger.close()
-        self.responder.free_memory()
+        try:
+            self.ledger.close()
+        finally:
+            self.responder.free_memory()
 
 
 def make_ready_run(config: Config, run: Run, arm: Arm | None = None) -> ReadyRun:
@@ -68,7 +72,8 @@ def make_ready_run(config: Config, run: Run, arm: Arm | None = None) -> ReadyRun
             got=config.budget.total,
             fix="set the same limit in budget itself",
         )
-    prepared = prepare_run(config, run)
+    remember_actions(config)
+    prepared = prepare_run(config, run, arm.ledger if arm else None)
     task, base, responder = prepared.task, prepared.base, prepared.responder
     ledger = open_ledger(config, run, arm)
     pair_limits = [
@@ -104,8 +109,14 @@ def check_endpoints(config: Config) -> None:
 
 def open_ledger(config: Config, run: Run, arm: Arm | None) -> Ledger:
     budget = config.budget.budget()
+    purchases = read_purchases(run.folder, is_judged=config.judge is not None)
     if arm is None:
-        return Ledger(run.folder / "ledger.sqlite", repeat=config.repeat, budget=budget)
+        return Ledger(
+            run.folder / "ledger.sqlite",
+            repeat=config.repeat,
+            budget=budget,
+            purchases=purchases,
+        )
     total = config.budget.total
     return Ledger(
         arm.ledger,
@@ -115,4 +126,5 @@ def open_ledger(config: Config, run: Run, arm: Arm | None) -> Ledger:
         draws=arm.draws,
         shared=arm.together,
         total=total.budget() if total else Budget(),
+        purchases=purchases,
     )

@@ -1,12 +1,10 @@
 """The steps of a round as functions, for the loop."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from ..config.config import Config
 from ..criteria.selection_steps import SelectionSteps
-from ..curate.training_rows import curate_rows, forbidden_keys, make_row_checks
-from ..curate.verify import verify_drafts
 from ..ledger.allowance import count_rows_wanted, open_round
 from ..ledger.costs import Cost
 from ..ledger.ledger import Ledger
@@ -36,6 +34,7 @@ from ..types import (
     Student,
     Task,
 )
+from .drafts import make_curate, make_yield_watch
 from .judges import make_grading_judge, worst_criterion_cost
 from .training import Train
 
@@ -54,9 +53,8 @@ def make_parts(
 ) -> Parts:
     """test: each round's student is measured on test too."""
     draw_for_run = partial(draw, config.seed, config.repeat)
-    forbidden = forbidden_keys(task)
-    checks = make_row_checks(task)
     judge = make_grading_judge(config)
+    watch = make_yield_watch(config, task, ledger)
 
     def open_next_round(past: Sequence[Round]) -> Allowance | None:
         seeds = selector.selectable_seeds(past)
@@ -113,25 +111,20 @@ def make_parts(
         return make_report(graded_task, split, examples, *answers)
 
     return Parts(
-        initial_rows=partial(rows_at_start, config, task),
+        initial_rows=partial(
+            rows_at_start, config, task, partial(run.note_once, "rows")
+        ),
         open_round=open_next_round,
         attempt=selector.attempt,
         gather=selector.gather,
         select=lambda attempts, gathered, baseline, past, m: selector.select(
             attempts, gathered, baseline.accuracy, past, m
         ),
-        generate=lambda round, chosen, attempts: teacher.generate(
-            round, chosen.picks, attempts
+        generate=lambda round, chosen, attempts, past: watch.generate(
+            lambda picks: teacher.generate(round, picks, attempts), chosen.picks, past
         ),
-        verify=lambda drafts: verify_drafts(drafts, task),
-        curate=lambda verdicts, rows: curate_rows(
-            verdicts,
-            rows,
-            key=task.key,
-            forbidden=forbidden,
-            seeds=task.seeds,
-            checks=checks,
-        ),
+        verify=watch.verify,
+        curate=make_curate(task, watch),
         transfer=carry_over,
         finetune=finetune,
         evaluate=partial(evaluate, "dev", task.dev),
@@ -139,7 +132,11 @@ def make_parts(
     )
 
 
-def rows_at_start(config: Config, task: Task) -> tuple[Row, ...]:
+def rows_at_start(
+    config: Config, task: Task, on_note: Callable[[str], None] = lambda note: None
+) -> tuple[Row, ...]:
     """Rows that are trained on from the start: the user's own, and the seeds' solutions."""
-    rows = read_existing_rows(config.rows, task.target) if config.rows else ()
+    rows: tuple[Row, ...] = ()
+    if config.rows:
+        rows = read_existing_rows(config.rows, task.target, on_note)
     return (*rows, *seed_rows(task)) if config.include_seeds else rows

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Set
+from datetime import date
 from pathlib import Path
 from typing import Literal
 
@@ -30,6 +31,7 @@ def make_responder(
     task: Task,
     base: Path,
     precision: Literal["float32", "bf16"],
+    today: date | None,
 ) -> StudentResponder:
     student = config.student
     serving = None
@@ -46,7 +48,7 @@ def make_responder(
             ),
             ready_s=student.ready_s,
         )
-    chat = Chat(student.system, student.chat_template_kwargs)
+    chat = Chat(student.system, student.chat_template_kwargs, today)
     return StudentResponder(
         run, task, chat, student.max_new_tokens, StudentCache(precision), serving
     )

@@ -15,6 +15,7 @@ from ..ledger.costs import PICODOLLARS_PER_USD
 from ..ledger.queries import open_read_only
 from ..loop import teach
 from ..run.directory import Event, Run
+from ..run.identity import claim_comparison, read_today
 from ..student.model_size import find_model_size
 from .arm_results import read_arm_result, read_arm_run
 from .page import write_page
@@ -54,6 +55,7 @@ def run_comparison(
         settings, arms, repeats, is_parallel=is_parallel, independent=independent
     )
     bases = [make_base_unit(settings, repeat, is_parallel) for repeat in range(repeats)]
+    claim_comparison(settings.run_dir)
     # The sort is stable: within a repeat the base comes before the arms that copy from it
     in_order = sorted([*bases, *units], key=lambda unit: unit.place.repeat)
     run_units(run_unit, in_order, jobs, settings.machine.threads, listen)
@@ -76,7 +78,7 @@ def run_comparison(
 
 def run_unit(unit: Unit, listen: Callable[[Event], None]) -> None:
     """Runs a unit to its end, or goes on with it."""
-    config = unit.config
+    config = pin_today(unit.config, unit.source_folder)
     place = unit.place
     arm = Arm(place.ledger, place.arm, unit.draw_group, unit.is_parallel)
     with (
@@ -90,6 +92,15 @@ def run_unit(unit: Unit, listen: Callable[[Event], None]) -> None:
             shared = find_shared_steps(config.criterion)
             copy_steps(unit.source_folder, unit.folder, shared)
         teach(run, ready.parts, ready.base, ready.task.seeds, config.rounds)
+
+
+def pin_today(config: Config, source_folder: Path | None) -> Config:
+    """The config, with the day of the run whose steps are shared, if its prompts name one."""
+    today = read_today(source_folder) if source_folder else None
+    if today is None or config.student.today is not None:
+        return config
+    student = config.student.model_copy(update={"today": today})
+    return config.model_copy(update={"student": student})
 
 
 def run_base(run: Run, ready: ReadyRun, first_base: Path | None) -> None:

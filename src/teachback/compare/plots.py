@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..errors import escape_controls
 from .findings import SPENDING_AXES, get_axis_values
 from .paired_tests import paired_t_interval
 from .summarise import select_curves
@@ -83,7 +85,7 @@ def draw_learning_curves(comparison: Comparison, axis: str, name: str) -> Any:
         figure.add_scatter(
             x=band.spent,
             y=band.mean,
-            name=arm,
+            name=make_label(arm),
             legendgroup=arm,
             mode="lines+markers",
             line={"color": colour},
@@ -117,6 +119,11 @@ def make_transparent(colour: str) -> str:
     """The colour #rrggbb with an opacity of 12 %, in CSS."""
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
     return f"rgba({red},{green},{blue},0.12)"
+
+
+def make_label(text: str) -> str:
+    """The text as plotly's labels take it: they would turn its tags into links and styles."""
+    return escape(escape_controls(text), quote=False)
 
 
 def style_figure(figure: Any, x: str | None = None, y: str | None = None) -> Any:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..run.history import read_step
 from ..types import Example
-from .plots import COLOURS, Plot, style_figure
+from .plots import COLOURS, Plot, make_label, style_figure
 
 if TYPE_CHECKING:
     from .arm_results import ArmRun
@@ -100,12 +100,13 @@ def draw_selection_shares(
         bars = [pool, *count_picks(runs, seeds, field)]
         names = ["pool", *(f"round {r}" for r in range(len(bars) - 1))]
         for k, value in enumerate(values):
+            label = make_label(f"{field} {value}")
             figure.add_bar(
                 x=names,
                 y=[bar[value] / max(1, bar.total()) for bar in bars],
-                name=f"{field} {value}",
+                name=label,
                 marker_color=COLOURS[k % len(COLOURS)],
-                legendgroup=value,
+                legendgroup=label,
                 showlegend=index == 0,
                 row=row,
                 col=column,
@@ -180,7 +181,7 @@ def make_panels(titles: Sequence[str], *, shared_yaxes: bool = False) -> Any:
     return make_subplots(
         rows=count_panel_rows(len(titles)),
         cols=min(PANEL_COLUMNS, len(titles)),
-        subplot_titles=titles,
+        subplot_titles=list(map(make_label, titles)),
         shared_yaxes=shared_yaxes,
     )
 

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from ..build.criterion import make_criterion
 from ..criteria.criterion import ATTEMPT_ARRAYS, CriterionSettings
-from ..run.files import commit_file
+from ..run.digests import commit_with_digest, read_verified
 from ..run.steps import STEPS
 
 
 def find_equal_steps(first_base: Path, base: Path) -> list[str]:
     """The shared steps whose inputs are the same in both bases."""
-    first_inputs = json.loads((first_base / "inputs.json").read_bytes())
-    inputs = json.loads((base / "inputs.json").read_bytes())
+    first_inputs = json.loads(read_verified(first_base / "inputs.json"))
+    inputs = json.loads(read_verified(base / "inputs.json"))
     return [
         name
         for name, step in STEPS.items()
@@ -39,4 +39,4 @@ def copy_steps(source: Path, folder: Path, names: Sequence[str]) -> None:
         original = source / "round-00" / f"{name}.json"
         copy = folder / "round-00" / f"{name}.json"
         if original.exists() and not copy.exists():
-            commit_file(copy, original.read_bytes())
+            commit_with_digest(copy, read_verified(original))

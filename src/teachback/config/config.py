@@ -101,9 +101,8 @@ class Config(Settings):
 
     @model_validator(mode="after")
     def _check_end(self) -> "Config":
-        limits = self.budget.model_dump(exclude={"total"}, exclude_none=True)
-        if self.rounds is None and not limits:
-            names = [name for name in BudgetSettings.model_fields if name != "total"]
+        if self.rounds is None and not self.budget.limits():
+            names = ["generated", "accepted", "teacher_tokens", "usd", "flops"]
             raise ValueError(
                 "nothing ends this run: "
                 f"set rounds, or one of budget: {', '.join(names)}"
@@ -161,8 +160,8 @@ class Config(Settings):
             self._check_prices("flops", ("parameters",))
 
         priced = self.priced_roles()
-        limits = self.budget.model_dump(exclude={"accepted"}, exclude_none=True)
-        if priced and not limits:
+        limits = self.budget.limits().keys() - {"accepted"}
+        if priced and not limits and self.budget.total is None:
             raise ValueError(
                 f"the {' and '.join(priced)} costs money and no budget limits it: "
                 "set budget.generated, teacher_tokens, usd or flops"

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ..errors import ConfigError
+from ..errors import ConfigError, describe_user_error, guard_function
 
 FORM = "my_module:my_function, or path/to/file.py:my_function"
 
@@ -51,7 +51,7 @@ def import_function(
             else f"the functions {', '.join(own) or '-'}",
             fix=f"write one: def {name}{parameters}: {example}",
         )
-    return function, source
+    return guard_function(function, spec), source
 
 
 def accepts_arguments(function: Callable[..., object], arguments: int) -> bool:
@@ -99,7 +99,7 @@ def load_module_file(path: Path, folder: Path) -> tuple[ModuleType, bytes]:
     except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise ConfigError(
-            f"{path} can't be loaded", got=f"{type(error).__name__}: {error}"
+            f"{path} can't be loaded", got=describe_user_error(error, str(path))
         ) from error
     return module, source
 

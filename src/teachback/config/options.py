@@ -84,6 +84,15 @@ ShowCosts = Annotated[
     bool, Option("--costs", help="What the calls came to, by role and round.")
 ]
 
+# -- show --------------------------------------------------------------------------------
+
+ShownSeed = Annotated[
+    str | None, Option("--seed", metavar="ID", help="Only what was bought for it.")
+]
+RejectedOnly = Annotated[
+    bool, Option("--rejected", help="Only what became no row, with the reason.")
+]
+
 # -- evaluate ----------------------------------------------------------------------------
 
 RunOrConfig = Annotated[
@@ -104,6 +113,14 @@ SampleCount = Annotated[
 ]
 SamplingTemperature = Annotated[
     float | None, Option(help="Of --samples (default: 0.8).")
+]
+
+TrustRun = Annotated[
+    bool,
+    Option(
+        "--trust",
+        help="A run from somebody else may start what it names: a server, functions, requests.",
+    ),
 ]
 
 # -- select ------------------------------------------------------------------------------

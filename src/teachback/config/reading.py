@@ -9,11 +9,13 @@ import yaml
 from pydantic import ValidationError
 
 from ..errors import ConfigError
+from ..run.digests import read_verified
 from ..run.identity import check_format
 from .config import Config
 from .messages import explain_errors
 from .paths import resolve_paths
 from .tree import apply_change, expand_dataset_name, merge_value
+from .trust import refuse_unknown_actions
 
 
 def read_config(
@@ -61,25 +63,47 @@ def make_config(tree: Mapping[str, Any], base: Path = Path()) -> Config:
         ) from error
 
 
-def read_run_config(folder: Path) -> Config:
+def read_run_config(folder: Path, *, trust: bool | None = None) -> Config:
     """The config of a run, from its directory.
 
-    Raises ConfigError where there is no run, and InputsChanged for one in another format.
+    trust None: it is only looked at. False: it is used, so what it would start must be known
+    (`trust.refuse_unknown_actions`). True: the user has said that it may start anything.
+    Raises ConfigError where there is no run, InputsChanged for one in another format, and
+    DataError for a config that isn't as it was written.
     """
     check_format(folder)
+    path = folder / "config.json"
     try:
-        tree = json.loads((folder / "config.json").read_bytes())
+        tree = json.loads(path.read_bytes())
         free_settings = json.loads((folder / "settings.json").read_bytes())
-    except (OSError, ValueError) as error:
+        tree = merge_free_settings(tree, free_settings)
+    except FileNotFoundError as error:
         raise ConfigError(
             f"no run in {folder}: {error}",
             fix="give the directory of a run, such as runs/demo",
         ) from error
+    except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
+        read_verified(path)
+        raise ConfigError(
+            f"the settings of the run in {folder} can't be read: {error}",
+            fix="start the run again by its config: that writes settings.json anew",
+        ) from error
+    config = make_config({**tree, "run_dir": str(folder.absolute())})
+    if trust is False:
+        refuse_unknown_actions(config, folder)
+    read_verified(path)
+    return config
+
+
+def merge_free_settings(
+    tree: dict[str, Any], free_settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The config's tree with the settings that may change from start to start."""
     for section, values in free_settings.items():
         is_section = isinstance(values, dict)
         tree[section] = {**tree.get(section, {}), **values} if is_section else values
     tree["student"].pop("served", None)
-    return make_config({**tree, "run_dir": str(folder.absolute())})
+    return tree
 
 
 def make_arm_config(config: Config, arm: str) -> Config:

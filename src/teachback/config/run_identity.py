@@ -9,6 +9,7 @@ from .tree import find_value, set_value
 ENDPOINT_ROUTE = (
     "base_url",
     "key_env",
+    "headers",
     "in_flight",
     "requests_per_minute",
     "tokens_per_minute",
@@ -18,6 +19,8 @@ ENDPOINT_ROUTE = (
     "template_tokens",
 )
 ENDPOINT_SECTIONS = ("teacher", "verifier", "judge", "criterion")
+# What an endpoint is asked with. It may change as long as nothing was bought with it.
+REQUEST_KEYS = ("model", "cap_field", "options")
 STUDENT_ROUTE = ("serve", "base_url", "served_model", *ENDPOINT_ROUTE, "ready_s")
 # How long, how much, where, and how models are reached: not part of what is computed.
 FREE_KEYS = (
@@ -45,6 +48,16 @@ def identify_config(config: Config) -> dict[str, object]:
         # Which server may change. That it is a server, and not this process, may not.
         tree = set_value(tree, ["student", "served"], True)
     return tree
+
+
+def find_request_section(key: str) -> str | None:
+    """The section whose requests a key of the config is part of: teacher.options.top_p → teacher.
+
+    None: it is part of no endpoint's requests.
+    """
+    section, _, rest = key.partition(".")
+    is_request = rest.partition(".")[0] in REQUEST_KEYS
+    return section if section in ENDPOINT_SECTIONS and is_request else None
 
 
 def list_free_settings(config: Config) -> dict[str, object]:

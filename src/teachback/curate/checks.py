@@ -6,6 +6,7 @@ tests/curate/test_real.py measures every rule that refuses a row on real data.
 from collections.abc import Sequence
 
 from ..types import Example, Row, Task, WordOverlap
+from .near_copies import NearCopyDetector
 from .near_duplicates import NearDuplicateIndex
 from .overlap import HeldOutOverlap, LabelledQuestion
 from .templates import TemplateDetector, TemplateMatch
@@ -30,6 +31,11 @@ class RowChecks:
         seed_texts = [seed.text for seed in self._seeds]
         self.overlap = HeldOutOverlap(self._held_out, seed_texts)
         self.templates = TemplateDetector(self._held_out, seed_texts)
+        self.copies = NearCopyDetector(
+            self._held_out,
+            seed_texts,
+            is_refused=lambda text: self.overlap.leak_reason(text) is not None,
+        )
         self._index: NearDuplicateIndex | None = None
         self._indexed_rows: set[str] = set()
 
@@ -61,7 +67,8 @@ class RowChecks:
         )
         if leaks:
             notes.append(
-                f"{leaks} of {n} seeds share 13 words with a question of dev or test"
+                f"{leaks} of {n} seeds share 13 words with a question of dev or test, or all of a "
+                "shorter one"
             )
         matches = self.templates.seed_matches
         if self.templates.is_beyond_chance(matches, n):
@@ -121,6 +128,12 @@ class RoundFilter:
             return f"contaminated: {leak}"
         if details:
             return f"contaminated: {details[0]}"
+        copy = self._checks.copies.find_copy(text)
+        if copy:
+            return (
+                f"contaminated: a near-copy of {copy.question.label}, with other numbers or "
+                f"words ({copy.similarity:.2f} of its words in the same order)"
+            )
         match = self._template_by_text.get(text)
         if match:
             return (

@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 from hashlib import sha256
 from statistics import fmean
+from typing import Any
 
-from .words import jaccard, shingles, split_words
+import numpy as np
+
+from .words import shingles, split_words
 
 # Each question is compared with each other one, so time grows with the square.
 MAX_COMPARED = 200
@@ -26,13 +29,26 @@ def diversity(texts: Sequence[str], limit: int = MAX_COMPARED) -> float | None:
     sets = [shingles(split_words(text), 2) for text in compared]
     if len(sets) < 2:
         return None
-    highest = [0.0] * len(sets)
-    for i, words in enumerate(sets):
-        for j in range(i):
-            similarity = jaccard(words, sets[j])
-            highest[i] = max(highest[i], similarity)
-            highest[j] = max(highest[j], similarity)
-    return 1 - fmean(highest)
+    jaccard_N_N = pairwise_jaccard(sets)
+    np.fill_diagonal(jaccard_N_N, 0.0)
+    return 1 - fmean(jaccard_N_N.max(axis=1).tolist())
+
+
+def pairwise_jaccard(sets: Sequence[set[str]]) -> np.ndarray[Any, Any]:
+    """The Jaccard similarity of each set with each one. An empty set is similar to nothing."""
+    from scipy.sparse import csr_matrix
+
+    columns: dict[str, int] = {}
+    indices = [columns.setdefault(item, len(columns)) for one in sets for item in one]
+    size_N = np.array([len(one) for one in sets])
+    starts = np.concatenate([[0], np.cumsum(size_N)])
+    shape = (len(sets), max(1, len(columns)))
+    # float64 counts these exactly.
+    member_N_V = csr_matrix((np.ones(len(indices)), indices, starts), shape=shape)
+    shared_N_N = (member_N_V @ member_N_V.T).toarray()
+    union_N_N = size_N[:, None] + size_N[None, :] - shared_N_N
+    jaccard_N_N: np.ndarray[Any, Any] = shared_N_N / np.maximum(union_N_N, 1)
+    return jaccard_N_N
 
 
 def collapse_note(texts: Sequence[str], seeds: Sequence[str]) -> str | None:

@@ -17,12 +17,16 @@ from .words import (
     is_distinctive,
     masked_words,
     ngrams,
+    split_exact_tokens,
     split_words,
     strip_punctuation,
 )
 
 LEAK_WORDS = 13
 WARNING_WORDS = 8
+# A shorter question, such as 2 + 2, is found as a whole row only.
+MIN_CONTAINED_TOKENS = 4
+SIGNS = frozenset("-+*/=<>^")
 
 
 class LabelledQuestion(NamedTuple):
@@ -116,6 +120,58 @@ def first_stretch(runs: Sequence[NGram], positions: Sequence[int]) -> Iterator[s
         yield runs[position][-1]
 
 
+class ShortQuestions:
+    """Finds questions of fewer than 13 words in longer texts.
+
+    What two seeds hold is the task's wording, and is not looked for.
+    """
+
+    def __init__(
+        self, questions: Sequence[LabelledQuestion], seeds: Sequence[str]
+    ) -> None:
+        # By their first tokens.
+        self._by_start: dict[NGram, list[tuple[NGram, LabelledQuestion]]] = {}
+        for question in questions:
+            tokens = tuple(split_exact_tokens(question.text))
+            if len(tokens) >= MIN_CONTAINED_TOKENS:
+                start = tokens[:MIN_CONTAINED_TOKENS]
+                self._by_start.setdefault(start, []).append((tokens, question))
+        if not self._by_start:
+            return
+        in_seeds: Counter[NGram] = Counter()
+        for seed in seeds:
+            in_seeds.update({tokens for tokens, _ in self._find_all(seed)})
+        for start, entries in self._by_start.items():
+            rare = [entry for entry in entries if in_seeds[entry[0]] < 2]
+            self._by_start[start] = rare
+
+    def find_inside(self, text: str) -> LabelledQuestion | None:
+        """Return the longest of the questions in the text; of equally long ones, the first."""
+        inside = self._find_all(text)
+        if not inside:
+            return None
+        return max(inside, key=lambda entry: len(entry[0]))[1]
+
+    def _find_all(self, text: str) -> list[tuple[NGram, LabelledQuestion]]:
+        if not self._by_start:
+            return []
+        tokens = tuple(split_exact_tokens(text))
+        inside = []
+        for position, start in enumerate(ngrams(tokens, MIN_CONTAINED_TOKENS)):
+            for question_tokens, question in self._by_start.get(start, ()):
+                end = position + len(question_tokens)
+                if tokens[position:end] != question_tokens:
+                    continue
+                # A sign beside it makes another exercise of it: 2 + 3 is not in 2 + 3 * 4.
+                beside = {
+                    *tokens[max(0, position - 1) : position],
+                    *tokens[end : end + 1],
+                }
+                if not beside & SIGNS:
+                    inside.append((question_tokens, question))
+        return inside
+
+
 class HeldOutOverlap:
     """What a text shares with dev and test. Made once, from their questions."""
 
@@ -129,20 +185,25 @@ class HeldOutOverlap:
         self._masked = NGramIndex(
             questions, seeds, WARNING_WORDS, masked_words, is_distinctive
         )
-        self._short = {
-            strip_punctuation(question.text): question
+        short = [
+            question
             for question in questions
             if len(split_words(question.text)) < LEAK_WORDS
-        }
+        ]
+        self._equal = {strip_punctuation(question.text): question for question in short}
+        self._short = ShortQuestions(short, seeds)
 
     def leak_reason(self, text: str) -> str | None:
         """Why the text is too close to a question, or None.
 
-        It shares 13 words in a row, or equals a question that has fewer words.
+        It shares 13 words in a row, or has all of a question that has fewer words.
         """
-        equal = self._short.get(strip_punctuation(text))
+        equal = self._equal.get(strip_punctuation(text))
         if equal is not None:
             return f"equal to {equal.label} but for spaces and punctuation"
+        inside = self._short.find_inside(text)
+        if inside is not None:
+            return f"has all of {inside.label} in it"
         shared = self._leaks.find_shared(text)
         if shared is None:
             return None

@@ -1,13 +1,14 @@
 """Turns a round's verdicts into training rows. Every refusal has a reason, "category: detail".
 
-The categories made here and in checks.py are "duplicate" and "near duplicate" (of a seed or a row)
-and "contaminated" (by dev or test).
+The categories made here and in checks.py are "duplicate" and "near duplicate" (of a seed or a row),
+"contaminated" (by dev or test) and "conflicting answers" (to one question, of several drafts).
 """
 
 from collections.abc import Callable, Mapping, Sequence
 
 from ..types import Curation, Example, Rejection, Row, Task, Verdict
 from .checks import RoundFilter, RowChecks
+from .conflicts import AnswersConflict, ConflictFinder, differ_as_texts
 from .diversity import collapse_note, diversity
 
 
@@ -19,28 +20,34 @@ def curate_rows(
     forbidden: Mapping[str, str],
     seeds: Sequence[Example] = (),
     checks: RowChecks | None = None,
+    conflict: AnswersConflict = differ_as_texts,
 ) -> Curation:
     """Return the fresh rows in the order of selection, and every refused draft.
 
     A draft is refused if its key is in `forbidden` (see forbidden_keys), or if an earlier row or an
-    earlier draft of this round has the same key. With `checks`, a draft that shares too many words
-    with one of those is refused too. The fresh rows' diversity is compared with that of `seeds`.
+    earlier draft of this round has the same key. Of drafts of one key that answer differently none
+    is kept. With `checks`, a draft that shares too many words with one of those is refused too. The
+    fresh rows' diversity is compared with that of `seeds`. conflict: see AnswersConflict.
     """
     label_by_key = dict(forbidden)
     for row in rows:
         label_by_key[key(row.question)] = f"row {row.id}"
 
+    usable = [verdict for verdict in verdicts if verdict.reason is None]
+    unseen = [one for one in usable if key(one.question) not in label_by_key]
+    conflicts = ConflictFinder(usable, [*seeds, *rows], key, conflict)
     round_filter = None
     if checks:
-        usable = [verdict.question for verdict in verdicts if verdict.reason is None]
-        unseen = [question for question in usable if key(question) not in label_by_key]
-        round_filter = RoundFilter(checks, rows, unseen)
+        questions = [verdict.question for verdict in unseen]
+        round_filter = RoundFilter(checks, rows, questions)
 
     fresh: list[Row] = []
     rejected: list[Rejection] = []
     for verdict in verdicts:
         question_key = key(verdict.question)
         reason = verdict.reason or duplicate_reason(label_by_key.get(question_key))
+        if verdict.reason is None:
+            reason = conflicts.refusal_reason(verdict, reason)
         if reason is None and round_filter:
             reason = round_filter.refusal_reason(verdict.question)
         if reason is not None:
@@ -54,7 +61,7 @@ def curate_rows(
             round_filter.accept(row)
 
     questions = [row.question for row in fresh]
-    notes: list[str] = []
+    notes = conflicts.notes()
     if round_filter:
         notes += round_filter.notes(len(fresh))
     collapse = collapse_note(questions, [seed.question for seed in seeds])

@@ -108,8 +108,18 @@ def answers_agree(task: Task, question: str, answer: str | None, text: str) -> b
     return task.grade(Example("", question, answer), strip_thinking(text)).answer_right
 
 
+def verdict_conflicts(task: Task, answer: str, verdict: Verdict) -> bool:
+    """True if the verdict's final answer is another one, and not only unread or unproven."""
+    example = Example("", verdict.question, answer)
+    grade = task.grade(example, strip_thinking(verdict.text))
+    return grade.outcome == "wrong" and not grade.answer_right
+
+
 def strip_thinking(text: str) -> str:
-    """Return what follows a reasoning model's <think> block. A block without an end stays."""
-    if not text.startswith("<think>"):
-        return text
-    return text.rpartition("</think>")[2].strip()
+    """Return what follows a reasoning model's <think> block. A block without an end stays.
+
+    A chat template may have written the <think>; then the text begins inside the block.
+    """
+    head, close, answer = text.rpartition("</think>")
+    is_thinking = text.startswith("<think>") or "<think>" not in head
+    return answer.strip() if close and is_thinking else text

@@ -3,14 +3,16 @@
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any, TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from pydantic import ModelWrapValidatorHandler, ValidationError, model_validator
 
 from ..errors import ConfigError
 from ..ledger.costs import UNKNOWN_PRICE, Cost, Price
 from .encoding import encode_json
+from .headers import CREDENTIAL_NAME, FilledHeaders, check_headers, fill_headers
 from .http_client import RequestLimits
 from .settings import EndpointSettings
 
@@ -23,12 +25,10 @@ Messages: TypeAlias = Sequence[Mapping[str, str]]
 RESERVED_FIELDS = frozenset(
     {"model", "messages", "n", "stream", "max_tokens", "max_completion_tokens"}
 )
-CREDENTIAL_NAME = re.compile(
-    r"(api|access|secret|private|subscription)[-_]?key"
-    r"|authorization|password|secret|credential|bearer"
-    r"|^(\w+[-_])?(api|access|auth|hf|session|refresh|id)[-_]?token$|^token$|^key$",
-    re.IGNORECASE,
-)
+# Names of a query's parameters that hold one, beside those of CREDENTIAL_NAME.
+CREDENTIAL_PARAMETER = re.compile(r"sig|code|auth|pass|jwt|session|token|key", re.I)
+# Longer values of a query are no versions or regions.
+MAX_PARAMETER_CHARS = 64
 
 
 class Endpoint(EndpointSettings):
@@ -63,10 +63,14 @@ class Endpoint(EndpointSettings):
     def model_post_init(self, context: object) -> None:
         _check_url(self.base_url)
         _check_options(self.options)
+        check_headers(self.headers, self.key_env)
 
-    @property
+    @cached_property
     def url(self) -> str:
-        return self.base_url.rstrip("/") + "/chat/completions"
+        """With the query of base_url, such as Azure's ?api-version=..., at its end."""
+        parts = urlsplit(self.base_url)
+        path = parts.path.rstrip("/") + "/chat/completions"
+        return urlunsplit(parts._replace(path=path))
 
     @property
     def request_limits(self) -> RequestLimits:
@@ -87,6 +91,11 @@ class Endpoint(EndpointSettings):
         }
         return encode_json(fields)
 
+    @cached_property
+    def bytes_beside_prompt(self) -> int:
+        """How many bytes of a request are not its prompt."""
+        return len(self.request_body("", 1))
+
     def worst_cost(self, body: bytes, max_tokens: int) -> Cost:
         """The most that a call can cost (L3).
 
@@ -97,6 +106,10 @@ class Endpoint(EndpointSettings):
     def read_key(self) -> str | None:
         """Raises ConfigError if the key's variable is not set."""
         return read_key(self.key_env, "the teacher's key")
+
+    def read_headers(self) -> FilledHeaders:
+        """Raises ConfigError if a variable that they name is not set."""
+        return fill_headers(self.headers)
 
 
 def read_key(key_env: str | None, description: str) -> str | None:
@@ -122,12 +135,12 @@ def _check_url(base_url: str) -> None:
             "base_url of the endpoint holds credentials",
             fix="name the key's variable in key_env",
         )
-    if "?" in base_url or "#" in base_url:
+    if "#" in base_url:
         raise ConfigError(
-            "base_url of the endpoint holds a query or a fragment",
-            fix="end it before /chat/completions; "
-            "a key belongs in the variable that key_env names",
+            "base_url of the endpoint holds a fragment",
+            fix="end it before the #",
         )
+    _check_query(base_url.partition("?")[2])
     try:
         url = urlsplit(base_url)
         is_http = url.scheme in ("http", "https")
@@ -140,6 +153,18 @@ def _check_url(base_url: str) -> None:
             got=base_url,
             allowed="http://... or https://...",
         )
+
+
+def _check_query(query: str) -> None:
+    """A version or a region may stand there. A key may not: the URL is kept and shown."""
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        is_secret = CREDENTIAL_NAME.search(name) or CREDENTIAL_PARAMETER.search(name)
+        if is_secret or len(value) > MAX_PARAMETER_CHARS:
+            raise ConfigError(
+                "base_url of the endpoint holds a query with what looks like a credential",
+                allowed="such as ?api-version=2024-10-21",
+                fix="a key belongs in the variable that key_env names, or into headers",
+            )
 
 
 def _check_options(options: Mapping[str, Json]) -> None:

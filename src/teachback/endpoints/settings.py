@@ -15,6 +15,8 @@ class EndpointSettings(Settings):
     model: str
     # The environment variable that holds the key; null: the endpoint takes none.
     key_env: str | None = "OPENAI_API_KEY"
+    # Sent with every request. ${NAME} stands for an environment variable: secrets go there.
+    headers: dict[str, str] = {}
     # OpenAI's newer models take max_completion_tokens.
     cap_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     # The most tokens that the server's chat template adds to a request.

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from ..types import Example, Grade, Grader
 from .final import (
-    final_answer,
+    find_final_answer,
     gold_answer,
     grade_comparison,
     no_final_answer,
@@ -30,9 +30,38 @@ LETTER_ALONE = re.compile(
 )
 LETTER_AND_TEXT = re.compile(
     r"(?:(?:option|choice)\s)?"
-    r"(?:[(\[]([A-Za-z])[)\]][.:]?|([A-Za-z])(?:\)|[.:](?=\s)))\s*(\S.*)",
+    r"(?:[(\[]([A-Za-z])[)\]][.:,]?|([A-Za-z])(?:\)[.:,]?|[.:,](?=\s)|(?=\s(?:\(|[-–—:]\s"
+    r"|because\b|since\b))))"
+    r"\s*(?:[-–—:]\s+)?(\S.*)",
     re.IGNORECASE | re.DOTALL,
 )
+# "C, because 7 is prime": what follows gives a reason, if it names no other option.
+REASON = re.compile(
+    r"(?:because|since|as|for|so|which|that\sis|i\.e\.)\b", re.IGNORECASE
+)
+# "(C) is wrong", "(C) isn't it": said of the letter before it, so not chosen.
+SAID_OF_LETTER = re.compile(
+    r"(?:is|was|are|isn['’]t|can|can['’]t|cannot|could|may|might|seems?|looks?|would|does"
+    r"|doesn['’]t|not|no"
+    r"|nor|or|and|but|if|unless|maybe|perhaps|possibly|probably|wrong|incorrect|false|instead"
+    r"|rather|vs"
+    r"|versus|except|to)\b|[?/&+=<>|]",
+    re.IGNORECASE,
+)
+QUOTED_CHOICE = re.compile(r"(['\"`])(.+)\1", re.DOTALL)
+TEXT_COMMAND = re.compile(
+    r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathbf|mbox|bf)\s?\{([^{}]*)\}"
+)
+LATEX_SPACE = re.compile(r"\\[,;:! ]|~")
+SMALL_LETTER = re.compile(
+    r"(?:\(|\b(?:is|it['’]s|or|option|choice|but|and)\s\(?)([b-z])\b(?![\w'’])"
+)
+DENIAL = re.compile(
+    r"\b(?:wrong|incorrect|false|not\s(?:right|correct|it|true)|isn['’]t|neither|no\slonger"
+    r"|instead)\b",
+    re.IGNORECASE,
+)
+MAX_QUOTED_CHARS = 200
 CAPITAL_LETTER = re.compile(r"(?<![\w'’])([A-Z])(?![\w'’])")
 
 
@@ -49,9 +78,9 @@ def grade_choice(example: Example, text: str) -> Grade:
 
 
 def parse_choice(question: str, text: str) -> Grade:
-    answer = final_answer(text)
+    answer, reason = find_final_answer(text)
     if answer is None:
-        return no_final_answer()
+        return no_final_answer(reason)
     options = read_options(question)
     if not options:
         reason = "the question has no options (A), (B), …"
@@ -111,6 +140,7 @@ def chosen_letter(answer: str, options: Mapping[str, str]) -> str | None:
     """The one option that an answer names; None if it names none, or two."""
     answer = strip_markup(answer)
     letters = _letters_with_text(answer, options)
+    answer = plain_choice(answer)
     alone = LETTER_ALONE.fullmatch(strip_markup(answer.removesuffix(".")))
     if alone:
         letters |= {alone[1].upper()} & options.keys()
@@ -121,13 +151,44 @@ def chosen_letter(answer: str, options: Mapping[str, str]) -> str | None:
     return letters.pop() if len(letters) == 1 else None
 
 
+def plain_choice(answer: str) -> str:
+    r"""\textbf{(C)}\ 7 becomes (C) 7, and "C" becomes C."""
+    answer = LATEX_SPACE.sub(" ", TEXT_COMMAND.sub(r"\1", answer)).strip()
+    quoted = QUOTED_CHOICE.fullmatch(answer.removesuffix("."))
+    return (
+        quoted[2].strip() if quoted and len(quoted[2]) <= MAX_QUOTED_CHARS else answer
+    )
+
+
 def _letters_in_both(letter: str, text: str, options: Mapping[str, str]) -> set[str]:
-    """The options named by "(A) text": A alone if the text is A's, else all that it names."""
+    """The options named by "(A) text": A alone if the text is A's, else all that it names.
+
+    Two letters, so no choice, for a text that denies the first one or gives another answer.
+    """
     letters = _letters_with_text(text, options)
+    in_brackets = re.fullmatch(r"\((.*)\)\.?", text, re.DOTALL)
+    if in_brackets:
+        letters |= _letters_with_text(in_brackets[1], options)
     if letter in letters:
         return {letter}
-    capitals = {match[1] for match in CAPITAL_LETTER.finditer(text)}
-    return {letter} | letters | (capitals & options.keys())
+    named = {match[1] for match in CAPITAL_LETTER.finditer(text)}
+    named |= {match[1].upper() for match in SMALL_LETTER.finditer(text)}
+    letters = {letter} | letters | (named & options.keys())
+    if not REASON.match(text):
+        letters |= {
+            other for other in options if mentions_option(text, options[other])
+        } - {letter}
+    if SAID_OF_LETTER.match(text) or (not REASON.match(text) and DENIAL.search(text)):
+        return {letter, ""}
+    return letters
+
+
+def mentions_option(text: str, option: str) -> bool:
+    words = re.escape(strip_markup(option))
+    return (
+        bool(words)
+        and re.search(rf"(?<!\w){words}(?!\w)", text, re.IGNORECASE) is not None
+    )
 
 
 def _letters_with_text(text: str, options: Mapping[str, str]) -> set[str]:

@@ -6,9 +6,13 @@ answer: without a mark there is none.
 """
 
 import re
+from typing import NamedTuple
 
 from ..errors import DataError
 from ..types import Example, Grade
+from .boxes import MAX_NEIGHBOUR_CHARS, Box, UnclearBoxError, closing_brace, read_boxes
+from .claims import is_claim
+from .reply_text import split_exercises, takes_back, trim_reply
 
 # Longer content is no final answer. No search looks further than this.
 MAX_ANSWER_CHARS = 2000
@@ -16,12 +20,12 @@ ANSWER_MARK = re.compile(
     r"(?P<box>\\(?:boxed|fbox)\s{0,9}\{)|(?P<hashes>(?<!#)####(?!#))|\banswer\b",
     re.IGNORECASE,
 )
-BRACE_OR_ESCAPE = re.compile(r"\\.|[{}]", re.DOTALL)
-BOX_COMMAND = re.compile(r"\\(?:boxed|fbox)\b")
 
 # A label begins its line. It has a colon, or stands alone on its line as a heading or in bold.
 ANSWER_LABEL = re.compile(
-    r"[ \t>*_#-]{0,20}(?:(?:the[ \t])?final[ \t]{1,9})?[*_]{0,3}(?P<word>answer)\b"
+    r"[ \t>*_#-]{0,20}"
+    r"(?:(?:so|thus|hence|therefore|finally|actually|所以|因此|故)[,，:]?[ \t]{1,3})?"
+    r"(?:(?:the[ \t])?final[ \t]{1,9})?[*_]{0,3}(?P<word>answer)\b"
     r"(?P<colon>[*_]{0,3}[ \t]{0,9}[:：][*_]{0,3})?",
     re.IGNORECASE,
 )
@@ -46,15 +50,42 @@ NOT_AN_ANSWER = re.compile(
     re.IGNORECASE,
 )
 
-MINUS_BEFORE_BOX = re.compile(r"(?:(?:^|[\s=($:{,])[-\u2212]|=\s*[-\u2212]\s*)$")
 BOLD_TYPE = re.compile(r"(?<![\w)*])\*{1,3}(?=\S)([^*]+)(?<=\S)\*{1,3}(?![\w(*])")
 
 
+class FinalAnswer(NamedTuple):
+    answer: str | None
+    # Why there is none.
+    reason: str | None = None
+
+
+NO_MARK = "no final answer: no line 'Answer: …', no '#### …', no \\boxed{…}"
+
+
 def final_answer(text: str) -> str | None:
-    """What the last mark says, without the mark and bold type; None without a mark.
+    """As `find_final_answer`, without its reason."""
+    return find_final_answer(text).answer
+
+
+def find_final_answer(text: str) -> FinalAnswer:
+    """What the last mark says, without the mark and bold type.
 
     A mark with nothing behind it doesn't count: an empty or unclosed box, a last line "Answer:".
-    Time is linear in the text's length.
+    Nor does one in a model's thoughts, or behind the start of another exercise. There is no answer
+    if the text takes it back, or if what stands around a box isn't understood. Time is linear in
+    the text's length.
+    """
+    for part in split_exercises(trim_reply(text)):
+        found = last_mark(part)
+        if found is not None:
+            return found
+    return FinalAnswer(None, NO_MARK)
+
+
+def last_mark(text: str, is_own_solution: bool = False) -> FinalAnswer | None:
+    """What the last mark of a text says; None without a mark.
+
+    is_own_solution: it is the data's, whose last box is the gold answer whatever stands around it.
     """
     first_unclosed_box = len(text)
     starts = [match.start() for match in ANSWER_MARK.finditer(text)]
@@ -62,27 +93,35 @@ def final_answer(text: str) -> str | None:
         mark = ANSWER_MARK.match(text, start)
         assert mark is not None
         if mark["box"]:
-            close = closing_brace(text, mark.end(), first_unclosed_box)
+            stop = min(first_unclosed_box, mark.end() + MAX_ANSWER_CHARS)
+            close = closing_brace(text, mark.end(), stop)
             if close is None:
                 first_unclosed_box = start
                 continue
-            answer = box_answer(text, start, text[mark.end() : close].strip())
+            box = Box(start, close + 1, text[mark.end() : close].strip())
+            if not box.content:
+                continue
+            try:
+                answer: str | None = (
+                    box.content if is_own_solution else read_boxes(text, box)
+                )
+            except UnclearBoxError as error:
+                return FinalAnswer(None, f"not understood: {error}")
         elif mark["hashes"]:
             answer = clean_answer(rest_of_line(text, mark.end()))
         else:
             answer = label_answer(text, start)
             answer = answer or sentence_answer(text, start, mark.end())
+        if answer and takes_back(text, mark.end()) and not is_own_solution:
+            return FinalAnswer(None, f"the text takes its answer back: {answer[:80]}")
         if answer:
-            return answer
+            return FinalAnswer(answer)
     return None
 
 
-def no_final_answer() -> Grade:
+def no_final_answer(reason: str | None = None) -> Grade:
     """The grade of a text without a final answer."""
-    return Grade(
-        "unparsed",
-        reason="no final answer: no line 'Answer: …', no '#### …', no \\boxed{…}",
-    )
+    return Grade("unparsed", reason=reason or NO_MARK)
 
 
 def grade_comparison(answer: str, expected: str | None, is_same: bool) -> Grade:
@@ -116,46 +155,6 @@ def gold_answer(example: Example) -> str:
     return example.answer
 
 
-def closing_brace(text: str, start: int, stop: int) -> int | None:
-    """Where the brace that opens just before `start` is closed; None if it isn't closed.
-
-    stop: where a later, unclosed box begins. No earlier brace closes behind it, so stopping
-    there keeps the search over all boxes linear.
-    """
-    depth = 1
-    for brace in BRACE_OR_ESCAPE.finditer(
-        text, start, min(stop, start + MAX_ANSWER_CHARS)
-    ):
-        if brace[0] == "{":
-            depth += 1
-        elif brace[0] == "}":
-            depth -= 1
-        if depth == 0:
-            return brace.start()
-    return None
-
-
-def box_answer(text: str, start: int, content: str) -> str | None:
-    """A box's content, with a minus if one stands before the box.
-
-    If an answer line has several boxes, the whole line is the answer:
-    "Answer: \\boxed{3} or \\boxed{4}" isn't 4.
-    """
-    if not content:
-        return None
-    line_start = text.rfind("\n", max(0, start - MAX_ANSWER_CHARS), start) + 1
-    label = ANSWER_LABEL.match(text, line_start)
-    if label and label["colon"]:
-        line = clean_answer(rest_of_line(text, label.end()))
-        if line and len(BOX_COMMAND.findall(line)) > 1:
-            return line
-
-    before_box = text[max(line_start, start - 20) : start]
-    if MINUS_BEFORE_BOX.search(before_box):
-        return f"-{content}"
-    return content
-
-
 def label_answer(text: str, word: int) -> str | None:
     """The answer behind a label: on its line or, if nothing follows there, on the next.
 
@@ -181,7 +180,11 @@ def sentence_answer(text: str, start: int, end: int) -> str | None:
     start, end: where the word "answer" stands.
     """
     verb = SENTENCE_VERB.match(text, end)
-    if verb is None or not SENTENCE_START.search(text, max(0, start - 30), start):
+    opening = SENTENCE_START.search(text, max(0, start - 30), start)
+    if verb is None or opening is None:
+        return None
+    before = text[max(0, opening.start() - MAX_NEIGHBOUR_CHARS) : opening.start()]
+    if not is_claim(before):
         return None
     sentence, *_ = SENTENCE_END.split(rest_of_line(text, verb.end()), maxsplit=1)
     answer = clean_answer(sentence)

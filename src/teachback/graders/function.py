@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import get_args
 
-from ..errors import ConfigError
+from ..errors import ConfigError, UserFunctionError
 from ..types import (
     Example,
     FunctionName,
@@ -38,6 +38,8 @@ def make_function_grader(function: Callable[..., object], name: str) -> Grader:
     def grade(example: Example, text: str) -> Grade:
         try:
             result = function(example, text)
+        except UserFunctionError as error:
+            raise _function_error(name, example, str(error.got)) from error
         except Exception as error:
             got = f"{type(error).__name__}: {error}"
             raise _function_error(name, example, got) from error

@@ -4,20 +4,21 @@ import re
 from typing import NamedTuple
 
 from .math_text import drop_thousands_commas
+from .unit_words import MIN_ATTACHED_LETTERS, are_unit_words
 
 TEXT_UNIT = re.compile(
     r"(?P<value>.*\S)\s*\\text\{(?P<unit>[^{}]*)\}\s*(?P<power>\^\{?[23]\}?)?"
 )
 PLAIN_UNIT = re.compile(
-    r"(?P<value>-?(?:[\d.]+|\\frac\{\d+\}\{\d+\}|\d+/\d+)) ?"
+    r"(?P<value>-?(?:[\d.]+|\\frac\{\d+\}\{\d+\}|\d+/\d+))(?P<space> ?)"
     r"(?P<unit>[A-Za-z][A-Za-z. ]+)(?P<power>\^\{?[23]\}?)?"
 )
 NUMBER_IN_BASE = re.compile(
-    r"(?P<digits>-?[0-9A-F]+)\s*_\s*(?:\{(?P<braced>\d+)\}|(?P<bare>\d+))"
+    r"(?:\\text\{)?(?P<digits>-?[0-9A-F]+)\}?\s*_\s*(?:\{(?P<braced>\d+)\}|(?P<bare>\d+))"
 )
 PERCENT_SIGN = re.compile(r"\s*\\?%$|\s*\\text\{ ?percent\}$|(?<=\d)\s*percent$")
 # Units that measure: two different ones are two values. Other words count things (ways, boxes,
-# students) and are ignored.
+# students) and are ignored. Words that change the value are no units (`unit_words`).
 UNITS = {
     name: measure
     for measure, names in {
@@ -74,16 +75,28 @@ def read_quantity(text: str) -> Quantity:
 
 def split_unit(text: str) -> tuple[str, str | None]:
     """The value, and its unit if that is in UNITS."""
-    if text.startswith("$"):
-        return text.lstrip("$ "), "dollar"
-    if text.startswith("-$"):
-        return "-" + text.lstrip("-$ "), "dollar"
+    if text.startswith(("$", "-$")):
+        sign = "-" if text.startswith("-") else ""
+        value, unit = split_unit(text.lstrip("-$ "))
+        return (
+            (text, None) if unit not in (None, "dollar") else (sign + value, "dollar")
+        )
     if text.endswith(r"^\circ"):
         return text.removesuffix(r"^\circ").rstrip(), "degree"
-    match = TEXT_UNIT.fullmatch(text) or PLAIN_UNIT.fullmatch(text)
+    match = TEXT_UNIT.fullmatch(text)
+    min_letters = 1
+    if match is None:
+        match = PLAIN_UNIT.fullmatch(text)
+        min_letters = MIN_ATTACHED_LETTERS
     if match is None or match["unit"].strip() == "percent":
         return text, None
-    return match["value"], read_unit(match["unit"], match["power"] or "")
+    unit = read_unit(match["unit"], match["power"] or "")
+    space = match["space"] if min_letters > 1 else " "
+    if unit is None and not are_unit_words(
+        space + match["unit"], min_letters=min_letters
+    ):
+        return text, None  # a factor, as in 2ab, or another answer
+    return match["value"], unit
 
 
 def read_unit(unit: str, power: str) -> str | None:

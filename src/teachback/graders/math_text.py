@@ -1,6 +1,7 @@
 r"""Final answers in LaTeX as text: every answer in one spelling."""
 
 import re
+from fractions import Fraction
 
 BOX_OPENING = re.compile(r"\\(?:boxed|fbox)\s*\{")
 LATEX_SIGNS = str.maketrans(
@@ -60,9 +61,16 @@ LATEX_REWRITES = [
         (r"\s+", " "),
     )
 ]
+MAX_REPEATING_DIGITS = 60
 STAR_POWER = re.compile(r"\*\*\s*(-?[\w.]+(?:\^\{.*\})?|\([^()]*\))")
 THOUSANDS = re.compile(r"(?<![\d,.])\d{1,3}(?:,\d{3})+(?![\d,])")
-TEXT_WORDS = re.compile(r"(?:\\text\{[^{}]*\}[\s,().]*)+")
+# 1,00,000 or 12,34,567; also 1,0000: no thousands, and no list of numbers.
+ODD_DIGIT_GROUPS = re.compile(r"\d,0\d|^-?\d{1,2}(?:,\d{2})+,\d{3}$")
+REPEATING_DECIMAL = re.compile(
+    r"(?<![\d.])(\d*)\.(\d*)\s*\\(?:(?:overline|bar)\s*(?:\{\s*(\d+)\s*\}|(\d))"
+    r"|dot\s*\{?(\d)\}?)(?![\d_\\])"
+)
+TEXT_WORDS = re.compile(r"[\s(]*(?:\\text\{[^{}]*\}[\s,().]*)+")
 MATH_DELIMITERS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"))
 
 
@@ -77,7 +85,22 @@ def normalize_latex(text: str) -> str:
     for pattern, replacement in LATEX_REWRITES:
         text = pattern.sub(replacement, text.strip())
     text = text.strip().rstrip(",;").removesuffix(".").replace(r"\$", "$").strip()
-    return rewrite_powers(text)
+    return rewrite_powers(REPEATING_DECIMAL.sub(repeating_fraction, text))
+
+
+def repeating_fraction(match: re.Match[str]) -> str:
+    r"""0.1\overline{6} becomes \frac{1}{6}."""
+    whole, start, *repeats = match.groups()
+    repeat = next(digits for digits in repeats if digits)
+    if len(start + repeat) > MAX_REPEATING_DIGITS:
+        return match[0]
+    value = Fraction(f"{whole or 0}.{start or 0}")
+    value += Fraction(int(repeat), 10 ** len(start) * (10 ** len(repeat) - 1))
+    return rf"\frac{{{value.numerator}}}{{{value.denominator}}}"
+
+
+def has_odd_digit_groups(text: str) -> bool:
+    return ODD_DIGIT_GROUPS.search(THOUSANDS.sub("", text)) is not None
 
 
 def math_key(text: str) -> str:

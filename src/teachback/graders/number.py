@@ -10,13 +10,14 @@ from fractions import Fraction
 
 from ..types import Example, Grade, Grader
 from .final import (
-    final_answer,
+    find_final_answer,
     gold_answer,
     grade_comparison,
     no_final_answer,
     unreadable_gold_error,
 )
 from .text import strip_markup
+from .unit_words import LETTERS, are_unit_words, is_unit_word
 
 # Also the most digits, with those that an exponent stands for.
 MAX_NUMBER_CHARS = 400
@@ -53,8 +54,10 @@ NUMBER_REWRITES = [
     )
 ]
 
+# One letter ("x", "x_1", "f(3)"), or words ("Total cost"). Not "2x", "double x" or "x^2".
 VARIABLE_NAME = (
-    r"[A-Za-z][A-Za-z ]{0,60}(?:_(?:\w|\{\w{1,9}\}))?(?:\([A-Za-z0-9]{1,9}\))?\s{0,9}="
+    r"(?:(?:(?:the\s)?value\sof\s)?[A-Za-z]|[A-Za-z]{2,}(?:\s[A-Za-z]{2,}){0,9})"
+    r"(?:_(?:\w|\{\w{1,9}\}))?(?:\([A-Za-z0-9]{1,9}\))?\s{0,9}="
 )
 CURRENCY = r"(?:US\$|[$€£¥₹]|(?:USD|EUR|GBP|Rs\.?)\s?)"
 DECIMAL = r"(?:[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
@@ -69,18 +72,6 @@ NUMBER_PATTERN = re.compile(
     rf"(?P<unit>(?:\s*/\s*|\s*){UNIT_WORD}(?:(?:\s*/\s*|-|\s+){UNIT_WORD})*)?\s*\.?",
     re.ASCII,
 )
-# Words that change the number, or make a second one of it. "3 dozen" and "5 million" are 36
-# and 5000000, or 3 and 5 where the question asks for dozens or millions.
-NUMBER_WORDS = re.compile(
-    r"or|not|to|through|and|minus|plus|negative|half|zero|one|two|three|four|five|six|seven"
-    r"|eight|nine|ten|eleven|twelve"
-    r"|(?:hundred|thousand|million|billion|trillion|dozen)s?|score|k|bn|mn|mil|pi|sqrt|root"
-    r"|log|ln|exp|sin|cos|tan|mod|choose|factorial|squared|cubed"
-    r"|(?:third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|hundredth|thousandth)s?",
-    re.IGNORECASE,
-)
-# Any other single letter is a variable: 5x isn't 5.
-ONE_LETTER_UNIT = re.compile("[mshglLJNWVCFpc]")
 
 
 def grade_number(example: Example, text: str) -> Grade:
@@ -91,15 +82,15 @@ def grade_number(example: Example, text: str) -> Grade:
     expected = read_number(gold_answer(example))
     if expected is None:
         raise unreadable_gold_error(example, "one number")
-    is_same = read_number(parsed.answer) == expected
+    is_same = read_number(parsed.answer, example.question) == expected
     return grade_comparison(parsed.answer, example.answer, is_same)
 
 
 def parse_number(question: str, text: str) -> Grade:
-    answer = final_answer(text)
+    answer, reason = find_final_answer(text)
     if answer is None:
-        return no_final_answer()
-    if read_number(answer) is None:
+        return no_final_answer(reason)
+    if read_number(answer, question) is None:
         return Grade("unparsed", answer, reason=f"not one number: {answer[:80]}")
     return Grade("right", answer)
 
@@ -109,20 +100,18 @@ def same_number(a: str, b: str) -> bool:
     return value is not None and value == read_number(b)
 
 
-def read_number(text: str) -> Fraction | None:
+def read_number(text: str, question: str = "") -> Fraction | None:
     """The text's exact value: 1,000 = 1000.0, $5 = 5, 50% = 50, 3 1/2 = 7/2, -5 ≠ 5.
 
     A unit is ignored. None for any text that is not one number, or has more than
-    MAX_NUMBER_CHARS digits.
+    MAX_NUMBER_CHARS digits. question: "3 dozen" is 3 where it asks how many dozens.
     """
     if len(text) > MAX_NUMBER_CHARS:
         return None
     match = NUMBER_PATTERN.fullmatch(plain_text(text))
     if match is None or (match["sign"] and match["sign2"]):
         return None
-    if not is_unit(match["unit"]):
-        return None
-    if any(NUMBER_WORDS.fullmatch(word) for word in letter_words(match["name"])):
+    if not are_unit_words(match["unit"] or "", question) or not is_name(match["name"]):
         return None
 
     if match["top"]:
@@ -140,20 +129,10 @@ def plain_text(text: str) -> str:
     return text.strip()
 
 
-def is_unit(text: str | None) -> bool:
-    """Whether all words say what is counted; a number word or a variable does not."""
-    without_article = re.sub(r"(?<=\s)a(?=\s\w)", "", text or "")  # "$5 a day"
-    return all(is_unit_word(word) for word in letter_words(without_article))
-
-
-def is_unit_word(word: str) -> bool:
-    if len(word) == 1:
-        return ONE_LETTER_UNIT.fullmatch(word) is not None
-    return NUMBER_WORDS.fullmatch(word) is None
-
-
-def letter_words(text: str | None) -> list[str]:
-    return re.findall("[A-Za-z]+", text or "")
+def is_name(text: str | None) -> bool:
+    """Whether what stands before "=" is a name: "AB" or "Total cost", not "half of it" or "xy"."""
+    words = [word for word in LETTERS.findall(text or "") if len(word) > 1]
+    return all(word.isupper() or is_unit_word(word) for word in words)
 
 
 def read_fraction(match: re.Match[str]) -> Fraction | None:

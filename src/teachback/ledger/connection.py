@@ -4,9 +4,10 @@ import os
 import sqlite3
 from pathlib import Path
 
-from ..errors import LedgerError
+from ..errors import LedgerError, is_disk_error, make_disk_error
 from ..run.locks import acquire_lock, is_locked
 from . import statements as sql
+from .audit import check_pages
 from .costs import Budget, check_budget_covers
 from .schema import LEDGER_PRAGMAS, LEDGER_SCHEMA, check_ledger_version
 from .transactions import Transactions
@@ -37,7 +38,9 @@ class ArmConnection:
             except BaseException:
                 self.close()
                 raise
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            if is_disk_error(error):
+                raise make_disk_error(path, error) from error
             raise LedgerError(
                 f"can't open {path}", got=error, allowed="a ledger, or no file"
             ) from error
@@ -46,9 +49,11 @@ class ArmConnection:
         self, arm: str, repeat: int, budget: Budget, shared: bool
     ) -> None:
         # Before anything is written: WAL mode alone would change the file.
-        check_ledger_version(self.db, self.path)
+        is_new = check_ledger_version(self.db, self.path)
         for pragma in LEDGER_PRAGMAS:
             self.db.execute(pragma)
+        if not is_new:
+            check_pages(self.db, self.path)
         with self.transactions.group():
             if check_ledger_version(self.db, self.path):
                 for statement in LEDGER_SCHEMA:

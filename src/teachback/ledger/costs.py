@@ -8,11 +8,17 @@ kiloFLOPs. An unknown price stays unknown: None, never 0.
 from dataclasses import dataclass
 from decimal import Decimal
 from math import ceil
+from typing import NamedTuple
 
-from ..errors import LedgerError
+from ..errors import BudgetClosed, LedgerError
 
 PICODOLLARS_PER_USD = 10**12
 FLOPS_PER_KILOFLOP = 1000
+
+# No context is this long; and SQLite's integers hold no multiple of much more.
+MAX_TOKENS_OF_CALL = 10**8
+# Words have 5, and the longest tokens are runs of blanks. A whole text never has so many.
+MAX_BYTES_PER_TOKEN = 32
 
 
 # -- one call ----------------------------------------------------------------------------
@@ -31,6 +37,27 @@ class Usage:
     @property
     def total(self) -> int:
         return self.input_tokens + self.output_tokens
+
+
+def believe_usage(
+    usage: Usage | None, *, prompt_bytes: int, answer_chars: int, thought_chars: int
+) -> Usage | None:
+    """The usage that a server reports, or None where a call can't have used that.
+
+    prompt_bytes: about what the prompt has. answer_chars, thought_chars: what the model is
+    seen to have written. A server that counts 0 tokens would make the budget do nothing.
+    """
+    if usage is None:
+        return None
+    least_input = max(1, prompt_bytes // MAX_BYTES_PER_TOKEN)
+    least_answer = -(-answer_chars // MAX_BYTES_PER_TOKEN)
+    least_output = least_answer + thought_chars // MAX_BYTES_PER_TOKEN
+    is_too_little = (
+        usage.input_tokens < least_input
+        or usage.output_tokens < least_output
+        or usage.output_tokens - usage.reasoning_tokens < least_answer
+    )
+    return None if is_too_little or usage.total > MAX_TOKENS_OF_CALL else usage
 
 
 @dataclass(frozen=True)
@@ -222,8 +249,42 @@ def check_worst_case(worst: Cost, *budgets: Budget) -> None:
         raise _unknown_cost("flops")
 
 
+def check_total(total: Budget, sent: tuple[int, int, int], worst: Cost) -> None:
+    """Raise BudgetClosed if a call's worst case doesn't fit what limits all arms together.
+
+    sent: tokens, picodollars and kiloFLOPs that they may have used so far.
+    """
+    kinds = ("teacher_tokens", "usd", "flops")
+    needed = (worst.tokens, worst.usd or 0, worst.flops or 0)
+    for kind, used, more in zip(kinds, sent, needed, strict=True):
+        limit = vars(total)[kind]
+        if limit is not None and used + more > limit:
+            raise BudgetClosed(
+                "budget.total is spent: all arms together may have used "
+                f"{to_config_units(kind, used)} {kind}",
+                got=f"a call that may use {to_config_units(kind, more)} more",
+                allowed=to_config_units(kind, limit),
+                fix="raise budget.total and run the same command: what is bought is kept",
+            )
+
+
 def _unknown_cost(kind: str) -> LedgerError:
     return LedgerError(
         f"the budget `{kind}` can't be held: a call's {kind} are unknown",
         fix="give the model's price and parameters, or drop the limit",
     )
+
+
+class PairReply(NamedTuple):
+    """A call for a seed, and what came back. A pair that sent nothing has one without a role."""
+
+    kind: str  # "pair", or the role of a judge
+    seed: str
+    n: int
+    round: int
+    pair_state: str
+    pair_reason: str | None
+    role: str | None
+    state: str | None
+    reason: str | None
+    body: str | None

@@ -12,14 +12,16 @@ in `arms`. Each statement that adds to it is an INSERT that selects nothing when
 the budget.
 """
 
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Literal, Self
 
-from ..errors import BudgetClosed, LedgerError
+from ..errors import LedgerError
 from . import statements as sql
+from .audit import Purchase, check_purchases, hash_body
 from .connection import ArmConnection, SqlValue
 from .costs import (
     Budget,
@@ -28,9 +30,10 @@ from .costs import (
     RoleSpend,
     Spend,
     Usage,
+    check_total,
     check_worst_case,
-    to_config_units,
 )
+from .log_check import check_log
 from .queries import LedgerReader, usage_from_columns
 
 UNLIMITED = Budget()
@@ -75,16 +78,22 @@ class Ledger:
         draws: int | None = None,
         shared: bool = False,
         total: Budget = UNLIMITED,
+        purchases: Sequence[Purchase] | None = None,
     ) -> None:
-        """Raises LedgerError if the file can't be opened or is of another version, or if the
-        budget is below what the arm has committed.
+        """Raises LedgerError if the file can't be opened, is damaged or of another version, or if
+        the budget is below what the arm has committed.
 
         draws: arms with the same number are served each other's answers. None: those of the
         repeat.
         shared: other processes may work on the file for other arms. Each then holds a lock
         beside the file, which says that its calls in flight are alive.
         total: limits what all arms together really send.
+        purchases: what the run's steps say was bought; None: nothing yet. A file that lacks any
+        of it is refused, and left as it is.
         """
+        if not shared:
+            check_log(path)
+        check_purchases(path, arm, repeat, purchases)
         self.path = path
         self.arm = arm
         self.repeat = repeat
@@ -92,12 +101,16 @@ class Ledger:
         self.draws = repeat if draws is None else draws
         self.shared = shared
         self.total = total
+        # Takes secrets out of a reason. Every reason that is written goes through it; whoever
+        # knows the secrets sets it.
+        self.redact: Callable[[str], str] = str
         self._connection = ArmConnection(path, arm, repeat, budget, shared)
         self._transactions = self._connection.transactions
         self._execute = self._connection.execute
         self._reader = LedgerReader(
             self._connection.db, self._transactions.lock, self._connection.arm_id
         )
+        self.last_reply = self._reader.last_reply
 
     def __enter__(self) -> Self:
         return self
@@ -212,6 +225,12 @@ class Ledger:
             senders = self._execute(sql.FIND_OTHER_SENDERS, **key).fetchall()
             return any(self._connection.is_alive(arm_id) for (arm_id,) in senders)
 
+    def was_refused_before(self, call: int) -> bool:
+        """Tell whether an earlier try of a refused call was refused with the same status."""
+        with self._transactions.operation():
+            found = self._execute(sql.COUNT_SAME_REFUSALS, call=call).fetchone()
+            return bool(found[0])
+
     def answer(
         self, call: int, body: str, usage: Usage | None, latency_s: float, price: Price
     ) -> Usage:
@@ -235,6 +254,7 @@ class Ledger:
                 sql.RECORD_ANSWER,
                 call=call,
                 body=body,
+                digest=hash_body(body),
                 latency_s=latency_s,
                 usd=cost.usd,
                 flops=cost.flops,
@@ -247,7 +267,11 @@ class Ledger:
     def _record_estimate(self, call: int, body: str, latency_s: float) -> Usage:
         with self._transactions.operation():
             found = self._execute(
-                sql.RECORD_ESTIMATE, call=call, body=body, latency_s=latency_s
+                sql.RECORD_ESTIMATE,
+                call=call,
+                body=body,
+                digest=hash_body(body),
+                latency_s=latency_s,
             ).fetchone()
             if found is None:
                 raise self._not_in_flight(call, "answered")
@@ -342,11 +366,15 @@ class Ledger:
 
     def _end_call(self, call: int, state: str, reason: str) -> None:
         with self._transactions.operation():
-            ended = self._execute(sql.END_CALL, call=call, state=state, reason=reason)
+            ended = self._execute(
+                sql.END_CALL, call=call, state=state, reason=self.redact(reason)
+            )
             if not ended.rowcount:
                 raise self._not_in_flight(call, state.replace("_", " "))
 
     def _close_pair(self, pair: Pair, state: str, reason: str | None = None) -> None:
+        if reason is not None:
+            reason = self.redact(reason)
         closed = self._execute(sql.CLOSE_PAIR, pair=pair.id, state=state, reason=reason)
         if not closed.rowcount:
             raise LedgerError(
@@ -357,21 +385,8 @@ class Ledger:
 
     def _check_total(self, worst: Cost) -> None:
         """All arms together: what was answered, and the worst case of the other calls."""
-        limits = (self.total.teacher_tokens, self.total.usd, self.total.flops)
-        if limits == (None, None, None):
-            return
-        kinds = ("teacher_tokens", "usd", "flops")
-        needed = (worst.tokens, worst.usd or 0, worst.flops or 0)
-        sent = self._execute(sql.SUM_SENT).fetchone()
-        for kind, limit, used, more in zip(kinds, limits, sent, needed, strict=True):
-            if limit is not None and used + more > limit:
-                raise BudgetClosed(
-                    "budget.total is spent: all arms together may have used "
-                    f"{to_config_units(kind, used)} {kind}",
-                    got=f"a call that may use {to_config_units(kind, more)} more",
-                    allowed=to_config_units(kind, limit),
-                    fix="raise budget.total and run the same command: what is bought is kept",
-                )
+        if self.total != UNLIMITED:
+            check_total(self.total, self._execute(sql.SUM_SENT).fetchone(), worst)
 
     # -- errors ------------------------------------------------------------------------
 

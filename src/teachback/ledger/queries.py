@@ -9,7 +9,7 @@ from threading import RLock
 from typing import Any
 
 from ..errors import LedgerError
-from .costs import Budget, RoleSpend, Spend, Usage
+from .costs import Budget, PairReply, RoleSpend, Spend, Usage
 from .schema import check_ledger_version
 
 # Sums over rows of `costs`, or of `calls`, in the order of the fields of costs.Spend.
@@ -83,6 +83,31 @@ _USAGES = """
 _ANSWERS = """
     SELECT costs.seed, costs.n, body FROM costs JOIN calls ON id = call
     WHERE costs.arm = :arm AND costs.role = :role AND costs.state = 'answered' ORDER BY id"""
+
+_REQUESTS_OF_PAIRS = """
+    SELECT pairs.seed, pairs.n, request FROM pairs
+    LEFT JOIN charges ON charges.pair = pairs.id
+    LEFT JOIN calls ON calls.id = charges.call AND calls.state = 'answered'
+    WHERE pairs.arm = :arm AND kind = 'pair'"""
+
+# Everything that was bought for seeds, in the order in which it was sent. A pair pays for an answer
+# that another arm bought as for its own.
+_REPLIES = """
+    SELECT pairs.kind, pairs.seed, pairs.n, pairs.round, pairs.state, pairs.reason,
+        calls.role, calls.state, calls.reason, calls.body
+    FROM pairs
+    LEFT JOIN charges ON charges.pair = pairs.id
+    LEFT JOIN calls ON calls.id = charges.call
+    WHERE pairs.arm = :arm AND (:seed IS NULL OR pairs.seed = :seed)
+    ORDER BY pairs.id, calls.id"""
+_LAST_REPLY = """
+    SELECT body FROM costs JOIN calls ON calls.id = costs.call
+    JOIN pairs ON pairs.id = costs.pair
+    WHERE costs.arm = :arm AND costs.seed = :seed AND costs.n = :n AND kind = 'pair'
+        AND calls.state = 'answered'
+    ORDER BY costs.call DESC LIMIT 1"""
+
+_BOUGHT_ROLES = "SELECT DISTINCT role FROM calls WHERE state <> 'refused'"
 
 _EXCESS = "SELECT excess_tokens + excess_usd + excess_flops FROM arms WHERE id = :arm"
 _EXCESSIVE_CALL = """
@@ -172,6 +197,37 @@ class LedgerReader:
         return self._fetch(_ANSWERS, role=role)
 
     @property
+    def is_in_file(self) -> bool:
+        """Whether the arm is in the file."""
+        return self._arm_id != 0
+
+    def requests_by_pair(self) -> dict[tuple[str, int], list[str]]:
+        """By seed and n: the requests whose answers the pair has paid for."""
+        requests: dict[tuple[str, int], list[str]] = {}
+        for seed, n, request in self._fetch(_REQUESTS_OF_PAIRS):
+            paid = requests.setdefault((seed, n), [])
+            if request is not None:
+                paid.append(request)
+        return requests
+
+    def kinds_of_seeds(self) -> set[tuple[str, str]]:
+        """(kind, seed) of all that any arm has reserved."""
+        return set(self._fetch("SELECT DISTINCT kind, seed FROM pairs"))
+
+    def replies(self, seed: str | None = None) -> list[PairReply]:
+        """Every call that this arm has paid for, with its raw reply. None: of all seeds."""
+        return [PairReply(*columns) for columns in self._fetch(_REPLIES, seed=seed)]
+
+    def last_reply(self, seed: str, n: int) -> str:
+        """The raw reply that the seed's n-th pair got last; empty if it got none."""
+        rows = self._fetch(_LAST_REPLY, seed=seed, n=n)
+        return str(rows[0][0]) if rows else ""
+
+    def bought_roles(self) -> set[str]:
+        """The roles in which any arm has bought an answer, or may have."""
+        return {role for (role,) in self._fetch(_BOUGHT_ROLES)}
+
+    @property
     def overran(self) -> bool:
         """A call used more than its worst case. Then no reservation can be trusted."""
         rows = self._fetch(_EXCESS)
@@ -211,16 +267,30 @@ def open_read_only(
     try:
         db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro{idle}", uri=True)
         try:
-            check_ledger_version(db, path)
+            if check_ledger_version(db, path):
+                raise LedgerError(
+                    f"the ledger {path} is empty",
+                    got="no table in it: what it held was in ledger.sqlite-wal, which is gone "
+                    "or damaged",
+                    fix="put both back as they were, or begin a new run with another --run-dir",
+                )
             find_arm = "SELECT id FROM arms WHERE arm = ? AND repeat = ?"
             found = db.execute(find_arm, (arm, repeat)).fetchone()
             yield LedgerReader(db, RLock(), found[0] if found else 0)
         finally:
             db.close()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise LedgerError(
             f"can't read {path}", got=error, allowed="a ledger"
         ) from error
+
+
+def read_bought_roles(path: Path) -> set[str]:
+    """The roles in which any arm has bought an answer, or may have. No file: none."""
+    if not path.exists():
+        return set()
+    with open_read_only(path) as ledger:
+        return ledger.bought_roles()
 
 
 def usage_from_columns(columns: Sequence[int]) -> Usage:

@@ -4,11 +4,12 @@ Units as in costs.py: tokens, usd in picodollars, flops in kiloFLOPs. NULL usd o
 """
 
 import sqlite3
+from functools import cache
 from pathlib import Path
 
 from ..errors import LedgerError
 
-LEDGER_VERSION = 2  # PRAGMA user_version (L6)
+LEDGER_VERSION = 3  # PRAGMA user_version (L6)
 
 LEDGER_PRAGMAS = (
     "PRAGMA journal_mode = WAL",
@@ -49,6 +50,7 @@ LEDGER_SCHEMA = (
         UNIQUE (arm, kind, seed, n))""",
     # What was really sent, once for all arms.
     # pair: the one that sent the call. request: sha256 of the request's body.
+    # body: the answer's, and its sha256: an index repeats the other texts, and sums the numbers.
     """CREATE TABLE calls (
         id INTEGER PRIMARY KEY,
         pair INTEGER NOT NULL REFERENCES pairs,
@@ -74,6 +76,7 @@ LEDGER_SCHEMA = (
         latency_s REAL,
         reason TEXT,
         body TEXT,
+        body_sha256 TEXT,
         UNIQUE (role, request, repeat, seed, n, try))""",
     # What a pair pays for a call: one that it sent, or one whose answer another arm bought.
     """CREATE TABLE charges (
@@ -168,3 +171,21 @@ def check_ledger_version(db: sqlite3.Connection, path: Path) -> bool:
             fix="use the teachback that wrote it, or start a new run",
         )
     return False
+
+
+def read_schema(db: sqlite3.Connection) -> list[tuple[str, ...]]:
+    """(kind, name, its table, SQL) of each table, view and trigger."""
+    query = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL"
+    return db.execute(query).fetchall()
+
+
+@cache
+def expected_schema() -> list[tuple[str, ...]]:
+    """What `read_schema` finds in a new ledger. The triggers hold the budget."""
+    db = sqlite3.connect(":memory:")
+    try:
+        for statement in LEDGER_SCHEMA:
+            db.execute(statement)
+        return read_schema(db)
+    finally:
+        db.close()

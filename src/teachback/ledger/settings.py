@@ -1,6 +1,9 @@
 """Budgets and prices as a config states them."""
 
 from datetime import date
+from typing import Annotated
+
+from pydantic import Field
 
 from ..types import NonNegativeFloat, PositiveFloat, PositiveInt, Settings
 from .costs import Budget, Price, price_per_token, to_kiloflops, to_picodollars
@@ -39,7 +42,9 @@ class TotalBudgetSettings(Settings):
 
 
 class BudgetSettings(Settings):
-    """Hard limits. The first that is reached ends the run."""
+    """Hard limits. The first that is reached ends the run, and so does a teacher whose drafts
+    can't be used.
+    """
 
     # Pairs that the teacher writes, good or bad.
     generated: PositiveInt | None = None
@@ -53,6 +58,15 @@ class BudgetSettings(Settings):
     flops: PositiveFloat | None = None
     # Of `teachback compare`, where the other limits are each arm's.
     total: TotalBudgetSettings | None = None
+    # The share of the drafts that must be usable. Below it nothing more is bought. 0: never stop.
+    min_yield: Annotated[float, Field(ge=0, le=1)] = 0.1
+    # After so many drafts. null: 5 % of the pairs that the run may buy, and at least 8.
+    trial_drafts: PositiveInt | None = None
+
+    def limits(self) -> dict[str, float]:
+        """The limits that are set, by name, without `total`."""
+        rest = {"total", "min_yield", "trial_drafts"}
+        return self.model_dump(exclude=rest, exclude_none=True)
 
     def budget(self) -> Budget:
         """The ledger's limits. `accepted` is none: it is known after the round is paid."""

@@ -83,6 +83,13 @@ INSERT_CALL = f"""
         :tokens, :usd, :flops
     FROM pairs WHERE id = :pair AND arm = :arm AND state = 'open'"""
 
+# Reasons of refusals begin "HTTP 403".
+COUNT_SAME_REFUSALS = """
+    SELECT count(*) FROM calls AS now
+    JOIN calls AS earlier USING (role, request, repeat, seed, n)
+    WHERE now.id = :call AND earlier.try < now.try AND earlier.state = 'refused'
+        AND substr(earlier.reason, 1, 8) = substr(now.reason, 1, 8)"""
+
 DELETE_CALL = "DELETE FROM calls WHERE id = :call"
 
 # The answer that the pair has paid for comes first, then the first try's.
@@ -122,7 +129,8 @@ _IN_FLIGHT = """id = :call AND state = 'sent'
         AND (SELECT arm FROM pairs WHERE pairs.id = pair) = :arm"""
 
 RECORD_ANSWER = f"""
-    UPDATE calls SET state = 'answered', body = :body, latency_s = :latency_s,
+    UPDATE calls SET state = 'answered', body = :body, body_sha256 = :digest,
+        latency_s = :latency_s,
         input_tokens = :input_tokens, cached_tokens = :cached_tokens,
         output_tokens = :output_tokens, reasoning_tokens = :reasoning_tokens,
         usd = :usd, flops = :flops
@@ -131,7 +139,8 @@ RECORD_ANSWER = f"""
 # The server did not say what it used. How the worst case splits is unknown, so all of it
 # stands as input tokens.
 RECORD_ESTIMATE = f"""
-    UPDATE calls SET state = 'answered', body = :body, latency_s = :latency_s,
+    UPDATE calls SET state = 'answered', body = :body, body_sha256 = :digest,
+        latency_s = :latency_s,
         input_tokens = worst_tokens, cached_tokens = 0, output_tokens = 0,
         reasoning_tokens = 0, usd = worst_usd, flops = worst_flops, estimated = 1
     WHERE {_IN_FLIGHT} RETURNING worst_tokens"""

@@ -3,10 +3,10 @@
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ..errors import LedgerError
+from ..errors import LedgerError, TeachbackError, is_disk_error, make_disk_error
 
 
 class Transactions:
@@ -28,7 +28,10 @@ class Transactions:
             whole = self._depth == 0
             if not whole:
                 self._check_transaction_is_open()
-            self._db.execute("BEGIN IMMEDIATE" if whole else "SAVEPOINT part")
+            try:
+                self._db.execute("BEGIN IMMEDIATE" if whole else "SAVEPOINT part")
+            except sqlite3.OperationalError as error:
+                raise self._explain(error) from error
             self._depth += 1
             try:
                 yield
@@ -38,6 +41,10 @@ class Transactions:
                         "see the error before this one"
                     )
                 self._db.execute("COMMIT" if whole else "RELEASE part")
+            except sqlite3.OperationalError as error:
+                self._roll_back(whole)
+                # Inside a group the caller may go on: the error is explained at its end.
+                raise self._explain(error) if whole else error from error
             except BaseException:
                 self._roll_back(whole)
                 raise
@@ -76,8 +83,20 @@ class Transactions:
     def _roll_back(self, whole: bool) -> None:
         if not self._db.in_transaction:
             return
-        if whole:
-            self._db.execute("ROLLBACK")
-        else:
-            self._db.execute("ROLLBACK TO part")
-            self._db.execute("RELEASE part")
+        # What fails here fails because of the error that is under way, which is the one to see.
+        with suppress(sqlite3.Error):
+            if whole:
+                self._db.execute("ROLLBACK")
+            else:
+                self._db.execute("ROLLBACK TO part")
+                self._db.execute("RELEASE part")
+
+    def _explain(self, error: sqlite3.OperationalError) -> TeachbackError:
+        """What SQLite can't do, as a full or read-only disk makes it say, or another process."""
+        if is_disk_error(error):
+            return make_disk_error(self.path, error)
+        return LedgerError(
+            f"the ledger {self.path} can't be used",
+            got=error,
+            fix="see that no other program has it open, then run the same command",
+        )

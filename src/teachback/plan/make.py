@@ -12,7 +12,6 @@ from ..rng import draw
 from ..run.directory import Run
 from ..run.identity import read_precision
 from ..student.attempt import AttemptRequest
-from ..student.chat import Chat
 from ..student.inference import load_for_inference
 from ..types import Task
 from .budget_terms import make_budget_terms
@@ -71,14 +70,14 @@ def run_probe(config: Config, task: Task, n_pairs: int) -> ProbeMeasurements:
     make_random = partial(draw, config.seed, config.repeat)
     seeds = draw_probe_seeds(task.seeds, n_pairs, make_random)
     questions = [AttemptRequest(seed.id, task.prompt(seed.question)) for seed in seeds]
-    chat = Chat(config.student.system, config.student.chat_template_kwargs)
     with (
         Run(config.run_dir, keep=config.keep) as run,
         make_ready_run(config, run) as ready,
     ):
         start = run.path(ready.base)
+        chat = ready.responder.chat
         precision = read_precision(run.folder)
-        student = load_for_inference(start, precision)
+        student = load_for_inference(start, precision, chat)
         attempts, answering = time_answers(
             student, chat, questions, config.student.max_new_tokens
         )

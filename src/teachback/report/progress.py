@@ -7,12 +7,16 @@ from typing import Self
 
 from rich.console import Console
 from rich.status import Status
+from rich.text import Text
 
+from ..errors import escape_controls
 from ..ledger.costs import Meter
 from ..run.directory import Event
 from ..run.steps import STEPS
 from ..types import Attempts, CarryOver, Curation, Draft, Report, Reserve, Selection
 from .formatting import format_accuracy, format_amount
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Progress:
@@ -21,7 +25,7 @@ class Progress:
         with Progress(console) as progress:
             teachback.run(config, listen=progress.show)
 
-    Ctrl-C raises KeyboardInterrupt at once, and again at the next event: some libraries
+    Ctrl-C or SIGTERM raises KeyboardInterrupt at once, and again at the next event: some libraries
     swallow it while they are imported.
     """
 
@@ -33,7 +37,9 @@ class Progress:
             self._status = Status("", console=console)
 
     def __enter__(self) -> Self:
-        self._handler_before = signal.signal(signal.SIGINT, self._interrupt)
+        self._handlers_before = {
+            number: signal.signal(number, self._interrupt) for number in STOP_SIGNALS
+        }
         if self._status:
             self._status.start()
         return self
@@ -44,7 +50,8 @@ class Progress:
         error: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        signal.signal(signal.SIGINT, self._handler_before)
+        for number, handler in self._handlers_before.items():
+            signal.signal(number, handler)
         if self._status:
             self._status.stop()
 
@@ -72,10 +79,13 @@ class Progress:
             parts.append(f"{event.done}/{event.total} {step.unit}")
         if isinstance(event.value, Meter):
             parts.append(format_meter(event.value))
-        self._status.update(" · ".join(parts))
+        # Status takes a str for markup, and would drop what stands in brackets.
+        self._status.update(Text(escape_controls(" · ".join(parts))))
 
     def print_line(self, line: str) -> None:
-        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self.console.print(
+            escape_controls(line), markup=False, highlight=False, soft_wrap=True
+        )
 
 
 def format_meter(meter: Meter) -> str:

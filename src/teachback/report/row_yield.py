@@ -20,6 +20,7 @@ STAGE_OF_REASON = {
     "unjudged": "verify",
     "duplicate": "duplicates",
     "near duplicate": "duplicates",
+    "conflicting answers": "duplicates",
     "contaminated": "contamination",
 }
 MAX_NOTES = 6  # of curation

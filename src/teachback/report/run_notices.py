@@ -21,11 +21,11 @@ def allowance_line(config: Mapping[str, Any]) -> str:
     duration = "rounds until the budget is spent"
     if config["rounds"]:
         duration = f"{config['rounds']} rounds"
-    # `total` limits a comparison, and this is one run.
+    # `total` limits a comparison, and this is one run. The last two limit nothing.
     bounds = [
         f"{limit:,} {kind.replace('_', ' ')}"
         for kind, limit in config["budget"].items()
-        if limit is not None and kind != "total"
+        if limit is not None and kind not in ("total", "min_yield", "trial_drafts")
     ]
     return (
         f"allowance: {seeds} seeds, {duration} of {config['per_round']} rows, "

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..errors import escape_controls
 from ..ledger.costs import PICODOLLARS_PER_USD, Spend
 from ..types import Example, Report, Round
 from .evaluation import change_lines
@@ -118,7 +119,7 @@ def newly_right_lines(
             "",
         ]
     # Further lines of a text stand below its first one.
-    return [line.replace("\n", "\n          ") for line in lines]
+    return [escape_controls(line).replace("\n", "\n          ") for line in lines]
 
 
 def usage_lines(student: Path, system: str | None) -> list[str]:

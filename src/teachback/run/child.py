@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from queue import SimpleQueue
 from types import TracebackType
@@ -59,7 +60,9 @@ class Child:
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             assert pipe
-            pipe.close()
+            # A child that died has left a job half-read.
+            with suppress(OSError):
+                pipe.close()
 
     def run_function(self, function: str, job: Any, on_message: SendMessage) -> Any:
         """Return what function(job, send) returns in the child.
@@ -67,23 +70,29 @@ class Child:
         `on_message(*values)` is called here for each `send(*values)` there. Raises what the
         function raised, and StudentError if the child dies.
         """
-        self._send((function, job))
         assert self._process.stdout
+        try:
+            self._send((function, job))
+        except BrokenPipeError:
+            raise self._explain_death() from None
         while True:
             try:
                 kind, *values = pickle.load(self._process.stdout)
-            except EOFError:
-                raise StudentError(
-                    "the child process died",
-                    got=describe_exit(self._process.wait()),
-                    fix="see its last words above",
-                ) from None
+            except (EOFError, pickle.UnpicklingError):
+                raise self._explain_death() from None
             if kind == "sent":
                 on_message(*values)
             elif kind == "raised":
                 raise values[0]
             else:
                 return values[0]
+
+    def _explain_death(self) -> StudentError:
+        return StudentError(
+            "the child process died",
+            got=describe_exit(self._process.wait()),
+            fix="see its last words above",
+        )
 
     def _send(self, value: object) -> None:
         assert self._process.stdin

@@ -18,6 +18,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -25,15 +26,22 @@ from typing import Literal, ParamSpec, Self, TypeVar
 
 import numpy as np
 
-from ..errors import RunLocked
+from ..errors import RunLocked, explain_disk_errors
 from ..types import ArrayFile, Round, Student
 from . import cleanup
-from .arrays import NumpyArray, read_array, write_array
+from .arrays import (
+    NumpyArray,
+    read_array,
+    read_committed_array,
+    to_array_bytes,
+    write_array,
+)
 from .cleanup import KeepWeights
-from .files import commit_file, read_json, to_json_bytes
-from .identity import keep_identity, mark_format
+from .digests import commit_with_digest, list_array_files, read_committed, verify_files
+from .files import commit_file, to_json_bytes
+from .identity import check_format, keep_identity, mark_format, refuse_foreign_folder
 from .locks import acquire_lock
-from .steps import STEPS
+from .steps import STEPS, refuse_lost_step
 
 _P = ParamSpec("_P")
 _Row = TypeVar("_Row")
@@ -85,14 +93,23 @@ class Run:
         self.rows_per_shard = ROWS_PER_SHARD  # to be set before the first step
         self._current: tuple[int, str] | None = None  # round and name of the open step
         self._noted: set[tuple[str, str]] = set()
+        # What this process has written itself, or found to be as it was written.
+        self._verified: set[Path] = set()
+        self._saved: set[Path] = set()  # arrays
 
     def __enter__(self) -> Self:
-        """Raises RunLocked, or InputsChanged for a directory of another format."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._lock_file = self._lock()
+        """Raises RunLocked, InputsChanged for a directory of another format, and ConfigError for a
+        folder that holds something else. Such a folder is left as it is.
+        """
+        with explain_disk_errors(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            check_format(self.folder)
+            refuse_foreign_folder(self.folder)
+            self._lock_file = self._lock()
         try:
-            mark_format(self.folder)
-            cleanup.remove_leftovers(self.folder)
+            with explain_disk_errors(self.folder):
+                mark_format(self.folder)
+                cleanup.remove_leftovers(self.folder)
         except BaseException:
             self._unlock()
             raise
@@ -111,13 +128,17 @@ class Run:
         config: Mapping[str, object],
         inputs: Mapping[str, object],
         settings: Mapping[str, object],
+        may_change: Callable[[str], bool] = lambda key: False,
     ) -> None:
         """Keep what this run is made from. A later start with anything else is refused (R3).
 
-        Settings may change freely. inputs["versions"] may change too: the listener is told,
+        Settings may change freely, and so may the keys of the config that `may_change`
+        allows. inputs["versions"] may change too: the listener is told,
         and timings.jsonl keeps it. Raises InputsChanged that names each key that differs.
         """
-        keep_identity(self.folder / "config.json", config, "the config")
+        keep_identity(
+            self.folder / "config.json", config, "the config", may_change=may_change
+        )
         original = keep_identity(
             self.folder / "inputs.json", inputs, "the inputs", free_key="versions"
         )
@@ -146,8 +167,10 @@ class Run:
         path = step_folder.with_suffix(".json")
         value_type = STEPS[name].value_type
         if path.exists():
-            return read_json(path, value_type)  # type: ignore[no-any-return]
+            return read_committed(path, value_type)  # type: ignore[no-any-return]
 
+        cleanup.refuse_links(step_folder)
+        refuse_lost_step(path)
         started = time.monotonic()
         self.listen(Event("start", round, name))
         self._current = (round, name)
@@ -157,12 +180,16 @@ class Run:
             self._current = None
         if value is None:
             return value
-        commit_file(path, to_json_bytes(value, where=f"step {name} of round {round}"))
+        content = to_json_bytes(value, where=f"step {name} of round {round}")
+        made = cleanup.list_made_paths(self.folder, step_folder, value)
+        commit_with_digest(path, content, cleanup.list_files(made))
+        self._verified |= {*made}
         seconds = time.monotonic() - started
 
         self._log({"round": round, "step": name, "seconds": float(f"{seconds:.3f}")})
-        value = read_json(path, value_type)
-        cleanup.remove_unnamed(self.folder, step_folder, value)
+        value = read_committed(path, value_type)
+        with explain_disk_errors(step_folder):
+            cleanup.remove_unnamed(self.folder, step_folder, value, self._saved)
         self.listen(Event("done", round, name, value=value, seconds=seconds))
         return value
 
@@ -191,8 +218,8 @@ class Run:
         for number, shard in self.shards(rows):
             path = self.workspace / f"{number:03d}-{name}.json"
             if not path.exists():
-                commit_file(path, to_json_bytes(fn(shard), where=str(path)))
-            values += read_json(path, tuple[of, ...])  # type: ignore[valid-type]
+                commit_with_digest(path, to_json_bytes(fn(shard), where=str(path)))
+            values += read_committed(path, tuple[of, ...])  # type: ignore[valid-type]
             self.report_progress(len(values), len(rows))
         return tuple(values)
 
@@ -215,12 +242,16 @@ class Run:
             path = self.workspace / f"{number:03d}-rows.json"
             if not path.exists():
                 shard_values, arrays = fn(shard)
-                for name, array in arrays.items():
-                    self.save_array(f"{number:03d}-{name}", array)
+                array_files = [
+                    self.path(self.save_array(f"{number:03d}-{name}", array))
+                    for name, array in arrays.items()
+                ]
                 # The JSON comes last: it commits the arrays.
-                commit_file(path, to_json_bytes(shard_values, where=str(path)))
-            values += read_json(path, tuple[of, ...])  # type: ignore[valid-type]
-            for file in sorted(self.workspace.glob(f"{number:03d}-*.npy")):
+                content = to_json_bytes(shard_values, where=str(path))
+                commit_with_digest(path, content, array_files)
+            values += read_committed(path, tuple[of, ...])  # type: ignore[valid-type]
+            verify_files(path, below=self.workspace)
+            for file in list_array_files(path):
                 name = file.stem.removeprefix(f"{number:03d}-")
                 parts.setdefault(name, []).append(read_array(file))
             self.report_progress(len(values), len(rows))
@@ -242,8 +273,8 @@ class Run:
         for number, shard in self.shards(rows):
             path = self.workspace / f"{number:03d}-{name}.npy"
             if not path.exists():
-                self.save_array(path.stem, fn(shard))
-            parts.append(read_array(path))
+                commit_with_digest(path, to_array_bytes(path, fn(shard)))
+            parts.append(read_committed_array(path))
             self.report_progress(sum(map(len, parts)), len(rows))
         return self.save_array(name, np.concatenate(parts))
 
@@ -259,7 +290,8 @@ class Run:
     def workspace(self) -> Path:
         """The folder of the open step. What its commit doesn't name is removed (R1)."""
         folder = self._step_folder(*self._open_step())
-        folder.mkdir(parents=True, exist_ok=True)
+        with explain_disk_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     def report_progress(self, done: int, total: int, value: object = None) -> None:
@@ -270,6 +302,7 @@ class Run:
         """Write an array of the open step. Raises DataError for NaN or infinity (R11)."""
         path = self.workspace / f"{name}.npy"
         write_array(path, array)
+        self._saved.add(path)
         return ArrayFile(str(path.relative_to(self.folder)))
 
     def load_array(self, file: ArrayFile) -> NumpyArray:
@@ -288,8 +321,21 @@ class Run:
             self.note(step, f"{step}: {text}")
 
     def path(self, value: Student | ArrayFile) -> Path:
-        """The folder or file that a kept value names."""
-        return cleanup.path_of(self.folder, value)
+        """The folder or file that a kept value names.
+
+        Raises DataError if it isn't as its step committed it. Weights are read for that once.
+        """
+        path = cleanup.path_of(self.folder, value)
+        # A student may be gone: whoever loads it says so.
+        is_there = isinstance(value, ArrayFile) or path.exists()
+        if is_there and path not in self._verified:
+            # What the open step has made is not committed yet.
+            step_folder = cleanup.find_step_folder(self.folder, path)
+            is_open = self._current and step_folder == self._step_folder(*self._current)
+            if step_folder and not is_open:
+                verify_files(step_folder.with_suffix(".json"), below=path)
+            self._verified.add(path)
+        return path
 
     def student_in(self, folder: Path) -> Student:
         """Name a folder relative to the run's directory, so that the directory can move."""
@@ -319,17 +365,21 @@ class Run:
                 got=path.read_text().strip() or "unknown",
                 fix="wait for it, stop it, or use another --run-dir",
             )
-        os.ftruncate(file, 0)
-        os.write(file, f"host {socket.gethostname()} pid {os.getpid()}\n".encode())
+        # What it says is for people. A full disk shall not stop a run that has nothing to write.
+        with suppress(OSError):
+            os.ftruncate(file, 0)
+            os.write(file, f"host {socket.gethostname()} pid {os.getpid()}\n".encode())
         return file
 
     def _unlock(self) -> None:
-        os.ftruncate(self._lock_file, 0)
+        with suppress(OSError):
+            os.ftruncate(self._lock_file, 0)
         os.close(self._lock_file)
 
     def _log(self, entry: Mapping[str, object]) -> None:
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        with open(self.folder / "timings.jsonl", "a") as file:
+        path = self.folder / "timings.jsonl"
+        with explain_disk_errors(path), open(path, "a") as file:
             file.write(json.dumps({**entry, "at": now}) + "\n")
 
 

@@ -1,28 +1,52 @@
 """Files that appear whole, and a run's values as JSON that `jq` and `diff` can read."""
 
 import dataclasses
+import errno
+import hashlib
 import json
 import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from pydantic import TypeAdapter, ValidationError
 
-from ..errors import DataError
+from ..errors import DataError, explain_disk_errors
 
 # -- files that appear whole (R1) --------------------------------------------------------
 
 
 def commit_file(path: Path, content: bytes) -> None:
     """Write a file that appears whole or not at all, and that survives a power cut."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_suffix(".tmp")
-    with open(aside, "wb") as file:
-        file.write(content)
-    publish_path(aside, path)
+    with explain_disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside = path.with_suffix(".tmp")
+        with open_for_writing(aside) as file:
+            file.write(content)
+        publish_path(aside, path)
+
+
+def open_for_writing(path: Path) -> BinaryIO:
+    """Open a file of the run to be written anew. Raises DataError for a link.
+
+    What a link points to is somebody else's.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+    try:
+        return open(os.open(path, flags, 0o666), "wb")
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise refuse_link(path) from None
+        raise
+
+
+def refuse_link(path: Path) -> DataError:
+    return DataError(
+        f"{path} is a link, and a run writes and removes nothing through links",
+        fix="put what it points to in its place, or use another --run-dir",
+    )
 
 
 def publish_path(aside: Path, path: Path) -> None:
@@ -41,6 +65,19 @@ def fsync_path(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+# -- digests -----------------------------------------------------------------------------
+
+
+def hash_bytes(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def hash_file(path: Path) -> str:
+    """sha256 of a file that may be too large for the memory."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 # -- values as JSON ----------------------------------------------------------------------
@@ -87,8 +124,13 @@ def to_plain(value: object) -> object:
 
 def read_json(path: Path, value_type: object) -> Any:
     """Read a value back, and check its type. Raises DataError that names the file."""
+    return parse_kept_json(path.read_bytes(), value_type, path)
+
+
+def parse_kept_json(content: bytes, value_type: object, path: Path) -> Any:
+    """The value in the content of that file. Raises DataError that names the file."""
     try:
-        return _type_adapter(value_type).validate_json(path.read_bytes())
+        return _type_adapter(value_type).validate_json(content)
     except ValidationError as error:
         first = error.errors()[0]
         raise DataError(

@@ -1,11 +1,12 @@
 """A run's finished steps, read back from its directory."""
 
-from itertools import count
+from collections.abc import Sequence
+from itertools import count, takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..types import Report, Round
-from .files import read_json
+from .digests import read_committed
 from .identity import check_format
 from .steps import ROUND_STEPS, STEPS
 
@@ -49,7 +50,24 @@ def read_step(round_folder: Path, name: str) -> Any:
     path = round_folder / f"{name}.json"
     if not path.exists():
         return None
-    return read_json(path, STEPS[name].value_type)
+    return read_committed(path, STEPS[name].value_type)
+
+
+def read_steps(folder: Path, names: Sequence[str]) -> dict[str, object]:
+    """What those steps have returned in every round, by names such as round-00/select.json."""
+    values: dict[str, object] = {}
+    for round_folder in list_round_folders(folder):
+        for name in names:
+            value = read_step(round_folder, name)
+            if value is not None:
+                values[f"{round_folder.name}/{name}.json"] = value
+    return values
+
+
+def list_round_folders(folder: Path) -> list[Path]:
+    """From round 0 on, as far as there are any."""
+    folders = (folder / f"round-{r:02d}" for r in count())
+    return [*takewhile(Path.is_dir, folders)]
 
 
 def _find_next_step(round_folder: Path) -> str:

@@ -2,12 +2,12 @@
 
 import platform
 from collections.abc import Mapping
+from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from ..types import Task
-from .files import to_json_bytes
-from .identity import hash_bytes, hash_file
+from .files import hash_bytes, hash_file, to_json_bytes
 
 LIBRARIES = ("teachback", "torch", "transformers", "peft", "numpy", "scipy", "pydantic")
 
@@ -20,11 +20,13 @@ def make_inputs(
     teacher: str,
     rows: Path | None = None,
     sources: Mapping[str, bytes] | None = None,
+    today: date | None = None,
 ) -> dict[str, object]:
     """The content of inputs.json.
 
     model: the student's identity. teacher: sha256 of all that it is asked with. rows: the
     file of rows that the user already has. sources: code and prompts of the user's, by name.
+    today: the day that the student's prompts name, if they name any.
 
     A later change of `versions` is told to the reader. A change of anything else is refused.
     """
@@ -44,6 +46,7 @@ def make_inputs(
         },
         "student": model,
         "precision": precision,
+        **({"today": today.isoformat()} if today else {}),
         "versions": {
             "python": platform.python_version(),
             **{name: installed_version(name) for name in LIBRARIES},

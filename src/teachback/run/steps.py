@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
+from ..errors import DataError
 from ..types import (
     Allowance,
     Attempts,
@@ -79,3 +81,38 @@ STEPS: Mapping[str, RunStep] = {
 }
 
 ROUND_STEPS = tuple(name for name, step in STEPS.items() if step.in_round)
+
+
+# They may be asked for at any time later on, and no step uses what they return.
+STEPS_ON_REQUEST = ("test", "test-baseline")
+
+
+def list_later_steps(name: str) -> list[str]:
+    """The steps of the same round that come after a step.
+
+    Without those that arms of a comparison copy before they begin.
+    """
+    names = list(STEPS)
+    return [
+        later
+        for later in names[names.index(name) + 1 :]
+        if STEPS[later].in_round and not STEPS[later].shared_input
+    ]
+
+
+def refuse_lost_step(path: Path) -> None:
+    """Raise DataError for a step whose file is gone, though later steps used what it returned."""
+    if path.stem in STEPS_ON_REQUEST:
+        return
+    round = int(path.parent.name.removeprefix("round-"))
+    next_round = path.parent.with_name(f"round-{round + 1:02d}")
+    files = [path.with_stem(name) for name in list_later_steps(path.stem)]
+    files.append(next_round / "open.json")
+    used_by = next((file for file in files if file.exists()), None)
+    if used_by:
+        raise DataError(
+            f"{path} is gone",
+            got=f"{used_by.parent.name}/{used_by.name}, which came after it",
+            fix="put it back; or remove what came after it too, and run again: what was bought "
+            "is in the ledger",
+        )

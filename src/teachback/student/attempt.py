@@ -1,15 +1,17 @@
 """The student answers questions, in batches, with the signals of the tokens it chose."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..types import Attempt
 from .batching import fill_batches
 from .chat import Chat, HasTokenizer, prompt_ids, row_ids
+from .context import check_fits_context
 from .decode import decode_batch
 from .decode_log import DecodedAnswer
+from .generate import generate_batch
 from .inference import InferenceModel
 from .sampling import Sampling
 from .scoring import summarise_signals
@@ -53,12 +55,17 @@ def answer_questions(
     are the student's own, at temperature 1, however the answer was sampled. An answer
     ends before the first of the `stop` strings; the tokens that made the string count.
     """
+    context = student.max_tokens
     prompt_of: dict[str, list[int]] = {}
     for request in requests:
         if request.message not in prompt_of:
-            prompt_of[request.message] = prompt_ids(student, chat, request.message)
+            prompt = prompt_ids(student, chat, request.message)
+            check_fits_context(context, len(prompt), max_new_tokens, request.message)
+            prompt_of[request.message] = prompt
     prompts = [prompt_of[request.message] for request in requests]
     targets = [target_ids(student, chat, request) for request in requests]
+    for request, prompt, target in zip(requests, prompts, targets, strict=True):
+        check_fits_context(context, len(prompt), len(target), request.message)
 
     answers = decode_answers(
         student, prompts, max_new_tokens, sampling, stop, targets, sketch
@@ -99,9 +106,13 @@ def decode_answers(
     """An answer to each prompt, in their order, decoded batch after batch."""
     targets = targets or [()] * len(prompts)
     max_tokens = MAX_CACHE_BYTES // cache_bytes_per_token(student)
+    abilities = student.abilities
+    decode = decode_batch if abilities.cache == "ours" else generate_batch
     answer_of: dict[int, DecodedAnswer] = {}
-    for batch in batch_prompts(prompts, max_new_tokens, max_tokens):
-        answers = decode_batch(
+    for batch in batch_prompts(
+        prompts, max_new_tokens, max_tokens, same_length=not abilities.takes_padding
+    ):
+        answers = decode(
             student,
             [prompts[i] for i in batch],
             max_new_tokens,
@@ -115,18 +126,25 @@ def decode_answers(
 
 
 def batch_prompts(
-    prompts: Sequence[Sequence[int]], max_new_tokens: int, max_tokens: int
+    prompts: Sequence[Sequence[int]],
+    max_new_tokens: int,
+    max_tokens: int,
+    *,
+    same_length: bool = False,
 ) -> list[list[int]]:
     """Batches of prompt indices, longest prompts first; equal prompts are neighbours.
 
     Prompts of one batch have similar lengths, so there is little padding. A batch has at
     most max_tokens tokens, padding and answers included, or one prompt. All batches have
     about the same size: a token costs more where there are only a few rows.
+    same_length: all prompts of a batch have the same number of tokens.
     """
 
     def fill(max_rows: int) -> list[list[int]]:
         def too_large(batch: Sequence[int]) -> bool:
             longest = len(prompts[batch[0]]) + max_new_tokens
+            if same_length and len(prompts[batch[0]]) != len(prompts[batch[-1]]):
+                return True
             return len(batch) > max_rows or len(batch) * longest > max_tokens
 
         return list(fill_batches(order, too_large))
@@ -139,11 +157,20 @@ def batch_prompts(
 def cache_bytes_per_token(student: InferenceModel) -> int:
     """Bytes of a token's keys and values, as far as the model's config tells."""
     config = student.model.config.get_text_config(decoder=True)
+    # Some have layers of different widths.
+    layers = getattr(config, "per_layer_config", None)
+    if not isinstance(layers, Sequence):
+        layers = [config] * config.num_hidden_layers
+    number_bytes = 4 if student.precision == "float32" else 2
+    return 2 * number_bytes * sum(map(cache_numbers_per_token, layers))
+
+
+def cache_numbers_per_token(config: Any) -> int:
+    """Of a layer's keys, as far as its config tells; 1 where it tells nothing."""
     query_heads = getattr(config, "num_attention_heads", None) or 1
     heads = getattr(config, "num_key_value_heads", None) or query_heads
     width = getattr(config, "head_dim", None) or config.hidden_size // query_heads
-    number_bytes = 4 if student.precision == "float32" else 2
-    return int(2 * config.num_hidden_layers * heads * width * number_bytes)
+    return max(1, int(heads) * int(width))
 
 
 def make_stop_check(

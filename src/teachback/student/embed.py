@@ -11,6 +11,7 @@ import numpy as np
 from .attempt import AttemptRequest
 from .batching import batch_by_length, micro_batch_tokens
 from .chat import Chat, prompt_ids
+from .context import check_fits_context
 from .forward import forward_after_prefix
 from .inference import InferenceModel
 from .sketch import FloatArray
@@ -32,6 +33,9 @@ def embed_questions(
 
     prompts = [prompt_ids(student, chat, request.message) for request in requests]
     lengths = [len(prompt) for prompt in prompts]
+    context = student.max_tokens
+    for request, length in zip(requests, lengths, strict=True):
+        check_fits_context(context, length, 0, request.message)
     max_tokens = micro_batch_tokens(batch_tokens, student.device)
     mean_of: dict[int, FloatArray] = {}
     with torch.inference_mode():

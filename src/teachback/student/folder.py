@@ -9,10 +9,11 @@ from contextlib import contextmanager, redirect_stderr
 from importlib.util import find_spec
 from pathlib import Path
 
-from ..errors import StudentError
+from ..errors import StudentError, explain_disk_errors
 from ..run.files import publish_path
 from ..run.locks import wait_for_lock
 from .loading import silence_transformers
+from .model_files import check_packages
 
 SMOLLM2 = "smollm2-135m"
 GGUF_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -26,6 +27,7 @@ def resolve_model(model: str, revision: str | None = None) -> tuple[Path, str]:
 
     The identity is a commit, or a hash of the files. Raises StudentError.
     """
+    check_packages()
     if model == SMOLLM2:
         folder = resolve_smollm2()
         return folder, f"{SMOLLM2} {folder.name}"
@@ -76,9 +78,12 @@ def resolve_smollm2() -> Path:
         )
     source = Path(spec.submodule_search_locations[0])
     cache = cache_folder()
-    cache.mkdir(parents=True, exist_ok=True)
     folder = cache / f"{SMOLLM2}-{hash_weights(source / GGUF_FILE)[:12]}"
-    with wait_for_lock(cache / f"{SMOLLM2}.lock"):
+    if folder.exists():  # even where the cache is read-only
+        return folder
+    with explain_disk_errors(folder):
+        cache.mkdir(parents=True, exist_ok=True)
+    with wait_for_lock(cache / f"{SMOLLM2}.lock"), explain_disk_errors(folder):
         if not folder.exists():
             aside = folder.with_suffix(".tmp")
             # A killed conversion may have left it.

@@ -1,13 +1,24 @@
 """Loads a student from its folder."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import StudentError
+from .chat import Chat
+from .chat_check import check_chat
+from .model_files import (
+    check_model_files,
+    check_packages,
+    explain_load_error,
+    list_names,
+)
 
 if TYPE_CHECKING:
     import torch
+
+DEFAULT_CHAT = Chat()
 
 
 @dataclass(frozen=True)
@@ -20,30 +31,84 @@ class LoadedStudent:
     device: "torch.device"
 
 
-def load_student(folder: Path) -> LoadedStudent:
-    """Raises StudentError if the folder is gone, is no causal LM, or has no chat template."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+def load_student(folder: Path, chat: Chat = DEFAULT_CHAT) -> LoadedStudent:
+    """Load a student, and check that it can be spoken to as `chat` says.
 
+    Raises StudentError, with the cause, for what is no whole and unquantised causal LM,
+    and as `check_chat` does.
+    """
+    check_packages()
     silence_transformers()
-    if not (folder / "config.json").exists():
-        raise StudentError(
-            f"no student in {folder}",
-            fix="its weights were removed: start a new run, or put them back",
-        )
+    check_model_files(folder)
     device = choose_device()
+    tokenizer = load_tokenizer(folder)
+    model = load_causal_model(folder).to(device).eval()
+    vocabulary = model.get_input_embeddings().weight.shape[0]
+    ends = find_end_tokens(model.generation_config, tokenizer, vocabulary)
+    student = LoadedStudent(model, tokenizer, ends, device)
+    check_chat(student, chat, folder, vocabulary)
+    return student
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """Raises StudentError. Code in the folder is never run."""
+    from transformers import AutoTokenizer
+
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder)
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-        model = model.to(device).eval()
-    except (OSError, ValueError, KeyError) as error:
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    # Of a dozen kinds: files, packages, formats; each means that it can't be loaded.
+    except Exception as error:
+        raise explain_load_error("tokenizer", folder, error) from error
+
+
+def load_causal_model(folder: Path) -> Any:
+    """The model in float32, with every weight from its files. Raises StudentError."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    try:
+        model, info = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=torch.float32,
+            trust_remote_code=False,
+            use_safetensors=True,
+            # They are refused below, with their names.
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+        )
+    # Of a dozen kinds: files, configs, packages; each means that it can't be loaded.
+    except Exception as error:
+        raise explain_load_error("model", folder, error) from error
+    check_weights(folder, info)
+    return model
+
+
+def check_weights(folder: Path, info: Mapping[str, Any]) -> None:
+    """Raises StudentError for weights that transformers would draw at random.
+
+    info: what transformers tells of the weights that it loaded.
+    """
+    shapes = [
+        f"{name}: {tuple(stored)} in the file, {tuple(expected)} by the config"
+        for name, stored, expected in sorted(info["mismatched_keys"])
+    ]
+    if shapes:
         raise StudentError(
-            f"the model in {folder} can't be loaded: {error}",
-            allowed="a causal language model that transformers reads",
-        ) from error
-    check_chat_template(folder, tokenizer)
-    ends = find_end_tokens(model.generation_config, tokenizer)
-    return LoadedStudent(model, tokenizer, ends, device)
+            f"the weights in {folder} have other shapes than its config.json says",
+            got=list_names(shapes, "; "),
+            allowed="the weights and the config of one model",
+            fix="put back the config.json that belongs to the weights",
+        )
+    missing = sorted(info["missing_keys"])
+    if missing:
+        raise StudentError(
+            f"weights are missing in {folder}: they would be random, "
+            "and others at each load",
+            got=f"no {list_names(missing)}",
+            allowed="every weight of the model",
+            fix="fetch or save the model again; if its head shares the embeddings' "
+            "weights, its config.json must say tie_word_embeddings: true",
+        )
 
 
 def choose_device() -> "torch.device":
@@ -69,30 +134,29 @@ def empty_gpu_cache() -> None:
         torch.cuda.empty_cache()
 
 
-def check_chat_template(folder: Path, tokenizer: Any) -> None:
-    """Raises StudentError for a tokenizer that can't write a conversation."""
-    if not tokenizer.chat_template:
-        raise StudentError(
-            f"the student in {folder} has no chat template",
-            allowed="an instruct or chat model, "
-            "whose tokenizer says how a conversation is written",
-            fix="choose the model's instruct version, "
-            "or put a chat_template.jinja into its folder",
-        )
+def find_end_tokens(
+    generation_config: Any, tokenizer: Any, vocabulary: int | None = None
+) -> frozenset[int]:
+    """The tokens that end a turn: the tokenizer's and the generation config's.
 
-
-def find_end_tokens(generation_config: Any, tokenizer: Any) -> frozenset[int]:
-    """The tokens that end a turn: the tokenizer's and the generation config's."""
+    vocabulary: how many tokens the model knows; ids beyond them never come.
+    """
     eos_ids = generation_config.eos_token_id
     if not isinstance(eos_ids, list):
         eos_ids = [eos_ids]
     ids = {tokenizer.eos_token_id, *eos_ids} - {None}
-    if not ids:
+    known_ids = {id for id in ids if vocabulary is None or 0 <= id < vocabulary}
+    if not known_ids:
         raise StudentError(
             "the student has no end token: "
-            "neither its tokenizer nor its generation config names one"
+            "neither its tokenizer nor its generation config names one that it knows",
+            got=f"eos_token_id: {list_names(map(str, sorted(ids))) or None}",
+            allowed="the id of a token"
+            + (f" below {vocabulary}" if vocabulary is not None else ""),
+            fix="set eos_token in its tokenizer_config.json "
+            "or eos_token_id in its generation_config.json",
         )
-    return frozenset(ids)
+    return frozenset(known_ids)
 
 
 def silence_transformers() -> None:

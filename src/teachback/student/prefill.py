@@ -111,16 +111,7 @@ def prefill_whole(
     for p, entry in enumerate(distinct):
         row_prompts += [p] * entry.copies
 
-    results = [TargetResult()] * len(row_prompts)
-    if any(entry.target for entry in distinct):
-        results = []
-        for batch in batch_prefill(distinct, 0, student.device):
-            hidden_P_T_D = read_with_targets(student, None, batch, 0)
-            ends = [len(entry.prompt) - 1 for entry in batch]
-            results += score_targets(
-                student, hidden_P_T_D, ends, batch, max_known_tokens
-            )
-
+    results = score_whole_rows(student, distinct, max_known_tokens)
     unknown = {
         p for p, entry in zip(row_prompts, results, strict=True) if entry.answer is None
     }
@@ -141,6 +132,20 @@ def prefill_whole(
     if places != list(range(len(to_read))):
         cache.past.reorder_cache(place_B)
     return hidden_Q_T_D[place_B, -1], results
+
+
+def score_whole_rows(
+    student: InferenceModel, distinct: Sequence[PrefillPrompt], max_known_tokens: int
+) -> list[TargetResult]:
+    """A result for each row's target, from passes without a cache."""
+    if not any(entry.target for entry in distinct):
+        return [TargetResult()] * sum(entry.copies for entry in distinct)
+    results: list[TargetResult] = []
+    for batch in batch_prefill(distinct, 0, student.device):
+        hidden_P_T_D = read_with_targets(student, None, batch, 0)
+        ends = [len(entry.prompt) - 1 for entry in batch]
+        results += score_targets(student, hidden_P_T_D, ends, batch, max_known_tokens)
+    return results
 
 
 def group_equal_prompts(

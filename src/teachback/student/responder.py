@@ -16,11 +16,16 @@ from ..run.directory import Run
 from ..types import ArrayFile, Attempt, Attempts, Example, Grade, Row, Student, Task
 from .attempt import AttemptBatch, AttemptRequest, answer_questions
 from .chat import Chat
+from .chat_check import HasContext, check_messages
 from .embed import embed_questions
-from .engines.server import answer_on_server, load_weightless_student
+from .engines.server import (
+    WeightlessStudent,
+    answer_on_server,
+    load_weightless_student,
+)
 from .engines.serving import StudentServer
 from .inference import InferenceModel, load_for_inference
-from .loading import empty_gpu_cache
+from .loading import DEFAULT_CHAT, empty_gpu_cache
 from .measure import (
     AnswerFunction,
     MeasuredAnswer,
@@ -83,10 +88,18 @@ class StudentCache:
         self._folder: Path | None = None
         self._model: InferenceModel | None = None
 
-    def load(self, folder: Path) -> InferenceModel:
+    def load(
+        self,
+        folder: Path,
+        chat: Chat = DEFAULT_CHAT,
+        on_load: Callable[[InferenceModel], None] = lambda model: None,
+    ) -> InferenceModel:
+        """on_load: what is done with a student that wasn't in memory."""
         if self._model is None or folder != self._folder:
             self.clear()  # two students need not fit into memory
-            self._model = load_for_inference(folder, self._precision)
+            model = load_for_inference(folder, self._precision, chat)
+            on_load(model)
+            self._model = model
             self._folder = folder
         return self._model
 
@@ -280,7 +293,7 @@ class StudentResponder:
         self, server: StudentServer, student: Student
     ) -> AnswerFunction:
         folder = self.run.path(student)
-        load = cache(lambda: load_weightless_student(folder))
+        load = cache(lambda: self._load_weightless(folder))
 
         def answer(
             requests: Sequence[AttemptRequest], sampling: Sampling | None = None
@@ -295,9 +308,28 @@ class StudentResponder:
 
         return answer
 
+    def _load_weightless(self, folder: Path) -> WeightlessStudent:
+        student = load_weightless_student(folder, self.chat)
+        self._check_questions(student)
+        return student
+
     def _loader(self, student: Student) -> Callable[[], InferenceModel]:
         """A function that loads the student, for shards that are missing."""
-        return lambda: self.cache.load(self.run.path(student))
+        return lambda: self.cache.load(
+            self.run.path(student), self.chat, self._check_loaded
+        )
+
+    def _check_loaded(self, model: InferenceModel) -> None:
+        limits = model.abilities.describe_limits()
+        if limits is not None:
+            self.run.note_once("student", limits)
+        self._check_questions(model)
+
+    def _check_questions(self, student: HasContext) -> None:
+        """Refuse questions that the student can't read, before any of them is answered."""
+        examples = (*self.task.seeds, *self.task.dev, *self.task.test)
+        messages = (self.task.prompt(example.question) for example in examples)
+        check_messages(student, self.chat, messages, self.max_new_tokens)
 
     def _sketch_maker(
         self, load: Callable[[], InferenceModel], seed: int

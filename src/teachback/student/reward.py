@@ -69,9 +69,13 @@ def load_reward_model(folder: Path) -> RewardModel:
     has_bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported()
     dtype = torch.bfloat16 if has_bf16 else torch.float32
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder)
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         model, info = AutoModelForSequenceClassification.from_pretrained(
-            folder, dtype=dtype, output_loading_info=True
+            folder,
+            dtype=dtype,
+            output_loading_info=True,
+            trust_remote_code=False,
+            use_safetensors=True,
         )
     # Of a dozen kinds: files, configs, weights; each means that it can't be loaded.
     except Exception as error:

@@ -8,9 +8,10 @@ import numpy as np
 from .batching import batch_by_length, micro_batch_tokens
 from .cache_state import CachedPrompt
 from .chat import Chat, row_ids
+from .context import check_fits_context
 from .forward import forward_after_prefix, read_shared_prefix
 from .inference import InferenceModel, apply_head
-from .kv_cache import make_kv_cache
+from .kv_cache import KVCache, make_kv_cache
 from .signals import TokenSignals, compute_nlls, compute_signals, split_blocks
 from .sketch import FloatArray, TensorSketch, new_sketch_sums
 
@@ -153,11 +154,16 @@ def run_answer_passes(
     import torch
 
     tokens = [row_ids(student, chat, message, answer) for message, answer in rows]
+    context = student.max_tokens
+    for (prompt, answer), (message, _) in zip(tokens, rows, strict=True):
+        check_fits_context(context, len(prompt), len(answer), message)
     # The last token predicts nothing.
     lengths = [len(prompt) + len(answer) - 1 for prompt, answer in tokens]
     with torch.inference_mode():
         # No rows: nobody goes on from them, so only the shared prefix is kept.
-        cache = make_kv_cache(student.model.config, 0, max(lengths), max(lengths))
+        cache = KVCache(past=None)
+        if student.abilities.cache == "ours":
+            cache = make_kv_cache(student.model.config, 0, max(lengths), max(lengths))
         n_shared = read_shared_prefix(student, cache, [prompt for prompt, _ in tokens])
         max_tokens = micro_batch_tokens(batch_tokens, student.device)
         for batch in batch_by_length([n - n_shared for n in lengths], max_tokens):

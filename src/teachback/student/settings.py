@@ -1,6 +1,7 @@
 """The sections `student` and `machine` of a config."""
 
 import re
+from datetime import date
 from typing import Literal
 
 from pydantic import model_validator
@@ -25,6 +26,8 @@ class StudentSettings(Settings):
     system: str | None = None
     # What the chat template gets beside the messages.
     chat_template_kwargs: dict[str, Scalar] = {}
+    # The day that a chat template gets which asks for the date. None: that of the first start.
+    today: date | None = None
     max_new_tokens: PositiveInt = 256
     # auto: bf16 where the machine gains by it. Logits are float32 either way.
     precision: Literal["auto", "float32", "bf16"] = "auto"

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 
 from ..graders.final import MAX_ANSWER_CHARS
+from ..graders.reply_text import trim_reply
 from ..types import Example, Grade
 from . import make24
 from .expression import read_equation
@@ -74,6 +75,8 @@ def expression_flaw(puzzle: Puzzle, answer: str) -> str | None:
     except ZeroDivisionError:
         return "it divides by zero"
     numbers = sides[0].numbers
+    if numbers == (GOAL,) and len(sides) > 1:  # 24 = (1 + 2 + 3) * 4
+        numbers = sides[1].numbers
     if tuple(sorted(numbers)) != puzzle:
         return f"it uses {puzzle_text(numbers)}, not {puzzle_text(puzzle)} once each"
     for side in sides:
@@ -89,6 +92,7 @@ def puzzle_text(numbers: Sequence[int]) -> str:
 
 def final_expression(text: str) -> str | None:
     """What follows the last mark; None without one. Time is linear in the text's length."""
+    text = trim_reply(text)
     marks = list(EXPRESSION_MARK.finditer(text))
     if not marks:
         return None

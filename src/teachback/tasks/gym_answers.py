@@ -2,7 +2,8 @@
 
 The dataset's own scorer decides, and only its full score is "right", except for OWN_SCORERS.
 Four scorers run eval on the student's text for partial credit, and two hand it to sympy, which
-evaluates it too; a few give full marks to wrong answers. Those are scored here instead.
+evaluates it too; a few give full marks to wrong answers. Those are scored here instead. `gym_forms`
+says what an answer may look like.
 """
 
 import ast
@@ -16,7 +17,9 @@ from typing import Any
 
 from ..graders.final import MAX_ANSWER_CHARS, final_answer
 from ..graders.number import same_number
+from ..graders.reply_text import trim_reply
 from ..graders.text import same_text
+from .gym_forms import ARITHMETIC, has_answer_form
 
 # Answers of several lines: all text after the last "Answer:".
 MULTILINE_DATASETS = frozenset(
@@ -40,6 +43,7 @@ GymScorer = Callable[[str, GymEntry], float]
 
 def read_answer(text: str, multiline: bool) -> str | None:
     """The content of the last <answer> tags, or what follows the last "Answer:"."""
+    text = trim_reply(text)
     tagged = ANSWER_TAGS.findall(text)
     labels = list(ANSWER_LINE.finditer(text))
     after_label = text[labels[-1].end() :] if labels else ""
@@ -79,7 +83,8 @@ def score_answer(
 ) -> float:
     """0 to 1; 1 is right. A final full stop is ignored.
 
-    scorer: the library's. Raises whatever the scorer raises on a text it can't read.
+    scorer: the library's. Raises whatever the scorer raises on a text it can't read, and ValueError
+    for one that holds more than an answer.
     """
     refused = REFUSED_TEXTS.get(dataset)
     max_chars = max(4000, 4 * len(str(entry["answer"])))
@@ -90,9 +95,12 @@ def score_answer(
     scorer = OWN_SCORERS.get(dataset, scorer)
     score = scorer(answer, entry)
     without_stop = answer.removesuffix(".").rstrip()
-    if is_full_score(score) or without_stop in ("", answer):
-        return score
-    return scorer(without_stop, entry)
+    if not is_full_score(score) and without_stop not in ("", answer):
+        answer = without_stop
+        score = scorer(answer, entry)
+    if is_full_score(score) and not has_answer_form(dataset, answer, entry["answer"]):
+        raise ValueError("more than an answer, or not in the form that is asked for")
+    return score
 
 
 def is_full_score(score: float) -> bool:
@@ -138,6 +146,8 @@ def _score_countdown(answer: str, entry: GymEntry) -> float:
 
 def _score_expression(answer: str, numbers: list[int], target: int) -> float:
     """Right if the expression uses each number once and makes the target."""
+    if not ARITHMETIC.fullmatch(answer):  # ast passes over comments
+        raise ValueError("no expression of whole numbers, + - * / and parentheses")
     used: list[int] = []
     value = _evaluate(ast.parse(answer.strip(), mode="eval").body, used)
     return float(value == target and sorted(used) == sorted(numbers))

@@ -1,5 +1,6 @@
 """`jsonl`: a task of the user's own rows in JSONL files."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -32,14 +33,19 @@ def read_jsonl_examples(settings: _JsonlSettings, path: Path) -> list[Example]:
     return examples_from_rows(read_jsonl(path), str(path), settings.columns)
 
 
-def read_reserve(path: Path, settings: object, task: Task) -> tuple[Row, ...]:
-    """Rows that the pool teacher may hand out.
+def read_reserve(
+    path: Path,
+    settings: object,
+    task: Task,
+    on_note: Callable[[str], None] = lambda note: None,
+) -> tuple[Row, ...]:
+    """Rows that the pool teacher may hand out. on_note(text): which rows were left out.
 
     The task's own file is read by the task's columns: each exercise once, and rows without
     anything to train on are left out.
     """
     if not isinstance(settings, _JsonlSettings) or path != settings.seeds:
-        return read_existing_rows(path, task.target)
+        return read_existing_rows(path, task.target, on_note)
     rows = []
     for example in unique_in_hash_order(read_jsonl_examples(settings, path), task.key):
         text = task.target(example)

@@ -1,10 +1,11 @@
 """`own`: a task that a Python function of the user's makes."""
 
-from typing import Literal
+from dataclasses import fields, replace
+from typing import Any, Literal
 
 from pydantic import JsonValue
 
-from ..errors import ConfigError
+from ..errors import ConfigError, guard_function
 from ..types import FunctionName, ImportFunction, Settings, Task
 
 
@@ -34,4 +35,14 @@ def load_own_task(
             got="a task without dev" if isinstance(task, Task) else type(task).__name__,
             allowed="a teachback.types.Task with seeds and dev",
         )
-    return task
+    return guard_task(task, settings.function)
+
+
+def guard_task(task: Task, function: str) -> Task:
+    """The task; what its functions raise says that they are the user's, and where."""
+    guarded: dict[str, Any] = {
+        field.name: guard_function(value, f"{function} (the task's {field.name})")
+        for field in fields(task)
+        if callable(value := getattr(task, field.name))
+    }
+    return replace(task, **guarded)

@@ -5,14 +5,21 @@ import json
 import re
 from dataclasses import replace
 
+from ..graders.reply_text import trim_reply
 from ..types import Example, Grade
 from .ontology import LogicQuestion, decide_question, read_question
 from .proof import proof_flaw
 
-_ANY_LABEL = re.compile(r"\bAnswer:[ \t]*(True|False)\b", re.IGNORECASE)
-
-
-_LABEL_LINE = re.compile(r"Answer:[ \t]*(True|False)\.?")
+_ANY_LABEL = re.compile(
+    r"\bAnswer[*_]{0,3}:[^\w\n]{0,9}(?:boxed[^\w\n]{0,3})?(?:text[^\w\n]{0,3})?(True|False)\b",
+    re.IGNORECASE,
+)
+# "Answer: False", also as a heading or in bold type, quotes or a box: **Answer:** False.
+_LABEL_LINE = re.compile(
+    r"(?:[>#]{1,6}[ \t]+)?[*_]{0,3}(?:Final[ \t]+(?:a|A)|A)nswer[*_]{0,3}:[*_]{0,3}[ \t]*"
+    r"[*_`\"'“$]{0,3}(?:\\boxed\{)?(?:\\(?:text|textbf)\{)?"
+    r"(?P<label>True|False|true|false|TRUE|FALSE)[*_`\"'”$}.]{0,6}"
+)
 
 
 def proof_target(example: Example) -> str | None:
@@ -79,12 +86,12 @@ def _grade_label_and_proof(
 
 def _read_label(text: str) -> tuple[str | None, str]:
     """The label, and the text before its line; no label if there are several that differ."""
-    proof, _, last_line = text.rstrip().rpartition("\n")
+    proof, _, last_line = trim_reply(text).rpartition("\n")
     match = _LABEL_LINE.fullmatch(last_line.strip())
     labels = {label.lower() for label in _ANY_LABEL.findall(text)}
     if match is None or len(labels) > 1:
         return None, text
-    return match[1], proof
+    return match["label"].capitalize(), proof
 
 
 def prontoqa_key(question: str) -> str:

@@ -70,6 +70,7 @@ def make_task_from_rows(
         key=form.key,
         templated=form.templated or templated,
         by=by,
+        notes=splits.notes,
     )
 
 

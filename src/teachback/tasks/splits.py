@@ -1,6 +1,7 @@
 """Seeds, dev and test without a common exercise.
 
-Rows are split by a hash of each question's key, so a file's order doesn't matter.
+Rows are split by a hash of each question's key, so a file's order doesn't matter. Questions that
+two rows answer differently are left out.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,6 +10,7 @@ from hashlib import sha256
 
 from ..errors import DataError
 from ..types import Example
+from .conflicts import conflict_note, drop_conflicts
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class Splits:
     seeds: tuple[Example, ...]
     dev: tuple[Example, ...]
     test: tuple[Example, ...]
+    # On rows that were left out because they contradict each other.
+    notes: tuple[str, ...] = ()
 
 
 def split_examples(
@@ -71,7 +75,13 @@ def split_examples(
             "no rows are left for seeds",
             fix="set fewer rows aside for dev and test",
         )
-    return Splits(tuple(seeds), tuple(devs), tuple(tests))
+    sources = {"the seeds": train, "dev": dev or (), "test": test or ()}
+    notes = [
+        conflict_note(dropped, name)
+        for name, rows in sources.items()
+        if (dropped := drop_conflicts(rows, key)[1])
+    ]
+    return Splits(tuple(seeds), tuple(devs), tuple(tests), tuple(notes))
 
 
 def unique_in_hash_order(
@@ -79,15 +89,25 @@ def unique_in_hash_order(
     key: Callable[[str], str],
     seed: int = 0,
 ) -> list[Example]:
-    """One example per exercise, the first by id, in the order of a hash of (seed, key)."""
+    """One example per exercise, the first by id, in the order of a hash of (seed, key).
+
+    Without the exercises that two examples answer differently.
+    """
+    consistent, _ = drop_conflicts(examples, key)
     by_key = {}
-    for example in sorted(examples, key=lambda e: e.id, reverse=True):
+    for example in sorted(consistent, key=content_order, reverse=True):
         by_key[key(example.question)] = example  # the last one stays: the first by id
 
     def hash_order(exercise: str) -> tuple[bytes, str]:
         return sha256(f"{seed}/{exercise}".encode()).digest(), exercise
 
     return [by_key[exercise] for exercise in sorted(by_key, key=hash_order)]
+
+
+def content_order(example: Example) -> tuple[str, ...]:
+    """Sorts by id. Rows without an id may have the same one, so the rest of a row counts too."""
+    texts = (example.question, example.answer or "", example.solution or "")
+    return (example.id, *texts, repr(sorted(example.meta.items())))
 
 
 def exclude_exercises(

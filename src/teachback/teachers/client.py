@@ -3,23 +3,25 @@
 A **try** is sent when the limiter lets it in, the ledger holds its worst case, and that is on
 disk. Its outcome is on disk before anyone sees it:
 
-    2xx                              answered, charged what it used
+    a chat completion                answered, charged what it used
     429, 503, no connection          turned away unread: costs nothing
-    other 5xx, 408, 409, 425         failed: costs nothing
+    other 5xx, 408, 409, 424, ...    failed: costs nothing
     400, 413, 422                    perhaps about this request only: costs nothing, not tried again
-    401, 402, 403, 404, ...          the endpoint refuses all of us: TeacherDown
-    timeout, reset, half an answer   in doubt: charged in full
+    401, 402                         the endpoint refuses all of us: TeacherDown
+    403, 404, 451, ...               the same, unless the endpoint has answered: then as with 400
+    timeout, reset, half an answer,
+    504, 524                         in doubt: charged in full
+    HTTP 200 with an error           as the status that the error names
+    HTTP 200 with anything else      in doubt, and tried again
 
 A call has `tries` tries. Being turned away by 429 or 503 is none of them: the call is sent again
 as long as the endpoint has answered anything in the last `patience_s` seconds.
 """
 
 import asyncio
-import json
 import time
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -27,47 +29,30 @@ from typing import NamedTuple, Self
 from ..endpoints.endpoint import Endpoint
 from ..endpoints.http_client import HttpClient, HttpFailure, HttpReply
 from ..endpoints.rate_limits import CallOutcome, RateLimiter, RateLimits
-from ..endpoints.replies import Completion, parse_completion
+from ..endpoints.replies import Completion, ReplyFailure, parse_completion
 from ..endpoints.retries import RetryPolicy
-from ..errors import InputsChanged, TeachbackError, TeacherDown
-from ..ledger.costs import Cost, Usage
+from ..errors import (
+    DiskError,
+    InputsChanged,
+    LedgerError,
+    TeachbackError,
+    TeacherDown,
+)
+from ..ledger.costs import Cost, Usage, believe_usage
 from ..ledger.group_commit import GroupCommit
 from ..ledger.ledger import Ledger, Pair, RecordedAnswer
+from .outcomes import (
+    REFUSED_CLIENT,
+    FailedTry,
+    find_end_of_all,
+    read_connection_failure,
+    read_failed_answer,
+    read_refusal,
+)
 
 RETRIES = RetryPolicy()
 # Between two looks at a call that another arm has in flight.
 POLL_S = 0.05
-TURNED_AWAY = frozenset({429, 503})
-# Perhaps about this request only: it is too long, or a content filter holds it back.
-REFUSED_REQUEST = frozenset({400, 413, 422})
-# Codes of a 429 that no waiting helps.
-OUT_OF_MONEY_CODES = (
-    "insufficient_quota",
-    "billing_hard_limit_reached",
-    "billing_not_active",
-)
-FIXES = {
-    401: "put a valid key into {key}",
-    402: "pay the provider, or use the key of an account that can",
-    403: "give the key in {key} access to this model",
-    404: "check `base_url` (it ends before /chat/completions) and `model`",
-}
-
-
-@dataclass(frozen=True)
-class FailedTry:
-    """A try without an answer."""
-
-    reason: str
-    outcome: CallOutcome = "failed"
-    # Turned away before the model read it.
-    is_unread: bool = False
-    # By 429 or 503, which is no try.
-    is_turned_away: bool = False
-    # What Retry-After asked for.
-    wait_s: float = 0.0
-    # The same request would be refused again.
-    is_final: bool = False
 
 
 class BoughtAnswer(NamedTuple):
@@ -96,7 +81,8 @@ class Unanswered(Exception):
         what = f"no answer in {client.endpoint.tries} tries"
         if last_try.is_final:
             what = "refused"
-        super().__init__(f"{what}: {last_try.reason}")
+        reason = last_try.full_reason if last_try.is_final else last_try.reason
+        super().__init__(f"{what}: {reason}")
         self.client = client
         self.last_try = last_try
 
@@ -108,6 +94,12 @@ class Halt:
     error: TeachbackError | None = None
     event: asyncio.Event = field(default_factory=asyncio.Event)
     clients: list["Client"] = field(default_factory=list)
+
+    def redact(self, text: str) -> str:
+        """The text without the secrets of any endpoint."""
+        for client in self.clients:
+            text = client.redact(text)
+        return text
 
     def stop(self, error: TeachbackError) -> None:
         self.error = self.error or error
@@ -137,17 +129,19 @@ class Client:
         self.has_answered = False
         # Calls that wait to be tried again.
         self.n_asleep = 0
-        self._key = endpoint.read_key()
+        self._http = HttpClient(
+            endpoint.request_limits, endpoint.read_key(), *endpoint.read_headers()
+        )
         # Ids of the calls in flight.
         self._sent: set[int] = set()
         self._last_answer_at = time.monotonic()
         # Spreads retries over time. No data depends on it, so it needs no seed.
         self._jitter = Random()
-        self._http: HttpClient
         halt.clients.append(self)
 
     async def __aenter__(self) -> Self:
-        self._http = HttpClient(self.endpoint.request_limits, self._key)
+        # Before anything is charged: the environment may hold a proxy that can't be used.
+        self._http.find_route(self.endpoint.url)
         await self._http.__aenter__()
         return self
 
@@ -159,9 +153,18 @@ class Client:
     ) -> None:
         await self._http.__aexit__(kind, error, tb)
 
+    def redact(self, text: str) -> str:
+        """The text without the secrets that are sent to this endpoint."""
+        return self._http.redact(text)
+
     def abandon(self) -> None:
-        """After an interruption nobody will know what the calls in flight cost."""
-        with self.ledger.group():
+        """After an interruption nobody will know what the calls in flight cost.
+
+        Where the ledger can't be written, its next opening puts them in doubt.
+        """
+        if not self._sent:
+            return
+        with suppress(LedgerError, DiskError), self.ledger.group():
             for call in self._sent:
                 self.ledger.doubt(call, "interrupted")
 
@@ -176,6 +179,7 @@ class Client:
             raise explain_closed_pair(pair, role)
         worst_cost = self.endpoint.worst_cost(request, max_tokens)
         n_failed = n_turned_away = 0
+        first_turned_away_at = 0.0
         while True:
             is_first = n_failed + n_turned_away == 0
             reply = await self._try(pair, role, request, worst_cost, is_first)
@@ -189,7 +193,9 @@ class Client:
 
             if reply.is_turned_away:
                 n_turned_away += 1
-                self._check_patience(reply)
+                if n_turned_away == 1:
+                    first_turned_away_at = time.monotonic()
+                self._check_patience(reply, first_turned_away_at)
             else:
                 n_failed += 1
                 if reply.is_final or n_failed >= self.endpoint.tries:
@@ -260,18 +266,22 @@ class Client:
         if isinstance(reply, HttpFailure):
             return await self._record_failure(call, reply)
         if not reply.is_success:
-            refusal = read_refusal(reply)
-            await self._end_call(self.ledger.refuse, call, refusal, reply.body[:200])
-            self._check_endpoint(reply)
-            return refusal
-
+            return await self._record_refusal(call, reply)
         completion = parse_completion(reply.body)
+        if completion.failure:
+            return await self._record_refusal(call, reply, completion.failure)
+
         self._sent.discard(call)
         usage = await self.group.run(
             self.ledger.answer,
             call,
             reply.body,
-            completion.usage,
+            believe_usage(
+                completion.usage,
+                prompt_bytes=len(request) - self.endpoint.bytes_beside_prompt,
+                answer_chars=len(completion.answer),
+                thought_chars=len(completion.thought),
+            ),
             latency_s,
             self.endpoint.price,
         )
@@ -280,59 +290,64 @@ class Client:
         return BoughtAnswer(completion, usage)
 
     async def _record_failure(self, call: int, failure: HttpFailure) -> FailedTry:
-        """A connection that never stood costs nothing. Any other failure leaves the cost in
-        doubt.
-        """
-        if failure.kind == "no connection":
-            failed = FailedTry("no connection", is_unread=True)
-            return await self._end_call(
-                self.ledger.refuse, call, failed, failure.detail
+        failed = read_connection_failure(failure)
+        await self._end_call(call, failed)
+        if failure.is_permanent:
+            raise TeacherDown(
+                f"the teacher can't be reached at {self.endpoint.url}",
+                got=failure.detail,
+                fix=failure.fix,
             )
-        if failure.kind == "timeout":
-            failed = FailedTry(failure.detail)
-            return await self._end_call(self.ledger.doubt, call, failed)
-        failed = FailedTry("connection lost after sending")
-        return await self._end_call(self.ledger.doubt, call, failed, failure.detail)
-
-    async def _end_call(
-        self,
-        end: Callable[[int, str], None],
-        call: int,
-        failed: FailedTry,
-        detail: str = "",
-    ) -> FailedTry:
-        """end: how the ledger ends the call, `refuse` or `doubt`."""
-        self._sent.discard(call)
-        reason = f"{failed.reason}: {detail}" if detail else failed.reason
-        await self.group.run(end, call, reason)
         return failed
 
-    def _check_endpoint(self, reply: HttpReply) -> None:
-        """Raises TeacherDown after a refusal that every other request would meet too."""
-        status, body, wait_s = reply.status, reply.body, reply.retry_after_s
-        patience_s = self.endpoint.patience_s
-        if status == 429 and is_out_of_money(body):
-            raise TeacherDown(
-                "the teacher's account is used up", got=body[:200], fix=FIXES[402]
-            )
-        if status in TURNED_AWAY and wait_s > patience_s:
-            raise TeacherDown(
-                f"the teacher asks to wait {wait_s:g} s, patience_s is {patience_s:g}",
-                got=body[:200],
-                fix="run the same command later, or raise patience_s",
-            )
-        if status not in REFUSED_REQUEST and not RETRIES.is_retryable(status):
-            key = self.endpoint.key_env or "a variable named by key_env"
-            raise TeacherDown(
-                f"the teacher refuses: HTTP {status} from {self.endpoint.url}",
-                got=body[:200],
-                fix=FIXES.get(status, "check `base_url`").format(key=key),
-            )
+    async def _record_refusal(
+        self, call: int, reply: HttpReply, failure: ReplyFailure | None = None
+    ) -> FailedTry:
+        """failure: what an HTTP 200 holds in place of an answer.
 
-    def _check_patience(self, failed: FailedTry) -> None:
-        """Raises TeacherDown when the endpoint has answered nothing for too long."""
+        Raises TeacherDown after a refusal that every other request would meet too.
+        """
+        failed = read_failed_answer(reply, failure) if failure else read_refusal(reply)
+        await self._end_call(call, failed)
+        if failure:
+            reply = replace(reply, status=failure.status or 0)
+        down = find_end_of_all(
+            reply,
+            failed,
+            url=self.endpoint.url,
+            key_env=self.endpoint.key_env,
+            patience_s=self.endpoint.patience_s,
+        )
+        if down and not (failed.is_final and await self._is_own_fault(call, reply)):
+            raise down
+        return failed
+
+    async def _is_own_fault(self, call: int, reply: HttpReply) -> bool:
+        """Whether a refusal such as 403 may be about this request, and not about all.
+
+        An endpoint that has answered others refuses this one. One that has refused the same
+        request at an earlier start may answer others, so they are asked before it counts as
+        down.
+        """
+        if reply.status in REFUSED_CLIENT:
+            return False
+        if self.has_answered:
+            return True
+        return await self.group.run(self.ledger.was_refused_before, call)
+
+    async def _end_call(self, call: int, failed: FailedTry) -> None:
+        self._sent.discard(call)
+        end = self.ledger.doubt if failed.is_in_doubt else self.ledger.refuse
+        await self.group.run(end, call, failed.full_reason)
+
+    def _check_patience(self, failed: FailedTry, since: float) -> None:
+        """Raises TeacherDown when the endpoint has answered nothing for too long.
+
+        since: when this call was first turned away. One that has just been let in after a long
+        Retry-After says nothing yet.
+        """
         patience_s = self.endpoint.patience_s
-        if time.monotonic() - self._last_answer_at > patience_s:
+        if time.monotonic() - max(self._last_answer_at, since) > patience_s:
             raise TeacherDown(
                 f"the teacher has turned every call away for {patience_s:g} s",
                 got=failed.reason,
@@ -350,26 +365,6 @@ class Client:
         self.n_asleep -= 1
 
 
-def read_refusal(reply: HttpReply) -> FailedTry:
-    """The failed try, from a reply with any status but 2xx."""
-    status, wait_s = reply.status, reply.retry_after_s
-    if status in REFUSED_REQUEST:
-        return FailedTry(f"HTTP {status}: {reply.body[:200]}", "refused", is_final=True)
-    is_turned_away = status in TURNED_AWAY
-    outcome: CallOutcome = "refused"
-    if status == 429 or (status == 503 and wait_s > 0):
-        outcome = "limited"
-    elif status >= 500:
-        outcome = "failed"
-    return FailedTry(
-        f"HTTP {status}",
-        outcome,
-        is_unread=is_turned_away,
-        is_turned_away=is_turned_away,
-        wait_s=wait_s,
-    )
-
-
 def explain_closed_pair(pair: Pair, role: str) -> Exception:
     """Why a pair that is closed can't ask for what the ledger has no answer to."""
     if pair.state == "failed":
@@ -380,12 +375,3 @@ def explain_closed_pair(pair: Pair, role: str) -> Exception:
         got=role,
         fix=fix,
     )
-
-
-def is_out_of_money(body: str) -> bool:
-    """A 429 that no waiting helps."""
-    try:
-        code = json.loads(body)["error"]["code"]
-    except (ValueError, LookupError, TypeError):
-        return False
-    return code in OUT_OF_MONEY_CODES

@@ -22,6 +22,7 @@ from .prompts import Prompts
 from .window import Order, Window, buy_orders
 
 QUESTION_BYTES_PER_TOKEN = 8
+VERIFIER_ROLE = "verifier"
 
 
 @dataclass(frozen=True)
@@ -247,7 +248,7 @@ class PairBuyer:
         completion = await self.window.ask(
             self.window.halt.clients[1],
             pair,
-            "verifier",
+            VERIFIER_ROLE,
             request,
             self.calls.max_tokens_verifier,
             look=look,

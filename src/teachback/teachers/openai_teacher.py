@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import model_validator
 
+from ..endpoints.connections import find_route
 from ..endpoints.endpoint import Endpoint
 from ..endpoints.settings import EndpointSettings
 from ..ledger.costs import Price
@@ -123,9 +124,12 @@ def make_endpoint(
 def check_keys(
     endpoints: Iterable[EndpointSettings], prices: Mapping[str, PriceSettings]
 ) -> None:
-    """Raises ConfigError for an endpoint whose key is not in the environment."""
+    """Raises ConfigError where the environment lacks a key, or holds a proxy that can't be used."""
     for settings in endpoints:
-        make_endpoint(settings, prices).read_key()
+        endpoint = make_endpoint(settings, prices)
+        endpoint.read_key()
+        endpoint.read_headers()
+        find_route(endpoint.url)
 
 
 def wrong_attempts(

@@ -149,7 +149,8 @@ def keep_unknown_rows(
     name_by_key = dict(forbidden)
     kept = []
     left_out: Counter[str] = Counter()
-    for row in rows:
+    # By id, so that the order of the file does not decide which row of an exercise is kept.
+    for row in sorted(rows, key=lambda row: row.id):
         row_key = key(row.question)
         if row_key in name_by_key:
             split, *_ = name_by_key[row_key].split()

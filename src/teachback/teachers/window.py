@@ -200,6 +200,9 @@ class Window(Generic[_Result]):
         order, pair = reserved.order, reserved.pair
         try:
             await order.buy(order, pair, reserved.known)
+            if pair.state == "open":
+                await self.group.run(self.ledger.settle, pair)
+            self.keep_result(reserved.position, order.result)
         except OrderFailed as failed:
             await self.fail(reserved, str(failed))
         except Unanswered as unanswered:
@@ -208,10 +211,6 @@ class Window(Generic[_Result]):
             pass
         except TeachbackError as error:
             self.halt.stop(error)
-        else:
-            if pair.state == "open":
-                await self.group.run(self.ledger.settle, pair)
-            self.keep_result(reserved.position, order.result)
 
     async def fail_waiting(self, client: Client) -> None:
         """The endpoint has answered, so what waits for it has failed on its own."""
@@ -241,8 +240,12 @@ class Window(Generic[_Result]):
 
     async def fail(self, reserved: _ReservedOrder[_Result], reason: str) -> None:
         order, pair = reserved.order, reserved.pair
-        if pair.state == "open":
-            await self.group.run(self.ledger.fail, pair, reason)
+        try:
+            if pair.state == "open":
+                await self.group.run(self.ledger.fail, pair, reason)
+        except TeachbackError as error:
+            self.halt.stop(error)
+            return
         self.keep_result(reserved.position, order.fail(order.result, reason))
 
     def keep_result(self, position: int, result: _Result) -> None:
@@ -272,6 +275,7 @@ def buy_orders(
                 for endpoint in endpoints:
                     client = Client(endpoint, ledger, group, halt)
                     await stack.enter_async_context(client)
+                ledger.redact = halt.redact
                 window = Window[_Result](ledger, group, halt, on_progress)
                 return await window.buy_all(make_orders(window))
         finally:
@@ -290,11 +294,13 @@ def explain_silence(
     client: Client, waiting: Sequence[_WaitingOrder[_Result]]
 ) -> TeacherDown:
     endpoint = client.endpoint
+    last_try = waiting[-1].why.last_try
     return TeacherDown(
         f"the teacher gave no answer to the last {len(waiting)} pairs, {endpoint.tries} tries "
         "at most",
-        got=waiting[-1].why.last_try.reason,
-        fix=f"see that {endpoint.url} is up and takes `model`, `options` and `cap_field` as "
+        got=last_try.full_reason,
+        fix=last_try.fix
+        or f"see that {endpoint.url} is up and takes `model`, `options` and `cap_field` as "
         "they are; "
         "the same command asks these pairs again",
     )

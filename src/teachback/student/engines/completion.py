@@ -67,7 +67,13 @@ def parse_student_completion(
         choices = sorted(completion["choices"], key=lambda choice: int(choice["index"]))
         token_rows = [parse_tokens(choice["logprobs"]) for choice in choices]
         reasons = [choice["finish_reason"] for choice in choices]
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+    except (
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         raise make_server_error(
             "the answer is no completion with log-probabilities",
             f"{error!r} in {body[:MAX_ERROR_CHARS]}",

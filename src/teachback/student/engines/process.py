@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ...endpoints.http_client import HttpReply, RequestLimits, send_request
-from ...errors import ConfigError, StudentError
+from ...errors import ConfigError, StudentError, explain_disk_errors
 from .completion import MAX_ERROR_CHARS
 from .requests import read_log_end, read_student_key
 
@@ -65,8 +65,10 @@ class ServerProcess:
         port = find_free_port()
         self.base_url = f"http://127.0.0.1:{port}/v1"
         words = split_command(command, folder, port)
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with open(log, "ab") as out:
+        with explain_disk_errors(log):
+            log.parent.mkdir(parents=True, exist_ok=True)
+            out = open(log, "ab")  # noqa: SIM115 - closed by the next line
+        with out:
             self._process = subprocess.Popen(
                 [sys.executable, "-S", "-c", GUARD_PROGRAM, *words],
                 stdin=subprocess.PIPE,
@@ -205,7 +207,7 @@ def read_model_names(body: str) -> list[str]:
         names = [str(model["id"]) for model in json.loads(body)["data"]]
         if not names:
             raise LookupError
-    except (ValueError, LookupError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise StudentError(
             "the student's server lists no models", got=body[:MAX_ERROR_CHARS]
         ) from error

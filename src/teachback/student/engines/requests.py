@@ -153,7 +153,7 @@ def explain_failure(
             f"start the server at {server.base_url}, "
             "or let teachback start one (student.serve)"
         )
-    return FailedRequest(reply.detail, fix)
+    return FailedRequest(reply.detail, reply.fix or fix, is_final=reply.is_permanent)
 
 
 def make_request_body(

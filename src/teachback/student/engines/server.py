@@ -15,11 +15,18 @@ from random import Random
 from statistics import fmean
 from typing import Any, NamedTuple
 
-from ...errors import StudentError
 from ...types import Attempt
 from ..attempt import AttemptRequest, decode_text
 from ..chat import Chat, HasTokenizer, prompt_ids
-from ..loading import check_chat_template, find_end_tokens, silence_transformers
+from ..chat_check import check_chat
+from ..context import find_context_length
+from ..loading import (
+    DEFAULT_CHAT,
+    find_end_tokens,
+    load_tokenizer,
+    silence_transformers,
+)
+from ..model_files import check_model_files, check_packages, explain_load_error
 from ..sampling import Sampling
 from .completion import DecodingOptions, ServerAnswer
 from .requests import CompletionRequest, ServerTarget, request_completions
@@ -37,6 +44,8 @@ class WeightlessStudent(NamedTuple):
 
     tokenizer: Any
     ends: frozenset[int]  # the token ids that end an answer
+    # Of prompt and answer together; None: no limit is known.
+    max_tokens: int | None = None
 
 
 def answer_on_server(
@@ -88,21 +97,30 @@ def summarise_server_answer(
     )
 
 
-def load_weightless_student(folder: Path) -> WeightlessStudent:
+def load_weightless_student(
+    folder: Path, chat: Chat = DEFAULT_CHAT
+) -> WeightlessStudent:
     """Raises StudentError for a folder that `load_student` would not take."""
-    from transformers import AutoConfig, AutoTokenizer, GenerationConfig
+    from transformers import AutoConfig, GenerationConfig
 
+    check_packages()
     silence_transformers()
+    check_model_files(folder)
+    tokenizer = load_tokenizer(folder)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder)
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         if (folder / "generation_config.json").exists():
             generation = GenerationConfig.from_pretrained(folder)
         else:
-            config = AutoConfig.from_pretrained(folder)
             generation = GenerationConfig.from_model_config(config)
-    except (OSError, ValueError, KeyError) as error:
-        raise StudentError(
-            f"the tokenizer in {folder} can't be loaded: {error}"
-        ) from error
-    check_chat_template(folder, tokenizer)
-    return WeightlessStudent(tokenizer, find_end_tokens(generation, tokenizer))
+    # Of a dozen kinds, as for a model.
+    except Exception as error:
+        raise explain_load_error("model", folder, error) from error
+    vocabulary = getattr(config.get_text_config(decoder=True), "vocab_size", None)
+    student = WeightlessStudent(
+        tokenizer,
+        find_end_tokens(generation, tokenizer, vocabulary),
+        find_context_length(config),
+    )
+    check_chat(student, chat, folder, vocabulary)
+    return student

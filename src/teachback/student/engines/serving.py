@@ -5,7 +5,7 @@ it computed for a name (vLLM's prefix cache does, vllm issue 42125) then never t
 student's for another's.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -63,6 +63,9 @@ class StudentServer:
                 "a student is served by a command or at an address",
                 allowed="one of serve and base_url",
             )
+        if self.command is not None:
+            # It runs on this machine: no proxy leads there.
+            self.limits = replace(self.limits, uses_proxy=False)
         self._process: ServerProcess | None = None
         self._loaded: LoadedName | None = None
 

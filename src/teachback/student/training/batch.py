@@ -7,6 +7,7 @@ from typing import Any, TypedDict
 from ...errors import StudentError
 from ..batching import fill_batches, pad_rows
 from ..chat import Chat, describe_tokens, row_ids
+from ..context import find_context_length
 from ..loading import LoadedStudent
 from .recipe import Recipe
 
@@ -57,7 +58,7 @@ def check_row(student: LoadedStudent, row: TokenRow, i: int) -> None:
             allowed="an answer of at least one token besides its end",
             fix="take the row out, or write its answer",
         )
-    max_tokens = getattr(student.model.config, "max_position_embeddings", None)
+    max_tokens = find_context_length(student.model.config)
     if max_tokens is not None and row_length(row) > max_tokens:
         raise StudentError(
             f"row {i} is longer than the student's context: its answer would be cut away",

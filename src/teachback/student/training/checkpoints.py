@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ...errors import DataError, StudentError
+from ...run.digests import commit_with_digest, verify_files
 from ...run.files import fsync_path
 
 # Written last: a checkpoint without it was killed half-way.
@@ -49,12 +51,14 @@ def commit_checkpoint(folder: Path) -> None:
     files = [path for path in folder.rglob("*") if path.is_file()]
     for path in files:
         fsync_path(path)
-    (folder / COMPLETE_FILE).touch()
-    fsync_path(folder)
+    commit_with_digest(folder / COMPLETE_FILE, b"", files)
 
 
 def find_last_checkpoint(checkpoints: Path) -> str | None:
-    """The newest complete checkpoint. Deletes those that were killed half-way."""
+    """The newest complete checkpoint. Deletes those that were killed half-way.
+
+    Raises StudentError for one that isn't as it was written.
+    """
     complete = []
     for folder in list(checkpoints.glob("checkpoint-*")):
         if (folder / COMPLETE_FILE).exists():
@@ -63,4 +67,13 @@ def find_last_checkpoint(checkpoints: Path) -> str | None:
             shutil.rmtree(folder)
     if not complete:
         return None
-    return str(max(complete, key=lambda folder: int(folder.name.split("-")[1])))
+    newest = max(complete, key=lambda folder: int(folder.name.split("-")[1]))
+    try:
+        verify_files(newest / COMPLETE_FILE, below=newest)
+    except DataError as error:
+        raise StudentError(
+            "finetuning can't resume from its last checkpoint",
+            got=str(error).partition("\n")[0],
+            fix=f"remove {checkpoints}: this round's finetuning then starts anew",
+        ) from error
+    return str(newest)

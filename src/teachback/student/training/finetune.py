@@ -15,10 +15,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from ...errors import explain_disk_errors
 from ...run.child import Child, SendMessage
 from ..chat import Chat
 from ..heap import keep_freed_memory
-from ..loading import load_student
+from ..inference import find_decoder, run_trial_rows
+from ..loading import LoadedStudent, load_student
 from .batch import schedule_rows, tokenize_rows
 from .checkpoints import find_last_checkpoint
 from .layout import choose_layout
@@ -108,7 +110,8 @@ def run_finetune_job(
     recipe, options = job.recipe, job.options
     check_method(recipe)
     keep_freed_memory()
-    student = load_student(job.start)
+    student = load_student(job.start, job.chat)
+    check_runs(job.start, student)
     rows = tokenize_rows(student, job.chat, job.rows)
     # The layout is tried on the student as it was loaded, before adapters are added.
     layout = choose_layout(student.model, rows, options.pack)
@@ -134,7 +137,8 @@ def run_finetune_job(
         on_progress,
         on_note,
     )
-    with layout.attention(model):
+    # What training itself writes is its checkpoints.
+    with layout.attention(model), explain_disk_errors(checkpoints):
         trainer.train(resume_from_checkpoint=find_last_checkpoint(checkpoints))
 
     model = trainer.model
@@ -143,6 +147,16 @@ def run_finetune_job(
     del trainer, student
     out = student_folder(job)
     save_student(model, tokenizer, job.start, recipe, out, options.save_adapter)
+
+
+def check_runs(folder: Path, student: LoadedStudent) -> None:
+    """Raises StudentError for a model that fails on a short row, or gives no numbers."""
+    import torch
+
+    decoder = find_decoder(student.model)
+    if decoder is not None:
+        with torch.no_grad():
+            run_trial_rows(folder, student.model, decoder, student.device)
 
 
 def student_folder(job: FinetuneJob) -> Path:

@@ -23,8 +23,11 @@ MAX_PACKING_ERROR = 1e-3
 class BatchLayout(NamedTuple):
     is_packed: bool  # rows stand one after the other
     is_fused: bool  # the head and the loss in one; only where rows are packed
+    is_single: bool = False  # a micro-batch has one row; only where rows aren't packed
 
     def __str__(self) -> str:
+        if self.is_single:
+            return "rows go one by one: padding changes what this model makes of them"
         if not self.is_packed:
             return "rows are padded: this model can't be given packed ones"
         if not self.is_fused:
@@ -37,6 +40,7 @@ class BatchLayout(NamedTuple):
 
 
 PADDED_LAYOUT = BatchLayout(is_packed=False, is_fused=False)
+SINGLE_LAYOUT = BatchLayout(is_packed=False, is_fused=False, is_single=True)
 
 
 def autocast(device: Any, precision: str) -> Any:
@@ -56,7 +60,7 @@ def compute_batch_loss(
     inputs = move_inputs(batch, device)
     labels = inputs.pop("labels")
     if not layout.is_fused:
-        logits = model(**inputs).logits
+        logits = compute_kept_logits(model, inputs)
         return sum_nll(logits, labels if layout.is_packed else labels[:, 1:])
     causal_model = get_causal_model(model)
     keep_T = inputs.pop("logits_to_keep")
@@ -92,37 +96,63 @@ def get_causal_model(model: Any) -> Any:
 def choose_layout(model: Any, rows: Sequence[TokenRow], pack: bool) -> BatchLayout:
     """The fastest layout that is exact for this model and these rows.
 
-    It is tried on the longest and the shortest row, in training mode: dropout, which
-    packed attention leaves out, then shows.
+    It is tried on the longest and the shortest row. Packing is tried in training mode:
+    dropout, which packed attention leaves out, then shows.
     """
     import torch
 
-    if not pack:
-        return PADDED_LAYOUT
     trial_rows = [max(rows, key=row_length), min(rows, key=row_length)]
     was_training = model.training
     with torch.no_grad(), torch.random.fork_rng():
-        model.train()
+        # A router's noise must not decide by chance.
+        torch.manual_seed(0)
         try:
-            return try_packing(model, trial_rows)
+            model.train()
+            layout = try_packing(model, trial_rows) if pack else PADDED_LAYOUT
+            if layout.is_packed:
+                return layout
+            # Without dropout, which isn't to blame on padding.
+            model.eval()
+            return try_padding(model, trial_rows)
         finally:
             model.train(was_training)
 
 
-def try_packing(model: Any, rows: Sequence[TokenRow]) -> BatchLayout:
+def try_padding(model: Any, rows: Sequence[TokenRow]) -> BatchLayout:
+    import torch
+
     device = next(model.parameters()).device
+    expected = compute_logits_alone(model, rows, device)
+    padded_B_K_V = compute_kept_logits(model, move_inputs(pad_batch(rows), device))
+    own_logits = [
+        logits_K_V[: len(row["answer"])].float()
+        for logits_K_V, row in zip(padded_B_K_V, rows, strict=True)
+    ]
+    is_same = packing_agrees(torch.cat(own_logits), expected)
+    return PADDED_LAYOUT if is_same else SINGLE_LAYOUT
+
+
+def compute_logits_alone(
+    model: Any, rows: Sequence[TokenRow], device: Any
+) -> list[Any]:
+    """logits_K_V of each row's answer, by the model's whole forward pass."""
     expected = []
     for row in rows:
         inputs = move_inputs(pad_batch([row]), device)
-        expected.append(compute_kept_logits(model, inputs))
+        expected.append(flatten_logits(compute_kept_logits(model, inputs)))
+    return expected
 
+
+def try_packing(model: Any, rows: Sequence[TokenRow]) -> BatchLayout:
+    device = next(model.parameters()).device
+    expected = compute_logits_alone(model, rows, device)
     packed_inputs = move_inputs(pack_batch(rows), device)
     try:
         with attend_rows_apart(model):
             fused_N_V = compute_head_product(model, packed_inputs)
             if fused_N_V is not None and packing_agrees(fused_N_V, expected):
                 return BatchLayout(is_packed=True, is_fused=True)
-            own_N_V = compute_kept_logits(model, packed_inputs)
+            own_N_V = flatten_logits(compute_kept_logits(model, packed_inputs))
             is_packed = packing_agrees(own_N_V, expected)
             return BatchLayout(is_packed=is_packed, is_fused=False)
     except PATCH_ERRORS:
@@ -134,9 +164,15 @@ def packing_agrees(logits_N_V: Any, expected: Sequence[Any]) -> bool:
 
 
 def compute_kept_logits(model: Any, inputs: dict[str, Any]) -> Any:
-    """logits_N_V of the kept positions, by the model's whole forward pass."""
+    """logits_B_K_V of the kept positions, by the model's whole forward pass."""
     logits = model(**without_keys(inputs, "labels")).logits
-    return logits.flatten(0, -2).float()
+    keep_T = inputs["logits_to_keep"]
+    # Some models don't know logits_to_keep, and give all logits.
+    return logits[:, keep_T] if logits.shape[1] == len(keep_T) else logits
+
+
+def flatten_logits(logits_B_K_V: Any) -> Any:
+    return logits_B_K_V.flatten(0, -2).float()
 
 
 def compute_head_product(model: Any, inputs: dict[str, Any]) -> Any:

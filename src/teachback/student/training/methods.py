@@ -9,9 +9,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ...errors import StudentError
+from ...errors import StudentError, explain_disk_errors
 from ...run.files import publish_path
 from ..loading import LoadedStudent, load_student
+from .adapters import list_unadaptable
+from .divergence import check_trained_model
 from .layout import get_causal_model
 from .recipe import Recipe
 
@@ -51,8 +53,9 @@ def unfreeze_last_layers(model: Any, n: int) -> Any:
     """The same model, of which all but the last n layers are frozen."""
     import torch
 
-    n_layers = model.config.num_hidden_layers
-    lists = [m for m in model.modules() if isinstance(m, torch.nn.ModuleList)]
+    n_layers = model.config.get_text_config(decoder=True).num_hidden_layers
+    decoder = model.get_decoder()
+    lists = [m for m in decoder.modules() if isinstance(m, torch.nn.ModuleList)]
     # The decoder's layers are the first list of their number.
     layers: Any = next((modules for modules in lists if len(modules) == n_layers), [])
     if n > len(layers):
@@ -78,7 +81,11 @@ def load_in_4_bits(start: Path) -> Any:
         bnb_4bit_compute_dtype=torch.bfloat16,
     )
     model = AutoModelForCausalLM.from_pretrained(
-        start, quantization_config=config, device_map={"": 0}
+        start,
+        quantization_config=config,
+        device_map={"": 0},
+        trust_remote_code=False,
+        use_safetensors=True,
     )
     return prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
 
@@ -91,19 +98,34 @@ def add_adapter(model: Any, recipe: Recipe, seed: int) -> Any:
         r=recipe.lora_rank,
         lora_alpha=recipe.lora_alpha,
         target_modules="all-linear",
+        exclude_modules=list_unadaptable(model) or None,
         task_type="CAUSAL_LM",
     )
     # The fork keeps the caller's random stream as it was.
     with ignore_peft_warnings(), torch.random.fork_rng():
         torch.manual_seed(seed)
-        return get_peft_model(model, config)
+        try:
+            return get_peft_model(model, config)
+        except ValueError as error:
+            raise StudentError(
+                "no adapter can be put on this student's layers",
+                got=f"{type(model).__name__}: {error}",
+                fix="set finetune.method: full, or last_layers",
+            ) from error
 
 
 @contextmanager
 def ignore_peft_warnings() -> Iterator[None]:
-    """Within it transformers doesn't warn of the old names that peft calls it by."""
+    """Within it nothing warns of what is between peft and transformers only."""
     with warnings.catch_warnings():
+        # Old names that peft calls transformers by.
         warnings.simplefilter("ignore", FutureWarning)
+        # GPT-2's layers hold their weights transposed, which peft sees by itself.
+        warnings.filterwarnings("ignore", "fan_in_fan_out is set", UserWarning)
+        # Ranks for experts' weights, which a model may not have.
+        warnings.filterwarnings(
+            "ignore", "The following (rank|alpha)_pattern", RuntimeWarning
+        )
         yield
 
 
@@ -147,11 +169,13 @@ def save_student(
     aside = out.with_suffix(".tmp")
     shutil.rmtree(aside, ignore_errors=True)
     whole_model = merge_student(model, start, recipe, aside / "adapter")
-    whole_model.save_pretrained(aside)
-    if not save_adapter:
-        shutil.rmtree(aside / "adapter", ignore_errors=True)
-    tokenizer.save_pretrained(aside)
-    publish_path(aside, out)
+    check_trained_model(whole_model, recipe)
+    with explain_disk_errors(out):
+        whole_model.save_pretrained(aside)
+        if not save_adapter:
+            shutil.rmtree(aside / "adapter", ignore_errors=True)
+        tokenizer.save_pretrained(aside)
+        publish_path(aside, out)
 
 
 def merge_student(model: Any, start: Path, recipe: Recipe, adapter: Path) -> Any:
@@ -169,7 +193,8 @@ def merge_student(model: Any, start: Path, recipe: Recipe, adapter: Path) -> Any
     from peft import PeftModel
 
     with ignore_peft_warnings():
-        save_adapter_folder(model, adapter)
+        with explain_disk_errors(adapter):
+            save_adapter_folder(model, adapter)
         return PeftModel.from_pretrained(base_model, adapter).merge_and_unload()
 
 

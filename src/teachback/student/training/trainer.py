@@ -15,6 +15,7 @@ from ...errors import StudentError
 from ..loading import empty_gpu_cache
 from .batch import TokenRow, split_micro_batches
 from .checkpoints import make_checkpoint_callback
+from .divergence import LossCheck
 from .layout import BatchLayout, autocast, compute_batch_loss
 from .recipe import Recipe, RuntimeOptions
 
@@ -56,7 +57,10 @@ def make_trainer(
 ) -> Any:
     from transformers import PrinterCallback, Trainer
 
-    budget = TokenBudget(options.micro_tokens, on_note)
+    # One token: each row is a micro-batch.
+    micro_tokens = 1 if layout.is_single else options.micro_tokens
+    budget = TokenBudget(micro_tokens, on_note)
+    losses = LossCheck(recipe)
 
     class StepTrainer(Trainer):  # type: ignore[misc]
         """Trainer has no other place where a step could be cut up."""
@@ -68,12 +72,15 @@ def make_trainer(
             rows = inputs["rows"]
             while True:
                 try:
-                    return train_step(
+                    loss = train_step(
                         self, model, rows, budget.tokens, layout, recipe.precision
                     )
                 except RuntimeError as error:
                     if not is_out_of_memory(error):
                         raise
+                else:
+                    losses.check(loss, self.state.global_step)
+                    return loss
                 # Outside of the handler: its traceback holds on to the activations.
                 model.zero_grad()
                 budget.halve()
