@@ -69,6 +69,7 @@ def test_the_wait(headers: Mapping[str, str], expected: float) -> None:
         (NOW + timedelta(seconds=60)).isoformat().replace("+00:00", "Z"),
         http_date(60),
     ],
+    ids=["epoch", "epoch in ms", "ISO", "ISO with Z", "HTTP"],
 )
 def test_a_moment_in_a_rate_limit(text: str) -> None:
     wait_s = parse_retry_after({"anthropic-ratelimit-requests-reset": text})
