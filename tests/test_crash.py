@@ -175,7 +175,7 @@ def test_rows_one_already_has_come_first(tmp_path: Path) -> None:
         '{"question": "Q?", "answer": "5", "solution": "2 + 3 = 5"}\n', encoding="utf-8"
     )
     history = fake_run(tmp_path / "run", rows=str(given), rounds=1)
-    assert [row.id for row in history.rows[:1]] == ["given-rows-1"]
+    assert [row.id for row in history.rows[:1]] == ["given-rows-47b6df96723c"]
     assert history.rows[0].text == "2 + 3 = 5\nAnswer: 5"
     assert (tmp_path / "run/round-00/start.json").exists(), (
         "the first attempt is by the student that has seen them"
