@@ -110,7 +110,11 @@ def test_a_probe_with_attempts_leaves_the_run_its_own_pairs(
             tiny, tmp_path / "run", server.base_url, rounds=1
         )
         config = config.model_copy(
-            update={"teacher": config.teacher.model_copy(update={"show_attempt": True})}
+            update={
+                "teacher": config.teacher.model_copy(update={"show_attempt": True}),
+                # The server's sums are no answers to the task's questions.
+                "budget": config.budget.model_copy(update={"min_yield": 0.0}),
+            }
         )
         plan = api.plan(config, probe=2)
         assert plan.probe is not None

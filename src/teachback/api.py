@@ -12,7 +12,7 @@ from .build.gatherers import make_gatherers
 from .build.judges import make_grading_judge
 from .build.prepare import PreparedRun, prepare_run
 from .build.purchases import read_purchases
-from .build.run import make_ready_run
+from .build.run import make_ready_run, refuse_total_budget
 from .build.selection_steps import make_selection_steps
 from .build.task import make_task
 from .config.config import Config
@@ -69,6 +69,7 @@ def run(
     The same call again resumes, or returns what is finished. Raises TeachbackError.
     """
     config = as_config(config)
+    refuse_total_budget(config)
     refuse_fewer_rounds(config)
     with (
         Run(config.run_dir, keep=config.keep, listen=listen) as opened,

@@ -109,9 +109,12 @@ def test_a_killed_step_goes_on_at_its_last_shard_and_is_read_back_without_torch(
         )
         reserve = run_reserve_step(run, compute_shard)
         embedding_N_D = run.load_array(reserve.embedding)
-    assert file_names == ["000-all.npy", "001-all.npy"], (
-        "a shard is a commit of its own; the rest was never named"
-    )
+    assert file_names == [
+        "000-all.npy",
+        "000-all.npy.sha256",
+        "001-all.npy",
+        "001-all.npy.sha256",
+    ], "a shard is a commit of its own; the rest was never named"
     assert embedding_N_D.dtype == np.float32
     assert embedding_N_D[:, 0].tolist() == [*range(CALLS)]
     assert [path.name for path in (tmp_path / "round-00/reserve").iterdir()] == [

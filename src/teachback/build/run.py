@@ -66,12 +66,8 @@ class ReadyRun:
 def make_ready_run(config: Config, run: Run, arm: Arm | None = None) -> ReadyRun:
     """Everything a run is made of. An arm of a comparison is measured on test in each round."""
     check_endpoints(config)
-    if config.budget.total and arm is None:
-        raise ConfigError(
-            "budget.total limits a comparison, and this is one run",
-            got=config.budget.total,
-            fix="set the same limit in budget itself",
-        )
+    if arm is None:
+        refuse_total_budget(config)
     remember_actions(config)
     prepared = prepare_run(config, run, arm.ledger if arm else None)
     task, base, responder = prepared.task, prepared.base, prepared.responder
@@ -100,6 +96,16 @@ def make_ready_run(config: Config, run: Run, arm: Arm | None = None) -> ReadyRun
         config, task, run, ledger, responder, selector, teacher, train, test=test
     )
     return ReadyRun(task, parts, base, ledger, teacher, responder)
+
+
+def refuse_total_budget(config: Config) -> None:
+    """Raises ConfigError for a limit that only a comparison has."""
+    if config.budget.total:
+        raise ConfigError(
+            "budget.total limits a comparison, and this is one run",
+            got=config.budget.total,
+            fix="set the same limit in budget itself",
+        )
 
 
 def check_endpoints(config: Config) -> None:
