@@ -7,6 +7,7 @@ from .decode_log import (
     DecodedAnswer,
     DecodeLog,
     collect_answers,
+    find_active_rows,
     log_known_answer,
     log_tokens,
     new_decode_log,
@@ -154,27 +155,3 @@ def keep_rows(
     left_B = torch.tensor(rows_left, dtype=torch.long, device=student.device)
     cache.keep_rows(rows_left, left_B)
     return ActiveRows(*(column[left_B] for column in active)), values_B[left_B]
-
-
-def find_active_rows(
-    student: InferenceModel,
-    log: DecodeLog,
-    t: int,
-    rows_B: Any,
-    token_B: Any,
-    check_stop: Callable[[list[int]], bool] | None,
-) -> list[bool]:
-    """Which of the B rows get another token. Logs how long all of them are."""
-    rows = rows_B.tolist()
-    tokens = token_B.tolist()
-    # All at once, so that a GPU waits once.
-    answers = None if check_stop is None else log.token_N_T[rows_B, : t + 1].tolist()
-    is_active = []
-    for i, row in enumerate(rows):
-        has_ended = tokens[i] in student.ends
-        if check_stop is not None and answers is not None:
-            has_ended = has_ended or check_stop(answers[i])
-        log.length_N[row] = t + 1
-        log.has_ended_N[row] = has_ended
-        is_active.append(not has_ended)
-    return is_active

@@ -1,7 +1,9 @@
 """What has been decoded of a batch so far, and the answers it ends as."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from .inference import InferenceModel
 from .prefill import KnownAnswer
 from .signals import TokenSignals
 from .sketch import FloatArray, SketchSums, TensorSketch, new_sketch_sums
@@ -94,3 +96,27 @@ def collect_answers(log: DecodeLog) -> list[DecodedAnswer]:
             )
         )
     return answers
+
+
+def find_active_rows(
+    student: InferenceModel,
+    log: DecodeLog,
+    t: int,
+    rows_B: Any,
+    token_B: Any,
+    check_stop: Callable[[list[int]], bool] | None,
+) -> list[bool]:
+    """Which of the B rows get another token. Logs how long all of them are."""
+    rows = rows_B.tolist()
+    tokens = token_B.tolist()
+    # All at once, so that a GPU waits once.
+    answers = None if check_stop is None else log.token_N_T[rows_B, : t + 1].tolist()
+    is_active = []
+    for i, row in enumerate(rows):
+        has_ended = tokens[i] in student.ends
+        if check_stop is not None and answers is not None:
+            has_ended = has_ended or check_stop(answers[i])
+        log.length_N[row] = t + 1
+        log.has_ended_N[row] = has_ended
+        is_active.append(not has_ended)
+    return is_active

@@ -7,11 +7,11 @@ carries the model's state from token to token.
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .decode import find_active_rows
 from .decode_log import (
     DecodedAnswer,
     DecodeLog,
     collect_answers,
+    find_active_rows,
     log_tokens,
     new_decode_log,
 )

@@ -13,11 +13,12 @@ frequency domain. Over the draw of the tables, the mean of ⟨sketch_i, sketch_j
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .inference import InferenceModel
+if TYPE_CHECKING:
+    from .inference import InferenceModel
 
 SKETCH_SIZE = 4096  # M: 16 kB an answer
 
@@ -78,7 +79,7 @@ class SketchRows(NamedTuple):
 
 
 def make_sketch(
-    student: InferenceModel, seed: int, size: int = SKETCH_SIZE
+    student: "InferenceModel", seed: int, size: int = SKETCH_SIZE
 ) -> TensorSketch:
     """For a student's head, on its device. A seed gives the same tables on any device."""
     head = student.model.get_output_embeddings()
