@@ -3,12 +3,15 @@
 The real train questions are checked against their own test set, where next to nothing
 has leaked. `ratio` is 2 % over the worst share of false refusals. The gate: a note warns
 of every round of rows that reasoning-gym's gsm_symbolic made from GSM8K's test
-questions, and of no round of real ones.
+questions, and of no round of real ones. Copies of test questions are made too, with
+other numbers, and with other words: the share of them that is refused.
 """
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
+from random import Random
 from typing import Any
 
 from bench.data import data_folder, read_rows
@@ -25,6 +28,7 @@ SEEDS = 300
 ROWS_PER_ROUND = 40
 SYMBOLIC_ROWS = 400
 MAX_FALSE = 0.02
+COPIED_QUESTIONS = 200
 # Each train set and its test set.
 TEXT_TASKS = {"gsm8k": "gsm8k_test", "math": "math500_test"}
 TEMPLATED_TASKS = {
@@ -43,6 +47,7 @@ def bench(quick: bool) -> Outcome:
         name: check_text_task(name, test, duplicates, limit)
         for name, test in TEXT_TASKS.items()
     }
+    copies = {name: check_copies(name, test) for name, test in TEXT_TASKS.items()}
     by_key = {
         name: check_by_key(name, key, tests)
         for name, (key, tests) in TEMPLATED_TASKS.items()
@@ -58,6 +63,7 @@ def bench(quick: bool) -> Outcome:
         "seeds": SEEDS,
         "most_false": MAX_FALSE,
         "text": text,
+        "copies_refused": copies,
         "templated_by_key": by_key,
         "gsm_symbolic_against_gsm8k_test": symbolic,
         "reasoning_gym": version("reasoning-gym"),
@@ -98,6 +104,36 @@ def check_text_task(
     }
 
 
+def check_copies(name: str, test_name: str) -> dict[str, float]:
+    """The share of a test set's copies that is refused, by what was changed in them."""
+    seeds = read_questions(f"{name}_train")[:SEEDS]
+    test = read_questions(test_name)
+    shares = {}
+    for change in (change_numbers, change_words):
+        random = Random(1)
+        copies = [
+            Example(f"copy-{i}", change(example.question, random))
+            for i, example in enumerate(test[:COPIED_QUESTIONS])
+        ]
+        # A round of its own for each: a copy must be known without its like beside it.
+        rounds = curate_in_rounds(seeds, test, copies, rows_per_round=1)
+        refused = sum(len(curated.rejected) for curated in rounds)
+        shares[change.__name__] = round(refused / len(copies), 3)
+    return shares
+
+
+def change_numbers(text: str, random: Random) -> str:
+    return re.sub(r"\d+", lambda _: str(random.randint(2, 99)), text)
+
+
+def change_words(text: str, random: Random) -> str:
+    """Every fifth word, and the numbers."""
+    words = text.split()
+    for position in random.sample(range(len(words)), len(words) // 5):
+        words[position] = "".join(random.choices("aeioumnrst", k=5))
+    return change_numbers(" ".join(words), random)
+
+
 def check_by_key(
     name: str, key: Callable[[str], str], tests: Sequence[str]
 ) -> dict[str, Any]:
@@ -127,7 +163,10 @@ def check_symbolic(count: int) -> dict[str, Any]:
 
 
 def curate_in_rounds(
-    seeds: Sequence[Example], test: Sequence[Example], rows: Sequence[Example]
+    seeds: Sequence[Example],
+    test: Sequence[Example],
+    rows: Sequence[Example],
+    rows_per_round: int = ROWS_PER_ROUND,
 ) -> list[Curation]:
     task = rows_task.make_task_from_rows(
         seeds,
@@ -140,8 +179,8 @@ def curate_in_rounds(
     forbidden = forbidden_keys(task)
     accepted: list[Row] = []
     rounds: list[Curation] = []
-    for start in range(0, len(rows), ROWS_PER_ROUND):
-        examples = rows[start : start + ROWS_PER_ROUND]
+    for start in range(0, len(rows), rows_per_round):
+        examples = rows[start : start + rows_per_round]
         verdicts = [Verdict(one.id, 0, one.question, "text") for one in examples]
         curated = curate_rows(
             verdicts, accepted, key=task.key, forbidden=forbidden, checks=checks

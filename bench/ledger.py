@@ -20,7 +20,8 @@ from bench.outcome import Outcome
 from bench.process import peak_mib, run_fresh, spread
 from bench.purchases import BUDGET, PRICE, Purchase, query_file, temporary_folder
 from teachback.ledger.costs import Usage
-from teachback.ledger.ledger import Ledger, Pair
+from teachback.ledger.ledger import Ledger
+from teachback.ledger.pairs import Pair
 
 TARGET = 1.0
 ROWS_PER_SECOND = 5000

@@ -23,7 +23,6 @@ from teachback.compare.tables import print_comparison
 from teachback.config.config import Config
 from teachback.report.facts import run_facts
 from teachback.report.progress import Progress
-from teachback.report.values import RunSummary
 from teachback.run import history
 
 LIST_OF_NUMBERS = re.compile(r"\[([^][{}\"]*)\]")
@@ -45,15 +44,7 @@ def on_one_line(numbers: re.Match[str]) -> str:
 def record_run(config: Config) -> dict[str, Any]:
     with open_progress() as progress:
         result = teachback.run(config, listen=progress.show)
-    summary = RunSummary(
-        run_dir=result.run_dir,
-        student=result.student,
-        baseline=result.history.baseline,
-        rounds=result.history.rounds,
-        spend=result.spend,
-        closed_early=result.closed_early,
-    )
-    facts = run_facts(summary)
+    facts = run_facts(result.summarise())
     del facts["run_dir"], facts["student"]
     curve = [facts["baseline"], *(one["dev"] for one in facts["rounds"])]
     accuracies = " → ".join(f"{point['accuracy']:.0%}" for point in curve)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from teachback.ledger.costs import Cost, Price, Spend, Usage
-from teachback.ledger.ledger import Ledger, Pair
+from teachback.ledger.ledger import Ledger
+from teachback.ledger.pairs import Pair
 from teachback.ledger.queries import open_read_only
 
 Open = Callable[..., Ledger]

@@ -13,7 +13,8 @@ from ledgers import PRICE, Open, T, cost, got, reserved, rows, statements, sums_
 from teachback.errors import DiskError, LedgerError
 from teachback.ledger.costs import Budget, Usage
 from teachback.ledger.group_commit import GroupCommit
-from teachback.ledger.ledger import Ledger, Pair
+from teachback.ledger.ledger import Ledger
+from teachback.ledger.pairs import Pair
 
 # Group commit
 

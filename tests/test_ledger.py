@@ -8,7 +8,8 @@ import pytest
 from ledgers import PRICE, Open, buy, cost, got, looked, reserved, rows, sums_hold
 from teachback.errors import LedgerError
 from teachback.ledger.costs import Budget, Usage
-from teachback.ledger.ledger import Ledger, Pair, RecordedAnswer
+from teachback.ledger.ledger import Ledger
+from teachback.ledger.pairs import Pair, RecordedAnswer
 from teachback.ledger.schema import LEDGER_VERSION
 
 # L1

@@ -20,7 +20,8 @@ from hypothesis.stateful import (
 from ledgers import CALL_ENDS, PAIR_ENDS, PRICE, cost, crash, got, rows
 from teachback.errors import LedgerError
 from teachback.ledger.costs import Budget, Usage
-from teachback.ledger.ledger import Ledger, Pair
+from teachback.ledger.ledger import Ledger
+from teachback.ledger.pairs import Pair
 
 # Any sequence, against a model
 

@@ -23,7 +23,8 @@ from ledgers import (
 )
 from teachback.errors import LedgerError
 from teachback.ledger.costs import Budget, Usage
-from teachback.ledger.ledger import Ledger, RecordedAnswer
+from teachback.ledger.ledger import Ledger
+from teachback.ledger.pairs import RecordedAnswer
 
 # Arms that share a file
 

@@ -8,7 +8,7 @@ import pytest
 from ledgers import CALL_ENDS, PAIR_ENDS, PRICE, Open, buy, cost, got, reserved, rows
 from teachback.errors import LedgerError
 from teachback.ledger.costs import Budget, Usage
-from teachback.ledger.ledger import Pair, RecordedAnswer
+from teachback.ledger.pairs import Pair, RecordedAnswer
 
 # Pairs and their states
 

@@ -24,6 +24,7 @@ from .ledger.ledger import Ledger
 from .loop import History, teach
 from .metrics.accuracy import make_report
 from .plan.values import Plan
+from .report.values import RunSummary
 from .rng import draw
 from .run import history
 from .run.directory import Event, Run
@@ -59,6 +60,17 @@ class Result:
     closed_early: bool
     # What call used more than its worst case. After it nothing more was sent.
     overrun_reason: str | None
+
+    def summarise(self) -> RunSummary:
+        return RunSummary(
+            run_dir=self.run_dir,
+            student=self.student,
+            baseline=self.history.baseline,
+            rounds=self.history.rounds,
+            spend=self.spend,
+            closed_early=self.closed_early,
+            overrun_reason=self.overrun_reason,
+        )
 
 
 def run(

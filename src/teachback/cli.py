@@ -34,7 +34,7 @@ from .report.questions import ask_choice
 from .report.replies import collect_pairs, pair_facts, pair_lines
 from .report.run_status import status_facts, status_lines
 from .report.run_summary import summary_lines
-from .report.values import RunStatus, RunSummary
+from .report.values import RunStatus
 from .run.files import to_plain
 from .run.history import read_history
 
@@ -76,15 +76,7 @@ def run_command(
     stderr.print(run_notices.allowance_line(config.model_dump()))
     with show_progress() as progress:
         result = api.run(config, listen=progress.show)
-    summary = RunSummary(
-        run_dir=result.run_dir,
-        student=result.student,
-        baseline=result.history.baseline,
-        rounds=result.history.rounds,
-        spend=result.spend,
-        closed_early=result.closed_early,
-        overrun_reason=result.overrun_reason,
-    )
+    summary = result.summarise()
     print_lines(run_notices.no_work_lines(before, summary.rounds), stderr)
     if as_json:
         print_json(run_facts(summary))

@@ -125,7 +125,7 @@ def test_nobody_enters_while_a_retry_after_lasts(
         loop, flow, gate, entered = asyncio.get_running_loop(), limiter(8), [0.0], [0]
 
         async def worker() -> None:
-            while loop.time() < 30:
+            while loop.time() < 60:
                 call = await flow.enter()
                 assert loop.time() >= gate[0]
                 entered[0] += 1
@@ -141,7 +141,7 @@ def test_nobody_enters_while_a_retry_after_lasts(
         async with asyncio.TaskGroup() as tasks:
             for _ in range(12):
                 tasks.create_task(worker())
-        assert entered[0] > 12, "more than the first call of each worker"
+        assert entered[0] > 50
 
     run(main())
 

@@ -11,16 +11,14 @@ from ..ledger.ledger import Ledger
 from ..loop import Parts
 from ..metrics.accuracy import make_report
 from ..metrics.carry_over import measure_carry_over
-from ..rng import draw
 from ..run.directory import Run
 from ..student.responder import Responder
 from ..student.training.dataset import (
-    format_rows,
     seed_rows,
-    select_training_rows,
 )
 from ..tasks.existing_rows import read_existing_rows
 from ..teachers.judge_grades import grade_with_judge, worst_grading_cost
+from ..teachers.prompted_model import PromptedModel
 from ..teachers.registered import Teacher
 from ..types import (
     Allowance,
@@ -36,7 +34,7 @@ from ..types import (
 )
 from .drafts import make_curate, make_yield_watch
 from .judges import make_grading_judge, worst_criterion_cost
-from .training import Train
+from .training import Train, make_finetune
 
 
 def make_parts(
@@ -52,27 +50,10 @@ def make_parts(
     test: bool = False,
 ) -> Parts:
     """test: each round's student is measured on test too."""
-    draw_for_run = partial(draw, config.seed, config.repeat)
     judge = make_grading_judge(config)
     watch = make_yield_watch(config, task, ledger)
-
-    def open_next_round(past: Sequence[Round]) -> Allowance | None:
-        seeds = selector.selectable_seeds(past)
-        pairs = selector.next_pairs(past)
-        limits = [
-            config.per_round,
-            len(seeds),
-            count_rows_wanted(config.budget.accepted, past),
-            teacher.left(),
-        ]
-
-        def cost_kept_back() -> Cost:
-            cost = worst_criterion_cost(config, task, seeds)
-            return cost + worst_grading_cost(judge, task.dev) if judge else cost
-
-        return open_round(
-            ledger, len(past), limits, partial(teacher.prices, pairs), cost_kept_back
-        )
+    evaluate = partial(evaluate_student, run, responder, task, judge, ledger)
+    open_next = partial(open_next_round, config, task, ledger, selector, teacher, judge)
 
     def carry_over(
         student: Student, attempts: Sequence[Attempt], fresh: Curation
@@ -82,39 +63,11 @@ def make_parts(
             fresh, attempts, row_attempts, selector.attempt_scorer
         )
 
-    def finetune(
-        base: Student, student: Student, rows: Sequence[Row], fresh: Sequence[Row]
-    ) -> Student:
-        restart = config.finetune.restart
-        start = base if restart == "base" else student
-        data = select_training_rows(
-            rows,
-            fresh,
-            restart=restart,
-            replay=config.finetune.replay,
-            draw=draw_for_run,
-        )
-        if not data:
-            return start
-        texts = format_rows(data, task.prompt)
-        seed = draw_for_run("finetune", "", len(rows)).getrandbits(31)
-        return run.student_in(train(run.path(start), texts, seed))
-
-    def evaluate(split: str, examples: Sequence[Example], student: Student) -> Report:
-        answers = responder.measure_answers(student, examples)
-        pairs = list(zip(examples, answers.attempts, strict=True))
-        graded_task = task
-        if judge:
-            graded_task = grade_with_judge(
-                task, judge, pairs, round=run.round, ledger=ledger
-            )
-        return make_report(graded_task, split, examples, *answers)
-
     return Parts(
         initial_rows=partial(
             rows_at_start, config, task, partial(run.note_once, "rows")
         ),
-        open_round=open_next_round,
+        open_round=open_next,
         attempt=selector.attempt,
         gather=selector.gather,
         select=lambda attempts, gathered, baseline, past, m: selector.select(
@@ -126,10 +79,55 @@ def make_parts(
         verify=watch.verify,
         curate=make_curate(task, watch),
         transfer=carry_over,
-        finetune=finetune,
+        finetune=make_finetune(config, task, run, train),
         evaluate=partial(evaluate, "dev", task.dev),
         test=partial(evaluate, "test", task.test) if test else None,
     )
+
+
+def open_next_round(
+    config: Config,
+    task: Task,
+    ledger: Ledger,
+    selector: SelectionSteps,
+    teacher: Teacher,
+    judge: PromptedModel | None,
+    past: Sequence[Round],
+) -> Allowance | None:
+    """How many pairs the next round may buy; None: it can't open."""
+    seeds = selector.selectable_seeds(past)
+    pairs = selector.next_pairs(past)
+    limits = [
+        config.per_round,
+        len(seeds),
+        count_rows_wanted(config.budget.accepted, past),
+        teacher.left(),
+    ]
+
+    def cost_kept_back() -> Cost:
+        cost = worst_criterion_cost(config, task, seeds)
+        return cost + worst_grading_cost(judge, task.dev) if judge else cost
+
+    return open_round(
+        ledger, len(past), limits, partial(teacher.prices, pairs), cost_kept_back
+    )
+
+
+def evaluate_student(
+    run: Run,
+    responder: Responder,
+    task: Task,
+    judge: PromptedModel | None,
+    ledger: Ledger,
+    split: str,
+    examples: Sequence[Example],
+    student: Student,
+) -> Report:
+    answers = responder.measure_answers(student, examples)
+    if judge:
+        pairs = list(zip(examples, answers.attempts, strict=True))
+        task = grade_with_judge(task, judge, pairs, round=run.round, ledger=ledger)
+    return make_report(task, split, examples, *answers)
 
 
 def rows_at_start(

@@ -60,20 +60,26 @@ def curate_rows(
         if round_filter:
             round_filter.accept(row)
 
-    questions = [row.question for row in fresh]
-    notes = conflicts.notes()
-    if round_filter:
-        notes += round_filter.notes(len(fresh))
-    collapse = collapse_note(questions, [seed.question for seed in seeds])
-    if collapse:
-        notes.append(collapse)
+    notes = [
+        *conflicts.notes(),
+        *(round_filter.notes(len(fresh)) if round_filter else ()),
+        *collapse_notes(fresh, seeds),
+    ]
     return Curation(
         rows=tuple(fresh),
         rejected=tuple(rejected),
         warnings=tuple(round_filter.warnings) if round_filter else (),
-        diversity=diversity(questions),
+        diversity=diversity([row.question for row in fresh]),
         notes=tuple(notes),
     )
+
+
+def collapse_notes(fresh: Sequence[Row], seeds: Sequence[Example]) -> list[str]:
+    """A note if the fresh rows are far less diverse than the seeds."""
+    note = collapse_note(
+        [row.question for row in fresh], [seed.question for seed in seeds]
+    )
+    return [note] if note else []
 
 
 def make_row(verdict: Verdict) -> Row:

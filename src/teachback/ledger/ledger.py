@@ -14,10 +14,9 @@ the budget.
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 from ..errors import LedgerError
 from . import statements as sql
@@ -34,23 +33,10 @@ from .costs import (
     check_worst_case,
 )
 from .log_check import check_log
+from .pairs import Pair, RecordedAnswer
 from .queries import LedgerReader, usage_from_columns
 
 UNLIMITED = Budget()
-
-
-@dataclass(frozen=True)
-class Pair:
-    id: int
-    state: Literal["open", "settled", "failed"]  # when the ledger handed it out
-    reason: str | None  # why it failed
-
-
-@dataclass(frozen=True)
-class RecordedAnswer:
-    call: int
-    body: str  # the raw response, as it came
-    usage: Usage
 
 
 class Ledger:

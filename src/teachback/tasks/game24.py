@@ -146,17 +146,7 @@ def load_game24(
 
     Raises ConfigError, and DataError for rows that are bad or too few.
     """
-    if largest < MAX_CLASSIC_NUMBER:
-        raise ConfigError(
-            "game24: largest is too small",
-            got=largest,
-            allowed=f"{MAX_CLASSIC_NUMBER} or more",
-        )
-    if path is None and test is None:
-        raise ConfigError(
-            "game24: without a path there is no published test",
-            fix="say how many puzzles to set aside: test",
-        )
+    check_game24_settings(path, largest, test)
     published_test = None
     if path is None:
         train = classic_examples()
@@ -186,6 +176,21 @@ def load_game24(
         templated=True,
         by=("level",),
     )
+
+
+def check_game24_settings(path: Path | None, largest: int, test: int | None) -> None:
+    """Raises ConfigError."""
+    if largest < MAX_CLASSIC_NUMBER:
+        raise ConfigError(
+            "game24: largest is too small",
+            got=largest,
+            allowed=f"{MAX_CLASSIC_NUMBER} or more",
+        )
+    if path is None and test is None:
+        raise ConfigError(
+            "game24: without a path there is no published test",
+            fix="say how many puzzles to set aside: test",
+        )
 
 
 def classic_examples() -> list[Example]:

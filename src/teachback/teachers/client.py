@@ -40,7 +40,8 @@ from ..errors import (
 )
 from ..ledger.costs import Cost, Usage, believe_usage
 from ..ledger.group_commit import GroupCommit
-from ..ledger.ledger import Ledger, Pair, RecordedAnswer
+from ..ledger.ledger import Ledger
+from ..ledger.pairs import Pair, RecordedAnswer
 from .outcomes import (
     REFUSED_CLIENT,
     FailedTry,

@@ -1,7 +1,8 @@
 """Free teachers are metered: their rows go through the ledger as if they had been bought."""
 
 from ..ledger.costs import FREE_PRICE, Usage
-from ..ledger.ledger import Ledger, Pair
+from ..ledger.ledger import Ledger
+from ..ledger.pairs import Pair
 
 TEACHER_ROLE = "teacher"
 

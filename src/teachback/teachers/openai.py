@@ -16,7 +16,8 @@ from hashlib import sha256
 from ..endpoints.endpoint import Endpoint
 from ..endpoints.replies import UnusableReply
 from ..ledger.costs import Cost
-from ..ledger.ledger import Ledger, Pair, RecordedAnswer
+from ..ledger.ledger import Ledger
+from ..ledger.pairs import Pair, RecordedAnswer
 from ..types import Draft, Example, Pick
 from .prompts import Prompts
 from .window import Order, Window, buy_orders

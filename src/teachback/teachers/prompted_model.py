@@ -15,7 +15,8 @@ from ..endpoints.endpoint import Endpoint
 from ..endpoints.replies import UnusableReply
 from ..errors import BudgetClosed
 from ..ledger.costs import Cost
-from ..ledger.ledger import Ledger, Pair, RecordedAnswer
+from ..ledger.ledger import Ledger
+from ..ledger.pairs import Pair, RecordedAnswer
 from .prompts import fill_template
 from .window import Order, Window, buy_orders
 

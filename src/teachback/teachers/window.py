@@ -27,7 +27,8 @@ from ..endpoints.replies import Completion, parse_completion
 from ..errors import TeachbackError, TeacherDown
 from ..ledger.costs import Cost
 from ..ledger.group_commit import GroupCommit
-from ..ledger.ledger import Ledger, Pair, RecordedAnswer
+from ..ledger.ledger import Ledger
+from ..ledger.pairs import Pair, RecordedAnswer
 from .client import Client, Halt, NothingSent, OrderFailed, Unanswered
 
 MIN_WAITING = 3
