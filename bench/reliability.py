@@ -14,8 +14,12 @@ timings, every answer in the ledger, and the money with the server's own count. 
     overspent   the server counted more than the ledger, or than the budget
     silent      damaged data was used: exit code 0, another end than the unbroken run's
     traceback   instead of a message
+
+It takes more than an hour. What was counted is kept in runs/bench-reliability, and a
+bench that was stopped goes on from there.
 """
 
+import json
 import math
 import os
 import random
@@ -54,12 +58,14 @@ from bench.run_snapshots import (
 SIZES = {"kills": 100, "tight": 20, "damages": 200, "disks": 120}
 QUICK_SIZES = {"kills": 2, "tight": 1, "damages": 3, "disks": 2}
 DISK_MIB = 64
+KEPT = Path("runs/bench-reliability")
 
 
 @dataclass
 class Tally:
-    """What came of one kind of fault."""
+    """What came of one kind of fault. Kept in a file, so that a stopped bench goes on."""
 
+    path: Path
     faults: int = 0
     runs: int = 0
     lost: int = 0
@@ -71,6 +77,22 @@ class Tally:
     # Of what is bad, the first few, in words.
     examples: list[str] = field(default_factory=list)
 
+    @classmethod
+    def open(cls, path: Path) -> "Tally":
+        if not path.exists():
+            return cls(path)
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        return cls(path, **{**facts, "ends": Counter(facts["ends"])})
+
+    def save(self) -> None:
+        beside = self.path.with_suffix(".tmp")
+        beside.write_text(json.dumps(self.facts()), encoding="utf-8")
+        beside.replace(self.path)
+
+    def dice(self) -> random.Random:
+        """Of the next run: the same in a bench that was stopped."""
+        return random.Random(f"{self.path.stem} {self.runs}")
+
     def note(self, kind: str, what: str) -> None:
         setattr(self, kind, getattr(self, kind) + 1)
         if len(self.examples) < 20:
@@ -81,45 +103,65 @@ class Tally:
         return self.lost + self.overspent + self.silent + self.traceback
 
     def facts(self) -> dict[str, Any]:
-        return {**vars(self), "ends": dict(self.ends.most_common())}
+        facts = {**vars(self), "ends": dict(self.ends.most_common())}
+        del facts["path"]
+        return facts
 
 
 def bench(quick: bool) -> Outcome:
     sizes = QUICK_SIZES if quick else SIZES
-    with TemporaryDirectory(prefix="teachback-") as name, ThreadPoolExecutor() as pool:
+    with TemporaryDirectory(prefix="teachback-") as name:
         work = Path(name)
-        program = make_command(work / "program", "{name: program}", AMPLE_TOKENS)
-        kills = pool.submit(
-            fuzz_kills, program, work / "kills", math.ceil(sizes["kills"] / 2)
-        )
-        http_kills = pool.submit(fuzz_http, program, work / "http", sizes)
-        damages = pool.submit(fuzz_damages, program, work / "damages", sizes["damages"])
-        disks = pool.submit(fuzz_disks, program, work / "disks", sizes["disks"])
-        tallies = {
-            "kills, program teacher": kills.result(),
-            **http_kills.result(),
-            "damaged files": damages.result(),
-            "full disks": disks.result(),
-        }
-    bad = sum(tally.bad for tally in tallies.values())
-    faults = sum(tally.faults for tally in tallies.values())
-    facts = {kind: tally.facts() for kind, tally in tallies.items()}
+        kept = work / "tallies" if quick else KEPT
+        kept.mkdir(parents=True, exist_ok=True)
+        tallies = fuzz_all(work, kept, sizes)
+        bad = sum(tally.bad for tally in tallies.values())
+        faults = sum(tally.faults for tally in tallies.values())
+        facts = {kind: tally.facts() for kind, tally in tallies.items()}
+        shutil.rmtree(kept)
     return Outcome((faults - bad) / faults, 1.0, bad == 0, peak_mib(), facts)
 
 
+def fuzz_all(work: Path, kept: Path, sizes: Mapping[str, int]) -> dict[str, Tally]:
+    kinds = ("kills", "http_kills", "http_tight", "damages", "disks")
+    tallies = {kind: Tally.open(kept / f"{kind}.json") for kind in kinds}
+    kills, http_kills, http_tight, damages, disks = tallies.values()
+    program = make_command(work / "program", "{name: program}", AMPLE_TOKENS)
+    n_kills = math.ceil(sizes["kills"] / 2)
+    with ThreadPoolExecutor() as pool:
+        parts = [
+            pool.submit(fuzz_kills, program, work / "kills", kills, n_kills),
+            pool.submit(
+                fuzz_http, program, work / "http", http_kills, http_tight, sizes
+            ),
+            pool.submit(
+                fuzz_damages, program, work / "damages", damages, sizes["damages"]
+            ),
+            pool.submit(fuzz_disks, program, work / "disks", disks, sizes["disks"]),
+        ]
+        for part in parts:
+            part.result()
+    return {
+        "kills, program teacher": kills,
+        "kills, HTTP teacher": http_kills,
+        "kills, HTTP, tight budget": http_tight,
+        "damaged files": damages,
+        "full disks": disks,
+    }
+
+
 def fuzz_http(
-    program: Command, work: Path, sizes: Mapping[str, int]
-) -> dict[str, Tally]:
+    program: Command, work: Path, kills: Tally, closed: Tally, sizes: Mapping[str, int]
+) -> None:
     work.mkdir()
     log = work / "server.log"
     with serve(program.config, log) as url:
         teacher = HTTP_TEACHER.format(url=url)
         http = make_command(work / "ample", teacher, AMPLE_TOKENS, log)
-        kills = fuzz_kills(http, work / "kills", sizes["kills"] // 2)
+        fuzz_kills(http, work / "kills", kills, sizes["kills"] // 2)
         tokens = measure_tight_budget(http, work / "base" / "run")
         tight = make_command(work / "scarce", teacher, tokens, log)
-        closed = fuzz_budget(tight, work / "tight", sizes["tight"])
-    return {"kills, HTTP teacher": kills, "kills, HTTP, tight budget": closed}
+        fuzz_budget(tight, work / "tight", closed, sizes["tight"])
 
 
 def run_unbroken(command: Command, folder: Path) -> tuple[Snapshot, float]:
@@ -133,12 +175,12 @@ def run_unbroken(command: Command, folder: Path) -> tuple[Snapshot, float]:
 # -- kills -------------------------------------------------------------------------------
 
 
-def fuzz_kills(command: Command, work: Path, n_kills: int) -> Tally:
+def fuzz_kills(command: Command, work: Path, tally: Tally, n_kills: int) -> None:
     """Each run is killed again and again until it once ends by itself."""
-    dice, tally = random.Random(1), Tally()
     unbroken, seconds = run_unbroken(command, work / "unbroken")
     while tally.faults < n_kills:
         folder, first_line = work / str(tally.runs), command.log_lines()
+        dice = tally.dice()
         tally.runs += 1
         while tally.faults < n_kills:
             if not command.run_and_kill(folder, dice.uniform(0.05, 1) * seconds):
@@ -150,7 +192,7 @@ def fuzz_kills(command: Command, work: Path, n_kills: int) -> Tally:
             if money.is_short():
                 tally.note("overspent", f"run {tally.runs}: {money}")
         shutil.rmtree(folder)
-    return tally
+        tally.save()
 
 
 def check_end(
@@ -180,14 +222,14 @@ def measure_tight_budget(command: Command, folder: Path) -> int:
     return int(spent)
 
 
-def fuzz_budget(command: Command, work: Path, n_kills: int) -> Tally:
+def fuzz_budget(command: Command, work: Path, tally: Tally, n_kills: int) -> None:
     """A call in doubt is charged in full, so where these runs end depends on the kills. What the
     server counts must stay within the budget.
     """
-    dice, tally = random.Random(2), Tally()
     _, seconds = run_unbroken_or_closed(command, work / "unbroken")
     while tally.faults < n_kills:
         folder, first_line = work / str(tally.runs), command.log_lines()
+        dice = tally.dice()
         tally.runs += 1
         while command.run_and_kill(folder, dice.uniform(0.3, 1) * seconds):
             tally.faults += 1
@@ -201,7 +243,7 @@ def fuzz_budget(command: Command, work: Path, n_kills: int) -> Tally:
         money = count_money(folder, command.log, first_line)
         if money.is_short() or max(money.charged, money.served) > command.budget:
             tally.note("overspent", f"run {tally.runs}: {money} of {command.budget}")
-    return tally
+        tally.save()
 
 
 def run_unbroken_or_closed(command: Command, folder: Path) -> tuple[Ended, float]:
@@ -214,13 +256,13 @@ def run_unbroken_or_closed(command: Command, folder: Path) -> tuple[Ended, float
 # -- damaged files -----------------------------------------------------------------------
 
 
-def fuzz_damages(command: Command, work: Path, n_damages: int) -> Tally:
-    dice, tally = random.Random(3), Tally()
+def fuzz_damages(command: Command, work: Path, tally: Tally, n_damages: int) -> None:
     finished = work / "finished"
     unbroken, seconds = run_unbroken(command, finished)
     half = work / "half"
     make_half_run(command, half, seconds)
     while tally.faults < n_damages:
+        dice = tally.dice()
         source = dice.choice([finished, half])
         folder = work / "run"
         shutil.rmtree(folder, ignore_errors=True)
@@ -229,7 +271,7 @@ def fuzz_damages(command: Command, work: Path, n_damages: int) -> Tally:
         tally.faults += 1
         tally.runs += 1
         check_damaged_run(command, folder, unbroken, tally, what)
-    return tally
+        tally.save()
 
 
 def make_half_run(command: Command, folder: Path, seconds: float) -> None:
@@ -293,23 +335,22 @@ def check_damaged_run(
 # -- full disks --------------------------------------------------------------------------
 
 
-def fuzz_disks(command: Command, work: Path, n_disks: int) -> Tally:
-    dice, tally = random.Random(4), Tally()
+def fuzz_disks(command: Command, work: Path, tally: Tally, n_disks: int) -> None:
     unbroken, seconds = run_unbroken(command, work / "unbroken")
     with mount_small_disk(work / "disk") as disk:
-        for number in range(n_disks):
+        while tally.faults < n_disks:
+            dice, what = tally.dice(), f"disk {tally.faults}"
             folder = (disk or work) / "run"
             shutil.rmtree(folder, ignore_errors=True)
             if disk:
                 ended = run_on_full_disk(command, folder, dice, seconds)
             else:
                 ended = command.run(folder, max_file=dice.randrange(100, 60_000))
-            what = f"disk {number}"
             tally.faults += 1
             tally.runs += 1
             check_disk_message(ended, tally, what)
             check_end(command, folder, unbroken, tally, what)
-    return tally
+            tally.save()
 
 
 def run_on_full_disk(
