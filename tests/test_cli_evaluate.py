@@ -8,6 +8,7 @@ from typer.testing import CliRunner, Result
 
 import teachback
 from teachback import api, cli
+from teachback.commands import evaluation
 from teachback.config.reading import read_config
 from teachback.errors import TeachbackError
 from teachback.rng import draw
@@ -68,7 +69,7 @@ def test_dev_of_a_run_is_read_back_and_not_asked_again(
     def fail(*_: object) -> None:
         pytest.fail("the student was asked again")
 
-    monkeypatch.setattr(api, "measure_student", fail)
+    monkeypatch.setattr(evaluation, "measure_student", fail)
     for flags, name in (((), "evaluate"), (("--base",), "baseline")):
         kept = json.loads((run / f"round-00/{name}.json").read_text())
         got = facts(run, "--split", "dev", *flags)
@@ -188,7 +189,7 @@ def test_samples_follow_the_run_s_seed(
         drawn.add(key)
         return draw(*key)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(api, "draw", watched)
+    monkeypatch.setattr(evaluation, "draw", watched)
     api.evaluate(read_config(config, ["seed=3"], tmp_path / "run"), n=2, samples=2)
     assert {key[:3] for key in drawn} == {(3, 0, "sample")}
     assert sorted(key[3:] for key in drawn) == sorted(

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from commands import command
-from teachback import api
+from teachback import Result, api
 from teachback.config.reading import read_config
 from teachback.errors import InputsChanged
 from teachback.ledger.costs import Budget
@@ -113,7 +113,7 @@ def test_a_rehearsal_with_faults_ends_as_the_program_teacher_would(
 FREE = ("teacher={name: program}", "budget={}", "prices={}")
 
 
-def go(asked: Path, folder: Path, *changes: str) -> api.Result:
+def go(asked: Path, folder: Path, *changes: str) -> Result:
     """The same in this process, which has torch loaded."""
     return api.run(read_config(asked, changes, folder))
 

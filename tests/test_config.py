@@ -9,6 +9,7 @@ import pytest
 
 from teachback.config.reading import make_config, read_config
 from teachback.config.run_identity import identify_config, list_free_settings
+from teachback.demo.demo_config import DEMO_FILE
 from teachback.errors import ConfigError
 
 RECIPES = Path(__file__).parents[1] / "recipes"
@@ -156,7 +157,9 @@ def test_identity_leaves_out_what_may_differ_from_start_to_start() -> None:
     assert list_free_settings(make_config(there))["teacher"]["in_flight"] == 2  # type: ignore[index]
 
 
-@pytest.mark.parametrize("recipe", sorted(RECIPES.glob("*.yaml")), ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "recipe", [DEMO_FILE, *sorted(RECIPES.glob("*.yaml"))], ids=lambda p: p.stem
+)
 def test_every_recipe_is_valid(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEACHBACK_DATA", "/data")
     read_config(recipe)

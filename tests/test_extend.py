@@ -262,7 +262,7 @@ def test_the_schema_knows_the_new_names(package: Path) -> None:
     criterion = json.dumps(schema["properties"]["criterion"])
     assert '"longest"' in criterion
     assert '"far_from"' in criterion
-    assert "letters" in schema["$defs"]["JsonlSettings"]["properties"]
+    assert "letters" in schema["$defs"]["FileTaskSettings"]["properties"]
     tries = schema["$defs"]["ShortestTeacherSettings"]["properties"]["tries"]
     assert tries["minimum"] == 1
     comment = "Exercises that are written for each one that is taken."

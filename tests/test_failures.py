@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from unittest.mock import patch
 
@@ -16,6 +16,7 @@ import pytest
 
 from commands import Done, command
 from teachback.errors import (
+    EXTRA_OF_MODULE,
     ConfigError,
     DiskError,
     UserFunctionError,
@@ -23,7 +24,6 @@ from teachback.errors import (
     guard_function,
 )
 from teachback.report.failures import (
-    EXTRA_OF_MODULE,
     find_first_error,
     make_message_error,
     run_command_line,
@@ -210,9 +210,11 @@ def test_a_missing_extra_says_how_to_install_it(
 ) -> None:
     error = ModuleNotFoundError(f"No module named '{module}.x'", name=f"{module}.x")
     done = failing_command(error, capsys)
-    assert done.returncode == 1
-    assert f"the package {module} is not installed" in done.stderr
-    assert f"pip install 'teachback[{extra}]'" in done.stderr
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"error: this command needs {module}, which is not installed: "
+        f"pip install 'teachback[{extra}]'\n"
+    )
 
 
 def test_a_bug_is_one_message_and_its_traceback_is_to_be_had(
@@ -264,32 +266,35 @@ def test_a_file_that_cannot_be_read_is_no_full_disk() -> None:
 def test_sigterm_stops_a_run_as_ctrl_c_does(
     tmp_path: Path, tiny: Path, number: signal.Signals
 ) -> None:
-    config = tmp_path / "task.yaml"
+    stderr = stop_run(tmp_path, tiny, [number])
+    assert "stopped. What is finished is kept" in stderr
+    assert (tmp_path / "run/lock").read_text() == ""
+
+
+def test_a_second_signal_ends_it_at_once(tmp_path: Path, tiny: Path) -> None:
+    """While the first one is being handled. Two like ones would arrive as one."""
+    stderr = stop_run(tmp_path, tiny, [signal.SIGINT, signal.SIGTERM])
+    assert "stopped at once. What is finished is kept" in stderr
+
+
+def stop_run(folder: Path, tiny: Path, signals: Sequence[signal.Signals]) -> str:
+    """What a run prints on stderr that gets the signals in the midst of its work."""
+    config = folder / "task.yaml"
     config.write_text(
         "task: {name: prontoqa, hops: [1, 2], seeds: 400, dev: 400, test: 5}\n"
         f"student: {{model: {tiny}, max_new_tokens: 300, precision: float32}}\n"
         "per_round: 4\nrounds: 2\nmachine: {threads: 1}\n"
     )
-    folder = tmp_path / "run"
+    args = [sys.executable, "-m", "teachback", "run", str(config)]
     with subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "teachback",
-            "run",
-            str(config),
-            "--run-dir",
-            str(folder),
-        ],
-        stderr=subprocess.PIPE,
-        text=True,
+        [*args, "--run-dir", str(folder / "run")], stderr=subprocess.PIPE, text=True
     ) as run:
-        while not (folder / "inputs.json").exists():
+        while not (folder / "run/inputs.json").exists():
             assert run.poll() is None
             time.sleep(0.02)
-        os.kill(run.pid, number)
+        for number in signals:
+            os.kill(run.pid, number)
         _, stderr = run.communicate(timeout=60)
     assert run.returncode == 130
-    assert "stopped. What is finished is kept" in stderr
     assert "Traceback" not in stderr
-    assert (folder / "lock").read_text() == ""
+    return stderr

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from teachback.errors import DataError
 from teachback.init.columns import guess_columns
 from teachback.init.guess import check_answers, guess_grader
+from teachback.init.picks import ColumnPicks
 from teachback.init.sizes import share_rows
 from teachback.init.survey import survey_file
 from teachback.tasks.keys import text_key
@@ -213,19 +214,19 @@ def test_columns_by_other_names(
 
 def test_columns_that_were_named_are_taken_as_they_are() -> None:
     rows = [{"frage": "q", "question": "r", "antwort": 5, "answer": 6}]
-    guess = guess_columns(rows, "my.jsonl", question="frage", answer="antwort")
+    guess = guess_columns(rows, "my.jsonl", ColumnPicks(("frage",), "antwort"))
     assert guess.columns.question == "frage"
     assert guess.columns.answer == "antwort"
     with pytest.raises(
         DataError, match=r"no column 'fragen'\n  got: frage, question, antwort, answer"
     ):
-        guess_columns(rows, "my.jsonl", question="fragen")
+        guess_columns(rows, "my.jsonl", ColumnPicks(("fragen",)))
 
 
 def test_a_named_column_that_is_empty_is_refused() -> None:
     rows = [{"question": "1 + 1?", "answer": None}, {"question": "1 + 2?"}]
     with pytest.raises(DataError, match="'answer' is empty in every row"):
-        guess_columns(rows, "my.jsonl", answer="answer")
+        guess_columns(rows, "my.jsonl", ColumnPicks(answer="answer"))
 
 
 def test_what_the_student_does_not_see_is_said() -> None:
@@ -233,9 +234,9 @@ def test_what_the_student_does_not_see_is_said() -> None:
         {"question": f"q{i}", "options": ["a", "b"], "input": "context", "answer": "A"}
         for i in range(3)
     ]
-    notes = guess_columns(rows, "my.jsonl").notes
-    assert any("'options'" in note for note in notes)
-    assert any("not 'input'" in note for note in notes)
+    guess = guess_columns(rows, "my.jsonl")
+    assert guess.columns.options == ("options",)
+    assert any("not 'input'" in note for note in guess.notes)
     (note,) = guess_columns(
         [{"question": "q", "answer": "word " * 50}], "my.jsonl"
     ).notes

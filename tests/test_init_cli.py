@@ -16,7 +16,7 @@ from commands import Done, command
 from teachback.build.task import make_task
 from teachback.config.config import Config
 from teachback.config.reading import read_config
-from teachback.tasks.jsonl import JsonlSettings
+from teachback.tasks.file_task import FileTaskSettings
 from teachback.teachers.openai_teacher import OpenAITeacherSettings
 from teachback.teachers.pool_teacher import PoolTeacherSettings
 from test_cli import ENTRY
@@ -196,7 +196,7 @@ def test_files_beside_it_measure_if_the_grader_reads_them(
     assert "  seeds: my_train.jsonl\n" in text
     assert "  test: my_test.jsonl" in text
     settings, task = read(tmp_path / "my_train.yaml")
-    assert isinstance(settings.task, JsonlSettings)
+    assert isinstance(settings.task, FileTaskSettings)
     assert (settings.task.dev, len(task.test), len(task.dev)) == (None, 20, 8)
 
 
@@ -225,7 +225,7 @@ def test_where_two_graders_fit_it_asks(boxed: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("which grader, number or math?") == 2
     settings, _ = read(boxed.with_suffix(".yaml"))
-    assert isinstance(settings.task, JsonlSettings)
+    assert isinstance(settings.task, FileTaskSettings)
     assert settings.task.grader == "math"
     assert (
         settings.task.instruction
@@ -269,7 +269,7 @@ def test_names_that_yaml_would_read_otherwise(init: Init, tmp_path: Path) -> Non
     done = init(path, *args)
     assert done.returncode == 0, done.stderr
     settings, task = read(tmp_path / "my.yaml")
-    assert isinstance(settings.task, JsonlSettings)
+    assert isinstance(settings.task, FileTaskSettings)
     assert (settings.task.question, settings.task.answer, task.by) == (
         "question: #1",
         "yes",
@@ -284,9 +284,14 @@ def test_names_that_yaml_would_read_otherwise(init: Init, tmp_path: Path) -> Non
         (None, (), "my.jsonl: can't be read"),
         ("", (), "my.jsonl has no rows"),
         ("question,answer\n", (), "my.jsonl, line 1: not JSON"),
-        ('{"frage": "q", "answer": 1}\n', (), "fix: name it with --question COLUMN"),
+        (
+            '{"one": "see here", "other": "see there", "answer": 1}\n',
+            (),
+            "fix: name it: teachback init my.jsonl --question COLUMN",
+        ),
         ('{"question": "q"}\n' * 40, (), "no row has an answer"),
-        ('{"question": "q", "answer": [1]}\n', (), "the column 'answer' is no text"),
+        ('{"question": "q", "answer": [[1]]}\n', (), "the column 'answer' is no text"),
+        ('{"question": "q", "answer": [1]}\n', (), "too few answered rows"),
         ('{"question": "q", "answer": "5"}\n', (), "too few answered rows"),
         (
             '{"question": "q", "answer": "b"}\n',
@@ -324,7 +329,7 @@ def test_solutions_that_end_in_another_answer_are_left_out(
     assert done.returncode == 0, done.stderr
     assert "some end in another answer than their row has: mend my-" in done.stderr
     settings, _ = read(tmp_path / "my.yaml")
-    assert isinstance(settings.task, JsonlSettings)
+    assert isinstance(settings.task, FileTaskSettings)
     answer = "number" if grader == "number" else "answer"
     assert (settings.task.solution, settings.task.instruction) == (
         None,

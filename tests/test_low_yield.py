@@ -266,3 +266,10 @@ def test_show_of_a_program_teacher(tmp_path: Path) -> None:
     pairs = json.loads(command("show", tmp_path, "--json").stdout)
     assert [pair["fate"] for pair in pairs] == ["row"] * 4
     assert all("question" in json.loads(pair["calls"][0]["reply"]) for pair in pairs)
+    exercise = json.loads(pairs[0]["calls"][0]["reply"])
+    lines = command("show", tmp_path).stdout.split("\n")
+    first = exercise["question"].split("\n")[0]
+    assert lines[1] == f"  teacher   {first}"
+    last = exercise["text"].split("\n")[-1]
+    assert f"{' ' * 12}{last}" in lines
+    assert not [line for line in lines if line != line.rstrip()]

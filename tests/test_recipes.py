@@ -11,7 +11,7 @@ import pytest
 
 import teachback
 from loopback import RehearsalServer, loopback
-from teachback.api import Result
+from teachback import Result
 from teachback.config.config import Config
 from teachback.config.reading import read_config
 from teachback.errors import TeacherDown

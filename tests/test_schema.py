@@ -10,8 +10,12 @@ import yaml
 
 from commands import command
 from teachback.config.schema import make_schema
+from teachback.demo.demo_config import DEMO_FILE
 
-RECIPES = sorted((Path(__file__).parents[1] / "recipes").glob("*.yaml"))
+RECIPES = [
+    DEMO_FILE,
+    *sorted((Path(__file__).parents[1] / "recipes").glob("*.yaml")),
+]
 
 
 def complaints(config: Any) -> list[str]:
@@ -21,7 +25,7 @@ def complaints(config: Any) -> list[str]:
 
 
 def demo(**changes: Any) -> dict[str, Any]:
-    tree: dict[str, Any] = yaml.safe_load(RECIPES[0].with_name("demo.yaml").read_text())
+    tree: dict[str, Any] = yaml.safe_load(DEMO_FILE.read_text())
     return {**tree, **changes}
 
 

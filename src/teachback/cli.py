@@ -4,48 +4,44 @@ Exit codes: 0 done, 2 config, data or disk, 3 budget closed early, 4 the teacher
 nothing usable, 130 stopped (Ctrl-C, SIGTERM), 1 anything else.
 """
 
-import json
-import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from functools import partial
 
 import typer
 
 from . import api
-from .build.rehearsal import make_rehearsal
 from .build.task import make_task
 from .config import options
 from .config.config import Config
-from .config.reading import read_config, read_run_config
-from .endpoints.raw_text import read_raw_text
-from .errors import ConfigError, explain_disk_errors
-from .ledger.queries import LedgerReader, open_read_only
+from .config.reading import read_config
+from .errors import ConfigError
 from .plan.render import format_plan
 from .report import run_notices
-from .report.console import print_json, print_lines, print_value, stderr, stdout
+from .report.console import (
+    print_json,
+    print_lines,
+    print_value,
+    stderr,
+    stdout,
+    write_json_lines,
+)
 from .report.evaluation import evaluation_lines
 from .report.facts import pick_facts, report_facts, run_facts
 from .report.failures import run_command_line, stop
 from .report.formatting import display_path
-from .report.progress import Progress
-from .report.questions import ask_choice
-from .report.replies import collect_pairs, pair_facts, pair_lines
+from .report.replies import pair_facts, pair_lines
 from .report.run_status import status_facts, status_lines
 from .report.run_summary import summary_lines
-from .report.values import RunStatus
 from .run.files import to_plain
 from .run.history import read_history
 
-if TYPE_CHECKING:
-    from .init import GraderGuess
-
 # Errors carry their own exit codes: see errors.py.
 BUDGET_CLOSED_CODE = 3
+# Of `doctor`: the same as of the error that a run would end in.
+NOT_READY_CODE = ConfigError.exit_code
 
 app = typer.Typer(
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -53,7 +49,7 @@ app = typer.Typer(
 
 
 @app.callback()
-def describe_program() -> None:
+def describe_program(version: options.ShowVersion = False) -> None:
     """Finetune a small language model on synthetic data it asks for itself, within a budget you
     set.
     """
@@ -65,19 +61,28 @@ def run_command(
     changes: options.ConfigChanges = options.NO_CHANGES,
     run_dir: options.RunFolderChoice = None,
     yes: options.SkipQuestion = False,
+    quiet: options.Quiet = False,
     as_json: options.JsonOutput = False,
 ) -> None:
     """Run the loop until its rounds or its budget are done. The same command again resumes."""
     config = read_config(path, changes, run_dir)
     if not yes and not (config.run_dir / "ledger.sqlite").exists():
+        from .commands.questions_first import ask_before_spending
+
         ask_before_spending(config)
+    teach_and_report(config, quiet, as_json)
+
+
+def teach_and_report(config: Config, quiet: bool, as_json: bool) -> None:
+    """Run the loop, and print what came of it."""
     before = read_history(config.run_dir) if config.run_dir.exists() else None
-    print_lines(run_notices.resume_lines(config.run_dir, before), stderr)
-    stderr.print(run_notices.allowance_line(config.model_dump()))
-    with show_progress() as progress:
-        result = api.run(config, listen=progress.show)
-    summary = result.summarise()
-    print_lines(run_notices.no_work_lines(before, summary.rounds), stderr)
+    if not quiet:
+        print_lines(run_notices.resume_lines(config.run_dir, before), stderr)
+        stderr.print(run_notices.allowance_line(config.model_dump()))
+    with exit_when_stopped():
+        summary = api.run(config, progress=not quiet).summarise()
+    if not quiet:
+        print_lines(run_notices.no_work_lines(before, summary.rounds), stderr)
     if as_json:
         print_json(run_facts(summary))
     else:
@@ -93,13 +98,58 @@ def run_command(
         raise typer.Exit(BUDGET_CLOSED_CODE)
 
 
+@app.command("demo")
+def demo_command(
+    quick: options.QuickDemo = False,
+    run_dir: options.DemoFolderChoice = None,
+    quiet: options.Quiet = False,
+    as_json: options.JsonOutput = False,
+) -> None:
+    """Let a small real student learn on this machine: no key, no GPU. The same command again
+    resumes.
+    """
+    from .demo.demo_config import DEMO_FILE, read_demo_config
+
+    if not quiet:
+        stderr.print(f"the demo's config: {display_path(DEMO_FILE)}")
+    config = read_demo_config(quick=quick, run_dir=run_dir)
+    teach_and_report(config, quiet, as_json)
+
+
+@app.command("doctor")
+def doctor_command(
+    path: options.CheckedConfig = None,
+    changes: options.ConfigChanges = options.NO_CHANGES,
+    as_json: options.JsonOutput = False,
+) -> None:
+    """What is installed, what this machine has, and whether a config has all it needs. Buys
+    nothing.
+    """
+    from .demo.demo_config import read_demo_config
+    from .doctor.checkup import make_checkup
+    from .doctor.render import checkup_facts, checkup_lines
+
+    if path is None:
+        config, subject = read_demo_config(), "teachback demo"
+    else:
+        config, subject = read_config(path, changes), str(path)
+    checkup = make_checkup(config, subject)
+    print_value(checkup, as_json, checkup_facts, checkup_lines)
+    if checkup.problems:
+        raise typer.Exit(NOT_READY_CODE)
+
+
 @app.command("init")
 def init_command(
     path: options.QuestionFile,
     to: options.NewConfigFile = None,
     grader: options.GraderChoice = None,
-    question: options.QuestionColumn = None,
+    question: options.QuestionColumns = options.NO_COLUMNS,
     answer: options.AnswerColumn = None,
+    solution: options.SolutionColumn = None,
+    choices: options.OptionColumns = options.NO_COLUMNS,
+    correct: options.CorrectForm = None,
+    subset: options.HubSubset = None,
     teacher: options.TeacherChoice = None,
     model: options.TeacherModel = None,
     base_url: options.TeacherUrl = None,
@@ -107,38 +157,42 @@ def init_command(
 ) -> None:
     """Write a config for a file of your own, with a comment on every choice. Sends nothing."""
     # Imported here, as below: `teachback --help` should not wait for what one command needs.
-    from .init import propose_config
+    from .commands.questions_first import ask_grader
+    from .commands.write_config import (
+        choose_config_file,
+        refuse_pool_endpoint,
+        write_config,
+    )
+    from .init import ColumnPicks, example_lines, propose_config
 
-    to = to or Path(f"{path.stem}.yaml")
-    if to.exists() and not force:
-        raise ConfigError(
-            f"{to} is there already",
-            fix="--out ANOTHER.yaml, or --force to write over it",
-        )
-    if teacher == "pool" and (model or base_url):
-        raise ConfigError(
-            "a pool has no model and no base-url",
-            got="--teacher pool",
-            fix="--teacher openai",
-        )
+    to = choose_config_file(path, to, force=force)
+    has_endpoint = bool(model or base_url)
+    refuse_pool_endpoint(teacher, has_endpoint)
     proposal = propose_config(
         path,
         to,
         ask_grader,
         grader=grader,
-        question=question,
-        answer=answer,
-        teacher="openai" if model or base_url else teacher,
+        picks=ColumnPicks(
+            tuple(question),
+            answer,
+            solution,
+            tuple(choices),
+            correct.value if correct else None,
+        ),
+        subset=subset,
+        teacher="openai" if has_endpoint else teacher,
         base_url=base_url,
         model=model,
     )
     print_lines(proposal.summary, stderr)
-    task = api.write_config(proposal.text, to)
+    task = write_config(proposal.text, to)
+    print_lines(example_lines(task), stderr)
     stderr.print(
         f"wrote {to} and read it back: {len(task.seeds)} seeds, {len(task.dev)} dev, "
         f"{len(task.test)} test"
     )
-    next_command = "plan" if proposal.has_paid_teacher else "run"
+    next_command = "plan" if proposal.is_paid else "run"
     stdout.print(f"next:\n\n    teachback {next_command} {to}\n")
 
 
@@ -156,8 +210,8 @@ def plan_command(
     """
     if probe:
         stderr.print(run_notices.probe_line(probe))
-    with show_progress():
-        plan = api.plan(read_config(path, changes, run_dir), probe)
+    with exit_when_stopped():
+        plan = api.plan(path, probe=probe, changes=changes, run_dir=run_dir)
     print_value(plan, as_json, to_plain, format_plan)
 
 
@@ -168,19 +222,9 @@ def status_command(
     as_json: options.JsonOutput = False,
 ) -> None:
     """What a run has done so far. Reads files only: safe while the run is at work."""
-    config = read_run_config(folder)
-    history = read_history(folder)
-    with open_run_ledger(folder, config.repeat) as ledger:
-        status = RunStatus(
-            folder=folder,
-            history=history,
-            max_rounds=config.rounds,
-            spend=ledger.spend(),
-            role_costs=ledger.costs_by_role() if costs else None,
-            committed=ledger.amount_committed(),
-            limits=config.budget.budget(),
-            max_accepted=config.budget.accepted,
-        )
+    from .commands.read_run import read_status
+
+    status = read_status(folder, with_costs=costs)
     print_value(status, as_json, status_facts, status_lines)
 
 
@@ -192,9 +236,9 @@ def show_command(
     as_json: options.JsonOutput = False,
 ) -> None:
     """The teacher's raw replies, and what became of each. Safe while the run is at work."""
-    with open_run_ledger(folder, read_run_config(folder).repeat) as ledger:
-        replies = ledger.replies(seed)
-    pairs = collect_pairs(folder, replies, read_raw_text, seed, rejected)
+    from .commands.read_run import read_pairs
+
+    pairs = read_pairs(folder, seed, rejected)
     print_value(pairs, as_json, pair_facts, pair_lines)
 
 
@@ -210,19 +254,13 @@ def evaluate_command(
     trust: options.TrustRun = False,
     changes: options.ConfigChanges = options.NO_CHANGES,
     run_dir: options.RunFolderChoice = None,
+    quiet: options.Quiet = False,
     as_json: options.JsonOutput = False,
 ) -> None:
     """Measure a student on test or dev: the only command that asks test questions."""
-    is_run = api.is_run(path)
-    if is_run and (changes or run_dir):
-        raise ConfigError(
-            f"{path} is a run: what it is made of is fixed",
-            fix="give its YAML file for --set and --run-dir",
-        )
-    source = path if is_run else read_config(path, changes, run_dir)
-    with show_progress() as progress:
+    with exit_when_stopped():
         report = api.evaluate(
-            source,
+            path,
             split=split,
             base=base,
             student=student,
@@ -230,7 +268,9 @@ def evaluate_command(
             samples=samples,
             temperature=temperature,
             trust=trust,
-            listen=progress.show,
+            changes=changes,
+            run_dir=run_dir,
+            progress=not quiet,
         )
     print_value(report, as_json, report_facts, evaluation_lines)
 
@@ -249,22 +289,22 @@ def select_command(
     n: options.SeedCount,
     to: options.SeedFile = None,
     changes: options.ConfigChanges = options.NO_CHANGES,
-    run_dir: options.RunFolderChoice = None,
+    run_dir: options.RankingFolderChoice = None,
+    quiet: options.Quiet = False,
 ) -> None:
     """Rank the seeds by the criterion, with the untuned student, and stop: one JSON object a
     line.
     """
-    with show_progress() as progress:
-        config = read_config(path, changes, run_dir)
-        selection, pool = api.rank(config, n, listen=progress.show)
-    facts = pick_facts(selection, pool)
+    with exit_when_stopped():
+        ranked = api.select(
+            path, n, changes=changes, run_dir=run_dir, progress=not quiet
+        )
+    facts = pick_facts(ranked.selection, ranked.pool)
     if to is None:
         for pick in facts:
             print_json(pick, indent=None)
     else:
-        text = "\n".join(json.dumps(pick, ensure_ascii=False) for pick in facts)
-        with explain_disk_errors(to):
-            to.write_text(f"{text}\n", encoding="utf-8")
+        write_json_lines(to, facts)
         stderr.print(f"{len(facts)} seeds in {to}")
 
 
@@ -285,23 +325,18 @@ def serve_program_command(
     """Serve the task's exact program as an OpenAI-compatible endpoint on this machine: a
     rehearsal at no cost.
     """
-    from .serve.faults import mix_faults, parse_faults
-    from .serve.pace import RequestLimit, lognormal_latency
-    from .serve.program import serve_task_program
+    from .commands.serve_task import serve_task
+    from .serve.pace import RequestLimit
 
-    config = read_config(path, changes)
-    task = make_task(config.task)
-    draw, templates, solve = make_rehearsal(config, task, prompts)
-    serve_task_program(
-        task,
-        draw,
-        templates,
-        solve,
+    serve_task(
+        read_config(path, changes),
         port=port,
-        faults=mix_faults(parse_faults(faults), seed),
+        faults=faults,
+        fault_seed=seed,
+        latency=(latency, sigma),
         limit=None if rate is None else RequestLimit(rate, burst),
-        latency_s=lognormal_latency(latency, sigma),
-        log_path=log,
+        prompts=prompts,
+        log=log,
     )
 
 
@@ -313,79 +348,52 @@ def compare_command(
     jobs: options.JobCount = None,
     independent: options.IndependentDraws = False,
     changes: options.ConfigChanges = options.NO_CHANGES,
-    run_dir: options.RunFolderChoice = None,
+    run_dir: options.ComparisonFolderChoice = None,
     yes: options.SkipQuestion = False,
+    quiet: options.Quiet = False,
     as_json: options.JsonOutput = False,
 ) -> None:
     """Run several criteria on the same seeds and draws, and print accuracy by round with paired
     differences.
     """
-    from .compare.comparison import PAGE_FILE, run_comparison
+    from .commands.questions_first import ask_before_spending
+    from .compare.comparison import describe_comparison_files
     from .compare.tables import print_comparison
+    from .compare.units import list_arms
 
-    config = read_config(path, changes, run_dir)
-    names = arms.split(",") if arms else ["random", *(config.arms or ["loss"])]
-    names = [name.strip() for name in names]
+    config = read_config(path, changes, run_dir, is_comparison=True)
+    names = list_arms(config, arms)
     if not yes and not (config.run_dir / "repeat-0").exists():
         ask_before_spending(config, runs=len(names) * repeats)
-    with show_progress() as progress:
-        comparison = run_comparison(
+    with exit_when_stopped():
+        comparison = api.compare(
             config,
-            names,
-            repeats,
+            arms=names,
+            repeats=repeats,
             jobs=jobs,
-            independent=independent,
-            listen=progress.show,
+            independent_draws=independent,
+            progress=not quiet,
         )
     if as_json:
         print_json(to_plain(comparison))
     else:
         print_comparison(comparison, stdout)
-        folder = display_path(config.run_dir)
-        stdout.print(f"curves.csv, findings.csv and {PAGE_FILE} lie in {folder}")
+        stdout.print(describe_comparison_files(config.run_dir))
 
 
 def main() -> None:
     """The entry point. An error becomes a message and its exit code, not a traceback."""
-    run_command_line(app)
+    # The name is what completion and usage call it, however it was started.
+    run_command_line(partial(app, prog_name="teachback"))
 
 
 # -- what the commands share -------------------------------------------------------------
 
 
 @contextmanager
-def show_progress() -> Iterator[Progress]:
-    """Shows progress on stderr. Ctrl-C and SIGTERM end the command without a traceback."""
+def exit_when_stopped() -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the command without a traceback: typer would say "Aborted"."""
     try:
-        with Progress(stderr) as progress:
-            yield progress
+        yield
     except KeyboardInterrupt:
         stop()
-
-
-def open_run_ledger(folder: Path, repeat: int) -> AbstractContextManager[LedgerReader]:
-    """The ledger of a run. An arm of a comparison shares one, two folders up."""
-    path = folder / "ledger.sqlite"
-    if path.exists():
-        return open_read_only(path, arm="main", repeat=repeat)
-    shared = folder.parent.parent / path.name
-    return open_read_only(shared, arm=folder.name, repeat=repeat)
-
-
-def ask_grader(guess: "GraderGuess") -> str:
-    problem = "two graders fit about equally"
-    return ask_choice(problem, guess.graders, guess.evidence, "--grader")
-
-
-def ask_before_spending(config: Config, runs: int = 1) -> None:
-    """Asks on a terminal whether a run with a known price may start.
-
-    Elsewhere nobody can answer. There the budget, which a priced teacher must have, is consent.
-    """
-    if not config.priced_roles() or not sys.stdin.isatty():
-        return
-    print_lines(format_plan(api.plan(config)), stderr)
-    times = ""
-    if runs > 1:
-        times = f", {runs} times (answers that runs share are bought once)"
-    typer.confirm(f"Start, and spend up to that{times}?", abort=True, err=True)

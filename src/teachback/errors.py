@@ -6,9 +6,10 @@ A bad *row* is no error. It is data with a reason (see `types.Draft`, `types.Rej
 import errno
 import re
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
+from importlib.util import find_spec
 from inspect import unwrap
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,34 @@ DISK_ERROR_WORDS = re.compile(
 )
 FULL_DISK = re.compile(r"No space left|quota exceeded|os error 28|disk is full")
 GO_ON = "run the same command: what is finished is kept"
+
+# By extra: the modules of its packages, which pyproject.toml lists with their versions.
+EXTRA_MODULES: Mapping[str, tuple[str, ...]] = {
+    "student": (
+        "torch",
+        "transformers",
+        "accelerate",
+        "peft",
+        "gguf",
+        "psutil",
+        "aiohttp",
+    ),
+    "teacher": ("aiohttp",),
+    "qlora": ("bitsandbytes",),
+    "math": ("math_verify",),
+    "plots": ("plotly",),
+    "gym": ("reasoning_gym",),
+    "files": ("pyarrow",),
+    "hub": ("datasets",),
+    "pandas": ("pandas",),
+}
+# The smallest extra that installs a module: these packages bring some others.
+EXTRA_OF_MODULE: Mapping[str, str] = {
+    **{module: extra for extra in EXTRA_MODULES for module in EXTRA_MODULES[extra]},
+    "huggingface_hub": "student",
+    "safetensors": "student",
+    "tokenizers": "student",
+}
 
 
 def escape_controls(text: str) -> str:
@@ -89,6 +118,18 @@ class DataError(TeachbackError):
     exit_code = 2
 
 
+class MissingPackages(ConfigError):
+    """Packages that `pip install teachback` leaves out are not installed. One line with the fix."""
+
+    def __init__(self, who: str, modules: Iterable[str]) -> None:
+        names = list(modules)
+        is_or_are = "is" if len(names) == 1 else "are"
+        super().__init__(
+            f"{who} needs {', '.join(names)}, which {is_or_are} not installed: "
+            f"{make_pip_line(names)}"
+        )
+
+
 class InputsChanged(TeachbackError):
     """The run's directory was made from other data, prompts or models, or in another format."""
 
@@ -141,6 +182,36 @@ class DiskError(TeachbackError):
     """A file can't be written: the disk is full or read-only. Everything so far is kept."""
 
     exit_code = 2
+
+
+# -- packages that are not there -----------------------------------------------------------
+
+
+def require_modules(who: str, modules: Iterable[str]) -> None:
+    """Raises MissingPackages, naming all that are missing. who: what needs them."""
+    missing = [module for module in modules if not is_installed(module)]
+    if missing:
+        raise MissingPackages(who, missing)
+
+
+def is_installed(module: str) -> bool:
+    """Whether a module could be imported. It is not loaded."""
+    try:
+        return find_spec(module) is not None
+    except (
+        ImportError,
+        ValueError,
+    ):  # some finder refuses it; it was put there by hand
+        return False
+
+
+def make_pip_line(modules: Iterable[str]) -> str:
+    """The command that installs them, by the extras that hold them."""
+    names = list(modules)
+    extras = {EXTRA_OF_MODULE[name]: None for name in names if name in EXTRA_OF_MODULE}
+    parts = [f"'teachback[{','.join(extras)}]'"] if extras else []
+    parts += [name for name in names if name not in EXTRA_OF_MODULE]
+    return f"pip install {' '.join(parts)}"
 
 
 # -- errors of the disk ------------------------------------------------------------------

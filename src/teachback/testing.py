@@ -25,6 +25,7 @@ from .config.config import Config
 from .config.reading import make_config
 from .config.run_identity import identify_config, list_free_settings
 from .errors import explain_disk_errors
+from .files.find_files import hash_row_files
 from .ledger.ledger import Ledger
 from .loop import History, teach
 from .rng import draw
@@ -82,7 +83,7 @@ def fake_run(
                 model="fake",
                 precision="float32",
                 teacher=hash_bytes(b"fake"),
-                rows=config.rows,
+                rows=hash_row_files(config.rows) if config.rows else None,
                 sources=identity_sources(config, task),
             ),
             list_free_settings(config),

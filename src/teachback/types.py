@@ -354,6 +354,9 @@ class ReportItem:
     reason: str | None
     gold_nll: float | None = None  # mean over the gold solution's tokens, nats
     samples_right: int | None = None  # of the report's sampled answers
+    # In the untuned student's report only: later reports have the same questions.
+    question: str | None = None
+    gold: str | None = None  # the gold answer, or the solution where there is no answer
 
 
 @dataclass(frozen=True)

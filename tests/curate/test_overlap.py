@@ -125,6 +125,24 @@ def test_a_short_question_is_found_inside_a_longer_row(
     assert reasons == ["contaminated: has all of test t1 in it"] * is_inside
 
 
+@pytest.mark.parametrize(
+    ("question", "is_found"),
+    [
+        (r"Simplify $\sqrt{242}$.", True),
+        ("Factor 1001.", False),
+        ("What is 2 + 2?", True),
+        ("2 + 2", False),
+        ("Is it so?", False),
+    ],
+)
+def test_a_question_of_three_words_is_found_by_a_word_and_a_number(
+    question: str, is_found: bool
+) -> None:
+    rows = [f"Problem 17. {question}"]
+    refused = curate_round(text_task(test=[question]), rows).rejected
+    assert bool(refused) == is_found
+
+
 def test_a_short_question_that_seeds_hold_is_the_tasks_wording() -> None:
     test = "How many are left?"
     seeds = [

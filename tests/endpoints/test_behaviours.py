@@ -162,6 +162,21 @@ def test_a_first_seed_that_is_refused_does_not_end_every_start(
     assert str(drafts[0].reason).startswith(f"refused: HTTP {name}: ")
 
 
+def test_a_first_refusal_waits_for_the_calls_in_flight(path: Path) -> None:
+    """One of them may show that the endpoint answers others."""
+    refuse = BEHAVIOURS["403"].respond
+
+    def respond(request: RawRequest) -> bytes | None:
+        if "Seed 0:" in request.prompt:
+            return refuse(request)
+        time.sleep(0.2)
+        return good_response(request)
+
+    with run_raw_server(respond) as server, Ledger(path) as ledger:
+        drafts = buy(server.base_url, ledger, 4, **{**OPTIONS, "in_flight": 4})
+    assert [good(draft) for draft in drafts] == [False, True, True, True]
+
+
 def test_refusals_that_go_on_end_the_run(path: Path) -> None:
     def respond(request: RawRequest) -> bytes | None:
         late = request.index >= 4

@@ -249,7 +249,7 @@ def test_memory_is_a_limit_too(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_math_verify_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(math_pool, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "math_verify", None)
     with pytest.raises(ConfigError, match=r"pip install 'teachback\[math\]'"):
         outcome("5", "4+1")
 

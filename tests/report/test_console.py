@@ -18,6 +18,7 @@ from commands import command
 from teachback.errors import DataError, TeacherDown, escape_controls
 from teachback.report.console import EscapingConsole, print_json
 from teachback.report.progress import Progress
+from teachback.report.progress_views import TerminalView
 from teachback.report.run_summary import newly_right_lines
 from teachback.run.directory import Event
 from teachback.types import Curation, Example, Outcome, Report, ReportItem
@@ -112,8 +113,8 @@ def test_the_live_line_and_the_lines_of_progress() -> None:
         for event in hostile_events():
             progress.show(event)
             console.file.flush()
-            if progress._status:
-                console.print(progress._status.renderable)
+            assert isinstance(progress.view, TerminalView)
+            console.print(progress.view.bars.get_renderable())
     printed = file.getvalue()
     assert printed.count(SHOWN) >= 5
     for sequence in ("\x1b]", "\x07", "\x9b", "\u202e", "\x1b[2J", "\u200b"):

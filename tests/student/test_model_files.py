@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from teachback.errors import StudentError
-from teachback.student import model_files
+from teachback.errors import MissingPackages, StudentError
 from teachback.student.engines.server import load_weightless_student
 from teachback.student.inference import load_for_inference
 from teachback.student.loading import load_student
@@ -180,10 +180,8 @@ def test_sampling_settings_of_the_folder_and_several_ends_are_fine(
 def test_missing_packages_are_named_with_their_extra(
     tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        model_files, "find_spec", lambda name: None if name == "peft" else object()
-    )
-    with pytest.raises(StudentError, match=r"no peft[\s\S]*'teachback\[student\]'"):
+    monkeypatch.setitem(sys.modules, "peft", None)
+    with pytest.raises(MissingPackages, match=r"needs peft.*'teachback\[student\]'"):
         load_student(tiny)
 
 

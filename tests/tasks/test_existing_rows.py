@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from curating import text_task
 from teachback.tasks.conflicts import drop_conflicts
 from teachback.tasks.existing_rows import read_existing_rows
-from teachback.tasks.jsonl import read_reserve
+from teachback.tasks.file_task import read_reserve
 from teachback.teachers.pool import keep_unknown_rows
 from teachback.types import Example
 

@@ -134,7 +134,7 @@ def test_solutions_of_other_puzzles_are_wrong(puzzles: list[Example]) -> None:
 
 
 def test_levels_go_with_how_many_people_solve_a_puzzle(data: Path) -> None:
-    from teachback.tasks.jsonl_file import read_jsonl
+    from teachback.files.json_rows import read_jsonl
 
     pairs: list[tuple[float, float]] = []
     for row in read_jsonl(data / "game24_train.jsonl"):

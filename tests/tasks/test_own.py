@@ -8,10 +8,10 @@ import pytest
 from teachback.build.task import make_task
 from teachback.config.reading import make_config
 from teachback.errors import DataError, TeachbackError
+from teachback.files.json_rows import read_jsonl
 from teachback.graders import GRADERS
 from teachback.tasks import rows_task
 from teachback.tasks.existing_rows import read_existing_rows
-from teachback.tasks.jsonl_file import read_jsonl
 from teachback.tasks.rows_task import AnswerFormat
 from teachback.tasks.splits import SplitSizes
 from teachback.tasks.table import ExampleColumns, examples_from_rows

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from exercises import DATA, gold, needs_data, other, parsed
+from teachback.files.json_rows import read_jsonl
 from teachback.tasks import prontoqa
-from teachback.tasks.jsonl_file import read_jsonl
 from teachback.tasks.ontology import read_sentence, split_sentences
 from teachback.tasks.prontoqa_answers import (
     format_proof_answer,

@@ -18,8 +18,8 @@ from exercises import (
     shortcut,
 )
 from teachback.errors import ConfigError, DataError
+from teachback.files.json_rows import read_jsonl
 from teachback.tasks import prontoqa
-from teachback.tasks.jsonl_file import read_jsonl
 from teachback.tasks.ontology import decide_question
 from teachback.tasks.prontoqa import load_prontoqa, write_prontoqa
 from teachback.tasks.prontoqa_answers import (

@@ -244,6 +244,6 @@ def test_items_that_depend_on_the_hash_seed_need_a_fixed_one(
 
 
 def test_without_the_library_the_fix_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "reasoning_gym.factory", None)
+    monkeypatch.setitem(sys.modules, "reasoning_gym", None)
     with pytest.raises(ConfigError, match=r"pip install 'teachback\[gym\]'"):
         load("chain_sum")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from teachback.files.json_rows import read_jsonl
 from teachback.rng import draw
-from teachback.tasks.jsonl_file import read_jsonl
 from teachback.tasks.prontoqa import solve_prontoqa
 from teachback.tasks.prontoqa_answers import format_proof_answer, verify_proof
 from teachback.tasks.prontoqa_exercises import CONCEPTS, generate_proof_question

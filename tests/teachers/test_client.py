@@ -275,17 +275,13 @@ def test_an_error_of_the_ledger_comes_out_as_it_is(
         buy(server.base_url, ledger, 6)
 
 
-@pytest.mark.parametrize(
-    ("status", "hint"),
-    [(401, "THE_KEY"), (403, "THE_KEY"), (404, "base_url"), (302, "base_url")],
-)
-def test_a_refusal_stops_at_once_with_the_likely_fix(
-    path: Path, monkeypatch: pytest.MonkeyPatch, status: int, hint: str
+def test_a_refused_key_stops_at_once_with_the_likely_fix(
+    path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("THE_KEY", KEY)
     fault = Fault(
         "status",
-        status,
+        401,
         body="y" * 200 + "z",
         headers={"Location": "/v1/chat/completions"},
     )
@@ -297,16 +293,36 @@ def test_a_refusal_stops_at_once_with_the_likely_fix(
             buy(server.base_url, ledger, 6, in_flight=2, key_env="THE_KEY")
         assert server.calls == 2
         said = str(down.value)
-        assert f"HTTP {status} from {server.base_url}/chat/completions" in said
+        assert f"HTTP 401 from {server.base_url}/chat/completions" in said
         assert "y" * 200 in said
         assert "z" not in said
-        assert hint in said.rpartition("fix:")[2]
+        assert "THE_KEY" in said.rpartition("fix:")[2]
     # What was in flight is paid for, so it was let finish; and the pairs are asked again.
     states = rows(path, "SELECT seed, role, state FROM calls ORDER BY seed")
     assert states == [("s0", "question", "answered"), ("s1", "question", "refused")]
     with loopback() as server, Ledger(path) as ledger:
         assert all(map(good, buy(server.base_url, ledger, 6)))
     assert server.calls == 11
+
+
+@pytest.mark.parametrize(
+    ("status", "hint"), [(403, "THE_KEY"), (404, "base_url"), (302, "base_url")]
+)
+def test_an_endpoint_that_refuses_all_stops_at_the_first_calls(
+    path: Path, monkeypatch: pytest.MonkeyPatch, status: int, hint: str
+) -> None:
+    monkeypatch.setenv("THE_KEY", KEY)
+    fault = Fault("status", status, headers={"Location": "/v1/chat/completions"})
+    with loopback(faults=lambda request: fault) as server:
+        with Ledger(path) as ledger, pytest.raises(TeacherDown) as down:
+            buy(server.base_url, ledger, 6, in_flight=2, key_env="THE_KEY")
+        assert server.calls <= 3
+        said = str(down.value)
+        assert f"HTTP {status} from {server.base_url}/chat/completions" in said
+        assert hint in said.rpartition("fix:")[2]
+    with loopback() as server, Ledger(path) as ledger:
+        assert all(map(good, buy(server.base_url, ledger, 6)))
+    assert server.calls == 12
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Literal, Self
 
 from ..config.config import Config
+from ..config.needed_modules import require_config_modules
 from ..config.run_identity import (
-    find_request_section,
     identify_config,
     list_free_settings,
 )
 from ..criteria.function import FunctionSettings
 from ..errors import ConfigError, DataError
-from ..ledger.queries import read_bought_roles
+from ..files.find_files import hash_row_files
 from ..run.directory import Run, choose_shard_size
 from ..run.identity import read_precision, read_today
 from ..run.inputs import make_inputs
@@ -22,38 +22,30 @@ from ..student.folder import resolve_model
 from ..student.model_size import find_model_size
 from ..student.precision import choose_precision
 from ..student.responder import StudentResponder
-from ..teachers.judge_gaps import REFEREE_ROLE
-from ..teachers.judge_grades import GRADING_ROLE
-from ..teachers.judge_marks import MARKING_ROLE
-from ..teachers.openai import VERIFIER_ROLE
 from ..types import Student, Task
 from .criterion import check_criterion, import_criterion, make_criterion
+from .finetune_choice import settle_finetune
 from .judges import make_grading_judge, read_criterion_sources
+from .purchases import LEDGER_FILE, may_change_setting
 from .student import check_signals, make_responder
 from .task import make_task, task_sources
 from .teacher import teacher_fingerprint
-
-LEDGER_FILE = "ledger.sqlite"
-# In the ledger.
-ROLES_OF_SECTION = {
-    "verifier": {VERIFIER_ROLE},
-    "judge": {GRADING_ROLE},
-    "criterion": {MARKING_ROLE, REFEREE_ROLE},
-}
-# Every role but these is the teacher's.
-OTHER_ROLES = {VERIFIER_ROLE, GRADING_ROLE, MARKING_ROLE, REFEREE_ROLE}
 
 
 @dataclass(frozen=True)
 class PreparedRun:
     """A run's data and students: all that measuring a student needs."""
 
+    # With what its `auto` has become.
+    config: Config
     task: Task
     base: Student
     responder: StudentResponder
     precision: Literal["float32", "bf16"]
     # sha256 of what the teacher is asked with.
     teacher: str
+    # What `finetune` has become, and why; empty if nothing was chosen at this start.
+    finetune_note: str
 
     def __enter__(self) -> Self:
         return self
@@ -67,6 +59,7 @@ def prepare_run(config: Config, run: Run, ledger: Path | None = None) -> Prepare
 
     ledger: of the comparison that the run is an arm of.
     """
+    require_config_modules(config)
     task = make_task(config.task, config.repeat)
     check_data(config, task)
     if config.machine.threads is not None:
@@ -79,6 +72,7 @@ def prepare_run(config: Config, run: Run, ledger: Path | None = None) -> Prepare
     known_precision = read_precision(run.folder)
     precision = known_precision or choose_precision(config.student.precision)
     today = config.student.today or read_today(run.folder) or choose_date(folder)
+    config, finetune_note = settle_finetune(config, folder, run.folder, precision)
     run.rows_per_shard = choose_shard_size(find_model_size(str(folder)).parameters)
     run.identify(
         identify_config(config),
@@ -87,7 +81,7 @@ def prepare_run(config: Config, run: Run, ledger: Path | None = None) -> Prepare
             model=model,
             precision=precision,
             teacher=teacher,
-            rows=config.rows,
+            rows=hash_row_files(config.rows) if config.rows else None,
             sources=identity_sources(config, task),
             today=today,
         ),
@@ -100,22 +94,8 @@ def prepare_run(config: Config, run: Run, ledger: Path | None = None) -> Prepare
         run.note("precision", f"precision: {precision}, from now on part of this run")
 
     responder = make_responder(config, run, task, folder, precision, today)
-    return PreparedRun(task, Student(str(folder)), responder, precision, teacher)
-
-
-def may_change_setting(ledger: Path, key: str) -> bool:
-    """Whether a key of the config may change between two starts.
-
-    What an endpoint is asked with may, as long as nothing was bought from it: such a change is
-    what a provider advises that refuses a request.
-    """
-    section = find_request_section(key)
-    if section is None:
-        return False
-    bought = read_bought_roles(ledger)
-    if section == "teacher":
-        return bought <= OTHER_ROLES
-    return bought.isdisjoint(ROLES_OF_SECTION[section])
+    base = Student(str(folder))
+    return PreparedRun(config, task, base, responder, precision, teacher, finetune_note)
 
 
 def identity_sources(config: Config, task: Task) -> dict[str, bytes]:

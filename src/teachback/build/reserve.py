@@ -10,7 +10,7 @@ from ..config.config import Config
 from ..curate.training_rows import forbidden_keys
 from ..run.directory import Run
 from ..student.responder import StudentResponder
-from ..tasks.jsonl import read_reserve
+from ..tasks.file_task import read_reserve
 from ..teachers.pool import embed_reserve
 from ..teachers.pool_teacher import PoolTeacherSettings
 from ..types import Reserve, Row, Student, Task

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Self
 
 from ..config.config import Config
+from ..config.needed_modules import require_config_modules
 from ..config.trust import remember_actions
 from ..errors import ConfigError
 from ..ledger.costs import Budget
@@ -19,6 +20,7 @@ from ..student.token_counts import make_token_counter
 from ..teachers.openai_teacher import check_keys
 from ..teachers.registered import Teacher, TeacherRun
 from ..types import Student, Task
+from .finetune_choice import check_training
 from .gatherers import make_gatherers
 from .prepare import prepare_run
 from .purchases import read_purchases
@@ -40,12 +42,16 @@ class Arm:
     draws: int
     # Arms may be at work at the same time.
     together: bool
+    # Whether it finetunes; the base that arms share only answers.
+    trains: bool = True
 
 
 @dataclass(frozen=True)
 class ReadyRun:
     """A run, ready to start: what `loop.teach` needs, its ledger, and its teacher."""
 
+    # With what its `auto` has become.
+    config: Config
     task: Task
     parts: Parts
     base: Student
@@ -65,12 +71,18 @@ class ReadyRun:
 
 def make_ready_run(config: Config, run: Run, arm: Arm | None = None) -> ReadyRun:
     """Everything a run is made of. An arm of a comparison is measured on test in each round."""
+    require_config_modules(config, trains=True)
     check_endpoints(config)
     if arm is None:
         refuse_total_budget(config)
     remember_actions(config)
     prepared = prepare_run(config, run, arm.ledger if arm else None)
-    task, base, responder = prepared.task, prepared.base, prepared.responder
+    config, task = prepared.config, prepared.task
+    base, responder = prepared.base, prepared.responder
+    if prepared.finetune_note:
+        run.note("finetune", f"finetune: {prepared.finetune_note}")
+    if arm is None or arm.trains:
+        check_training(config, run, run.path(base), prepared.precision)
     ledger = open_ledger(config, run, arm)
     pair_limits = [
         config.budget.generated,
@@ -95,7 +107,7 @@ def make_ready_run(config: Config, run: Run, arm: Arm | None = None) -> ReadyRun
     parts = make_parts(
         config, task, run, ledger, responder, selector, teacher, train, test=test
     )
-    return ReadyRun(task, parts, base, ledger, teacher, responder)
+    return ReadyRun(config, task, parts, base, ledger, teacher, responder)
 
 
 def refuse_total_budget(config: Config) -> None:

@@ -17,6 +17,7 @@ from ..student.training.dataset import (
     seed_rows,
 )
 from ..tasks.existing_rows import read_existing_rows
+from ..tasks.table_settings import find_columns
 from ..teachers.judge_grades import grade_with_judge, worst_grading_cost
 from ..teachers.prompted_model import PromptedModel
 from ..teachers.registered import Teacher
@@ -127,7 +128,8 @@ def evaluate_student(
     if judge:
         pairs = list(zip(examples, answers.attempts, strict=True))
         task = grade_with_judge(task, judge, pairs, round=run.round, ledger=ledger)
-    return make_report(task, split, examples, *answers)
+    is_baseline = run.round < 0
+    return make_report(task, split, examples, *answers, with_questions=is_baseline)
 
 
 def rows_at_start(
@@ -136,5 +138,6 @@ def rows_at_start(
     """Rows that are trained on from the start: the user's own, and the seeds' solutions."""
     rows: tuple[Row, ...] = ()
     if config.rows:
-        rows = read_existing_rows(config.rows, task.target, on_note)
+        columns = find_columns(config.task)
+        rows = read_existing_rows(config.rows, task.target, on_note, columns)
     return (*rows, *seed_rows(task)) if config.include_seeds else rows

@@ -5,17 +5,20 @@ where the task makes its questions, the test set.
 """
 
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 
+from ..build.finetune_choice import preview_finetune
 from ..build.run import Arm, ReadyRun, make_ready_run
 from ..build.task import make_task
 from ..config.config import Config
+from ..config.needed_modules import require_config_modules
+from ..errors import is_installed, make_pip_line, require_modules
 from ..ledger.costs import PICODOLLARS_PER_USD
 from ..ledger.queries import open_read_only
 from ..loop import teach
+from ..report.formatting import display_path
 from ..run.directory import Event, Run
-from ..run.identity import claim_comparison, read_today
+from ..run.identity import claim_comparison, read_kept_section, read_today
 from ..student.model_size import find_model_size
 from .arm_results import read_arm_result, read_arm_run
 from .page import write_page
@@ -29,6 +32,8 @@ from .tables import write_comparison_csv
 from .units import Unit, make_base_unit, make_units
 
 PAGE_FILE = "comparison.html"
+# To see how many runs fit into memory.
+COMPARISON_MODULES = ("psutil",)
 
 
 def run_comparison(
@@ -46,15 +51,21 @@ def run_comparison(
     share no draws, and each buys everything itself. Raises ConfigError for arms that
     don't exist.
     """
+    require_config_modules(settings, trains=True)
+    require_modules("a comparison", COMPARISON_MODULES)
     if jobs is None:
         student = settings.student
         size = find_model_size(student.model, student.revision)
-        jobs = find_max_parallel_runs(size.parameters, settings.finetune.method)
+        base = RunPlace(settings.run_dir, BASE_ARM, 0).folder
+        begun = settings.model_copy(update={"run_dir": base})
+        method = preview_finetune(begun, size).settings.chosen_method
+        jobs = find_max_parallel_runs(size.parameters, method)
     is_parallel = jobs > 1
     units = make_units(
         settings, arms, repeats, is_parallel=is_parallel, independent=independent
     )
     bases = [make_base_unit(settings, repeat, is_parallel) for repeat in range(repeats)]
+    refuse_misfits([*bases, *units])
     claim_comparison(settings.run_dir)
     # The sort is stable: within a repeat the base comes before the arms that copy from it
     in_order = sorted([*bases, *units], key=lambda unit: unit.place.repeat)
@@ -67,20 +78,34 @@ def run_comparison(
         read_comparison_spend(settings.run_dir),
     )
     write_comparison_csv(settings.run_dir, comparison)
-    if find_spec("plotly"):
+    if is_installed("plotly"):
         plots = make_plots(settings, comparison, units)
         write_page(settings.run_dir / PAGE_FILE, comparison, plots)
     else:
-        note = f"no {PAGE_FILE}: pip install 'teachback[plots]'"
+        note = f"no {PAGE_FILE}: {make_pip_line(['plotly'])}"
         listen(Event("note", 0, "compare", value=note))
     return comparison
+
+
+def describe_comparison_files(folder: Path) -> str:
+    """Which files of a finished comparison lie in its folder."""
+    names = ["curves.csv", "findings.csv", PAGE_FILE]
+    files = [name for name in names if (folder / name).exists()]
+    return f"{', '.join(files[:-1])} and {files[-1]} lie in {display_path(folder)}"
 
 
 def run_unit(unit: Unit, listen: Callable[[Event], None]) -> None:
     """Runs a unit to its end, or goes on with it."""
     config = pin_today(unit.config, unit.source_folder)
+    config = pin_finetune(config, unit)
     place = unit.place
-    arm = Arm(place.ledger, place.arm, unit.draw_group, unit.is_parallel)
+    arm = Arm(
+        place.ledger,
+        place.arm,
+        unit.draw_group,
+        unit.is_parallel,
+        trains=not place.is_base,
+    )
     with (
         Run(unit.folder, keep=config.keep, listen=listen) as run,
         make_ready_run(config, run, arm) as ready,
@@ -101,6 +126,37 @@ def pin_today(config: Config, source_folder: Path | None) -> Config:
         return config
     student = config.student.model_copy(update={"today": today})
     return config.model_copy(update={"student": student})
+
+
+def pin_finetune(config: Config, unit: Unit) -> Config:
+    """The config, with what the base's `auto` in the section `finetune` has become.
+
+    All arms then train alike, on any machine. An arm with a method of its own takes only the
+    method's own rate. A run that has begun keeps its own.
+    """
+    if unit.source_folder is None or (unit.folder / "config.json").exists():
+        return config
+    kept = read_kept_section(unit.source_folder, "finetune")
+    chosen = {key: kept[key] for key in unit.chosen_by_base if key in kept}
+    if config.finetune.method not in ("auto", kept.get("method")):
+        chosen.pop("lr", None)
+    finetune = config.finetune.fill(chosen)
+    return config.model_copy(update={"finetune": finetune})
+
+
+def refuse_misfits(units: Sequence[Unit]) -> None:
+    """Raises StudentError if an arm of a new comparison can't be finetuned on this machine.
+
+    Each unit is checked again when it starts.
+    """
+    if any((unit.folder / "config.json").exists() for unit in units):
+        return
+    for unit in units:
+        student = unit.config.student
+        size = find_model_size(student.model, student.revision)
+        misfit = preview_finetune(unit.config, size).misfit
+        if misfit and not unit.place.is_base:
+            raise misfit
 
 
 def run_base(run: Run, ready: ReadyRun, first_base: Path | None) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..run.child import Child, SendMessage
 from ..run.directory import Event
+from ..run.steps import ALL_RUNS
 from ..student.model_size import finetuning_memory
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ PEAK_MEMORY_FACTOR = 1.5
 
 # Runs one unit. It is a top-level function, because children import it by its name.
 RunUnit = Callable[["Unit", Callable[[Event], None]], None]
-# What a unit's thread sends: an event, the error that ended the unit, or None at its end
-UnitMessage = Event | Exception | None
+# What a unit's thread sends: an event, the error that ended the unit, or its name at its end
+UnitMessage = Event | Exception | str
 
 
 def count_cores() -> int:
@@ -67,10 +68,12 @@ def run_units(
     After an error no further unit begins. Those under way end first, because what they
     have in flight is paid for. The same call goes on from there.
     """
+    listen(count_runs(0, units))
     if jobs == 1:
-        for unit in units:
+        for n_done, unit in enumerate(units, start=1):
             listen(make_note(f"-- {unit.name}"))
             run_unit(unit, listen)
+            listen(count_runs(n_done, units))
         return
 
     threads = threads or max(1, count_cores() // jobs)
@@ -85,17 +88,18 @@ def run_units(
                 daemon=True,
             ).start()
         # Events go on in this thread: Ctrl-C reaches it, and it owns the terminal
-        wait_for_units(len(units), queue, messages, listen)
+        wait_for_units(units, queue, messages, listen)
 
 
 def wait_for_units(
-    n_units: int,
+    units: Sequence["Unit"],
     queue: "UnitQueue",
     messages: SimpleQueue[UnitMessage],
     listen: Callable[[Event], None],
 ) -> None:
     """Passes events on until all units have ended. Raises the first unit's error."""
-    n_left = n_units
+    n_left = len(units)
+    n_done = 0
     failure: Exception | None = None
     while n_left:
         message = messages.get()
@@ -103,7 +107,9 @@ def wait_for_units(
             listen(message)
             continue
         n_left -= 1
-        if message is None:
+        if isinstance(message, str):
+            n_done += 1
+            listen(count_runs(n_done, units, ended=message))
             continue
         failure = failure or message
         n_left -= queue.drop_waiting()
@@ -116,6 +122,11 @@ def wait_for_units(
 
 def make_note(text: str) -> Event:
     return Event("note", 0, "unit", value=text)
+
+
+def count_runs(n_done: int, units: Sequence["Unit"], ended: str = "") -> Event:
+    """ended: the name of the run that has just ended, if its events carry it."""
+    return Event("part", 0, ALL_RUNS, done=n_done, total=len(units), unit=ended)
 
 
 class UnitQueue:
@@ -168,7 +179,7 @@ def run_queued_units(
             messages.put(error)
             return
         queue.mark_finished(unit)
-        messages.put(None)
+        messages.put(unit.name)
 
 
 def run_in_child(job: tuple[RunUnit, "Unit"], send: SendMessage) -> None:

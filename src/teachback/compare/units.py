@@ -13,6 +13,7 @@ from ..config.reading import make_arm_config
 from ..errors import ConfigError
 from ..rng import draw
 from .places import BASE_ARM, RunPlace
+from .summarise import DEFAULT_REFERENCE
 
 # Draw groups of independent arms begin here. Those below are the numbers of repeats.
 FIRST_OWN_DRAW_GROUP = 2**40
@@ -26,6 +27,8 @@ class Unit:
     place: RunPlace
     is_parallel: bool  # other units of this comparison may run at the same time
     draw_group: int  # units of one group reuse each other's answers from the ledger
+    # Keys of `finetune` that are auto in the base: what they become there holds for every unit
+    chosen_by_base: tuple[str, ...] = ()
 
     @property
     def arm(self) -> str:
@@ -44,6 +47,14 @@ class Unit:
         """The folder of the unit that has to finish first."""
         source = self.place.source
         return source.folder if source else None
+
+
+def list_arms(settings: Config, arms: str | Sequence[str] | None) -> list[str]:
+    """arms: their names, as a list or with commas; None: random, and the config's or else loss."""
+    names = arms.split(",") if isinstance(arms, str) else arms
+    if not names:
+        names = [DEFAULT_REFERENCE, *(settings.arms or ["loss"])]
+    return [name.strip() for name in names]
 
 
 def make_units(
@@ -70,6 +81,7 @@ def make_units(
     arm_settings = {
         arm: make_arm_config(settings, arm) for arm in {*arms, *settings.arms}
     }
+    chosen_by_base = make_base_settings(settings).finetune.open_keys
     return [
         make_unit(
             arm_settings[arm],
@@ -78,6 +90,7 @@ def make_units(
             is_parallel=is_parallel,
             independent=independent,
             has_own_rule=changes_rule(settings, arm),
+            chosen_by_base=chosen_by_base,
         )
         for repeat in range(repeats)
         for arm in arms
@@ -98,6 +111,7 @@ def make_unit(
     is_parallel: bool = False,
     independent: bool = False,
     has_own_rule: bool = False,
+    chosen_by_base: tuple[str, ...] = (),
 ) -> Unit:
     """independent: the arm has its own draws and training order, and buys everything itself.
 
@@ -117,10 +131,20 @@ def make_unit(
         changes["seed"] = random.getrandbits(31)
         draw_group = FIRST_OWN_DRAW_GROUP + random.getrandbits(40)
     config = arm_settings.model_copy(update=changes)
-    return Unit(config, place, is_parallel, draw_group)
+    return Unit(config, place, is_parallel, draw_group, chosen_by_base)
 
 
 def make_base_unit(settings: Config, repeat: int, is_parallel: bool) -> Unit:
+    base_settings = make_base_settings(settings)
+    return make_unit(
+        base_settings,
+        BASE_ARM,
+        repeat,
+        is_parallel=is_parallel,
+        chosen_by_base=base_settings.finetune.open_keys,
+    )
+
+
+def make_base_settings(settings: Config) -> Config:
     # Any criterion would do: the base stops before a criterion is used
-    base_settings = make_arm_config(settings, "random")
-    return make_unit(base_settings, BASE_ARM, repeat, is_parallel=is_parallel)
+    return make_arm_config(settings, "random")

@@ -16,8 +16,25 @@ MAX_COMPLAINTS = 8  # that a message lists
 
 def explain_errors(error: ValidationError) -> str:
     """One line for each of pydantic's complaints."""
-    complaints = error.errors()[:MAX_COMPLAINTS]
+    complaints = merge_auto_complaints(error.errors())[:MAX_COMPLAINTS]
     return "\n".join(f"  {explain_error(complaint)}" for complaint in complaints)
+
+
+def merge_auto_complaints(complaints: Sequence[Any]) -> list[Any]:
+    """One complaint of a value that may be `auto`: pydantic has one of each form it may have."""
+    auto_paths = {
+        complaint["loc"][:-1]
+        for complaint in complaints
+        if complaint["loc"][-1:] == ("literal['auto']",)
+    }
+    merged = []
+    for complaint in complaints:
+        *path, form = complaint["loc"] or ("",)
+        if tuple(path) not in auto_paths:
+            merged.append(complaint)
+        elif form != "literal['auto']":
+            merged.append({**complaint, "loc": tuple(path), "or_auto": True})
+    return merged
 
 
 def explain_error(complaint: Any) -> str:
@@ -42,7 +59,8 @@ def explain_error(complaint: Any) -> str:
     got = complaint["input"]
     if isinstance(got, dict | Settings):
         return f"{where}: {message}"
-    return f"{where}: {message} (got {got!r})"
+    or_auto = "; auto is allowed too" if complaint.get("or_auto") else ""
+    return f"{where}: {message} (got {got!r}){or_auto}"
 
 
 def suggest_name(name: str, names: Sequence[str]) -> str:

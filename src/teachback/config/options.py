@@ -1,15 +1,31 @@
 """The arguments and options of the commands, each with its help."""
 
-from enum import StrEnum
+from enum import Enum, StrEnum
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
-from typer import Argument, Option
+from typer import Argument, Exit, Option, echo
+
+
+def print_version(is_asked: bool) -> None:
+    if is_asked:
+        echo(f"teachback {version('teachback')}")
+        raise Exit
+
+
+ShowVersion = Annotated[
+    bool,
+    Option(
+        "--version", callback=print_version, is_eager=True, help="Print the version."
+    ),
+]
 
 # -- of several commands -----------------------------------------------------------------
 
 ConfigFile = Annotated[
-    Path, Argument(metavar="CONFIG", help="A YAML file, such as recipes/demo.yaml.")
+    Path,
+    Argument(metavar="CONFIG", help="A YAML file, such as `teachback init` writes."),
 ]
 ConfigChanges = Annotated[
     list[str],
@@ -27,14 +43,56 @@ RunFolderChoice = Annotated[
     Path | None,
     Option(metavar="FOLDER", help="Where the run lies (default: runs/NAME)."),
 ]
+ComparisonFolderChoice = Annotated[
+    Path | None,
+    Option(
+        "--run-dir",
+        metavar="FOLDER",
+        help="Where the comparison lies (default: runs/NAME-compare).",
+    ),
+]
+RankingFolderChoice = Annotated[
+    Path | None,
+    Option(
+        "--run-dir",
+        metavar="FOLDER",
+        help="The ranking lies beside it, in FOLDER-select-N-CRITERION (default: runs/NAME).",
+    ),
+]
 JsonOutput = Annotated[
     bool,
     Option(
         "--json", help="Print the result as JSON; progress goes to stderr either way."
     ),
 ]
+Quiet = Annotated[
+    bool,
+    Option(
+        "--quiet",
+        "-q",
+        help="No progress and no notes on stderr: only errors, and why a run ended early.",
+    ),
+]
 SkipQuestion = Annotated[
     bool, Option("--yes", help="Don't ask before a teacher that costs money is paid.")
+]
+
+# -- demo and doctor ---------------------------------------------------------------------
+
+QuickDemo = Annotated[
+    bool, Option("--quick", help="A few questions and one round: does it all work?")
+]
+DemoFolderChoice = Annotated[
+    Path | None,
+    Option(
+        "--run-dir",
+        metavar="FOLDER",
+        help="Where the run lies (default: runs/demo, or runs/demo-quick).",
+    ),
+]
+CheckedConfig = Annotated[
+    Path | None,
+    Argument(metavar="[CONFIG]", help="A YAML file (default: the demo's)."),
 ]
 
 # -- init --------------------------------------------------------------------------------
@@ -45,9 +103,20 @@ class InitTeacher(StrEnum):
     openai = "openai"
 
 
+class InitCorrect(Enum):
+    letter = "letter"
+    index = "index"
+    number = "number"
+    text = "text"
+
+
 QuestionFile = Annotated[
     Path,
-    Argument(metavar="FILE", help="JSON lines with questions, such as my.jsonl."),
+    Argument(
+        metavar="FILE",
+        help="Rows with questions: JSONL, JSON, CSV, TSV, Parquet or Arrow, packed or not; "
+        "a folder of them; or a data set on the Hub, ORGANISATION/NAME.",
+    ),
 ]
 NewConfigFile = Annotated[
     Path | None,
@@ -56,11 +125,39 @@ NewConfigFile = Annotated[
 GraderChoice = Annotated[
     str | None, Option(help="How answers are compared (default: guessed from them).")
 ]
-QuestionColumn = Annotated[
-    str | None, Option(metavar="COLUMN", help="Where the questions are.")
+NO_COLUMNS: list[str] = []
+QuestionColumns = Annotated[
+    list[str],
+    Option(
+        "--question",
+        metavar="COLUMN",
+        help="Where the questions are. Several make the question together.",
+    ),
 ]
 AnswerColumn = Annotated[
-    str | None, Option(metavar="COLUMN", help="Where the answers are.")
+    str | None,
+    Option(metavar="COLUMN", help="Where the answers are: answer, or answers.text[0]."),
+]
+SolutionColumn = Annotated[
+    str | None, Option(metavar="COLUMN", help="Where the worked solutions are.")
+]
+OptionColumns = Annotated[
+    list[str],
+    Option(
+        "--options",
+        metavar="COLUMN",
+        help="Multiple choice: where the options are; or once for each column of one.",
+    ),
+]
+CorrectForm = Annotated[
+    InitCorrect | None,
+    Option(
+        help="Multiple choice: what the answer is of the right option. index is its place from "
+        "0 on, number from 1 on."
+    ),
+]
+HubSubset = Annotated[
+    str | None, Option("--subset", metavar="NAME", help="Of a data set on the Hub.")
 ]
 TeacherChoice = Annotated[
     InitTeacher | None, Option(help="Default: pool, if the rows can teach.")

@@ -1,7 +1,7 @@
 """Makes a config: from a YAML file, from plain data, from a run's directory, for an arm."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +14,46 @@ from ..run.identity import check_format
 from .config import Config
 from .messages import explain_errors
 from .paths import resolve_paths
-from .tree import apply_change, expand_dataset_name, merge_value
+from .tree import ConfigEdits, apply_changes, expand_dataset_name, merge_value
 from .trust import refuse_unknown_actions
+
+# A YAML file, plain data, or a config that was made before.
+ConfigSource = Config | Mapping[str, Any] | str | Path
 
 
 def read_config(
-    path: Path, changes: Sequence[str] = (), run_dir: Path | None = None
+    path: Path,
+    changes: ConfigEdits = (),
+    run_dir: str | Path | None = None,
+    *,
+    is_comparison: bool = False,
 ) -> Config:
     """The config of a YAML file, with --set changes applied. Raises ConfigError."""
+    tree = apply_changes(read_tree(path), changes)
+    if run_dir is not None:
+        tree["run_dir"] = str(Path(run_dir).absolute())
+    elif "run_dir" not in tree:
+        tree["run_dir"] = str(default_run_dir(path.stem, is_comparison).absolute())
+    return make_config(tree, base=path.parent)
+
+
+def default_run_dir(name: str, is_comparison: bool) -> Path:
+    """A comparison has a folder beside the run's, so that one config is for both."""
+    folder = Path("runs", name)
+    # One that was begun before goes on where it is: what it bought is there.
+    if is_comparison and not (folder / "comparison.json").exists():
+        return folder.with_name(f"{name}-compare")
+    return folder
+
+
+def read_tree(path: Path) -> dict[str, Any]:
+    """A YAML file as plain data, unchecked."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"the config {path} can't be read: {error}",
-            fix="give the path of a YAML file, such as recipes/demo.yaml",
+            fix="give the path of a YAML file, such as `teachback init` writes",
         ) from error
     try:
         tree = yaml.safe_load(text)
@@ -39,13 +65,31 @@ def read_config(
             got=type(tree).__name__,
             allowed="keys and values, such as task: and student:",
         )
-    for change in changes:
-        tree = apply_change(tree, change)
+    return tree
+
+
+def resolve_config(
+    source: ConfigSource,
+    changes: ConfigEdits = (),
+    run_dir: str | Path | None = None,
+    *,
+    is_comparison: bool = False,
+) -> Config:
+    """The config of a YAML file, of plain data, or the config itself, with changes.
+
+    Relative paths in data, and in changes of it, are taken from the current folder. Raises
+    ConfigError.
+    """
+    if isinstance(source, str | Path):
+        return read_config(Path(source), changes, run_dir, is_comparison=is_comparison)
+    if isinstance(source, Config):
+        if not changes and run_dir is None:
+            return source
+        source = source.model_dump(mode="json")
+    tree = apply_changes(dict(source), changes)
     if run_dir is not None:
-        tree = {**tree, "run_dir": str(run_dir.absolute())}
-    elif "run_dir" not in tree:
-        tree["run_dir"] = str(Path("runs", path.stem).absolute())
-    return make_config(tree, base=path.parent)
+        tree["run_dir"] = str(Path(run_dir).absolute())
+    return make_config(tree)
 
 
 def make_config(tree: Mapping[str, Any], base: Path = Path()) -> Config:

@@ -10,6 +10,21 @@ import yaml
 from ..errors import ConfigError
 from .sections_by_name import NAMED_SECTIONS
 
+# As --set takes them, such as "finetune.epochs=2"; or values by dotted name.
+ConfigEdits = Sequence[str] | Mapping[str, Any]
+
+
+def apply_changes(tree: dict[str, Any], changes: ConfigEdits) -> dict[str, Any]:
+    """A copy of the tree with every change in it."""
+    if isinstance(changes, Mapping):
+        for name, value in changes.items():
+            tree = set_value(tree, name.split("."), value)
+        return dict(tree)
+    # One change may stand without a list.
+    for change in [changes] if isinstance(changes, str) else changes:
+        tree = apply_change(tree, change)
+    return dict(tree)
+
 
 def apply_change(tree: dict[str, Any], change: str) -> dict[str, Any]:
     """The tree after one --set a.b=c. The value is read as YAML."""

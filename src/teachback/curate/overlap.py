@@ -24,8 +24,9 @@ from .words import (
 
 LEAK_WORDS = 13
 WARNING_WORDS = 8
-# A shorter question, such as 2 + 2, is found as a whole row only.
-MIN_CONTAINED_TOKENS = 4
+# A shorter question, such as 5!, is found as a whole row only. So is one of three tokens, such as
+# 2 + 2, unless it has a word and a long number.
+MIN_CONTAINED_TOKENS = 3
 SIGNS = frozenset("-+*/=<>^")
 
 
@@ -120,6 +121,15 @@ def first_stretch(runs: Sequence[NGram], positions: Sequence[int]) -> Iterator[s
         yield runs[position][-1]
 
 
+def is_searchable(tokens: Sequence[str]) -> bool:
+    """Whether a question says enough to be looked for inside longer texts."""
+    if len(tokens) != MIN_CONTAINED_TOKENS:
+        return len(tokens) > MIN_CONTAINED_TOKENS
+    has_word = any(token.isalpha() and len(token) > 2 for token in tokens)
+    has_number = any(token.isdigit() and len(token) > 2 for token in tokens)
+    return has_word and has_number
+
+
 class ShortQuestions:
     """Finds questions of fewer than 13 words in longer texts.
 
@@ -133,7 +143,7 @@ class ShortQuestions:
         self._by_start: dict[NGram, list[tuple[NGram, LabelledQuestion]]] = {}
         for question in questions:
             tokens = tuple(split_exact_tokens(question.text))
-            if len(tokens) >= MIN_CONTAINED_TOKENS:
+            if is_searchable(tokens):
                 start = tokens[:MIN_CONTAINED_TOKENS]
                 self._by_start.setdefault(start, []).append((tokens, question))
         if not self._by_start:

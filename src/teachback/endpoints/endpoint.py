@@ -67,10 +67,17 @@ class Endpoint(EndpointSettings):
 
     @cached_property
     def url(self) -> str:
+        return self._join_url("/chat/completions")
+
+    @property
+    def models_url(self) -> str:
+        """Where it lists its models, if it does."""
+        return self._join_url("/models")
+
+    def _join_url(self, name: str) -> str:
         """With the query of base_url, such as Azure's ?api-version=..., at its end."""
         parts = urlsplit(self.base_url)
-        path = parts.path.rstrip("/") + "/chat/completions"
-        return urlunsplit(parts._replace(path=path))
+        return urlunsplit(parts._replace(path=parts.path.rstrip("/") + name))
 
     @property
     def request_limits(self) -> RequestLimits:

@@ -13,12 +13,12 @@ import subprocess
 import sys
 import threading
 import time
-from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import ConfigError, TeachbackError
+from ..errors import TeachbackError, require_modules
 
+MATH_MODULES = ("math_verify",)
 MAX_WORKERS = 4
 # To load sympy on a busy machine. Not part of any deadline.
 MAX_START_S = 120.0
@@ -164,13 +164,9 @@ def ask_math_worker(
 ) -> WorkerReply:
     """Are the two answers equal? gold None: can the answer be compared at all?
 
-    Raises ConfigError without math-verify.
+    Raises MissingPackages without math-verify.
     """
-    if find_spec("math_verify") is None:
-        raise ConfigError(
-            "the grader 'math' needs math-verify",
-            fix="pip install 'teachback[math]'",
-        )
+    require_modules("the grader math", MATH_MODULES)
     return MATH_POOL.ask(gold, answer, question, seconds)
 
 

@@ -16,6 +16,8 @@ class RegisteredGrader:
     settings: type[Settings] = Settings
     # Whether each gold answer must be right by its own grader. If so, one that isn't is an error.
     checks_golds: bool = True
+    # Modules that it needs of an extra.
+    modules: tuple[str, ...] = ()
 
     @property
     def grade(self) -> Any:
@@ -28,5 +30,5 @@ class RegisteredGrader:
         return self.make().parse
 
 
-def without_settings(grader: Grader) -> RegisteredGrader:
-    return RegisteredGrader(lambda: grader)
+def without_settings(grader: Grader, modules: tuple[str, ...] = ()) -> RegisteredGrader:
+    return RegisteredGrader(lambda: grader, modules=modules)

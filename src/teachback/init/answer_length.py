@@ -11,6 +11,8 @@ TOKEN_PIECE = re.compile(r"[A-Za-z]+|\d|[^\sA-Za-z\d]+|\n")
 # Most words are shorter, and one token; the count is on the safe side.
 LETTERS_PER_TOKEN = 6
 LENGTH_QUANTILE = 0.95
+# Taken evenly from the file: more don't change the quantile.
+MAX_SAMPLE_TEXTS = 5000
 LENGTH_MARGIN = 1.15
 # For the line "Answer: …" and the end token.
 CLOSING_TOKENS = 8
@@ -27,7 +29,8 @@ def estimate_answer_tokens(choices: Choices) -> int | None:
     texts = training_texts(choices)
     if not texts:
         return None
-    lengths = sorted(estimate_text_tokens(text) for text in texts)
+    step = max(1, len(texts) // MAX_SAMPLE_TEXTS)
+    lengths = sorted(estimate_text_tokens(text) for text in texts[::step])
     quantile = lengths[int(LENGTH_QUANTILE * (len(lengths) - 1))]
     n_tokens = LENGTH_MARGIN * quantile + CLOSING_TOKENS
     return max(MIN_ANSWER_TOKENS, TOKENS_STEP * math.ceil(n_tokens / TOKENS_STEP))

@@ -1,253 +1,196 @@
-"""Finds which column of a user's file holds what, by its name and by its values."""
+"""Finds which columns of a user's rows hold what, by their values and by their names."""
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from ..errors import DataError
-from ..graders.final import final_answer
+from ..files.source_rows import FileRow
+from ..tasks.cells import excerpt, has_column
 from ..tasks.table import ExampleColumns
-from .column_names import (
-    ANSWER_NAMES,
-    ID_NAMES,
-    OPTION_NAMES,
-    QUESTION_NAMES,
-    SOLUTION_NAMES,
-    match_names,
-)
+from .answer_columns import find_answer_columns
+from .choice_columns import ChoiceColumns, find_choice
+from .column_names import ID_NAMES, QUESTION_NAMES, match_names
+from .field_values import has_own_values, is_long_column, is_text_field
+from .fields import Field, find_field, list_fields, sample_rows
+from .picks import ColumnPicks, describe_fields, init_command_line
+from .question_columns import QuestionGuess, find_question
 
-JsonRow = Mapping[str, object]
-
-# Texts that are longer at the median are worked solutions, not answers.
-MAX_SHORT_ANSWER_CHARS = 100
-# Of a column of worked solutions: a few may lack their marked answer.
-MIN_MARKED_SHARE = 0.9
-MAX_JSON_EXCERPT_CHARS = 80
+NO_PICKS = ColumnPicks()
 
 
 @dataclass(frozen=True)
 class ColumnGuess:
-    # As a task takes them. None where the file has no usable column.
+    # As a task takes them. None where the rows have no usable column.
     columns: ExampleColumns
+    # What stands in every row above the question: it is said once, in the task's instruction.
+    shared_text: str | None = None
+    # Questions share long passages, whose words say nothing about copies.
+    has_shared_passages: bool = False
+    # What the rows are, such as "chats"; "" for plain columns.
+    shape: str = ""
     # Remarks for a person to read.
     notes: tuple[str, ...] = ()
 
 
 def guess_columns(
-    rows: Sequence[JsonRow],
-    source: str,
-    question: str | None = None,
-    answer: str | None = None,
+    rows: Sequence[FileRow], source: str, picks: ColumnPicks = NO_PICKS
 ) -> ColumnGuess:
-    """question, answer: columns that the user named. They are taken as they are.
+    """picks: columns that the user named. They are taken as they are.
 
-    source: the file, for errors. Raises DataError for no rows, a named column that isn't there,
-    no question, an empty column of answers, and a list or an object in the only one.
+    source: the file, for errors. Raises DataError for no rows, a named column that isn't there or
+    is empty, and for rows whose question or answer can't be told.
     """
     if not rows:
         raise DataError(f"{source} has no rows", allowed="at least one question")
-    names = list_columns(rows)
-    for user_name in (question, answer):
-        if user_name is not None and user_name not in names:
+    check_picks(rows, source, picks)
+    fields = list_fields(sample_rows(rows))
+    question = find_question(fields, rows, source, picks)
+    others = [field for field in fields if field.path not in question.covered]
+    choice = find_choice(others, question.cells, picks.answer, picks.options)
+    if choice is not None:
+        columns = choice_columns(choice, question, others, source, picks)
+    else:
+        columns = answered_columns(question, others, source, picks)
+    columns = replace(columns, id=find_id(others, rows))
+    return ColumnGuess(
+        columns,
+        shared_text=question.shared_text,
+        has_shared_passages=question.has_shared_passages,
+        shape="multiple choice" if choice else question.shape,
+        notes=tuple(column_notes(others, columns, question)),
+    )
+
+
+def check_picks(rows: Sequence[FileRow], source: str, picks: ColumnPicks) -> None:
+    """Raises DataError for a column that isn't there."""
+    for name in picks.paths:
+        plain = name.removesuffix("?")
+        if not any(has_column(row, name) or has_column(row, plain) for row in rows):
+            names = list_column_names(rows)
             raise DataError(
-                f"{source} has no column {user_name!r}",
-                got=join_names(names),
+                f"{source} has no column {name!r}",
+                got=", ".join(names),
                 fix="name one of them",
             )
-    if answer is not None and not column_values(rows, answer):
+
+
+def list_column_names(rows: Sequence[FileRow]) -> list[str]:
+    """In the order of the file. A row need not have every column."""
+    return list(dict.fromkeys(name for row in rows for name in row))
+
+
+def choice_columns(
+    choice: ChoiceColumns,
+    question: QuestionGuess,
+    fields: Sequence[Field],
+    source: str,
+    picks: ColumnPicks,
+) -> ExampleColumns:
+    """Raises DataError where it isn't clear which option is right."""
+    corrects = (picks.correct,) if picks.correct else choice.corrects
+    answer = picks.answer or choice.answer
+    if answer is None or len(corrects) != 1:
+        ways = " or ".join(corrects) or "letter, index, number or text"
+        command = init_command_line(
+            source,
+            answer=answer or "COLUMN",
+            correct=corrects[0] if corrects else "HOW",
+        )
+        raise DataError(
+            f"{source}: the column {' and '.join(choice.options)} has options, and it is not "
+            "clear which of them is right",
+            got=describe_fields(fields),
+            allowed="letter, index (its place from 0), number (its place from 1) or text",
+            fix=f"{command} ({ways})",
+        )
+    used = {answer, *choice.options}
+    rest = [field for field in fields if field.path not in used]
+    _, solution = find_answer_columns(rest, source, question, picks, needs_answer=False)
+    return ExampleColumns(
+        question=question.columns,
+        answer=answer,
+        solution=solution,
+        options=choice.options,
+        correct=corrects[0],
+    )
+
+
+def answered_columns(
+    question: QuestionGuess, fields: Sequence[Field], source: str, picks: ColumnPicks
+) -> ExampleColumns:
+    answer, solution = find_answer_columns(fields, source, question, picks)
+    refuse_empty_column(fields, source, answer, picks)
+    return ExampleColumns(question.columns, answer, solution)
+
+
+def refuse_empty_column(
+    fields: Sequence[Field], source: str, answer: str | None, picks: ColumnPicks
+) -> None:
+    if picks.answer is not None and find_field(fields, picks.answer) is None:
         raise DataError(
             f"{source}: the column {answer!r} is empty in every row",
             fix="name another column with --answer, or leave --answer out",
         )
 
-    question_name = question or find_question_column(rows, names, source)
-    other_names = [name for name in names if name != question_name]
-    answer_name, solution_name = find_answer_columns(rows, other_names, answer)
-    if answer_name is None and solution_name is None:
-        refuse_nested_answers(rows, other_names, source)
-    id_names = match_names(other_names, ID_NAMES)
-    id_name = first_name(name for name in id_names if is_id_column(rows, name))
-    columns = ExampleColumns(question_name, answer_name, solution_name, id_name)
-    return ColumnGuess(columns, tuple(column_notes(rows, other_names, columns)))
 
-
-def list_columns(rows: Sequence[JsonRow]) -> list[str]:
-    """In the order of the file. A row need not have every column."""
-    return list(dict.fromkeys(name for row in rows for name in row))
-
-
-def find_question_column(
-    rows: Sequence[JsonRow], names: Sequence[str], source: str
-) -> str:
-    """The first column with a question's name that holds mostly texts, and different ones.
-
-    Raises DataError without such a column of texts.
-    """
-    candidates = []
-    for name in match_names(names, QUESTION_NAMES):
-        n_texts = sum(has_text(row, name) for row in rows)
-        if 2 * n_texts > len(rows):
-            candidates.append(name)
-    if not candidates:
-        raise DataError(
-            f"{source}: no column looks like a question",
-            got=f"the columns {join_names(names)}",
-            allowed=f"a text in a column such as {', '.join(QUESTION_NAMES[:5])}",
-            fix="name it with --question COLUMN",
-        )
-    # By name, an "instruction" that says "Add." in every row would win over the "input".
-    varied = (name for name in candidates if is_varied_column(rows, name))
-    return next(varied, candidates[0])
-
-
-def find_answer_columns(
-    rows: Sequence[JsonRow], names: Sequence[str], user_name: str | None
-) -> tuple[str | None, str | None]:
-    """The columns of the short answer and of the worked solution.
-
-    user_name: the column of answers, if the user named it. Where only the worked solutions hold
-    the answer ("#### 18"), the column of answers is None, and a task takes them out.
-    """
-    usable_names = [
-        name for name in names if is_scalar_column(column_values(rows, name))
-    ]
-    answers = [user_name] if user_name else match_names(usable_names, ANSWER_NAMES)
-    solutions = match_names(usable_names, SOLUTION_NAMES)
-    long_names = {
-        name for name in usable_names if is_long_column(column_values(rows, name))
-    }
-    marked_names = {
-        name
-        for name in (*answers, *solutions)
-        if is_worked_column(column_values(rows, name))
-    }
-
-    not_short = marked_names | long_names
-    short = first_name(name for name in answers if name not in not_short)
-    # Long answers, or a column "solution" with short ones, are better than no answers at all.
-    if short is None and not marked_names:
-        short_solutions = [name for name in solutions if name not in long_names]
-        short = first_name((*answers, *short_solutions))
-
-    candidates = [*solutions, *(name for name in answers if name in not_short)]
-    candidates = [name for name in candidates if name != short]
-    if short is None:
-        # The solutions must hold the answer, so one that marks it comes first.
-        candidates.sort(key=lambda name: name not in marked_names)
-    return short, first_name(candidates)
-
-
-def refuse_nested_answers(
-    rows: Sequence[JsonRow], names: Sequence[str], source: str
-) -> None:
-    """Raises DataError for a column of answers or solutions that holds a list or an object."""
-    for name in match_names(names, (*ANSWER_NAMES, *SOLUTION_NAMES)):
-        for row in rows:
-            if is_nested(row.get(name)):
-                raise DataError(
-                    f"{source}: the column {name!r} is no text",
-                    got=json_excerpt(row[name]),
-                    allowed="a text, a number, true or false",
-                    fix="give each row one answer, or name another column with --answer",
-                )
+def find_id(fields: Sequence[Field], rows: Sequence[FileRow]) -> str | None:
+    """A column called so, with another value in every row of the file."""
+    plain = {f.path: f.name for f in fields if f.kind == "scalar" and "." not in f.path}
+    for name in match_names(plain.values(), ID_NAMES):
+        path = next(path for path, own in plain.items() if own == name)
+        field = find_field(fields, path)
+        if field is None or not has_own_values(field):
+            continue
+        values = {str(row[path]) for row in rows if row.get(path) not in (None, "")}
+        if len(values) == len(rows):
+            return path
+    return None
 
 
 def column_notes(
-    rows: Sequence[JsonRow], names: Sequence[str], columns: ExampleColumns
+    fields: Sequence[Field], columns: ExampleColumns, question: QuestionGuess
 ) -> Iterator[str]:
-    """What the user should know of the choice. names: all columns but the question's."""
+    """What the user should know of the choice. fields: all but the question's."""
     answer, solution = columns.answer, columns.solution
     if answer is None and solution is not None:
         yield (
             f"the column {solution!r} holds worked solutions that end in the answer: it is "
             "taken out of them"
         )
-    if answer is not None and is_long_column(column_values(rows, answer)):
+    answer_field = find_field(fields, answer)
+    if answer_field is not None and is_long_column(answer_field.values):
         yield (
             f"the answers in {answer!r} are long, and are wanted word for word: for free "
             "words there is grader: judge"
         )
+    yield from several_answers_notes(fields, answer)
+    yield from question.notes
 
-    for name in match_names(names, OPTION_NAMES):
-        if any(row.get(name) for row in rows):
-            yield (
-                f"the student does not see the column {name!r}: put the options into the "
-                "question, as (A) … (B) …"
-            )
-            break
+    used = {answer, solution, *columns.options}
+    unseen = [
+        field for field in fields if is_text_field(field) and field.path not in used
+    ]
+    names = match_names((field.name for field in unseen), QUESTION_NAMES)
+    if names:
+        seen = " and ".join(repr(name) for name in columns.question_parts)
+        listing = ", ".join(map(repr, names))
+        yield f"the student sees the column {seen} only, not {listing}"
 
-    unseen_names = []
-    for name in match_names(names, QUESTION_NAMES):
-        is_used = name in (answer, solution)
-        if not is_used and any(has_text(row, name) for row in rows):
-            unseen_names.append(repr(name))
-    if unseen_names:
+
+def several_answers_notes(fields: Sequence[Field], answer: str | None) -> Iterator[str]:
+    """Where a list of answers holds different ones, the others count as wrong."""
+    if answer is None or not answer.endswith("[0]"):
+        return
+    lists = find_field(fields, answer.removesuffix("[0]"))
+    if lists is None:
+        return
+    several = [cell for cell in lists.values if has_different_parts(cell)]
+    if several:
         yield (
-            f"the student sees the column {columns.question!r} only, not "
-            f"{', '.join(unseen_names)}"
+            f"of the answers in {lists.path!r} the first counts, and no other is right: "
+            f"{excerpt(several[0])}"
         )
 
 
-def columns_by_role(columns: ExampleColumns) -> dict[str, str | None]:
-    """The columns' names by their keys in a config, without meta."""
-    return {
-        "question": columns.question,
-        "answer": columns.answer,
-        "solution": columns.solution,
-        "id": columns.id,
-    }
-
-
-def column_values(rows: Sequence[JsonRow], name: str) -> list[object]:
-    return [row[name] for row in rows if row.get(name) is not None]
-
-
-def is_nested(value: object) -> bool:
-    return isinstance(value, list | dict)
-
-
-def is_scalar_column(values: Sequence[object]) -> bool:
-    """Texts, numbers or truth values, and not all of them blank."""
-    has_nested = any(is_nested(value) for value in values)
-    return not has_nested and any(str(value).strip() for value in values)
-
-
-def is_worked_column(values: Sequence[object]) -> bool:
-    """Nearly all are texts that end in a marked answer: "#### 18", \\boxed{18}, "Answer: 18"."""
-    texts = [value for value in values if isinstance(value, str)]
-    n_marked = sum(final_answer(text) is not None for text in texts)
-    return bool(texts) and n_marked >= MIN_MARKED_SHARE * len(values)
-
-
-def is_long_column(values: Sequence[object]) -> bool:
-    lengths = sorted(len(str(value)) for value in values)
-    return lengths[len(lengths) // 2] > MAX_SHORT_ANSWER_CHARS
-
-
-def is_varied_column(rows: Sequence[JsonRow], name: str) -> bool:
-    n_different = len({str(row.get(name)) for row in rows})
-    return 2 * n_different > len(rows)
-
-
-def is_id_column(rows: Sequence[JsonRow], name: str) -> bool:
-    """Every row has an id of its own: a text or a number."""
-    values = column_values(rows, name)
-    n_different = len({str(value) for value in values})
-    return len(values) == len(rows) == n_different and is_scalar_column(values)
-
-
-def has_text(row: JsonRow, name: str) -> bool:
-    value = row.get(name)
-    return isinstance(value, str) and bool(value.strip())
-
-
-def first_name(names: Iterable[str]) -> str | None:
-    return next(iter(names), None)
-
-
-def join_names(names: Iterable[str]) -> str:
-    return ", ".join(names) or "none"
-
-
-def json_excerpt(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)[:MAX_JSON_EXCERPT_CHARS]
+def has_different_parts(cell: object) -> bool:
+    return isinstance(cell, list) and len(set(map(str, cell))) > 1

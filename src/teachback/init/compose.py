@@ -8,7 +8,7 @@ from pathlib import Path
 from .choices import Choices
 from .compose_student import compose_student
 from .compose_task import compose_task
-from .compose_teacher import compose_teacher
+from .compose_teacher import compose_judge, compose_teacher
 from .yaml_text import to_comment, with_comment
 
 # The header's commands are longer than the lines below it.
@@ -22,6 +22,7 @@ def compose_config(choices: Choices, config_path: Path) -> str:
         *compose_task(choices, config_path),
         *compose_student(choices),
         *compose_teacher(choices, config_path),
+        *compose_judge(choices),
         *compose_rounds(choices),
         *compose_finetune(),
     ]
@@ -36,7 +37,7 @@ def compose_header(choices: Choices, config_path: Path) -> list[str]:
             "the same command again resumes, or says that it is finished",
         )
     ]
-    if not choices.has_pool_teacher:
+    if not choices.has_pool_teacher or choices.grader == "judge":
         plan = f"teachback plan {config_path.name}"
         commands.insert(0, (plan, "the bill, before anything is sent"))
     if choices.shares.sizes.test:
@@ -80,12 +81,13 @@ def compose_rounds(choices: Choices) -> list[str]:
 def compose_finetune() -> list[str]:
     return [
         "finetune:",
-        "  lr: 1.5e-4",
-        "  epochs: 3",
         with_comment(
-            "  rows_per_step: 2",
-            "many small steps: with so few rows, steps are what runs out",
+            "  method: auto",
+            "full or lora, by the student's size and this machine's memory",
         ),
+        with_comment("  lr: auto", "by the method and the size: plan prints them all"),
+        "  epochs: auto",
+        with_comment("  rows_per_step: auto", "rows of one optimiser step"),
         with_comment(
             "  restart: continue",
             "from the last student, with half of the earlier rows: quicker than from the base",

@@ -50,7 +50,7 @@ def compose_pool(choices: Choices, config_path: Path) -> list[str]:
             "a free dry run: a seed gets the nearest of your rows, and no model writes any",
         ),
         with_comment(
-            f"  rows: {quote_path(choices.survey.path, config_path)}",
+            f"  rows: {quote_path(choices.survey.source.seeds, config_path)}",
             "those that are no seed, dev or test",
         ),
     ]
@@ -84,6 +84,23 @@ def compose_endpoint(choices: Choices) -> list[str]:
             "neutral, math, logic, or a folder with your own",
         ),
         f"  max_tokens_answer: {max_teacher_tokens(choices)}",
+    ]
+
+
+def compose_judge(choices: Choices) -> list[str]:
+    """The model that compares answers in free words, where the grader is `judge`."""
+    if choices.grader != "judge":
+        return []
+    return [
+        with_comment("judge:", "asked once for each distinct answer; it costs money"),
+        with_comment(
+            f"  base_url: {quote_value(choices.base_url or PLACEHOLDER_BASE_URL)}",
+            "" if choices.base_url else "fill in: yours",
+        ),
+        with_comment(
+            f"  model: {quote_value(choices.model or PLACEHOLDER_MODEL)}",
+            "" if choices.model else "fill in: yours",
+        ),
     ]
 
 

@@ -14,6 +14,7 @@ from ..graders.choice import chosen_letter, read_options
 from ..graders.number import read_number
 from ..tasks.ontology import read_question
 from ..types import Example, Grade
+from .plain_answers import is_plain_number, is_plain_option, is_surely_readable
 
 GAME24_QUESTION = re.compile(r"\s*\d+(?:[\s,]+\d+){3}\s*")
 GAME24_ANSWER = re.compile(r"[\d\s()+\-*/×÷.]+(?:=\s*24)?\s*")
@@ -26,6 +27,9 @@ PLAIN_FORMULA = re.compile(
 LETTER_ANSWER = re.compile(r"[(\[]?[A-Z][)\].:]?")
 WORD_IN_FORMULA = re.compile(r"[A-Za-z]{3,}")
 MAX_FORMULA_CHARS = 100
+# Of a large file, so many rows are looked at before all are.
+N_FIRST_LOOK = 2000
+N_CLOSE_LOOK = 20_000
 # The rest of the answers of a math file are names and words.
 MIN_MATH_SHARE = 0.9
 
@@ -107,6 +111,8 @@ def is_game24_example(example: Example) -> bool:
 def guess_choice(examples: Sequence[Example]) -> GraderGuess | None:
     """The answers are options of their questions: by letter, or in the options' own words."""
     for example in examples:
+        if is_plain_option(example):
+            continue
         options = read_options(example.question)
         if chosen_letter(str(example.answer), options) is None:
             return None
@@ -120,7 +126,7 @@ def guess_choice(examples: Sequence[Example]) -> GraderGuess | None:
 
 
 def guess_number(examples: Sequence[Example]) -> GraderGuess | None:
-    if not all(read_number(str(e.answer)) is not None for e in examples):
+    if not all(is_number(str(e.answer)) for e in examples):
         return None
     evidence = f"{all_of(examples)} answers are numbers"
     n_boxed = count_boxed(examples)
@@ -136,11 +142,15 @@ def guess_number(examples: Sequence[Example]) -> GraderGuess | None:
     return GraderGuess(("number",), (evidence,))
 
 
+def is_number(answer: str) -> bool:
+    return is_plain_number(answer) or read_number(answer) is not None
+
+
 def guess_math(examples: Sequence[Example]) -> GraderGuess | None:
     """Numbers and formulas. Without LaTeX among them, they may as well be compared as text."""
-    other_answers = [
-        str(e.answer) for e in examples if read_number(str(e.answer)) is None
-    ]
+    if not may_be_formulas(take_evenly(examples, N_FIRST_LOOK)):
+        return None
+    other_answers = [str(e.answer) for e in examples if not is_number(str(e.answer))]
     n_answers = len(examples)
     n_numbers = n_answers - len(other_answers)
     n_formulas = sum(is_formula(answer) for answer in other_answers)
@@ -154,6 +164,17 @@ def guess_math(examples: Sequence[Example]) -> GraderGuess | None:
     if n_latex or 2 * count_boxed(examples) > n_answers:
         return GraderGuess(("math",), (evidence,))
     return GraderGuess(("math", "exact"), (evidence,))
+
+
+def may_be_formulas(examples: Sequence[Example]) -> bool:
+    """At a glance, at half of the share that is wanted in the end."""
+    answers = [str(e.answer) for e in examples]
+    n_fitting = sum(is_number(answer) or is_formula(answer) for answer in answers)
+    return 2 * n_fitting >= MIN_MATH_SHARE * len(answers)
+
+
+def take_evenly(examples: Sequence[Example], n: int) -> Sequence[Example]:
+    return examples[:: max(1, len(examples) // n)]
 
 
 def is_formula(answer: str) -> bool:
@@ -192,12 +213,15 @@ def check_answers(grader: str, examples: Sequence[Example]) -> None:
         raise DataError(
             f"{counts} answers can't be read by the grader {grader}",
             got="; ".join(f"{e.id}: {str(e.answer)[:60]!r}" for e in unreadable[:3]),
-            fix="mend or drop these rows, or choose another grader with --grader",
+            fix="mend or drop these rows, or choose another grader with --grader; for answers in "
+            "free words there is --grader judge, which asks a model",
         )
 
 
 def is_readable_answer(grader: str, example: Example) -> bool:
     """The grader calls the gold answer right when a student gives it."""
+    if is_surely_readable(grader, example):
+        return True
     try:
         grade: Grade = GRADERS[grader].grade(example, f"Answer: {example.answer}")
     except DataError:
@@ -207,16 +231,18 @@ def is_readable_answer(grader: str, example: Example) -> bool:
 
 def describe_answers(examples: Sequence[Example]) -> str:
     """How many of each kind: "250 letters, 80 words (12 different answers)"."""
-    answers = [str(e.answer) for e in examples]
-    counts = Counter(map(answer_kind, answers)).most_common()
+    different = {str(e.answer) for e in examples}
+    shown = take_evenly(examples, N_CLOSE_LOOK)
+    counts = Counter(answer_kind(str(e.answer)) for e in shown).most_common()
     kinds = ", ".join(f"{n:,} {kind}" for kind, n in counts)
-    return f"{kinds} ({len(set(answers)):,} different answers)"
+    where = f" among {len(shown):,} rows" if len(shown) < len(examples) else ""
+    return f"{kinds}{where} ({len(different):,} different answers)"
 
 
 def answer_kind(answer: str) -> str:
     if LETTER_ANSWER.fullmatch(answer.strip()):
         return "letters"
-    if read_number(answer) is not None:
+    if is_number(answer):
         return "numbers"
     return "words" if len(answer.split()) <= 2 else "texts"
 

@@ -18,8 +18,22 @@ MAX_LABEL_CHARS = 30
 
 
 def write_instruction(choices: Choices) -> str:
+    return above_instruction(choices.survey.shared_text, own_instruction(choices))
+
+
+def above_instruction(shared_text: str | None, instruction: str) -> str:
+    """shared_text: what every row says above its question."""
+    if shared_text is None:
+        return instruction
+    separator = "\n\n" if "\n" in shared_text else " "
+    return f"{shared_text.strip()}{separator}{instruction}".strip()
+
+
+def own_instruction(choices: Choices) -> str:
     if choices.grader == "proof":
         return proof_instruction(choices)
+    if choices.grader == "judge":
+        return first_sentence(choices) if choices.survey.shared_text is None else ""
     start = first_sentence(choices)
     if is_answer_boxed(choices):
         return f"{start} Put the final answer in \\boxed{{}}."

@@ -1,5 +1,6 @@
 """Proposes a config for a user's file: surveys it, chooses, and has the text written."""
 
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -7,12 +8,19 @@ from pathlib import Path
 from ..errors import DataError
 from ..graders import GRADERS
 from ..tasks.rows_task import AnswerFormat
+from ..types import Example, Scalar
 from .choices import Choices
-from .columns import columns_by_role
+from .columns import NO_PICKS
 from .compose import compose_config
 from .guess import GraderGuess, check_answers, guess_grader
+from .picks import ColumnPicks, columns_by_role, init_command_line
 from .sizes import RowShares, share_rows
 from .survey import HeldOutFile, Survey, first_line, survey_file, unused_file_note
+
+# Asks a model, in the section `judge`.
+JUDGE_GRADER = "judge"
+# A cell of so many words may be a worked solution.
+MIN_PROSE_WORDS = 3
 
 # Decides between the two graders of a guess, or raises where it can't.
 AskGrader = Callable[[GraderGuess], str]
@@ -24,8 +32,8 @@ class Proposal:
     text: str
     # What the file holds, what was chosen and why, for a person to read; a line each.
     summary: tuple[str, ...]
-    # A run of it costs money.
-    has_paid_teacher: bool
+    # A run of it costs money: a teacher's or a judge's.
+    is_paid: bool
 
 
 def propose_config(
@@ -34,19 +42,20 @@ def propose_config(
     ask_grader: AskGrader,
     *,
     grader: str | None = None,
-    question: str | None = None,
-    answer: str | None = None,
+    picks: ColumnPicks = NO_PICKS,
+    subset: str | None = None,
     teacher: str | None = None,
     base_url: str | None = None,
     model: str | None = None,
 ) -> Proposal:
     """The config for the file `path`, as it would stand in `config_path`. Writes nothing.
 
-    question, answer: the names of these columns. teacher: "pool" or "openai". What is None is
-    guessed. Raises DataError for a file that can't be used: unreadable, empty, too small,
-    without a question or an answer.
+    picks: columns that the user named. subset: of a data set on the Hub. teacher: "pool" or
+    "openai". What is None is guessed. Raises DataError for rows that can't be used: unreadable,
+    too few, without a question or an answer.
     """
-    survey = survey_file(path, question, answer)
+    survey = survey_file(path, picks, subset)
+    refuse_unanswered(survey)
     guess = (
         GraderGuess((grader,), ("as asked for",))
         if grader
@@ -79,7 +88,20 @@ def propose_config(
     return Proposal(
         text=compose_config(choices, config_path),
         summary=(*survey_summary(choices), *(f"note: {note}" for note in notes)),
-        has_paid_teacher=not has_pool_teacher,
+        is_paid=not has_pool_teacher or chosen_grader == JUDGE_GRADER,
+    )
+
+
+def refuse_unanswered(survey: Survey) -> None:
+    """Raises DataError where no row has an answer."""
+    if survey.answered_examples:
+        return
+    names = ", ".join(survey.filled_columns)
+    raise DataError(
+        f"{survey.path}: no row has an answer",
+        got=f"{len(survey.examples):,} rows with the columns {names}",
+        fix="seeds may lack answers, what is measured on may not: "
+        + init_command_line(str(survey.path), answer="COLUMN"),
     )
 
 
@@ -112,6 +134,17 @@ def choose_teacher(
     """
     if teacher == "openai":
         return False, ()
+    if survey.source.hub is not None:
+        if teacher == "pool":
+            raise DataError(
+                "a pool hands out the rows of a file, and these are on the Hub",
+                got=survey.path,
+                fix="save them as a file, or --teacher openai",
+            )
+        return False, (
+            "the rows are on the Hub, and a pool hands out those of a file: a model must write "
+            "them. Fill in the lines of `teacher:` and `prices:`",
+        )
     if len(shares.reserve) >= shares.n_pairs:
         return True, ()
     shortage = (
@@ -158,22 +191,41 @@ def contradiction_notes(ids: Sequence[str]) -> tuple[str, ...]:
 def missing_solution_notes(choices: Choices) -> tuple[str, ...]:
     if choices.has_solutions or not choices.has_pool_teacher:
         return ()
-    return (
-        "no worked solutions: from these rows the student learns to answer at once, without steps",
-    )
+    note = "no worked solutions: from these rows the student learns bare answers, without steps"
+    columns = find_prose_columns(choices.survey.examples)
+    if columns:
+        name = columns[0]
+        note += f". If column {name!r} has them, add --solution {shlex.quote(name)}"
+    return (note,)
+
+
+def find_prose_columns(examples: Sequence[Example]) -> list[str]:
+    """Columns without a role whose cells are mostly different texts of several words."""
+    cells_by_name: dict[str, list[Scalar]] = {}
+    for example in examples:
+        for name, cell in example.meta.items():
+            cells_by_name.setdefault(name, []).append(cell)
+    return [name for name, cells in cells_by_name.items() if is_prose(cells)]
+
+
+def is_prose(cells: Sequence[Scalar]) -> bool:
+    texts = [cell for cell in cells if isinstance(cell, str)]
+    n_long = sum(len(text.split()) >= MIN_PROSE_WORDS for text in texts)
+    return 2 * n_long > len(cells) and 2 * len(set(texts)) > len(cells)
 
 
 def survey_summary(choices: Choices) -> Iterator[str]:
     """The file's rows and columns, the files beside it, the grader, and the shares of the rows."""
     survey, sizes = choices.survey, choices.shares.sizes
-    columns = []
-    for role, name in columns_by_role(survey.columns).items():
-        if name is not None:
-            columns.append(role if name == role else f"{role} {name!r}")
+    columns = [
+        role if name == role else f"{role} {name!r}"
+        for role, name in columns_by_role(survey.columns).items()
+    ]
+    shape = f"{survey.shape}; " if survey.shape else ""
     n_answered = sum(e.answer is not None for e in survey.examples)
     yield (
         f"{survey.path.name}: {len(survey.examples):,} rows, {n_answered:,} with an answer; "
-        f"columns: {', '.join(columns)}"
+        f"{shape}columns: {', '.join(columns)}"
     )
 
     for split, file in (("dev", survey.dev), ("test", survey.test)):

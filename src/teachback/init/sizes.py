@@ -5,6 +5,7 @@ The first run takes minutes on a laptop, and the pool has a row for every pair o
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from ..errors import DataError
 from ..tasks.keys import text_key
@@ -61,11 +62,12 @@ class RowShares:
 
 def share_rows(survey: Survey) -> RowShares:
     """Raises DataError where too few rows are left for seeds or dev."""
+    key = cache(text_key)
     dev = survey.dev.examples if survey.dev else None
     test = survey.test.examples if survey.test else None
     file_examples = (*(test or ()), *(dev or ()))
-    pool = unique_in_hash_order(survey.examples, text_key)
-    pool = exclude_exercises(pool, file_examples, text_key)
+    pool = unique_in_hash_order(survey.examples, key)
+    pool = exclude_exercises(pool, file_examples, key)
 
     n_dev, n_test = size_dev_and_test(pool, survey)
     n_seeds = max(MIN_SPLIT_ROWS, scale_to_file(N_SEEDS, len(pool)))
@@ -79,7 +81,7 @@ def share_rows(survey: Survey) -> RowShares:
         )
 
     sizes = SplitSizes(n_seeds, n_dev, n_test or None)
-    splits = split_examples(survey.examples, sizes, key=text_key, dev=dev, test=test)
+    splits = split_examples(survey.examples, sizes, key=key, dev=dev, test=test)
     held_out_examples = (*splits.dev, *splits.test)
     trainable = [example for example in pool if is_trainable(example)]
     return RowShares(
@@ -88,7 +90,7 @@ def share_rows(survey: Survey) -> RowShares:
         per_round=per_round,
         rounds=N_ROUNDS,
         reserve=tuple(
-            exclude_exercises(trainable, (*splits.seeds, *held_out_examples), text_key)
+            exclude_exercises(trainable, (*splits.seeds, *held_out_examples), key)
         ),
         by=find_breakdown_fields(held_out_examples),
     )
@@ -105,7 +107,7 @@ def size_dev_and_test(pool: Sequence[Example], survey: Survey) -> tuple[int, int
             f"{survey.path}: too few answered rows to set some aside to measure on",
             got=f"{n_answered} different ones of {len(pool)}",
             allowed=f"at least {MIN_ANSWERED_ROWS}, or a file of their own beside it "
-            f"({survey.path.stem}_dev.jsonl)",
+            f"({survey.path.stem}_dev{survey.path.suffix})",
         )
 
     n_dev_file, n_test_file = count_held_out_rows(survey)

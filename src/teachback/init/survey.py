@@ -1,26 +1,19 @@
-"""Reads a user's file, and the files beside it that may serve as dev and test."""
+"""Reads a user's rows, and the files beside them that may serve as dev and test."""
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..errors import DataError
-from ..tasks.jsonl_file import read_jsonl
-from ..tasks.table import ExampleColumns, examples_from_rows
+from ..files.rows import FileRows
+from ..files.source_rows import FileRow
+from ..tasks.cells import split_path
+from ..tasks.table import ExampleColumns, examples_from_file
 from ..types import Example
-from .columns import JsonRow, guess_columns, list_columns
+from .columns import NO_PICKS, guess_columns, list_column_names
+from .picks import ColumnPicks
+from .row_source import RowSource, find_source
 
-# How files are called by the split that they hold, in order of preference.
-TRAIN_FILE_NAMES = ("train", "training")
-DEV_FILE_NAMES = ("dev", "validation", "valid", "val", "eval")
-TEST_FILE_NAMES = ("test",)
-# As a word of its own in the file's name: "latest.jsonl" is no test set.
-SPLIT_IN_FILE_NAME = re.compile(
-    rf"(?<![a-z])(?:{'|'.join((*TRAIN_FILE_NAMES, *DEV_FILE_NAMES, *TEST_FILE_NAMES))})"
-    r"(?![a-z])",
-    re.IGNORECASE,
-)
 # With fewer rows, a file for dev or test measures nothing.
 MIN_HELD_OUT_ROWS = 10
 
@@ -37,18 +30,27 @@ class HeldOutFile:
 class Survey:
     """What a user's file holds."""
 
-    path: Path
+    source: RowSource
     # Without meta.
     columns: ExampleColumns
     # The columns that have a value in any row.
     filled_columns: tuple[str, ...]
     # Their meta holds every column that has no role, as far as its values are scalars.
-    examples: tuple[Example, ...]
+    examples: tuple[Example, ...] = field(repr=False)
+    # Of the guess of the columns: see there.
+    shared_text: str | None = None
+    has_shared_passages: bool = False
+    shape: str = ""
     # None: no file beside it that can be used.
     dev: HeldOutFile | None = None
     test: HeldOutFile | None = None
     # Remarks for a person to read.
     notes: tuple[str, ...] = ()
+
+    @property
+    def path(self) -> Path:
+        """As the user gave it, for errors."""
+        return self.source.path
 
     @property
     def answered_examples(self) -> list[Example]:
@@ -61,65 +63,70 @@ class Survey:
 
 
 def survey_file(
-    path: Path, question: str | None = None, answer: str | None = None
+    path: Path, picks: ColumnPicks = NO_PICKS, subset: str | None = None
 ) -> Survey:
-    """question, answer: the names of these columns; None: guessed.
+    """picks: the columns that the user named. subset: of a data set on the Hub.
 
-    Raises DataError for a file that can't be read, is empty, or has no question.
+    Raises DataError for rows that can't be read or mapped, and for none.
     """
-    rows = read_jsonl(path)
-    guess = guess_columns(rows, str(path), question, answer)
+    source = find_source(path, subset)
+    file = source.read(source.seeds)
+    rows = file.rows
+    guess = guess_columns(rows, str(path), picks)
     columns = with_meta_columns(guess.columns, rows)
-    examples = tuple(examples_from_rows(rows, str(path), columns))
+    examples = tuple(examples_from_file(file, str(source.seeds), columns))
     filled = dict.fromkeys(n for row in rows for n in row if row[n] is not None)
-    dev, dev_notes = find_held_out_file(path, DEV_FILE_NAMES, columns)
-    test, test_notes = find_held_out_file(path, TEST_FILE_NAMES, columns)
+    dev, dev_notes = find_held_out_file(source, source.dev, columns)
+    test, test_notes = find_held_out_file(source, source.test, columns)
     return Survey(
-        path=path,
+        source=source,
         columns=guess.columns,
         filled_columns=tuple(filled),
         examples=examples,
+        shared_text=guess.shared_text,
+        has_shared_passages=guess.has_shared_passages,
+        shape=guess.shape,
         dev=dev,
         test=test,
-        notes=(*guess.notes, *dev_notes, *test_notes, *file_name_notes(path)),
+        notes=(*file.notes, *guess.notes, *dev_notes, *test_notes, *source.notes),
     )
 
 
 def with_meta_columns(
-    columns: ExampleColumns, rows: Sequence[JsonRow]
+    columns: ExampleColumns, rows: Sequence[FileRow]
 ) -> ExampleColumns:
     """Adds every column without a role as meta. Reading drops values that are no scalars."""
+    paths = [*columns.question_parts, *columns.options]
+    paths += [path for path in (columns.answer, columns.solution, columns.id) if path]
     # An object in a column "meta" is read anyway.
-    role_names = (
-        columns.question,
-        columns.answer,
-        columns.solution,
-        columns.id,
-        "meta",
-    )
-    meta = tuple(name for name in list_columns(rows) if name not in role_names)
-    return replace(columns, meta=meta)
+    role_names = {"meta"}
+    for path in paths:
+        plain = path.removesuffix("?")
+        role_names |= {path, plain, *(name for name, _ in split_path(plain))}
+    meta = [name for name in list_column_names(rows) if name not in role_names]
+    return replace(columns, meta=tuple(meta))
 
 
 def find_held_out_file(
-    path: Path, split_names: Sequence[str], columns: ExampleColumns
+    source: RowSource, places: Sequence[Path], columns: ExampleColumns
 ) -> tuple[HeldOutFile | None, tuple[str, ...]]:
-    """The first file beside `path` that is named for this split, and notes for the user.
+    """The first of the places that is there, and notes for the user.
 
     None where there is none, or the first can't be used as it is.
     """
-    for other_path in held_out_paths(path, split_names):
-        if other_path.is_file():
-            return read_held_out_file(other_path, columns)
+    for place in places:
+        if source.exists(place):
+            return read_held_out_file(source, place, columns)
     return None, ()
 
 
 def read_held_out_file(
-    path: Path, columns: ExampleColumns
+    source: RowSource, path: Path, columns: ExampleColumns
 ) -> tuple[HeldOutFile | None, tuple[str, ...]]:
     """The file, or None and a note with the reason. columns: as in the user's own file."""
     try:
-        examples = tuple(examples_from_rows(read_jsonl(path), str(path), columns))
+        file: FileRows = source.read(path)
+        examples = tuple(examples_from_file(file, str(path), columns))
     except DataError as error:
         return None, (unused_file_note(path, first_line(error)),)
     n_unanswered = sum(e.answer is None for e in examples)
@@ -129,38 +136,6 @@ def read_held_out_file(
     if len(examples) < MIN_HELD_OUT_ROWS:
         return None, (unused_file_note(path, f"only {len(examples)} rows"),)
     return HeldOutFile(path, examples), ()
-
-
-def held_out_paths(path: Path, split_names: Sequence[str]) -> list[Path]:
-    """Where a split of `path` may lie.
-
-    my_train.jsonl → my_test.jsonl; my.jsonl → my_test.jsonl, my-test.jsonl, my.test.jsonl. None
-    for a file that is itself named for dev or test.
-    """
-    stem, suffix = path.stem, path.suffix
-    matches = list(SPLIT_IN_FILE_NAME.finditer(stem))
-    if not matches:
-        return [
-            path.with_name(f"{stem}{separator}{split}{suffix}")
-            for split in split_names
-            for separator in "_-."
-        ]
-    last = matches[-1]
-    if last[0].lower() not in TRAIN_FILE_NAMES:
-        return []
-    before, after = stem[: last.start()], stem[last.end() :]
-    return [path.with_name(before + split + after + suffix) for split in split_names]
-
-
-def file_name_notes(path: Path) -> tuple[str, ...]:
-    """A warning about a file that is named for dev or test."""
-    splits = SPLIT_IN_FILE_NAME.findall(path.stem)
-    if not splits or splits[-1].lower() in TRAIN_FILE_NAMES:
-        return ()
-    return (
-        f"by its name {path.name} is for measuring: what is trained on here can't be measured "
-        "on it any more",
-    )
 
 
 def unused_file_note(path: Path, reason: str) -> str:

@@ -21,10 +21,13 @@ def to_comment(text: str) -> str:
 
 def quote_value(value: str) -> str:
     """A text as YAML, on one line, quoted where YAML would read it otherwise."""
+    # YAML folds line breaks, unless they are escapes in double quotes.
+    style = '"' if "\n" in value else None
     # As the only element of a list in brackets: alone, it would end in "...".
     text = yaml.safe_dump(
         [value],
         default_flow_style=True,
+        default_style=style,
         allow_unicode=True,
         width=10**9,
     )

@@ -275,6 +275,25 @@ def _unknown_cost(kind: str) -> LedgerError:
     )
 
 
+class CallCost(NamedTuple):
+    """A call that an arm has paid for. None: not known, or not answered."""
+
+    call: int
+    round: int
+    role: str
+    seed: str
+    n: int
+    state: str
+    tokens: int  # charged
+    usd: int | None  # picodollars
+    input_tokens: int | None
+    cached_tokens: int | None
+    output_tokens: int | None
+    reasoning_tokens: int | None
+    estimated: int
+    latency_s: float | None
+
+
 class PairReply(NamedTuple):
     """A call for a seed, and what came back. A pair that sent nothing has one without a role."""
 

@@ -9,7 +9,7 @@ from threading import RLock
 from typing import Any
 
 from ..errors import LedgerError
-from .costs import Budget, PairReply, RoleSpend, Spend, Usage
+from .costs import Budget, CallCost, PairReply, RoleSpend, Spend, Usage
 from .schema import check_ledger_version
 
 # Sums over rows of `costs`, or of `calls`, in the order of the fields of costs.Spend.
@@ -100,6 +100,10 @@ _REPLIES = """
     LEFT JOIN calls ON calls.id = charges.call
     WHERE pairs.arm = :arm AND (:seed IS NULL OR pairs.seed = :seed)
     ORDER BY pairs.id, calls.id"""
+_CALLS = """
+    SELECT call, round, role, seed, n, state, tokens, usd, input_tokens, cached_tokens,
+        output_tokens, reasoning_tokens, estimated, latency_s
+    FROM costs WHERE arm = :arm ORDER BY call, pair"""
 _LAST_REPLY = """
     SELECT body FROM costs JOIN calls ON calls.id = costs.call
     JOIN pairs ON pairs.id = costs.pair
@@ -217,6 +221,10 @@ class LedgerReader:
     def replies(self, seed: str | None = None) -> list[PairReply]:
         """Every call that this arm has paid for, with its raw reply. None: of all seeds."""
         return [PairReply(*columns) for columns in self._fetch(_REPLIES, seed=seed)]
+
+    def calls(self) -> list[CallCost]:
+        """Every call that this arm has paid for, in the order in which they were sent."""
+        return [CallCost(*columns) for columns in self._fetch(_CALLS)]
 
     def last_reply(self, seed: str, n: int) -> str:
         """The raw reply that the seed's n-th pair got last; empty if it got none."""

@@ -32,11 +32,14 @@ def make_report(
     attempts: Sequence[Attempt],
     gold_nll: Sequence[float | None] | None = None,
     sampled: Sequence[Sequence[Attempt]] = (),
+    *,
+    with_questions: bool = False,
 ) -> Report:
     """Grade one attempt per example, in order.
 
     gold_nll: of each example's gold solution; None for an example without one.
     sampled: further answers to each example, equally many for every example.
+    with_questions: the items hold the questions and their gold answers.
     """
     n = len(examples)
     grades = grade_attempts(task, examples, attempts)
@@ -60,6 +63,8 @@ def make_report(
             reason=grade.reason,
             gold_nll=nll,
             samples_right=right_samples,
+            question=example.question if with_questions else None,
+            gold=find_gold(task, example) if with_questions else None,
         )
         items.append(item)
 
@@ -95,6 +100,10 @@ def grade_attempt(task: Task, example: Example, attempt: Attempt) -> Grade:
     if attempt.truncated:
         return Grade("truncated", reason="cut off by student.max_new_tokens")
     return task.grade(example, attempt.text)
+
+
+def find_gold(task: Task, example: Example) -> str | None:
+    return task.target(example) if example.answer is None else example.answer
 
 
 def count_right_samples(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from ..ledger.costs import Budget
 from ..ledger.queries import open_read_only
 from ..run.history import read_history
-from ..tasks.jsonl import read_reserve
+from ..tasks.file_task import read_reserve
 from ..teachers.pool_teacher import PoolTeacherSettings
 from ..types import Task
 from .config_queries import shows_attempt

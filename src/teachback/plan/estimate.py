@@ -80,7 +80,9 @@ def make_student_bill(
         before=before,
         rounds=rounds,
         total=sum_student_work([before, *rounds]),
+        finetuning=facts.finetuning,
         method=facts.method,
+        warnings=facts.warnings,
         memory=finetuning_memory(load.parameters, facts.method),
         disk=estimate_peak_disk(
             load.parameters,

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from ..build.finetune_choice import preview_finetune
 from ..build.prepare import check_data
 from ..build.run import make_ready_run
 from ..build.task import make_task
@@ -13,6 +14,7 @@ from ..run.directory import Run
 from ..run.identity import read_precision
 from ..student.attempt import AttemptRequest
 from ..student.inference import load_for_inference
+from ..student.model_size import find_model_size
 from ..types import Task
 from .budget_terms import make_budget_terms
 from .config_queries import shows_attempt
@@ -35,12 +37,16 @@ def make_plan(config: Config, n_probes: int) -> Plan:
     task = make_task(config.task)
     check_data(config, task)
     probe = run_probe(config, task, n_probes) if n_probes else None
+    size = find_model_size(config.student.model, config.student.revision)
+    finetuning = preview_finetune(config, size)
     teaching = make_teaching_costs(config, task, probe.purchase if probe else None)
     return estimate_plan(
-        make_run_facts(config, task, probe),
+        make_run_facts(config, task, probe, size, finetuning),
         make_budget_terms(config, task),
         teaching,
-        make_student_load(config, task, teaching.roles, probe),
+        make_student_load(
+            config, task, teaching.roles, probe, finetuning.settings, size.parameters
+        ),
         summarise_probe(config, teaching, probe) if probe else None,
     )
 
@@ -94,7 +100,7 @@ def run_probe(config: Config, task: Task, n_pairs: int) -> ProbeMeasurements:
         if len(rows) < 2:
             return ProbeMeasurements(purchase, answering, None)
 
-        recipe = config.finetune.make_recipe(precision)
-        options = make_runtime_options(config)
+        recipe = ready.config.finetune.make_recipe(precision)
+        options = make_runtime_options(ready.config)
         finetuning = time_finetuning(start, student, chat, rows, run, recipe, options)
         return ProbeMeasurements(purchase, answering, finetuning)

@@ -147,6 +147,10 @@ def format_student_bill(plan: Plan) -> list[str]:
         billions = format_count(size.parameters).replace("G", "B")
         parameters = f"{billions} parameters, "
     lines = wrap_with_label("student", f"{student.model}: {parameters}{size.source}")
+    if student.finetuning:
+        lines += wrap_with_label("finetune", student.finetuning)
+    for warning in student.warnings:
+        lines += wrap_with_label("WARNING", warning)
 
     lines.append(
         format_table_line("", "rows", "", "tokens answered", "tokens learned", "time")

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..build.finetune_choice import FinetunePreview
 from ..build.judges import make_grading_judge
 from ..config.config import Config
 from ..criteria.lion import LionSettings
 from ..run.history import read_history
-from ..student.model_size import ModelSize, find_model_size
+from ..student.model_size import ModelSize
 from ..teachers.judge_grades import worst_grading_cost
 from ..teachers.pool_teacher import PoolTeacherSettings
 from ..types import Task
@@ -31,11 +32,18 @@ class RunFacts:
     keep: str  # which students are kept, as in the config
     free_bytes: float  # on the disk where the run will lie
     caveats: tuple[str, ...] = ()
+    finetuning: str = ""  # the recipe, and why
+    warnings: tuple[str, ...] = ()  # of finetuning
 
 
 def make_run_facts(
-    config: Config, task: Task, probe: "ProbeMeasurements | None"
+    config: Config,
+    task: Task,
+    probe: "ProbeMeasurements | None",
+    size: ModelSize,
+    finetuning: FinetunePreview,
 ) -> RunFacts:
+    """size: the student's. finetuning: what the config's section `finetune` comes to."""
     student = config.student
     endpoints = config.endpoints_by_role()
     judge = make_grading_judge(config)
@@ -60,9 +68,16 @@ def make_run_facts(
             for role, endpoint in endpoints.items()
         },
         model=student.model,
-        size=find_model_size(student.model, student.revision),
-        method=config.finetune.method,
+        size=size,
+        method=finetuning.settings.chosen_method,
         keep=config.keep,
         free_bytes=shutil.disk_usage(existing_folder).free,
         caveats=tuple(caveats),
+        finetuning=finetuning.text,
+        warnings=list_finetune_warnings(finetuning),
     )
+
+
+def list_finetune_warnings(finetuning: FinetunePreview) -> tuple[str, ...]:
+    misfit = str(finetuning.misfit or "").replace("\n ", ";")
+    return tuple(warning for warning in (finetuning.warning, misfit) if warning)

@@ -9,7 +9,7 @@ from ..build.criterion import make_criterion
 from ..build.steps import rows_at_start
 from ..config.config import Config
 from ..criteria.criterion import sampling_settings
-from ..student.model_size import find_model_size
+from ..student.training.recipe import FinetuneSettings
 from ..teachers.openai_teacher import OpenAITeacherSettings
 from ..types import Example, Task
 from .config_queries import count_scored_seeds
@@ -60,7 +60,10 @@ def make_student_load(
     task: Task,
     teacher_roles: Sequence["RoleUsage"],
     probe: "ProbeMeasurements | None",
+    finetune: FinetuneSettings,
+    parameters: int | None,
 ) -> StudentLoad:
+    """finetune: without auto. parameters: the student's."""
     student = config.student
     instruction_bytes = count_text_bytes(task.prompt(""))
     instruction_bytes += count_text_bytes(student.system)
@@ -81,10 +84,10 @@ def make_student_load(
         n_samples=count_sampled_answers(config, task),
         n_dev=len(task.dev),
         n_start_rows=len(rows_at_start(config, task)),
-        epochs=config.finetune.epochs,
-        restart=config.finetune.restart,
-        replay=config.finetune.replay,
-        parameters=find_model_size(student.model, student.revision).parameters,
+        epochs=finetune.chosen_epochs,
+        restart=finetune.restart,
+        replay=finetune.replay,
+        parameters=parameters,
         answering_per_s=answering.tokens_per_s if answering else None,
         finetuning_per_s=finetuning.tokens_per_s if finetuning else None,
     )

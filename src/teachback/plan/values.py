@@ -124,7 +124,11 @@ class StudentBill:
     before: StudentWork
     rounds: tuple[StudentWork, ...]
     total: StudentWork
+    # method, lr, epochs and rows_per_step, with what `auto` becomes on this machine, and why
+    finetuning: str
     method: str
+    # What is known to go wrong with them, with the fix
+    warnings: tuple[str, ...]
     memory: float | None  # bytes while finetuning; None: the model's size is unknown
     disk: float | None  # bytes of the run's directory at its peak
     free: float  # bytes on that disk

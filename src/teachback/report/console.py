@@ -6,12 +6,13 @@ Everything that a command prints goes through here, where control characters bec
 import json
 import re
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.text import Text
 
-from ..errors import escape_controls
+from ..errors import escape_controls, explain_disk_errors
 
 _Value = TypeVar("_Value")
 
@@ -43,6 +44,13 @@ def print_json(value: object, indent: int | None = 1) -> None:
     r"""Print valid JSON. Characters that a terminal would obey or hide are \uXXXX in it."""
     text = json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False)
     print(JSON_HIDDEN.sub(_escape_json, text))
+
+
+def write_json_lines(path: Path, values: Iterable[object]) -> None:
+    """One value a line. Raises DiskError."""
+    text = "\n".join(json.dumps(value, ensure_ascii=False) for value in values)
+    with explain_disk_errors(path):
+        path.write_text(f"{text}\n", encoding="utf-8")
 
 
 def print_value(

@@ -3,9 +3,16 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ..ledger.costs import FLOPS_PER_KILOFLOP, PICODOLLARS_PER_USD, RoleSpend, Spend
+from ..ledger.costs import (
+    FLOPS_PER_KILOFLOP,
+    PICODOLLARS_PER_USD,
+    CallCost,
+    RoleSpend,
+    Spend,
+)
 from ..run.files import to_plain
 from ..types import Example, Report, Round, Selection
+from .diagnosis.diagnosis import Diagnosis
 from .values import RunSummary
 
 
@@ -17,7 +24,12 @@ def run_facts(summary: RunSummary) -> dict[str, Any]:
         "rounds": [round_facts(finished) for finished in summary.rounds],
         "spend": spend_facts(summary.spend),
         "budget_closed_early": summary.closed_early,
+        "diagnosis": diagnosis_facts(summary.diagnosis),
     }
+
+
+def diagnosis_facts(diagnosis: Diagnosis | None) -> object:
+    return None if diagnosis is None else to_plain(diagnosis)
 
 
 def round_facts(finished: Round) -> dict[str, Any]:
@@ -51,6 +63,31 @@ def pick_facts(selection: Selection, pool: Sequence[Example]) -> list[dict[str, 
         }
         for pick in selection.picks
     ]
+
+
+def point_facts(baseline: Report, rounds: Sequence[Round]) -> list[dict[str, Any]]:
+    """One flat object for each point of the learning curve: the untuned student, each round."""
+    points = [{"rounds": 0, **accuracy_facts(baseline)}]
+    for n_rounds, finished in enumerate(rounds, start=1):
+        facts = round_facts(finished)
+        del facts["dev"]
+        points.append({"rounds": n_rounds, **accuracy_facts(finished.report), **facts})
+    # A table has the same columns in every line.
+    return [dict.fromkeys(points[-1]) | point for point in points]
+
+
+def accuracy_facts(report: Report) -> dict[str, Any]:
+    names = ("accuracy", "low", "high", "right", "n", "gold_nll")
+    return {name: getattr(report, name) for name in names}
+
+
+def call_facts(calls: Sequence[CallCost]) -> list[dict[str, Any]]:
+    facts = []
+    for call in calls:
+        usd = None if call.usd is None else call.usd / PICODOLLARS_PER_USD
+        is_estimated = bool(call.estimated)
+        facts.append({**call._asdict(), "usd": usd, "estimated": is_estimated})
+    return facts
 
 
 def role_cost_facts(costs: Sequence[RoleSpend]) -> list[dict[str, Any]]:

@@ -6,9 +6,15 @@ import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from types import FrameType
 from typing import NoReturn
 
-from ..errors import TeachbackError, is_disk_error, make_disk_error
+from ..errors import (
+    MissingPackages,
+    TeachbackError,
+    is_disk_error,
+    make_disk_error,
+)
 from .console import stderr
 
 # Set, it shows the traceback of any error: for bug reports, and for your own functions.
@@ -18,32 +24,37 @@ STOPPED_MESSAGE = (
     "stopped. What is finished is kept; the same command goes on from here."
 )
 
-# The extra that installs a module which `pip install teachback` leaves out.
-EXTRA_OF_MODULE = {
-    "accelerate": "student",
-    "aiohttp": "teacher",
-    "bitsandbytes": "qlora",
-    "datasets": "hub",
-    "gguf": "student",
-    "math_verify": "math",
-    "peft": "student",
-    "plotly": "plots",
-    "psutil": "student",
-    "reasoning_gym": "gym",
-    "safetensors": "student",
-    "tokenizers": "student",
-    "torch": "student",
-    "transformers": "student",
-}
+STOPPED_AT_ONCE_MESSAGE = (
+    b"\nstopped at once. What is finished is kept; calls in flight are charged in full.\n"
+)
+
+
+class StopHandler:
+    """Of Ctrl-C and SIGTERM: the first ends the command in order, the second at once."""
+
+    def __init__(self) -> None:
+        self.is_stopping = False
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if self.is_stopping:
+            # No more Python code: what is under way may wait for a lock, or for a server.
+            os.write(2, STOPPED_AT_ONCE_MESSAGE)
+            os._exit(STOPPED_CODE)
+        self.is_stopping = True
+        raise KeyboardInterrupt
 
 
 def run_command_line(app: Callable[[], object]) -> NoReturn:
     """Run a command line that ends in SystemExit, and end the process.
 
-    An error becomes a message and its exit code, never a traceback. SIGTERM is Ctrl-C.
+    An error becomes a message and its exit code, never a traceback. SIGTERM is Ctrl-C, and a second
+    one ends the process at once.
     """
+    handler = StopHandler()
     with suppress(ValueError):  # only the main thread may set it
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, handler)
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, handler)
     try:
         try:
             app()
@@ -116,9 +127,7 @@ def make_message_error(error: BaseException) -> TeachbackError:
 
 def explain_missing_module(error: ModuleNotFoundError) -> TeachbackError:
     module = (error.name or "").partition(".")[0]
-    extra = EXTRA_OF_MODULE.get(module)
-    fix = f"pip install 'teachback[{extra}]'" if extra else f"pip install {module}"
-    return TeachbackError(f"the package {module} is not installed", fix=fix)
+    return MissingPackages("this command", [module])
 
 
 def explain_os_error(error: OSError) -> TeachbackError:

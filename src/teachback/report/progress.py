@@ -1,47 +1,102 @@
-"""Progress on the console: a live line on a terminal, plain lines elsewhere."""
+"""What a run does, while it does it: bars and lines on a terminal or in a notebook, plain lines
+elsewhere.
+"""
 
 import signal
-from collections.abc import Sequence
-from types import TracebackType
-from typing import Self
+import threading
+from collections.abc import Callable, Sequence
+from types import FrameType, TracebackType
+from typing import Any, Self, TypeVar
 
 from rich.console import Console
-from rich.status import Status
-from rich.text import Text
 
-from ..errors import escape_controls
 from ..ledger.costs import Meter
 from ..run.directory import Event
-from ..run.steps import STEPS
+from ..run.steps import ALL_RUNS, STEPS
 from ..types import Attempts, CarryOver, Curation, Draft, Report, Reserve, Selection
+from .console import stderr
+from .failures import StopHandler, find_first_error
 from .formatting import format_accuracy, format_amount
+from .progress_views import (
+    BarState,
+    HiddenView,
+    LinesView,
+    NotebookView,
+    ProgressView,
+    TerminalView,
+)
 
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_Value = TypeVar("_Value")
+_Listener = Callable[[Event], None]
+
+STOPPED_CALL_MESSAGE = (
+    "stopped. What is finished is kept; the same call goes on from here."
+)
+# Below the bars of single runs, whose keys are their names
+ALL_RUNS_KEY = "\U0010ffff"
+
+
+def run_with_progress(
+    work: Callable[[_Listener], _Value],
+    progress: bool | None = None,
+    listen: _Listener | None = None,
+) -> _Value:
+    """What work(listen) returns, with its events shown.
+
+    progress None: they are shown on a terminal and in a notebook, unless the caller listens.
+    True: elsewhere too, as plain lines. Raises KeyboardInterrupt when it is stopped.
+    """
+    shown = Progress(choose_console(progress, has_listener=listen is not None))
+
+    def show(event: Event) -> None:
+        shown.show(event)
+        if listen:
+            listen(event)
+
+    try:
+        with shown:
+            return work(show)
+    except BaseException as error:
+        if not isinstance(find_first_error(error), KeyboardInterrupt):
+            raise
+    # A new error: the old one's frames would keep the student in memory.
+    raise KeyboardInterrupt(STOPPED_CALL_MESSAGE)
+
+
+def choose_console(progress: bool | None, *, has_listener: bool) -> Console | None:
+    is_watched = stderr.is_terminal or stderr.is_jupyter
+    is_shown = (is_watched and not has_listener) if progress is None else progress
+    return stderr if is_shown else None
+
+
+def choose_view(console: Console | None) -> ProgressView:
+    if console is None:
+        return HiddenView()
+    if console.is_jupyter:
+        return NotebookView()
+    return TerminalView(console) if console.is_terminal else LinesView(console)
 
 
 class Progress:
-    """Shows the events of a run. It must be entered in the main thread.
+    """Shows the events of a run.
 
         with Progress(console) as progress:
             teachback.run(config, listen=progress.show)
 
     Ctrl-C or SIGTERM raises KeyboardInterrupt at once, and again at the next event: some libraries
-    swallow it while they are imported.
+    swallow it while they are imported. Only in the main thread: others get no signals.
     """
 
-    def __init__(self, console: Console) -> None:
-        self.console = console
+    def __init__(self, console: Console | None) -> None:
+        """console None: nothing is shown."""
+        self.view = choose_view(console)
         self._interrupted = False
-        self._status: Status | None = None
-        if console.is_terminal:
-            self._status = Status("", console=console)
+        self._handlers_before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
-        self._handlers_before = {
-            number: signal.signal(number, self._interrupt) for number in STOP_SIGNALS
-        }
-        if self._status:
-            self._status.start()
+        if threading.current_thread() is threading.main_thread():
+            self._catch_signals()
+        self.view.start()
         return self
 
     def __exit__(
@@ -52,11 +107,28 @@ class Progress:
     ) -> None:
         for number, handler in self._handlers_before.items():
             signal.signal(number, handler)
-        if self._status:
-            self._status.stop()
+        self.view.stop()
 
-    def _interrupt(self, *_: object) -> None:
+    def _catch_signals(self) -> None:
+        """Ctrl-C unless it is ignored; SIGTERM unless it has a handler of the user's own."""
+        usual = (signal.SIG_DFL, signal.default_int_handler)
+        on_sigterm = signal.getsignal(signal.SIGTERM)
+        catchable = {
+            signal.SIGINT: signal.getsignal(signal.SIGINT)
+            not in (signal.SIG_IGN, None),
+            signal.SIGTERM: on_sigterm in usual or isinstance(on_sigterm, StopHandler),
+        }
+        self._handlers_before = {
+            number: signal.signal(number, self._interrupt)
+            for number, is_catchable in catchable.items()
+            if is_catchable
+        }
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
         self._interrupted = True
+        before = self._handlers_before.get(number)
+        if isinstance(before, StopHandler):
+            before(number, frame)
         raise KeyboardInterrupt
 
     def show(self, event: Event) -> None:
@@ -64,28 +136,38 @@ class Progress:
             raise KeyboardInterrupt
         prefix = f"{event.unit} · " if event.unit else ""
         if event.kind == "note":
-            self.print_line(f"{prefix}{event.value}")
+            self.view.print_line(f"{prefix}{event.value}")
+            return
+        if event.step == ALL_RUNS:
+            self._show_runs(event)
             return
         step = STEPS[event.step]
         title = f"{prefix}round {event.round} · {step.doing}"
         if event.kind == "done":
             for line in describe_result(event.value):
-                self.print_line(f"{title}: {line}  ({event.seconds:.0f} s)")
+                self.view.print_line(f"{title}: {line}  ({event.seconds:.0f} s)")
             return
-        if not self._status:
-            return
-        parts = [title]
+        state = BarState(title)
         if event.kind == "part":
-            parts.append(f"{event.done}/{event.total} {step.unit}")
-        if isinstance(event.value, Meter):
-            parts.append(format_meter(event.value))
-        # Status takes a str for markup, and would drop what stands in brackets.
-        self._status.update(Text(escape_controls(" · ".join(parts))))
+            state = count_parts(title, event, step.unit)
+        self.view.show_bar(event.unit, state)
 
-    def print_line(self, line: str) -> None:
-        self.console.print(
-            escape_controls(line), markup=False, highlight=False, soft_wrap=True
-        )
+    def _show_runs(self, event: Event) -> None:
+        """A run of a comparison has ended. Its bar goes, and the bar of all runs grows."""
+        if event.unit:
+            self.view.remove_bar(event.unit)
+        self.view.show_bar(ALL_RUNS_KEY, count_parts("all runs", event, "runs"))
+
+
+def count_parts(title: str, event: Event, unit: str) -> BarState:
+    meter = event.value
+    return BarState(
+        title,
+        event.done,
+        event.total,
+        amount=f"{event.done}/{event.total} {unit}",
+        detail=format_meter(meter) if isinstance(meter, Meter) else "",
+    )
 
 
 def format_meter(meter: Meter) -> str:

@@ -1,5 +1,6 @@
 """The teacher's raw replies and what became of each: what `teachback show` prints."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import count, groupby
@@ -134,10 +135,25 @@ def describe_fate(pair: ShownPair) -> str:
 def call_line(call: ShownCall) -> str:
     """Further lines of a reply stand below its first one."""
     if call.state == "answered":
-        text = call.reply.strip() or "(no text)"
+        text = lay_out_exercise(call.reply) or call.reply.strip() or "(no text)"
     else:
         text = f"({call.state.replace('_', ' ')}: {call.reason or 'no answer yet'})"
-    return f"  {call.role:9} " + text.replace("\n", f"\n{' ' * 12}")
+    lines = f"  {call.role:9} {text}".replace("\n", f"\n{' ' * 12}").split("\n")
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def lay_out_exercise(reply: str) -> str | None:
+    """What a program or a pool wrote, as a question and its text; None for any other reply."""
+    try:
+        exercise = json.loads(reply)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(exercise, dict):
+        return None
+    question, text = exercise.get("question"), exercise.get("text")
+    if not isinstance(question, str) or not isinstance(text, str):
+        return None
+    return f"{question}\n\n{text}"
 
 
 def pair_facts(pairs: Sequence[ShownPair]) -> list[dict[str, Any]]:

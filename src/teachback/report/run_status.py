@@ -3,7 +3,8 @@
 from typing import Any
 
 from ..ledger.costs import Budget
-from .facts import role_cost_facts, round_facts, spend_facts
+from .diagnosis.diagnosis import diagnosis_lines
+from .facts import diagnosis_facts, role_cost_facts, round_facts, spend_facts
 from .formatting import format_accuracy, format_amount
 from .role_costs import role_cost_notes, role_cost_table
 from .row_yield import yield_lines
@@ -21,6 +22,7 @@ def status_facts(status: RunStatus) -> dict[str, Any]:
         "next": status.history.next_step,
         "spend": spend_facts(status.spend),
         "rounds_asked": status.max_rounds,
+        "diagnosis": diagnosis_facts(status.diagnosis),
     }
     if status.role_costs is not None:
         facts["costs"] = role_cost_facts(status.role_costs)
@@ -42,6 +44,8 @@ def status_lines(status: RunStatus) -> list[str]:
     if status.role_costs is not None:
         table = role_cost_table(status.role_costs)
         lines += ["", *table, *role_cost_notes(status.role_costs)]
+    if status.diagnosis is not None:
+        lines += ["", *diagnosis_lines(status.diagnosis)]
     return lines
 
 

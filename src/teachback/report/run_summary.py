@@ -6,6 +6,7 @@ from pathlib import Path
 from ..errors import escape_controls
 from ..ledger.costs import PICODOLLARS_PER_USD, Spend
 from ..types import Example, Report, Round
+from .diagnosis.diagnosis import Diagnosis, diagnosis_lines
 from .evaluation import change_lines
 from .formatting import display_path, format_accuracy, format_usd
 from .row_yield import yield_lines
@@ -40,6 +41,7 @@ def summary_lines(
         spend_line(summary.spend),
         "",
         *newly_right_lines(baseline, after, dev),
+        *failure_lines(summary.diagnosis),
         f"everything lies in {display_path(summary.run_dir)}; the student in {student}",
         "use it:",
         "",
@@ -63,6 +65,11 @@ def round_line(r: int, finished: Round) -> str:
     if transfer.row_score_rho is not None:
         parts.append(f"by the criterion's own score rho {transfer.row_score_rho:+.2f}")
     return f"round {r}: {', '.join(parts)}; dev {format_accuracy(finished.report)}"
+
+
+def failure_lines(diagnosis: Diagnosis | None) -> list[str]:
+    """Why the run gained nothing; empty if it gained."""
+    return ["", *diagnosis_lines(diagnosis), ""] if diagnosis else []
 
 
 def spend_line(spend: Spend) -> str:

@@ -8,6 +8,7 @@ from ..ledger.costs import Budget, RoleSpend, Spend
 from ..run.history import RunHistory
 from ..run.steps import ROUND_STEPS
 from ..types import Report, Round
+from .diagnosis.diagnosis import Diagnosis
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class RunSummary:
     closed_early: bool
     # The call that used more than its worst case. Nothing was sent after it.
     overrun_reason: str | None = None
+    diagnosis: Diagnosis | None = None  # None: the run gained
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class RunStatus:
     limits: Budget
     max_accepted: int | None  # accepted rows
     role_costs: Sequence[RoleSpend] | None  # None: they are not shown
+    diagnosis: Diagnosis | None = None  # None: the run gained, or is at work
 
 
 def is_round_open(history: RunHistory) -> bool:

@@ -69,7 +69,7 @@ class Event:
     # A step begins, reports progress, or has committed; or there is something to note.
     kind: Literal["start", "part", "done", "note"]
     round: int
-    step: str
+    step: str  # a key of STEPS, or ALL_RUNS
     done: int = 0  # of "part": so many of `total`
     total: int = 0
     value: object = None  # of "done": what the step returned; of "note": a text

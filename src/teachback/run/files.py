@@ -109,7 +109,9 @@ def _to_json(plain: object, indent: int | None = None) -> str:
 
 
 def to_plain(value: object) -> object:
-    """Turn dataclasses, mappings and tuples into what the json module writes."""
+    """Turn dataclasses, mappings, tuples and paths into what the json module writes."""
+    if isinstance(value, Path):
+        return str(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {
             field.name: to_plain(getattr(value, field.name))

@@ -166,6 +166,15 @@ def read_precision(folder: Path) -> Any:
     return json.loads(read_verified(path))["precision"] if path.exists() else None
 
 
+def read_kept_section(folder: Path, name: str) -> dict[str, Any]:
+    """A section of the config that a run's first start has kept; empty before it."""
+    path = folder / "config.json"
+    if not path.exists():
+        return {}
+    section = json.loads(read_verified(path)).get(name)
+    return section if isinstance(section, dict) else {}
+
+
 def read_today(folder: Path) -> date | None:
     """The day that was pinned at a run's first start, or None."""
     path = folder / "inputs.json"

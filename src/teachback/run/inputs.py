@@ -4,10 +4,9 @@ import platform
 from collections.abc import Mapping
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 from ..types import Task
-from .files import hash_bytes, hash_file, to_json_bytes
+from .files import hash_bytes, to_json_bytes
 
 LIBRARIES = ("teachback", "torch", "transformers", "peft", "numpy", "scipy", "pydantic")
 
@@ -18,15 +17,15 @@ def make_inputs(
     model: str,
     precision: str,
     teacher: str,
-    rows: Path | None = None,
+    rows: str | None = None,
     sources: Mapping[str, bytes] | None = None,
     today: date | None = None,
 ) -> dict[str, object]:
     """The content of inputs.json.
 
-    model: the student's identity. teacher: sha256 of all that it is asked with. rows: the
-    file of rows that the user already has. sources: code and prompts of the user's, by name.
-    today: the day that the student's prompts name, if they name any.
+    model: the student's identity. teacher: sha256 of all that it is asked with. rows: sha256 of
+    the files of rows that the user already has. sources: code and prompts of the user's, by
+    name. today: the day that the student's prompts name, if they name any.
 
     A later change of `versions` is told to the reader. A change of anything else is refused.
     """
@@ -35,10 +34,9 @@ def make_inputs(
         name: f"{len(examples)} rows, sha256 {hash_bytes(to_json_bytes(examples))}"
         for name, examples in splits.items()
     }
-    has_rows = rows is not None and rows.exists()
     return {
         **hashes,
-        "rows": f"sha256 {hash_file(rows)}" if rows and has_rows else None,
+        "rows": f"sha256 {rows}" if rows else None,
         "prompts": f"sha256 {teacher}",
         **{
             name: f"sha256 {hash_bytes(source)}"

@@ -80,6 +80,9 @@ STEPS: Mapping[str, RunStep] = {
     "test": RunStep(Report, "the student answers test"),
 }
 
+# In the place of a step's name, where an event tells how many runs of a comparison have ended.
+ALL_RUNS = "runs"
+
 ROUND_STEPS = tuple(name for name, step in STEPS.items() if step.in_round)
 
 

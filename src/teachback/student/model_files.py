@@ -2,14 +2,13 @@
 
 import json
 from collections.abc import Iterable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from ..errors import StudentError
+from ..errors import StudentError, require_modules
 
-# The extra `student` installs them.
-PACKAGES = ("torch", "transformers", "accelerate", "peft")
+# Of the extra `student`: what every student needs.
+STUDENT_MODULES = ("torch", "transformers", "accelerate", "peft")
 ALLOWED_MODEL = (
     "a folder with an unquantised causal language model that transformers knows: "
     "config.json, *.safetensors and a tokenizer"
@@ -19,14 +18,8 @@ MAX_REASON_CHARS = 400
 
 
 def check_packages() -> None:
-    """Raises StudentError if a package is missing that students need."""
-    missing = [name for name in PACKAGES if find_spec(name) is None]
-    if missing:
-        raise StudentError(
-            "a student needs packages that are not installed",
-            got=f"no {', '.join(missing)}",
-            fix="pip install 'teachback[student]'",
-        )
+    """Raises MissingPackages for what every student needs."""
+    require_modules("a student", STUDENT_MODULES)
 
 
 def check_model_files(folder: Path) -> None:

@@ -5,10 +5,13 @@ To add a task, write its file and add its line below.
 
 from collections.abc import Mapping
 
+from ..graders import GRADERS
+from .file_task import FileTaskSettings, load_file_task
 from .game24 import Game24Settings, load_game24
 from .gsm8k import GSM8KSettings, load_gsm8k
+from .gym_datasets import GYM_MODULES
 from .hub import HubSettings, load_hub
-from .jsonl import JsonlSettings, load_jsonl
+from .hub_dataset import HUB_MODULES, hub_modules_without_path
 from .math import MATHSettings, load_math
 from .own import OwnTaskSettings, load_own_task
 from .prontoqa import ProntoQASettings, load_prontoqa
@@ -28,8 +31,17 @@ TASKS: Mapping[str, RegisteredTask] = {
             "proof",
         ),
     ),
-    "gsm8k": RegisteredTask(GSM8KSettings, load_gsm8k),
-    "math": RegisteredTask(MATHSettings, load_math),
+    "gsm8k": RegisteredTask(
+        GSM8KSettings, load_gsm8k, list_modules=hub_modules_without_path
+    ),
+    "math": RegisteredTask(
+        MATHSettings,
+        load_math,
+        list_modules=lambda settings: (
+            *GRADERS["math"].modules,
+            *hub_modules_without_path(settings),
+        ),
+    ),
     "game24": RegisteredTask(
         Game24Settings, load_game24, ("game24", "game24_answers", "make24")
     ),
@@ -37,8 +49,13 @@ TASKS: Mapping[str, RegisteredTask] = {
         ReasoningGymSettings,
         load_reasoning_gym,
         ("reasoning_gym", "gym_items", "gym_datasets"),
+        lambda settings: GYM_MODULES,
     ),
-    "jsonl": RegisteredTask(JsonlSettings, load_jsonl),
-    "hub": RegisteredTask(HubSettings, load_hub),
+    "files": RegisteredTask(FileTaskSettings, load_file_task),
+    # Its former name.
+    "jsonl": RegisteredTask(FileTaskSettings, load_file_task),
+    "hub": RegisteredTask(
+        HubSettings, load_hub, list_modules=lambda settings: HUB_MODULES
+    ),
     "own": RegisteredTask(OwnTaskSettings, load_own_task),
 }

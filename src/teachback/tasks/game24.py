@@ -20,6 +20,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from ..errors import ConfigError, DataError
+from ..files.json_rows import read_jsonl
 from ..types import Example, Exercise, PositiveInt, Scalar, Settings, Task
 from . import make24
 from .game24_answers import (
@@ -30,7 +31,6 @@ from .game24_answers import (
     read_puzzle,
     verify_game24,
 )
-from .jsonl_file import read_jsonl
 from .make24 import GOAL, LEVELS, MAX_CLASSIC_NUMBER, Puzzle
 from .splits import SplitSizes, exclude_exercises, split_examples
 from .table import ExampleColumns, examples_from_rows

@@ -10,11 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+from ..files.json_rows import read_jsonl
 from ..graders.number import NUMBER_GRADER
 from ..types import Example, PositiveInt, Settings, Task
 from . import rows_task
 from .hub_dataset import read_hub
-from .jsonl_file import read_jsonl
 from .splits import SplitSizes
 from .table import ExampleColumns, examples_from_rows
 

@@ -6,9 +6,10 @@ from dataclasses import fields, replace
 from difflib import get_close_matches
 from typing import Any
 
-from ..errors import ConfigError
+from ..errors import ConfigError, require_modules
 from .gym_items import GymSource, isolated_generators
 
+GYM_MODULES = ("reasoning_gym",)
 # Datasets that can't be used, and why.
 REFUSED_DATASETS = {
     "codeio": "its gold answers change from run to run: it runs programs that draw random numbers",
@@ -36,13 +37,9 @@ def open_source(
     Options go before levels. Raises ConfigError for a dataset, an option or a level that doesn't
     exist, or that the library refuses.
     """
-    try:
-        from reasoning_gym.factory import CURRICULA, DATASETS
-    except ImportError as error:
-        raise ConfigError(
-            "the task reasoning_gym needs reasoning-gym",
-            fix="pip install 'teachback[gym]'",
-        ) from error
+    require_modules("the task reasoning_gym", GYM_MODULES)
+    from reasoning_gym.factory import CURRICULA, DATASETS
+
     _check_name(name, DATASETS)
     dataset_class, config_class = DATASETS[name]
     _check_options(name, options, config_class)

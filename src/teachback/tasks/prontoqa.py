@@ -18,9 +18,9 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from ..errors import ConfigError, DataError
+from ..files.json_rows import read_jsonl
 from ..rng import draw
 from ..types import Example, Exercise, PositiveInt, Settings, Task
-from .jsonl_file import read_jsonl
 from .ontology import Decision, decide_question, read_question
 from .prontoqa_answers import (
     format_proof_answer,
@@ -241,7 +241,7 @@ def _split_file(
     }
 
 
-def read_prontoqa_row(row: dict[str, object], where: str) -> Example:
+def read_prontoqa_row(row: Mapping[str, object], where: str) -> Example:
     """A row of the published files as an example. Raises DataError for any other row."""
     texts = [row.get(field) for field in ("id", "question", "answer", "solution")]
     meta = row.get("meta")

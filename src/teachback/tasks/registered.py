@@ -18,6 +18,8 @@ class RegisteredTask:
     load: Callable[..., Task]
     # The files of tasks/ that decide what the task's program writes: part of a run's identity.
     program_files: tuple[str, ...] = ()
+    # list_modules(settings): modules that it needs of an extra, its grader's aside.
+    list_modules: Callable[[Any], tuple[str, ...]] = lambda settings: ()
 
     def read_program(self) -> tuple[bytes, ...]:
         """The source of the program's files."""

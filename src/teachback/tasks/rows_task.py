@@ -1,4 +1,4 @@
-"""Tasks from the user's rows: questions in a JSONL file or on the Hub, and a grader."""
+"""Tasks from the user's rows: questions in a file or on the Hub, and a grader."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -41,7 +41,7 @@ def make_task_from_rows(
     test: Sequence[Example] | None,
     sizes: SplitSizes,
     form: AnswerFormat,
-    name: str = "jsonl",
+    name: str = "files",
     seed: int = 0,
     instruction: str | None = None,
     templated: bool = False,

@@ -6,6 +6,7 @@ two rows answer differently are left out.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 
 from ..errors import DataError
@@ -47,6 +48,8 @@ def split_examples(
     answers; dev and test may not. Raises DataError for splits that ask for more rows than there
     are, and for empty seeds or dev.
     """
+    # Each question's key is needed several times, and is slow in a file of many rows.
+    key = cache(key)
     pool = unique_in_hash_order(train, key, seed)
 
     tests: list[Example] = []
@@ -93,6 +96,7 @@ def unique_in_hash_order(
 
     Without the exercises that two examples answer differently.
     """
+    key = cache(key)
     consistent, _ = drop_conflicts(examples, key)
     by_key = {}
     for example in sorted(consistent, key=content_order, reverse=True):
@@ -117,6 +121,8 @@ def exclude_exercises(
 ) -> list[Example]:
     """The examples whose exercise isn't among the others'."""
     excluded = {key(e.question) for e in others}
+    if not excluded:
+        return list(examples)
     return [e for e in examples if key(e.question) not in excluded]
 
 

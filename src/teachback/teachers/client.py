@@ -8,7 +8,7 @@ disk. Its outcome is on disk before anyone sees it:
     other 5xx, 408, 409, 424, ...    failed: costs nothing
     400, 413, 422                    perhaps about this request only: costs nothing, not tried again
     401, 402                         the endpoint refuses all of us: TeacherDown
-    403, 404, 451, ...               the same, unless the endpoint has answered: then as with 400
+    403, 404, 451, ...               the same, unless the endpoint answers others: then as with 400
     timeout, reset, half an answer,
     504, 524                         in doubt: charged in full
     HTTP 200 with an error           as the status that the error names
@@ -326,15 +326,20 @@ class Client:
     async def _is_own_fault(self, call: int, reply: HttpReply) -> bool:
         """Whether a refusal such as 403 may be about this request, and not about all.
 
-        An endpoint that has answered others refuses this one. One that has refused the same
-        request at an earlier start may answer others, so they are asked before it counts as
-        down.
+        An endpoint that has answered others refuses this one. Those in flight are waited for. One
+        that has refused the same request at an earlier start may answer others, so they are
+        asked before it counts as down.
         """
         if reply.status in REFUSED_CLIENT:
             return False
-        if self.has_answered:
+        if not self.has_answered and await self.group.run(
+            self.ledger.was_refused_before, call
+        ):
             return True
-        return await self.group.run(self.ledger.was_refused_before, call)
+        others = set(self._sent)
+        while not (self.has_answered or self.halt.error) and others & self._sent:
+            await self._sleep(POLL_S)
+        return self.has_answered
 
     async def _end_call(self, call: int, failed: FailedTry) -> None:
         self._sent.discard(call)

@@ -1,10 +1,9 @@
 """`pool`: hands out rows you already have. A dry run without any teacher."""
 
-from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
-from ..errors import DataError
+from ..files.find_files import hash_row_files
 from ..types import PositiveInt, Settings
 from .pool import count_rows_left, hand_out_rows, make_pool, worst_pool_costs
 from .registered import Teacher, TeacherContext, TeacherRun
@@ -14,7 +13,7 @@ class PoolTeacherSettings(Settings):
     """Each seed gets the unused row nearest to it."""
 
     name: Literal["pool"]
-    # JSON lines: question, and answer or solution.
+    # A file, a folder or a pattern, with the task's columns, or question, and answer or solution.
     rows: Path
     # How many of them, by a hash of the question. The base student reads each once.
     n_rows: PositiveInt | None = None
@@ -46,11 +45,5 @@ def make_pool_teacher(
 
 
 def hash_reserve(settings: PoolTeacherSettings, context: TeacherContext) -> str:
-    """sha256 of the file of rows."""
-    try:
-        return sha256(settings.rows.read_bytes()).hexdigest()
-    except OSError as error:
-        raise DataError(
-            f"the reserve {settings.rows} can't be read: {error}",
-            fix="give a file of JSON lines",
-        ) from error
+    """sha256 of the file of rows. Raises DataError for one that can't be read."""
+    return hash_row_files(settings.rows)

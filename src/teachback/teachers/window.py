@@ -16,13 +16,13 @@ When an error stops everything, what is in flight is let finish, because it is p
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Generic, TypeVar
 
 from ..endpoints.endpoint import Endpoint
+from ..endpoints.event_loop import run_async
 from ..endpoints.replies import Completion, parse_completion
 from ..errors import TeachbackError, TeacherDown
 from ..ledger.costs import Cost
@@ -283,12 +283,7 @@ def buy_orders(
             for client in halt.clients:
                 client.abandon()
 
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(buy())
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(lambda: asyncio.run(buy())).result()
+    return run_async(buy())
 
 
 def explain_silence(

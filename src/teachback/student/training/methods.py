@@ -5,35 +5,37 @@ import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ...errors import StudentError, explain_disk_errors
+from ...errors import (
+    StudentError,
+    explain_disk_errors,
+    make_pip_line,
+    require_modules,
+)
 from ...run.files import publish_path
 from ..loading import LoadedStudent, load_student
 from .adapters import list_unadaptable
 from .divergence import check_trained_model
 from .layout import get_causal_model
-from .recipe import Recipe
+from .recipe import QLORA_MODULES, Recipe
 
 
 def check_method(recipe: Recipe) -> None:
-    """Raises StudentError where the method can't run here."""
+    """Raises StudentError or MissingPackages where the method can't run here."""
     if recipe.method != "qlora":
         return
     import torch
 
-    has_gpu = torch.cuda.is_available()
-    has_package = find_spec("bitsandbytes") is not None
-    if not has_gpu or not has_package:
+    if not torch.cuda.is_available():
         raise StudentError(
-            "finetune.method: qlora needs a GPU and the package bitsandbytes",
-            got=f"{'a' if has_gpu else 'no'} GPU, "
-            f"bitsandbytes {'is' if has_package else 'is not'} installed",
-            fix="pip install 'teachback[qlora]' on a machine with a GPU, or set "
-            "finetune.method: lora",
+            "finetune.method: qlora needs a GPU",
+            got="no GPU",
+            fix="set finetune.method: lora, or use a machine with a GPU, and there "
+            f"{make_pip_line(QLORA_MODULES)}",
         )
+    require_modules("finetune.method: qlora", QLORA_MODULES)
 
 
 def prepare_model(

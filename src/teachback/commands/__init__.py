@@ -1,0 +1,1 @@
+"""What the commands run, select and evaluate do. plan and compare are rooms of their own."""

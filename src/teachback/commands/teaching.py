@@ -1,0 +1,60 @@
+"""`teachback run`: the whole loop, in a run's directory."""
+
+from collections.abc import Callable
+
+from ..build.run import make_ready_run, refuse_total_budget
+from ..config.config import Config
+from ..errors import ConfigError
+from ..loop import History, teach
+from ..report.diagnosis.diagnose import read_diagnosis
+from ..run import history
+from ..run.directory import Event, Run
+from ..run.steps import ROUND_STEPS
+from .results import Result
+
+
+def teach_student(config: Config, listen: Callable[[Event], None]) -> Result:
+    """Runs the loop to its end, or goes on with it."""
+    refuse_total_budget(config)
+    refuse_fewer_rounds(config)
+    with (
+        Run(config.run_dir, keep=config.keep, listen=listen) as opened,
+        make_ready_run(config, opened) as ready,
+    ):
+        seeds = ready.task.seeds
+        past = teach(opened, ready.parts, ready.base, seeds, config.rounds)
+        return Result(
+            history=past,
+            spend=ready.ledger.spend(),
+            run_dir=opened.folder,
+            student=opened.path(past.student),
+            closed_early=was_closed_early(past, config),
+            overrun_reason=ready.ledger.overrun_reason,
+            repeat=config.repeat,
+            diagnosis=read_diagnosis(
+                opened.folder,
+                history.RunHistory(past.baseline, past.rounds, ROUND_STEPS[0]),
+            ),
+        )
+
+
+def refuse_fewer_rounds(config: Config) -> None:
+    """Growth only (R4): the rounds that are done can't be taken back."""
+    n_finished = 0
+    if config.run_dir.exists():
+        n_finished = len(history.read_history(config.run_dir).rounds)
+    if config.rounds is not None and config.rounds < n_finished:
+        raise ConfigError(
+            f"rounds is below the {n_finished} that the run in {config.run_dir} has finished",
+            got=config.rounds,
+            allowed=f"{n_finished} or more",
+            fix="raise rounds, or use another --run-dir",
+        )
+
+
+def was_closed_early(past: History, config: Config) -> bool:
+    """Whether there are fewer rounds than asked for, or the budget cut a round."""
+    if config.rounds is None:
+        return False
+    pairs = [len(r.fresh.rows) + len(r.fresh.rejected) for r in past.rounds]
+    return len(past.rounds) < config.rounds or min(pairs) < config.per_round

@@ -1,0 +1,1 @@
+"""The doctor: what a config needs, what this machine has, and the fix for what is missing."""
