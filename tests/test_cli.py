@@ -7,13 +7,14 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from contextlib import chdir, suppress
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from commands import command
+from teachback.config.reading import read_config
 from teachback.report.progress import Progress
 from teachback.run.directory import Event
 
@@ -240,6 +241,40 @@ def test_exit_code_3_when_the_budget_closes_early(config: Path, tmp_path: Path) 
     assert done.returncode == 3
     assert "the budget closed before the rounds that were asked for" in done.stderr
     assert "6 rows generated" in done.stdout
+
+
+def test_a_raised_budget_ends_what_a_closed_one_began(
+    config: Path, tmp_path: Path
+) -> None:
+    """The round that was cut stays as it is, and is no reason to raise the budget again."""
+    args = ["run", config, "--run-dir", tmp_path / "run", "--set"]
+    assert command(*args, "budget.generated=2").returncode == 3
+    done = command(*args, "budget.generated=6")
+    assert done.returncode == 0, done.stderr
+    assert "6 rows generated" in done.stdout
+
+
+def test_run_compare_and_select_take_folders_of_their_own(
+    config: Path, tmp_path: Path
+) -> None:
+    """One config is for all of them; a comparison that was begun in the run's folder goes on."""
+    mine = tmp_path / "mine.py"
+    mine.write_text(
+        "def longest(evidence): return [a.n_tokens for a in evidence.attempts]"
+    )
+    for criterion in ("random", "loss", f"{mine}:longest"):
+        done = command(
+            "select", config, "-n", 2, "--set", f"criterion={criterion}", cwd=tmp_path
+        )
+        assert done.returncode == 0, done.stderr
+    names = {path.name for path in (tmp_path / "runs").iterdir()}
+    assert names == {f"task-select-2-{name}" for name in ("random", "loss", "longest")}
+    assert read_config(config, is_comparison=True).run_dir.name == "task-compare"
+    begun = tmp_path / "runs/task/comparison.json"
+    begun.parent.mkdir()
+    begun.touch()
+    with chdir(tmp_path):
+        assert read_config(config, is_comparison=True).run_dir == begun.parent
 
 
 @pytest.mark.parametrize(

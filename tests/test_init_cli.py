@@ -96,6 +96,11 @@ def test_from_a_file_to_a_finished_run_in_two_commands(
     assert done.returncode == 0, done.stderr
     assert "12 rows generated" in done.stdout
     assert "after 3 rounds" in done.stdout
+    # It says how to ask the student: as it was trained.
+    instruction = (
+        'Solve the problem step by step. End with a last line "Answer: <number>".'
+    )
+    assert repr(f"{instruction}\n\n…") in done.stdout
     assert (tmp_path / "runs/my/ledger.sqlite").exists()
 
 
@@ -315,6 +320,28 @@ def test_what_it_can_not_use_is_exit_code_2_and_a_sentence(
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "my.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("column", "text", "is_named"),
+    [
+        ("my steps", "Add {} to it.", True),
+        ("my steps", "Add the second to the first.", True),
+        ("kind", "an easy addition", False),
+    ],
+)
+def test_a_column_that_may_hold_solutions_is_named(
+    column: str, text: str, is_named: bool, init: Init, tmp_path: Path
+) -> None:
+    rows = additions(40)
+    for i, row in enumerate(rows):
+        row.pop("solution", None)
+        row[column] = text.format(i)
+    write(tmp_path / "my.jsonl", rows)
+    done = init("my.jsonl")
+    assert "no worked solutions" in done.stderr
+    hint = f"If column '{column}' has them, add --solution 'my steps'"
+    assert (hint in done.stderr) == is_named
 
 
 @pytest.mark.parametrize("grader", ["number", "math"])

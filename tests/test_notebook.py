@@ -12,6 +12,8 @@ pytest.importorskip("ipykernel")
 nbformat = pytest.importorskip("nbformat")
 nbclient = pytest.importorskip("nbclient")
 
+DOCS = Path(__file__).parents[1] / "docs"
+
 pytestmark = [
     pytest.mark.slow,
     # The client of the kernel is not ours.
@@ -142,3 +144,16 @@ def test_an_interrupted_comparison_leaves_no_process(notebook: Notebook) -> None
     cell = notebook.run(call)
     assert "all runs" not in outputs_of(cell, "text/html")[0]
     assert "<ComparedArms: " in outputs_of(cell, "text/plain")[-1]
+
+
+@pytest.mark.usefixtures("packaged_tiny")
+@pytest.mark.parametrize("name", ["own-data", "own-criterion"])
+def test_the_notebooks_of_the_docs_run(name: str, tmp_path: Path) -> None:
+    """With a tiny student in the place of the packaged one, and one repeat."""
+    book = nbformat.read(DOCS / f"notebooks/{name}.ipynb", 4)
+    for cell in book.cells:
+        cell.source = cell.source.replace("repeats=2", "repeats=1, jobs=1")
+    resources = {"metadata": {"path": str(tmp_path)}}
+    nbclient.NotebookClient(book, timeout=240, resources=resources).execute()
+    last = [cell for cell in book.cells if cell.cell_type == "code"][-1]
+    assert last.outputs

@@ -16,6 +16,8 @@ import pytest
 import yaml
 
 from commands import command
+from teachback import __version__
+from teachback.errors import EXTRA_MODULES
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -60,6 +62,14 @@ def test_the_demos_numbers_are_the_records() -> None:
     record = json.loads((ROOT / "bench/results/demo.json").read_bytes())
     shown = set(re.findall(r"\d+%", README))
     assert set(re.findall(r"\d+%", record["said"])) <= shown
+
+
+def test_the_wheel_of_the_start_page_is_this_one() -> None:
+    ((version, extras),) = re.findall(
+        r"'dist/teachback-(.*)-py3-none-any\.whl\[(.*)\]'", START
+    )
+    assert version == __version__
+    assert set(extras.split(",")) <= EXTRA_MODULES.keys()
 
 
 @pytest.mark.parametrize("name", ["loop.svg", "gains.svg"])
@@ -114,7 +124,7 @@ def shell(line: str, folder: Path) -> str:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=1800,
+        timeout=3600,
     )
     assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
     return done.stdout + done.stderr

@@ -1,4 +1,4 @@
-"""python -m bench study PLAN --report: the recorded experiments as tables for docs/study.md.
+"""python -m bench study PLAN --report: the recorded experiments as tables for docs/study-tables.md.
 
 With --only EXPERIMENT: all that is recorded of one.
 """

@@ -86,11 +86,13 @@ def teach_and_report(config: Config, quiet: bool, as_json: bool) -> None:
     if as_json:
         print_json(run_facts(summary))
     else:
+        task = make_task(config.task)
         lines = summary_lines(
             summary,
-            dev=make_task(config.task).dev,
+            dev=task.dev,
             max_accepted=config.budget.accepted,
             system=config.student.system,
+            prompt=task.prompt,
         )
         print_lines(lines)
     print_lines(run_notices.early_end_lines(summary), stderr)

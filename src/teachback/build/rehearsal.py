@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from ..config.config import Config
 from ..rng import draw
-from ..tasks import game24, prontoqa
+from ..tasks import game24, prontoqa, stories
 from ..teachers.openai_teacher import OpenAITeacherSettings
 from ..types import Task
 
@@ -24,6 +24,7 @@ def make_rehearsal(
     solvers: dict[str, SolveFunction] = {
         "prontoqa": prontoqa.solve_prontoqa,
         "game24": game24.solve_game24,
+        "stories": stories.solve_story,
     }
     draw_for_run = partial(draw, config.seed, config.repeat)
     return draw_for_run, read_all_templates(prompts or default), solvers.get(task.name)

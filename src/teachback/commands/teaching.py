@@ -53,8 +53,10 @@ def refuse_fewer_rounds(config: Config) -> None:
 
 
 def was_closed_early(past: History, config: Config) -> bool:
-    """Whether there are fewer rounds than asked for, or the budget cut a round."""
+    """Whether there are fewer rounds than asked for, or the budget cut the last one."""
     if config.rounds is None:
         return False
-    pairs = [len(r.fresh.rows) + len(r.fresh.rejected) for r in past.rounds]
-    return len(past.rounds) < config.rounds or min(pairs) < config.per_round
+    # A round that was cut earlier stays as it is, and a raised budget went on after it.
+    last = past.rounds[-1].fresh if past.rounds else None
+    n_last_pairs = len(last.rows) + len(last.rejected) if last else 0
+    return len(past.rounds) < config.rounds or n_last_pairs < config.per_round

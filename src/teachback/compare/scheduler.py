@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PROCESS_BYTES = 2**30
 # What a student takes at its peak, over the memory that finetuning is known to take: the
 # activations are not in it
-PEAK_MEMORY_FACTOR = 1.5
+STUDENT_PEAK_FACTOR = 1.5
 
 # Runs one unit. It is a top-level function, because children import it by its name.
 RunUnit = Callable[["Unit", Callable[[Event], None]], None]
@@ -49,7 +49,7 @@ def find_max_parallel_runs(parameters: int | None, method: str) -> int:
     if student_bytes is None:
         return cores
     free_bytes = psutil.virtual_memory().available
-    fitting = int(free_bytes / (PROCESS_BYTES + PEAK_MEMORY_FACTOR * student_bytes))
+    fitting = int(free_bytes / (PROCESS_BYTES + STUDENT_PEAK_FACTOR * student_bytes))
     return max(1, min(cores, fitting))
 
 

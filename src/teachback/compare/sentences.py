@@ -15,7 +15,7 @@ def describe_finding(finding: Finding) -> str:
     arm = finding.arm
     reference = finding.reference
     if finding.difference is None:
-        return f"{arm}: one repeat says nothing of {reference}"
+        return f"{arm}: one repeat says nothing about its difference from {reference}"
 
     evidence = f"{finding.repeats} repeats"
     if finding.p is not None:

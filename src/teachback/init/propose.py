@@ -19,8 +19,10 @@ from .survey import HeldOutFile, Survey, first_line, survey_file, unused_file_no
 
 # Asks a model, in the section `judge`.
 JUDGE_GRADER = "judge"
-# A cell of so many words may be a worked solution.
-MIN_PROSE_WORDS = 3
+# A cell of so many words may be a worked solution: of the first number where most of the column's
+# cells differ, or else of the second.
+MIN_DIFFERENT_WORDS = 3
+MIN_PROSE_WORDS = 5
 
 # Decides between the two graders of a guess, or raises where it can't.
 AskGrader = Callable[[GraderGuess], str]
@@ -200,7 +202,7 @@ def missing_solution_notes(choices: Choices) -> tuple[str, ...]:
 
 
 def find_prose_columns(examples: Sequence[Example]) -> list[str]:
-    """Columns without a role whose cells are mostly different texts of several words."""
+    """Columns without a role whose cells are mostly texts of several words."""
     cells_by_name: dict[str, list[Scalar]] = {}
     for example in examples:
         for name, cell in example.meta.items():
@@ -210,8 +212,9 @@ def find_prose_columns(examples: Sequence[Example]) -> list[str]:
 
 def is_prose(cells: Sequence[Scalar]) -> bool:
     texts = [cell for cell in cells if isinstance(cell, str)]
-    n_long = sum(len(text.split()) >= MIN_PROSE_WORDS for text in texts)
-    return 2 * n_long > len(cells) and 2 * len(set(texts)) > len(cells)
+    are_different = 2 * len(set(texts)) > len(cells)
+    n_words = MIN_DIFFERENT_WORDS if are_different else MIN_PROSE_WORDS
+    return 2 * sum(len(text.split()) >= n_words for text in texts) > len(cells)
 
 
 def survey_summary(choices: Choices) -> Iterator[str]:

@@ -68,8 +68,8 @@ def early_end_lines(summary: RunSummary) -> list[str]:
         )
     if summary.closed_early:
         lines += [
-            "the budget closed before the rounds that were asked for: raise it and run the "
-            "same command to go on",
+            "the budget closed before the rounds that were asked for: raise it, and rounds if "
+            "the last one was cut, and run the same command to go on",
             "(`teachback plan` says how much is needed)",
         ]
     return lines

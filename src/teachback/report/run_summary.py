@@ -1,6 +1,6 @@
 """A run in words: what each round did, what it cost, where it lies."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..errors import escape_controls
@@ -21,11 +21,12 @@ def summary_lines(
     dev: Sequence[Example],
     max_accepted: int | None,
     system: str | None,
+    prompt: Callable[[str], str],
 ) -> list[str]:
     """What `teachback run` prints at the end.
 
     dev: the questions of the reports. max_accepted: how many accepted rows the budget
-    allows. system: the student's system prompt.
+    allows. system: the student's system prompt. prompt(question): what the student is asked.
     """
     rounds = summary.rounds
     baseline = summary.baseline
@@ -45,7 +46,7 @@ def summary_lines(
         f"everything lies in {display_path(summary.run_dir)}; the student in {student}",
         "use it:",
         "",
-        *(f"    {line}" for line in usage_lines(student, system)),
+        *(f"    {line}" for line in usage_lines(student, system, prompt("…"))),
         "",
     ]
 
@@ -129,9 +130,9 @@ def newly_right_lines(
     return [escape_controls(line).replace("\n", "\n          ") for line in lines]
 
 
-def usage_lines(student: Path, system: str | None) -> list[str]:
-    """The three lines of Python that use the student."""
-    messages = [{"role": "user", "content": "…"}]
+def usage_lines(student: Path, system: str | None, content: str) -> list[str]:
+    """The three lines of Python that ask the student, in the form in which it was trained."""
+    messages = [{"role": "user", "content": content}]
     if system is not None:
         messages.insert(0, {"role": "system", "content": system})
     return [

@@ -17,6 +17,7 @@ from .own import OwnTaskSettings, load_own_task
 from .prontoqa import ProntoQASettings, load_prontoqa
 from .reasoning_gym import ReasoningGymSettings, load_reasoning_gym
 from .registered import RegisteredTask
+from .stories import StoriesSettings, load_stories
 
 TASKS: Mapping[str, RegisteredTask] = {
     "prontoqa": RegisteredTask(
@@ -45,6 +46,7 @@ TASKS: Mapping[str, RegisteredTask] = {
     "game24": RegisteredTask(
         Game24Settings, load_game24, ("game24", "game24_answers", "make24")
     ),
+    "stories": RegisteredTask(StoriesSettings, load_stories, ("stories",)),
     "reasoning_gym": RegisteredTask(
         ReasoningGymSettings,
         load_reasoning_gym,

@@ -12,7 +12,8 @@ from .values import NextStep
 MAX_EPOCHS = 10
 MAX_HOPS = 6  # of ProntoQA's program
 # Settings that say how many questions dev has, the first that holds a number.
-DEV_KEYS = ("task.dev", "task.n_dev")
+FILE_DEV_KEY = "task.n_dev"
+DEV_KEYS = ("task.dev", FILE_DEV_KEY)
 # A task's setting of how hard its questions are, from the easiest to the hardest, and its limit.
 LEVEL_KEYS: Mapping[str, int | None] = {"task.hops": MAX_HOPS, "task.levels": None}
 
@@ -199,7 +200,11 @@ def count_questions_needed(evidence: RunEvidence, gain: float) -> int:
 def more_questions(evidence: RunEvidence, needed: int) -> tuple[NextStep, ...]:
     for key in DEV_KEYS:
         if evidence.number(key) is not None:
-            return (NextStep("enough to show a gain of 5 points", key, needed),)
+            reason = "enough to show a gain of 5 points"
+            # A program makes as many as are asked for.
+            if key == FILE_DEV_KEY:
+                reason += ", if the file has so many rows"
+            return (NextStep(reason, key, needed),)
     return (
         NextStep(f"give {needed:,} dev questions: enough to show a gain of 5 points"),
     )

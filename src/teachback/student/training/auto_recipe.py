@@ -9,7 +9,8 @@ from typing import Literal, NamedTuple
 
 from ..machine_memory import MachineMemory
 from ..model_size import describe_parameters, finetuning_memory
-from .fit import GIB, PEAK_MEMORY_FACTOR
+from .fit import PEAK_MEMORY_FACTOR
+from .memory import GIB
 from .recipe import FinetuneSettings, Method
 
 # From this multiple of the table's learning rate on, a student is likely to be wrecked.

@@ -9,9 +9,9 @@ from typing import Literal, get_args
 from ...errors import StudentError
 from ..machine_memory import MachineMemory
 from ..model_size import BYTES_PER_PARAMETER, describe_parameters, finetuning_memory
+from .memory import GIB
 from .recipe import QLORA_MODULES, Method
 
-GIB = 2**30
 # What finetuning takes at its peak, over what is known: activations and the head's logits.
 PEAK_MEMORY_FACTOR = 1.5
 

@@ -1,10 +1,13 @@
-"""The pages of the reference that are made from the program: the config, and the commands.
+"""The pages that are made when the site is: the config, the commands, and the notebooks.
 
-mkdocs calls `on_files` (mkdocs.yml, hooks). The pages exist on the site only, so they can't be out
-of date.
+mkdocs calls `on_files` and `on_page_markdown` (mkdocs.yml, hooks). The pages exist on the site
+only, so they can't be out of date.
 """
 
+import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -22,7 +25,7 @@ NO_DEFAULT = "**required**"
 CONFIG_INTRO = """\
 # Config
 
-For whoever writes or changes a config file. `teachback init FILE` writes one, with a comment on
+For people who write or change a config. `teachback init FILE` writes one, with a comment on
 every choice; this page lists every key. It is made from `teachback schema`, which editors read to
 complete and check keys.
 
@@ -34,8 +37,8 @@ complete and check keys.
 CLI_INTRO = """\
 # Commands
 
-For whoever types. `teachback COMMAND --help` prints the same. Every command resumes what it had
-begun: give it again.
+For people at a command line. `teachback COMMAND --help` prints the same. Every command resumes what
+it had begun: give it again.
 
 | exit code | what it means |
 |---|---|
@@ -50,9 +53,29 @@ begun: give it again.
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     pages = {"reference/config.md": config_page(), "reference/cli.md": cli_page()}
+    for path in sorted(Path(config.docs_dir).glob("notebooks/*.ipynb")):
+        pages[f"notebooks/{path.stem}.md"] = notebook_page(path)
     for path, text in pages.items():
         files.append(File.generated(config, path, content=text))
     return files
+
+
+def on_page_markdown(markdown: str, **_: object) -> str:
+    """On the site a link to a notebook leads to its page."""
+    return re.sub(r"\]\(([\w./-]+)\.ipynb\)", r"](\1.md)", markdown)
+
+
+def notebook_page(path: Path) -> str:
+    """Its cells without outputs, and where to get the file."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    parts = []
+    for cell in cells:
+        source = "".join(cell["source"])
+        is_code = cell["cell_type"] == "code"
+        parts.append(f"```python\n{source}\n```" if is_code else source)
+    title, rest = parts[0].split("\n", 1)
+    download = f'<a href="{path.name}" download>The notebook itself</a>'
+    return "\n\n".join([title, rest.strip(), download, *parts[1:]]) + "\n"
 
 
 # -- the config ----------------------------------------------------------------------------
@@ -234,7 +257,7 @@ def _cli_lines() -> Iterator[str]:
 def _parameter_table(parameters: Iterable[Any]) -> Iterator[str]:
     rows = [_parameter_row(one) for one in parameters if not one.hidden]
     if rows:
-        yield from ["| | |", "|---|---|", *rows]
+        yield from ["| you give | what it does |", "|---|---|", *rows]
 
 
 def _parameter_row(parameter: Any) -> str:
