@@ -6,6 +6,7 @@ python -m bench scoring|attempts|finetune [--quick]: against lm-eval, generate()
 python -m bench badge|sketch|diversity [--quick]: against scikit-activeml and apricot.
 python -m bench compare|intervals [--quick]: runs side by side; a comparison's statistics.
 python -m bench study PLAN [--only EXPERIMENT]: a planned comparison (bench/study/*.yaml).
+python -m bench demo [--quick]: the demo, over seeds and precisions.
 python -m bench reliability [--quick]: killed runs, damaged files, full disks.
 python -m bench harness [--student MODEL] [--quick]: accuracy on GSM8K against lm-eval's.
 
@@ -43,6 +44,7 @@ BENCHES = (
     "compare",
     "intervals",
     "reliability",
+    "demo",
 )
 
 

@@ -25,7 +25,7 @@ STEPS_RANGE = (1, 6)  # fewest, most
 MAX_FIRST = 10
 MAX_CHANGE = 5
 # No sum on the way is larger.
-MAX_TOTAL = 30
+MAX_TOTAL = 20
 # Of one story, and of one example of a split. Far more than any needs.
 MAX_DRAWS = 10_000
 PROMPT_ENDING = '\nWrite each step, then "Answer: " and the number.'
