@@ -24,7 +24,9 @@ STOPPED_MESSAGE = (
     "stopped. What is finished is kept; the same command goes on from here."
 )
 
-STOPPED_AT_ONCE_MESSAGE = b"\nstopped at once. What is finished is kept; calls in flight are charged in full.\n"
+STOPPED_AT_ONCE_MESSAGE = b"""
+stopped at once. What is finished is kept; calls in flight are charged in full.
+"""
 
 
 class StopHandler:
