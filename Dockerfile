@@ -1,8 +1,8 @@
 # teachback with all that the demo, an API teacher and the plots need, on a CPU:
 #
 #   docker build -t teachback .
-#   docker run --rm -it -v "$PWD":/work -u "$(id -u):$(id -g)" teachback demo
-#   docker run --rm -it -v "$PWD":/work -u "$(id -u):$(id -g)" -e OPENAI_API_KEY teachback run task.yaml
+#   docker run --rm -it -v "$PWD":/data -u "$(id -u):$(id -g)" teachback demo
+#   docker run --rm -it -v "$PWD":/data -u "$(id -u):$(id -g)" -e OPENAI_API_KEY teachback run task.yaml
 #
 # For an NVIDIA GPU: build with --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cu130 (or what your driver
 # takes: https://pytorch.org), and run with --gpus all.
@@ -29,6 +29,6 @@ RUN pip install --extra-index-url "$TORCH_INDEX" -c constraints.txt ".[$EXTRAS]"
 ENV HOME=/cache TEACHBACK_CACHE=/cache/teachback HF_HOME=/cache/huggingface
 RUN mkdir -p /cache/teachback /cache/huggingface && chmod -R a+rwX /cache
 
-WORKDIR /work
+WORKDIR /data
 ENTRYPOINT ["teachback"]
 CMD ["--help"]

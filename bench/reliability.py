@@ -21,16 +21,14 @@ bench that was stopped goes on from there.
 
 import json
 import math
-import os
 import random
 import shutil
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -54,10 +52,10 @@ from bench.run_snapshots import (
     read_rows,
     take_snapshot,
 )
+from bench.small_disk import fill, mount_small_disk
 
 SIZES = {"kills": 100, "tight": 20, "damages": 200, "disks": 120}
 QUICK_SIZES = {"kills": 2, "tight": 1, "damages": 3, "disks": 2}
-DISK_MIB = 64
 KEPT = Path("runs/bench-reliability")
 
 
@@ -369,17 +367,6 @@ def run_on_full_disk(
     return Ended(code, out.read_text(errors="replace"))
 
 
-def fill(file: int, disk: Path, free_bytes: int) -> None:
-    usage = os.statvfs(disk)
-    left = usage.f_bavail * usage.f_frsize - free_bytes
-    block = bytes(1 << 16)
-    try:
-        while left > 0:
-            left -= os.write(file, block[: min(left, len(block))])
-    except OSError:
-        pass  # it is full
-
-
 def check_disk_message(ended: Ended, tally: Tally, what: str) -> None:
     if "Traceback" in ended.text:
         tally.note("traceback", f"{what}: {ended.text[-400:]}")
@@ -389,20 +376,3 @@ def check_disk_message(ended: Ended, tally: Tally, what: str) -> None:
         tally.ends["told"] += 1
     else:
         tally.note("lost", f"{what}: exit code {ended.code}: {ended.text[-400:]}")
-
-
-@contextmanager
-def mount_small_disk(folder: Path) -> Iterator[Path | None]:
-    """A file system of a few MiB; None where none may be mounted."""
-    folder.mkdir(parents=True)
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m", "tmpfs", str(folder)]
-    if (
-        shutil.which("mount") is None
-        or subprocess.run(mount, capture_output=True).returncode
-    ):
-        yield None
-        return
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)

@@ -4,8 +4,6 @@ Exit codes: 0 done, 2 config, data or disk, 3 budget closed early, 4 the teacher
 nothing usable, 130 stopped (Ctrl-C, SIGTERM), 1 anything else.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 
 import typer
@@ -28,7 +26,7 @@ from .report.console import (
 )
 from .report.evaluation import evaluation_lines
 from .report.facts import pick_facts, report_facts, run_facts
-from .report.failures import run_command_line, stop
+from .report.failures import exit_when_stopped, run_command_line
 from .report.formatting import display_path
 from .report.replies import pair_facts, pair_lines
 from .report.run_status import status_facts, status_lines
@@ -387,15 +385,3 @@ def main() -> None:
     """The entry point. An error becomes a message and its exit code, not a traceback."""
     # The name is what completion and usage call it, however it was started.
     run_command_line(partial(app, prog_name="teachback"))
-
-
-# -- what the commands share -------------------------------------------------------------
-
-
-@contextmanager
-def exit_when_stopped() -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the command without a traceback: typer would say "Aborted"."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        stop()

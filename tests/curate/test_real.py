@@ -4,12 +4,12 @@ Takes some 10 s: every train question is compared with the whole test set.
 """
 
 import json
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 
 import pytest
+from bench.contamination import change_numbers, change_words
 
 from curating import curate_round, questions, text_task
 from teachback.curate.training_rows import curate_rows, forbidden_keys, make_row_checks
@@ -71,18 +71,6 @@ def test_at_most_two_percent_of_real_train_questions_are_taken_for_leaks(
     assert false_share <= 0.02
     assert n_templated == 0
     assert n_warnings / len(rest) < 0.15
-
-
-def change_numbers(text: str, random: Random) -> str:
-    return re.sub(r"\d+", lambda _: str(random.randint(2, 99)), text)
-
-
-def change_words(text: str, random: Random) -> str:
-    """Every fifth word, and the numbers."""
-    words = text.split()
-    for position in random.sample(range(len(words)), len(words) // 5):
-        words[position] = "".join(random.choices("aeioumnrst", k=5))
-    return change_numbers(" ".join(words), random)
 
 
 def embed(text: str, random: Random) -> str:

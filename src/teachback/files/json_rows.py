@@ -92,10 +92,16 @@ def read_lines(content: bytes, path: Path, notes: tuple[str, ...] = ()) -> Sourc
         if line.strip():
             rows.append(read_line(line, path, number))
             lines.append(number)
-    if len(rows) == 1:
-        table = rows_of_table(rows[0])
-        if table is not None:
-            return SourceRows(path, table, notes=notes)
+    return make_source(path, rows, lines, notes)
+
+
+def make_source(
+    path: Path, rows: list[FileRow], lines: "array[int]", notes: tuple[str, ...]
+) -> SourceRows:
+    """A single object may be a table: columns, or a list of rows under one name."""
+    table = rows_of_table(rows[0]) if len(rows) == 1 else None
+    if table is not None:
+        return SourceRows(path, table, notes=notes)
     return SourceRows(path, rows, lines, notes)
 
 
@@ -128,11 +134,7 @@ def read_document(content: bytes, path: Path, notes: tuple[str, ...]) -> SourceR
         position = start
         rows.append(check_object(row, path, line))
         lines.append(line)
-    if len(rows) == 1:
-        table = rows_of_table(rows[0])
-        if table is not None:
-            return SourceRows(path, table, notes=notes)
-    return SourceRows(path, rows, lines, notes)
+    return make_source(path, rows, lines, notes)
 
 
 def iterate_json(text: str, path: Path) -> Iterator[tuple[int, object]]:

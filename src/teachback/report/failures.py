@@ -4,8 +4,8 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn
 
@@ -77,6 +77,15 @@ def run_command_line(app: Callable[[], object]) -> NoReturn:
         stderr.print(f"error: {failure}")
         sys.exit(failure.exit_code)
     sys.exit(0)
+
+
+@contextmanager
+def exit_when_stopped() -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the command without a traceback: typer would say "Aborted"."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        stop()
 
 
 def stop() -> NoReturn:
