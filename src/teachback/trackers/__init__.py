@@ -1,0 +1,1 @@
+"""Tells experiment trackers what each round brought."""
