@@ -11,7 +11,7 @@
 FROM python:3.11-slim
 
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
-# What `pip install teachback[...]` adds; "student,teacher,plots,math,gym,hub,files,pandas" is all but qlora.
+# What `pip install teachback[...]` adds; "student,teacher,plots,math,gym,hub,files,pandas,trackio,wandb,mlflow,tensorboard" is all but qlora.
 ARG EXTRAS=student,teacher,plots
 
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONUNBUFFERED=1

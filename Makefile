@@ -33,5 +33,5 @@ $(READY): pyproject.toml constraints.txt
 	touch $@
 
 $(TESTED): $(READY)
-	$(BIN)/pip install -q -c constraints.txt -e '.[student,teacher,plots,math,gym,hub,docs,dev]'
+	$(BIN)/pip install -q -c constraints.txt -e '.[student,teacher,plots,math,gym,hub,tensorboard,docs,dev]'
 	touch $@

@@ -8,6 +8,7 @@ python -m bench compare|intervals [--quick]: runs side by side; a comparison's s
 python -m bench study PLAN [--only EXPERIMENT]: a planned comparison (bench/study/*.yaml).
 python -m bench demo [--quick]: the demo, over seeds and precisions.
 python -m bench reliability [--quick]: killed runs, damaged files, full disks.
+python -m bench page [--quick]: the browser of rows of a run's page, in Chromium.
 python -m bench harness [--student MODEL] [--quick]: accuracy on GSM8K against lm-eval's.
 
 A benchmark first checks that both sides computed the same thing. It writes
@@ -45,6 +46,7 @@ BENCHES = (
     "intervals",
     "reliability",
     "demo",
+    "page",
 )
 
 

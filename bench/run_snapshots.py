@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 # Seconds and host names are in these. The ledger is compared by its rows.
-NOT_COMPARED = {"timings.jsonl", "lock"}
+NOT_COMPARED = {"timings.jsonl", "report.html", "lock"}
 
 
 class Snapshot(NamedTuple):

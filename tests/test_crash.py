@@ -20,6 +20,7 @@ from teachback.testing import fake_run
 
 NOT_COMPARED = {
     "timings.jsonl",
+    "report.html",
     "lock",
     "ledger.sqlite",
     "ledger.sqlite-wal",

@@ -23,6 +23,7 @@ from teachback.errors import (
     require_modules,
 )
 from teachback.testing import fake_run
+from teachback.trackers import TRACKERS
 
 ROOT = Path(__file__).parents[1]
 # Of those who develop teachback.
@@ -53,6 +54,11 @@ CONFIGS = {
     "teacher: {name: openai, base_url: 'http://127.0.0.1:9/v1', model: m, key_env: null}",
     "parquet": "task: {name: jsonl, seeds: rows.parquet, n_dev: 2, grader: exact}\n"
     "teacher: {name: pool, rows: rows.parquet}",
+    **{
+        tracker: "task: {name: prontoqa, seeds: 8, dev: 4, test: 4}\n"
+        f"track: [{tracker}]"
+        for tracker in TRACKERS
+    },
     "gsm8k": "task: {name: gsm8k}\nteacher: {name: pool, rows: rows.jsonl}",
 }
 
@@ -102,6 +108,13 @@ COMMANDS: dict[str, list[list[str]]] = {
         *with_all_commands("parquet.yaml"),
         ["plan", "parquet.yaml"],
     ],
+    **{
+        tracker: [
+            ["run", f"{tracker}.yaml", "--yes"],
+            ["compare", f"{tracker}.yaml", "--jobs", "1"],
+        ]
+        for tracker in TRACKERS
+    },
     # `compare` goes without the page, and to_pandas is no command: see below.
     "plots": [],
     "pandas": [],

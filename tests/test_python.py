@@ -37,7 +37,7 @@ COMMANDS = {
 FUNCTIONS = sorted({*COMMANDS} & {*teachback.__all__})
 # What a command has because it prints, and a function because it returns.
 OF_COMMANDS = {"json", "quiet", "yes", "out", "help"}
-OF_FUNCTIONS = {"progress", "listen"}
+OF_FUNCTIONS = {"progress", "listen", "confirm"}
 OPTION_NAMES = {"set": "changes", "path": "config"}
 
 
@@ -47,13 +47,22 @@ def command_parameters(name: str) -> dict[str, Any]:
     for parameter in COMMANDS[name].params:
         options = [option.lstrip("-") for option in parameter.opts]
         option = max(options, key=len).replace("-", "_")
-        if option not in OF_COMMANDS:
+        if option not in OF_COMMANDS or (name, option) == ("export", "out"):
             found[OPTION_NAMES.get(option, option)] = parameter.default
     return found
 
 
 def test_the_functions_are_the_commands_that_return_something() -> None:
-    assert FUNCTIONS == ["compare", "evaluate", "plan", "run", "select"]
+    assert FUNCTIONS == [
+        "compare",
+        "diff",
+        "evaluate",
+        "export",
+        "plan",
+        "run",
+        "runs",
+        "select",
+    ]
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -200,9 +209,12 @@ def results(
             "run": teachback.run(tree, run_dir=folder / "run"),
             "evaluate": teachback.evaluate(folder / "run", split="dev"),
             "select": teachback.select(tree, 3, run_dir=folder / "run"),
+            "export": teachback.export(folder / "run", to="csv", out=folder / "rows"),
             "compare": teachback.compare(
                 tree, **compared, changes=["rounds=1"], run_dir=folder / "compared"
             ),
+            "diff": teachback.diff(folder / "run", folder / "compared/repeat-0/loss"),
+            "runs": teachback.runs(folder),
         }
 
     return asyncio.run(call_all())
@@ -216,8 +228,11 @@ def test_each_result_is_one_line_of_text(results: dict[str, ResultView]) -> None
         "8 pairs, ",
         "evaluate": "<Evaluation: dev 0% [0%, 39%] right of 6; gold nll ",
         "select": "<RankedSeeds: 3 of 12 seeds, the best first>",
+        "export": "<Export: 8 rows in ",
         "compare": "<ComparedArms: {}: test accuracy at the end, mean of 1 repeats: "
         "random 0%, loss 0%>",
+        "diff": "<RunDifferences: the runs are equal up to round 0, evaluate; the left ",
+        "runs": "<RunTable: ",
     }
     for name, result in results.items():
         folder = getattr(result, "run_dir", "")
@@ -234,7 +249,10 @@ def test_each_result_is_a_small_table_in_a_notebook(
         "run": "<th>rounds</th><th>dev accuracy</th>",
         "evaluate": "<th>n</th><th>accuracy</th>",
         "select": "<th>rank</th><th>id</th><th>score</th><th>question</th>",
+        "export": "<th>form</th><th>out</th><th>rounds</th><th>rows</th>",
         "compare": "<th>arm</th><th>said</th>",
+        "diff": "<th>point</th><th>left</th><th>right</th>",
+        "runs": "<th>run</th><th>state</th><th>task</th>",
     }
     for name, result in results.items():
         html = result._repr_html_()
@@ -251,11 +269,14 @@ def test_each_result_is_a_small_table_in_a_notebook(
         ("run", "calls", {"round", "role", "state", "output_tokens", "usd"}, 8),
         ("select", "seeds", {"rank", "id", "score", "question"}, 3),
         ("evaluate", "items", {"id", "outcome", "text"}, 6),
+        ("export", "files", {"form", "out", "rows"}, 1),
         ("plan", "roles", {"role", "calls_low", "usd_high"}, 1),
         ("compare", "rounds", {"arm", "repeat", "rounds", "accuracy"}, 4),
         ("compare", "rows", {"arm", "repeat", "question"}, 8),
         ("compare", "calls", {"arm", "repeat", "role"}, 8),
         ("compare", "findings", {"arm", "said"}, 2),
+        ("diff", "rounds", {"point", "left", "right"}, 3),
+        ("runs", None, {"folder", "state", "accepted", "after", "usd"}, 3),
     ],
 )
 def test_each_table_as_a_data_frame(

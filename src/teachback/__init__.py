@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 # These rooms have the names of functions. If they were loaded later, Python would put them in the
 # functions' places.
-for _room in ("compare", "plan", "run"):
+for _room in ("compare", "export", "plan", "report", "run"):
     import_module(f".{_room}", __name__)
 
-from .api import compare, evaluate, plan, run, select  # noqa: E402
+from .api import compare, diff, evaluate, export, plan, run, runs, select  # noqa: E402
 
 if TYPE_CHECKING:
     from .commands.results import Result
@@ -33,9 +33,12 @@ __all__ = [
     "TeachbackError",
     "__version__",
     "compare",
+    "diff",
     "evaluate",
+    "export",
     "plan",
     "run",
+    "runs",
     "select",
 ]
 

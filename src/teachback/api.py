@@ -24,8 +24,11 @@ if TYPE_CHECKING:
         RankedSeeds,
         Result,
     )
+    from .commands.several_runs import RunDifferences, RunTable
     from .config.reading import ConfigSource
     from .config.tree import ConfigEdits
+    from .export.export_run import Export
+    from .export.hub.push import HubPush, HubUpload
     from .run.directory import Event
 
     Listener = Callable[[Event], None]
@@ -185,3 +188,82 @@ def evaluate(
         progress,
         listen,
     )
+
+
+def export(
+    run: str | Path,
+    *,
+    to: str,
+    out: str | Path | None = None,
+    meta: bool = False,
+    plain: bool = False,
+    card: bool = False,
+    force: bool = False,
+    trust: bool = False,
+    what: str | None = None,
+    public: bool = False,
+    confirm: Callable[[Sequence[HubUpload]], None] | None = None,
+) -> Export | HubPush:
+    """A run's rows or its student, in a form that other tools read.
+
+    run: its directory; it may be under way. to: a form, as `teachback export --help` lists them.
+    out: a file or a folder, which force may write over. meta: rows say where they are from. plain:
+    rows are without the system message and the task's instruction. card: README.md beside a file.
+    trust: the run may load a function that it names (docs/security.md).
+
+    to="hub:ORGANISATION/NAME": it is pushed to the Hub. what: data, student, both, or a form.
+    public: a new repository is public. confirm(uploads): called before anything is sent; what it
+    raises stops the push.
+    """
+    from .export.export_run import export_run, require_out
+    from .export.exported_run import read_exported_run
+    from .export.hub.push import push_run
+    from .export.hub.target import (
+        is_hub_target,
+        parse_hub_target,
+        refuse_other_options,
+    )
+
+    refuse_other_options(
+        to,
+        local={"--out": out, "--card": card, "--force": force},
+        hub={"--what": what, "--public": public},
+    )
+    exported_run = read_exported_run(
+        Path(run), with_meta=meta, is_plain=plain, is_trusted=trust
+    )
+    if is_hub_target(to):
+        target = parse_hub_target(to, what)
+        return push_run(exported_run, target, is_public=public, confirm=confirm)
+    return export_run(exported_run, to, require_out(out), force=force, card=card)
+
+
+def diff(left: str | Path, right: str | Path) -> RunDifferences:
+    """What differs between two runs, by their directories, and the first step at which they part.
+
+    An arm of a comparison is a run: comparison/repeat-0/loss. Runs may be under way.
+    """
+    from .commands.several_runs import read_run_diff
+
+    return read_run_diff(Path(left), Path(right))
+
+
+def runs(folder: str | Path = "runs", *, all: bool = False) -> RunTable:
+    """The runs below a folder, the last that changed first. all: those of comparisons too."""
+    from .commands.several_runs import read_run_table
+
+    return read_run_table(Path(folder), inner=all)
+
+
+def report(
+    run: str | Path, *, to: str | Path | None = None, trust: bool = False
+) -> Path:
+    """A run as one HTML file. Safe while the run is at work: only files are read.
+
+    run: its directory. to: where the page is written (default: report.html in the run's
+    directory). trust: the run may load a function that it names, for the seeds' questions
+    (docs/security.md). Returns where the page is.
+    """
+    from .commands.run_page import report_folder
+
+    return report_folder(Path(run), Path(to) if to is not None else None, trust=trust)

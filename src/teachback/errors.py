@@ -43,11 +43,15 @@ EXTRA_MODULES: Mapping[str, tuple[str, ...]] = {
     "teacher": ("aiohttp",),
     "qlora": ("bitsandbytes",),
     "math": ("math_verify",),
-    "plots": ("plotly",),
+    "plots": ("plotly", "jinja2"),
     "gym": ("reasoning_gym",),
     "files": ("pyarrow",),
     "hub": ("datasets",),
     "pandas": ("pandas",),
+    "trackio": ("trackio",),
+    "wandb": ("wandb",),
+    "mlflow": ("mlflow",),
+    "tensorboard": ("tensorboard",),
 }
 # The smallest extra that installs a module: these packages bring some others.
 EXTRA_OF_MODULE: Mapping[str, str] = {
@@ -176,6 +180,10 @@ class LowYield(TeachbackError):
     """So few of the teacher's drafts can be used that no more are bought. All are kept."""
 
     exit_code = 4
+
+
+class PushFailed(TeachbackError):
+    """The Hub refuses what is pushed, or can't be reached. The same command again is safe."""
 
 
 class DiskError(TeachbackError):

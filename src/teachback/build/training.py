@@ -64,13 +64,13 @@ def make_finetune(
 
 
 def make_runtime_options(config: Config) -> RuntimeOptions:
-    """An adapter is kept where a server takes it: one that was trained on the base student."""
+    """An adapter of the base student is kept beside the merged one, for servers and for export."""
     machine, finetune = config.machine, config.finetune
     on_base = finetune.method in ("lora", "qlora") and finetune.restart == "base"
     return RuntimeOptions(
         micro_tokens=machine.micro_tokens,
         gradient_checkpointing=machine.gradient_checkpointing,
-        save_adapter=on_base and config.student.is_served,
+        save_adapter=on_base,
         report_to=tuple(machine.report_to),
         checkpoint_every_s=machine.checkpoint_every_s,
     )

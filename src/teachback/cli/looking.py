@@ -1,9 +1,16 @@
-"""Commands that read what a run has written, while it is at work or after: status, show."""
+"""Commands that read what runs have written: status, show, diff, runs, report."""
 
+from functools import partial
+from pathlib import Path
+
+from .. import api
 from ..config import options
-from ..report.console import print_value
+from ..report.console import print_json, print_value, stdout
+from ..report.formatting import display_path
 from ..report.replies import pair_facts, pair_lines
+from ..report.run_diff.words import diff_facts, diff_lines
 from ..report.run_status import status_facts, status_lines
+from ..report.run_table.words import listed_run_facts, run_table_lines
 from .app import app
 
 
@@ -32,3 +39,48 @@ def show_command(
 
     pairs = read_pairs(folder, seed, rejected)
     print_value(pairs, as_json, pair_facts, pair_lines)
+
+
+@app.command("diff")
+def diff_command(
+    left: options.LeftRun,
+    right: options.RightRun,
+    as_json: options.JsonOutput = False,
+) -> None:
+    """What differs between two runs, and the first step at which they part. Exit code 0 either
+    way.
+    """
+    diff = api.diff(left, right)
+    print_value(diff, as_json, diff_facts, diff_lines)
+
+
+@app.command("runs")
+def runs_command(
+    folder: options.RunsFolder = Path("runs"),
+    all: options.InnerRuns = False,
+    as_json: options.JsonOutput = False,
+) -> None:
+    """A table of the runs below a folder, the last that changed first."""
+    table = api.runs(folder, all=all)
+    width = stdout.width if stdout.is_terminal else None
+    print_value(
+        table.runs,
+        as_json,
+        listed_run_facts,
+        partial(run_table_lines, folder=folder, width=width),
+    )
+
+
+@app.command("report")
+def report_command(
+    folder: options.RunFolder,
+    to: options.PagePath = None,
+    trust: options.TrustRun = False,
+    as_json: options.JsonOutput = False,
+) -> None:
+    """Write a run as one HTML page. Reads files only: safe while the run is at work."""
+    page = api.report(folder, to=to, trust=trust)
+    if as_json:
+        print_json({"page": str(page)})
+    else:
+        stdout.print(f"the page of the run: {display_path(page.absolute())}")

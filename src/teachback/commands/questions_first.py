@@ -1,11 +1,14 @@
 """What a command asks on a terminal before it does something that it can't take back."""
 
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import typer
 
 from ..config.config import Config
+from ..errors import ConfigError
+from ..export.hub.push import HubUpload, describe_upload
 from ..plan.make import make_plan
 from ..plan.render import format_plan
 from ..report.console import print_lines, stderr
@@ -32,3 +35,16 @@ def ask_before_spending(config: Config, runs: int = 1) -> None:
     if runs > 1:
         times = f", {runs} times (answers that runs share are bought once)"
     typer.confirm(f"Start, and spend up to that{times}?", abort=True, err=True)
+
+
+def ask_before_pushing(uploads: Sequence[HubUpload]) -> None:
+    """Shows what would be pushed. Raises ConfigError where nobody can answer."""
+    for upload in uploads:
+        print_lines(describe_upload(upload), stderr)
+    if not sys.stdin.isatty():
+        raise ConfigError(
+            "nothing was pushed: nobody here can answer",
+            got="no terminal, and no --yes",
+            fix="read what is above, then add --yes",
+        )
+    typer.confirm("Push this?", abort=True, err=True)

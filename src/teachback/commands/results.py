@@ -49,6 +49,8 @@ class Result(ResultView):
     repeat: int = 0
     # Why the run gained nothing, and what to try next; None: it gained, or had no round.
     diagnosis: Diagnosis | None = None
+    # The run as one HTML file; None: it could not be written.
+    page: Path | None = None
 
     def summarise(self) -> RunSummary:
         return RunSummary(
@@ -60,6 +62,7 @@ class Result(ResultView):
             closed_early=self.closed_early,
             overrun_reason=self.overrun_reason,
             diagnosis=self.diagnosis,
+            page=self.page,
         )
 
     def describe(self) -> str:

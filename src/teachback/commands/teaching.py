@@ -1,16 +1,20 @@
 """`teachback run`: the whole loop, in a run's directory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from ..build.run import make_ready_run, refuse_total_budget
+from ..build.trackers import open_tracking
 from ..config.config import Config
-from ..errors import ConfigError
+from ..errors import ConfigError, DiskError, MissingPackages
 from ..loop import History, teach
 from ..report.diagnosis.diagnose import read_diagnosis
 from ..run import history
 from ..run.directory import Event, Run
 from ..run.steps import ROUND_STEPS
+from ..types import Example
 from .results import Result
+from .run_page import leave_run_page
 
 
 def teach_student(config: Config, listen: Callable[[Event], None]) -> Result:
@@ -20,9 +24,11 @@ def teach_student(config: Config, listen: Callable[[Event], None]) -> Result:
     with (
         Run(config.run_dir, keep=config.keep, listen=listen) as opened,
         make_ready_run(config, opened) as ready,
+        open_tracking(ready, opened, name=config.run_dir.name),
     ):
         seeds = ready.task.seeds
         past = teach(opened, ready.parts, ready.base, seeds, config.rounds)
+        page = try_run_page(opened, seeds)
         return Result(
             history=past,
             spend=ready.ledger.spend(),
@@ -35,7 +41,17 @@ def teach_student(config: Config, listen: Callable[[Event], None]) -> Result:
                 opened.folder,
                 history.RunHistory(past.baseline, past.rounds, ROUND_STEPS[0]),
             ),
+            page=page,
         )
+
+
+def try_run_page(run: Run, seeds: Sequence[Example]) -> Path | None:
+    """The page of a finished run, or None and a note: it is no part of the run."""
+    try:
+        return leave_run_page(run.folder, seeds)
+    except (MissingPackages, DiskError) as error:
+        run.note("page", f"there is no page of this run: {error}")
+        return None
 
 
 def refuse_fewer_rounds(config: Config) -> None:

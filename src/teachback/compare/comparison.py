@@ -10,6 +10,7 @@ from pathlib import Path
 from ..build.finetune_choice import preview_finetune
 from ..build.run import Arm, ReadyRun, make_ready_run
 from ..build.task import make_task
+from ..build.trackers import open_tracking
 from ..config.config import Config
 from ..config.needed_modules import require_config_modules
 from ..errors import is_installed, make_pip_line, require_modules
@@ -116,7 +117,10 @@ def run_unit(unit: Unit, listen: Callable[[Event], None]) -> None:
         if unit.source_folder:
             shared = find_shared_steps(config.criterion)
             copy_steps(unit.source_folder, unit.folder, shared)
-        teach(run, ready.parts, ready.base, ready.task.seeds, config.rounds)
+        group = place.root.name
+        name = f"{group}-repeat-{place.repeat}-{place.arm}"
+        with open_tracking(ready, run, name=name, group=group):
+            teach(run, ready.parts, ready.base, ready.task.seeds, config.rounds)
 
 
 def pin_today(config: Config, source_folder: Path | None) -> Config:

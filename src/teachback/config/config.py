@@ -19,7 +19,9 @@ from ..teachers.judge_grades import GradingJudgeSettings
 from ..teachers.openai_teacher import OpenAITeacherSettings
 from ..teachers.program_teacher import ProgramTeacherSettings
 from ..teachers.registered import VerifierSettings
+from ..trackers.settings import TrackerNames
 from ..types import PositiveInt, Settings
+from .about import AboutSettings
 from .sections_by_name import FoundByName, expand_short_form
 
 # What an arm of a comparison may change.
@@ -77,8 +79,11 @@ class Config(Settings):
     # Of a comparison.
     repeat: Annotated[int, Field(ge=0)] = 0
     keep: Literal["last", "best", "all"] = "last"
+    # Trackers that hear of each round: trackio, wandb, mlflow, tensorboard, or a function of yours.
+    track: TrackerNames = []
     run_dir: Path = Path("runs/run")
     machine: MachineSettings = MachineSettings()
+    about: AboutSettings = AboutSettings()
 
     @field_validator("arms")
     @classmethod

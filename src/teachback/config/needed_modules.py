@@ -6,6 +6,7 @@ from ..student.folder import SMOLLM2, SMOLLM2_MODULES
 from ..student.model_files import STUDENT_MODULES
 from ..student.training.recipe import QLORA_MODULES
 from ..tasks import TASKS
+from ..trackers import TRACKERS
 from .config import Config
 
 # For requests, to any endpoint and to a student's server.
@@ -31,5 +32,12 @@ def list_needed_modules(config: Config, *, trains: bool = True) -> list[str]:
         *TASKS[config.task.name].list_modules(config.task),
         *(grader.modules if grader else ()),
         *(QLORA_MODULES if trains and config.finetune.method == "qlora" else ()),
+        *(list_tracker_modules(config) if trains else ()),
     ]
     return list(dict.fromkeys(modules))
+
+
+def list_tracker_modules(config: Config) -> list[str]:
+    """A function of the user's needs none."""
+    names = [name for name in config.track if name in TRACKERS]
+    return [module for name in names for module in TRACKERS[name].modules]

@@ -190,6 +190,31 @@ RejectedOnly = Annotated[
     bool, Option("--rejected", help="Only what became no row, with the reason.")
 ]
 
+# -- diff and runs -----------------------------------------------------------------------
+
+LeftRun = Annotated[
+    Path,
+    Argument(metavar="RUN", help="The directory of a run, or of a comparison's arm."),
+]
+RightRun = Annotated[Path, Argument(metavar="RUN", help="The one beside it.")]
+RunsFolder = Annotated[
+    Path, Argument(metavar="[FOLDER]", help="A folder with runs in it.")
+]
+InnerRuns = Annotated[
+    bool, Option("--all", help="The runs of comparisons too, a line each.")
+]
+
+# -- report ------------------------------------------------------------------------------
+
+PagePath = Annotated[
+    Path | None,
+    Option(
+        "--to",
+        metavar="PATH",
+        help="Where the page is written (default: report.html in the run's directory).",
+    ),
+]
+
 # -- evaluate ----------------------------------------------------------------------------
 
 RunOrConfig = Annotated[
@@ -217,6 +242,51 @@ TrustRun = Annotated[
     Option(
         "--trust",
         help="A run from somebody else may start what it names: a server, functions, requests.",
+    ),
+]
+
+# -- export ------------------------------------------------------------------------------
+
+ExportFormName = Annotated[
+    str,
+    Option(
+        "--to",
+        metavar="FORM",
+        help="What to write: one of the forms below. Or hub:ORGANISATION/NAME, to push.",
+    ),
+]
+ExportPath = Annotated[
+    Path | None,
+    Option("--out", metavar="PATH", help="Where: a new file or folder, or a folder."),
+]
+WithCard = Annotated[
+    bool,
+    Option("--card", help="README.md beside the file, a card in the Hub's form."),
+]
+PushedPart = Annotated[
+    str | None,
+    Option(
+        "--what",
+        metavar="PART",
+        help="With --to hub:ORGANISATION/NAME: data, student, both, or a form.",
+    ),
+]
+PublicRepo = Annotated[
+    bool, Option("--public", help="A new repository on the Hub is public.")
+]
+SkipPushQuestion = Annotated[bool, Option("--yes", help="Don't ask before the push.")]
+WithMeta = Annotated[
+    bool,
+    Option(
+        "--meta",
+        help="Where each row is from, too: seed, round, criterion, score, teacher, hash of the "
+        "prompt, verified, cost.",
+    ),
+]
+PlainRows = Annotated[
+    bool,
+    Option(
+        "--plain", help="Questions as they are, without system message and instruction."
     ),
 ]
 

@@ -33,14 +33,15 @@ def resolve_paths(tree: dict[str, Any], base: Path) -> dict[str, Any]:
         form = forms.get("") or forms.get(str(name))
         if is_dotted:
             form = form or next(iter(forms.values()))
-        if form is None or not isinstance(value, str | Path):
+        if form is None or not isinstance(value, str | Path | list):
             continue
-        text = str(value)
-        if not is_path(text, form):
-            continue
-        start = Path.cwd() if key == "run_dir" else base.absolute()
-        path = str(start / expand_variables(key, text))
-        tree = set_value(tree, [key] if is_dotted else key.split("."), path)
+        items = value if isinstance(value, list) else [value]
+        paths = [resolve_path(key, item, form, base) for item in items]
+        tree = set_value(
+            tree,
+            [key] if is_dotted else key.split("."),
+            paths if isinstance(value, list) else paths[0],
+        )
     arms = tree.get("arms")
     if isinstance(arms, Mapping):
         resolved = {
@@ -49,6 +50,14 @@ def resolve_paths(tree: dict[str, Any], base: Path) -> dict[str, Any]:
         }
         tree = {**tree, "arms": resolved}
     return tree
+
+
+def resolve_path(key: str, value: object, form: PathForm, base: Path) -> object:
+    """The value as it is, unless it is a path."""
+    if not isinstance(value, str | Path) or not is_path(str(value), form):
+        return value
+    start = Path.cwd() if key == "run_dir" else base.absolute()
+    return str(start / expand_variables(key, str(value)))
 
 
 def is_path(text: str, form: PathForm) -> bool:

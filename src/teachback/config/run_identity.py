@@ -28,9 +28,11 @@ FREE_KEYS = (
     "budget",
     "arms",
     "keep",
+    "track",
     "run_dir",
     "machine",
     "prices",
+    "about",
     *(f"{section}.{key}" for section in ENDPOINT_SECTIONS for key in ENDPOINT_ROUTE),
     *(f"student.{key}" for key in STUDENT_ROUTE),
 )

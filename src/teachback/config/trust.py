@@ -28,14 +28,21 @@ def _list_programs(config: Config) -> Iterator[str]:
         yield f"the command student.serve: {config.student.serve}"
     tree = config.model_dump(mode="json")
     for key, forms in list_path_keys().items():
-        function = find_value(tree, key)
-        if "function" in forms.values() and function is not None:
+        if "function" in forms.values():
+            yield from _list_functions(key, find_value(tree, key))
+    if config.machine.report_to:
+        yield f"the trackers machine.report_to: {', '.join(config.machine.report_to)}"
+
+
+def _list_functions(key: str, named: object) -> Iterator[str]:
+    """named: a function's name, several, or None."""
+    for function in named if isinstance(named, list) else [named]:
+        # Without a colon it names none, but a tracker that the package has.
+        if function is not None and ":" in str(function):
             # A name without a path is looked for in the current folder.
             is_file = str(function).startswith("/")
             where = "" if is_file else f", from {Path.cwd()}"
             yield f"the function {key}: {function}{where}"
-    if config.machine.report_to:
-        yield f"the trackers machine.report_to: {', '.join(config.machine.report_to)}"
 
 
 def _list_addresses(config: Config) -> Iterator[str]:

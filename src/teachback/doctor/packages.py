@@ -14,11 +14,15 @@ PURPOSES: Mapping[str, str] = {
     "teacher": "asks an endpoint; serve-program",
     "qlora": "finetune.method: qlora (needs a GPU)",
     "math": "task.grader: math",
-    "plots": "the page of `teachback compare`",
+    "plots": "the pages of `teachback run` and `compare`",
     "gym": "task.name: reasoning_gym/NAME",
     "files": "rows in Parquet, Arrow or zstd",
     "hub": "tasks from the Hugging Face Hub",
     "pandas": ".to_pandas()",
+    "trackio": "track: [trackio]",
+    "wandb": "track: [wandb]",
+    "mlflow": "track: [mlflow]",
+    "tensorboard": "track: [tensorboard]",
 }
 SHOWN_VERSIONS = ("teachback", "torch", "transformers", "peft")
 

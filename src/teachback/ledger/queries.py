@@ -111,6 +111,10 @@ _LAST_REPLY = """
         AND calls.state = 'answered'
     ORDER BY costs.call DESC LIMIT 1"""
 
+_WORST_CASES = """
+    SELECT sum(worst_tokens), sum(worst_usd) FROM costs
+    WHERE arm = :arm AND state <> 'refused'"""
+
 _BOUGHT_ROLES = "SELECT DISTINCT role FROM calls WHERE state <> 'refused'"
 
 _EXCESS = "SELECT excess_tokens + excess_usd + excess_flops FROM arms WHERE id = :arm"
@@ -181,6 +185,14 @@ class LedgerReader:
             (in_flight,) = self._fetch(_IN_FLIGHT_OF_OPEN_PAIRS)
         amounts = zip(committed, held, in_flight, strict=True)
         return Budget(*(whole - hold - flight for whole, hold, flight in amounts))
+
+    def amount_reserved(self) -> Budget:
+        """The worst cases of the calls that this arm has paid for, in tokens and money.
+
+        None: unknown, or no call.
+        """
+        ((tokens, usd),) = self._fetch(_WORST_CASES)
+        return Budget(teacher_tokens=tokens, usd=usd)
 
     def amount_committed_before(self, round: int | None) -> Budget:
         """What the rounds before that one have committed; None: all of them."""

@@ -20,6 +20,7 @@ def run_facts(summary: RunSummary) -> dict[str, Any]:
     return {
         "run_dir": str(summary.run_dir),
         "student": str(summary.student),
+        "page": None if summary.page is None else str(summary.page),
         "baseline": report_facts(summary.baseline),
         "rounds": [round_facts(finished) for finished in summary.rounds],
         "spend": spend_facts(summary.spend),

@@ -1,9 +1,10 @@
 """How many of the rows that a run asked for were accepted, and why the others were not."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
-from ..types import Round
+from ..types import Rejection, Round
 
 YIELD_STAGES = (
     ("parse", "parsed"),
@@ -26,6 +27,12 @@ STAGE_OF_REASON = {
 MAX_NOTES = 6  # of curation
 
 
+class YieldStage(NamedTuple):
+    name: str
+    n_left: int  # rows that passed it
+    refused: Counter[str]  # by reason
+
+
 def yield_lines(rounds: Sequence[Round], goal: int | None = None) -> list[str]:
     """The yield by stage, why there are fewer rows than wanted, and curation's notes.
 
@@ -35,8 +42,7 @@ def yield_lines(rounds: Sequence[Round], goal: int | None = None) -> list[str]:
     rejections = [
         rejection for finished in rounds for rejection in finished.fresh.rejected
     ]
-    # "wrong: 3 is not 4" counts as "wrong".
-    reasons = Counter(rejection.reason.partition(":")[0] for rejection in rejections)
+    reasons = count_reasons(rejections)
     n_generated = len(rows) + len(rejections)
 
     line = f"{n_generated} rows generated, {len(rows)} accepted"
@@ -63,8 +69,16 @@ def yield_by_stage(n_generated: int, reasons: Counter[str]) -> list[str]:
     """
     if not reasons:
         return []
-    n_left = n_generated
     lines = [f"  {'generated':16} {n_generated:6}"]
+    for name, n_left, refused in count_stages(n_generated, reasons):
+        suffix = f"  ({join_counts(refused)})" if refused else ""
+        lines.append(f"  {name:16} {n_left:6}{suffix}")
+    return lines
+
+
+def count_stages(n_generated: int, reasons: Counter[str]) -> Iterator[YieldStage]:
+    """reasons: how many rows were refused, by the category of the reason."""
+    n_left = n_generated
     for stage, name in YIELD_STAGES:
         refused = Counter(
             {
@@ -74,9 +88,7 @@ def yield_by_stage(n_generated: int, reasons: Counter[str]) -> list[str]:
             }
         )
         n_left -= refused.total()
-        suffix = f"  ({join_counts(refused)})" if refused else ""
-        lines.append(f"  {name:16} {n_left:6}{suffix}")
-    return lines
+        yield YieldStage(name, n_left, refused)
 
 
 def shortfall_lines(
@@ -94,6 +106,11 @@ def shortfall_lines(
         f"you asked for {goal} rows, you have {n_accepted}, "
         f"because: {', '.join(causes)}"
     ]
+
+
+def count_reasons(rejections: Iterable[Rejection]) -> Counter[str]:
+    """By category: "wrong: 3 is not 4" counts as "wrong"."""
+    return Counter(rejection.reason.partition(":")[0] for rejection in rejections)
 
 
 def curation_notes(rounds: Sequence[Round]) -> list[str]:

@@ -44,11 +44,16 @@ def summary_lines(
         *newly_right_lines(baseline, after, dev),
         *failure_lines(summary.diagnosis),
         f"everything lies in {display_path(summary.run_dir)}; the student in {student}",
+        *page_lines(summary.page),
         "use it:",
         "",
         *(f"    {line}" for line in usage_lines(student, system, prompt("…"))),
         "",
     ]
+
+
+def page_lines(page: Path | None) -> list[str]:
+    return [] if page is None else [f"its page, for a browser: {display_path(page)}"]
 
 
 def round_line(r: int, finished: Round) -> str:

@@ -25,6 +25,7 @@ class RunSummary:
     # The call that used more than its worst case. Nothing was sent after it.
     overrun_reason: str | None = None
     diagnosis: Diagnosis | None = None  # None: the run gained
+    page: Path | None = None  # None: it could not be written
 
 
 @dataclass(frozen=True)

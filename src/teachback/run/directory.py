@@ -3,7 +3,7 @@
     run/
       run.json      the format of this directory
       config.json   what is computed            ledger.sqlite   every paid call with its cost
-      inputs.json   hashes of the inputs        timings.jsonl   seconds; no other file has any (R8)
+      inputs.json   hashes of the inputs        timings.jsonl   seconds; no step's file has any (R8)
       settings.json what may change: rounds, budget, machine, endpoint
       lock          held while a process is at work here, with its host and pid
       round-00/select.json                      what step "select" of round 0 returned: its commit

@@ -8,6 +8,8 @@ Trainer gets a whole optimiser step as one batch, which is cut into micro-batche
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +57,9 @@ def make_trainer(
     on_progress: Callable[[int, int], None],
     on_note: Callable[[str], None],
 ) -> Any:
-    from transformers import PrinterCallback, Trainer
+    # transformers prints here where WANDB_MODE is offline, and stdout is for results.
+    with redirect_stdout(StringIO()):
+        from transformers import PrinterCallback, Trainer
 
     # One token: each row is a micro-batch.
     micro_tokens = 1 if layout.is_single else options.micro_tokens

@@ -1,0 +1,62 @@
+"""The page's own CSS and JavaScript, and the policy that lets nothing else run."""
+
+import base64
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from markupsafe import Markup
+
+
+@dataclass(frozen=True)
+class PageCode:
+    """Whole texts of the page's <style> and <script> elements."""
+
+    styles: tuple[Markup, ...]
+    scripts: tuple[Markup, ...]
+
+    @property
+    def policy(self) -> str:
+        """A Content-Security-Policy: no network at all, and no code but these texts.
+
+        What a question or an answer may hold can't run, even if it got into the page unescaped.
+        """
+        return (
+            "default-src 'none'; base-uri 'none'; form-action 'none'; "
+            f"script-src {list_hashes(self.scripts)}; style-src {list_hashes(self.styles)}"
+        )
+
+
+def list_hashes(texts: Iterable[str]) -> str:
+    return " ".join(f"'sha256-{hash_source(text)}'" for text in texts)
+
+
+def hash_source(text: str) -> str:
+    """As the policy wants it, of the element's exact text."""
+    digest = hashlib.sha256(text.encode("utf-8")).digest()
+    return base64.b64encode(digest).decode("ascii")
+
+
+def make_page_code(css: str = "", js: str = "") -> PageCode:
+    """css, js: what the browser of rows adds."""
+    styles = [read_asset("page.css"), css]
+    scripts = [read_asset("page.js"), js]
+    return PageCode(
+        tuple(mark_code(text) for text in styles if text),
+        tuple(mark_code(text) for text in scripts if text),
+    )
+
+
+def mark_code(text: str) -> Markup:
+    """A text of ours as it is: inside these elements nothing is escaped."""
+    assert "</s" not in text.lower(), "it would end its element"
+    assert "\r" not in text, "a browser reads other text than the hash is of"
+    return Markup(text)
+
+
+@cache
+def read_asset(name: str) -> str:
+    folder = files("teachback.pages") / "templates"
+    return (folder / name).read_text(encoding="utf-8")

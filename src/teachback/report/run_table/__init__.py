@@ -1,0 +1,1 @@
+"""A table of the runs below a folder. It reads no more of a run than it shows."""
