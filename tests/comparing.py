@@ -1,7 +1,12 @@
-"""Comparisons of a tiny student."""
+"""Comparisons of a tiny student, and of fake ones."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from teachback.compare.places import RunPlace
+from teachback.run.identity import claim_comparison
+from teachback.testing import fake_run
 
 
 def settings(folder: Path, tiny: Path, **changes: Any) -> dict[str, Any]:
@@ -23,3 +28,18 @@ def files(folder: Path) -> dict[str, bytes]:
         str(path.relative_to(folder)): path.read_bytes()
         for path in folder.glob("repeat-*/*/round-*/*.json")
     }
+
+
+def fake_comparison(
+    folder: Path, arms: Mapping[str, Mapping[str, Any]], repeats: int, **changes: Any
+) -> Path:
+    """A comparison of fake students, all done. arms: what each changes, beside `changes`."""
+    claim_comparison(folder)
+    for repeat in range(repeats):
+        for arm, settings in arms.items():
+            place = RunPlace(folder, arm, repeat)
+            place.folder.mkdir(parents=True)
+            # Every repeat has questions of its own
+            tree = {"seed": repeat, **changes, **settings, "repeat": repeat}
+            fake_run(place.folder, place=place, **tree)
+    return folder

@@ -97,7 +97,7 @@ def train_tokenizer(pre_tokenizer: Any, adds_bos: bool, ignore_merges: bool) -> 
     trainer = trainers.BpeTrainer(
         vocab_size=340,
         special_tokens=SPECIAL_TOKENS,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
     tokenizer.train_from_iterator(TEXTS, trainer)

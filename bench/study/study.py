@@ -29,11 +29,12 @@ from bench.study.report import read_records, report_lines
 from bench.study.splits import SAME_ARMS, SPLITS, compare_splits, read_random_runs
 from bench.study.student import PLANS, STUDENTS, make_student
 from teachback.compare.arm_results import ArmResult, read_arm_result
-from teachback.compare.comparison import read_comparison_spend, run_comparison
+from teachback.compare.comparison import run_comparison
 from teachback.compare.findings import Finding
 from teachback.compare.scheduler import count_cores
 from teachback.compare.sentences import describe_finding, describe_samples
 from teachback.compare.summarise import summarise_comparison
+from teachback.compare.teacher_spend import read_comparison_spend
 from teachback.compare.units import Unit, make_units
 from teachback.config.config import Config
 from teachback.config.reading import make_config

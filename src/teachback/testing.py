@@ -21,6 +21,7 @@ from .build.selection_steps import make_selection_steps
 from .build.steps import make_parts
 from .build.task import make_task
 from .build.teacher import make_teacher
+from .compare.places import RunPlace
 from .config.config import Config
 from .config.reading import make_config
 from .config.run_identity import identify_config, list_free_settings
@@ -66,15 +67,17 @@ def fake_config(**changes: Any) -> Config:
 def fake_run(
     folder: Path,
     *,
+    place: RunPlace | None = None,
     listen: Callable[[Event], None] = lambda event: None,
     **changes: Any,
 ) -> History:
     """The real loop with a student that is a number: how many rows it has seen.
 
-    It writes the same files and follows the same rules. changes: to `fake_config`.
+    It writes the same files and follows the same rules. place: the folder is that of an arm, which
+    shares the comparison's ledger. changes: to `fake_config`.
     """
     config = fake_config(**changes)
-    task = make_task(config.task)
+    task = make_task(config.task, config.repeat)
     with Run(folder, keep=config.keep, listen=listen) as run:
         run.identify(
             identify_config(config),
@@ -89,7 +92,8 @@ def fake_run(
             list_free_settings(config),
         )
         with Ledger(
-            folder / "ledger.sqlite",
+            place.ledger if place else folder / "ledger.sqlite",
+            arm=place.arm if place else "main",
             repeat=config.repeat,
             budget=config.budget.budget(),
             purchases=read_purchases(folder, is_judged=False),

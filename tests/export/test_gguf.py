@@ -264,3 +264,15 @@ def test_what_llama_cpp_would_compute_otherwise_is_refused(
     with pytest.raises(StudentError, match=got):
         write(source, tmp_path / "student.gguf")
     assert not list(tmp_path.glob("student.gguf"))
+
+
+def test_a_weight_that_f16_can_not_hold_is_refused(tmp_path: Path) -> None:
+    from safetensors.numpy import load_file, save_file
+
+    source = build_student(tmp_path / "student")
+    weights = load_file(source / "model.safetensors")
+    weights["model.layers.1.mlp.up_proj.weight"][0, 0] = 1e6
+    save_file(weights, source / "model.safetensors", {"format": "pt"})
+    with pytest.raises(StudentError, match=r"1e\+06 in model.layers.1.mlp.up_proj"):
+        write(source, tmp_path / "student.gguf")
+    assert [path.name for path in tmp_path.iterdir()] == ["student"], "nothing is left"

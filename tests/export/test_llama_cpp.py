@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import torch
 
 import teachback
 from exportable import LLAMA3_ROPE, build_student, split_by, split_digits
@@ -27,6 +28,7 @@ from teachback.export.student.saved_student import make_chat, read_student
 from teachback.student.attempt import AttemptRequest, answer_questions
 from teachback.student.chat import Chat, prompt_ids, render_prompt
 from teachback.student.inference import load_for_inference
+from teachback.student.loading import LoadedStudent, load_student
 
 pytestmark = pytest.mark.slow
 
@@ -139,28 +141,44 @@ def wait_until_ready(
 
 
 class Agreement(NamedTuple):
-    """Of how many questions the server made the same prompt, and gave the same answer."""
+    """What the server made of the questions, beside what teachback makes of them."""
 
-    prompts: int
-    answers: int
+    prompts: int  # that have the same tokens
+    answers: int  # that are the same
+    # By how much a token of the server's fell short of the best one, at most, by the student's
+    # own logits in float32. What is near 0 is a tie that rounding decides.
+    shortfall: float
 
 
 def compare(student: Path, chat: Chat, server: LlamaServer) -> Agreement:
-    model = load_for_inference(student)
+    own, model = (
+        load_student(student, chat),
+        load_for_inference(student, "float32", chat),
+    )
     requests = [AttemptRequest(str(i), text) for i, text in enumerate(QUESTIONS)]
     batch = answer_questions(model, chat, requests, MAX_NEW_TOKENS)
     n_prompts = n_answers = 0
+    shortfall = 0.0
     for question, attempt in zip(QUESTIONS, batch.attempts, strict=True):
-        text = server.render(chat, question)
-        ids = prompt_ids(model, chat, question)
-        bos = model.tokenizer.bos_token
-        expected = render_prompt(model, chat, question)
-        is_same_text = text in (expected, expected.removeprefix(bos))
-        n_prompts += is_same_text and server.tokenize(text) == ids
-        tokens = [token for token in server.answer(ids) if token not in model.ends]
-        words = model.tokenizer.decode(tokens, skip_special_tokens=True)
-        n_answers += words == attempt.text
-    return Agreement(n_prompts, n_answers)
+        text, prompt = server.render(chat, question), prompt_ids(own, chat, question)
+        texts = render_prompt(own, chat, question)
+        is_same = text in (texts, texts.removeprefix(own.tokenizer.bos_token))
+        n_prompts += is_same and server.tokenize(text) == prompt
+        answer = server.answer(prompt)
+        words = [token for token in answer if token not in own.ends]
+        n_answers += (
+            own.tokenizer.decode(words, skip_special_tokens=True) == attempt.text
+        )
+        shortfall = max(shortfall, find_shortfall(own, prompt, answer))
+    return Agreement(n_prompts, n_answers, shortfall)
+
+
+def find_shortfall(own: LoadedStudent, prompt: list[int], answer: list[int]) -> float:
+    with torch.inference_mode():
+        logits = own.model(torch.tensor([prompt + answer])).logits[0]
+    logits = logits[len(prompt) - 1 : -1]
+    chosen = logits[range(len(answer)), answer]
+    return float((logits.amax(-1) - chosen).max())
 
 
 def test_a_finetuned_smollm2_gives_the_same_answers(tmp_path: Path) -> None:
@@ -189,7 +207,9 @@ def test_a_finetuned_smollm2_gives_the_same_answers(tmp_path: Path) -> None:
     print(found)
     assert found["gguf"].prompts == found["gguf-q8_0"].prompts == len(QUESTIONS)
     assert found["gguf"].answers >= 0.9 * len(QUESTIONS)
+    assert found["gguf"].shortfall < 0.1
     assert found["gguf-q8_0"].answers >= 0.5 * len(QUESTIONS)
+    assert found["gguf-q8_0"].shortfall < 1
 
 
 BOS_FIRST = (
@@ -229,7 +249,10 @@ BOS_FIRST = (
 def test_every_kind_of_student_gives_the_same_answers(
     model_type: str, changes: dict[str, Any], tmp_path: Path
 ) -> None:
-    source = build_student(tmp_path / "student", model_type, **changes)
+    # llama.cpp ends at <|endoftext|>, token 0, whatever the file says.
+    source = build_student(
+        tmp_path / "student", model_type, eos_token_id=[0, 2], **changes
+    )
     path = tmp_path / "student.gguf"
     write_gguf(read_student(source), Chat(), "a student", "f16", path)
     with serve(path, tmp_path / "log") as server:
@@ -237,3 +260,4 @@ def test_every_kind_of_student_gives_the_same_answers(
     print(found)
     assert found.prompts == len(QUESTIONS)
     assert found.answers >= 0.9 * len(QUESTIONS)
+    assert found.shortfall < 0.02

@@ -169,7 +169,7 @@ def test_selected_seeds_are_ranked_and_what_became_of_them_is_said(
         assert shown.chart is not None
         assert "16 seeds, 4 of them selected" in shown.chart.summary
     (by_hops,) = page.selections.fields
-    for shares in zip(*([v.pool, *v.rounds] for v in by_hops.values), strict=True):
+    for shares in zip(*([v.pool, *v.groups] for v in by_hops.values), strict=True):
         assert sum(shares) == pytest.approx(1)
 
 

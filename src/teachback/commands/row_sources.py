@@ -11,6 +11,7 @@ from ..config.trust import refuse_unknown_actions
 from ..endpoints.raw_text import read_raw_text
 from ..errors import TeachbackError
 from ..pages.row_browser import RowSources
+from ..pages.sources import SeedPool
 from ..run.digests import read_verified
 from ..run.inputs import make_inputs
 from ..types import Example
@@ -25,16 +26,22 @@ def read_row_sources(folder: Path, *, trust: bool = False) -> RowSources:
     config = read_run_config(folder)
     with open_run_ledger(folder, config.repeat) as ledger:
         replies = ledger.replies()
+    pool = read_seed_pool(folder, config, trust=trust)
+    return RowSources(pool.seeds, replies, read_raw_text, pool.notes)
+
+
+def read_seed_pool(folder: Path, config: Config, *, trust: bool) -> SeedPool:
+    """Where the pool can't be read, or is no longer the run's, it is empty, with a note."""
     try:
         seeds = read_pool(folder, config, trust)
     except TeachbackError as error:
         first_line = str(error).partition("\n")[0]
         note = f"the seeds' questions can't be shown: {first_line}"
-        return RowSources((), replies, read_raw_text, (note,))
+        return SeedPool((), (note,))
     if seeds is None:
         note = "the seeds' questions can't be shown: the task's data changed since the run started"
-        return RowSources((), replies, read_raw_text, (note,))
-    return RowSources(seeds, replies, read_raw_text)
+        return SeedPool((), (note,))
+    return SeedPool(seeds)
 
 
 def read_pool(folder: Path, config: Config, trust: bool) -> Sequence[Example] | None:

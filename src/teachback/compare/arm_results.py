@@ -42,20 +42,8 @@ class ArmResult:
     loss_medians: tuple[tuple[float, float], ...]
 
 
-@dataclass(frozen=True)
-class ArmRun:
-    """An arm's finished rounds in one repeat."""
-
-    place: RunPlace
-    rounds: tuple[Round, ...]
-
-
 def score_accuracy(item: ReportItem) -> float:
     return float(item.outcome == "right")
-
-
-def read_arm_run(place: RunPlace) -> ArmRun:
-    return ArmRun(place, read_history(place.folder).rounds)
 
 
 def read_arm_result(
@@ -64,6 +52,7 @@ def read_arm_result(
     """score(item): what a question counts for accuracy, 0 or 1 by default."""
     rounds = read_history(place.folder).rounds
     reports = read_reports(place, rounds)
+    rounds = rounds[: len(reports) - 1]
     score_P_I = np.array([list(map(score, report.items)) for report in reports])
     accuracy = tuple(map(float, score_P_I.mean(1)))
 
@@ -84,13 +73,18 @@ def read_arm_result(
 
 
 def read_reports(place: RunPlace, rounds: tuple[Round, ...]) -> list[Report]:
-    """The report of each point: on test, or on dev where there is no test set."""
+    """The report of each point: on test, or on dev where there is no test set.
+
+    While an arm is at work, its last round may not be measured on test yet: it has no point.
+    """
     # The two reports of the untuned student lie in the folder of the first round
     first_round = place.folder / "round-00"
-    baseline = read_step(first_round, "test-baseline")
-    reports = [baseline or read_step(first_round, "baseline")]
+    test_baseline = read_step(first_round, "test-baseline")
+    reports = [test_baseline or read_step(first_round, "baseline")]
     for r, finished in enumerate(rounds):
         test_report = read_step(place.folder / f"round-{r:02d}", "test")
+        if test_baseline and test_report is None:
+            break
         reports.append(test_report or finished.report)
     return reports
 

@@ -14,25 +14,23 @@ from ..build.trackers import open_tracking
 from ..config.config import Config
 from ..config.needed_modules import require_config_modules
 from ..errors import is_installed, make_pip_line, require_modules
-from ..ledger.costs import PICODOLLARS_PER_USD
-from ..ledger.queries import open_read_only
 from ..loop import teach
+from ..pages.sources import SeedPool
 from ..report.formatting import display_path
 from ..run.directory import Event, Run
 from ..run.identity import claim_comparison, read_kept_section, read_today
 from ..student.model_size import find_model_size
-from .arm_results import read_arm_result, read_arm_run
-from .page import write_page
+from .arm_results import read_arm_result
+from .page.render import PAGE_FILE, write_comparison_page
+from .page.sources import add_arm_runs
 from .places import BASE_ARM, RunPlace
-from .plots import Plot, make_learning_curve_plots
 from .scheduler import find_max_parallel_runs, run_units
-from .selection_plots import make_selection_plots
 from .shared_steps import copy_steps, find_equal_steps, find_shared_steps
-from .summarise import Comparison, TeacherSpend, summarise_comparison
+from .summarise import Comparison, summarise_comparison
 from .tables import write_comparison_csv
+from .teacher_spend import read_comparison_spend
 from .units import Unit, make_base_unit, make_units
 
-PAGE_FILE = "comparison.html"
 # To see how many runs fit into memory.
 COMPARISON_MODULES = ("psutil",)
 
@@ -79,13 +77,24 @@ def run_comparison(
         read_comparison_spend(settings.run_dir),
     )
     write_comparison_csv(settings.run_dir, comparison)
-    if is_installed("plotly"):
-        plots = make_plots(settings, comparison, units)
-        write_page(settings.run_dir / PAGE_FILE, comparison, plots)
-    else:
-        note = f"no {PAGE_FILE}: {make_pip_line(['plotly'])}"
-        listen(Event("note", 0, "compare", value=note))
+    leave_comparison_page(settings, comparison, listen)
     return comparison
+
+
+def leave_comparison_page(
+    settings: Config, comparison: Comparison, listen: Callable[[Event], None]
+) -> None:
+    """Without the package for it, a note says how to install that."""
+    if not is_installed("jinja2"):
+        note = f"no {PAGE_FILE}: {make_pip_line(['jinja2'])}"
+        listen(Event("note", 0, "compare", value=note))
+        return
+
+    def make_pool(place: RunPlace) -> SeedPool:
+        return SeedPool(make_task(settings.task, place.repeat).seeds)
+
+    sources = add_arm_runs(settings.run_dir, comparison, make_pool)
+    write_comparison_page(settings.run_dir / PAGE_FILE, sources)
 
 
 def describe_comparison_files(folder: Path) -> str:
@@ -181,26 +190,3 @@ def run_base(run: Run, ready: ReadyRun, first_base: Path | None) -> None:
     # the seeds: there are no attempts to share
     if not rows_at_start:
         run.step(0, "attempt", parts.attempt, student, ready.task.seeds)
-
-
-def read_comparison_spend(folder: Path) -> TeacherSpend:
-    """What was really bought in the comparison in this folder."""
-    ledger_path = RunPlace(folder, BASE_ARM, 0).ledger
-    with open_read_only(ledger_path) as ledger:
-        spend = ledger.spend_of_all_arms()
-    usd = None
-    if not spend.unpriced_calls:
-        usd = (spend.usd + spend.in_doubt_usd) / PICODOLLARS_PER_USD
-    return TeacherSpend(spend.tokens, usd)
-
-
-def make_plots(
-    settings: Config, comparison: Comparison, units: Sequence[Unit]
-) -> list[Plot]:
-    tasks = [make_task(settings.task, repeat) for repeat in range(comparison.repeats)]
-    seeds = {repeat: task.seeds for repeat, task in enumerate(tasks)}
-    runs = [read_arm_run(unit.place) for unit in units]
-    return [
-        *make_learning_curve_plots(comparison),
-        *make_selection_plots(comparison, runs, seeds, tasks[0].by),
-    ]

@@ -25,9 +25,7 @@ def describe_finding(finding: Finding) -> str:
     value = 100 * finding.difference.estimate
     low = 100 * finding.difference.low
     high = 100 * finding.difference.high
-    # Interval and test may disagree: a difference is claimed only if neither denies it
-    has_high_p = finding.p is not None and finding.p >= SIGNIFICANCE_LEVEL
-    if 0.0 in finding.difference or has_high_p:
+    if not is_beyond_chance(finding):
         size = f"{value:+.1f} [{low:+.1f}, {high:+.1f}] points of area"
         return f"{arm}: not distinguishable from {reference} ({size}; {evidence})"
 
@@ -35,6 +33,13 @@ def describe_finding(finding: Finding) -> str:
     low, high = sorted((abs(low), abs(high)))
     size = f"{abs(value):.1f} [{low:.1f}, {high:.1f}] points of area"
     return f"{arm} {verb} {size} over {reference} ({evidence})"
+
+
+def is_beyond_chance(finding: Finding) -> bool:
+    """Interval and test may disagree: a difference is claimed only if neither denies it."""
+    if finding.difference is None or 0.0 in finding.difference:
+        return False
+    return finding.p is None or finding.p < SIGNIFICANCE_LEVEL
 
 
 def format_p_value(p: float) -> str:

@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
 
-from ..errors import escape_controls, require_modules
+from ..errors import require_modules
 from ..report.diagnosis.diagnosis import Diagnosis
 from ..report.diagnosis.evidence import read_settings
 from ..report.diagnosis.values import Cause, FailedAnswer
@@ -15,6 +14,7 @@ from ..run.steps import STEPS
 from .costs import Costs, collect_costs
 from .gains import Gains, Headline, collect_gains, write_headline
 from .page_code import make_page_code
+from .rendering import PAGE_MODULES, PagePart, render_page
 from .row_browser import render_row_browser
 from .selections import Selections, collect_selections
 from .sources import SHOWN_SETTINGS, PageSources
@@ -22,20 +22,7 @@ from .transfers import Transfers, collect_transfers
 from .yields import Yields, collect_yields
 
 PAGE_FILE = "report.html"
-PAGE_MODULES = ("jinja2",)
 MAX_FAILED_CHARS = 2000  # of a text of a failed answer
-
-
-class PagePart(NamedTuple):
-    """A section. Its template is templates/ID.html.j2."""
-
-    id: str
-    name: str  # in the list of parts
-    title: str
-
-    @property
-    def template(self) -> str:
-        return f"{self.id}.html.j2"
 
 
 @dataclass(frozen=True)
@@ -117,28 +104,15 @@ def write_run_page(path: Path, sources: PageSources) -> None:
 
 
 def render_run_page(sources: PageSources) -> str:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(
-        loader=PackageLoader("teachback.pages"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=show_hidden_characters,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     browser = render_row_browser(sources.folder, sources.rows)
-    return environment.get_template("run.html.j2").render(
-        page=make_run_page(sources),
-        code=make_page_code(browser.css, browser.js),
+    return render_page(
+        "run.html.j2",
+        make_run_page(sources),
+        make_page_code(browser.css, browser.js),
         browser=Markup(browser.html),
     )
-
-
-def show_hidden_characters(value: Any) -> Any:
-    """Of every text that the template prints: what would turn or hide others is an escape."""
-    return escape_controls(value) if type(value) is str else value
 
 
 def make_run_page(sources: PageSources) -> RunPage:

@@ -18,11 +18,11 @@ OTHER_VALUES = "all others"
 
 @dataclass(frozen=True)
 class ValueShare:
-    """How often a meta field has a value: among the seeds, and among each round's picks."""
+    """How often a meta field has a value: among all seeds, and in each group of picks."""
 
     value: str
     pool: float
-    rounds: tuple[float, ...]
+    groups: tuple[float, ...]  # the picks of each round, or of each arm
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,13 @@ def compare_shares(
         Counter(read_meta_value(seeds[pick.seed], field) for pick in done.chosen.picks)
         for done in rounds
     ]
+    return list_value_shares(pool, picked)
+
+
+def list_value_shares(
+    pool: Counter[str], picked: Sequence[Counter[str]]
+) -> Iterator[ValueShare]:
+    """pool: how many seeds have a value. picked: how many of the picks, in each group of them."""
     common = [value for value, _ in pool.most_common(MAX_FIELD_VALUES)]
     # By length first, so that the number 10 comes after 9.
     for value in sorted(common, key=lambda value: (len(value), value)):

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 from ..ledger.costs import Budget
 from ..report.diagnosis.evidence import RunEvidence, read_evidence
 from ..report.values import RunStatus, is_round_open
 from ..run.history import read_step
-from ..types import Curation, Selection
+from ..types import Curation, Example, Selection
 from .row_browser import RowSources
 
 # Of the run's config, where it has them.
@@ -30,6 +31,13 @@ SHOWN_SETTINGS = (
     "finetune.epochs",
     "seed",
 )
+
+
+class SeedPool(NamedTuple):
+    """The seeds of a run, from its task's data."""
+
+    seeds: Sequence[Example]
+    notes: tuple[str, ...] = ()  # why they are not known, if they aren't
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Carry-over: do the rows ask as much of the student as the seeds they came from?"""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ..types import CarryOver
@@ -27,6 +27,15 @@ class Transfers:
 def collect_transfers(sources: PageSources) -> Transfers | None:
     """None where no row was accepted."""
     transfers = [done.transfer for done in sources.status.history.rounds]
+    title = "loss of each row against its seed's, by the same student"
+    chart = draw_losses(title, transfers)
+    if chart is None:
+        return None
+    return Transfers(chart, tuple(list_transfers(transfers)))
+
+
+def draw_losses(title: str, transfers: Sequence[CarryOver]) -> ScatterChart | None:
+    """None where no row was accepted."""
     losses = [
         (pair.seed_loss, pair.row_loss)
         for transfer in transfers
@@ -35,14 +44,13 @@ def collect_transfers(sources: PageSources) -> Transfers | None:
     if not losses:
         return None
     n_above = sum(row > seed for seed, row in losses)
-    chart = draw_scatter_chart(
-        "loss of each row against its seed's, by the same student",
+    return draw_scatter_chart(
+        title,
         f"{len(losses)} rows, {n_above} of them harder for the student than their seed",
         ("loss of the seed", "loss of the row"),
         losses,
         has_diagonal=True,
     )
-    return Transfers(chart, tuple(list_transfers(transfers)))
 
 
 def list_transfers(transfers: list[CarryOver]) -> Iterator[TransferRow]:

@@ -112,16 +112,10 @@ def compute_rope_factors(config: Any) -> Any:
     """What Llama 3 divides RoPE's frequencies by, as a float32 array; None for other models."""
     if find_rope(config).get("rope_type") != "llama3":
         return None
+    import numpy
     from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
     scaled, _ = ROPE_INIT_FUNCTIONS["llama3"](config, "cpu")
-    plain = find_rope(config)["rope_theta"] ** (
-        -2.0 * _count_up(len(scaled)) / head_size(config)
-    )
-    return (plain / scaled.double()).float().numpy()
-
-
-def _count_up(n: int) -> Any:
-    import torch
-
-    return torch.arange(n, dtype=torch.float64)
+    steps = numpy.arange(len(scaled), dtype="float64")
+    plain = find_rope(config)["rope_theta"] ** (-2.0 * steps / head_size(config))
+    return (plain / scaled.double().numpy()).astype("float32")

@@ -11,6 +11,7 @@ Quantization = Literal["f16", "q8_0"]
 
 Q8_BLOCK = 32  # numbers that share a scale, along a row
 NBYTES_OF_Q8_BLOCK = 34
+LARGEST_F16 = 65504
 # Old checkpoints hold these, which are computed.
 COMPUTED_WEIGHTS = ("rotary_emb.inv_freq",)
 
@@ -67,7 +68,7 @@ def choose_format(shape: tuple[int, ...], quantization: Quantization) -> str:
     return "F16"
 
 
-def count_bytes(weight: StoredWeight) -> int:
+def count_stored_bytes(weight: StoredWeight) -> int:
     n_numbers = 1
     for size in weight.shape:
         n_numbers *= size
@@ -88,7 +89,7 @@ def add_weights(
             weight.gguf_name,
             weight.shape,
             numpy.dtype("float32"),
-            count_bytes(weight),
+            count_stored_bytes(weight),
             gguf.GGMLQuantizationType[weight.format],
         )
     factors = compute_rope_factors(student.config)
@@ -100,16 +101,19 @@ def add_weights(
 def iterate_arrays(student: SavedStudent, weights: list[StoredWeight]) -> Iterator[Any]:
     """The weights as the file holds them. One at a time is in memory."""
     import gguf
-    import numpy
     from safetensors import safe_open
 
     for weight in weights:
         with safe_open(weight.file, framework="pt") as file:
             array = file.get_tensor(weight.name).float().numpy()
         array = order_rows(student, weight, array)
-        # A weight that f16 can't hold would become infinite.
-        with numpy.errstate(over="raise"):
-            yield gguf.quantize(array, gguf.GGMLQuantizationType[weight.format])
+        if weight.format != "F32" and abs(array).max() > LARGEST_F16:
+            raise make_unknown_error(
+                student,
+                f"{abs(array).max():.3g} in {weight.name}",
+                f"weights up to {LARGEST_F16}, which 16 bits can hold",
+            )
+        yield gguf.quantize(array, gguf.GGMLQuantizationType[weight.format])
     factors = compute_rope_factors(student.config)
     if factors is not None:
         yield factors

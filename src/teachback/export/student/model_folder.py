@@ -26,11 +26,15 @@ def open_model_folder(out: Path) -> Iterator[Path]:
     with explain_disk_errors(out):
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir(parents=True)
-    yield aside
-    with explain_disk_errors(out):
-        if out.is_dir():
-            shutil.rmtree(out)
-        publish_path(aside, out)
+    try:
+        yield aside
+        with explain_disk_errors(out):
+            if out.is_dir():
+                shutil.rmtree(out)
+            publish_path(aside, out)
+    finally:
+        # It is large, and the disk may be full.
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def refuse_foreign_files(out: Path) -> None:
