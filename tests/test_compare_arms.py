@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
+import teachback
 from comparing import files, settings
-from teachback.compare.comparison import PAGE_FILE, run_comparison
+from teachback.compare.comparison import run_comparison
+from teachback.compare.page import render
+from teachback.compare.page.render import PAGE_FILE
 from teachback.config.reading import make_arm_config, make_config
 from teachback.errors import ConfigError, UserFunctionError
 from teachback.run.directory import Event
@@ -182,23 +185,28 @@ def test_after_an_error_what_is_under_way_ends_and_nothing_begins(
     )
 
 
-def test_the_page_has_every_arm_and_needs_nothing_else(
-    tiny: Path, tmp_path: Path
+def test_a_comparison_leaves_its_page_and_does_without_where_it_can_not(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("plotly")
-    comparison = compare(settings(tmp_path / "c", tiny), ["random", "loss"], 2)
-    page = (tmp_path / "c" / PAGE_FILE).read_text()
-    assert page.count("<h2>") == 5, (
-        "two budgets, the selection by hops, score and length, seeds and rows"
-    )
-    assert "test accuracy against generated pairs" in page
-    assert all(note in page for note in comparison.notes)
-    assert "src=" not in page.split("<h2>")[0], "no script from elsewhere"
-    curves = json.loads(
-        page.split("Plotly.newPlot(")[1]
-        .split("[", 1)[1]
-        .join(["[", ""])
-        .split("],  ")[0]
-        + "]"
-    )
-    assert {trace["name"] for trace in curves if "name" in trace} == {"random", "loss"}
+    config = settings(tmp_path / "c", tiny, rounds=1)
+    page = tmp_path / "c" / PAGE_FILE
+    notes: list[str] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(render, "PAGE_MODULES", ("no_such_module",))
+        run_comparison(
+            make_config(config),
+            ["random", "loss"],
+            2,
+            jobs=1,
+            listen=lambda event: notes.append(str(event.value)),
+        )
+    assert any("there is no page of this comparison" in note for note in notes)
+    assert not page.exists()
+
+    comparison = compare(config, ["random", "loss"], 2)
+    left = page.read_text(encoding="utf-8")
+    assert "test accuracy against generated pairs" in left
+    assert all(note in left for note in comparison.notes)
+    # From the folder alone the page is the same
+    assert teachback.report(tmp_path / "c") == page
+    assert page.read_text(encoding="utf-8") == left

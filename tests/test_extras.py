@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from commands import Done, command
+from commands import Done
 from teachback.doctor.packages import PURPOSES, module_of_package
 from teachback.errors import (
     EXTRA_MODULES,
@@ -267,21 +267,3 @@ def test_packages_are_imported_by_their_own_names() -> None:
     for module in EXTRA_OF_MODULE:
         if module in distributions:
             assert module in {module_of_package(name) for name in distributions[module]}
-
-
-def test_a_comparison_goes_without_its_page(
-    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "plotly", None)
-    config = tmp_path / "task.yaml"
-    config.write_text(
-        f"{CONFIGS['program']}\n"
-        f"student: {{model: {tiny}, max_new_tokens: 4, precision: float32}}\n"
-        "per_round: 2\nrounds: 1\nfinetune: {epochs: 1}\nmachine: {threads: 1}\n"
-    )
-    options = ["--arms", "random,loss", "--repeats", "1", "--jobs", "1"]
-    done = command("compare", config, *options, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "no comparison.html: pip install 'teachback[plots]'" in done.stderr
-    assert "comparison.html" not in done.stdout
-    assert not list(tmp_path.rglob("comparison.html"))

@@ -258,10 +258,10 @@ def runs(folder: str | Path = "runs", *, all: bool = False) -> RunTable:
 def report(
     run: str | Path, *, to: str | Path | None = None, trust: bool = False
 ) -> Path:
-    """A run as one HTML file. Safe while the run is at work: only files are read.
+    """A run or a comparison as one HTML file. Safe while it is at work: only files are read.
 
-    run: its directory. to: where the page is written (default: report.html in the run's
-    directory). trust: the run may load a function that it names, for the seeds' questions
+    run: its directory. to: where the page is written (default: report.html there, or
+    comparison.html). trust: the run may load a function that it names, for the seeds' questions
     (docs/security.md). Returns where the page is.
     """
     from .commands.run_page import report_folder

@@ -43,7 +43,7 @@ EXTRA_MODULES: Mapping[str, tuple[str, ...]] = {
     "teacher": ("aiohttp",),
     "qlora": ("bitsandbytes",),
     "math": ("math_verify",),
-    "plots": ("plotly", "jinja2"),
+    "plots": ("jinja2",),
     "gym": ("reasoning_gym",),
     "files": ("pyarrow",),
     "hub": ("datasets",),

@@ -86,3 +86,33 @@ def open_rows(chromium: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
 @pytest.fixture
 def rows_tab(open_rows: Callable[..., Any], rows_page: str) -> Any:
     return open_rows(rows_page)
+
+
+@pytest.fixture
+def open_page(chromium: Any) -> Iterator[Callable[..., Any]]:
+    """open_page(path, width, scheme): a tab. At the end it must have been silent."""
+    told: list[str] = []
+    contexts: list[Any] = []
+
+    def open_it(path: Path, width: int = 900, scheme: str = "light") -> Any:
+        viewport = {"width": width, "height": 900}
+        context = chromium.new_context(viewport=viewport, color_scheme=scheme)
+        contexts.append(context)
+        tab = context.new_page()
+        tab.on("console", lambda message: told.append(message.text))
+        tab.on("pageerror", lambda error: told.append(str(error)))
+        tab.on("dialog", lambda dialog: told.append(dialog.message))
+        tab.on(
+            "request",
+            lambda request: (
+                request.url.partition("#")[0] == path.as_uri()
+                or told.append(f"request {request.url}")
+            ),
+        )
+        tab.goto(path.as_uri())
+        return tab
+
+    yield open_it
+    for context in contexts:
+        context.close()
+    assert told == []

@@ -3,9 +3,8 @@
 import json
 import runpy
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import pytest
 
 import teachback
 from commands import command
+from page_elements import Elements
 from teachback.commands.run_page import read_page_sources
 from teachback.pages import run_page
 from teachback.pages.run_page import RunPage, make_run_page
@@ -72,21 +72,6 @@ def rewrite_curation(round_folder: Path, text: str) -> None:
         notes=(text,),
     )
     commit_with_digest(round_folder / "curate.json", to_json_bytes(fresh))
-
-
-class Elements(HTMLParser):
-    """(tag, attributes) of every element of a page."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.found if name == tag]
 
 
 # -- what it says --------------------------------------------------------------------------
@@ -277,13 +262,6 @@ def test_a_folder_without_a_run_is_the_error_that_status_gives(tmp_path: Path) -
     assert not (tmp_path / "report.html").exists()
 
 
-def test_a_comparison_is_refused_with_where_its_page_is(tmp_path: Path) -> None:
-    (tmp_path / "comparison.json").write_text('{"format": 2}')
-    done = command("report", tmp_path)
-    assert done.returncode == 2
-    assert f"open {tmp_path / 'comparison.html'}" in done.stderr
-
-
 def test_a_run_leaves_its_page_and_does_without_where_it_can_not(
     tmp_path: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -318,36 +296,6 @@ def test_a_run_leaves_its_page_and_does_without_where_it_can_not(
 
 
 # -- in a browser --------------------------------------------------------------------------
-
-
-@pytest.fixture
-def open_page(chromium: Any) -> Iterator[Callable[..., Any]]:
-    """open_page(path, width, scheme): a tab. At the end it must have been silent."""
-    told: list[str] = []
-    contexts: list[Any] = []
-
-    def open_it(path: Path, width: int = 900, scheme: str = "light") -> Any:
-        viewport = {"width": width, "height": 900}
-        context = chromium.new_context(viewport=viewport, color_scheme=scheme)
-        contexts.append(context)
-        tab = context.new_page()
-        tab.on("console", lambda message: told.append(message.text))
-        tab.on("pageerror", lambda error: told.append(str(error)))
-        tab.on("dialog", lambda dialog: told.append(dialog.message))
-        tab.on(
-            "request",
-            lambda request: (
-                request.url.partition("#")[0] == path.as_uri()
-                or told.append(f"request {request.url}")
-            ),
-        )
-        tab.goto(path.as_uri())
-        return tab
-
-    yield open_it
-    for context in contexts:
-        context.close()
-    assert told == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

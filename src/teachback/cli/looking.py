@@ -5,7 +5,8 @@ from pathlib import Path
 
 from .. import api
 from ..config import options
-from ..report.console import print_json, print_value, stdout
+from ..errors import ConfigError
+from ..report.console import print_json, print_value, stderr, stdout
 from ..report.formatting import display_path
 from ..report.replies import pair_facts, pair_lines
 from ..report.run_diff.words import diff_facts, diff_lines
@@ -75,12 +76,30 @@ def runs_command(
 def report_command(
     folder: options.RunFolder,
     to: options.PagePath = None,
+    serve: options.ServeLive = False,
+    port: options.LivePort = None,
     trust: options.TrustRun = False,
     as_json: options.JsonOutput = False,
 ) -> None:
-    """Write a run as one HTML page. Reads files only: safe while the run is at work."""
+    """Write a run or a comparison as one HTML page. Reads files only: safe while it is at work."""
+    if serve:
+        if to is not None or as_json:
+            raise ConfigError("--serve writes no file: leave out --to and --json")
+        serve_page(folder, port or 0, trust)
+        return
+    if port is not None:
+        raise ConfigError("--port is the server's: add --serve")
     page = api.report(folder, to=to, trust=trust)
     if as_json:
         print_json({"page": str(page)})
     else:
-        stdout.print(f"the page of the run: {display_path(page.absolute())}")
+        stdout.print(f"the page: {display_path(page.absolute())}")
+
+
+def serve_page(folder: Path, port: int, trust: bool) -> None:
+    from ..commands.live_page import serve_run_page
+
+    def announce(address: str) -> None:
+        stderr.print(f"the page of the run, live until Ctrl-C: {address}")
+
+    serve_run_page(folder, port, announce, trust=trust)

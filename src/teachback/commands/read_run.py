@@ -40,8 +40,12 @@ def read_pairs(
 
 def open_run_ledger(folder: Path, repeat: int) -> AbstractContextManager[LedgerReader]:
     """The ledger of a run. An arm of a comparison shares one, two folders up."""
+    path = find_run_ledger(folder)
+    is_shared = path.parent != folder
+    return open_read_only(path, arm=folder.name if is_shared else "main", repeat=repeat)
+
+
+def find_run_ledger(folder: Path) -> Path:
+    """Where it is, or would be: nothing may be there yet."""
     path = folder / "ledger.sqlite"
-    if path.exists():
-        return open_read_only(path, arm="main", repeat=repeat)
-    shared = folder.parent.parent / path.name
-    return open_read_only(shared, arm=folder.name, repeat=repeat)
+    return path if path.exists() else folder.parent.parent / path.name

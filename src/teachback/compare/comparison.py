@@ -13,7 +13,7 @@ from ..build.task import make_task
 from ..build.trackers import open_tracking
 from ..config.config import Config
 from ..config.needed_modules import require_config_modules
-from ..errors import is_installed, make_pip_line, require_modules
+from ..errors import DiskError, MissingPackages, require_modules
 from ..loop import teach
 from ..pages.sources import SeedPool
 from ..report.formatting import display_path
@@ -84,17 +84,19 @@ def run_comparison(
 def leave_comparison_page(
     settings: Config, comparison: Comparison, listen: Callable[[Event], None]
 ) -> None:
-    """Without the package for it, a note says how to install that."""
-    if not is_installed("jinja2"):
-        note = f"no {PAGE_FILE}: {make_pip_line(['jinja2'])}"
-        listen(Event("note", 0, "compare", value=note))
-        return
+    """Or a note why there is none: it is no part of the comparison."""
 
     def make_pool(place: RunPlace) -> SeedPool:
         return SeedPool(make_task(settings.task, place.repeat).seeds)
 
-    sources = add_arm_runs(settings.run_dir, comparison, make_pool)
-    write_comparison_page(settings.run_dir / PAGE_FILE, sources)
+    page = settings.run_dir / PAGE_FILE
+    try:
+        write_comparison_page(
+            page, add_arm_runs(settings.run_dir, comparison, make_pool)
+        )
+    except (MissingPackages, DiskError) as error:
+        note = f"there is no page of this comparison: {error}"
+        listen(Event("note", 0, "compare", value=note))
 
 
 def describe_comparison_files(folder: Path) -> str:

@@ -215,6 +215,24 @@ PagePath = Annotated[
     ),
 ]
 
+ServeLive = Annotated[
+    bool,
+    Option(
+        "--serve",
+        help="Show the page live while the run is at work, to this machine alone, until Ctrl-C.",
+    ),
+]
+LivePort = Annotated[
+    int | None,
+    Option(
+        "--port",
+        min=0,
+        max=65535,
+        help="With --serve (default: any that is free).",
+        show_default=False,
+    ),
+]
+
 # -- evaluate ----------------------------------------------------------------------------
 
 RunOrConfig = Annotated[

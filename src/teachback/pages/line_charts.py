@@ -9,6 +9,7 @@ from .scales import ChartFrame, Scale, Tick, choose_ticks
 LINE_FRAME = ChartFrame(width=380, height=250, left=44, right=96)
 MAX_NAME_CHARS = 14
 NAME_HEIGHT = 12.0
+MAX_TICK_CHARS = 5  # with longer labels every second one is left out
 N_STYLES = 9  # .series-1 to .series-9 in page.css; style 0 is the reference's
 
 
@@ -71,7 +72,7 @@ def draw_lines(
             draw_series(one, x, y, label_y)
             for one, label_y in zip(series, spread_labels(ends, frame), strict=True)
         ),
-        x_ticks,
+        thin_out_ticks(x_ticks),
         y_ticks,
     )
 
@@ -82,6 +83,11 @@ def make_axis(
     ticks = choose_ticks(min(values), max(values))
     scale = Scale(ticks[0], ticks[-1], start, end)
     return scale, tuple(Tick(scale.place(tick), form(tick)) for tick in ticks)
+
+
+def thin_out_ticks(ticks: tuple[Tick, ...]) -> tuple[Tick, ...]:
+    is_tight = max(len(tick.label) for tick in ticks) > MAX_TICK_CHARS
+    return ticks[::2] if is_tight else ticks
 
 
 def widen_shares(shares: Sequence[float]) -> list[float]:

@@ -16,6 +16,8 @@ class PageCode:
 
     styles: tuple[Markup, ...]
     scripts: tuple[Markup, ...]
+    # Of a page that a server keeps up to date: it may ask that server.
+    is_live: bool = False
 
     @property
     def policy(self) -> str:
@@ -26,6 +28,7 @@ class PageCode:
         return (
             "default-src 'none'; base-uri 'none'; form-action 'none'; "
             f"script-src {list_hashes(self.scripts)}; style-src {list_hashes(self.styles)}"
+            + ("; connect-src 'self'" if self.is_live else "")
         )
 
 
@@ -39,13 +42,15 @@ def hash_source(text: str) -> str:
     return base64.b64encode(digest).decode("ascii")
 
 
-def make_page_code(css: str = "", js: str = "") -> PageCode:
+def make_page_code(css: str = "", js: str = "", *, is_live: bool = False) -> PageCode:
     """css, js: what the browser of rows adds."""
-    styles = [read_asset("page.css"), css]
-    scripts = [read_asset("page.js"), js]
+    names = ("page", "live") if is_live else ("page",)
+    styles = [*(read_asset(f"{name}.css") for name in names), css]
+    scripts = [*(read_asset(f"{name}.js") for name in names), js]
     return PageCode(
         tuple(mark_code(text) for text in styles if text),
         tuple(mark_code(text) for text in scripts if text),
+        is_live,
     )
 
 

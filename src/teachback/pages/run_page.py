@@ -103,15 +103,17 @@ def write_run_page(path: Path, sources: PageSources) -> None:
     commit_file(path, render_run_page(sources).encode("utf-8"))
 
 
-def render_run_page(sources: PageSources) -> str:
+def render_run_page(sources: PageSources, live_version: str | None = None) -> str:
+    """live_version: for a page that is kept up to date, which one it is."""
     from markupsafe import Markup
 
     browser = render_row_browser(sources.folder, sources.rows)
     return render_page(
         "run.html.j2",
         make_run_page(sources),
-        make_page_code(browser.css, browser.js),
+        make_page_code(browser.css, browser.js, is_live=live_version is not None),
         browser=Markup(browser.html),
+        live_version=live_version,
     )
 
 

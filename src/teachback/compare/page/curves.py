@@ -112,7 +112,7 @@ def draw_axis_charts(comparison: Comparison) -> Iterator[LineChart]:
                 )
                 for arm, band in bands.items()
             ],
-            format_dollars if axis == "usd" else format_count,
+            (lambda usd: f"${usd:g}") if axis == "usd" else format_count,
         )
 
 

@@ -27,7 +27,7 @@ class IntervalBar:
 @dataclass(frozen=True)
 class FindingRow:
     arm: str
-    role: str
+    is_primary: bool
     points: str
     interval: str
     p: str
@@ -105,7 +105,7 @@ def make_finding_rows(findings: Sequence[Finding]) -> Iterator[FindingRow]:
         difference = found.difference
         yield FindingRow(
             found.arm,
-            "primary" if found.primary else "",
+            found.primary,
             f"{100 * difference.estimate:+.1f}" if difference else "–",
             f"[{100 * difference.low:+.1f}, {100 * difference.high:+.1f}]"
             if difference
