@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 from teachback.pages.row_browser import RowBrowser, RowSources
 from teachback.types import Row
 
+# For a page on a busy machine.
+PATIENCE_S = 20
 # Escapes of what is not printed.
 SHOWN_AS = {"\u202e": "\\u202e", "\u0007": "\\u0007"}
 
@@ -103,7 +105,13 @@ def search(tab: Any, text: str) -> None:
 def wait_until(tab: Any, condition: str) -> None:
     """playwright's own waiting evaluates strings in the page, which its policy forbids."""
     tab.evaluate(
-        f"async () => {{ while (!({condition})) await new Promise(requestAnimationFrame) }}"
+        f"""async () => {{
+          const end = performance.now() + {1000 * PATIENCE_S};
+          while (!({condition})) {{
+            if (performance.now() > end) throw new Error({json.dumps(condition)});
+            await new Promise((resolve) => setTimeout(resolve, 10));
+          }}
+        }}"""
     )
 
 

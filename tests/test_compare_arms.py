@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-import teachback
 from comparing import files, settings
+from teachback import api
 from teachback.compare.comparison import run_comparison
 from teachback.compare.page import render
 from teachback.compare.page.render import PAGE_FILE
@@ -208,5 +208,5 @@ def test_a_comparison_leaves_its_page_and_does_without_where_it_can_not(
     assert "test accuracy against generated pairs" in left
     assert all(note in left for note in comparison.notes)
     # From the folder alone the page is the same
-    assert teachback.report(tmp_path / "c") == page
+    assert api.report(tmp_path / "c") == page
     assert page.read_text(encoding="utf-8") == left

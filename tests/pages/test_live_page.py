@@ -18,7 +18,6 @@ from urllib.parse import urlsplit
 import pytest
 
 from commands import command
-from row_pages import wait_until
 from teachback.commands.live_page import LiveRun
 from teachback.commands.row_sources import read_seed_pool
 from teachback.pages.live_server import LivePageServer
@@ -73,10 +72,17 @@ def serve(folder: Path) -> Iterator[LivePageServer]:
     with LivePageServer(LiveRun(folder, trust=False)) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
-        yield server
-        server.stop_event.set()
-        server.shutdown()
-        thread.join()
+        try:
+            yield server
+        finally:
+            server.stop_event.set()
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture(autouse=True)
+def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("teachback.pages.live_server.POLL_S", 0.05)
 
 
 @pytest.fixture(scope="module")
@@ -116,8 +122,8 @@ def open_live(chromium: Any) -> Iterator[Callable[..., Any]]:
 
 
 def wait_for_text(tab: Any, selector: str, text: str) -> None:
-    shown = f"document.querySelector({selector!r})?.textContent"
-    wait_until(tab, f"({shown} ?? '').includes({text!r})")
+    """Also where the page is loaded anew meanwhile."""
+    tab.locator(selector).filter(has_text=text).wait_for(timeout=10_000)
 
 
 # -- in a browser --------------------------------------------------------------------------
@@ -306,7 +312,7 @@ def test_finished_shards_are_counted_against_all_of_the_seeds(
     lock = acquire_lock(folder / "lock")
     assert lock is not None
     try:
-        assert live.read_progress().counts.startswith("3 shards done · 4 calls")
+        assert live.read_progress().counts.startswith("3 shards done · 8 calls")
         live.render()  # from now on the seeds are known: 16
         assert live.read_progress().counts.startswith("3 of 4 shards done · ")
     finally:

@@ -57,15 +57,6 @@ class ComparisonSources:
     pools: Mapping[int, SeedPool]  # the seeds of these repeats
     notes: tuple[str, ...]
 
-    @property
-    def is_done(self) -> bool:
-        """Whether every run that has begun is done, and its repeat counts."""
-        return all(
-            run.is_done and run.place.repeat in self.repeats
-            for run in self.runs
-            if run.place.arm in self.arms
-        )
-
     def counted_runs(self, arm: str) -> list[ArmRun]:
         """The arm's runs in the repeats that count, in their order."""
         return [
@@ -135,8 +126,10 @@ def read_arm_runs(root: Path) -> list[ArmRun]:
     """By repeat, then by the arm's name."""
     folders = [
         folder
-        for folder in root.glob("repeat-*/*")
-        if folder.name != BASE_ARM and (folder / MARKER_FILE).is_file()
+        for folder in root.glob("repeat-[0-9]*/*")
+        if folder.parent.name.removeprefix("repeat-").isdecimal()
+        and folder.name != BASE_ARM
+        and (folder / MARKER_FILE).is_file()
     ]
     places = [
         RunPlace(root, folder.name, int(folder.parent.name.removeprefix("repeat-")))

@@ -16,9 +16,11 @@
   let isUpdating = false;
 
   function show(state, text, more) {
-    line.dataset.state = state;
-    if (doing.textContent !== text) doing.textContent = text; // else it would be read out again
-    counts.textContent = more;
+    keepPlace(() => {
+      line.dataset.state = state;
+      if (doing.textContent !== text) doing.textContent = text; // else it would be read out again
+      counts.textContent = more;
+    });
   }
 
   async function update() {
@@ -41,12 +43,19 @@
   async function renew() {
     const response = await fetch("./", { cache: "no-store" });
     if (!response.ok) throw new Error(`the server answers with ${response.status}`);
-    const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    const text = await response.text();
     // Other scripts or styles, such as those of the first page with rows: these have to be loaded.
-    if (policyOf(page) !== policyOf(document)) return location.reload();
+    // The styles of such a page can't even be parsed here: the policy would complain.
+    const head = parsePage(text.slice(0, text.indexOf("<style>")));
+    if (policyOf(head) !== policyOf(document)) return location.reload();
+    const page = parsePage(text);
     keepPlace(() => replaceParts(page));
     shown = page.getElementById("live").dataset.version;
     if (!shown) setTimeout(askAgain, RETRY_MS); // the run could not be read
+  }
+
+  function parsePage(text) {
+    return new DOMParser().parseFromString(text, "text/html");
   }
 
   function policyOf(page) {
@@ -65,11 +74,10 @@
       const [old, fresh] = [document, page].map((one) => one.querySelector(name));
       if (old.outerHTML !== fresh.outerHTML) old.replaceWith(fresh);
     }
+    const sections = listSections(page); // placed ones leave it
     let previous = null;
-    for (const fresh of listSections(page)) {
-      previous = placeSection(fresh, previous);
-    }
-    const ids = new Set(listSections(page).map((one) => one.id));
+    for (const fresh of sections) previous = placeSection(fresh, previous);
+    const ids = new Set(sections.map((one) => one.id));
     for (const old of listSections(document)) {
       if (ids.has(old.id)) continue;
       sent.delete(old.id);
