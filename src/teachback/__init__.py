@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING, Any
 for _room in ("compare", "export", "plan", "report", "run"):
     import_module(f".{_room}", __name__)
 
-from .api import compare, diff, evaluate, export, plan, run, runs, select  # noqa: E402
+from .api import (  # noqa: E402
+    compare,
+    diff,
+    evaluate,
+    export,
+    plan,
+    report,
+    run,
+    runs,
+    select,
+)
 
 if TYPE_CHECKING:
     from .commands.results import Result
@@ -37,6 +47,7 @@ __all__ = [
     "evaluate",
     "export",
     "plan",
+    "report",
     "run",
     "runs",
     "select",

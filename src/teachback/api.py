@@ -256,14 +256,15 @@ def runs(folder: str | Path = "runs", *, all: bool = False) -> RunTable:
 
 
 def report(
-    run: str | Path, *, to: str | Path | None = None, trust: bool = False
+    folder: str | Path, *, to: str | Path | None = None, trust: bool = False
 ) -> Path:
     """A run or a comparison as one HTML file. Safe while it is at work: only files are read.
 
-    run: its directory. to: where the page is written (default: report.html there, or
-    comparison.html). trust: the run may load a function that it names, for the seeds' questions
+    folder: the run's or the comparison's. to: where the page is written (default: report.html
+    there, or comparison.html). trust: the run may load a function that it names, for the seeds' questions
     (docs/security.md). Returns where the page is.
     """
     from .commands.run_page import report_folder
 
-    return report_folder(Path(run), Path(to) if to is not None else None, trust=trust)
+    page = Path(to) if to is not None else None
+    return report_folder(Path(folder), page, trust=trust)

@@ -315,6 +315,8 @@ def test_finished_shards_are_counted_against_all_of_the_seeds(
         assert live.read_progress().counts.startswith("3 shards done · 8 calls")
         live.render()  # from now on the seeds are known: 16
         assert live.read_progress().counts.startswith("3 of 4 shards done · ")
+        (shards / "000-gold.json").write_text("[1, 2, 3, 4, 5]")
+        assert live.read_progress().counts.startswith("1 of 4 shards done · ")
     finally:
         os.close(lock)
 
@@ -341,6 +343,22 @@ def test_seeds_are_read_once_and_a_page_is_another_one_after_each_step(
     assert second.version != first.version
     live.render()
     assert reads == [folder]
+
+
+def test_a_file_that_is_gone_for_a_moment_is_no_damage(
+    run: Path, tmp_path: Path
+) -> None:
+    """As where a run that ends closes its ledger."""
+    folder = shutil.copytree(run, tmp_path / "run")
+    curation = folder / "round-00/curate.json.sha256"
+    live = LiveRun(folder, trust=False)
+    aside = curation.rename(tmp_path / "aside")
+    back = threading.Timer(0.1, aside.rename, [curation])
+    back.start()
+    assert "2 of 2 rounds finished" in live.render()
+    back.join()
+    curation.unlink()
+    assert "the run can&#39;t be read" in live.render()
 
 
 # -- the command ---------------------------------------------------------------------------

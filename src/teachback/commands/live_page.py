@@ -1,13 +1,17 @@
 """`teachback report RUN --serve`: the page of a run, live while the run is at work."""
 
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 from ..config.reading import read_run_config
 from ..endpoints.raw_text import read_raw_text
-from ..errors import ConfigError, TeachbackError, require_modules
+from ..errors import ConfigError, DataError, TeachbackError, require_modules
 from ..ledger.costs import Spend
 from ..pages.live_progress import (
     UNREADABLE_VERSION,
@@ -28,7 +32,10 @@ from .row_sources import read_seed_pool
 from .run_page import add_status
 
 WAITING_STATE = "waiting"
-Stamps = tuple[tuple[int, int], ...]
+SETTLED_NS = 1_000_000_000
+READ_TRIES, READ_PAUSE_S = 3, 0.2
+Stamps = tuple[tuple[int, int], ...]  # size in bytes, time of the last write in ns
+_Value = TypeVar("_Value")
 
 
 def serve_run_page(
@@ -67,7 +74,8 @@ class LiveRun:
     # Read once: it takes the task's data, and may take a function of the user's.
     _pool: SeedPool | None = None
     _spend: tuple[Stamps, Spend] | None = None
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _render_lock: threading.Lock = field(default_factory=threading.Lock)
+    _spend_lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def has_begun(self) -> bool:
@@ -77,14 +85,14 @@ class LiveRun:
     def render(self) -> str:
         """One page after the other: that of a large run takes seconds, and memory."""
         name = self.folder.absolute().name
-        with self._lock:
+        with self._render_lock:
             if not self.has_begun:
                 reason = f"No run has begun in {self.folder}. This page shows it once it has."
                 return render_waiting_page(name, "no run yet", reason, WAITING_VERSION)
             # Before anything is read: what finishes meanwhile makes another version.
             version = hash_step_files(self.folder)
             try:
-                return self._render_run(version)
+                return read_again(lambda: self._render_run(version))
             except TeachbackError as error:
                 return render_waiting_page(
                     name, "the run can't be read", str(error), UNREADABLE_VERSION
@@ -106,20 +114,31 @@ class LiveRun:
             return LiveProgress(WAITING_VERSION, WAITING_STATE, doing)
         n_seeds = len(self._pool.seeds) if self._pool and self._pool.seeds else None
         try:
-            return read_live_progress(self.folder, n_seeds, self._read_spend)
+            return read_again(
+                lambda: read_live_progress(self.folder, n_seeds, self._read_spend)
+            )
         except TeachbackError as error:
             first_line = str(error).partition("\n")[0]
             return LiveProgress(UNREADABLE_VERSION, "unreadable", first_line)
 
     def _read_spend(self) -> Spend:
         """What was read last, while the ledger's files are as they were then."""
-        ledger_path = find_run_ledger(self.folder)
-        stamps = read_stamps(ledger_path)
-        if self._spend is None or self._spend[0] != stamps:
-            repeat = read_run_config(self.folder).repeat
-            with open_run_ledger(self.folder, repeat) as ledger:
-                self._spend = (stamps, ledger.spend())
-        return self._spend[1]
+        with self._spend_lock:
+            path = find_run_ledger(self.folder)
+            now = time.time_ns()
+            stamps = read_stamps(path)
+            if self._spend and self._spend[0] == stamps:
+                return self._spend[1]
+            with open_run_ledger(self.folder, self._repeat) as ledger:
+                spend = ledger.spend()
+            # A file that has just been written may change once more at what counts as that time.
+            is_settled = all(now - time_ns > SETTLED_NS for _, time_ns in stamps)
+            self._spend = (stamps, spend) if is_settled else None
+            return spend
+
+    @cached_property
+    def _repeat(self) -> int:
+        return read_run_config(self.folder).repeat
 
 
 def read_stamps(ledger: Path) -> Stamps:
@@ -127,3 +146,18 @@ def read_stamps(ledger: Path) -> Stamps:
     paths = [ledger, ledger.with_name(f"{ledger.name}-wal")]
     stats = [path.stat() for path in paths if path.exists()]
     return tuple((stat.st_size, stat.st_mtime_ns) for stat in stats)
+
+
+def read_again(read: Callable[[], _Value]) -> _Value:
+    """What `read` returns, at the third try at the latest.
+
+    A run that ends closes its ledger, and may remove a file that is just being opened.
+    """
+    for _ in range(READ_TRIES - 1):
+        with suppress(TeachbackError, FileNotFoundError):
+            return read()
+        time.sleep(READ_PAUSE_S)
+    try:
+        return read()
+    except FileNotFoundError as error:
+        raise DataError(f"{error.filename} is gone") from error

@@ -1,6 +1,7 @@
 """Where a run stands at this moment, from the names and times of its files and little else."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
@@ -109,15 +110,17 @@ def describe_shards(step: OpenStep, n_rows: int | None) -> str:
     shards = shards or sorted(step.folder.glob("[0-9]*-all.npy"))
     if not shards:
         return ""
-    done = f"{len(shards)} shard{'' if len(shards) == 1 else 's'} done"
+    # Several things are measured one after the other: the last one has the fewest.
+    n_done = min(Counter(path.name.partition("-")[2] for path in shards).values())
+    done = f"{n_done} shard{'' if n_done == 1 else 's'} done"
     if n_rows is None or shards[0].suffix != ".json":
         return done
     try:
-        # All have as many rows as the first one, but the last.
+        # All but the last have as many rows as the first.
         n_first = len(read_json(shards[0], tuple[Any, ...]))
     except FileNotFoundError:  # the step has just finished
         return ""
-    return f"{len(shards)} of {ceil(n_rows / max(1, n_first))} shards done"
+    return f"{n_done} of {ceil(n_rows / max(1, n_first))} shards done"
 
 
 def describe_spend(spend: Spend) -> str:

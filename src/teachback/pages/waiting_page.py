@@ -20,7 +20,7 @@ class WaitingPage:
 
 def render_waiting_page(name: str, what: str, reason: str, version: str) -> str:
     """what: in large type. version: see `LiveProgress`."""
-    headline = Headline(what, "", "It is looked for once a second")
+    headline = Headline(what, "", "This page looks again by itself")
     page = WaitingPage(name, headline, tuple(reason.splitlines()))
     code = make_page_code(is_live=True)
     return render_page("base.html.j2", page, code, live_version=version)

@@ -124,7 +124,7 @@
     if (now) scrollBy({ top: topOf(now) - before, behavior: "instant" });
   }
 
-  // The browser of rows keeps its filters and its opened row until the reader asks for more.
+  // The browser of rows keeps its filters and its opened row until the reader asks for the rest.
   function offerRows(fresh) {
     const blocks = ["#row-data", "#row-texts"];
     const rows = document.getElementById("rows");
@@ -133,7 +133,7 @@
     if (blocks.every(isSame) || document.getElementById("live-rows")) return;
     const button = document.createElement("button");
     button.type = "button";
-    button.textContent = "Show what the steps since then made of the rows";
+    button.textContent = "Show the rows as they are now";
     button.addEventListener("click", () => {
       location.hash = "rows";
       location.reload();
