@@ -261,8 +261,8 @@ def report(
     """A run or a comparison as one HTML file. Safe while it is at work: only files are read.
 
     folder: the run's or the comparison's. to: where the page is written (default: report.html
-    there, or comparison.html). trust: the run may load a function that it names, for the seeds' questions
-    (docs/security.md). Returns where the page is.
+    there, or comparison.html). trust: the run may load a function that it names, for the seeds'
+    questions (docs/security.md). Returns where the page is.
     """
     from .commands.run_page import report_folder
 

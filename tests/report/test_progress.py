@@ -10,6 +10,9 @@ import pytest
 from rich.console import Console
 
 from teachback.ledger.costs import Budget, Meter
+
+# The function `teachback.report` hides the room of its name from a dotted path.
+from teachback.report import progress_views
 from teachback.report.console import EscapingConsole
 from teachback.report.progress import (
     Progress,
@@ -165,7 +168,7 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, str]]:
     module.display = display  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "IPython", ModuleType("IPython"))
     monkeypatch.setitem(sys.modules, "IPython.display", module)
-    monkeypatch.setattr("teachback.report.progress_views.NOTEBOOK_INTERVAL_S", 0.0)
+    monkeypatch.setattr(progress_views, "NOTEBOOK_INTERVAL_S", 0.0)
     return states
 
 
@@ -195,7 +198,7 @@ def test_a_cell_keeps_the_last_lines(shown: list[dict[str, str]]) -> None:
 def test_a_cell_is_not_updated_at_every_event(
     shown: list[dict[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("teachback.report.progress_views.NOTEBOOK_INTERVAL_S", 60.0)
+    monkeypatch.setattr(progress_views, "NOTEBOOK_INTERVAL_S", 60.0)
     view = NotebookView()
     view.start()
     for done in range(1000):
